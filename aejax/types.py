@@ -1,0 +1,159 @@
+"""What flows between the parts of aejax: named tuples without logic."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:  # annotations only: importing this module stays free of JAX
+    import jax
+    import numpy as np
+
+Params = Any
+Hparams = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Range:
+    """The closed interval in which the values of an array lie; static, known before anything runs."""
+
+    low: float = float("-inf")
+    high: float = float("inf")
+
+    def within(self, low: float, high: float) -> bool:
+        """Whether every value lies in [low, high]."""
+        return low <= self.low and self.high <= high
+
+    def __str__(self) -> str:
+        return f"[{self.low:g}, {self.high:g}]"
+
+
+class Split(NamedTuple):
+    """Rows of a data set, as stored: unscaled.
+
+    Attributes:
+        x: (rows, *feature_shape), uint8 images or float32 values; missing values hold the column's training mean.
+        mask: (rows, *feature_shape) bool, True where a value was observed; None where all were.
+        labels: (rows,) int32, an index into `Dataset.label_names`; None without labels.
+    """
+
+    x: "np.ndarray"
+    mask: "np.ndarray | None" = None
+    labels: "np.ndarray | None" = None
+
+
+class Dataset(NamedTuple):
+    """Disjoint splits of one data set and how its values are scaled.
+
+    The network sees ``(x - shift) * scale``; both come from the training rows only.
+
+    Attributes:
+        name: as given to `aejax.data.load`.
+        train: the rows that are trained on.
+        validation: the rows that settings are chosen on; may have no rows.
+        test: the rows that results are reported on.
+        feature_shape: shape of one row: ``(features,)`` or ``(height, width, channels)``.
+        kind: ``"image"``, ``"table"`` or ``"synthetic"``.
+        range: where the scaled training values lie.
+        shift: float32, broadcastable to `feature_shape`.
+        scale: float32, broadcastable to `feature_shape`.
+        label_names: one name for each class; empty without labels.
+        feature_names: one name for each feature; empty where there are none (images).
+        licence: the licence of the data.
+        source: where it comes from, in one line.
+    """
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    feature_shape: tuple[int, ...]
+    kind: str
+    range: Range
+    shift: "np.ndarray"
+    scale: "np.ndarray"
+    label_names: tuple[str, ...]
+    feature_names: tuple[str, ...]
+    licence: str
+    source: str
+
+
+class Context(NamedTuple):
+    """All that a loss term or a metric may look at, for a batch of m rows.
+
+    Attributes:
+        x: (m, *feature_shape) clean, scaled target.
+        x_in: (m, *feature_shape) what the encoder saw.
+        code: (m, d).
+        logits: (m, *feature_shape) before the output activation.
+        x_hat: (m, *feature_shape) the reconstruction.
+        hidden: every named activation; ``"code"`` is always among them.
+        params: the model's parameters.
+        ranges: where the values of ``"x"``, ``"x_hat"`` and of each hidden activation lie.
+        mask: (m, *feature_shape) bool, True where observed; None where everything is.
+        extra: what a family of models adds (mean and log-variance, indices).
+    """
+
+    x: "jax.Array"
+    x_in: "jax.Array"
+    code: "jax.Array"
+    logits: "jax.Array"
+    x_hat: "jax.Array"
+    hidden: Mapping[str, "jax.Array"]
+    params: Params
+    ranges: Mapping[str, Range]
+    mask: "jax.Array | None" = None
+    extra: Mapping[str, "jax.Array"] = {}
+
+
+class Model(NamedTuple):
+    """An autoencoder as pure functions; any (init, apply) pair can stand behind it.
+
+    Attributes:
+        init: ``key -> params``.
+        encode: ``(params, x) -> code``, deterministic; x is (m, *feature_shape), scaled.
+        decode: ``(params, code) -> x_hat``.
+        apply: ``(params, x, x_in, key) -> Context``, the training pass.
+        feature_shape: shape of one row.
+        code_size: number of units of the code.
+    """
+
+    init: Callable[["jax.Array"], Params]
+    encode: Callable[[Params, "jax.Array"], "jax.Array"]
+    decode: Callable[[Params, "jax.Array"], "jax.Array"]
+    apply: Callable[[Params, "jax.Array", "jax.Array", "jax.Array"], Context]
+    feature_shape: tuple[int, ...]
+    code_size: int
+
+
+class State(NamedTuple):
+    """Just what the next step needs. No key: randomness is a function of (seed, step)."""
+
+    params: Params
+    opt_state: Any
+    step: "jax.Array"
+
+
+class Run(NamedTuple):
+    """A run as two pure functions.
+
+    Attributes:
+        init: ``(key, hparams) -> State``.
+        advance: ``(state, key, hparams, data, n, capacity=None) -> (State, history)``: n steps as one loop.
+    """
+
+    init: Callable[..., State]
+    advance: Callable[..., tuple[State, dict[str, "jax.Array"]]]
+
+
+class Evaluation(NamedTuple):
+    """What a task found.
+
+    Attributes:
+        metrics: by split, then name: ``metrics["test"]["mse"]``.
+        baselines: by name, then metric: ``baselines["pca"]["mse"]``.
+        arrays: what figures are drawn from.
+    """
+
+    metrics: Mapping[str, Mapping[str, float]]
+    baselines: Mapping[str, Mapping[str, float]]
+    arrays: Mapping[str, Any]
