@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:  # annotations only: importing this module stays free of JAX
-    import jax
-    import numpy as np
+import jax
+import numpy as np
 
 Params = Any
 Hparams = Mapping[str, Any]
 
 
+@jax.tree_util.register_static
 @dataclass(frozen=True)
 class Range:
     """The closed interval in which the values of an array lie; static, known before anything runs."""
@@ -36,9 +36,9 @@ class Split(NamedTuple):
         labels: (rows,) int32, an index into `Dataset.label_names`; None without labels.
     """
 
-    x: "np.ndarray"
-    mask: "np.ndarray | None" = None
-    labels: "np.ndarray | None" = None
+    x: np.ndarray
+    mask: np.ndarray | None = None
+    labels: np.ndarray | None = None
 
 
 class Dataset(NamedTuple):
@@ -69,8 +69,8 @@ class Dataset(NamedTuple):
     feature_shape: tuple[int, ...]
     kind: str
     range: Range
-    shift: "np.ndarray"
-    scale: "np.ndarray"
+    shift: np.ndarray
+    scale: np.ndarray
     label_names: tuple[str, ...]
     feature_names: tuple[str, ...]
     licence: str
@@ -93,16 +93,16 @@ class Context(NamedTuple):
         extra: what a family of models adds (mean and log-variance, indices).
     """
 
-    x: "jax.Array"
-    x_in: "jax.Array"
-    code: "jax.Array"
-    logits: "jax.Array"
-    x_hat: "jax.Array"
-    hidden: Mapping[str, "jax.Array"]
+    x: jax.Array
+    x_in: jax.Array
+    code: jax.Array
+    logits: jax.Array
+    x_hat: jax.Array
+    hidden: Mapping[str, jax.Array]
     params: Params
     ranges: Mapping[str, Range]
-    mask: "jax.Array | None" = None
-    extra: Mapping[str, "jax.Array"] = {}
+    mask: jax.Array | None = None
+    extra: Mapping[str, jax.Array] = {}
 
 
 class Model(NamedTuple):
@@ -117,10 +117,10 @@ class Model(NamedTuple):
         code_size: number of units of the code.
     """
 
-    init: Callable[["jax.Array"], Params]
-    encode: Callable[[Params, "jax.Array"], "jax.Array"]
-    decode: Callable[[Params, "jax.Array"], "jax.Array"]
-    apply: Callable[[Params, "jax.Array", "jax.Array", "jax.Array"], Context]
+    init: Callable[[jax.Array], Params]
+    encode: Callable[[Params, jax.Array], jax.Array]
+    decode: Callable[[Params, jax.Array], jax.Array]
+    apply: Callable[[Params, jax.Array, jax.Array, jax.Array], Context]
     feature_shape: tuple[int, ...]
     code_size: int
 
@@ -130,7 +130,7 @@ class State(NamedTuple):
 
     params: Params
     opt_state: Any
-    step: "jax.Array"
+    step: jax.Array
 
 
 class Run(NamedTuple):
@@ -142,7 +142,7 @@ class Run(NamedTuple):
     """
 
     init: Callable[..., State]
-    advance: Callable[..., tuple[State, dict[str, "jax.Array"]]]
+    advance: Callable[..., tuple[State, dict[str, jax.Array]]]
 
 
 class Evaluation(NamedTuple):
