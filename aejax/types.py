@@ -31,7 +31,8 @@ class Split(NamedTuple):
     """Rows of a data set, as stored: unscaled.
 
     Attributes:
-        x: (rows, *feature_shape), uint8 images or float32 values; missing values hold the column's training mean.
+        x: (rows, *feature_shape), uint8 images or float32 values; a missing value
+            holds the mean of its column over the training rows.
         mask: (rows, *feature_shape) bool, True where a value was observed; None where all were.
         labels: (rows,) int32, an index into `Dataset.label_names`; None without labels.
     """
@@ -78,27 +79,29 @@ class Dataset(NamedTuple):
 
 
 class Context(NamedTuple):
-    """All that a loss term or a metric may look at, for a batch of m rows.
+    """All that a loss term or a metric may look at, for a batch of m rows of n values.
+
+    Rows are flat here, images too: `Model.feature_shape` says how to fold them.
 
     Attributes:
-        x: (m, *feature_shape) clean, scaled target.
-        x_in: (m, *feature_shape) what the encoder saw.
+        x: (m, n) clean, scaled target.
+        x_in: (m, n) what the encoder saw.
         code: (m, d).
-        logits: (m, *feature_shape) before the output activation.
-        x_hat: (m, *feature_shape) the reconstruction.
+        x_hat: (m, n) the reconstruction.
         hidden: every named activation; ``"code"`` is always among them.
+        log_odds: z of ``"x_hat"`` and of each hidden activation that is sigmoid(z); others are absent.
         params: the model's parameters.
         ranges: where the values of ``"x"``, ``"x_hat"`` and of each hidden activation lie.
-        mask: (m, *feature_shape) bool, True where observed; None where everything is.
+        mask: (m, n) bool, True where observed; None where everything is.
         extra: what a family of models adds (mean and log-variance, indices).
     """
 
     x: jax.Array
     x_in: jax.Array
     code: jax.Array
-    logits: jax.Array
     x_hat: jax.Array
     hidden: Mapping[str, jax.Array]
+    log_odds: Mapping[str, jax.Array]
     params: Params
     ranges: Mapping[str, Range]
     mask: jax.Array | None = None
@@ -110,10 +113,10 @@ class Model(NamedTuple):
 
     Attributes:
         init: ``key -> params``.
-        encode: ``(params, x) -> code``, deterministic; x is (m, *feature_shape), scaled.
-        decode: ``(params, code) -> x_hat``.
+        encode: ``(params, x) -> code``, deterministic; x is (m, n), scaled.
+        decode: ``(params, code) -> x_hat``, (m, n).
         apply: ``(params, x, x_in, key) -> Context``, the training pass.
-        feature_shape: shape of one row.
+        feature_shape: shape of one row before it was laid flat; n is its product.
         code_size: number of units of the code.
     """
 

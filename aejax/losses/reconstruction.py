@@ -1,0 +1,59 @@
+"""Costs of reconstruction: summed over the features of a row, averaged over the rows."""
+
+import jax
+import jax.numpy as jnp
+
+from aejax.errors import UserError
+from aejax.types import Context
+
+
+def _per_row(values: jax.Array, mask: jax.Array | None) -> jax.Array:
+    """Sum over the observed features of each row: (m, n) -> (m,)."""
+    if mask is not None:
+        values = jnp.where(mask, values, 0.0)
+    return values.sum(-1)
+
+
+def cross_entropy(ctx: Context) -> jax.Array:
+    """(1/m) Σ_j −Σ_i [x_i log x̂_i + (1−x_i) log(1−x̂_i)], in nats, for values in [0, 1].
+
+    Computed from the log-odds z, so that no logarithm of 0 can occur:
+    −[x log σ(z) + (1−x) log(1−σ(z))] = max(z, 0) − x z + log(1 + e^{−|z|}).
+
+    Args:
+        ctx: `x` and `log_odds["x_hat"]` of shape (m, n); where `mask` is False an entry costs nothing.
+
+    Returns:
+        A scalar, nats per row.
+
+    Raises:
+        UserError: the target is not in [0, 1], or the output activation is not the sigmoid.
+
+    References:
+        Lecture S06, slide "Función de costo de reconstrucción", first formula of ℓ.
+    """
+    if not ctx.ranges["x"].within(0.0, 1.0):
+        raise UserError(
+            f"cross_entropy: the data must lie in [0, 1], not {ctx.ranges['x']}; "
+            "allowed: data.scaling=unit, or reconstruction.squared_error"
+        )
+    if "x_hat" not in ctx.log_odds:
+        raise UserError("cross_entropy: the output is not a sigmoid; allowed: model.output=sigmoid")
+    z = ctx.log_odds["x_hat"]
+    # max(z, 0) − x z + log(1 + e^{−|z|})
+    return _per_row(jnp.maximum(z, 0.0) - ctx.x * z + jnp.log1p(jnp.exp(-jnp.abs(z))), ctx.mask).mean()
+
+
+def squared_error(ctx: Context) -> jax.Array:
+    """(1/m) Σ_j ½‖x − x̂‖².
+
+    Args:
+        ctx: `x` and `x_hat` of shape (m, n); where `mask` is False an entry costs nothing.
+
+    Returns:
+        A scalar, half the squared units of the scaled data, per row.
+
+    References:
+        Lecture S06, slide "Función de costo de reconstrucción", second formula of ℓ.
+    """
+    return 0.5 * _per_row(jnp.square(ctx.x - ctx.x_hat), ctx.mask).mean()

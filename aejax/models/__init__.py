@@ -1,0 +1,1 @@
+"""Autoencoders as pairs of pure functions; the only part of aejax that knows Flax."""

@@ -1,0 +1,206 @@
+"""Training: a run as two pure functions, and `fit`, the same in compiled chunks.
+
+Everything static is closed over by `make_run`; everything numeric comes in through `hparams` and may be traced and
+swept. Randomness is a function of (seed, step), so any way of cutting a run into chunks sees the same batches.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from aejax.batches import batch_rows
+from aejax.errors import UserError
+from aejax.optimizers import Optimizer
+from aejax.types import Hparams, Model, Run, State
+
+STREAMS = {"init": 0, "data": 1, "corruption": 2, "model": 3}
+
+
+class Rows(NamedTuple):
+    """Rows on the device, as stored, and the numbers that scale them inside the step.
+
+    Attributes:
+        x: (rows, n) uint8 or float32.
+        mask: (rows, n) bool or None.
+        shift: (n,) or ().
+        scale: (n,) or ().
+    """
+
+    x: jax.Array
+    mask: jax.Array | None
+    shift: jax.Array
+    scale: jax.Array
+
+
+def scaled(rows: Rows, index: jax.Array | slice) -> tuple[jax.Array, jax.Array | None]:
+    """The chosen rows as float32, (x − shift) · scale, and their mask."""
+    x = (rows.x[index].astype(jnp.float32) - rows.shift) * rows.scale
+    return x, None if rows.mask is None else rows.mask[index]
+
+
+def streams(key: jax.Array) -> dict[str, jax.Array]:
+    """The keys of the named streams of randomness: `init`, `data`, `corruption` and `model`."""
+    return {name: jax.random.fold_in(key, number) for name, number in STREAMS.items()}
+
+
+def make_run(
+    model: Model,
+    objective: Callable[..., tuple[jax.Array, dict[str, jax.Array]]],
+    corrupt: Callable[..., jax.Array],
+    optimizer: Optimizer,
+    *,
+    steps: int,
+    batch_size: int | None,
+    data_range: Any,
+) -> Run:
+    """A run as pure functions of its key, its hyperparameters and its data.
+
+    Args:
+        model: the autoencoder.
+        objective: from `aejax.losses.compose`.
+        corrupt: ``(key, x, **hparams["corruption"]) -> x_in``.
+        optimizer: from `aejax.optimizers.build`.
+        steps: length of the whole run, which schedules are shares of.
+        batch_size: rows in a step; None takes all of them, in order.
+        data_range: `Dataset.range`.
+
+    Returns:
+        ``Run(init, advance)``. ``advance(state, key, hparams, rows, n, capacity=None)`` does n steps as one loop: a
+        `lax.scan` where n is a Python int; where n is traced, one program serves every n up to `capacity`, the length
+        of the returned history ``{"loss": (capacity,), term: (capacity,)}``.
+    """
+
+    def batch_of(step: jax.Array, keys: dict[str, jax.Array], rows: Rows) -> tuple[jax.Array, jax.Array | None]:
+        if batch_size is None:
+            return scaled(rows, slice(None))
+        return scaled(rows, batch_rows(keys["data"], step, batch_size, rows.x.shape[0]))
+
+    def loss_of(params: Any, step: jax.Array, keys: dict[str, jax.Array], hparams: Hparams, rows: Rows) -> tuple:
+        x, mask = batch_of(step, keys, rows)
+        x_in = corrupt(jax.random.fold_in(keys["corruption"], step), x, **hparams["corruption"])
+        ctx = model.apply(params, x, x_in, jax.random.fold_in(keys["model"], step))
+        ctx = ctx._replace(mask=mask, ranges={**ctx.ranges, "x": data_range})
+        return objective(ctx, hparams["terms"], step / steps)
+
+    def init(key: jax.Array, hparams: Hparams) -> State:
+        params = model.init(streams(key)["init"])
+        return State(params, optimizer(hparams["optimizer"], jnp.float32(0)).init(params), jnp.int32(0))
+
+    def step(
+        state: State, keys: dict[str, jax.Array], hparams: Hparams, rows: Rows
+    ) -> tuple[State, dict[str, jax.Array]]:
+        value_of = partial(loss_of, step=state.step, keys=keys, hparams=hparams, rows=rows)
+        (loss, values), grads = jax.value_and_grad(value_of, has_aux=True)(state.params)
+        rule = optax.with_extra_args_support(optimizer(hparams["optimizer"], state.step / steps))
+        updates, opt_state = rule.update(
+            grads, state.opt_state, state.params, value=loss, grad=grads, value_fn=lambda p: value_of(p)[0]
+        )
+        params = optax.apply_updates(state.params, updates)
+        return State(params, opt_state, state.step + 1), {"loss": loss, **values}
+
+    def advance(
+        state: State,
+        key: jax.Array,
+        hparams: Hparams,
+        rows: Rows,
+        n: int | jax.Array,
+        capacity: int | None = None,
+    ) -> tuple[State, dict[str, jax.Array]]:
+        keys = streams(key)
+        _, record = jax.eval_shape(step, state, keys, hparams, rows)
+        empty = {name: jnp.zeros((n if capacity is None else capacity,), v.dtype) for name, v in record.items()}
+
+        def body(i: jax.Array, carry: tuple[State, dict[str, jax.Array]]) -> tuple[State, dict[str, jax.Array]]:
+            state, history = carry
+            state, values = step(state, keys, hparams, rows)
+            return state, {name: history[name].at[i].set(value) for name, value in values.items()}
+
+        return jax.lax.fori_loop(0, n, body, (state, empty))
+
+    return Run(init, advance)
+
+
+def train(run: Run, key: jax.Array, hparams: Hparams, rows: Rows, steps: int) -> tuple[State, dict[str, jax.Array]]:
+    """A whole run as one program, to be jitted (`steps` static) and vmapped by the caller."""
+    return run.advance(run.init(key, hparams), key, hparams, rows, steps)
+
+
+CAPACITY = 1000
+CHUNK_SECONDS = 0.5
+
+
+def fit(
+    run: Run,
+    state: State,
+    key: jax.Array,
+    hparams: Hparams,
+    rows: Rows,
+    *,
+    steps: int,
+    stops: tuple[int, ...] = (),
+) -> Iterator[tuple[State, dict[str, np.ndarray]]]:
+    """Train in compiled chunks; between them the caller may evaluate, save, draw or stop.
+
+    All chunks are one program, so results do not depend on their lengths, which adapt to about half a second.
+
+    Args:
+        run: from `make_run`.
+        state: where to begin; its buffers are used up.
+        key: the run's key.
+        hparams: the run's hyperparameters.
+        rows: the training rows.
+        steps: the step to end at.
+        stops: a chunk ends at every multiple of each of these.
+
+    Yields:
+        The state after a chunk, which is valid until the next one is asked for, and the chunk's history.
+
+    Raises:
+        UserError: the loss or a parameter is not finite; the line names the step and the term.
+    """
+    advance = jax.jit(run.advance, static_argnums=5, donate_argnums=0)
+    done, chunk = int(state.step), 20
+    while done < steps:
+        n = min([chunk, steps - done, *(stop - done % stop for stop in stops)])
+        started = time.perf_counter()
+        state, history = advance(state, key, hparams, rows, jnp.int32(n), CAPACITY)
+        history = {name: np.asarray(values)[:n] for name, values in history.items()}
+        seconds = time.perf_counter() - started
+        check_finite(history, done, state.params)
+        done += n
+        chunk = int(np.clip(n * CHUNK_SECONDS / seconds, chunk / 2, chunk * 2).clip(1, CAPACITY))
+        yield state, history
+
+
+def check_finite(history: Mapping[str, np.ndarray], first_step: int, params: Any) -> None:
+    """Refuse a chunk in which something became infinite or not a number.
+
+    Args:
+        history: by name, the values of consecutive steps.
+        first_step: the number of steps before the chunk.
+        params: the parameters after it.
+
+    Raises:
+        UserError: naming the first such step and its terms.
+    """
+    bad = {name: np.flatnonzero(~np.isfinite(values)) for name, values in history.items()}
+    first = min((int(places[0]) for places in bad.values() if places.size), default=None)
+    if first is not None:
+        terms = [n for n, places in bad.items() if n != "loss" and places.size and places[0] == first]
+        which = ", ".join(f"term {name!r}" for name in terms) or "their weighted sum"
+        raise UserError(
+            f"training stopped at step {first_step + first}: {which} is not finite; "
+            "try a smaller optimizer.learning_rate or a clip_norm"
+        )
+    if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(params)):
+        last = first_step + len(history["loss"]) - 1
+        raise UserError(
+            f"training stopped at step {last}: the parameters are not finite after the gradient of the loss; "
+            "try a smaller optimizer.learning_rate or a clip_norm"
+        )
