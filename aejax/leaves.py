@@ -1,0 +1,111 @@
+"""The leaves of a tree under names: as arrays on the host, as bytes, and as one digest."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from jax.tree_util import DictKey, GetAttrKey, SequenceKey, tree_flatten_with_path
+
+from aejax.errors import UserError
+
+# What safetensors' NumPy interface reads back. Other types are stored as unsigned words of the same bits.
+_WHOLE = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+_NATIVE = {*_WHOLE, "float16", "float32", "float64", "complex64"}
+
+
+def digest(tree: Any) -> str:
+    """SHA-256 over the names, types, shapes and bytes of the leaves, in the order of their names.
+
+    The same for jax and NumPy arrays, on any device and in any process; it tells 0.0 from -0.0.
+
+    Args:
+        tree: any pytree of arrays and Python numbers.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        UserError: for a leaf that has no stored form.
+    """
+    total = hashlib.sha256()
+    for name, array in named_arrays(tree).items():
+        total.update(json.dumps([name, array.dtype.name, array.shape]).encode() + b"\n")
+        total.update(array.tobytes())
+    return total.hexdigest()
+
+
+def path_name(path: tuple) -> str:
+    """The path of a leaf as text, one to one: a slash or percent sign inside a key is escaped."""
+    parts = []
+    for entry in path:
+        match entry:
+            case GetAttrKey(name=key) | SequenceKey(idx=key) | DictKey(key=key):
+                parts.append(str(key))
+            case _:
+                parts.append(str(entry.key))
+    name = "/".join(part.replace("%", "%25").replace("/", "%2F") for part in parts)
+    return "%5F_metadata__" if name == "__metadata__" else name  # safetensors keeps that name for itself
+
+
+def named_arrays(tree: Any) -> dict[str, np.ndarray]:
+    """The leaves as contiguous little-endian arrays on the host, in the order of their names."""
+    arrays = {}
+    for path, leaf in tree_flatten_with_path(tree)[0]:
+        name = path_name(path)
+        describe(name, leaf)
+        array = np.asarray(leaf)
+        if name in arrays:
+            raise UserError(f"checkpoint: two leaves have the path {name!r}")
+        arrays[name] = np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
+    return dict(sorted(arrays.items()))
+
+
+def describe(name: str, leaf: Any) -> str:
+    """The type and shape of a leaf in words, or an error if it has no stored form."""
+    dtype = leaf.dtype if hasattr(leaf, "dtype") else np.asarray(leaf).dtype
+    if jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key):
+        raise UserError(f"checkpoint: {name!r} is a typed key; save jax.random.key_data of it instead")
+    kind = np.dtype(dtype).name
+    if kind not in _NATIVE and kind not in ("bfloat16", "complex128") and not kind.startswith("float8_"):
+        raise UserError(f"checkpoint: {name!r} is of type {kind}; only arrays of numbers can be saved")
+    return f"{kind} {tuple(np.shape(leaf))}"
+
+
+def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """A safetensors file of the arrays; bfloat16 as uint16 of the same bits, and the like."""
+    from safetensors.numpy import save as to_bytes
+
+    stored = {}
+    for name, array in arrays.items():
+        if array.dtype.name not in _NATIVE:
+            words = array.reshape(-1).view(f"<u{min(array.dtype.itemsize, 8)}")
+            array = words.reshape(array.shape) if words.size == array.size else words
+        stored[name] = array
+    return to_bytes(stored)
+
+
+def unpack(data: bytes, leaves: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """What `pack` packed, in the type and shape that `leaves` has for each name."""
+    from safetensors.numpy import load as from_bytes
+
+    arrays = from_bytes(data)
+    return {
+        name: arrays[name].reshape(-1).view(np.dtype(kind)).reshape(shape).copy()
+        for name, (kind, shape) in leaves.items()
+    }
+
+
+def place(array: np.ndarray, like: Any) -> Any:
+    """The array as `like` is: a jax array on its devices, or as it stands where `like` is no such thing."""
+    if isinstance(like, jax.Array):
+        sharding = like.sharding if like.committed else None
+    elif isinstance(like, jax.ShapeDtypeStruct):
+        sharding = like.sharding
+    else:
+        return array
+    if jax.dtypes.canonicalize_dtype(array.dtype) != array.dtype:
+        return array
+    return jax.device_put(array, sharding)
