@@ -9,6 +9,7 @@ import inspect
 import types
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from math import isfinite
 from pkgutil import iter_modules
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
@@ -26,27 +27,55 @@ class Parameter(NamedTuple):
     default: Any
 
 
-def available(package: str) -> dict[str, str]:
-    """The functions that a short name reaches: ``"module.function" -> summary``, over the modules of a package."""
-    found = {}
-    for module in iter_modules(import_module(package).__path__):
-        if module.name.startswith("_") or module.ispkg:
-            continue
-        members = vars(import_module(f"{package}.{module.name}"))
-        for name, member in members.items():
-            own = getattr(member, "__module__", None) == f"{package}.{module.name}"
-            if inspect.isfunction(member) and own and not name.startswith("_"):
-                found[f"{module.name}.{name}"] = (inspect.getdoc(member) or "").partition("\n")[0]
-    return found
+KINDS = {
+    "aejax.models": ("feature_shape",),
+    "aejax.losses": ("ctx",),
+    "aejax.schedules": ("progress",),
+    "aejax.data.corrupt": ("key", "x"),
+    "aejax.tasks": ("key", "model", "params", "dataset"),
+}
+"""Where the short names of each kind of component are looked up, and the positional arguments of its functions."""
 
 
-def resolve(name: Any, package: str, *, what: str) -> Callable[..., Any]:
+def positional(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of the positional arguments of a function."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return tuple(name for name, p in inspect.signature(function).parameters.items() if p.kind in kinds)
+
+
+def available(home: str) -> dict[str, Callable[..., Any]]:
+    """The functions that short names reach: ``"module.function"`` in a package, ``"function"`` in a module."""
+    module = import_module(home)
+    if not hasattr(module, "__path__"):
+        return _functions(module, KINDS[home])
+    names = [
+        found.name for found in iter_modules(module.__path__) if not found.ispkg and not found.name.startswith("_")
+    ]
+    return {
+        f"{name}.{function}": member
+        for name in names
+        for function, member in _functions(import_module(f"{home}.{name}"), KINDS[home]).items()
+    }
+
+
+def _functions(module: types.ModuleType, arguments: tuple[str, ...]) -> dict[str, Callable[..., Any]]:
+    """The public functions that a module defines itself and that take just these positional arguments."""
+    return {
+        name: member
+        for name, member in vars(module).items()
+        if inspect.isfunction(member)
+        and member.__module__ == module.__name__
+        and not name.startswith("_")
+        and positional(member) == arguments
+    }
+
+
+def resolve(name: Any, home: str, *, what: str) -> Callable[..., Any]:
     """The function of that name.
 
     Args:
-        name: ``"module.function"`` inside `package`, ``"function"`` in `package` itself where it is a module, or any
-            ``"package.module.function"`` outside aejax.
-        package: where short names are looked up.
+        name: a short name, or any ``"package.module.function"`` outside aejax.
+        home: the package or module where short names are looked up, one of `KINDS`.
         what: the field that named it, for the error.
 
     Raises:
@@ -54,41 +83,36 @@ def resolve(name: Any, package: str, *, what: str) -> Callable[..., Any]:
     """
     if not isinstance(name, str):
         raise UserError(f"{what}: expected the name of a function, got {name!r}")
-    home = import_module(package)
-    parts = name.split(".")
-    is_package = hasattr(home, "__path__")
-    public = {} if is_package else public_functions(home)
-    if name in public:
-        return public[name]
-    if is_package and len(parts) == 2 and name in available(package):
-        return getattr(import_module(f"{package}.{parts[0]}"), parts[1])
-    if len(parts) > 1:
-        outside = _import_outside(name, what)
-        if outside is not None:
-            return outside
-    raise one_of(name, available(package) if is_package else public, what=what)
+    module, _, function = name.rpartition(".")
+    if not name.startswith("_") and (found := _inside(home, module, function)):
+        return found
+    if module and (found := _outside(module, function, what)):
+        if len(positional(found)) != len(KINDS[home]):
+            raise UserError(
+                f"{what}: {name} takes ({', '.join(positional(found))}); allowed: ({', '.join(KINDS[home])})"
+            )
+        return found
+    raise one_of(name, available(home), what=what)
 
 
-def public_functions(module: types.ModuleType) -> dict[str, Callable[..., Any]]:
-    """The functions that a module defines itself, without those that begin with an underscore."""
-    return {
-        name: member
-        for name, member in vars(module).items()
-        if inspect.isfunction(member) and member.__module__ == module.__name__ and not name.startswith("_")
-    }
+def _inside(home: str, module: str, function: str) -> Callable[..., Any] | None:
+    """A function by its short name, importing no more than the module it is in."""
+    path = f"{home}.{module}" if module else home
+    if bool(module) != hasattr(import_module(home), "__path__") or "." in module or not find_spec(path):
+        return None
+    return _functions(import_module(path), KINDS[home]).get(function)
 
 
-def _import_outside(name: str, what: str) -> Callable[..., Any] | None:
-    module_name, _, function_name = name.rpartition(".")
+def _outside(module_name: str, function: str, what: str) -> Callable[..., Any] | None:
     try:
         module = import_module(module_name)
     except ModuleNotFoundError as error:
-        if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
+        if error.name and f"{module_name}.".startswith(f"{error.name}."):
             return None
         raise UserError(f"{what}: importing {module_name} failed: {error}") from error
     except Exception as error:
         raise UserError(f"{what}: importing {module_name} failed: {type(error).__name__}: {error}") from error
-    found = getattr(module, function_name, None)
+    found = getattr(module, function, None)
     return found if callable(found) else None
 
 

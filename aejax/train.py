@@ -135,8 +135,28 @@ CAPACITY = 1000
 CHUNK_SECONDS = 0.5
 
 
+class Chunk(NamedTuple):
+    """A few steps of a run.
+
+    Attributes:
+        state: after them; valid until the next chunk is asked for.
+        history: by name, one value for each step.
+        seconds: that they took.
+    """
+
+    state: State
+    history: dict[str, np.ndarray]
+    seconds: float
+
+
+def compile_advance(run: Run, state: State, key: jax.Array, hparams: Hparams, rows: Rows) -> Callable[..., Any]:
+    """`run.advance` compiled for chunks of any length up to `CAPACITY`; it uses up the buffers of its state."""
+    advance = jax.jit(partial(run.advance, capacity=CAPACITY), donate_argnums=0)
+    return advance.lower(state, key, hparams, rows, jnp.int32(1)).compile()
+
+
 def fit(
-    run: Run,
+    advance: Callable[..., Any],
     state: State,
     key: jax.Array,
     hparams: Hparams,
@@ -144,13 +164,13 @@ def fit(
     *,
     steps: int,
     stops: tuple[int, ...] = (),
-) -> Iterator[tuple[State, dict[str, np.ndarray]]]:
+) -> Iterator[Chunk]:
     """Train in compiled chunks; between them the caller may evaluate, save, draw or stop.
 
     All chunks are one program, so results do not depend on their lengths, which adapt to about half a second.
 
     Args:
-        run: from `make_run`.
+        advance: from `compile_advance`.
         state: where to begin; its buffers are used up.
         key: the run's key.
         hparams: the run's hyperparameters.
@@ -159,23 +179,22 @@ def fit(
         stops: a chunk ends at every multiple of each of these.
 
     Yields:
-        The state after a chunk, which is valid until the next one is asked for, and the chunk's history.
+        One chunk after the other.
 
     Raises:
         UserError: the loss or a parameter is not finite; the line names the step and the term.
     """
-    advance = jax.jit(run.advance, static_argnums=5, donate_argnums=0)
     done, chunk = int(state.step), 20
     while done < steps:
         n = min([chunk, steps - done, *(stop - done % stop for stop in stops)])
         started = time.perf_counter()
-        state, history = advance(state, key, hparams, rows, jnp.int32(n), CAPACITY)
+        state, history = advance(state, key, hparams, rows, jnp.int32(n))
         history = {name: np.asarray(values)[:n] for name, values in history.items()}
         seconds = time.perf_counter() - started
         check_finite(history, done, state.params)
         done += n
         chunk = int(np.clip(n * CHUNK_SECONDS / seconds, chunk / 2, chunk * 2).clip(1, CAPACITY))
-        yield state, history
+        yield Chunk(state, history, seconds)
 
 
 def check_finite(history: Mapping[str, np.ndarray], first_step: int, params: Any) -> None:

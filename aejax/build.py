@@ -1,0 +1,127 @@
+"""From a resolved config and its data to the parts of a run: the one place where names become functions."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from aejax import components, losses, optimizers
+from aejax.errors import UserError
+from aejax.evaluate import on_device
+from aejax.train import Rows, make_run
+from aejax.types import Dataset, Hparams, Model, Run
+
+
+class Parts(NamedTuple):
+    """A run and what it is made of.
+
+    Attributes:
+        model: the autoencoder.
+        objective: ``(ctx, hparams["terms"], progress) -> (loss, {term: value})``.
+        corrupt: ``(key, x, **hparams["corruption"]) -> x_in``.
+        run: the run as pure functions.
+        hparams: every float of the terms, the optimiser and the corruption, as float32 scalars.
+        key: of the whole run.
+    """
+
+    model: Model
+    objective: Callable[..., tuple[jax.Array, dict[str, jax.Array]]]
+    corrupt: Callable[..., jax.Array]
+    run: Run
+    hparams: Hparams
+    key: jax.Array
+
+
+def load_data(settings: Mapping[str, Any]) -> Dataset:
+    """The data set of a config's `data` section."""
+    from aejax import data
+
+    return data.load(settings["name"], **{key: value for key, value in settings.items() if key != "name"})
+
+
+def build_model(settings: Mapping[str, Any], feature_shape: tuple[int, ...]) -> Model:
+    """The model of a config's `model` section, for rows of that shape."""
+    function = components.resolve(settings["name"], "aejax.models", what="model.name")
+    return function(feature_shape, **{key: value for key, value in settings.items() if key != "name"})
+
+
+def build(config: Mapping[str, Any], dataset: Dataset) -> Parts:
+    """The parts of a run.
+
+    Args:
+        config: resolved, from `aejax.config.load`.
+        dataset: what it is to be trained on.
+
+    Raises:
+        UserError: the parts do not fit one another or the data.
+    """
+    model = build_model(config["model"], dataset.feature_shape)
+    terms, schedules, term_hparams = {}, {}, {}
+    for name, given in config["terms"].items():
+        terms[name], term_hparams[name] = _bind(given, "aejax.losses", f"terms.{name}.name", keep=("weight",))
+        if "schedule" in given:
+            schedules[name], term_hparams[name]["schedule"] = _schedule(given["schedule"])
+    corrupt, corruption_hparams = _bind(config["corruption"], "aejax.data.corrupt", "corruption.name")
+    optimizer, optimizer_hparams = _optimizer(config["optimizer"])
+    objective = losses.compose(terms, schedules)
+    hparams = {"terms": term_hparams, "corruption": corruption_hparams, "optimizer": optimizer_hparams}
+    batch_size, rows = config["train"]["batch_size"], len(dataset.train.x)
+    if batch_size is not None and batch_size > rows:
+        raise UserError(f"train.batch_size: {batch_size} is more than the {rows} training rows; allowed: 1 to {rows}")
+    run = make_run(
+        model,
+        objective,
+        corrupt,
+        optimizer,
+        steps=config["train"]["steps"],
+        batch_size=batch_size,
+        data_range=dataset.range,
+    )
+    parts = Parts(model, objective, corrupt, run, jax.tree.map(jnp.float32, hparams), jax.random.key(config["seed"]))
+    check(parts, dataset)
+    return parts
+
+
+def training_rows(dataset: Dataset) -> Rows:
+    """The training rows on the device."""
+    return on_device(dataset.train, dataset.shift, dataset.scale, dataset.feature_shape)
+
+
+def check(parts: Parts, dataset: Dataset) -> None:
+    """Trace one step without computing anything, so that terms, model and data refuse each other before training.
+
+    Raises:
+        UserError: from a term or the model.
+    """
+    n = dataset.train.x[0].size
+    first = dataset.train.x[:1].reshape(1, n)
+    mask = None if dataset.train.mask is None else jax.ShapeDtypeStruct((len(dataset.train.x), n), bool)
+    number = jax.ShapeDtypeStruct((), jnp.float32)
+    rows = Rows(jax.ShapeDtypeStruct((len(dataset.train.x), n), first.dtype), mask, number, number)
+    state = jax.eval_shape(parts.run.init, parts.key, parts.hparams)
+    jax.eval_shape(partial(parts.run.advance, n=1), state, parts.key, parts.hparams, rows)
+
+
+def _bind(
+    given: Mapping[str, Any], package: str, what: str, keep: tuple[str, ...] = ()
+) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """A component as a function of its hyperparameters alone, and those; `keep` are no arguments of the function."""
+    function = components.resolve(given["name"], package, what=what)
+    arguments = {key: value for key, value in given.items() if key not in ("name", "schedule")}
+    static, swept = components.split(arguments, {**components.parameters(function), **dict.fromkeys(keep)})
+    return (partial(function, **static) if static else function), swept
+
+
+def _schedule(given: Mapping[str, Any]) -> tuple[Callable[..., jax.Array], dict[str, Any]]:
+    return _bind(given, "aejax.schedules", "schedule.name")
+
+
+def _optimizer(given: Mapping[str, Any]) -> tuple[optimizers.Optimizer, dict[str, Any]]:
+    arguments = {key: value for key, value in given.items() if key not in ("name", "schedule")}
+    static, swept = components.split(arguments, optimizers.parameters(given["name"]))
+    if "schedule" not in given:
+        return optimizers.build(given["name"], static, lambda progress: jnp.ones_like(progress)), swept
+    schedule, swept["schedule"] = _schedule(given["schedule"])
+    return optimizers.build(given["name"], static, schedule), swept

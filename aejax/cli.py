@@ -1,0 +1,166 @@
+"""The `aejax` command: arguments in, one call out; heavy packages load when a command needs them."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from aejax import __version__
+from aejax.errors import UserError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: the arguments; None takes those of the process.
+
+    Returns:
+        The exit code: 0, 2 after a mistake of the user, 130 when a run was asked to stop.
+    """
+    arguments = parser().parse_args(spelled(sys.argv[1:] if argv is None else argv))
+    try:
+        return arguments.command(arguments) or 0
+    except UserError as error:
+        return complain(str(error))
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has left: nothing to tell it
+        return 141
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return complain(f"{place}{error.strerror or error}")
+    except KeyboardInterrupt:
+        return complain("interrupted", 130)
+
+
+def complain(line: str, code: int = 2) -> int:
+    """Print one line to standard error and return the exit code."""
+    print("aejax: " + " ".join(line.split()), file=sys.stderr, flush=True)
+    return code
+
+
+class _Parser(argparse.ArgumentParser):
+    """Argparse, with its errors in one line."""
+
+    def error(self, message: str) -> None:
+        raise SystemExit(complain(f"{message} (see {self.prog} --help)"))
+
+
+def spelled(argv: Sequence[str]) -> list[str]:
+    """``--config.path=value`` and ``--config.path value`` are ``--set path=value``."""
+    words, out = iter(argv), []
+    for word in words:
+        if not word.startswith("--config."):
+            out.append(word)
+            continue
+        path, equals, value = word.removeprefix("--config.").partition("=")
+        out += ["--set", f"{path}={value if equals else next(words, '')}"]
+    return out
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    top = _Parser(prog="aejax", description="Autoencoders on JAX: train, compare, and get the same result again.")
+    top.add_argument("--version", action="version", version=f"aejax {__version__}")
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+
+    run = commands.add_parser("run", help="train an experiment", description="Train an experiment into a folder.")
+    run.add_argument(
+        "config", metavar="CONFIG[:VARIANT]", help="a name that `aejax list` prints, or the path of a config"
+    )
+    run.add_argument(
+        "--workdir", type=Path, metavar="DIR", help="folder of the run; that of an unfinished one continues it"
+    )
+    run.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="change a field; may be repeated")
+    run.add_argument("--seed", type=int, metavar="N", help="the same as --set seed=N")
+    run.add_argument("--print-config", action="store_true", help="print the resolved config and stop")
+    run.add_argument("--no-compile-cache", action="store_true", help="compile afresh, and keep nothing compiled")
+    run.set_defaults(command=command_run)
+
+    listing = commands.add_parser("list", help="list the shipped experiments")
+    listing.set_defaults(command=command_list)
+
+    apply = commands.add_parser("apply", help="use a trained run on new rows")
+    apply.add_argument("workdir", type=Path, metavar="WORKDIR", help="folder of a finished run")
+    apply.add_argument("action", choices=("encode", "decode", "reconstruct"))
+    apply.add_argument("--input", type=Path, required=True, metavar="FILE", help=".csv, .npy, .npz or .parquet")
+    apply.add_argument("--output", type=Path, required=True, metavar="FILE", help=".csv or .npy")
+    apply.set_defaults(command=command_apply)
+
+    data = commands.add_parser("data", help="list or prepare data sets").add_subparsers(metavar="WHAT", required=True)
+    names = data.add_parser("list", help="list the data sets")
+    names.set_defaults(command=command_data_list)
+    prepare = data.add_parser("prepare", help="build a data set from its original files")
+    prepare.add_argument("name", metavar="NAME")
+    prepare.add_argument(
+        "--from", dest="source", metavar="DIR", help="folder with the original files; else they are downloaded"
+    )
+    prepare.add_argument("--data-dir", metavar="DIR", help="where tensorflow-datasets keeps what it prepared")
+    prepare.set_defaults(command=command_data_prepare)
+    return top
+
+
+def command_run(arguments: argparse.Namespace) -> int:
+    """`aejax run`."""
+    from aejax import config as configs
+
+    config = configs.load(arguments.config, arguments.set, seed=arguments.seed)
+    if arguments.print_config:
+        print(configs.dumps(config), end="")
+        return 0
+    from aejax import compilation, console, experiment, workdir
+
+    if not arguments.no_compile_cache:
+        compilation.enable_cache()
+    folder = arguments.workdir or workdir.fresh(configs.find(arguments.config)[0].stem)
+    try:
+        summary = experiment.run(config, folder)
+    except experiment.InterruptedRunError as stop:
+        return complain(str(stop), 130)
+    console.results(summary)
+    console.say("")
+    for picture in sorted((folder / workdir.FIGURES).glob("*")):
+        console.say(str(picture))
+    console.say(str(folder / "summary.json"))
+    return 0
+
+
+def command_list(arguments: argparse.Namespace) -> None:
+    """`aejax list`."""
+    import ast
+
+    from aejax import config as configs
+    from aejax import console
+
+    rows = []
+    for name, path in configs.shipped().items():
+        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        rows.append((name, docstring.partition("\n")[0]))
+    console.listing(rows)
+
+
+def command_apply(arguments: argparse.Namespace) -> None:
+    """`aejax apply`."""
+    from aejax import apply, console, rows
+
+    read = rows.read(arguments.input)
+    rows.check_output(arguments.output)
+    out = apply.apply(arguments.workdir, arguments.action, read)
+    rows.write(arguments.output, out)
+    console.say(f"{arguments.output}: {len(out)} rows of {'x'.join(map(str, out.shape[1:]))} values")
+
+
+def command_data_list(arguments: argparse.Namespace) -> None:
+    """`aejax data list`."""
+    from aejax import console
+    from aejax.data import catalogue
+
+    rows = [tuple("" if cell is None else str(cell) for cell in row) for row in catalogue.table()]
+    console.listing(rows, header=tuple(name.replace("_", " ") for name in catalogue.Row._fields))
+
+
+def command_data_prepare(arguments: argparse.Namespace) -> None:
+    """`aejax data prepare`."""
+    from aejax import console, data
+
+    console.say(str(data.prepare(arguments.name, arguments.source, arguments.data_dir)))

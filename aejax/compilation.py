@@ -1,0 +1,34 @@
+"""JAX's persistent compilation cache: the second run of a config does not compile again."""
+
+import logging
+import os
+import warnings
+from pathlib import Path
+
+SWITCH = "AEJAX_COMPILE_CACHE"
+
+
+def cache_folder() -> Path:
+    """Where compiled programs are kept: ``compiled`` under `AEJAX_CACHE_DIR`, or in the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    home = os.environ.get("AEJAX_CACHE_DIR")
+    return (Path(home) if home else user_cache_path("aejax")) / "compiled"
+
+
+def enable_cache() -> None:
+    """Keep compiled programs, unless the environment variable `AEJAX_COMPILE_CACHE` is ``off``.
+
+    A cache that is damaged, deleted or cannot be written costs a compilation and nothing else.
+    """
+    if os.environ.get(SWITCH, "on").lower() in ("off", "0", "false", "no"):
+        return
+    import jax
+
+    jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    # a cache that cannot be read or written is no news to the user: the program is compiled
+    warnings.filterwarnings("ignore", message=".*persistent compilation cache.*")
+    logging.getLogger("jax._src.compiler").setLevel(logging.ERROR)
+    logging.getLogger("jax._src.compilation_cache").setLevel(logging.ERROR)

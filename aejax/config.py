@@ -1,0 +1,354 @@
+"""Configs: load a Python file, apply overrides, resolve every name, check every value.
+
+A config file defines ``get_config()``, which returns `base()` with what it changes, and may define ``variants()``, a
+dict from a variant's name to its overrides. The resolved config is a plain nested dict with every default filled in.
+"""
+
+import ast
+import importlib.util
+import json
+import sys
+import traceback
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+from aejax import components
+from aejax.bounds import Choice, Count, Finite, Fraction, Natural, Within
+from aejax.components import REQUIRED, Parameter
+from aejax.errors import UserError, one_of
+
+SECTIONS = ("seed", "data", "model", "terms", "corruption", "optimizer", "train", "task", "report")
+SCALINGS = ("unit", "standard", "signed", "none")
+
+FIELDS: dict[str, dict[str, Parameter]] = {
+    "data": {
+        "name": Parameter(str, REQUIRED),
+        "scaling": Parameter(Annotated[str, Choice(SCALINGS)], REQUIRED),
+        "validation": Parameter(Fraction, REQUIRED),
+        "test": Parameter(Fraction | None, REQUIRED),
+        "split_seed": Parameter(Natural, REQUIRED),
+        "label_column": Parameter(str | None, REQUIRED),
+        "data_dir": Parameter(str | None, REQUIRED),
+        "rows": Parameter(Count | None, REQUIRED),
+    },
+    "train": {
+        "steps": Parameter(Annotated[int, Within(1, 2**31 - 1)], REQUIRED),
+        "batch_size": Parameter(Count | None, REQUIRED),
+        "evaluate_every": Parameter(Count, REQUIRED),
+        "patience": Parameter(Count | None, REQUIRED),
+        "checkpoint_every": Parameter(Count, REQUIRED),
+        "keep": Parameter(Count, REQUIRED),
+    },
+    "report": {
+        "figures": Parameter(bool, REQUIRED),
+        "tensorboard": Parameter(bool, REQUIRED),
+    },
+}
+"""The sections whose keys are fixed; all others are components."""
+
+SEED = Annotated[int, Within(0, 2**32 - 1)]
+TERM = {"weight": Parameter(Finite, REQUIRED)}
+
+
+def base() -> Any:
+    """The config that experiments start from, as an `ml_collections.ConfigDict` of literals: every key is present.
+
+    Returns:
+        A fresh config: digits, a 64-64-32-8 net, cross-entropy, Adam.
+    """
+    from ml_collections import ConfigDict
+
+    return ConfigDict(
+        {
+            "seed": 0,
+            "data": {
+                "name": "digits",  # `aejax data list` prints what there is
+                "scaling": "unit",  # unit: [0, 1]; standard: z-scores; signed: [-1, 1]; none
+                "validation": 0.1,  # share of the training rows
+                "test": None,  # None: the official split, or 0.2 where there is none
+                "split_seed": 0,
+                "label_column": None,  # of a table of your own
+                "data_dir": None,  # where tensorflow-datasets keeps what it prepared
+                "rows": None,  # of synthetic data
+            },
+            "model": {"name": "dense.multilayer", "widths": (64, 32), "code": 8},
+            "terms": {"reconstruction": {"name": "reconstruction.cross_entropy", "weight": 1.0}},
+            "corruption": {"name": "none"},
+            "optimizer": {"name": "adam", "learning_rate": 1e-3, "schedule": {"name": "constant"}},
+            "train": {
+                "steps": 2000,
+                "batch_size": 64,  # None: all rows in each step
+                "evaluate_every": 100,
+                "patience": None,  # stop after so many evaluations without a better validation loss
+                "checkpoint_every": 1000,
+                "keep": 2,  # checkpoints
+            },
+            "task": {"name": "reconstruction.evaluate"},
+            "report": {"figures": True, "tensorboard": False},
+        }
+    )
+
+
+def load(spec: str, overrides: Iterable[str] = (), *, seed: int | None = None) -> dict[str, Any]:
+    """The resolved config of an experiment.
+
+    Args:
+        spec: a shipped experiment (``"lecture/vanilla"``) or the path of a config file, with ``:variant`` after it.
+        overrides: ``"path=value"``, such as ``"optimizer.learning_rate=3e-4"``; applied in order.
+        seed: replaces the config's.
+
+    Raises:
+        UserError: whatever is wrong with it, in one line.
+    """
+    path, variant = find(spec)
+    module = execute(path)
+    config = _plain(_call(module, "get_config", path))
+    if variant:
+        known = _call(module, "variants", path) if hasattr(module, "variants") else {}
+        if variant not in known:
+            raise one_of(variant, known, what=f"{path.name}: variant")
+        for key, value in known[variant].items():
+            put(config, key, value)
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals:
+            raise UserError(f"--set {override}: expected path=value, such as optimizer.learning_rate=3e-4")
+        put(config, key.strip(), parse(text.strip()))
+    if seed is not None:
+        put(config, "seed", seed)
+    return resolve(config)
+
+
+def experiments_folder() -> Path:
+    """Where the shipped experiments lie: in the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "experiments"
+    return installed if installed.is_dir() else package.parent / "experiments"
+
+
+def shipped() -> dict[str, Path]:
+    """The shipped experiments, by the name that `aejax run` takes."""
+    folder = experiments_folder()
+    found = (path for path in sorted(folder.glob("*/*.py")) if not path.name.startswith("_"))
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
+
+
+def find(spec: str) -> tuple[Path, str]:
+    """The file of an experiment and the variant that was asked for, "" for none."""
+    name, _, variant = spec.partition(":")
+    names = shipped()
+    if name in names:
+        return names[name], variant
+    path = Path(name)
+    if path.suffix == ".py":
+        if not path.is_file():
+            raise UserError(f"{name}: no such config file; shipped experiments: {', '.join(names)}")
+        return path, variant
+    raise one_of(name, names, what="experiment")
+
+
+def execute(path: Path) -> ModuleType:
+    """Run a config file and return its namespace.
+
+    Raises:
+        UserError: it cannot be read or run; the line names the file and the line in it.
+    """
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:  # as for a script: terms and models beside the config can be named by import path
+        sys.path.append(folder)
+    spec = importlib.util.spec_from_file_location(f"aejax_config_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise UserError(f"{error.filename or path}:{error.lineno}: syntax error: {error.msg}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from error
+    except Exception as error:
+        raise _inside(path, error) from error
+    finally:
+        sys.dont_write_bytecode = before
+    if not hasattr(module, "get_config"):
+        raise UserError(f"{path}: defines no get_config()")
+    return module
+
+
+def _call(module: ModuleType, name: str, path: Path) -> Any:
+    try:
+        return getattr(module, name)()
+    except Exception as error:
+        raise _inside(path, error) from error
+
+
+def _inside(path: Path, error: Exception) -> UserError:
+    frames = traceback.extract_tb(error.__traceback__)
+    line = next((frame.lineno for frame in reversed(frames) if frame.filename == str(path)), "?")
+    text = str(error).strip().partition("\n")[0]
+    return UserError(f"{path}:{line}: {type(error).__name__}: {text}")
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    """A ConfigDict or dict as nested plain dicts of literals."""
+    if hasattr(config, "to_dict"):
+        config = config.to_dict()
+    if not isinstance(config, Mapping):
+        raise UserError(f"get_config() must return a ConfigDict, not {type(config).__name__}")
+    literal = lambda v: (
+        {str(k): literal(i) for k, i in v.items()}
+        if isinstance(v, Mapping)
+        else tuple(literal(i) for i in v)
+        if isinstance(v, list | tuple)
+        else v
+    )
+    return literal(config)
+
+
+def parse(text: str) -> Any:
+    """The Python literal that a text spells; anything else is a string. none, true and false may be in lower case."""
+    words = {"none": None, "null": None, "true": True, "false": False}
+    if text.lower() in words:
+        return words[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
+
+
+def put(config: dict[str, Any], path: str, value: Any) -> None:
+    """Set one value of a config by its dotted path, in place.
+
+    Raises:
+        UserError: there is no such field, or it is a group of fields and the value is none.
+    """
+    *parents, leaf = path.split(".")
+    group = config
+    for depth, name in enumerate(parents):
+        here = ".".join(parents[: depth + 1])
+        if name not in group:
+            grows = (here.count(".") == 1 and parents[0] == "terms") or name == "schedule"
+            if not grows:
+                raise one_of(here, _siblings(config, parents[:depth]), what="config field")
+            group[name] = {}
+        group = group[name]
+        if not isinstance(group, dict):
+            raise UserError(f"{path}: {here} is a value, not a group of fields")
+    fixed = not parents or parents[0] in FIELDS
+    if leaf not in group and (fixed or not leaf.isidentifier()):
+        raise one_of(path, _siblings(config, parents), what="config field")
+    old = group.get(leaf)
+    if isinstance(old, dict) and not isinstance(value, Mapping):
+        fields = ", ".join(f"{path}.{key}" for key in old)
+        raise UserError(f"{path}: is a group of fields, got {value!r}; allowed: {fields}")
+    group[leaf] = _plain(value) if isinstance(value, Mapping) else value
+
+
+def _siblings(config: Mapping[str, Any], parents: list[str]) -> list[str]:
+    group = config
+    for name in parents:
+        group = group[name]
+    return [".".join([*parents, key]) for key in group]
+
+
+def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with every key checked and every default filled in.
+
+    Raises:
+        UserError: an unknown, missing, wrongly typed or out-of-range field.
+    """
+    sections = SECTIONS
+    for key in config:
+        if key not in sections:
+            raise one_of(key, sections, what="config field")
+    for key in sections:
+        if key not in config:
+            raise UserError(f"{key}: is missing; start from aejax.config.base()")
+        if key != "seed" and not isinstance(config[key], Mapping):
+            raise UserError(f"{key}: expected a group of fields, got {config[key]!r}")
+    resolved = {"seed": components.check(config["seed"], SEED, what="seed")}
+    for section, fields in FIELDS.items():
+        resolved[section] = components.complete(config[section], fields, what=section, name=section)
+    if not config["terms"]:
+        raise UserError("terms: there is no loss term; allowed: reconstruction.cross_entropy, sparsity.l1, …")
+    resolved["model"] = component(config["model"], "aejax.models", what="model")
+    resolved["terms"] = {
+        name: component(term, "aejax.losses", what=f"terms.{name}", extra=TERM)
+        for name, term in config["terms"].items()
+    }
+    resolved["corruption"] = component(config["corruption"], "aejax.data.corrupt", what="corruption")
+    resolved["optimizer"] = _optimizer(config["optimizer"])
+    resolved["task"] = component(config["task"], "aejax.tasks", what="task")
+    check_together(resolved)
+    return {key: resolved[key] for key in sections}
+
+
+def component(given: Any, package: str, *, what: str, extra: Mapping[str, Parameter] | None = None) -> dict[str, Any]:
+    """A component, checked, every default filled in; a term (`extra`: its weight) may also have a schedule."""
+    if not isinstance(given, Mapping):
+        raise UserError(f"{what}: expected a group of fields with a name, got {given!r}")
+    if "name" not in given:
+        raise UserError(f"{what}.name: is missing; allowed: the name of a function, such as those in {package}")
+    function = components.resolve(given["name"], package, what=f"{what}.name")
+    allowed = dict(extra or {}) | components.parameters(function)
+    arguments = {key: value for key, value in given.items() if key not in ("name", "schedule")}
+    resolved = {"name": given["name"], **components.complete(arguments, allowed, what=what, name=given["name"])}
+    if "schedule" in given:
+        if not extra:
+            raise one_of("schedule", allowed, what=f"{what} ({given['name']})")
+        resolved["schedule"] = component(given["schedule"], "aejax.schedules", what=f"{what}.schedule")
+    return resolved
+
+
+def _optimizer(given: Mapping[str, Any]) -> dict[str, Any]:
+    from aejax import optimizers
+
+    if "name" not in given:
+        raise one_of(None, optimizers.NAMES, what="optimizer.name")
+    name = given["name"]
+    arguments = {key: value for key, value in given.items() if key not in ("name", "schedule")}
+    allowed = optimizers.parameters(name)
+    resolved = {"name": name, **components.complete(arguments, allowed, what="optimizer", name=name)}
+    if optimizers.needs_line_search(name):
+        if "schedule" in given:
+            raise UserError(f"optimizer.schedule: {name} finds its step by line search; allowed: leave it out")
+        return resolved
+    if "schedule" not in given:
+        raise UserError("optimizer.schedule: is missing; allowed: {'name': 'constant'}, …")
+    return resolved | {"schedule": component(given["schedule"], "aejax.schedules", what="optimizer.schedule")}
+
+
+def check_together(config: Mapping[str, Any]) -> None:
+    """Refuse fields that are fine one by one and not together.
+
+    Raises:
+        UserError: naming the field to change.
+    """
+    from aejax import optimizers
+
+    optimizers.check_full_batch(config["optimizer"]["name"], config["train"]["batch_size"])
+    if config["train"]["patience"] is not None and config["data"]["validation"] == 0:
+        raise UserError("train.patience: there are no validation rows; allowed: None, or data.validation > 0")
+
+
+def dumps(config: Mapping[str, Any]) -> str:
+    """The resolved config as JSON."""
+    return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> list[str]:
+    """What differs between two configs: ``"train.steps: 100 -> 200"``, one line a field."""
+    lines = []
+    for key in dict.fromkeys([*old, *new]):
+        here = f"{path}{key}"
+        before, after = (side.get(key, "(absent)") for side in (old, new))
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            lines += differences(before, after, f"{here}.")
+        elif _as_json(before) != _as_json(after):
+            lines.append(f"{here}: {before!r} -> {after!r}")
+    return lines
+
+
+def _as_json(value: Any) -> Any:
+    return json.loads(json.dumps(value))

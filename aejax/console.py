@@ -1,0 +1,105 @@
+"""What a person sees while something runs: a progress bar on a terminal, plain lines elsewhere, a table at the end."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+PLAIN_SECONDS = 5.0
+
+Advance = Callable[[int, float], None]
+
+
+def say(line: str) -> None:
+    """Print one line at once."""
+    print(line, flush=True)
+
+
+@contextmanager
+def progress(total: int, done: int) -> Iterator[Advance]:
+    """A progress bar over training steps: steps per second, loss, time left.
+
+    Args:
+        total: the step to end at.
+        done: the step that is begun from.
+
+    Yields:
+        ``(step, loss) -> None``, to be called after each chunk.
+    """
+    if sys.stdout.isatty():
+        yield from _bar(total, done)
+    else:
+        yield _lines(total, done)
+
+
+def _bar(total: int, done: int) -> Iterator[Advance]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("step"),
+        MofNCompleteColumn(),
+        BarColumn(),
+        TextColumn("{task.fields[rate]:,.0f} steps/s  loss {task.fields[loss]:.4g}  left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns) as bar:
+        task = bar.add_task("train", total=total, completed=done, rate=0.0, loss=float("nan"))
+        rate = _rate(done)
+        yield lambda step, loss: bar.update(task, completed=step, rate=rate(step), loss=loss)
+
+
+def _lines(total: int, done: int) -> Advance:
+    rate, last = _rate(done), [time.monotonic()]
+
+    def line(step: int, loss: float) -> None:
+        now = time.monotonic()
+        if step < total and now - last[0] < PLAIN_SECONDS:
+            return
+        last[0], speed = now, rate(step)
+        left = (total - step) / speed
+        say(f"step {step}/{total}  {speed:,.0f} steps/s  loss {loss:.4g}  {left:.0f} s left")
+
+    return line
+
+
+def _rate(done: int) -> Callable[[int], float]:
+    started = time.monotonic()
+    return lambda step: (step - done) / max(time.monotonic() - started, 1e-9)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table: the first column is text and set flush left, the others flush right."""
+    widths = [max(len(str(row[place])) for row in (header, *rows)) for place in range(len(header))]
+    for row in (header, ["─" * width for width in widths], *rows):
+        cells = [str(cell) for cell in row]
+        first, others = cells[0].ljust(widths[0]), [c.rjust(w) for c, w in zip(cells[1:], widths[1:], strict=True)]
+        say("  ".join([first, *others]).rstrip())
+
+
+def listing(rows: Sequence[Sequence[str]], header: Sequence[str] | None = None) -> None:
+    """Print rows of words in columns, all flush left; the last column is free to be long."""
+    shown = [*([header] if header else []), *rows]
+    widths = [max((len(row[place]) for row in shown), default=0) for place in range(len(shown[0]) if shown else 0)]
+    for row in shown:
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def results(summary: Mapping[str, Any]) -> None:
+    """Print the test metrics (validation's or training's where there are none) beside the baselines."""
+    metrics = summary["metrics"]
+    split = next((name for name in ("test", "validation", "train") if name in metrics), None)
+    if split is None:
+        return
+    names = list(metrics[split])
+    cell = lambda values, name: f"{values[name]:.5g}" if isinstance(values.get(name), int | float) else ""
+    rows = [("autoencoder", *(cell(metrics[split], name) for name in names))]
+    rows += [(label, *(cell(values, name) for name in names)) for label, values in summary["baselines"].items()]
+    timing = summary["timing"]
+    say("")
+    table((split, *names), rows)
+    say("")
+    say(
+        f"{timing['steps']} steps in {timing['train_seconds']:.1f} s ({timing['steps_per_second']:,.0f} steps/s, "
+        f"compiled in {timing['compile_seconds']:.1f} s), parameters {summary['parameters_digest'][:12]}"
+    )

@@ -1,0 +1,272 @@
+"""A run from its config to its folder: train, evaluate, draw; interrupted runs go on where they were."""
+
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from aejax import checkpoint, console, train, workdir
+from aejax.build import Parts, build, load_data, training_rows
+from aejax.errors import UserError
+from aejax.evaluate import make_losses, on_device
+from aejax.files import write_json
+from aejax.types import Dataset, Params, State
+
+EVALUATION_STREAM = 4
+
+
+class InterruptedRunError(Exception):
+    """The run was asked to stop; its folder holds all that was done."""
+
+
+def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Train what a config describes, in a folder, and leave there all that is worth keeping.
+
+    The folder of a run that was not finished continues it, to the same parameters bit for bit; that of a finished run
+    is read.
+
+    Args:
+        config: resolved, from `aejax.config.load`.
+        folder: of the run; made if it is not there.
+
+    Returns:
+        What ``summary.json`` holds: ``seed``, ``metrics``, ``baselines``, ``timing``, ``parameters_digest``.
+
+    Raises:
+        UserError: the config does not fit the data, the folder holds another run, or the loss became non-finite.
+        InterruptedRunError: SIGINT or SIGTERM came; what was done is saved.
+        OSError: the folder cannot be written.
+    """
+    workdir.check(folder, config)
+    if (folder / "summary.json").exists():
+        console.say(f"{folder}: this run is finished")
+        return workdir.read_json(folder / "summary.json")
+    if config["report"]["tensorboard"]:
+        import_tensorboard()
+    dataset = load_data(config["data"])
+    parts = build(config, dataset)
+    workdir.begin(folder, config)
+    params, timing = fit(config, parts, dataset, folder)
+    checkpoint.save(folder / workdir.MODEL, 0, model_tree(params, dataset), keep=1, info=model_info(dataset))
+    summary = evaluate(config, parts, params, dataset, folder) | {"timing": timing}
+    write_json(folder / "summary.json", summary)
+    return summary
+
+
+def model_tree(params: Params, dataset: Dataset) -> dict[str, Any]:
+    """What `aejax apply` needs beside the config: the parameters and the scaling of the data."""
+    return {"params": params, "scaling": {"shift": dataset.shift, "scale": dataset.scale}}
+
+
+def model_info(dataset: Dataset) -> dict[str, Any]:
+    """The shape of one row and the names of its features."""
+    return {"feature_shape": list(dataset.feature_shape), "feature_names": list(dataset.feature_names)}
+
+
+def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: Dataset, folder: Path) -> dict[str, Any]:
+    """Run the config's task, draw its figures, and return its part of the summary."""
+    from aejax.components import resolve
+
+    given = dict(config["task"])
+    task = resolve(given.pop("name"), "aejax.tasks", what="task.name")
+    found = task(jax.random.fold_in(parts.key, EVALUATION_STREAM), parts.model, params, dataset, **given)
+    if config["report"]["figures"]:
+        from aejax.report import pictures
+
+        pictures.draw(folder, dataset, parts.model, params, found)
+    return {
+        "seed": config["seed"],
+        "metrics": found.metrics,
+        "baselines": found.baselines,
+        "parameters_digest": checkpoint.digest(params),
+    }
+
+
+@dataclass
+class Progress:
+    """What a run keeps beside the state, so that a resumed one writes the same files.
+
+    Attributes:
+        sums: by name, the sum of the loss and of each term since the last evaluation.
+        count: how many steps those are.
+        best_value: the lowest validation loss so far.
+        waited: evaluations since then.
+        train_seconds: spent training, over all processes that worked on the run.
+    """
+
+    sums: dict[str, float] = field(default_factory=dict)
+    count: int = 0
+    best_value: float | None = None
+    waited: int = 0
+    train_seconds: float = 0.0
+
+
+def fit(config: Mapping[str, Any], parts: Parts, dataset: Dataset, folder: Path) -> tuple[Params, dict[str, float]]:
+    """Train to the end, with evaluations, early stopping and checkpoints: the parameters to keep, and the timing."""
+    settings, rows = config["train"], training_rows(dataset)
+    state, best, kept = _start(config, parts, folder)
+    begun = int(state.step)
+    started = time.perf_counter()
+    advance = train.compile_advance(parts.run, state, parts.key, parts.hparams, rows)
+    compile_seconds = time.perf_counter() - started
+    measure = _measurer(parts, dataset)
+    metrics = workdir.read_metrics(folder, until=begun)
+    writer = tensorboard_writer(folder) if config["report"]["tensorboard"] else None
+    seconds_before, step = kept.train_seconds, begun
+
+    def save() -> None:
+        checkpoint.save(
+            folder / workdir.CHECKPOINTS,
+            step,
+            {"state": state, "best": best},
+            keep=settings["keep"],
+            info=vars(kept),
+        )
+
+    stops = (settings["evaluate_every"], settings["checkpoint_every"])
+    chunks = train.fit(advance, state, parts.key, parts.hparams, rows, steps=settings["steps"], stops=stops)
+    with console.progress(settings["steps"], begun) as show, _asked_to_stop() as asked:
+        while step < settings["steps"] and not _enough(kept, settings["patience"]):
+            try:
+                chunk = next(chunks)
+            except UserError as error:
+                raise UserError(f"{error} ({_kept(folder)})") from None
+            state, step = chunk.state, int(chunk.state.step)
+            kept.train_seconds += chunk.seconds
+            _add(kept, chunk.history)
+            show(step, float(chunk.history["loss"][-1]))
+            if step % settings["evaluate_every"] == 0 or step == settings["steps"]:
+                row = {"step": step} | _means(kept) | measure(state.params, step / settings["steps"])
+                metrics.append(row)
+                workdir.write_metrics(folder, metrics)
+                _to_tensorboard(writer, row)
+                if settings["patience"] is not None:
+                    best = _judge(kept, row["validation_loss"], state.params, best)
+            if step % settings["checkpoint_every"] == 0 or step == settings["steps"] or asked():
+                save()
+            if asked() and step < settings["steps"]:
+                raise InterruptedRunError(f"stopped at step {step}; go on with the same command and --workdir {folder}")
+    if writer:
+        writer.close()
+    seconds = kept.train_seconds - seconds_before
+    timing = {
+        "compile_seconds": compile_seconds,
+        "train_seconds": kept.train_seconds,
+        "steps_per_second": (step - begun) / seconds if seconds else 0.0,
+        "steps": step,
+    }
+    return (state.params if settings["patience"] is None else best), timing
+
+
+def _start(config: Mapping[str, Any], parts: Parts, folder: Path) -> tuple[State, Params, Progress]:
+    """The newest checkpoint that verifies, or a fresh state."""
+    init = jax.jit(parts.run.init)
+    like = jax.eval_shape(init, parts.key, parts.hparams)
+    early = config["train"]["patience"] is not None
+    shapes = {"state": like, "best": like.params if early else {}}
+    found = checkpoint.restore(folder / workdir.CHECKPOINTS, shapes, say=console.say)
+    if found is None:
+        state = init(parts.key, parts.hparams)
+        return state, jax.tree.map(jnp.copy, state.params) if early else {}, Progress()
+    console.say(f"{folder}: going on from step {found.step}")
+    return found.tree["state"], found.tree["best"], Progress(**found.info)
+
+
+def _measurer(parts: Parts, dataset: Dataset) -> Any:
+    """``(params, progress) -> {"validation_loss", …}``; nothing where there are no validation rows."""
+    if not len(dataset.validation.x):
+        return lambda params, progress: {}
+    losses = make_losses(parts.model, parts.objective, parts.corrupt, dataset.range)
+    rows = on_device(dataset.validation, dataset.shift, dataset.scale, dataset.feature_shape)
+    key = jax.random.fold_in(parts.key, EVALUATION_STREAM)
+
+    def measure(params: Params, progress: float) -> dict[str, float]:
+        found = losses(params, key, parts.hparams, rows, progress)
+        return {f"validation_{name}": value for name, value in found.items()}
+
+    return measure
+
+
+def _add(kept: Progress, history: Mapping[str, np.ndarray]) -> None:
+    for name, values in history.items():
+        kept.sums[name] = kept.sums.get(name, 0.0) + float(values.astype(np.float64).sum())
+    kept.count += len(history["loss"])
+
+
+def _means(kept: Progress) -> dict[str, float]:
+    means = {f"train_{name}": total / kept.count for name, total in kept.sums.items()}
+    kept.sums, kept.count = {}, 0
+    return means
+
+
+def _judge(kept: Progress, value: float, params: Params, best: Params) -> Params:
+    """Early stopping: the parameters with the lowest validation loss so far."""
+    if kept.best_value is None or value < kept.best_value:
+        kept.best_value, kept.waited = value, 0
+        return jax.tree.map(jnp.copy, params)  # the state's own buffers are used up by the next chunk
+    kept.waited += 1
+    return best
+
+
+def _enough(kept: Progress, patience: int | None) -> bool:
+    return patience is not None and kept.waited >= patience
+
+
+def _kept(folder: Path) -> str:
+    steps = checkpoint.steps(folder / workdir.CHECKPOINTS)
+    return f"the checkpoint of step {steps[-1]} is kept" if steps else "no checkpoint had been saved"
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[Any]:
+    """Let SIGINT and SIGTERM end the run after the current chunk; a second one ends it at once."""
+    asked, before = [], {}
+
+    def ask(number: int, frame: Any) -> None:
+        asked.append(number)
+        signal.signal(number, before[number])
+
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, ask)
+    except ValueError:  # not the main thread: signals are somebody else's
+        pass
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def import_tensorboard() -> Any:
+    """TensorBoard's event writer.
+
+    Raises:
+        UserError: the package that writes them is not installed.
+    """
+    try:
+        from tensorboardX import SummaryWriter
+    except ModuleNotFoundError:
+        raise UserError(
+            "report.tensorboard: needs a package; install it with: pip install 'aejax[tensorboard]'"
+        ) from None
+    return SummaryWriter
+
+
+def tensorboard_writer(folder: Path) -> Any:
+    """A writer of TensorBoard event files into the run's folder."""
+    return import_tensorboard()(str(folder / "tensorboard"))
+
+
+def _to_tensorboard(writer: Any, row: Mapping[str, float]) -> None:
+    if writer is not None:
+        for name, value in row.items():
+            if name != "step":
+                writer.add_scalar(name.replace("_", "/", 1), value, int(row["step"]))

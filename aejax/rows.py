@@ -1,0 +1,54 @@
+"""Rows in and out of files, for `aejax apply`."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+
+from aejax.errors import UserError, one_of
+from aejax.files import write_atomic
+
+OUTPUT_ENDINGS = (".csv", ".npy")
+
+
+def read(path: Path) -> np.ndarray:
+    """The rows of a table file, (m, …) float32; whole and finite.
+
+    Raises:
+        UserError: a file that cannot be read as numbers, is empty, or has missing values.
+    """
+    from aejax.data import files
+
+    x, mask, _ = files.read_rows(path)
+    if not len(x):
+        raise UserError(f"{path}: has no rows")
+    if mask is not None:
+        row, *place = np.argwhere(~mask)[0]
+        raise UserError(
+            f"{path}: row {row + 1}, value {place[-1] + 1} is missing; allowed: rows without missing values"
+        )
+    return x
+
+
+def check_output(path: Path) -> None:
+    """Refuse an output file before anything is computed.
+
+    Raises:
+        UserError: an ending that cannot be written, or a folder that does not exist.
+    """
+    if path.suffix.lower() not in OUTPUT_ENDINGS:
+        raise one_of(path.suffix, OUTPUT_ENDINGS, what=f"--output {path}: ending")
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"--output {path}: there is no folder {path.parent}")
+
+
+def write(path: Path, rows: np.ndarray) -> None:
+    """Write rows as .npy, or laid flat as .csv without a header; a whole file or none."""
+    if path.suffix.lower() == ".npy":
+        buffer = io.BytesIO()
+        np.save(buffer, rows, allow_pickle=False)
+        write_atomic(path, buffer.getvalue())
+        return
+    text = io.StringIO()
+    np.savetxt(text, rows.reshape(len(rows), -1), delimiter=",", fmt="%.9g")
+    write_atomic(path, text.getvalue())

@@ -1,0 +1,61 @@
+"""How well rows are rebuilt from their codes, beside PCA with as many components."""
+
+import jax
+import numpy as np
+
+from aejax import metrics
+from aejax.evaluate import encode_and_reconstruct, on_device
+from aejax.types import Dataset, Evaluation, Model, Params
+
+
+def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset) -> Evaluation:
+    """Mean squared error per feature of every split, and PCA's on the test rows.
+
+    PCA is fitted to the training rows, scaled as the network sees them (missing values hold their column's mean), with
+    as many components as the code has units.
+
+    Args:
+        key: not used: nothing here is random.
+        model: the autoencoder.
+        params: its parameters.
+        dataset: the data.
+
+    Returns:
+        ``metrics[split]`` with ``mse`` and ``active_fraction``; ``baselines["pca"]["mse"]`` and, what any model should
+        beat, ``baselines["mean"]["mse"]``: every row rebuilt as the mean training row. ``arrays`` holds scaled test rows
+        ``x``, their ``code``, ``x_hat`` and PCA's ``pca_x_hat``.
+    """
+    del key
+    found, arrays, train = {}, {}, np.zeros((0, 0))
+    for name in ("train", "validation", "test"):
+        split = getattr(dataset, name)
+        if not len(split.x):
+            continue
+        rows = on_device(split, dataset.shift, dataset.scale, dataset.feature_shape)
+        x, code, x_hat = encode_and_reconstruct(model, params, rows)
+        mask = None if split.mask is None else split.mask.reshape(x.shape)
+        found[name] = {"mse": metrics.mse(x, x_hat, mask), "active_fraction": metrics.active_fraction(code)}
+        if name == "train":
+            train = x
+        if name == "test":
+            arrays = {"x": x, "code": code, "x_hat": x_hat}
+    if not arrays:
+        return Evaluation(found, {}, {})
+    x, mask = arrays["x"], None if dataset.test.mask is None else dataset.test.mask.reshape(arrays["x"].shape)
+    arrays["pca_x_hat"] = pca_reconstruction(train, x, model.code_size)
+    mean = np.broadcast_to(train.mean(0), x.shape)
+    baselines = {
+        "pca": {"mse": metrics.mse(x, arrays["pca_x_hat"], mask)},
+        "mean": {"mse": metrics.mse(x, mean, mask)},
+    }
+    return Evaluation(found, baselines, arrays)
+
+
+def pca_reconstruction(train: np.ndarray, rows: np.ndarray, components: int) -> np.ndarray:
+    """Rows projected on the leading principal components of the training rows, and back: (m, n)."""
+    from sklearn.decomposition import PCA
+
+    components = min(components, *train.shape)
+    solver = "covariance_eigh" if train.shape[1] <= 2000 else "full"
+    pca = PCA(components, svd_solver=solver).fit(train)
+    return pca.inverse_transform(pca.transform(rows)).astype(np.float32)

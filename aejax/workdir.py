@@ -1,0 +1,137 @@
+"""The folder of a run: what lies in it, and whether a run may begin, go on or be read there."""
+
+import csv
+import io
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from aejax import config as configs
+from aejax.errors import UserError
+from aejax.files import write_atomic, write_json
+
+CHECKPOINTS, MODEL, FIGURES = "checkpoints", "model", "figures"
+
+
+def fresh(name: str) -> Path:
+    """A new folder name under ``runs/`` for an experiment: ``runs/multilayer-20261123-170100``."""
+    stem = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    path, number = Path("runs") / stem, 1
+    while path.exists():
+        number += 1
+        path = Path("runs") / f"{stem}-{number}"
+    return path
+
+
+def read_json(path: Path) -> Any:
+    """The JSON of a file of a run.
+
+    Raises:
+        UserError: it is not there or not whole.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path.parent}: is no folder of a run: it has no {path.name}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: is damaged: {error}") from None
+
+
+def check(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a folder that another config has begun.
+
+    Raises:
+        UserError: naming what differs.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: is a file, not a folder; allowed: another --workdir")
+    if not (folder / "config.json").exists():
+        if folder.exists() and any(folder.iterdir()):
+            raise UserError(f"{folder}: is not empty and holds no run; allowed: a new folder, or that of a run")
+        return
+    changed = configs.differences(read_json(folder / "config.json"), config)
+    if changed:
+        raise UserError(
+            f"{folder}: holds a run of another config ({'; '.join(changed)}); "
+            "allowed: the same config, or another --workdir"
+        )
+
+
+def begin(folder: Path, config: Mapping[str, Any]) -> None:
+    """Write the config and the environment, unless they are there."""
+    if not (folder / "config.json").exists():
+        write_json(folder / "environment.json", environment())
+        write_atomic(folder / "config.json", configs.dumps(config))
+
+
+def environment() -> dict[str, Any]:
+    """Versions, device, platform and the git commit of the checkout that the package is run from (null elsewhere)."""
+    import jax
+
+    packages = ("aejax", "jax", "jaxlib", "flax", "optax", "numpy", "scikit-learn", "safetensors")
+    return {
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in packages},
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "backend": jax.default_backend(),
+        "devices": [f"{device.platform}:{device.id} {device.device_kind}" for device in jax.devices()],
+        "git_commit": _git_commit(),
+    }
+
+
+def _version(name: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError
+
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _git_commit() -> str | None:
+    checkout = Path(__file__).parent.parent
+    if not (checkout / ".git").exists():
+        return None
+    ask = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(ask, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def read_metrics(folder: Path, *, until: int | None = None) -> list[dict[str, float]]:
+    """The rows of ``metrics.csv``, up to a step."""
+    path = folder / "metrics.csv"
+    if not path.exists():
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    return [row for row in rows if until is None or row["step"] <= until]
+
+
+def write_metrics(folder: Path, rows: list[dict[str, float]]) -> None:
+    """Write ``metrics.csv`` whole: one row for each evaluation."""
+    out = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: _number(value) for name, value in row.items()} for row in rows)
+    write_atomic(folder / "metrics.csv", out.getvalue())
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() else f"{value:.8g}"
