@@ -334,7 +334,7 @@ import numpy as np
 from aejax import checkpoint
 folder = {str(folder)!r}
 def tree(step):
-    return {{"params": {{"w": np.full(50_000, step, np.float32)}}, "step": step}}
+    return {{"params": {{"w": np.full(50_000, step, np.float32)}}, "step": step, "draft": 0}}
 {code}
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -342,7 +342,9 @@ def tree(step):
 
 
 def assert_restores(folder, at_least):
-    like = {"params": {"w": np.zeros(50_000, np.float32)}, "step": 0}
+    like = {"params": {"w": np.zeros(50_000, np.float32)}, "step": 0, "draft": 0}
+    for step in checkpoint.steps(folder):
+        checkpoint.restore(folder, like, step=step)  # what has a manifest is whole
     step, tree, _ = checkpoint.restore(folder, like, say=lambda line: None)
     assert step >= at_least
     assert tree["step"] == step
@@ -368,7 +370,7 @@ for count in range(100):
     if not child:
         die_at(count)
         checkpoint.save(run, 3, tree(3))
-        checkpoint.save(run, 3, {**tree(3), "params": {"w": np.full(50_000, 3, np.float32)}}, info={"again": 1})
+        checkpoint.save(run, 3, {**tree(3), "draft": 1})
         os._exit(0)
     if os.waitpid(child, 0)[1] == 0:
         break

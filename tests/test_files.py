@@ -52,6 +52,14 @@ def test_write_atomic_writes_and_replaces(tmp_path, data):
     assert names(path.parent) == ["file"]
 
 
+def test_write_atomic_never_writes_into_the_old_file(tmp_path):
+    path, other_name = tmp_path / "file", tmp_path / "link"
+    path.write_bytes(b"old")
+    os.link(path, other_name)
+    files.write_atomic(path, b"new")
+    assert (path.read_bytes(), other_name.read_bytes()) == (b"new", b"old")
+
+
 def test_write_atomic_makes_folders_and_honours_the_umask(tmp_path):
     mask = os.umask(0o027)
     try:
@@ -73,9 +81,7 @@ def test_write_atomic_over_a_folder_leaves_it_and_no_temporary_file(tmp_path):
 
 def test_write_atomic_on_a_full_disk_leaves_the_old_file(tmp_path):
     (tmp_path / "file").write_bytes(b"old")
-    assert "OSError 27" in with_full_disk(
-        f"files.write_atomic(folder / 'file', b'x' * {LIMIT + 1})", tmp_path
-    )
+    assert "OSError 27" in with_full_disk(f"files.write_atomic(folder / 'file', b'x' * {LIMIT + 1})", tmp_path)
     assert (tmp_path / "file").read_bytes() == b"old"
     assert names(tmp_path) == ["file"]
 
