@@ -1,0 +1,107 @@
+"""Corruption of clean rows, as pure functions ``(key, x, *, hyperparameters) -> x_in``.
+
+Every hyperparameter may be traced, and so be swept. Rows are scaled before they are corrupted.
+"""
+
+import jax
+import jax.numpy as jnp
+
+
+def none(key: jax.Array, x: jax.Array) -> jax.Array:
+    """The rows as they are: x_in = x.
+
+    Args:
+        key: not looked at; every corruption has one.
+        x: (rows, *feature_shape), scaled.
+
+    Returns:
+        x.
+    """
+    del key
+    return x
+
+
+def gaussian(key: jax.Array, x: jax.Array, *, scale: float | jax.Array) -> jax.Array:
+    """Additive Gaussian noise: x_in = x + scale · ε, ε standard normal for each value.
+
+    Args:
+        key: typed key.
+        x: (rows, *feature_shape), scaled.
+        scale: standard deviation, in the units of the scaled values; not negative.
+
+    Returns:
+        x_in, of the shape and type of x; its values may leave the range of x.
+
+    References:
+        Vincent et al. 2010, Stacked denoising autoencoders, JMLR 11, section 3.3.
+    """
+    return x + jnp.asarray(scale, x.dtype) * jax.random.normal(key, x.shape, x.dtype)
+
+
+def masking(key: jax.Array, x: jax.Array, *, probability: float | jax.Array) -> jax.Array:
+    """Values set to zero: x_in = x · m, m Bernoulli(1 - probability) for each value.
+
+    Args:
+        key: typed key.
+        x: (rows, *feature_shape), scaled.
+        probability: that a value is set to zero, in [0, 1].
+
+    Returns:
+        x_in, of the shape and type of x.
+
+    References:
+        Vincent et al. 2010, Stacked denoising autoencoders, JMLR 11, section 3.3. There a fixed number of values
+        of each row is set to zero; here that number is binomial.
+    """
+    return jnp.where(jax.random.bernoulli(key, probability, x.shape), jnp.zeros_like(x), x)
+
+
+def salt_and_pepper(
+    key: jax.Array,
+    x: jax.Array,
+    *,
+    probability: float | jax.Array,
+    low: float | jax.Array = 0.0,
+    high: float | jax.Array = 1.0,
+) -> jax.Array:
+    """Values set to one of two extremes: with u uniform in [0, 1) for each value, p the probability.
+
+    x_in = low where u < p/2, high where p/2 ≤ u < p, and x elsewhere.
+
+    Args:
+        key: typed key.
+        x: (rows, *feature_shape), scaled.
+        probability: that a value is replaced, in [0, 1].
+        low: the lower extreme; -1 for values scaled to [-1, 1].
+        high: the upper extreme.
+
+    Returns:
+        x_in, of the shape and type of x.
+
+    References:
+        Vincent et al. 2010, Stacked denoising autoencoders, JMLR 11, section 3.3.
+    """
+    u = jax.random.uniform(key, x.shape)
+    extreme = jnp.where(u < probability / 2, jnp.asarray(low, x.dtype), jnp.asarray(high, x.dtype))
+    return jnp.where(u < probability, extreme, x)
+
+
+def dropout(key: jax.Array, x: jax.Array, *, probability: float | jax.Array) -> jax.Array:
+    """Values set to zero, the others enlarged so that the mean stays: x_in = x · m / (1 - probability).
+
+    m is Bernoulli(1 - probability) for each value. With probability 1 everything is zero.
+
+    Args:
+        key: typed key.
+        x: (rows, *feature_shape), scaled.
+        probability: that a value is set to zero, in [0, 1].
+
+    Returns:
+        x_in, of the shape and type of x.
+
+    References:
+        Srivastava et al. 2014, Dropout, JMLR 15, section 10 (the scaling at training time).
+    """
+    kept = 1 - jnp.asarray(probability, x.dtype)
+    drop = jax.random.bernoulli(key, probability, x.shape)
+    return jnp.where(drop | (kept <= 0), jnp.zeros_like(x), x / jnp.where(kept > 0, kept, 1))

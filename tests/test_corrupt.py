@@ -1,0 +1,94 @@
+"""Every corruption: purity, traced hyperparameters, and its distribution against closed forms."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from aejax.data import corrupt
+
+key = lambda: jax.random.key(11)  # a new one for each use: no key is used twice
+X = jax.random.uniform(jax.random.key(12), (200, 8, 8, 1), minval=0.1, maxval=0.9)
+MEMBERS = {
+    "none": (corrupt.none, {}),
+    "gaussian": (corrupt.gaussian, {"scale": 0.3}),
+    "masking": (corrupt.masking, {"probability": 0.3}),
+    "salt_and_pepper": (corrupt.salt_and_pepper, {"probability": 0.3}),
+    "dropout": (corrupt.dropout, {"probability": 0.3}),
+}
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_pure_traced_and_of_the_same_shape_and_type(name):
+    function, hyperparameters = MEMBERS[name]
+    eager = function(key(), X, **hyperparameters)
+    jitted = jax.jit(function)(key(), X, **{k: jnp.float32(v) for k, v in hyperparameters.items()})
+    np.testing.assert_allclose(eager, jitted, rtol=1e-6, atol=1e-6)
+    assert eager.shape == X.shape
+    assert eager.dtype == X.dtype
+    half = function(key(), X.astype(jnp.bfloat16), **hyperparameters)
+    assert half.dtype == jnp.bfloat16
+
+
+@pytest.mark.parametrize("name", [n for n in MEMBERS if n != "none"])
+def test_swept_by_vmap_equals_a_loop_and_zero_leaves_the_rows_alone(name):
+    function, hyperparameters = MEMBERS[name]
+    (argument,) = hyperparameters
+    values = jnp.array([0.0, 0.2, 0.7])
+    together = jax.vmap(lambda v: function(key(), X, **{argument: v}))(values)
+    for value, found in zip(values, together, strict=True):
+        np.testing.assert_allclose(found, function(key(), X, **{argument: value}), rtol=1e-6)
+    np.testing.assert_array_equal(together[0], X)
+    assert not np.array_equal(together[1], function(jax.random.key(13), X, **{argument: 0.2}))
+
+
+def test_none_is_the_identity():
+    np.testing.assert_array_equal(corrupt.none(key(), X), X)
+
+
+def test_gaussian_noise_has_its_deviation_and_no_mean():
+    noise = np.asarray(corrupt.gaussian(key(), X, scale=0.3) - X, np.float64)
+    n = noise.size
+    assert abs(noise.mean()) < 4 * 0.3 / np.sqrt(n)
+    assert noise.std() == pytest.approx(0.3, abs=4 * 0.3 / np.sqrt(2 * n))
+    assert len(np.unique(noise.round(7))) > 0.9 * n
+
+
+def test_masking_sets_values_to_zero_and_leaves_the_others():
+    found = np.asarray(corrupt.masking(key(), X, probability=0.3))
+    gone = found == 0
+    np.testing.assert_array_equal(found[~gone], np.asarray(X)[~gone])
+    assert gone.mean() == pytest.approx(0.3, abs=4 * np.sqrt(0.21 / gone.size))
+    assert gone.reshape(200, -1).mean(1).std() > 0  # values, not whole rows
+
+
+def test_salt_and_pepper_are_equally_frequent():
+    found = np.asarray(corrupt.salt_and_pepper(key(), X, probability=0.3))
+    for extreme in (0, 1):
+        assert (found == extreme).mean() == pytest.approx(0.15, abs=0.02)
+    rest = (found != 0) & (found != 1)
+    np.testing.assert_array_equal(found[rest], np.asarray(X)[rest])
+    signed = np.asarray(corrupt.salt_and_pepper(key(), X, probability=1.0, low=-1.0, high=2.0))
+    assert set(np.unique(signed).tolist()) == {-1.0, 2.0}
+
+
+def test_dropout_keeps_the_mean():
+    found = np.asarray(corrupt.dropout(key(), X, probability=0.5))
+    kept = found != 0
+    np.testing.assert_allclose(found[kept], 2 * np.asarray(X)[kept], rtol=1e-6)
+    assert found.mean() == pytest.approx(float(X.mean()), rel=0.05)
+
+
+@pytest.mark.parametrize("function", [corrupt.masking, corrupt.dropout])
+def test_probability_one_leaves_nothing_and_no_nan(function):
+    for run in (function, jax.jit(function)):
+        np.testing.assert_array_equal(run(key(), X, probability=1.0), jnp.zeros_like(X))
+
+
+@pytest.mark.parametrize("name", [n for n in MEMBERS if n not in ("none", "gaussian")])
+def test_gradients_with_respect_to_the_rows_are_finite(name):
+    function, hyperparameters = MEMBERS[name]
+    gradient = jax.grad(lambda x: partial(function, **hyperparameters)(key(), x).sum())(X)
+    assert bool(jnp.isfinite(gradient).all())
