@@ -1,0 +1,155 @@
+"""The cache of decoded arrays: whole or absent, checked, made again when damaged."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from aejax.data import cache
+from aejax.errors import UserError
+
+X = np.arange(4000, dtype=np.uint8).reshape(50, 80)
+DETAILS = {"label_names": ["a", "b"]}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("AEJAX_CACHE_DIR", str(tmp_path))
+    return tmp_path / "data"
+
+
+def make(target):
+    np.save(target / "x.npy", X)
+    np.save(target / "y.npy", X[:, 0])
+    return DETAILS
+
+
+def never(target):
+    raise AssertionError("the entry was made again")
+
+
+def test_what_is_built_is_read_back_memory_mapped():
+    assert cache.read("k") is None
+    assert not cache.exists("k")
+    arrays, details = cache.build("k", make)
+    assert cache.exists("k")
+    assert isinstance(arrays["x"], np.memmap)
+    assert not arrays["x"].flags.writeable
+    np.testing.assert_array_equal(arrays["x"], X)
+    np.testing.assert_array_equal(arrays["y"], X[:, 0])
+    assert details == DETAILS
+    again, _ = cache.build("k", never)
+    np.testing.assert_array_equal(again["x"], X)
+
+
+def cut(folder):
+    path = folder / "k" / "x.npy"
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def flip(folder):
+    path = folder / "k" / "x.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def lose(folder):
+    (folder / "k" / "y.npy").unlink()
+
+
+def unmanifest(folder):
+    (folder / "k" / "manifest.json").unlink()
+
+
+def half_manifest(folder):
+    path = folder / "k" / "manifest.json"
+    path.write_text(path.read_text()[:40])
+
+
+def strange_manifest(folder):
+    (folder / "k" / "manifest.json").write_text("[1]")
+
+
+def older_format(folder):
+    path = folder / "k" / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 0}))
+
+
+@pytest.mark.parametrize("damage", [cut, flip, lose, unmanifest, half_manifest, strange_manifest, older_format])
+def test_a_damaged_entry_is_said_and_made_again(folder, damage, capsys):
+    cache.build("k", make)
+    damage(folder)
+    assert cache.read("k") is None
+    assert capsys.readouterr().err.count("is damaged") == 1
+    arrays, _ = cache.build("k", make)
+    np.testing.assert_array_equal(arrays["x"], X)
+    assert cache.read("k") is not None
+
+
+def test_a_failed_build_leaves_nothing(folder):
+    def fail(target):
+        np.save(target / "x.npy", X)
+        raise UserError("no")
+
+    with pytest.raises(UserError, match="no"):
+        cache.build("k", fail)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_killed_build_leaves_no_entry(folder):
+    program = """
+import os, numpy as np
+from aejax.data import cache
+def make(target):
+    np.save(target / "x.npy", np.zeros(9))
+    os._exit(9)
+cache.build("k", make)
+"""
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 9
+    assert cache.read("k") is None
+    arrays, _ = cache.build("k", make)
+    np.testing.assert_array_equal(arrays["x"], X)
+
+
+def test_old_leftovers_are_swept_and_young_ones_are_not(folder):
+    import os
+    import time
+
+    for name, age in ((".new-old", 2 * 86400), (".new-young", 60)):
+        (folder / name).mkdir(parents=True)
+        os.utime(folder / name, (time.time() - age,) * 2)
+    cache.build("k", make)
+    assert {p.name for p in folder.iterdir()} == {".new-young", "k"}
+
+
+def test_the_slower_of_two_processes_takes_the_entry_of_the_faster():
+    def overtaken(target):
+        cache.build("k", make)
+        return make(target)
+
+    arrays, _ = cache.build("k", overtaken)
+    np.testing.assert_array_equal(arrays["x"], X)
+
+
+def test_an_open_array_outlives_its_entry():
+    arrays, _ = cache.build("k", make)
+    cache.drop("k")
+    assert cache.read("k") is None
+    np.testing.assert_array_equal(arrays["x"], X)
+
+
+def test_a_cache_that_cannot_be_written_is_a_mistake_with_one_line(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("AEJAX_CACHE_DIR", str(tmp_path / "file"))
+    with pytest.raises(UserError, match=r"cannot write the data cache in .*; set AEJAX_CACHE_DIR"):
+        cache.build("k", make)
+
+
+def test_without_the_variable_the_users_cache_folder_is_taken(monkeypatch):
+    from platformdirs import user_cache_path
+
+    monkeypatch.delenv("AEJAX_CACHE_DIR")
+    assert cache.root() == user_cache_path("aejax") / "data"
