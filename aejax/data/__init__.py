@@ -1,0 +1,160 @@
+"""Data by name: ``load(name) -> Dataset`` with disjoint splits and a scaling from the training rows."""
+
+from pathlib import Path
+from typing import Any
+
+from aejax.data import corrupt, synthetic
+from aejax.data.catalogue import ENTRIES, FORMS, Row, table
+from aejax.data.files import ENDINGS, load_file, read_rows
+from aejax.data.scaling import SCALINGS, fit, scale, unscale
+from aejax.data.splits import Raw, split
+from aejax.errors import UserError, one_of
+from aejax.types import Dataset
+
+__all__ = [
+    "SCALINGS",
+    "Row",
+    "corrupt",
+    "load",
+    "prepare",
+    "read_rows",
+    "scale",
+    "synthetic",
+    "table",
+    "unscale",
+]
+
+_TAKES = {
+    "file": ("label_column",),
+    "tfds": ("data_dir",),
+    "published": ("data_dir",),
+    "bundled": (),
+    "synthetic": ("rows", "noise"),
+}
+
+
+def load(
+    name: str,
+    *,
+    scaling: str = "unit",
+    validation: float = 0.1,
+    test: float | None = None,
+    split_seed: int = 0,
+    label_column: str | None = None,
+    data_dir: str | None = None,
+    rows: int | None = None,
+    noise: float | None = None,
+) -> Dataset:
+    """A data set by its name, split and with its scaling; values stay as stored until `scale` is called.
+
+    Args:
+        name: a name of the catalogue (``aejax data list``), ``file:PATH`` for a .csv, .npy, .npz or .parquet file,
+            or ``tfds:NAME`` for what tensorflow-datasets has prepared in the array_record format.
+        scaling: ``"unit"`` to [0, 1], ``"signed"`` to [-1, 1], ``"standard"`` to mean 0 and standard deviation 1,
+            ``"none"``. For images the first two use the range of the pixels, for tables the least and greatest
+            training value of each column; validation and test rows may then lie outside.
+        validation: fraction in [0, 1) of the rows that are not test rows.
+        test: fraction in [0, 1) of all rows; None keeps the official test rows, and takes 0.2 of the rows where
+            there are none. A number pools the official parts and draws again.
+        split_seed: the splits are a function of it and of the number of rows.
+        label_column: ``file:`` only; the column (in .npz: the array) of the labels.
+        data_dir: ``tfds:`` and the published images only; the folder of the prepared records.
+        rows: synthetic data only; how many.
+        noise: synthetic data only; standard deviation of the noise.
+
+    Returns:
+        The data set. Images that were decoded once are memory-mapped from the cache, which lies in
+        ``AEJAX_CACHE_DIR`` where that environment variable is set.
+
+    Raises:
+        UserError: a name or a value is not allowed, the data cannot be had, or an argument does not belong to it.
+    """
+    if scaling not in SCALINGS:
+        raise one_of(scaling, SCALINGS, what="data.scaling")
+    options = {"label_column": label_column, "data_dir": data_dir, "rows": rows, "noise": noise}
+    raw = _raw(name, options)
+    parts = split(raw, validation=validation, test=test, seed=split_seed)
+    fitted = fit(parts[0].x, parts[0].mask, scaling=scaling, bounds=raw.bounds, per_feature=raw.kind != "image")
+    return Dataset(
+        name=name,
+        train=parts[0],
+        validation=parts[1],
+        test=parts[2],
+        feature_shape=parts[0].x.shape[1:],
+        kind=raw.kind,
+        range=fitted.range,
+        shift=fitted.shift,
+        scale=fitted.factor,
+        label_names=raw.label_names,
+        feature_names=raw.feature_names,
+        licence=raw.licence,
+        source=raw.source,
+    )
+
+
+def prepare(name: str, source_dir: str | None = None, data_dir: str | None = None) -> Path:
+    """Makes a data set ready, so that `load` needs neither network nor decoding.
+
+    Args:
+        name: one of the published images, or ``tfds:NAME``.
+        source_dir: folder with the published files; they are downloaded where None.
+        data_dir: folder for the prepared records; beside the cache where None.
+
+    Returns:
+        The folder that holds the data set now.
+
+    Raises:
+        UserError: there is nothing to prepare, or files are missing or damaged.
+    """
+    way = _way(name)
+    if way == "published":
+        from aejax.data.builders.prepare import prepare_published
+
+        return prepare_published(name, source_dir, data_dir)
+    if way == "tfds" and source_dir is None:
+        from aejax.data import records
+
+        spec = name.removeprefix("tfds:")
+        records.load_prepared(spec, data_dir)
+        return Path(records.find(spec, data_dir).data_path)
+    if way == "tfds":
+        raise UserError(f"{name}: is prepared by tensorflow-datasets, not from a folder; leave --from away")
+    published = ", ".join(n for n, e in ENTRIES.items() if e.way == "published")
+    raise UserError(f"{name}: nothing to prepare, it can be loaded as it is; prepared can be {published}")
+
+
+def _way(name: str) -> str:
+    """How a data set is had: a key of `_TAKES`."""
+    prefix, colon, rest = str(name).partition(":")
+    if colon and prefix in ("file", "tfds") and rest:
+        return prefix
+    if name in ENTRIES:
+        return ENTRIES[name].way
+    if Path(str(name)).suffix.lower() in ENDINGS:
+        raise UserError(f"data.name: {name!r} looks like a file; write 'file:{name}'")
+    raise one_of(name, [*ENTRIES, *FORMS], what="data.name")
+
+
+def _raw(name: str, options: dict[str, Any]) -> Raw:
+    way = _way(name)
+    for option, value in options.items():
+        if value is not None and option not in _TAKES[way]:
+            owners = [w for w, taken in _TAKES.items() if option in taken]
+            raise UserError(f"data.{option}: {name!r} does not take it; only {' and '.join(owners)} data do")
+    rest = name.partition(":")[2]
+    if way == "file":
+        return load_file(rest, options["label_column"])
+    if way == "synthetic":
+        return synthetic.load_synthetic(name, options["rows"], options["noise"])
+    if way == "bundled":
+        from aejax.data import bundled
+        from aejax.data.photographs import natural_patches
+
+        return {"digits": bundled.digits, "satimage": bundled.satimage, "natural_patches": natural_patches}[name]()
+    if way == "tfds":
+        from aejax.data import records
+
+        return records.load_prepared(rest, options["data_dir"])
+    from aejax.data.builders.prepare import load_published
+
+    return load_published(name, options["data_dir"])

@@ -1,0 +1,1 @@
+"""Data sets from their published files, through tensorflow-datasets and without TensorFlow."""

@@ -1,0 +1,70 @@
+"""The data sets that have a name: how many rows, which shape, which licence, how to get them."""
+
+from typing import NamedTuple
+
+from aejax.data import cache
+from aejax.data.builders.prepare import key_of
+from aejax.data.builders.published import PUBLISHED, ROWS
+
+
+class Entry(NamedTuple):
+    """A data set that `aejax.data.load` knows by name.
+
+    Attributes:
+        rows: how many, in all splits together.
+        shape: of one row.
+        licence: of the data.
+        way: how it is had: ``"bundled"``, ``"published"`` or ``"synthetic"``.
+        title: what it is, in a few words.
+    """
+
+    rows: int
+    shape: tuple[int, ...]
+    licence: str
+    way: str
+    title: str
+
+
+class Row(NamedTuple):
+    """A line of ``aejax data list``; `rows` and `shape` are None where they depend on the person's data."""
+
+    name: str
+    rows: int | None
+    shape: tuple[int, ...] | None
+    licence: str
+    status: str
+    title: str
+
+
+ENTRIES = {
+    "digits": Entry(1797, (8, 8, 1), "CC BY 4.0", "bundled", "handwritten digits"),
+    "satimage": Entry(6435, (36,), "CC BY 4.0", "bundled", "Landsat pixels and the ground under them"),
+    "natural_patches": Entry(10_000, (8, 8, 1), "CC BY 2.0", "bundled", "whitened patches of two photographs"),
+    **{name: Entry(sum(ROWS.values()), (28, 28, 1), p.licence, "published", p.title) for name, p in PUBLISHED.items()},
+    "swiss_roll": Entry(2000, (3,), "none needed", "synthetic", "a sheet rolled up in 3-D"),
+    "s_curve": Entry(2000, (3,), "none needed", "synthetic", "a sheet bent into an S in 3-D"),
+    "bars": Entry(2000, (8, 8, 1), "none needed", "synthetic", "images of bars, Földiák 1990"),
+    "clusters": Entry(2000, (8,), "none needed", "synthetic", "four Gaussian clusters in 8-D"),
+}
+
+FORMS = {
+    "tfds:NAME": "any image or vector data prepared by tensorflow-datasets as array_record",
+    "file:PATH": "your own .csv, .npy, .npz or .parquet",
+}
+
+
+def table() -> list[Row]:
+    """What ``aejax data list`` prints.
+
+    Returns:
+        One row for each name, with status ``"bundled"``, ``"cached"``, ``"needs download"`` or ``"synthetic"``, and
+        one for each form of name that reads a person's own data, with status ``"yours"``.
+    """
+    rows = [Row(name, e.rows, e.shape, e.licence, _status(name, e), e.title) for name, e in ENTRIES.items()]
+    return rows + [Row(form, None, None, "its own", "yours", title) for form, title in FORMS.items()]
+
+
+def _status(name: str, entry: Entry) -> str:
+    if entry.way == "published":
+        return "cached" if cache.exists(key_of(name, None)) else "needs download"
+    return entry.way

@@ -1,0 +1,216 @@
+"""Columns of a table as numbers: missing values become NaN, text and labels are told apart."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from aejax.errors import UserError, one_of
+
+_LARGEST = np.finfo(np.float32).max / 4  # so that differences of two values are still finite
+MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})  # compared in lower case
+
+
+class Columns(NamedTuple):
+    """A table by column: names and, for each, cells that are text or an array of numbers."""
+
+    names: tuple[str, ...]
+    cells: tuple[Sequence[str | None] | np.ndarray, ...]
+
+
+class Labels(NamedTuple):
+    """(rows,) int32 and the name of each class."""
+
+    values: np.ndarray
+    names: tuple[str, ...]
+
+
+def read_csv(path: Path) -> Columns:
+    """The columns of a text file with commas, semicolons or tabs; the first line may hold their names.
+
+    Args:
+        path: the file, UTF-8.
+
+    Returns:
+        The columns as text; without a first line of names they are called "0", "1", and so on.
+
+    Raises:
+        UserError: the file is empty or ragged, or its first line mixes names and numbers.
+    """
+    rows = _csv_rows(path)
+    if not rows:
+        raise UserError(f"{path}: the file is empty")
+    width = len(rows[0][1])
+    for line, row in rows:
+        if len(row) != width:
+            raise UserError(f"{path}: line {line} has {len(row)} cells, the first line has {width}")
+    first = rows[0][1]
+    text = [c for c in first if c.lower() not in MISSING and number(c) is None]
+    numbers = [c for c in first if c.lower() not in MISSING and number(c) is not None]
+    if text and numbers:
+        raise UserError(
+            f"{path}: the first line holds names ({text[0]!r}) and numbers ({numbers[0]!r}), so it is unclear"
+            " whether it is a header; write a first line with a name, not a number, for every column"
+        )
+    names = tuple(c or str(i) for i, c in enumerate(first)) if text else tuple(map(str, range(width)))
+    if len(set(names)) < width:
+        twice = next(n for n in names if names.count(n) > 1)
+        raise UserError(f"{path}: two columns have the name {twice!r}")
+    body = rows[1:] if text else rows
+    if not body:
+        raise UserError(f"{path}: there is a line of names but no row")
+    return Columns(names, tuple(zip(*(row for _, row in body), strict=True)))
+
+
+def _csv_rows(path: Path) -> list[tuple[int, list[str]]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            first = file.readline()
+            file.seek(0)
+            comma = next((d for d in ",;\t" if d in first), ",")
+            reader = csv.reader(file, delimiter=comma, skipinitialspace=True)
+            return [(reader.line_num, [c.strip() for c in row]) for row in reader if row]
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not a text file in UTF-8 ({error.reason} at byte {error.start})") from error
+    except csv.Error as error:
+        raise UserError(f"{path}: not a readable CSV file: {error}") from error
+
+
+def read_parquet(path: Path) -> Columns:
+    """The columns of a Parquet file, which needs pyarrow.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Numbers and truth values as float64 with NaN where null; everything else as text.
+
+    Raises:
+        UserError: pyarrow is not installed, or the file cannot be read.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise UserError(f"{path}: reading .parquet needs pyarrow: pip install 'aejax[parquet]'") from error
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise UserError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from error
+    types = pyarrow.types
+    cells: list[Sequence[str | None] | np.ndarray] = []
+    for column in table.columns:
+        kind = column.type
+        if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+            cells.append(column.cast(pyarrow.float64(), safe=False).to_numpy())
+        elif types.is_boolean(kind) or types.is_null(kind):
+            cells.append(np.array([np.nan if v is None else float(v) for v in column.to_pylist()]))
+        else:
+            cells.append([None if v is None else str(v) for v in column.to_pylist()])
+    return Columns(tuple(table.column_names), tuple(cells))
+
+
+def number(cell: str) -> float | None:
+    """The number that a cell holds, NaN for a missing one, None for text."""
+    if cell.lower() in MISSING:
+        return float("nan")
+    try:
+        return None if "_" in cell else float(cell)
+    except ValueError:
+        return None
+
+
+def separate(columns: Columns, label_column: str | None, path: Path) -> tuple[Columns, Labels | None]:
+    """The features and, where a label column is named, the labels.
+
+    Args:
+        columns: of the table.
+        label_column: name of the column of labels, or None.
+        path: for messages.
+
+    Returns:
+        The columns without the labels, and the labels.
+
+    Raises:
+        UserError: there is no such column, a label is missing, or nothing else is left.
+    """
+    if label_column is None:
+        return columns, None
+    name = str(label_column)
+    if name not in columns.names:
+        raise one_of(name, columns.names, what=f"data.label_column, a column of {path}")
+    at = columns.names.index(name)
+    labels = as_labels(columns.cells[at], f"{path}: column {name!r}")
+    rest = Columns(*(values[:at] + values[at + 1 :] for values in columns))
+    if not rest.names:
+        raise UserError(f"{path}: there is no column besides the labels {name!r}")
+    return rest, labels
+
+
+def as_labels(cells: Sequence[str | None] | np.ndarray, where: str) -> Labels:
+    """Class numbers and names; names are sorted, as numbers where all of them are.
+
+    Args:
+        cells: (rows,) whole numbers or text.
+        where: what is read, for messages.
+
+    Returns:
+        The labels.
+
+    Raises:
+        UserError: a label is missing, or is a number with a fraction.
+    """
+    values = np.asarray(cells)
+    if values.ndim != 1 or values.dtype.kind not in "biufUSO":
+        raise UserError(f"{where}: labels must be one whole number or one name for each row")
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf-8", "replace")
+    if values.dtype.kind in "UO":
+        missing = [i for i, c in enumerate(cells) if c is None or str(c).strip().lower() in MISSING]
+        numbers = None if missing else [number(str(c)) for c in values]
+        if numbers is not None and None not in numbers:
+            values = np.asarray(numbers, np.float64)
+    else:
+        missing = np.flatnonzero(np.isnan(values.astype(np.float64))).tolist()
+    if missing:
+        raise UserError(f"{where}: the label of row {missing[0] + 1} is missing; drop the row")
+    if values.dtype.kind in "UO":
+        names, indices = np.unique(values.astype(str), return_inverse=True)
+        return Labels(indices.astype(np.int32), tuple(map(str, names)))
+    odd = values[~np.isfinite(values) | (values != np.round(values))] if values.dtype.kind == "f" else values[:0]
+    if len(odd):
+        raise UserError(f"{where}: labels must be whole numbers or names; got {odd[0]}")
+    classes, indices = np.unique(values, return_inverse=True)
+    return Labels(indices.astype(np.int32), tuple(str(int(c)) for c in classes))
+
+
+def observed(x: np.ndarray, names: tuple[str, ...], where: object) -> tuple[np.ndarray, np.ndarray | None]:
+    """float32 values and the mask of those that are there.
+
+    Args:
+        x: (rows, *feature_shape) numbers, NaN where missing.
+        names: one for each feature of a table; empty for images.
+        where: what is read, for messages.
+
+    Returns:
+        x in float32, and bool of the same shape, True where observed; None where everything is.
+
+    Raises:
+        UserError: a value is infinite, or all values of a column are missing.
+    """
+    missing = np.isnan(x)
+    infinite = np.abs(x) > _LARGEST
+    if infinite.any():
+        at = np.argwhere(infinite)[0]
+        column = repr(names[at[1]]) if names else tuple(map(int, at[1:]))
+        raise UserError(
+            f"{where}: row {at[0] + 1}, column {column} holds {x[tuple(at)]}, which is infinite or too large for"
+            " float32; empty cells and nan mean missing"
+        )
+    empty = np.argwhere(missing.all(axis=0))
+    if len(empty):
+        column = repr(names[empty[0][0]]) if names else tuple(map(int, empty[0]))
+        raise UserError(f"{where}: every value of column {column} is missing; drop the column")
+    return x.astype(np.float32, copy=False), ~missing if missing.any() else None

@@ -1,0 +1,242 @@
+"""Data sets that tensorflow-datasets has prepared in the array_record format, read without TensorFlow."""
+
+import io
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from aejax.data import cache, columns
+from aejax.data.splits import Raw
+from aejax.errors import UserError
+from aejax.types import Split
+
+_TRAIN_PARTS = ("train", "validation", "val", "dev")  # pooled: validation rows are drawn by the caller's seed
+_BLOCK = 1024  # records read together
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # number of channels to Pillow's name for them
+
+
+class _Fields(NamedTuple):
+    """Which features are the rows and their labels."""
+
+    rows: str
+    label: str | None
+    is_image: bool
+
+
+def load_prepared(spec: str, data_dir: str | None) -> Raw:
+    """A prepared data set by its name; decoded once, then memory-mapped from the cache.
+
+    Args:
+        spec: ``name``, ``name/config``, ``name:version`` or ``name/config:version``.
+        data_dir: the folder of tensorflow-datasets; its own default where None.
+
+    Returns:
+        The rows: uint8 images or float32 vectors. The parts ``train`` and ``validation`` are pooled; ``test`` is
+        the official test part; other parts are left out.
+
+    Raises:
+        UserError: nothing is prepared under this name, or it holds something else than images or vectors.
+    """
+    builder = find(spec, data_dir)
+    folder = Path(builder.data_path)
+    mark = sha256(str(folder).encode() + (folder / "dataset_info.json").read_bytes()).hexdigest()[:12]
+    key = "tfds-" + builder.info.full_name.replace("/", "-") + "-" + mark
+    return to_raw(*cache.build(key, lambda target: decode(builder, target)))
+
+
+def find(spec: str, data_dir: str | None) -> Any:
+    """The read-only builder of a prepared data set.
+
+    Args:
+        spec: as tensorflow-datasets spells it.
+        data_dir: its folder; the default of tensorflow-datasets where None.
+
+    Returns:
+        The builder.
+
+    Raises:
+        UserError: there is none, or it is in a format that needs TensorFlow.
+    """
+    tfds = import_tfds()
+    from tensorflow_datasets.core.read_only_builder import builder_from_files
+
+    where = data_dir or tfds.core.constants.DATA_DIR
+    try:
+        builder = builder_from_files(spec, data_dir=data_dir and str(Path(data_dir).expanduser()))
+    except tfds.core.registered.DatasetNotFoundError as error:
+        raise UserError(
+            f"tfds:{spec}: nothing is prepared under this name in {where}; prepare it there with"
+            " file_format='array_record', or name another folder with data_dir"
+        ) from error
+    except (ValueError, OSError) as error:
+        raise UserError(f"tfds:{spec}: write it as name, name/config, name:version or name/config:version") from error
+    file_format = builder.info.file_format
+    if file_format is None or file_format.value != "array_record":
+        raise UserError(
+            f"tfds:{spec}: prepared in {builder.data_path} in the format {getattr(file_format, 'value', 'unknown')},"
+            " which needs TensorFlow; prepare it again with file_format='array_record'"
+        )
+    return builder
+
+
+def import_tfds() -> Any:
+    """tensorflow-datasets, or one line that says how to get it."""
+    try:
+        import tensorflow_datasets
+    except ImportError as error:
+        raise UserError(f"this data set needs tensorflow-datasets (pip install aejax): {error}") from error
+    return tensorflow_datasets
+
+
+def to_raw(arrays: Mapping[str, np.ndarray], details: Mapping[str, Any]) -> Raw:
+    """Decoded arrays, as `decode` writes them, as a data set."""
+    is_image = arrays["train_x"].dtype == np.uint8
+    names = tuple(details["feature_names"])
+
+    def part(name: str) -> Split:
+        x, labels = arrays[f"{name}_x"], arrays.get(f"{name}_labels")
+        return Split(*((x, None) if is_image else columns.observed(x, names, details["source"])), labels)
+
+    return Raw(
+        train=part("train"),
+        test=part("test") if "test_x" in arrays else None,
+        kind="image" if is_image else "table",
+        licence=details["licence"],
+        source=details["source"],
+        bounds=(0, 255) if is_image else None,
+        label_names=tuple(details["label_names"]),
+        feature_names=names,
+    )
+
+
+def decode(builder: Any, target: Path) -> dict[str, Any]:
+    """Writes train_x, train_labels, test_x and test_labels as ``.npy`` files.
+
+    Args:
+        builder: of a prepared data set.
+        target: folder for the files.
+
+    Returns:
+        Label names, feature names, licence and source.
+
+    Raises:
+        UserError: the features are not understood, or a file is damaged.
+    """
+    info = builder.info
+    fields = _fields(info)
+    parts = {"train": [p for p in _TRAIN_PARTS if p in info.splits], "test": [p for p in ("test",) if p in info.splits]}
+    if not parts["train"]:
+        raise UserError(f"{info.full_name}: has no part 'train'; it has {', '.join(info.splits) or 'none'}")
+    shape = None
+    for name, sources in parts.items():
+        if sources:
+            cache.say(f"decoding {info.full_name} ({', '.join(sources)}); this happens once")
+            shape = _decode_part(builder, fields, sources, target, name, shape)
+    size = int(np.prod(shape))
+    return {
+        "label_names": _label_names(info, fields),
+        "feature_names": [] if fields.is_image else [f"{fields.rows} {i}" for i in range(size)],
+        "licence": info.redistribution_info.license or "not stated",
+        "source": f"tensorflow-datasets {info.full_name}, parts {', '.join(parts['train'] + parts['test'])}",
+    }
+
+
+def _fields(info: Any) -> _Fields:
+    """Finds the one image or numeric vector, and the label."""
+    import_tfds()
+    from tensorflow_datasets import features as kinds
+
+    takes = "aejax takes one uint8 image or one vector of numbers, and a class label"
+    if not isinstance(info.features, kinds.FeaturesDict):
+        raise UserError(f"{info.full_name}: its rows are not named features; {takes}")
+    features = dict(info.features.items())
+    images = [n for n, f in features.items() if isinstance(f, kinds.Image)]
+    labels = [n for n, f in features.items() if isinstance(f, kinds.ClassLabel)]
+    vectors = [n for n, f in features.items() if _is_vector(f, kinds)]
+    label = "label" if "label" in labels else labels[0] if len(labels) == 1 else None
+    rows = images or vectors
+    if len(rows) != 1:
+        has = ", ".join(f"{n} ({type(f).__name__})" for n, f in features.items())
+        raise UserError(f"{info.full_name}: has the features {has}; {takes}")
+    if images and (features[rows[0]].np_dtype != np.uint8 or features[rows[0]].shape[-1] not in _MODES):
+        raise UserError(
+            f"{info.full_name}: decoding {np.dtype(features[rows[0]].np_dtype)} images with"
+            f" {features[rows[0]].shape[-1]} channels needs TensorFlow; {takes}"
+        )
+    return _Fields(rows[0], label, bool(images))
+
+
+def _is_vector(feature: Any, kinds: Any) -> bool:
+    if not isinstance(feature, kinds.Tensor) or isinstance(feature, kinds.ClassLabel):
+        return False
+    one_axis = len(feature.shape) == 1 and feature.shape[0] is not None
+    return one_axis and np.dtype(feature.np_dtype).kind in "biuf"
+
+
+def _label_names(info: Any, fields: _Fields) -> list[str]:
+    return [] if fields.label is None else list(info.features[fields.label].names)
+
+
+def _decode_part(
+    builder: Any, fields: _Fields, sources: Iterable[str], target: Path, name: str, shape: tuple[int, ...] | None
+) -> tuple[int, ...]:
+    """Decodes the records of some parts into one array of rows and one of labels; gives the shape of a row."""
+    from tensorflow_datasets import decode as decoding
+
+    # Pillow decodes the image below: tensorflow-datasets would choose OpenCV where that is installed, whose
+    # JPEG decoding differs in the last bit.
+    decoders = {fields.rows: decoding.SkipDecoding()} if fields.is_image else None
+    channels, name_of = builder.info.features[fields.rows].shape[-1], builder.info.full_name
+    as_row: Callable[[Any], np.ndarray] = (lambda v: _pixels(v, channels, name_of)) if fields.is_image else np.asarray
+    x, labels, at = None, [], 0
+    total = sum(builder.info.splits[s].num_examples for s in sources)
+    for record in _records(builder, sources, decoders):
+        row = as_row(record[fields.rows])
+        shape = shape or row.shape
+        if row.shape != shape:
+            raise UserError(f"{name_of}: holds rows of shape {shape} and of shape {row.shape}; aejax takes one shape")
+        if x is None:
+            dtype = np.uint8 if fields.is_image else np.float32
+            x = np.lib.format.open_memmap(target / f"{name}_x.npy", "w+", dtype, (total, *shape))
+        x[at] = row
+        at += 1
+        if fields.label is not None:
+            labels.append(int(record[fields.label]))
+    if x is None or at != total:
+        raise UserError(f"{name_of}: {at} of {total} rows can be read; prepare it again")
+    x.flush()
+    if fields.label is not None:
+        np.save(target / f"{name}_labels.npy", np.asarray(labels, np.int32))
+    return shape
+
+
+def _records(builder: Any, sources: Iterable[str], decoders: Any) -> Iterable[dict[str, Any]]:
+    for name in sources:
+        try:
+            source = builder.as_data_source(split=name, decoders=decoders)
+            for start in range(0, len(source), _BLOCK):
+                yield from source.__getitems__(range(start, min(start + _BLOCK, len(source))))
+        except ImportError as error:
+            raise UserError(f"{builder.info.full_name}: reading it needs TensorFlow: {error}") from error
+        except UserError:
+            raise
+        except Exception as error:  # the readers raise whatever their C++ part raises
+            line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise UserError(
+                f"{builder.info.full_name}: part {name!r} in {builder.data_path} is damaged: {line}"
+            ) from error
+
+
+def _pixels(encoded: bytes, channels: int, name: str) -> np.ndarray:
+    from PIL import Image
+
+    mode = _MODES[channels]
+    try:
+        with Image.open(io.BytesIO(encoded)) as image:
+            pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+    except (OSError, SyntaxError) as error:
+        raise UserError(f"{name}: an image is damaged or needs TensorFlow's decoder: {error}") from error
+    return pixels[..., None] if channels == 1 else pixels

@@ -1,0 +1,160 @@
+"""How values are scaled, from the training rows only: scaled = (x - shift) * factor, in float32."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from aejax.errors import one_of
+from aejax.types import Range
+
+SCALINGS = ("unit", "signed", "standard", "none")
+_BLOCK = 4096  # rows looked at together, so that memory-mapped images are never copied whole
+
+
+class Scaling(NamedTuple):
+    """What is subtracted, what is multiplied with, and where the scaled training values then lie."""
+
+    shift: np.ndarray
+    factor: np.ndarray
+    range: Range
+
+
+def scale(x: Any, shift: Any, factor: Any) -> Any:
+    """Scaled values, ``(x - shift) * factor``, in float32.
+
+    Args:
+        x: (rows, *feature_shape), a NumPy or a JAX array, as stored.
+        shift: broadcastable to the feature shape, `Dataset.shift`.
+        factor: broadcastable to the feature shape, `Dataset.scale`.
+
+    Returns:
+        (rows, *feature_shape) float32, of the same kind of array as `x`.
+    """
+    return (x.astype(np.float32) - _align(shift, x)) * _align(factor, x)
+
+
+def unscale(x: Any, shift: Any, factor: Any) -> Any:
+    """Values in their own units again, ``x / factor + shift``: the inverse of `scale`.
+
+    Args:
+        x: (rows, *feature_shape), a NumPy or a JAX array, scaled.
+        shift: broadcastable to the feature shape, `Dataset.shift`.
+        factor: broadcastable to the feature shape, `Dataset.scale`.
+
+    Returns:
+        (rows, *feature_shape) float32, of the same kind of array as `x`.
+    """
+    return x.astype(np.float32) / _align(factor, x) + _align(shift, x)
+
+
+def _align(values: Any, x: Any) -> Any:
+    """With leading axes of length 1 up to the rank of x, since JAX can be told to refuse to add them itself."""
+    if np.ndim(values) == 0:
+        return values
+    return values.reshape((1,) * (x.ndim - values.ndim) + values.shape)
+
+
+def fit(
+    x: np.ndarray,
+    mask: np.ndarray | None,
+    *,
+    scaling: str,
+    bounds: tuple[float, float] | None,
+    per_feature: bool,
+) -> Scaling:
+    """The scaling that the training rows ask for; missing values are left out of every statistic.
+
+    With low and high the bounds, or the least and greatest training value:
+
+    - ``"unit"``: shift = low, factor = 1 / (high - low); training values lie in [0, 1].
+    - ``"signed"``: shift = (low + high) / 2, factor = 2 / (high - low); in [-1, 1].
+    - ``"standard"``: shift = mean, factor = 1 / standard deviation (divided by n), for each feature.
+    - ``"none"``: shift = 0, factor = 1.
+
+    A constant feature gets factor 1.
+
+    Args:
+        x: (rows, *feature_shape) training rows, as stored.
+        mask: (rows, *feature_shape) bool, True where observed; None where everything is.
+        scaling: one of `SCALINGS`.
+        bounds: the least and greatest value that can occur, where this is known of the data; else None.
+        per_feature: whether low and high are taken for each feature, or once for all of them.
+
+    Returns:
+        The scaling; its shift and factor are float32.
+
+    Raises:
+        UserError: the scaling is unknown.
+    """
+    if scaling not in SCALINGS:
+        raise one_of(scaling, SCALINGS, what="data.scaling")
+    zero, one = np.zeros((), np.float32), np.ones((), np.float32)
+    if scaling == "none":
+        low, high = bounds or overall_extremes(x, mask)
+        return Scaling(zero, one, Range(float(low), float(high)))
+    if scaling == "standard":
+        return _standard(x, mask)
+    if bounds is not None:
+        low, high = np.float32(bounds[0]), np.float32(bounds[1])
+    elif per_feature:
+        low, high = extremes(x, mask)
+    else:
+        low, high = overall_extremes(x, mask)
+    if scaling == "unit":
+        return Scaling(np.asarray(low), _inverse(high - low), Range(0.0, 1.0))
+    middle = np.asarray((low / 2 + high / 2).astype(np.float32))
+    # The larger half, so that rounding of the middle never puts a training value outside [-1, 1].
+    return Scaling(middle, _inverse(np.maximum(high - middle, middle - low)), Range(-1.0, 1.0))
+
+
+def _standard(x: np.ndarray, mask: np.ndarray | None) -> Scaling:
+    low, high = extremes(x, mask)
+    mean, deviation = moments(x, mask)
+    # Equality, not a zero deviation: the mean of n equal numbers may differ from them by rounding.
+    factor = _inverse(np.where(low == high, 1.0, deviation).astype(np.float32))
+    shift = mean.astype(np.float32)
+    # Scaling is increasing in x, so the extremes of each feature stay its extremes.
+    low, high = scale(low, shift, factor), scale(high, shift, factor)
+    return Scaling(shift, factor, Range(float(low.min()), float(high.max())))
+
+
+def _inverse(spread: np.ndarray) -> np.ndarray:
+    """1 / spread; 1 where the spread is zero or too small for its inverse to be a float32."""
+    usable = spread >= np.finfo(np.float32).tiny
+    return np.asarray(np.where(usable, np.float32(1) / np.where(usable, spread, 1), 1).astype(np.float32))
+
+
+def extremes(x: np.ndarray, mask: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the greatest observed value of each feature, float32."""
+    low = np.full(x.shape[1:], np.inf, np.float32)
+    high = np.full(x.shape[1:], -np.inf, np.float32)
+    for block, seen in _blocks(x, mask):
+        low = np.minimum(low, block.min(0) if seen is None else np.where(seen, block, np.inf).min(0))
+        high = np.maximum(high, block.max(0) if seen is None else np.where(seen, block, -np.inf).max(0))
+    return low.astype(np.float32), high.astype(np.float32)
+
+
+def overall_extremes(x: np.ndarray, mask: np.ndarray | None) -> tuple[np.float32, np.float32]:
+    """The least and the greatest observed value of all features."""
+    low, high = extremes(x, mask)
+    return low.min(), high.max()
+
+
+def moments(x: np.ndarray, mask: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (divided by n) of the observed values of each feature, float64."""
+    count, total = np.zeros(x.shape[1:]), np.zeros(x.shape[1:])
+    for block, seen in _blocks(x, mask):
+        count += block.shape[0] if seen is None else seen.sum(0)
+        total += np.sum(block, 0, dtype=np.float64, where=True if seen is None else seen)
+    mean = total / np.maximum(count, 1)
+    squares = np.zeros(x.shape[1:])
+    for block, seen in _blocks(x, mask):
+        squares += np.sum((block - mean) ** 2, 0, where=True if seen is None else seen)
+    return mean, np.sqrt(squares / np.maximum(count, 1))
+
+
+def _blocks(x: np.ndarray, mask: np.ndarray | None) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    for start in range(0, x.shape[0], _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        yield x[rows], None if mask is None else mask[rows]

@@ -1,0 +1,135 @@
+"""Disjoint training, validation and test rows, as a pure function of the seed."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from aejax.data.scaling import moments
+from aejax.errors import UserError
+from aejax.types import Split
+
+DEFAULT_TEST = 0.2  # where a data set has no test rows of its own
+
+
+class Raw(NamedTuple):
+    """A data set before it is split and scaled; missing values are NaN.
+
+    Attributes:
+        train: the rows of the official training part, or all rows.
+        test: the rows of the official test part; None where there is none.
+        kind: ``"image"``, ``"table"`` or ``"synthetic"``.
+        licence: the licence of the data.
+        source: where it comes from, in one line.
+        bounds: the least and greatest value that can occur, where known; else None.
+        label_names: one name for each class.
+        feature_names: one name for each feature.
+    """
+
+    train: Split
+    test: Split | None
+    kind: str
+    licence: str
+    source: str
+    bounds: tuple[float, float] | None = None
+    label_names: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
+
+
+def permutation(seed: int, rows: int) -> np.ndarray:
+    """A permutation of ``range(rows)`` that depends on nothing but the seed and the number of rows.
+
+    It sorts the raw output of Philox, a stream that NumPy promises never to change; the shuffles of
+    `numpy.random.Generator` carry no such promise.
+
+    Args:
+        seed: a whole number, not negative.
+        rows: how many.
+
+    Returns:
+        (rows,) int64.
+    """
+    return np.argsort(np.random.Philox(seed).random_raw(rows), kind="stable")
+
+
+def split(raw: Raw, *, validation: float, test: float | None, seed: int) -> tuple[Split, Split, Split]:
+    """Training, validation and test rows, each in the order in which they are stored.
+
+    The test rows are the official ones where there are any and `test` is None; otherwise all rows are pooled
+    and round(test · rows) of them are drawn. Then round(validation · rest) of the rest are drawn. A fraction
+    above zero draws at least one row.
+
+    Args:
+        raw: the data set.
+        validation: fraction of the rows that are not test rows, in [0, 1).
+        test: fraction of all rows, in [0, 1); None for the official split, or 0.2 where there is none.
+        seed: a whole number, not negative.
+
+    Returns:
+        Three splits without a common row, in which missing values hold the mean of the training rows.
+
+    Raises:
+        UserError: a fraction or the seed is out of its range, or no training row is left.
+    """
+    _check_fraction("data.validation", validation)
+    if test is not None:
+        _check_fraction("data.test", test)
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise UserError(f"data.split_seed: must be a whole number that is not negative; got {seed!r}")
+    if raw.test is not None and test is None:
+        rest, held_out = raw.train, raw.test
+        order = permutation(int(seed), len(rest.x))
+    else:
+        rows = raw.train if raw.test is None else _concatenate(raw.train, raw.test)
+        order = permutation(int(seed), len(rows.x))
+        drawn = _count(DEFAULT_TEST if test is None else test, len(order))
+        rest, held_out, order = rows, take(rows, order[:drawn]), order[drawn:]
+    drawn = _count(validation, len(order))
+    if drawn >= len(order):
+        raise UserError(
+            f"data: no training row is left of {len(rest.x)} rows with validation={validation}, test={test};"
+            " make the fractions smaller"
+        )
+    return _fill(take(rest, order[drawn:]), take(rest, order[:drawn]), held_out, raw.feature_names)
+
+
+def take(rows: Split, indices: np.ndarray) -> Split:
+    """The rows at these indices, in stored order; all of them without a copy."""
+    if len(indices) == len(rows.x):
+        return rows
+    indices = np.sort(indices)
+    return Split(*(None if a is None else a[indices] for a in rows))
+
+
+def _check_fraction(what: str, value: float) -> None:
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or not 0 <= value < 1:
+        raise UserError(f"{what}: must be a fraction in [0, 1); got {value!r}")
+
+
+def _count(fraction: float, rows: int) -> int:
+    return max(1, int(fraction * rows + 0.5)) if fraction > 0 else 0
+
+
+def _concatenate(a: Split, b: Split) -> Split:
+    if a.mask is None and b.mask is None:
+        mask = None
+    else:
+        mask = np.concatenate([np.ones(s.x.shape, bool) if s.mask is None else s.mask for s in (a, b)])
+    labels = None if a.labels is None or b.labels is None else np.concatenate([a.labels, b.labels])
+    return Split(np.concatenate([a.x, b.x]), mask, labels)
+
+
+def _fill(train: Split, validation: Split, test: Split, names: tuple[str, ...]) -> tuple[Split, Split, Split]:
+    """Puts the mean of the observed training values where a value is missing; the masks stay."""
+    if train.mask is None:
+        return train, validation, test
+    unseen = np.argwhere(~train.mask.any(0))
+    if len(unseen):
+        where = names[unseen[0][0]] if names else tuple(map(int, unseen[0]))
+        raise UserError(
+            f"data: column {where!r} has no observed value among the training rows; drop the column"
+            " or choose another split_seed"
+        )
+    mean = moments(train.x, train.mask)[0].astype(np.float32)
+    fill = lambda s: s._replace(x=np.where(s.mask, s.x, mean))
+    return fill(train), fill(validation), fill(test)
