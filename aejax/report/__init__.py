@@ -1,0 +1,1 @@
+"""What a person looks at: pictures of arrays, and the pages that gather them."""
