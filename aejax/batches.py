@@ -45,6 +45,28 @@ def shuffled(keys: jax.Array, place: jax.Array, rows: int) -> jax.Array:
     return jax.lax.while_loop(outside, again, rounds(place.astype(jnp.uint32))).astype(jnp.int32)
 
 
+def times(step: jax.Array, batch_size: int, rows: int) -> tuple[jax.Array, jax.Array]:
+    """Divmod of step · batch_size by rows, a product that may need 62 bits, in 32: the epoch and the place in it.
+
+    As on paper, from the highest digit of the step on: multiply, divide, carry the remainder down to the next digit.
+
+    Args:
+        step: scalar integer, from 0.
+        batch_size: at most `rows`.
+        rows: below 2^30.
+
+    Returns:
+        Two uint32 scalars, the first modulo 2^32.
+    """
+    bits = 31 - rows.bit_length()  # of a digit: then neither of the two products below exceeds 31 bits
+    epoch = place = jnp.uint32(0)
+    for low in reversed(range(0, 31, bits)):
+        digit = (step.astype(jnp.uint32) >> low) & jnp.uint32(2**bits - 1)
+        part = (place << bits) + digit * jnp.uint32(batch_size)
+        epoch, place = (epoch << bits) + part // jnp.uint32(rows), part % jnp.uint32(rows)
+    return epoch, place
+
+
 def batch_rows(key: jax.Array, step: jax.Array, batch_size: int, rows: int) -> jax.Array:
     """The rows of one step: the next `batch_size` places of an endless chain of shuffled epochs.
 
@@ -54,16 +76,13 @@ def batch_rows(key: jax.Array, step: jax.Array, batch_size: int, rows: int) -> j
         key: of the data stream.
         step: number of the step, from 0.
         batch_size: at most `rows`.
-        rows: number of rows.
+        rows: number of rows, below 2^30.
 
     Returns:
         (batch_size,) int32 row numbers.
     """
-    # step · batch_size may not fit 32 bits; (step mod rows) · batch_size does, and whole cycles are whole epochs
-    cycles, rest = jnp.divmod(step, rows)
-    position = (rest * batch_size).astype(jnp.uint32) + jnp.arange(batch_size, dtype=jnp.uint32)
-    first = position[0] // jnp.uint32(rows)
-    epoch = cycles.astype(jnp.uint32) * jnp.uint32(batch_size) + first
+    epoch, place = times(step, batch_size, rows)
+    place = place + jnp.arange(batch_size, dtype=jnp.uint32)
     keys = jnp.stack([jax.random.bits(jax.random.fold_in(key, epoch + e), (4,), jnp.uint32) for e in (0, 1)])
-    later = position // jnp.uint32(rows) > first  # a batch touches at most two epochs
-    return shuffled(jnp.where(later, keys[1][:, None], keys[0][:, None]), position % jnp.uint32(rows), rows)
+    later = place >= jnp.uint32(rows)  # a batch touches at most two epochs
+    return shuffled(jnp.where(later[None], keys[1][:, None], keys[0][:, None]), place % jnp.uint32(rows), rows)

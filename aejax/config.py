@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Annotated, Any
 
 from aejax import components
-from aejax.bounds import Choice, Count, Finite, Fraction, Natural, Within
+from aejax.bounds import Choice, Count, Finite, Fraction, Natural, NonNegative, Within
 from aejax.components import REQUIRED, Parameter
 from aejax.errors import UserError, one_of
 
@@ -32,6 +32,7 @@ FIELDS: dict[str, dict[str, Parameter]] = {
         "label_column": Parameter(str | None, REQUIRED),
         "data_dir": Parameter(str | None, REQUIRED),
         "rows": Parameter(Count | None, REQUIRED),
+        "noise": Parameter(NonNegative | None, REQUIRED),
     },
     "train": {
         "steps": Parameter(Annotated[int, Within(1, 2**31 - 1)], REQUIRED),
@@ -72,6 +73,7 @@ def base() -> Any:
                 "label_column": None,  # of a table of your own
                 "data_dir": None,  # where tensorflow-datasets keeps what it prepared
                 "rows": None,  # of synthetic data
+                "noise": None,  # standard deviation, of synthetic data
             },
             "model": {"name": "dense.multilayer", "widths": (64, 32), "code": 8},
             "terms": {"reconstruction": {"name": "reconstruction.cross_entropy", "weight": 1.0}},

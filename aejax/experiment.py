@@ -80,7 +80,7 @@ def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: D
     if config["report"]["figures"]:
         from aejax.report import pictures
 
-        pictures.draw(folder, dataset, parts.model, params, found)
+        pictures.draw(folder, config, dataset, parts.model, params, found)
     return {
         "seed": config["seed"],
         "metrics": found.metrics,

@@ -20,11 +20,15 @@ def mse(x: np.ndarray, x_hat: np.ndarray, mask: np.ndarray | None = None) -> flo
     return float(squares[weights].sum() / count) if count else float("nan")
 
 
-def active_fraction(code: np.ndarray, *, threshold: float = 1e-3) -> float:
-    """Share of code activations with |a| above a threshold: 1 for a dense code, near 0 for a sparse one.
+def active_fraction(code: np.ndarray, *, threshold: float = 0.1) -> float:
+    """Share of the units of a code that matter to a row: those above a tenth of its largest activation.
 
     Args:
         code: (m, d).
-        threshold: in units of the activation.
+        threshold: |a| counts where it is above this share of the row's max |a|.
+
+    Returns:
+        Near 1 for a dense code, near 0 for a sparse one; 0 for a code that is zero everywhere.
     """
-    return float((np.abs(code) > threshold).mean())
+    size = np.abs(code)
+    return float((size > threshold * size.max(-1, keepdims=True)).mean()) if code.size else 0.0

@@ -40,7 +40,8 @@ class Rows(NamedTuple):
 
 def scaled(rows: Rows, index: jax.Array | slice) -> tuple[jax.Array, jax.Array | None]:
     """The chosen rows as float32, (x − shift) · scale, and their mask."""
-    x = (rows.x[index].astype(jnp.float32) - rows.shift) * rows.scale
+    shift, scale = jnp.atleast_2d(rows.shift), jnp.atleast_2d(rows.scale)
+    x = (rows.x[index].astype(jnp.float32) - shift) * scale
     return x, None if rows.mask is None else rows.mask[index]
 
 

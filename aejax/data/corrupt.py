@@ -6,6 +6,8 @@ Every hyperparameter may be traced, and so be swept. Rows are scaled before they
 import jax
 import jax.numpy as jnp
 
+from aejax.bounds import Finite, Fraction, NonNegative, Probability
+
 
 def none(key: jax.Array, x: jax.Array) -> jax.Array:
     """The rows as they are: x_in = x.
@@ -21,7 +23,7 @@ def none(key: jax.Array, x: jax.Array) -> jax.Array:
     return x
 
 
-def gaussian(key: jax.Array, x: jax.Array, *, scale: float | jax.Array) -> jax.Array:
+def gaussian(key: jax.Array, x: jax.Array, *, scale: NonNegative) -> jax.Array:
     """Additive Gaussian noise: x_in = x + scale · ε, ε standard normal for each value.
 
     Args:
@@ -38,7 +40,7 @@ def gaussian(key: jax.Array, x: jax.Array, *, scale: float | jax.Array) -> jax.A
     return x + jnp.asarray(scale, x.dtype) * jax.random.normal(key, x.shape, x.dtype)
 
 
-def masking(key: jax.Array, x: jax.Array, *, probability: float | jax.Array) -> jax.Array:
+def masking(key: jax.Array, x: jax.Array, *, probability: Probability) -> jax.Array:
     """Values set to zero: x_in = x · m, m Bernoulli(1 - probability) for each value.
 
     Args:
@@ -60,9 +62,9 @@ def salt_and_pepper(
     key: jax.Array,
     x: jax.Array,
     *,
-    probability: float | jax.Array,
-    low: float | jax.Array = 0.0,
-    high: float | jax.Array = 1.0,
+    probability: Probability,
+    low: Finite = 0.0,
+    high: Finite = 1.0,
 ) -> jax.Array:
     """Values set to one of two extremes: with u uniform in [0, 1) for each value, p the probability.
 
@@ -86,7 +88,7 @@ def salt_and_pepper(
     return jnp.where(u < probability, extreme, x)
 
 
-def dropout(key: jax.Array, x: jax.Array, *, probability: float | jax.Array) -> jax.Array:
+def dropout(key: jax.Array, x: jax.Array, *, probability: Fraction) -> jax.Array:
     """Values set to zero, the others enlarged so that the mean stays: x_in = x · m / (1 - probability).
 
     m is Bernoulli(1 - probability) for each value. With probability 1 everything is zero.

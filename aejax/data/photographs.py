@@ -8,14 +8,15 @@ from aejax.data.splits import Raw
 from aejax.types import Split
 
 SIDE, PATCHES, SEED = 8, 10_000, 0
-CUT = 0.4  # cycles per pixel at which the low-pass filter has fallen to 1/e: 0.8 of the highest there are
+CUT = 0.3  # f₀, in cycles per pixel; the highest frequency there is has 0.5 along a side
 
 
 def natural_patches() -> Raw:
     """10,000 patches of 8×8 from the two photographs that scikit-learn ships, whitened, in [0.1, 0.9].
 
-    Each photograph is made grey, whitened by the filter f·exp(−(f/f₀)⁴) and cut at random places; of each patch its
-    own mean is subtracted; values are clipped at ±3 standard deviations of all and mapped to [0.1, 0.9].
+    Each photograph is made grey and half as large (which averages the blocks of its JPEG away), whitened by the
+    filter f·exp(−(f/f₀)⁴) and cut at random places; of each patch its own mean is subtracted; values are clipped at
+    ±3 standard deviations of all and mapped to [0.1, 0.9].
 
     Returns:
         The rows; x is (10000, 8, 8, 1) float32.
@@ -67,5 +68,5 @@ def _photographs() -> list[np.ndarray]:
     images = []
     for name in ("china.jpg", "flower.jpg"):
         with Image.open(folder / name) as image:
-            images.append(np.asarray(image.convert("L"), np.float64))
+            images.append(np.asarray(image.convert("L").reduce(2), np.float64))
     return images

@@ -9,7 +9,7 @@ from aejax.types import Context
 
 
 def activations(ctx: Context, layer: str) -> jax.Array:
-    """The named activation as (m, units); a convolutional layer's places count as rows of its channels.
+    """The named activation as (m, units); every place and channel of a convolutional layer is a unit.
 
     Raises:
         UserError: the model has no layer of that name; the line lists those it has.
@@ -17,7 +17,7 @@ def activations(ctx: Context, layer: str) -> jax.Array:
     if layer not in ctx.hidden:
         raise one_of(layer, ctx.hidden, what="layer of a loss term")
     values = ctx.hidden[layer]
-    return values.reshape(-1, values.shape[-1])
+    return values.reshape(values.shape[0], -1)
 
 
 def l1(ctx: Context, *, layer: str = "code") -> jax.Array:

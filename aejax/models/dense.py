@@ -26,7 +26,8 @@ class Layer(nn.Module):
             weights = self.param("kernel", self.kernel_init, (x.shape[-1], self.units))
         else:
             weights = kernel.T
-        return x @ weights + self.param("bias", nn.initializers.zeros, (self.units,))
+        bias = self.param("bias", nn.initializers.zeros, (self.units,))
+        return x @ weights + bias[None]
 
 
 class Stack(nn.Module):

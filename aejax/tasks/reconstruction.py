@@ -22,8 +22,9 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset) -> 
 
     Returns:
         ``metrics[split]`` with ``mse`` and ``active_fraction``; ``baselines["pca"]["mse"]`` and, what any model should
-        beat, ``baselines["mean"]["mse"]``: every row rebuilt as the mean training row. ``arrays`` holds scaled test rows
-        ``x``, their ``code``, ``x_hat`` and PCA's ``pca_x_hat``.
+        beat, ``baselines["mean"]["mse"]``: every row rebuilt as the mean training row. Where a row uses fewer than half
+        of the code's units, also PCA with as many components as it uses in the mean, ``pca_7``. ``arrays`` holds scaled
+        test rows ``x``, their ``code``, ``x_hat`` and PCA's ``pca_x_hat``.
     """
     del key
     found, arrays, train = {}, {}, np.zeros((0, 0))
@@ -44,10 +45,11 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset) -> 
     x, mask = arrays["x"], None if dataset.test.mask is None else dataset.test.mask.reshape(arrays["x"].shape)
     arrays["pca_x_hat"] = pca_reconstruction(train, x, model.code_size)
     mean = np.broadcast_to(train.mean(0), x.shape)
-    baselines = {
-        "pca": {"mse": metrics.mse(x, arrays["pca_x_hat"], mask)},
-        "mean": {"mse": metrics.mse(x, mean, mask)},
-    }
+    baselines = {"pca": {"mse": metrics.mse(x, arrays["pca_x_hat"], mask)}}
+    active = round(found["test"]["active_fraction"] * model.code_size)
+    if 0 < active < model.code_size // 2:  # a sparse code spends fewer numbers on a row than it has units
+        baselines[f"pca_{active}"] = {"mse": metrics.mse(x, pca_reconstruction(train, x, active), mask)}
+    baselines["mean"] = {"mse": metrics.mse(x, mean, mask)}
     return Evaluation(found, baselines, arrays)
 
 
