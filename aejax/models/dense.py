@@ -22,10 +22,8 @@ class Layer(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, kernel: jax.Array | None = None) -> jax.Array:
         """(m, inputs) -> (m, units)."""
-        if kernel is None:
-            weights = self.param("kernel", self.kernel_init, (x.shape[-1], self.units))
-        else:
-            weights = kernel.T
+        shape = (x.shape[-1], self.units)
+        weights = self.param("kernel", self.kernel_init, shape) if kernel is None else kernel.T
         bias = self.param("bias", nn.initializers.zeros, (self.units,))
         return x @ weights + bias[None]
 
