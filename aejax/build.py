@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from aejax import components, losses, optimizers
 from aejax.errors import UserError
-from aejax.evaluate import on_device
+from aejax.evaluate import Relations
 from aejax.train import Rows, make_run
 from aejax.types import Dataset, Hparams, Model, Run
 
@@ -24,6 +24,7 @@ class Parts(NamedTuple):
         run: the run as pure functions.
         hparams: every float of the terms, the optimiser and the corruption, as float32 scalars.
         key: of the whole run.
+        relations: by name, functions of the scaled rows of a split.
     """
 
     model: Model
@@ -32,6 +33,7 @@ class Parts(NamedTuple):
     run: Run
     hparams: Hparams
     key: jax.Array
+    relations: Relations
 
 
 def load_data(settings: Mapping[str, Any]) -> Dataset:
@@ -55,7 +57,8 @@ def build(config: Mapping[str, Any], dataset: Dataset) -> Parts:
         dataset: what it is to be trained on.
 
     Raises:
-        UserError: the parts do not fit one another or the data.
+        UserError: the model does not fit the data, or the batch is larger than it. Whether terms, model and data fit
+            each other is for `check` to find out.
     """
     model = build_model(config["model"], dataset.feature_shape)
     terms, schedules, term_hparams = {}, {}, {}
@@ -79,27 +82,17 @@ def build(config: Mapping[str, Any], dataset: Dataset) -> Parts:
         batch_size=batch_size,
         data_range=dataset.range,
     )
-    parts = Parts(model, objective, corrupt, run, jax.tree.map(jnp.float32, hparams), jax.random.key(config["seed"]))
-    check(parts, dataset)
-    return parts
+    relations = {name: _bound(given, f"relations.{name}.name") for name, given in config["relations"].items()}
+    key, hparams = jax.random.key(config["seed"]), jax.tree.map(jnp.float32, hparams)
+    return Parts(model, objective, corrupt, run, hparams, key, relations)
 
 
-def training_rows(dataset: Dataset) -> Rows:
-    """The training rows on the device."""
-    return on_device(dataset.train, dataset.shift, dataset.scale, dataset.feature_shape)
-
-
-def check(parts: Parts, dataset: Dataset) -> None:
+def check(parts: Parts, rows: Rows) -> None:
     """Trace one step without computing anything, so that terms, model and data refuse each other before training.
 
     Raises:
         UserError: from a term or the model.
     """
-    n = dataset.train.x[0].size
-    first = dataset.train.x[:1].reshape(1, n)
-    mask = None if dataset.train.mask is None else jax.ShapeDtypeStruct((len(dataset.train.x), n), bool)
-    number = jax.ShapeDtypeStruct((), jnp.float32)
-    rows = Rows(jax.ShapeDtypeStruct((len(dataset.train.x), n), first.dtype), mask, number, number)
     state = jax.eval_shape(parts.run.init, parts.key, parts.hparams)
     jax.eval_shape(partial(parts.run.advance, n=1), state, parts.key, parts.hparams, rows)
 
@@ -112,6 +105,12 @@ def _bind(
     arguments = {key: value for key, value in given.items() if key not in ("name", "schedule")}
     static, swept = components.split(arguments, {**components.parameters(function), **dict.fromkeys(keep)})
     return (partial(function, **static) if static else function), swept
+
+
+def _bound(given: Mapping[str, Any], what: str) -> Callable[..., Any]:
+    """A component that nothing is swept of, as a function of its positional arguments."""
+    function = components.resolve(given["name"], "aejax.relations", what=what)
+    return partial(function, **{key: value for key, value in given.items() if key != "name"})
 
 
 def _schedule(given: Mapping[str, Any]) -> tuple[Callable[..., jax.Array], dict[str, Any]]:

@@ -32,6 +32,7 @@ KINDS = {
     "aejax.losses": ("ctx",),
     "aejax.schedules": ("progress",),
     "aejax.data.corrupt": ("key", "x"),
+    "aejax.relations": ("x",),
     "aejax.tasks": ("key", "model", "params", "dataset"),
 }
 """Where the short names of each kind of component are looked up, and the positional arguments of its functions."""

@@ -19,7 +19,7 @@ from aejax.bounds import Choice, Count, Finite, Fraction, Natural, NonNegative, 
 from aejax.components import REQUIRED, Parameter
 from aejax.errors import UserError, one_of
 
-SECTIONS = ("seed", "data", "model", "terms", "corruption", "optimizer", "train", "task", "report")
+SECTIONS = ("seed", "data", "model", "relations", "terms", "corruption", "optimizer", "train", "task", "report")
 SCALINGS = ("unit", "standard", "signed", "none")
 
 FIELDS: dict[str, dict[str, Parameter]] = {
@@ -76,6 +76,7 @@ def base() -> Any:
                 "noise": None,  # standard deviation, of synthetic data
             },
             "model": {"name": "dense.multilayer", "widths": (64, 32), "code": 8},
+            "relations": {},  # what loss terms are to know of the rows beforehand, such as their neighbours
             "terms": {"reconstruction": {"name": "reconstruction.cross_entropy", "weight": 1.0}},
             "corruption": {"name": "none"},
             "optimizer": {"name": "adam", "learning_rate": 1e-3, "schedule": {"name": "constant"}},
@@ -230,7 +231,7 @@ def put(config: dict[str, Any], path: str, value: Any) -> None:
     for depth, name in enumerate(parents):
         here = ".".join(parents[: depth + 1])
         if name not in group:
-            grows = (here.count(".") == 1 and parents[0] == "terms") or name == "schedule"
+            grows = (here.count(".") == 1 and parents[0] in ("terms", "relations")) or name == "schedule"
             if not grows:
                 raise one_of(here, _siblings(config, parents[:depth]), what="config field")
             group[name] = {}
@@ -278,6 +279,10 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     resolved["terms"] = {
         name: component(term, "aejax.losses", what=f"terms.{name}", extra=TERM)
         for name, term in config["terms"].items()
+    }
+    resolved["relations"] = {
+        name: component(given, "aejax.relations", what=f"relations.{name}")
+        for name, given in config["relations"].items()
     }
     resolved["corruption"] = component(config["corruption"], "aejax.data.corrupt", what="corruption")
     resolved["optimizer"] = _optimizer(config["optimizer"])

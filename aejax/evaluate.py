@@ -8,18 +8,37 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax.train import Rows, scaled
-from aejax.types import Hparams, Model, Params, Range, Split
+from aejax.train import Rows, context, scaled
+from aejax.types import Dataset, Hparams, Model, Params, Range, Split
 
 BATCH = 1000
 
 
-def on_device(split: Split, shift: np.ndarray, scale: np.ndarray, feature_shape: tuple[int, ...]) -> Rows:
-    """A split as flat rows on the device, unscaled."""
-    flat = lambda values: jnp.asarray(np.asarray(values).reshape(len(values), -1))
-    spread = lambda values: jnp.asarray(np.broadcast_to(values, feature_shape).reshape(-1), jnp.float32)
-    shared = spread if np.ndim(shift) or np.ndim(scale) else lambda values: jnp.float32(values)
-    return Rows(flat(split.x), None if split.mask is None else flat(split.mask), shared(shift), shared(scale))
+Relations = Mapping[str, Callable[[np.ndarray], Any]]
+
+
+def on_device(split: Split, dataset: Dataset, relations: Relations | None = None) -> Rows:
+    """A split of a data set as flat rows on the device, unscaled, with the relations among its rows.
+
+    Args:
+        split: the rows.
+        dataset: whose scaling counts.
+        relations: by name, functions of the scaled rows, (rows, n) float32.
+    """
+    flat = lambda values: np.asarray(values).reshape(len(values), -1)
+    spread = lambda values: np.broadcast_to(values, dataset.feature_shape).reshape(-1).astype(np.float32)
+    shared = spread if np.ndim(dataset.shift) or np.ndim(dataset.scale) else np.float32
+    rows = Rows(
+        x=flat(split.x),
+        mask=None if split.mask is None else flat(split.mask),
+        shift=shared(dataset.shift),
+        scale=shared(dataset.scale),
+        labels=None if split.labels is None else np.asarray(split.labels),
+    )
+    if relations:
+        x = np.asarray(scaled(rows, slice(None))[0])
+        rows = rows._replace(relations={name: relation(x) for name, relation in relations.items()})
+    return jax.tree.map(jnp.asarray, rows)
 
 
 def batches(rows: Rows, size: int = BATCH) -> Iterator[Rows]:
@@ -27,7 +46,8 @@ def batches(rows: Rows, size: int = BATCH) -> Iterator[Rows]:
     count = rows.x.shape[0]
     edges = np.linspace(0, count, -(-count // size) + 1).astype(int)
     for start, end in pairwise(edges):
-        yield rows._replace(x=rows.x[start:end], mask=None if rows.mask is None else rows.mask[start:end])
+        cut = jax.tree.map(lambda leaf, start=start, end=end: leaf[start:end], rows._replace(shift=(), scale=()))
+        yield cut._replace(shift=rows.shift, scale=rows.scale)
 
 
 def make_losses(
@@ -50,23 +70,25 @@ def make_losses(
     """
 
     @jax.jit
-    def on_batch(params: Params, key: jax.Array, hparams: Hparams, rows: Rows, progress: jax.Array) -> dict:
-        x, mask = scaled(rows, slice(None))
+    def on_batch(
+        params: Params, key: jax.Array, hparams: Hparams, rows: Rows, index: jax.Array, progress: jax.Array
+    ) -> dict:
         noise, inner = jax.random.split(key)
-        ctx = model.apply(params, x, corrupt(noise, x, **hparams["corruption"]), inner)
-        ctx = ctx._replace(mask=mask, ranges={**ctx.ranges, "x": data_range})
-        loss, values = objective(ctx, hparams["terms"], progress)
-        squares = jnp.square(x - model.decode(params, model.encode(params, x)))
-        observed = jnp.ones_like(squares) if mask is None else mask
+        ctx = context(model, corrupt, params, rows, None, noise, inner, hparams, data_range)
+        loss, values = objective(ctx._replace(index=index), hparams["terms"], progress)
+        squares = jnp.square(ctx.x - model.decode(params, model.encode(params, ctx.x)))
+        observed = jnp.ones_like(squares) if ctx.mask is None else ctx.mask
         return {"loss": loss, **values, "mse": (squares * observed).sum() / jnp.maximum(observed.sum(), 1)}
 
     def losses(params: Params, key: jax.Array, hparams: Hparams, rows: Rows, progress: float) -> dict[str, float]:
-        parts = list(batches(rows))
-        found = [
-            on_batch(params, jax.random.fold_in(key, index), hparams, part, jnp.float32(progress))
-            for index, part in enumerate(parts)
-        ]
-        weights = [part.x.shape[0] for part in parts]
+        found, weights, start = [], [], 0
+        for number, part in enumerate(batches(rows)):
+            count = part.x.shape[0]
+            index = jnp.arange(start, start + count)
+            batch_key = jax.random.fold_in(key, number)
+            found.append(on_batch(params, batch_key, hparams, part, index, jnp.float32(progress)))
+            weights.append(count)
+            start += count
         return {name: float(np.average([float(f[name]) for f in found], weights=weights)) for name in found[0]}
 
     return losses

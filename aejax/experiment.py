@@ -13,10 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax import checkpoint, console, train, workdir
-from aejax.build import Parts, build, load_data, training_rows
+from aejax.build import Parts, build, check, load_data
 from aejax.errors import UserError
 from aejax.evaluate import make_losses, on_device
 from aejax.files import write_json
+from aejax.train import Rows
 from aejax.types import Dataset, Params, State
 
 EVALUATION_STREAM = 4
@@ -52,8 +53,10 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         import_tensorboard()
     dataset = load_data(config["data"])
     parts = build(config, dataset)
+    rows = on_device(dataset.train, dataset, parts.relations)
+    check(parts, rows)
     workdir.begin(folder, config)
-    params, timing = fit(config, parts, dataset, folder)
+    params, timing = fit(config, parts, dataset, rows, folder)
     checkpoint.save(folder / workdir.MODEL, 0, model_tree(params, dataset), keep=1, info=model_info(dataset))
     summary = evaluate(config, parts, params, dataset, folder) | {"timing": timing}
     write_json(folder / "summary.json", summary)
@@ -108,9 +111,11 @@ class Progress:
     train_seconds: float = 0.0
 
 
-def fit(config: Mapping[str, Any], parts: Parts, dataset: Dataset, folder: Path) -> tuple[Params, dict[str, float]]:
+def fit(
+    config: Mapping[str, Any], parts: Parts, dataset: Dataset, rows: Rows, folder: Path
+) -> tuple[Params, dict[str, float]]:
     """Train to the end, with evaluations, early stopping and checkpoints: the parameters to keep, and the timing."""
-    settings, rows = config["train"], training_rows(dataset)
+    settings = config["train"]
     state, best, kept = _start(config, parts, folder)
     begun = int(state.step)
     started = time.perf_counter()
@@ -184,7 +189,7 @@ def _measurer(parts: Parts, dataset: Dataset) -> Any:
     if not len(dataset.validation.x):
         return lambda params, progress: {}
     losses = make_losses(parts.model, parts.objective, parts.corrupt, dataset.range)
-    rows = on_device(dataset.validation, dataset.shift, dataset.scale, dataset.feature_shape)
+    rows = on_device(dataset.validation, dataset, parts.relations)
     key = jax.random.fold_in(parts.key, EVALUATION_STREAM)
 
     def measure(params: Params, progress: float) -> dict[str, float]:

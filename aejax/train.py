@@ -17,7 +17,7 @@ import optax
 from aejax.batches import batch_rows
 from aejax.errors import UserError
 from aejax.optimizers import Optimizer
-from aejax.types import Hparams, Model, Run, State
+from aejax.types import Context, Hparams, Model, Range, Run, State
 
 STREAMS = {"init": 0, "data": 1, "corruption": 2, "model": 3}
 
@@ -30,12 +30,16 @@ class Rows(NamedTuple):
         mask: (rows, n) bool or None.
         shift: (n,) or ().
         scale: (n,) or ().
+        labels: (rows,) int32 or None.
+        relations: by name, what is known of each row beforehand; leaves (rows, ...).
     """
 
     x: jax.Array
     mask: jax.Array | None
     shift: jax.Array
     scale: jax.Array
+    labels: jax.Array | None = None
+    relations: Mapping[str, Any] = {}
 
 
 def scaled(rows: Rows, index: jax.Array | slice) -> tuple[jax.Array, jax.Array | None]:
@@ -43,6 +47,43 @@ def scaled(rows: Rows, index: jax.Array | slice) -> tuple[jax.Array, jax.Array |
     shift, scale = jnp.atleast_2d(rows.shift), jnp.atleast_2d(rows.scale)
     x = (rows.x[index].astype(jnp.float32) - shift) * scale
     return x, None if rows.mask is None else rows.mask[index]
+
+
+def context(
+    model: Model,
+    corrupt: Callable[..., jax.Array],
+    params: Any,
+    rows: Rows,
+    index: jax.Array | None,
+    noise: jax.Array,
+    inner: jax.Array,
+    hparams: Hparams,
+    data_range: Range,
+) -> Context:
+    """What the loss terms see of some rows.
+
+    Args:
+        model: the autoencoder.
+        corrupt: ``(key, x, **hparams["corruption"]) -> x_in``.
+        params: the model's parameters.
+        rows: where the rows are taken from.
+        index: (m,) which; None for all, in order.
+        noise: key of the corruption.
+        inner: key of the model's own randomness.
+        hparams: the run's hyperparameters.
+        data_range: `Dataset.range`.
+    """
+    chosen = slice(None) if index is None else index
+    x, mask = scaled(rows, chosen)
+    ctx = model.apply(params, x, corrupt(noise, x, **hparams["corruption"]), inner)
+    return ctx._replace(
+        ranges={**ctx.ranges, "x": data_range},
+        mask=mask,
+        index=jnp.arange(x.shape[0]) if index is None else index,
+        labels=None if rows.labels is None else rows.labels[chosen],
+        relations=jax.tree.map(lambda leaf: leaf[chosen], dict(rows.relations)),
+        encode=partial(model.encode, params),
+    )
 
 
 def streams(key: jax.Array) -> dict[str, jax.Array]:
@@ -58,7 +99,7 @@ def make_run(
     *,
     steps: int,
     batch_size: int | None,
-    data_range: Any,
+    data_range: Range,
 ) -> Run:
     """A run as pure functions of its key, its hyperparameters and its data.
 
@@ -77,16 +118,12 @@ def make_run(
         of the returned history ``{"loss": (capacity,), term: (capacity,)}``.
     """
 
-    def batch_of(step: jax.Array, keys: dict[str, jax.Array], rows: Rows) -> tuple[jax.Array, jax.Array | None]:
-        if batch_size is None:
-            return scaled(rows, slice(None))
-        return scaled(rows, batch_rows(keys["data"], step, batch_size, rows.x.shape[0]))
+    def rows_of(step: jax.Array, keys: dict[str, jax.Array], rows: Rows) -> jax.Array | None:
+        return None if batch_size is None else batch_rows(keys["data"], step, batch_size, rows.x.shape[0])
 
     def loss_of(params: Any, step: jax.Array, keys: dict[str, jax.Array], hparams: Hparams, rows: Rows) -> tuple:
-        x, mask = batch_of(step, keys, rows)
-        x_in = corrupt(jax.random.fold_in(keys["corruption"], step), x, **hparams["corruption"])
-        ctx = model.apply(params, x, x_in, jax.random.fold_in(keys["model"], step))
-        ctx = ctx._replace(mask=mask, ranges={**ctx.ranges, "x": data_range})
+        noise, inner = (jax.random.fold_in(keys[name], step) for name in ("corruption", "model"))
+        ctx = context(model, corrupt, params, rows, rows_of(step, keys, rows), noise, inner, hparams, data_range)
         return objective(ctx, hparams["terms"], step / steps)
 
     def init(key: jax.Array, hparams: Hparams) -> State:

@@ -93,6 +93,10 @@ class Context(NamedTuple):
         params: the model's parameters.
         ranges: where the values of ``"x"``, ``"x_hat"`` and of each hidden activation lie.
         mask: (m, n) bool, True where observed; None where everything is.
+        index: (m,) int32, the rows' places among the training rows; None outside training.
+        labels: (m,) int32, or None without labels.
+        relations: by name, what a config's `relations` say of these rows; leaves (m, ...).
+        encode: ``x -> code`` with these parameters, for terms whose formula needs derivatives of the code.
         extra: what a family of models adds (mean and log-variance, indices).
     """
 
@@ -105,6 +109,10 @@ class Context(NamedTuple):
     params: Params
     ranges: Mapping[str, Range]
     mask: jax.Array | None = None
+    index: jax.Array | None = None
+    labels: jax.Array | None = None
+    relations: Mapping[str, Any] = {}
+    encode: Callable[[jax.Array], jax.Array] | None = None
     extra: Mapping[str, jax.Array] = {}
 
 

@@ -32,7 +32,7 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset) -> 
         split = getattr(dataset, name)
         if not len(split.x):
             continue
-        rows = on_device(split, dataset.shift, dataset.scale, dataset.feature_shape)
+        rows = on_device(split, dataset)
         x, code, x_hat = encode_and_reconstruct(model, params, rows)
         mask = None if split.mask is None else split.mask.reshape(x.shape)
         found[name] = {"mse": metrics.mse(x, x_hat, mask), "active_fraction": metrics.active_fraction(code)}
