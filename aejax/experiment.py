@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from aejax import checkpoint, console, train, workdir
 from aejax.build import Parts, build, check, load_data
+from aejax.components import resolve
 from aejax.errors import UserError
 from aejax.evaluate import make_losses, on_device
 from aejax.files import write_json
@@ -53,6 +55,7 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         import_tensorboard()
     dataset = load_data(config["data"])
     parts = build(config, dataset)
+    check_task(config["task"], dataset)
     rows = on_device(dataset.train, dataset, parts.relations)
     check(parts, rows)
     workdir.begin(folder, config)
@@ -75,8 +78,6 @@ def model_info(dataset: Dataset) -> dict[str, Any]:
 
 def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: Dataset, folder: Path) -> dict[str, Any]:
     """Run the config's task, draw its figures, and return its part of the summary."""
-    from aejax.components import resolve
-
     given = dict(config["task"])
     task = resolve(given.pop("name"), "aejax.tasks", what="task.name")
     found = task(jax.random.fold_in(parts.key, EVALUATION_STREAM), parts.model, params, dataset, **given)
@@ -90,6 +91,19 @@ def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: D
         "baselines": found.baselines,
         "parameters_digest": checkpoint.digest(params),
     }
+
+
+def check_task(given: Mapping[str, Any], dataset: Dataset) -> None:
+    """Let a task refuse its data before training: ``check(dataset, **options)`` beside its function, where there is one.
+
+    Raises:
+        UserError: from the task.
+    """
+    options = dict(given)
+    task = resolve(options.pop("name"), "aejax.tasks", what="task.name")
+    refuse = getattr(import_module(task.__module__), "check", None)
+    if refuse is not None:
+        refuse(dataset, **options)
 
 
 @dataclass

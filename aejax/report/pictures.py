@@ -1,7 +1,10 @@
 """Which pictures a run gets: from its folder, its data and what its task found, to files under ``figures/``."""
 
 from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -38,6 +41,15 @@ def draw(
             labels = np.zeros(len(found.arrays["code"]), int) if dataset.test.labels is None else dataset.test.labels
             panels = {"code of the test rows": (found.arrays["code"], labels)}
             figures.scatter_2d(place / "map.png", panels, dataset.label_names)
+    own = _own(config["task"]["name"].partition(".")[0])
+    if own is not None:
+        own.draw(folder, config, dataset, model, params, found)
+
+
+def _own(task: str) -> ModuleType | None:
+    """The module that draws what only this task has to show; None where there is none."""
+    path = f"aejax.report.tasks.{task}"
+    return import_module(path) if find_spec(path) else None
 
 
 def _losses(path: Path, rows: list[dict[str, float]]) -> None:

@@ -1,0 +1,306 @@
+"""Convolutions that are fast inside a scan on every platform: columns and one matrix product on a CPU.
+
+XLA:CPU has a fast convolution only for the arrangements that it rewrites in the entry computation of a program; the
+gradients of one inside `jax.lax.scan` fall to plain loops. So on a CPU every form here is a copy of the windows
+into the rows of a matrix ("columns") and one matrix product, or the adjoint of that; other platforms get XLA's own
+convolution. Which one is decided when a program is lowered for its platform.
+
+A convolution and its derivatives are three forms of one trilinear sum,
+
+    T(x, kernel, y) = Σ y[b, p, q, o] x[b, s p + i - low, s q + j - low, c] kernel[i, j, c, o],
+
+each the derivative of T by one of its arguments: `_output` by y (the convolution), `_input` by x (the transposed
+convolution), `_kernel` by the kernel. The derivatives of each form are therefore the two others.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from aejax.errors import UserError, one_of
+
+Pair = tuple[int, int]
+Padding = str | Sequence[tuple[int, int]]
+
+_LAYOUT = ("NHWC", "HWIO", "NHWC")
+_FEW_CHANNELS = 4
+
+
+class _Geometry(NamedTuple):
+    """Where the windows lie; each is (along the height, along the width).
+
+    Attributes:
+        inputs: size of x.
+        outputs: size of y, the number of windows.
+        kernel: size of a window.
+        stride: from one window to the next.
+        low: zeros before the first input; a negative number leaves inputs out.
+    """
+
+    inputs: Pair
+    outputs: Pair
+    kernel: Pair
+    stride: Pair
+    low: Pair
+
+
+def convolve(x: jax.Array, kernel: jax.Array, *, stride: int | Pair = 1, padding: Padding = "SAME") -> jax.Array:
+    """y[b, p, q, o] = Σ_{i,j,c} x[b, s p + i - low, s q + j - low, c] kernel[i, j, c, o].
+
+    Equal to ``lax.conv_general_dilated(x, kernel, (s, s), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))``.
+    It has reverse-mode derivatives of any order; forward mode (`jax.jvp`, `jax.jacfwd`) raises, because the
+    derivative is a `jax.custom_vjp`.
+
+    Args:
+        x: (m, height, width, channels).
+        kernel: (kernel height, kernel width, channels, output channels), of the dtype of x.
+        stride: s, or one for the height and one for the width.
+        padding: ``"SAME"`` (⌈size / s⌉ outputs), ``"VALID"`` (windows inside x only), or two pairs
+            ``((top, bottom), (left, right))`` of numbers of zeros.
+
+    Returns:
+        y, (m, output height, output width, output channels).
+
+    Raises:
+        UserError: shapes that do not fit each other, a stride below 1, or a padding that does not exist.
+    """
+    stride = _checked("convolve", x, kernel, stride)
+    inputs, size = x.shape[1:3], kernel.shape[:2]
+    window = lambda name: [_window_pads(n, k, s, name) for n, k, s in zip(inputs, size, stride, strict=True)]
+    pads = _pads("convolve", padding, window)
+    outputs = tuple((n + sum(pad) - k) // s + 1 for n, k, s, pad in zip(inputs, size, stride, pads, strict=True))
+    _fits("convolve", outputs, size, inputs)
+    return _output(_Geometry(inputs, outputs, size, stride, (pads[0][0], pads[1][0])), x, kernel)
+
+
+def convolve_transposed(
+    x: jax.Array, kernel: jax.Array, *, stride: int | Pair = 1, padding: Padding = "SAME"
+) -> jax.Array:
+    """The windows of `convolve`, written to instead of read: x spread s apart among zeros, convolved at stride 1.
+
+    Equal to ``lax.conv_transpose(x, kernel, (s, s), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))``: it is
+    the adjoint of a convolution with the mirrored kernel. Derivatives as for `convolve`.
+
+    Args:
+        x: (m, height, width, channels).
+        kernel: (kernel height, kernel width, channels, output channels), of the dtype of x.
+        stride: s, or one for the height and one for the width.
+        padding: ``"SAME"`` (size · s outputs), ``"VALID"`` (size · s + max(kernel - s, 0) outputs), or two pairs of
+            numbers of zeros around the spread x.
+
+    Returns:
+        y, (m, output height, output width, output channels).
+
+    Raises:
+        UserError: shapes that do not fit each other, a stride below 1, or a padding that does not exist.
+    """
+    stride = _checked("convolve_transposed", x, kernel, stride)
+    windows, size = x.shape[1:3], kernel.shape[:2]
+    spread = lambda name: [_spread_pads(k, s, name) for k, s in zip(size, stride, strict=True)]
+    pads = _pads("convolve_transposed", padding, spread)
+    outputs = tuple((n - 1) * s + 2 + sum(p) - k for n, k, s, p in zip(windows, size, stride, pads, strict=True))
+    _fits("convolve_transposed", outputs, size, windows)
+    low = tuple(k - 1 - pad[0] for k, pad in zip(size, pads, strict=True))
+    mirrored = kernel[::-1, ::-1].swapaxes(2, 3)
+    return _input(_Geometry(outputs, windows, size, stride, low), x, mirrored)
+
+
+def _window_pads(inputs: int, size: int, stride: int, name: str) -> Pair:
+    """Zeros before and after one side of the input: none, or those that give ⌈inputs / stride⌉ windows."""
+    total = max((-(-inputs // stride) - 1) * stride + size - inputs, 0) if name == "SAME" else 0
+    return total // 2, total - total // 2
+
+
+def _spread_pads(size: int, stride: int, name: str) -> Pair:
+    """Zeros before and after one side of the spread input, as `jax.lax.conv_transpose` chooses them."""
+    total = size + stride - 2 + (max(size - stride, 0) if name == "VALID" else 0)
+    low = size - 1 if name == "VALID" or stride > size - 1 else -(-total // 2)
+    return low, total - low
+
+
+def _checked(name: str, x: jax.Array, kernel: jax.Array, stride: int | Pair) -> Pair:
+    """The stride as a pair, once the shapes are known to fit."""
+    if x.ndim != 4 or kernel.ndim != 4 or x.shape[3] != kernel.shape[2] or 0 in kernel.shape:
+        raise UserError(
+            f"{name}: x {x.shape} and kernel {kernel.shape} do not fit; allowed: (m, height, width, channels) and "
+            "(kernel height, kernel width, channels, output channels)"
+        )
+    pair = (stride, stride) if isinstance(stride, int) else tuple(stride)
+    if len(pair) != 2 or not all(isinstance(step, int) and step > 0 for step in pair):
+        raise UserError(f"{name}: stride {stride!r}; allowed: a positive integer, or a pair of them")
+    return pair
+
+
+def _pads(name: str, padding: Padding, of_name) -> Sequence[Pair]:
+    """Zeros before and after the height and the width."""
+    if isinstance(padding, str):
+        if padding not in ("SAME", "VALID"):
+            raise one_of(padding, ("SAME", "VALID"), what=f"{name} padding")
+        return of_name(padding)
+    pads = tuple(tuple(pair) for pair in padding)
+    if [len(pair) for pair in pads] != [2, 2] or not all(isinstance(n, int) and n >= 0 for p in pads for n in p):
+        raise UserError(f"{name}: padding {padding!r}; allowed: SAME, VALID, or ((top, bottom), (left, right))")
+    return pads
+
+
+def _fits(name: str, outputs: Pair, size: Pair, inputs: Pair) -> None:
+    if min(outputs) < 1:
+        raise UserError(
+            f"{name}: a kernel of {size} does not fit into {inputs}; allowed: smaller ones, or more padding"
+        )
+
+
+# The three forms: on a CPU by columns, elsewhere by XLA's own convolution.
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _output(geometry: _Geometry, x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """∂T/∂y: (m, *inputs, channels), (*kernel, channels, out) -> (m, *outputs, out)."""
+    return _by_platform(_output_by_columns, _output_native, geometry, x, kernel)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _input(geometry: _Geometry, y: jax.Array, kernel: jax.Array) -> jax.Array:
+    """∂T/∂x: (m, *outputs, out), (*kernel, channels, out) -> (m, *inputs, channels)."""
+    return _by_platform(_input_by_columns, _input_native, geometry, y, kernel)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _kernel(geometry: _Geometry, x: jax.Array, y: jax.Array) -> jax.Array:
+    """∂T/∂kernel: (m, *inputs, channels), (m, *outputs, out) -> (*kernel, channels, out)."""
+    return _by_platform(_kernel_by_columns, _kernel_native, geometry, x, y)
+
+
+def _by_platform(columns, native, geometry, a, b):
+    return lax.platform_dependent(a, b, cpu=partial(columns, geometry), default=partial(native, geometry))
+
+
+def _kept(form, geometry, a, b):
+    return form(geometry, a, b), (a, b)
+
+
+_output.defvjp(partial(_kept, _output), lambda at, kept, y: (_input(at, y, kept[1]), _kernel(at, kept[0], y)))
+_input.defvjp(partial(_kept, _input), lambda at, kept, x: (_output(at, x, kept[1]), _kernel(at, x, kept[0])))
+_kernel.defvjp(partial(_kept, _kernel), lambda at, kept, w: (_input(at, kept[1], w), _output(at, kept[0], w)))
+
+
+def _output_native(geometry: _Geometry, x: jax.Array, kernel: jax.Array) -> jax.Array:
+    sides = zip(geometry.inputs, geometry.outputs, geometry.kernel, geometry.stride, geometry.low, strict=True)
+    pads = [(low, (count - 1) * s + k - low - n) for n, count, k, s, low in sides]
+    return lax.conv_general_dilated(x, kernel, geometry.stride, pads, dimension_numbers=_LAYOUT)
+
+
+def _input_native(geometry: _Geometry, y: jax.Array, kernel: jax.Array) -> jax.Array:
+    x = jax.ShapeDtypeStruct((y.shape[0], *geometry.inputs, kernel.shape[2]), y.dtype)
+    return jax.linear_transpose(lambda x: _output_native(geometry, x, kernel), x)(y)[0]
+
+
+def _kernel_native(geometry: _Geometry, x: jax.Array, y: jax.Array) -> jax.Array:
+    kernel = jax.ShapeDtypeStruct((*geometry.kernel, x.shape[3], y.shape[3]), x.dtype)
+    return jax.linear_transpose(lambda kernel: _output_native(geometry, x, kernel), kernel)(y)[0]
+
+
+def _output_by_columns(geometry: _Geometry, x: jax.Array, kernel: jax.Array) -> jax.Array:
+    wide, count = _paired(geometry, kernel.shape[2])
+    y = _columns(wide, x) @ _widened(geometry, kernel, count)
+    return y.reshape(x.shape[0], *geometry.outputs, kernel.shape[3])
+
+
+def _input_by_columns(geometry: _Geometry, y: jax.Array, kernel: jax.Array) -> jax.Array:
+    wide, count = _paired(geometry, kernel.shape[2])
+    matrix = _widened(geometry, kernel, count)
+    columns = lax.dot_general(y.reshape(-1, matrix.shape[1]), matrix, (((1,), (1,)), ((), ())))
+    return _sum_columns(wide, columns.reshape(y.shape[0], *wide.outputs, -1))
+
+
+def _kernel_by_columns(geometry: _Geometry, x: jax.Array, y: jax.Array) -> jax.Array:
+    wide, count = _paired(geometry, x.shape[3])
+    columns, rows = _columns(wide, x), y.reshape(-1, count * y.shape[3])
+    # The product is fast with the wider matrix on the right.
+    a, b = (rows, columns) if rows.shape[1] < columns.shape[1] else (columns, rows)
+    matrix = lax.dot_general(a, b, (((0,), (0,)), ((), ())))
+    return _narrowed(geometry, matrix if a is columns else matrix.T, count)
+
+
+# With few channels two neighbouring outputs are made the channels of one wider window: half the rows, longer copies.
+
+
+def _paired(geometry: _Geometry, channels: int) -> tuple[_Geometry, int]:
+    """The geometry of the wider windows, and how many outputs each makes."""
+    height, width = geometry.outputs
+    count = 2 if channels <= _FEW_CHANNELS and width % 2 == 0 else 1
+    step = geometry.stride[1]
+    wide = geometry._replace(
+        kernel=(geometry.kernel[0], geometry.kernel[1] + (count - 1) * step),
+        stride=(geometry.stride[0], count * step),
+        outputs=(height, width // count),
+    )
+    return wide, count
+
+
+def _widened(geometry: _Geometry, kernel: jax.Array, count: int) -> jax.Array:
+    """The matrix of the wider windows: `count` copies of the kernel, each a stride further to the right."""
+    step = geometry.stride[1]
+    zero = jnp.zeros((), kernel.dtype)
+    shifts = [((0, 0, 0), (n * step, (count - 1 - n) * step, 0), (0, 0, 0), (0, 0, 0)) for n in range(count)]
+    wide = jnp.stack([lax.pad(kernel, zero, shift) for shift in shifts], axis=3)
+    return wide.reshape(-1, count * kernel.shape[3])
+
+
+def _narrowed(geometry: _Geometry, matrix: jax.Array, count: int) -> jax.Array:
+    """The adjoint of `_widened`: matrix -> (*kernel, channels, out)."""
+    (height, width), step = geometry.kernel, geometry.stride[1]
+    out = matrix.shape[1] // count
+    wide = matrix.reshape(height, width + (count - 1) * step, -1, count, out)
+    return sum(wide[:, n * step : n * step + width, :, n] for n in range(count))
+
+
+# Columns are made along the width, then along the height: two cheap copies of long runs instead of one of short runs.
+# A group is one stride of neighbouring inputs, so that moving by a group is moving by one place.
+
+
+def _columns(geometry: _Geometry, x: jax.Array) -> jax.Array:
+    """(m, *inputs, channels) -> (m · outputs, kernel · channels): each window as one row."""
+    batch, height, width, channels = x.shape
+    (rows, places), (tall, wide), (down, step) = geometry.outputs, geometry.kernel, geometry.stride
+    groups = -(-wide // step)
+    sizes = ((rows - 1) * down + tall, (places - 1 + groups) * step)
+    pads = [(low, n - low - have, 0) for low, n, have in zip(geometry.low, sizes, (height, width), strict=True)]
+    x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *pads, (0, 0, 0)])
+    x = x.reshape(batch, sizes[0], -1, step * channels)
+    runs = [x[:, :, n : n + places, : (wide - n * step) * channels] for n in range(groups)]
+    x = jnp.concatenate(runs, axis=3)
+    x = jnp.concatenate([x[:, n : n + (rows - 1) * down + 1 : down] for n in range(tall)], axis=3)
+    return x.reshape(batch * rows * places, -1)
+
+
+def _sum_columns(geometry: _Geometry, columns: jax.Array) -> jax.Array:
+    """The adjoint of `_columns`: (m, *outputs, kernel · channels) -> (m, *inputs, channels), summed where they overlap."""
+    batch, rows, places, _ = columns.shape
+    (tall, wide), (down, step) = geometry.kernel, geometry.stride
+    channels = columns.shape[3] // (tall * wide)
+    zero = jnp.zeros((), columns.dtype)
+    columns = columns.reshape(batch, rows, places, tall, wide * channels)
+    groups, stacks = -(-wide // step), -(-tall // down)
+
+    def line(n):
+        """Row n of all windows: (m, rows, places + groups - 1, step · channels)."""
+        runs = [columns[:, :, :, n, g * step * channels : (g + 1) * step * channels] for g in range(groups)]
+        fill = [(0, step * channels - run.shape[3], 0) for run in runs]
+        pads = [((0, 0, 0), (0, 0, 0), (g, groups - 1 - g, 0), fill[g]) for g in range(groups)]
+        return sum(lax.pad(run, zero, pad) for run, pad in zip(runs, pads, strict=True))
+
+    # Input row down · p + r takes row r + down · g of window p - g, for every g.
+    lines = [line(n) for n in range(tall)]
+    lines += [jnp.zeros_like(lines[0])] * (stacks * down - tall)
+    shift = lambda g: ((0, 0, 0), (g, stacks - 1 - g, 0), (0, 0, 0), (0, 0, 0))
+    phases = [sum(lax.pad(lines[r + g * down], zero, shift(g)) for g in range(stacks)) for r in range(down)]
+    x = jnp.stack(phases, axis=2)
+    sizes = (rows + stacks - 1) * down, (places + groups - 1) * step
+    x = x.reshape(batch, *sizes, channels)
+    pads = [(-low, n + low - have, 0) for low, n, have in zip(geometry.low, geometry.inputs, sizes, strict=True)]
+    return lax.pad(x, zero, [(0, 0, 0), *pads, (0, 0, 0)])
