@@ -94,7 +94,7 @@ def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: D
 
 
 def check_task(given: Mapping[str, Any], dataset: Dataset) -> None:
-    """Let a task refuse its data before training: ``check(dataset, **options)`` beside its function, where there is one.
+    """Let a task refuse its data before training, by the ``check(dataset, **options)`` of its module, if it has one.
 
     Raises:
         UserError: from the task.
