@@ -1,0 +1,329 @@
+"""One battery over every loss term: beside scalar loops in float64, and the identities that all terms share."""
+
+import math
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jax.test_util import check_grads
+
+from aejax import components, schedules
+from aejax.errors import UserError
+from aejax.losses import compose, reconstruction, sparsity, weights
+from aejax.types import Context, Range
+
+TERMS = components.available("aejax.losses")
+HYPERPARAMETERS = {"sparsity.kl_bernoulli": {"target_rate": 0.1}}
+
+
+def arrays(m=5, n=4, d=3, seed=0, scale=2.0):
+    """What a context is made of: targets, pre-activations and kernels."""
+    rng = np.random.default_rng(seed)
+    return {
+        "x": rng.uniform(size=(m, n)),
+        "z_out": scale * rng.normal(size=(m, n)),
+        "z_code": scale * rng.normal(size=(m, d)),
+        "z_hard": rng.uniform(-2.9, 2.9, size=(m, d)),
+        "kernel": rng.normal(size=(n, d)),
+        "bias": rng.normal(size=(d,)),
+    }
+
+
+def context(parts, mask=None, dtype=jnp.float32):
+    """A context as a model with a sigmoid code, a hard-sigmoid layer and a sigmoid output makes it."""
+    parts = {name: jnp.asarray(values, dtype) for name, values in parts.items()}
+    code, x_hat = jax.nn.sigmoid(parts["z_code"]), jax.nn.sigmoid(parts["z_out"])
+    return Context(
+        x=parts["x"],
+        x_in=parts["x"],
+        code=code,
+        x_hat=x_hat,
+        hidden={"code": code, "hard": jax.nn.hard_sigmoid(parts["z_hard"])},
+        log_odds={"code": parts["z_code"], "x_hat": parts["z_out"]},
+        params={
+            "encoder": {"layer0": {"kernel": parts["kernel"], "bias": parts["bias"]}},
+            "decoder": {"layer0": {"kernel": parts["kernel"].T * 2}},
+        },
+        ranges={name: Range(0, 1) for name in ("x", "x_hat", "code", "hard")},
+        mask=None if mask is None else jnp.asarray(mask),
+    )
+
+
+def sigmoid(z):
+    return 1 / (1 + math.exp(-z))
+
+
+def mean_over_rows(values):
+    return math.fsum(math.fsum(row) for row in values) / len(values)
+
+
+def cross_entropy(parts, mask):
+    m, n = parts["x"].shape
+    cost = lambda x, p: -(x * math.log(p) + (1 - x) * math.log(1 - p))
+    return mean_over_rows(
+        [[mask[j, i] * cost(parts["x"][j, i], sigmoid(parts["z_out"][j, i])) for i in range(n)] for j in range(m)]
+    )
+
+
+def squared_error(parts, mask):
+    m, n = parts["x"].shape
+    return mean_over_rows(
+        [[mask[j, i] * (parts["x"][j, i] - sigmoid(parts["z_out"][j, i])) ** 2 / 2 for i in range(n)] for j in range(m)]
+    )
+
+
+def l1(parts, mask):
+    return mean_over_rows([[abs(sigmoid(z)) for z in row] for row in parts["z_code"]])
+
+
+def l2(parts, mask):
+    return mean_over_rows([[sigmoid(z) ** 2 / 2 for z in row] for row in parts["z_code"]])
+
+
+def kl_bernoulli(parts, mask, target_rate):
+    total, rho = 0.0, target_rate
+    for column in parts["z_code"].T:
+        mean = math.fsum(sigmoid(z) for z in column) / len(column)
+        total += rho * math.log(rho / mean) + (1 - rho) * math.log((1 - rho) / (1 - mean))
+    return total
+
+
+def weight_decay(parts, mask):
+    return sum(w**2 / 2 for w in parts["kernel"].ravel()) + sum((2 * w) ** 2 / 2 for w in parts["kernel"].ravel())
+
+
+ORACLES = {
+    "reconstruction.cross_entropy": cross_entropy,
+    "reconstruction.squared_error": squared_error,
+    "sparsity.kl_bernoulli": kl_bernoulli,
+    "sparsity.l1": l1,
+    "sparsity.l2": l2,
+    "weights.weight_decay": weight_decay,
+}
+
+each = pytest.mark.parametrize("name", ORACLES)
+
+
+def arguments(name):
+    return HYPERPARAMETERS.get(name, {})
+
+
+@jax.jit
+def all_terms(parts):
+    return {name: TERMS[name](context(parts), **arguments(name)) for name in ORACLES}
+
+
+@jax.jit
+def all_slopes(parts):
+    return jax.jacrev(all_terms)(parts)
+
+
+def test_every_term_has_an_oracle():
+    assert set(ORACLES) == set(TERMS)
+    for name, term in TERMS.items():
+        numbers = {key for key, p in components.parameters(term).items() if key != "layer" and p.default is not False}
+        assert numbers == set(arguments(name)), name
+
+
+@each
+@pytest.mark.parametrize("masked", [False, True])
+def test_value_is_that_of_a_scalar_loop(name, masked):
+    parts = arrays()
+    mask = np.random.default_rng(1).uniform(size=parts["x"].shape) < 0.6 if masked else np.ones(parts["x"].shape, bool)
+    found = TERMS[name](context(parts, mask if masked else None), **arguments(name))
+    assert found.shape == ()
+    assert found.dtype == jnp.float32
+    assert float(found) == pytest.approx(ORACLES[name](parts, mask, **arguments(name)), rel=1e-5)
+
+
+@settings(max_examples=6)
+@given(m=st.sampled_from([1, 2, 7]), n=st.sampled_from([1, 5]), d=st.sampled_from([1, 4]), seed=st.integers(0, 999))
+def test_values_for_any_shape(m, n, d, seed):
+    parts = arrays(m, n, d, seed)
+    mask = np.ones((m, n), bool)
+    expected = {name: oracle(parts, mask, **arguments(name)) for name, oracle in ORACLES.items()}
+    found = all_terms(parts)
+    assert {name: float(value) for name, value in found.items()} == pytest.approx(expected, rel=1e-4)
+
+
+@each
+def test_gradients_are_those_of_finite_differences(name):
+    with jax.enable_x64(True):
+        parts = arrays()
+        mask = np.random.default_rng(1).uniform(size=parts["x"].shape) < 0.6
+        value = lambda given: TERMS[name](context(given, mask, jnp.float64), **arguments(name))
+        check_grads(jax.jit(value), (parts,), order=2, modes=("fwd", "rev"), atol=1e-4, rtol=1e-4)
+
+
+@each
+def test_jit_equals_eager_and_is_compiled_once(name):
+    jitted = jax.jit(TERMS[name])
+    for seed in range(2):
+        ctx = context(arrays(seed=seed))
+        given = {key: jnp.float32(value * (1 + seed)) for key, value in arguments(name).items()}
+        assert float(jitted(ctx, **given)) == pytest.approx(float(TERMS[name](ctx, **given)), rel=1e-6)
+    assert jitted._cache_size() == 1
+
+
+@each
+def test_vmap_over_hyperparameters_equals_a_loop(name):
+    ctx, total = context(arrays()), compose({"term": TERMS[name]})
+    factors = jnp.array([0.5, 1.0, 3.0])
+    hparams = {"term": {"weight": factors, **{key: value * factors for key, value in arguments(name).items()}}}
+    together, values = jax.jit(jax.vmap(partial(total, ctx)))(hparams)
+    for index in range(3):
+        loss, value = total(ctx, jax.tree.map(lambda leaf, i=index: leaf[i], hparams))
+        assert float(together[index]) == pytest.approx(float(loss), rel=1e-5)
+        assert float(values["term"][index]) == pytest.approx(float(value["term"]), rel=1e-5)
+
+
+def test_a_sum_of_terms_is_weighted_and_scheduled():
+    ctx, parts = context(arrays()), arrays()
+    mask = np.ones(parts["x"].shape, bool)
+    total = compose({name: TERMS[name] for name in ORACLES}, {"sparsity.l1": schedules.linear})
+    hparams = {name: {"weight": 0.5 + index, **arguments(name)} for index, name in enumerate(ORACLES)}
+    hparams["sparsity.l1"]["schedule"] = {"initial": 0.2, "until": 0.5}
+    expected = {name: ORACLES[name](parts, mask, **arguments(name)) for name in ORACLES}
+    loss, values = jax.jit(total)(ctx, hparams, 0.25)
+    assert list(values) == list(ORACLES)
+    assert {name: float(value) for name, value in values.items()} == pytest.approx(expected, rel=1e-5)
+    factor = {"sparsity.l1": 0.6}
+    weighted = sum(hparams[name]["weight"] * factor.get(name, 1) * value for name, value in expected.items())
+    assert float(loss) == pytest.approx(weighted, rel=1e-5)
+
+
+# Masks.
+
+
+@pytest.mark.parametrize("term", [reconstruction.cross_entropy, reconstruction.squared_error])
+def test_a_missing_entry_costs_nothing_and_pulls_at_nothing(term):
+    parts = arrays()
+    mask = np.ones(parts["x"].shape, bool)
+    mask[1, 2] = mask[3, 0] = False
+    value = lambda z, x: term(context({**parts, "z_out": z, "x": x}, mask))
+    other = np.where(mask, parts["x"], 1e6)
+    assert float(value(parts["z_out"], parts["x"])) == float(value(parts["z_out"], other))
+    slope = np.asarray(jax.grad(value)(jnp.asarray(parts["z_out"], jnp.float32), other))
+    assert np.isfinite(slope).all()
+    np.testing.assert_array_equal(slope == 0, ~mask)
+
+
+def test_rows_without_an_observed_entry_still_count_as_rows():
+    parts, mask = arrays(m=2), np.array([[True] * 4, [False] * 4])
+    one = {name: values[:1] for name, values in parts.items() if name not in ("kernel", "bias")}
+    alone = reconstruction.squared_error(context({**parts, **one}))
+    assert float(reconstruction.squared_error(context(parts, mask))) == pytest.approx(float(alone) / 2, rel=1e-6)
+
+
+# Extremes.
+
+
+@pytest.mark.parametrize("size", [30.0, 100.0, 1e4])
+def test_everything_stays_finite_at_extreme_log_odds(size):
+    signs = np.random.default_rng(2).choice([-1.0, 1.0], size=(5, 4))
+    parts = arrays() | {"z_out": size * signs, "z_code": size * signs[:, :3]}
+    given = {key: jnp.asarray(values, jnp.float32) for key, values in parts.items()}
+    found = all_terms(given)
+    assert np.isfinite(list(found.values())).all()
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(all_slopes(given)))
+    # −x log σ(z) − (1 − x) log σ(−z) is |z| times the share that is wrong, up to e^−|z|
+    wrong = np.where(signs > 0, 1 - parts["x"], parts["x"])
+    assert float(found["reconstruction.cross_entropy"]) == pytest.approx(size * wrong.sum(-1).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("size", [20.0, 1e4])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_kl_moves_a_unit_whose_sigmoid_is_dead_or_saturated(sign, size):
+    parts = arrays() | {"z_code": np.full((5, 3), sign * size)}
+    value = lambda z: sparsity.kl_bernoulli(context({**parts, "z_code": z}), target_rate=0.1)
+    slope = jax.grad(value)(jnp.asarray(parts["z_code"], jnp.float32))
+    # for ρ̂ → 0 the slope of −ρ log ρ̂ is −ρ / m for each row, and for ρ̂ → 1 that of −(1 − ρ) log(1 − ρ̂) is (1 − ρ) / m
+    np.testing.assert_allclose(slope, (0.9 if sign > 0 else -0.1) / 5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("activation", [0.0, 1.0])
+def test_kl_pulls_at_an_activation_without_log_odds_at_either_end(activation):
+    ctx = context(arrays())
+    value = lambda a: sparsity.kl_bernoulli(ctx._replace(hidden={"hard": a}), target_rate=0.1, layer="hard")
+    found, slope = jax.value_and_grad(value)(jnp.full((5, 3), activation))
+    assert np.isfinite(found)
+    assert np.isfinite(slope).all()
+    assert (np.sign(slope) == (1 if activation else -1)).all()
+
+
+def test_kl_without_log_odds_is_the_formula():
+    parts = arrays()
+    rates = np.clip(parts["z_hard"] / 6 + 0.5, 0, 1).mean(0)
+    expected = sum(0.2 * math.log(0.2 / r) + 0.8 * math.log(0.8 / (1 - r)) for r in rates)
+    assert float(sparsity.kl_bernoulli(context(parts), target_rate=0.2, layer="hard")) == pytest.approx(
+        expected, rel=1e-5
+    )
+
+
+@settings(max_examples=10)
+@given(rate=st.floats(0.01, 0.99))
+def test_kl_is_zero_at_its_target_and_positive_elsewhere(rate):
+    at_target = np.full((4, 3), math.log(rate / (1 - rate)))
+    value = lambda z: float(sparsity.kl_bernoulli(context(arrays(m=4) | {"z_code": z}), target_rate=rate))
+    assert value(at_target) == pytest.approx(0, abs=2e-6)
+    assert value(at_target + 1) > 1e-3
+    assert value(at_target - 1) > 1e-3
+
+
+def test_places_and_channels_of_a_map_are_units():
+    z = np.random.default_rng(3).normal(size=(6, 2, 3, 2))
+    parts = arrays(m=6)
+    flat = context(parts | {"z_code": z.reshape(6, -1)})
+    maps = jnp.asarray(z, jnp.float32)
+    ctx = flat._replace(hidden={"code": jax.nn.sigmoid(maps)}, log_odds={"code": maps})
+    for name in ("sparsity.l1", "sparsity.l2", "sparsity.kl_bernoulli"):
+        term = jax.jit(partial(TERMS[name], **arguments(name)))
+        assert float(term(ctx)) == pytest.approx(float(term(flat)), rel=1e-6)
+
+
+def test_biases_are_not_decayed():
+    parts = arrays()
+    slope = jax.grad(lambda params: weights.weight_decay(context(parts)._replace(params=params)))(context(parts).params)
+    np.testing.assert_allclose(slope["encoder"]["layer0"]["kernel"], parts["kernel"], rtol=1e-6)
+    np.testing.assert_allclose(slope["decoder"]["layer0"]["kernel"], 2 * parts["kernel"].T, rtol=1e-6)
+    assert not slope["encoder"]["layer0"]["bias"].any()
+    assert float(weights.weight_decay(context(parts)._replace(params={}))) == 0
+
+
+# Mistakes.
+
+
+@pytest.mark.parametrize("low_high", [(-1, 1), (0, 1.01), (-math.inf, math.inf), (0, math.inf)])
+def test_mistakes_of_range_are_refused(low_high):
+    ctx = context(arrays())
+    ctx = ctx._replace(ranges={name: Range(*low_high) for name in ctx.ranges})
+    with pytest.raises(UserError, match=r"^kl_bernoulli: layer 'code' has activations in \[.*; allowed: .*sigmoid"):
+        sparsity.kl_bernoulli(ctx, target_rate=0.1)
+    with pytest.raises(
+        UserError, match=r"^cross_entropy: the data must lie in \[0, 1\], not \[.*; allowed: data\.scal"
+    ):
+        reconstruction.cross_entropy(ctx)
+
+
+def test_cross_entropy_needs_a_sigmoid():
+    ctx = context(arrays())._replace(log_odds={})
+    with pytest.raises(
+        UserError, match=r"^cross_entropy: the output is not a sigmoid; allowed: model\.output=sigmoid$"
+    ):
+        reconstruction.cross_entropy(ctx)
+
+
+@pytest.mark.parametrize("term", [sparsity.l1, sparsity.l2, partial(sparsity.kl_bernoulli, target_rate=0.1)])
+def test_an_unknown_layer_names_those_there_are(term):
+    with pytest.raises(UserError, match=r"unknown 'coda' \(did you mean 'code'\?\); allowed: code, hard$"):
+        term(context(arrays()), layer="coda")
+
+
+def test_another_layer_is_another_value():
+    ctx = context(arrays())
+    np.testing.assert_allclose(sparsity.l1(ctx, layer="hard"), np.abs(ctx.hidden["hard"]).sum(-1).mean(), rtol=1e-6)
+    assert float(sparsity.l1(ctx, layer="hard")) != float(sparsity.l1(ctx))
