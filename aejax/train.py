@@ -130,6 +130,7 @@ def make_run(
         params = model.init(streams(key)["init"])
         return State(params, optimizer(hparams["optimizer"], jnp.float32(0)).init(params), jnp.int32(0))
 
+    @partial(jax.jit, inline=True)  # looked at three times (check, record, loop), so that it is traced once
     def step(
         state: State, keys: dict[str, jax.Array], hparams: Hparams, rows: Rows
     ) -> tuple[State, dict[str, jax.Array]]:
