@@ -1,6 +1,7 @@
 """The `aejax` command: arguments in, one call out; heavy packages load when a command needs them."""
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 2 after a mistake of the user, 130 when a run was asked to stop.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a terminal cannot show is no reason to stop
+            stream.reconfigure(errors="backslashreplace")
     arguments = parser().parse_args(spelled(sys.argv[1:] if argv is None else argv))
     try:
         return arguments.command(arguments) or 0
@@ -29,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return complain(f"{place}{error.strerror or error}")
+    except MemoryError as error:
+        return complain(f"out of memory: {error}")
     except KeyboardInterrupt:
         return complain("interrupted", 130)
 
@@ -106,13 +112,13 @@ def command_run(arguments: argparse.Namespace) -> int:
 
     config = configs.load(arguments.config, arguments.set, seed=arguments.seed)
     if arguments.print_config:
-        print(configs.dumps(config), end="")
+        print(configs.dumps(config), end="", flush=True)
         return 0
-    from aejax import compilation, console, experiment, workdir
+    from aejax import compilation, config_files, console, experiment, workdir
 
     if not arguments.no_compile_cache:
         compilation.enable_cache()
-    folder = arguments.workdir or workdir.fresh(configs.find(arguments.config)[0].stem)
+    folder = arguments.workdir or workdir.fresh(config_files.find(arguments.config)[0].stem)
     try:
         summary = experiment.run(config, folder)
     except experiment.InterruptedRunError as stop:
@@ -129,11 +135,10 @@ def command_list(arguments: argparse.Namespace) -> None:
     """`aejax list`."""
     import ast
 
-    from aejax import config as configs
-    from aejax import console
+    from aejax import config_files, console
 
     rows = []
-    for name, path in configs.shipped().items():
+    for name, path in config_files.shipped().items():
         docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
         rows.append((name, docstring.partition("\n")[0]))
     console.listing(rows)

@@ -10,13 +10,13 @@ import types
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
-from math import isfinite
 from pkgutil import iter_modules
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from aejax.bounds import Choice, Within
-from aejax.errors import UserError, one_of
+from aejax.errors import UserError, one_of, shown
 
+LARGEST = 3.4028234e38  # of float32, in which every number is computed with
 REQUIRED = inspect.Parameter.empty
 
 
@@ -83,15 +83,17 @@ def resolve(name: Any, home: str, *, what: str) -> Callable[..., Any]:
         UserError: there is no such function; the line lists those there are.
     """
     if not isinstance(name, str):
-        raise UserError(f"{what}: expected the name of a function, got {name!r}")
+        raise UserError(f"{what}: expected the name of a function, got {shown(name)}")
     module, _, function = name.rpartition(".")
     if not name.startswith("_") and (found := _inside(home, module, function)):
         return found
     if module and (found := _outside(module, function, what)):
-        if len(positional(found)) != len(KINDS[home]):
-            raise UserError(
-                f"{what}: {name} takes ({', '.join(positional(found))}); allowed: ({', '.join(KINDS[home])})"
-            )
+        try:
+            takes = positional(found)
+        except (ValueError, TypeError):
+            raise UserError(f"{what}: {name} has no signature; allowed: a function written in Python") from None
+        if len(takes) != len(KINDS[home]):
+            raise UserError(f"{what}: {name} takes ({', '.join(takes)}); allowed: ({', '.join(KINDS[home])})")
         return found
     raise one_of(name, available(home), what=what)
 
@@ -111,7 +113,7 @@ def _outside(module_name: str, function: str, what: str) -> Callable[..., Any] |
         if error.name and f"{module_name}.".startswith(f"{error.name}."):
             return None
         raise UserError(f"{what}: importing {module_name} failed: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"{what}: importing {module_name} failed: {type(error).__name__}: {error}") from error
     found = getattr(module, function, None)
     return found if callable(found) else None
@@ -144,11 +146,12 @@ def complete(given: Mapping[str, Any], allowed: Mapping[str, Parameter], *, what
     """
     for key in given:
         if key not in allowed:
-            raise one_of(key, allowed, what=f"{what} ({name})")
+            raise one_of(key, allowed, what=what if what == name else f"{what} ({name})")
     values = {}
     for key, parameter in allowed.items():
         if key not in given and parameter.default is REQUIRED:
-            raise UserError(f"{what}.{key}: {name} needs it; allowed: {describe(parameter.annotation)}")
+            missing = "is missing" if what == name else f"{name} needs it"
+            raise UserError(f"{what}.{key}: {missing}; allowed: {describe(parameter.annotation)}")
         value = given.get(key, parameter.default)
         values[key] = check(value, parameter.annotation, what=f"{what}.{key}")
     return values
@@ -183,9 +186,9 @@ def check(value: Any, annotation: Any, *, what: str) -> Any:
     if get_origin(annotation) is Annotated:
         annotation, *extras = get_args(annotation)
     wrong = UserError(
-        f"{what}: expected {describe(Annotated[(annotation, *extras)] if extras else annotation)}, got {value!r}"
+        f"{what}: expected {describe(Annotated[(annotation, *extras)] if extras else annotation)}, got {shown(value)}"
     )
-    if annotation is float and isinstance(value, int) and not isinstance(value, bool):
+    if annotation is float and type(value) is int and abs(value) <= LARGEST:
         value = float(value)
     if get_origin(annotation) is tuple:
         if not isinstance(value, list | tuple):
@@ -195,8 +198,8 @@ def check(value: Any, annotation: Any, *, what: str) -> Any:
         raise wrong
     if annotation is type(None) and value is not None:
         raise wrong
-    if annotation is Any and isinstance(value, float) and not isfinite(value):
-        raise UserError(f"{what}: expected a finite number, got {value!r}")
+    if isinstance(value, float) and not abs(value) <= LARGEST:
+        raise UserError(f"{what}: expected a finite number that float32 can hold, got {shown(value)}")
     for extra in extras:
         if isinstance(extra, Within) and value not in extra:
             raise wrong
@@ -209,11 +212,17 @@ def _is_union(annotation: Any) -> bool:
     return get_origin(annotation) in (Union, types.UnionType)
 
 
+def _is_literal(annotation: Any) -> bool:
+    base = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    return base in (int, float, str, bool, tuple) or get_origin(base) is tuple
+
+
 def _check_union(value: Any, annotation: Any, what: str) -> Any:
     options = get_args(annotation)
     if value is None and type(None) in options:
         return None
     some = [option for option in options if option is not type(None)]
+    some = [option for option in some if _is_literal(option)] or some  # an array cannot stand in a config
     for option in some:
         try:
             return check(value, option, what=what)
@@ -221,7 +230,8 @@ def _check_union(value: Any, annotation: Any, what: str) -> Any:
             continue
     if len(some) == 1 and type(None) not in options:
         return check(value, some[0], what=what)
-    raise UserError(f"{what}: expected {describe(annotation)}, got {value!r}")
+    words = [describe(option) for option in options if option in some or option is type(None)]
+    raise UserError(f"{what}: expected {' or '.join(words)}, got {shown(value)}")
 
 
 def split(values: Mapping[str, Any], allowed: Mapping[str, Parameter]) -> tuple[dict[str, Any], dict[str, float]]:

@@ -5,19 +5,16 @@ dict from a variant's name to its overrides. The resolved config is a plain nest
 """
 
 import ast
-import importlib.util
 import json
-import sys
-import traceback
+import warnings
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Any
 
 from aejax import components
 from aejax.bounds import Choice, Count, Finite, Fraction, Natural, NonNegative, Within
 from aejax.components import REQUIRED, Parameter
-from aejax.errors import UserError, one_of
+from aejax.config_files import config_of, find, literal
+from aejax.errors import UserError, one_of, shown
 
 SECTIONS = ("seed", "data", "model", "relations", "terms", "corruption", "optimizer", "train", "task", "report")
 SCALINGS = ("unit", "standard", "signed", "none")
@@ -50,6 +47,8 @@ FIELDS: dict[str, dict[str, Parameter]] = {
 """The sections whose keys are fixed; all others are components."""
 
 SEED = Annotated[int, Within(0, 2**32 - 1)]
+RESERVED = ("loss", "mse")
+"""Columns of ``metrics.csv`` beside those of the terms."""
 TERM = {"weight": Parameter(Finite, REQUIRED)}
 
 
@@ -105,15 +104,9 @@ def load(spec: str, overrides: Iterable[str] = (), *, seed: int | None = None) -
     Raises:
         UserError: whatever is wrong with it, in one line.
     """
-    path, variant = find(spec)
-    module = execute(path)
-    config = _plain(_call(module, "get_config", path))
-    if variant:
-        known = _call(module, "variants", path) if hasattr(module, "variants") else {}
-        if variant not in known:
-            raise one_of(variant, known, what=f"{path.name}: variant")
-        for key, value in known[variant].items():
-            put(config, key, value)
+    config, changes = config_of(*find(spec))
+    for path, value in changes.items():
+        put(config, path, value)
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals:
@@ -124,98 +117,16 @@ def load(spec: str, overrides: Iterable[str] = (), *, seed: int | None = None) -
     return resolve(config)
 
 
-def experiments_folder() -> Path:
-    """Where the shipped experiments lie: in the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    installed = package / "experiments"
-    return installed if installed.is_dir() else package.parent / "experiments"
-
-
-def shipped() -> dict[str, Path]:
-    """The shipped experiments, by the name that `aejax run` takes."""
-    folder = experiments_folder()
-    found = (path for path in sorted(folder.glob("*/*.py")) if not path.name.startswith("_"))
-    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
-
-
-def find(spec: str) -> tuple[Path, str]:
-    """The file of an experiment and the variant that was asked for, "" for none."""
-    name, _, variant = spec.partition(":")
-    names = shipped()
-    if name in names:
-        return names[name], variant
-    path = Path(name)
-    if path.suffix == ".py":
-        if not path.is_file():
-            raise UserError(f"{name}: no such config file; shipped experiments: {', '.join(names)}")
-        return path, variant
-    raise one_of(name, names, what="experiment")
-
-
-def execute(path: Path) -> ModuleType:
-    """Run a config file and return its namespace.
-
-    Raises:
-        UserError: it cannot be read or run; the line names the file and the line in it.
-    """
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:  # as for a script: terms and models beside the config can be named by import path
-        sys.path.append(folder)
-    spec = importlib.util.spec_from_file_location(f"aejax_config_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        spec.loader.exec_module(module)
-    except SyntaxError as error:
-        raise UserError(f"{error.filename or path}:{error.lineno}: syntax error: {error.msg}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from error
-    except Exception as error:
-        raise _inside(path, error) from error
-    finally:
-        sys.dont_write_bytecode = before
-    if not hasattr(module, "get_config"):
-        raise UserError(f"{path}: defines no get_config()")
-    return module
-
-
-def _call(module: ModuleType, name: str, path: Path) -> Any:
-    try:
-        return getattr(module, name)()
-    except Exception as error:
-        raise _inside(path, error) from error
-
-
-def _inside(path: Path, error: Exception) -> UserError:
-    frames = traceback.extract_tb(error.__traceback__)
-    line = next((frame.lineno for frame in reversed(frames) if frame.filename == str(path)), "?")
-    text = str(error).strip().partition("\n")[0]
-    return UserError(f"{path}:{line}: {type(error).__name__}: {text}")
-
-
-def _plain(config: Any) -> dict[str, Any]:
-    """A ConfigDict or dict as nested plain dicts of literals."""
-    if hasattr(config, "to_dict"):
-        config = config.to_dict()
-    if not isinstance(config, Mapping):
-        raise UserError(f"get_config() must return a ConfigDict, not {type(config).__name__}")
-    literal = lambda v: (
-        {str(k): literal(i) for k, i in v.items()}
-        if isinstance(v, Mapping)
-        else tuple(literal(i) for i in v)
-        if isinstance(v, list | tuple)
-        else v
-    )
-    return literal(config)
-
-
 def parse(text: str) -> Any:
     """The Python literal that a text spells; anything else is a string. none, true and false may be in lower case."""
     words = {"none": None, "null": None, "true": True, "false": False}
     if text.lower() in words:
         return words[text.lower()]
     try:
-        return ast.literal_eval(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # a backslash in a path is no mistake
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return text
 
@@ -244,8 +155,8 @@ def put(config: dict[str, Any], path: str, value: Any) -> None:
     old = group.get(leaf)
     if isinstance(old, dict) and not isinstance(value, Mapping):
         fields = ", ".join(f"{path}.{key}" for key in old)
-        raise UserError(f"{path}: is a group of fields, got {value!r}; allowed: {fields}")
-    group[leaf] = _plain(value) if isinstance(value, Mapping) else value
+        raise UserError(f"{path}: is a group of fields, got {shown(value)}; allowed: {fields}")
+    group[leaf] = literal(value, what=path)
 
 
 def _siblings(config: Mapping[str, Any], parents: list[str]) -> list[str]:
@@ -269,12 +180,18 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         if key not in config:
             raise UserError(f"{key}: is missing; start from aejax.config.base()")
         if key != "seed" and not isinstance(config[key], Mapping):
-            raise UserError(f"{key}: expected a group of fields, got {config[key]!r}")
+            raise UserError(f"{key}: expected a group of fields, got {shown(config[key])}")
     resolved = {"seed": components.check(config["seed"], SEED, what="seed")}
     for section, fields in FIELDS.items():
         resolved[section] = components.complete(config[section], fields, what=section, name=section)
     if not config["terms"]:
         raise UserError("terms: there is no loss term; allowed: reconstruction.cross_entropy, sparsity.l1, …")
+    for name in config["terms"]:
+        if not name.isidentifier() or name in RESERVED:
+            raise UserError(
+                f"terms: a term cannot be named {shown(name)}; allowed: a word of letters, digits and _, "
+                f"other than {', '.join(RESERVED)}"
+            )
     resolved["model"] = component(config["model"], "aejax.models", what="model")
     resolved["terms"] = {
         name: component(term, "aejax.losses", what=f"terms.{name}", extra=TERM)
@@ -294,7 +211,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
 def component(given: Any, package: str, *, what: str, extra: Mapping[str, Parameter] | None = None) -> dict[str, Any]:
     """A component, checked, every default filled in; a term (`extra`: its weight) may also have a schedule."""
     if not isinstance(given, Mapping):
-        raise UserError(f"{what}: expected a group of fields with a name, got {given!r}")
+        raise UserError(f"{what}: expected a group of fields with a name, got {shown(given)}")
     if "name" not in given:
         raise UserError(f"{what}.name: is missing; allowed: the name of a function, such as those in {package}")
     function = components.resolve(given["name"], package, what=f"{what}.name")
@@ -312,7 +229,7 @@ def _optimizer(given: Mapping[str, Any]) -> dict[str, Any]:
     from aejax import optimizers
 
     if "name" not in given:
-        raise one_of(None, optimizers.NAMES, what="optimizer.name")
+        raise UserError(f"optimizer.name: is missing; allowed: {', '.join(optimizers.NAMES)}")
     name = given["name"]
     arguments = {key: value for key, value in given.items() if key not in ("name", "schedule")}
     allowed = optimizers.parameters(name)
@@ -334,6 +251,7 @@ def check_together(config: Mapping[str, Any]) -> None:
     """
     from aejax import optimizers
 
+    optimizers.check_nesterov(config["optimizer"])
     optimizers.check_full_batch(config["optimizer"]["name"], config["train"]["batch_size"])
     if config["train"]["patience"] is not None and config["data"]["validation"] == 0:
         raise UserError("train.patience: there are no validation rows; allowed: None, or data.validation > 0")
@@ -353,7 +271,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") 
         if isinstance(before, Mapping) and isinstance(after, Mapping):
             lines += differences(before, after, f"{here}.")
         elif _as_json(before) != _as_json(after):
-            lines.append(f"{here}: {before!r} -> {after!r}")
+            lines.append(f"{here}: {shown(before)} -> {shown(after)}")
     return lines
 
 

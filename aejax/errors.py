@@ -10,6 +10,15 @@ class UserError(ValueError):
     """
 
 
+def shown(value: object) -> str:
+    """A value as Python writes it, cut where it would no longer fit in a line."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to write integers of thousands of digits
+        text = f"a number of {value.bit_length()} bits" if isinstance(value, int) else "a value that cannot be written"
+    return text if len(text) <= 120 else f"{text[:100]} … ({len(text)} characters)"
+
+
 def one_of(given: object, allowed: Iterable[str], *, what: str) -> UserError:
     """An error that names the unknown `given`, the nearest allowed name, and all of them.
 
@@ -24,6 +33,6 @@ def one_of(given: object, allowed: Iterable[str], *, what: str) -> UserError:
     from difflib import get_close_matches
 
     names = sorted(allowed)
-    near = get_close_matches(str(given), names, n=1, cutoff=0.5)
+    near = get_close_matches(given[:200], names, n=1, cutoff=0.5) if isinstance(given, str) else []
     hint = f" (did you mean {near[0]!r}?)" if near else ""
-    return UserError(f"{what}: unknown {given!r}{hint}; allowed: {', '.join(names) or 'nothing'}")
+    return UserError(f"{what}: unknown {shown(given)}{hint}; allowed: {', '.join(names) or 'nothing'}")

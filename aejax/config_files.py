@@ -1,0 +1,147 @@
+"""Config files: find an experiment, run its file, and take out what it defines as plain literals."""
+
+import importlib.util
+import sys
+import traceback
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from aejax.errors import UserError, one_of, shown
+
+
+def experiments_folder() -> Path:
+    """Where the shipped experiments lie: in the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "experiments"
+    return installed if installed.is_dir() else package.parent / "experiments"
+
+
+def shipped() -> dict[str, Path]:
+    """The shipped experiments, by the name that `aejax run` takes."""
+    folder = experiments_folder()
+    found = (path for path in sorted(folder.glob("*/*.py")) if not path.name.startswith("_"))
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
+
+
+def find(spec: str) -> tuple[Path, str | None]:
+    """The file of an experiment and the variant that was asked for, None for none.
+
+    Raises:
+        UserError: there is no such experiment or file.
+    """
+    names = shipped()
+    whole = spec in names or Path(spec).is_file()
+    name, colon, variant = (spec, "", "") if whole else spec.rpartition(":") if ":" in spec else (spec, "", "")
+    if name in names:
+        return names[name], variant if colon else None
+    path = Path(name)
+    if path.suffix == ".py":
+        if not path.is_file():
+            raise UserError(f"{name}: no such config file; shipped experiments: {', '.join(names)}")
+        return path, variant if colon else None
+    raise one_of(name, names, what="experiment")
+
+
+def config_of(path: Path, variant: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What ``get_config()`` of a file returns, and the overrides of one of its ``variants()``.
+
+    Raises:
+        UserError: the file cannot be run, defines something else, or has no such variant.
+    """
+    module = execute(path)
+    config = literals(_call(module, "get_config", path), what=f"{path}: get_config()")
+    if variant is None:
+        return config, {}
+    known = _call(module, "variants", path) if hasattr(module, "variants") else {}
+    known = literals(known, what=f"{path}: variants()")
+    if variant not in known:
+        raise one_of(variant, known, what=f"{path.name}: variant")
+    if not isinstance(known[variant], dict):
+        raise UserError(f"{path}: variant {variant!r} must be a dict of overrides, got {shown(known[variant])}")
+    return config, known[variant]
+
+
+def execute(path: Path) -> ModuleType:
+    """Run a config file and return its namespace; what it prints goes to standard error.
+
+    Raises:
+        UserError: it cannot be read or run; the line names the file and the line in it.
+    """
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:  # as for a script: terms and models beside the config can be named by import path
+        sys.path.append(folder)
+    spec = importlib.util.spec_from_file_location(f"aejax_config_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        with redirect_stdout(sys.stderr):
+            spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise UserError(f"{error.filename or path}:{error.lineno or 1}: syntax error: {error.msg}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise _inside(path, error) from error
+    except (Exception, SystemExit) as error:
+        raise _inside(path, error) from error
+    finally:
+        sys.dont_write_bytecode = before
+    if not callable(getattr(module, "get_config", None)):
+        raise UserError(f"{path}: defines no function get_config()")
+    return module
+
+
+def _call(module: ModuleType, name: str, path: Path) -> Any:
+    try:
+        with redirect_stdout(sys.stderr):
+            return getattr(module, name)()
+    except (Exception, SystemExit) as error:
+        raise _inside(path, error) from error
+
+
+def _inside(path: Path, error: BaseException) -> UserError:
+    """One line for what went wrong inside a config file: where, and what."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    place = f"{path}:{lines[-1]}" if lines else f"{path}"
+    return UserError(f"{place}: {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}")
+
+
+def literals(config: Any, *, what: str) -> dict[str, Any]:
+    """A ConfigDict or dict as nested plain dicts of literals, lists as tuples.
+
+    Args:
+        config: what a function of a config file returned.
+        what: that function, for errors.
+
+    Raises:
+        UserError: it is something else, or holds something that a config cannot: a function, an array, a set.
+    """
+    try:
+        plain = config.to_dict() if hasattr(config, "to_dict") else config
+        if not isinstance(plain, Mapping):
+            raise UserError(f"{what} must return a ConfigDict or a dict, not {type(plain).__name__}")
+        return {str(key): literal(value, what=f"{what}: {key}") for key, value in plain.items()}
+    except RecursionError:
+        raise UserError(f"{what} returns a config that holds itself") from None
+
+
+def literal(value: Any, *, what: str) -> Any:
+    """A value of a config: text, a number, a truth value, None, or a tuple or dict of such.
+
+    Raises:
+        UserError: it is something else, or text that has no UTF-8 form.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): literal(item, what=f"{what}.{key}") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(literal(item, what=what) for item in value)
+    if type(value) is str and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise UserError(f"{what}: expected text in UTF-8, got {shown(value)}") from None
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    raise UserError(f"{what}: expected text, a number, true, false, none or a tuple of them, got {shown(value)}")
