@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import optax
 
-from aejax.bounds import NonNegative, Positive
+from aejax.bounds import Count, Finite, Fraction, NonNegative, Positive
 from aejax.components import REQUIRED, Parameter
 from aejax.errors import UserError, one_of
 
@@ -38,6 +38,22 @@ NAMES = (
     "yogi",
 )
 
+# What the numbers of these optimisers may be, by their names in optax.
+BOUNDS = {
+    "b1": Fraction,
+    "b2": Fraction,
+    "decay": Fraction,
+    "eps": NonNegative,
+    "eps_root": NonNegative,
+    "initial_accumulator_value": NonNegative,
+    "initial_scale": NonNegative,
+    "memory_size": Count,
+    "momentum": Fraction | None,
+    "rho": Fraction,
+    "threshold": NonNegative,
+    "trust_coefficient": Positive,
+}
+
 Optimizer = Callable[[Mapping[str, Any], jax.Array], optax.GradientTransformationExtraArgs]
 
 
@@ -49,31 +65,34 @@ def parameters(name: Any) -> dict[str, Parameter]:
 
     Returns:
         ``learning_rate``, ``clip_norm`` (None: no clipping), ``weight_decay`` (decoupled, on kernels; None: none), and
-        the optimiser's own numbers with optax's defaults. L-BFGS searches along a line and takes none of the three.
+        the optimiser's own numbers, all with optax's defaults. L-BFGS searches along a line and takes none of the
+        three.
 
     Raises:
         UserError: no such optimiser.
     """
     if name not in NAMES:
         raise one_of(name, NAMES, what="optimizer.name")
+    defaults = {key: given.default for key, given in inspect.signature(getattr(optax, name)).parameters.items()}
     own = {
-        key: Parameter(_annotation(parameter.default), parameter.default)
-        for key, parameter in inspect.signature(getattr(optax, name)).parameters.items()
-        if key not in ("learning_rate", "weight_decay") and _annotation(parameter.default) is not None
+        key: Parameter(_annotation(key, default), default)
+        for key, default in defaults.items()
+        if key not in ("learning_rate", "weight_decay", "weight_decay_mask") and _annotation(key, default) is not None
     }
     if name == "lbfgs":
         return own
     shared = {
         "learning_rate": Parameter(Positive, REQUIRED),
         "clip_norm": Parameter(Positive | None, None),
-        "weight_decay": Parameter(NonNegative | None, None),
+        "weight_decay": Parameter(NonNegative | None, defaults.get("weight_decay") or None),
     }
     return shared | own
 
 
-def _annotation(default: Any) -> Any:
-    """The type of a plain default; None where the argument is nothing that a config can hold."""
-    return type(default) if type(default) in (bool, int, float) else None
+def _annotation(key: str, default: Any) -> Any:
+    """What an argument may be; None where it is nothing that a config can hold."""
+    plain = {bool: bool, int: Count, float: Finite}
+    return BOUNDS.get(key, plain.get(type(default)))
 
 
 def build(name: str, static: Mapping[str, Any], schedule: Callable[..., jax.Array]) -> Optimizer:
@@ -114,6 +133,16 @@ def kernels(params: Any) -> Any:
 def needs_line_search(name: str) -> bool:
     """Whether the optimiser evaluates the objective itself, on all rows."""
     return name == "lbfgs"
+
+
+def check_nesterov(given: Mapping[str, Any]) -> None:
+    """Refuse Nesterov's look-ahead where there is no momentum to look ahead with.
+
+    Raises:
+        UserError: `nesterov` without `momentum`.
+    """
+    if given.get("nesterov") and "momentum" in given and not given["momentum"]:
+        raise UserError("optimizer.nesterov: has no effect without optimizer.momentum; allowed: false, or a momentum")
 
 
 def check_full_batch(name: str, batch_size: int | None) -> None:
