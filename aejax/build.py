@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from aejax import components, losses, optimizers
+from aejax import components, guards, losses, optimizers
 from aejax.errors import UserError
 from aejax.evaluate import Relations
 from aejax.train import Rows, make_run
@@ -46,7 +46,8 @@ def load_data(settings: Mapping[str, Any]) -> Dataset:
 def build_model(settings: Mapping[str, Any], feature_shape: tuple[int, ...]) -> Model:
     """The model of a config's `model` section, for rows of that shape."""
     function = components.resolve(settings["name"], "aejax.models", what="model.name")
-    return function(feature_shape, **{key: value for key, value in settings.items() if key != "name"})
+    made = guards.one_line(function, "model")(feature_shape, **{k: v for k, v in settings.items() if k != "name"})
+    return guards.model_or_raise(made, settings["name"])
 
 
 def build(config: Mapping[str, Any], dataset: Dataset) -> Parts:
@@ -63,10 +64,12 @@ def build(config: Mapping[str, Any], dataset: Dataset) -> Parts:
     model = build_model(config["model"], dataset.feature_shape)
     terms, schedules, term_hparams = {}, {}, {}
     for name, given in config["terms"].items():
-        terms[name], term_hparams[name] = _bind(given, "aejax.losses", f"terms.{name}.name", keep=("weight",))
+        term, term_hparams[name] = _bind(given, "aejax.losses", f"terms.{name}.name", keep=("weight",))
+        terms[name] = guards.scalar(term, name)
         if "schedule" in given:
             schedules[name], term_hparams[name]["schedule"] = _schedule(given["schedule"])
     corrupt, corruption_hparams = _bind(config["corruption"], "aejax.data.corrupt", "corruption.name")
+    corrupt = guards.same_shape(corrupt, config["corruption"]["name"])
     optimizer, optimizer_hparams = _optimizer(config["optimizer"])
     objective = losses.compose(terms, schedules)
     hparams = {"terms": term_hparams, "corruption": corruption_hparams, "optimizer": optimizer_hparams}
@@ -91,9 +94,10 @@ def check(parts: Parts, rows: Rows) -> None:
     """Trace one step without computing anything, so that terms, model and data refuse each other before training.
 
     Raises:
-        UserError: from a term or the model.
+        UserError: from a term or the model, or the machine's memory is too small.
     """
     state = jax.eval_shape(parts.run.init, parts.key, parts.hparams)
+    guards.enough_memory(state)
     jax.eval_shape(partial(parts.run.advance, n=1), state, parts.key, parts.hparams, rows)
 
 
@@ -104,12 +108,14 @@ def _bind(
     function = components.resolve(given["name"], package, what=what)
     arguments = {key: value for key, value in given.items() if key not in ("name", "schedule")}
     static, swept = components.split(arguments, {**components.parameters(function), **dict.fromkeys(keep)})
+    function = guards.one_line(function, what.removesuffix(".name"))
     return (partial(function, **static) if static else function), swept
 
 
 def _bound(given: Mapping[str, Any], what: str) -> Callable[..., Any]:
     """A component that nothing is swept of, as a function of its positional arguments."""
     function = components.resolve(given["name"], "aejax.relations", what=what)
+    function = guards.one_line(function, what.removesuffix(".name"))
     return partial(function, **{key: value for key, value in given.items() if key != "name"})
 
 
