@@ -1,5 +1,6 @@
 """A run from its config to its folder: train, evaluate, draw; interrupted runs go on where they were."""
 
+import math
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -215,7 +216,8 @@ def _measurer(parts: Parts, dataset: Dataset) -> Any:
 
 def _add(kept: Progress, history: Mapping[str, np.ndarray]) -> None:
     for name, values in history.items():
-        kept.sums[name] = kept.sums.get(name, 0.0) + float(values.astype(np.float64).sum())
+        # one after the other, so that the sum does not depend on where the chunks were cut
+        kept.sums[name] = float(np.cumsum(np.append(kept.sums.get(name, 0.0), values.astype(np.float64)))[-1])
     kept.count += len(history["loss"])
 
 
@@ -226,8 +228,8 @@ def _means(kept: Progress) -> dict[str, float]:
 
 
 def _judge(kept: Progress, value: float, params: Params, best: Params) -> Params:
-    """Early stopping: the parameters with the lowest validation loss so far."""
-    if kept.best_value is None or value < kept.best_value:
+    """Early stopping: the parameters with the lowest finite validation loss so far."""
+    if math.isfinite(value) and (kept.best_value is None or value < kept.best_value):
         kept.best_value, kept.waited = value, 0
         return jax.tree.map(jnp.copy, params)  # the state's own buffers are used up by the next chunk
     kept.waited += 1

@@ -13,7 +13,7 @@ from typing import Any
 
 from aejax import config as configs
 from aejax.errors import UserError
-from aejax.files import write_atomic, write_json
+from aejax.files import TEMPORARY, write_atomic, write_json
 
 CHECKPOINTS, MODEL, FIGURES = "checkpoints", "model", "figures"
 
@@ -38,7 +38,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path.parent}: is no folder of a run: it has no {path.name}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{path}: is damaged: {error}") from None
 
 
@@ -51,10 +51,13 @@ def check(folder: Path, config: Mapping[str, Any]) -> None:
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file, not a folder; allowed: another --workdir")
     if not (folder / "config.json").exists():
-        if folder.exists() and any(folder.iterdir()):
+        if folder.exists() and any(not path.name.startswith(TEMPORARY) for path in folder.iterdir()):
             raise UserError(f"{folder}: is not empty and holds no run; allowed: a new folder, or that of a run")
         return
-    changed = configs.differences(read_json(folder / "config.json"), config)
+    begun = read_json(folder / "config.json")
+    if not isinstance(begun, dict):
+        raise UserError(f"{folder / 'config.json'}: is damaged: it holds no config")
+    changed = configs.differences(begun, config)
     if changed:
         raise UserError(
             f"{folder}: holds a run of another config ({'; '.join(changed)}); "
@@ -63,10 +66,16 @@ def check(folder: Path, config: Mapping[str, Any]) -> None:
 
 
 def begin(folder: Path, config: Mapping[str, Any]) -> None:
-    """Write the config and the environment, unless they are there."""
+    """Write the config and the environment, unless they are there; sweep up what a kill left half written.
+
+    The config comes first: a folder without it is taken for one that belongs to somebody else.
+    """
     if not (folder / "config.json").exists():
-        write_json(folder / "environment.json", environment())
         write_atomic(folder / "config.json", configs.dumps(config))
+    if not (folder / "environment.json").exists():
+        write_json(folder / "environment.json", environment())
+    for leftover in folder.glob(f"{TEMPORARY}*"):
+        leftover.unlink(missing_ok=True)
 
 
 def environment() -> dict[str, Any]:
@@ -129,9 +138,10 @@ def write_metrics(folder: Path, rows: list[dict[str, float]]) -> None:
     if rows:
         writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows({name: _number(value) for name, value in row.items()} for row in rows)
+        writer.writerows({name: _text(name, value) for name, value in row.items()} for row in rows)
     write_atomic(folder / "metrics.csv", out.getvalue())
 
 
-def _number(value: float) -> str:
-    return str(int(value)) if float(value).is_integer() else f"{value:.8g}"
+def _text(name: str, value: float) -> str:
+    """Eight digits, which read and written again are the same; steps whole."""
+    return str(int(value)) if name == "step" else f"{value:.8g}"
