@@ -44,9 +44,11 @@ def write_atomic(path: str | os.PathLike, data: bytes | str) -> Path:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = str(path), None  # what was to be written, not its temporary name
         raise
     sync_folder(path.parent)
     return path
