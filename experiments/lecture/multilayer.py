@@ -1,4 +1,12 @@
-"""Multilayer autoencoder: 64-64-32-8 and its mirror on digits, at less than half of PCA's error."""
+"""Multilayer autoencoder: 64-64-32-8 and its mirror on digits, at less than half of PCA's error.
+
+Slide: "Autoencoder multicapa". This is the main command.
+
+    aejax run lecture/multilayer                    # 3 s of training
+    aejax run lecture/multilayer:fashion_mnist      # 784-512-256-32, 60,000 images, about two minutes
+
+Expect, on the test rows at seed 0: see the table in README.md. `silu` was chosen over `relu` on the validation rows.
+"""
 
 from aejax.config import base
 
@@ -17,3 +25,18 @@ def get_config():
     config.train.steps = 10000
     config.train.evaluate_every = 200
     return config
+
+
+def variants():
+    return {
+        "fashion_mnist": {
+            "data.name": "fashion_mnist",
+            "model.widths": (512, 256),
+            "model.code": 32,
+            "model.activation": "relu",
+            "terms.reconstruction.name": "reconstruction.squared_error",
+            "optimizer.learning_rate": 1e-3,
+            "train.batch_size": 128,
+            "train.steps": 8000,
+        }
+    }

@@ -1,0 +1,40 @@
+"""Convolutional autoencoder: two strided convolutions to a code of 8 on digits, and their mirror image.
+
+Slide: "Autoencoder convolucional".
+
+    aejax run lecture/convolutional                    # 6 s of training
+    aejax run lecture/convolutional:fashion_mnist      # code of 32; 60,000 images, about two minutes
+
+Expect, on the test rows at seed 0: see the table in README.md.
+"""
+
+from aejax.config import base
+
+
+def get_config():
+    config = base()
+    config.model = {
+        "name": "conv.convolutional",
+        "channels": (16, 32),
+        "kernel_size": 3,
+        "stride": 2,
+        "code": 8,
+        "activation": "silu",
+        "code_activation": "linear",
+        "output": "sigmoid",
+    }
+    config.optimizer = {"name": "adam", "learning_rate": 3e-3, "schedule": {"name": "cosine"}}
+    config.train.steps = 5000
+    config.train.evaluate_every = 200
+    return config
+
+
+def variants():
+    return {
+        "fashion_mnist": {
+            "data.name": "fashion_mnist",
+            "model.code": 32,
+            "train.batch_size": 128,
+            "train.steps": 5000,
+        }
+    }

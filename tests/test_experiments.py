@@ -1,0 +1,49 @@
+"""Every shipped experiment, shrunk, end to end through the command line."""
+
+import ast
+import json
+
+import pytest
+
+from aejax import config as configs
+from aejax.cli import main
+
+SHRUNK = ("train.steps=6", "train.evaluate_every=3", "train.checkpoint_every=3")
+BUNDLED = ("digits", "satimage", "natural_patches", "swiss_roll", "s_curve", "bars", "clusters")
+
+
+def every_spec():
+    for name, path in configs.shipped().items():
+        module = configs.execute(path)
+        yield from [name, *(f"{name}:{variant}" for variant in getattr(module, "variants", dict)())]
+
+
+SPECS = sorted(every_spec())
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_every_config_resolves(spec):
+    config = configs.load(spec)
+    assert configs.resolve(config) == config, "a resolved config resolves to itself"
+    json.dumps(config)
+
+
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if configs.load(spec)["data"]["name"] in BUNDLED])
+def test_every_config_on_bundled_data_runs(spec, tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert main(["run", spec, "--workdir", str(folder), *(word for s in SHRUNK for word in ("--set", s))]) == 0
+    summary = json.loads((folder / "summary.json").read_text())
+    assert set(summary) >= {"seed", "metrics", "baselines", "timing", "parameters_digest"}
+    assert summary["metrics"]
+    pictures = list((folder / "figures").glob("*.png"))
+    assert pictures
+    out = capsys.readouterr().out
+    assert all(str(picture) in out for picture in pictures)
+    assert (folder / "metrics.csv").read_text().count("\n") >= 3
+
+
+@pytest.mark.parametrize(("name", "path"), configs.shipped().items())
+def test_every_docstring_tells_the_command(name, path):
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    assert f"aejax run {name}" in docstring
+    assert len(docstring.partition("\n")[0]) <= 110, "the first line is what `aejax list` prints"
