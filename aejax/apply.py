@@ -1,6 +1,6 @@
 """A trained run on new rows: encode, decode, reconstruct."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from aejax import checkpoint, console, workdir
+from aejax import config as configs
 from aejax.build import build_model
 from aejax.errors import UserError
 from aejax.evaluate import BATCH
@@ -22,18 +23,25 @@ def load(folder: Path) -> tuple[Model, Params, Mapping[str, np.ndarray], Mapping
     Raises:
         UserError: the folder holds no finished run, or its model is damaged.
     """
-    config = workdir.read_json(folder / "config.json")
+    settings = _model_settings(folder)
     place = folder / workdir.MODEL
     if not checkpoint.steps(place):
         raise UserError(f"{folder}: its run is not finished; go on with aejax run and --workdir {folder}")
     scaling = checkpoint.restore_flat(place, "scaling", say=console.say)
     info = workdir.read_json(max(place.glob("*.json")))["info"]
-    model = build_model(config["model"], tuple(info["feature_shape"]))
+    model = build_model(settings, tuple(info["feature_shape"]))
     found = checkpoint.restore(place, jax.eval_shape(model.init, jax.random.key(0)), prefix="params", say=console.say)
     return model, found.tree, scaling, info
 
 
-def apply(folder: Path, action: str, rows: np.ndarray) -> np.ndarray:
+def _model_settings(folder: Path) -> Mapping[str, Any]:
+    config = workdir.read_json(folder / "config.json")
+    if not isinstance(config, dict) or "model" not in config:
+        raise UserError(f"{folder / 'config.json'}: is damaged: it holds no config of a run")
+    return configs.component(config["model"], "aejax.models", what=f"{folder / 'config.json'}: model")
+
+
+def apply(folder: Path, action: str, rows: np.ndarray, names: Sequence[str] = ()) -> np.ndarray:
     """Codes of rows, or rows in their original units.
 
     Args:
@@ -41,20 +49,23 @@ def apply(folder: Path, action: str, rows: np.ndarray) -> np.ndarray:
         action: ``"encode"`` or ``"reconstruct"`` rows (m, *feature_shape) or (m, n) in the units of the data set;
             ``"decode"`` codes (m, d).
         rows: float or integer values.
+        names: of the columns of rows, where they have names; of no account for codes.
 
     Returns:
         float32: (m, d) codes, or (m, *feature_shape) rows.
 
     Raises:
-        UserError: rows of another shape.
+        UserError: rows of another shape, or the training data's columns in another order.
     """
-    model, params, scaling, _ = load(folder)
+    model, params, scaling, info = load(folder)
     shift, scale = (np.broadcast_to(scaling[name], model.feature_shape).reshape(-1) for name in ("shift", "scale"))
     wanted = (model.code_size,) if action == "decode" else model.feature_shape
     size = int(np.prod(wanted))
     if rows.shape[1:] not in (wanted, (size,)):
         given = "x".join(map(str, rows.shape[1:])) or "single values"
         raise UserError(f"input: expected rows of {'x'.join(map(str, wanted))} values, got {given}")
+    if action != "decode":
+        _check_order(names, info["feature_names"])
     x = rows.reshape(len(rows), size).astype(np.float32)
     if action != "decode":
         x = (x - shift) * scale
@@ -69,3 +80,16 @@ def apply(folder: Path, action: str, rows: np.ndarray) -> np.ndarray:
     if action == "encode":
         return out
     return (out / scale + shift).reshape(-1, *model.feature_shape).astype(np.float32)
+
+
+def _check_order(given: Sequence[str], trained: Sequence[str]) -> None:
+    """Refuse columns that have the training data's names at other places."""
+    if tuple(given) == tuple(map(str, range(len(given)))):  # a table without a line of names
+        return
+    moved = [(place, name) for place, name in enumerate(given) if name in trained and trained[place] != name]
+    if moved:
+        place, name = moved[0]
+        raise UserError(
+            f"input: column {place + 1} is {name!r}, in training it was {trained[place]!r}; "
+            "allowed: the columns in the order of the training data"
+        )

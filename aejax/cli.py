@@ -148,9 +148,9 @@ def command_apply(arguments: argparse.Namespace) -> None:
     """`aejax apply`."""
     from aejax import apply, console, rows
 
-    read = rows.read(arguments.input)
+    given, names = rows.read(arguments.input)
     rows.check_output(arguments.output)
-    out = apply.apply(arguments.workdir, arguments.action, read)
+    out = apply.apply(arguments.workdir, arguments.action, given, names)
     rows.write(arguments.output, out)
     console.say(f"{arguments.output}: {len(out)} rows of {'x'.join(map(str, out.shape[1:]))} values")
 

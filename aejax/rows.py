@@ -11,15 +11,15 @@ from aejax.files import write_atomic
 OUTPUT_ENDINGS = (".csv", ".npy")
 
 
-def read(path: Path) -> np.ndarray:
-    """The rows of a table file, (m, …) float32; whole and finite.
+def read(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The rows of a table file, (m, …) float32, whole and finite, and the names of its columns, where it has any.
 
     Raises:
         UserError: a file that cannot be read as numbers, is empty, or has missing values.
     """
     from aejax.data import files
 
-    x, mask, _ = files.read_rows(path)
+    x, mask, names = files.read_rows(path)
     if not len(x):
         raise UserError(f"{path}: has no rows")
     if mask is not None:
@@ -27,7 +27,7 @@ def read(path: Path) -> np.ndarray:
         raise UserError(
             f"{path}: row {row + 1}, value {place[-1] + 1} is missing; allowed: rows without missing values"
         )
-    return x
+    return x, names
 
 
 def check_output(path: Path) -> None:
