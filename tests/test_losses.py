@@ -311,9 +311,7 @@ def test_mistakes_of_range_are_refused(low_high):
 
 def test_cross_entropy_needs_a_sigmoid():
     ctx = context(arrays())._replace(log_odds={})
-    with pytest.raises(
-        UserError, match=r"^cross_entropy: the output is not a sigmoid; allowed: model\.output=sigmoid$"
-    ):
+    with pytest.raises(UserError, match=r"^cross_entropy: the output is not a sigmoid; allowed: model\.output="):
         reconstruction.cross_entropy(ctx)
 
 

@@ -29,9 +29,9 @@ class Convolution(nn.Module):
         kernel = self.param("kernel", self.kernel_init, shape)
         bias = self.param("bias", nn.initializers.zeros, (self.channels,))
         if self.up_to is None:
-            return convolve(x, kernel, stride=self.stride) + bias
+            return convolve(x, kernel, stride=self.stride) + bias[None, None, None]
         height, width = self.up_to
-        return convolve_transposed(x, kernel, stride=self.stride)[:, :height, :width] + bias
+        return convolve_transposed(x, kernel, stride=self.stride)[:, :height, :width] + bias[None, None, None]
 
 
 class Encoder(nn.Module):
