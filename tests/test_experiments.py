@@ -6,6 +6,7 @@ import json
 import pytest
 
 from aejax import config as configs
+from aejax import config_files
 from aejax.cli import main
 
 SHRUNK = ("train.steps=6", "train.evaluate_every=3", "train.checkpoint_every=3")
@@ -13,8 +14,8 @@ BUNDLED = ("digits", "satimage", "natural_patches", "swiss_roll", "s_curve", "ba
 
 
 def every_spec():
-    for name, path in configs.shipped().items():
-        module = configs.execute(path)
+    for name, path in config_files.shipped().items():
+        module = config_files.execute(path)
         yield from [name, *(f"{name}:{variant}" for variant in getattr(module, "variants", dict)())]
 
 
@@ -42,7 +43,7 @@ def test_every_config_on_bundled_data_runs(spec, tmp_path, capsys):
     assert (folder / "metrics.csv").read_text().count("\n") >= 3
 
 
-@pytest.mark.parametrize(("name", "path"), configs.shipped().items())
+@pytest.mark.parametrize(("name", "path"), config_files.shipped().items())
 def test_every_docstring_tells_the_command(name, path):
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
     assert f"aejax run {name}" in docstring
