@@ -73,8 +73,8 @@ def make_losses(
     def on_batch(
         params: Params, key: jax.Array, hparams: Hparams, rows: Rows, index: jax.Array, progress: jax.Array
     ) -> dict:
-        noise, inner = jax.random.split(key)
-        ctx = context(model, corrupt, params, rows, None, noise, inner, hparams, data_range)
+        noise, inner, own = jax.random.split(key, 3)
+        ctx = context(model, corrupt, params, rows, None, noise, inner, own, hparams, data_range)
         loss, values = objective(ctx._replace(index=index), hparams["terms"], progress)
         squares = jnp.square(ctx.x - model.decode(params, model.encode(params, ctx.x)))
         observed = jnp.ones_like(squares) if ctx.mask is None else ctx.mask

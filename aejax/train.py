@@ -19,7 +19,7 @@ from aejax.errors import UserError
 from aejax.optimizers import Optimizer
 from aejax.types import Context, Hparams, Model, Range, Run, State
 
-STREAMS = {"init": 0, "data": 1, "corruption": 2, "model": 3}
+STREAMS = {"init": 0, "data": 1, "corruption": 2, "model": 3, "terms": 5}  # 4 is the evaluation's
 
 
 class Rows(NamedTuple):
@@ -57,6 +57,7 @@ def context(
     index: jax.Array | None,
     noise: jax.Array,
     inner: jax.Array,
+    own: jax.Array,
     hparams: Hparams,
     data_range: Range,
 ) -> Context:
@@ -70,6 +71,7 @@ def context(
         index: (m,) which; None for all, in order.
         noise: key of the corruption.
         inner: key of the model's own randomness.
+        own: key of the loss terms' randomness.
         hparams: the run's hyperparameters.
         data_range: `Dataset.range`.
     """
@@ -83,11 +85,12 @@ def context(
         labels=None if rows.labels is None else rows.labels[chosen],
         relations=jax.tree.map(lambda leaf: leaf[chosen], dict(rows.relations)),
         encode=partial(model.encode, params),
+        key=own,
     )
 
 
 def streams(key: jax.Array) -> dict[str, jax.Array]:
-    """The keys of the named streams of randomness: `init`, `data`, `corruption` and `model`."""
+    """The keys of the named streams of randomness: those of `STREAMS`."""
     return {name: jax.random.fold_in(key, number) for name, number in STREAMS.items()}
 
 
@@ -122,8 +125,8 @@ def make_run(
         return None if batch_size is None else batch_rows(keys["data"], step, batch_size, rows.x.shape[0])
 
     def loss_of(params: Any, step: jax.Array, keys: dict[str, jax.Array], hparams: Hparams, rows: Rows) -> tuple:
-        noise, inner = (jax.random.fold_in(keys[name], step) for name in ("corruption", "model"))
-        ctx = context(model, corrupt, params, rows, rows_of(step, keys, rows), noise, inner, hparams, data_range)
+        noise, inner, own = (jax.random.fold_in(keys[name], step) for name in ("corruption", "model", "terms"))
+        ctx = context(model, corrupt, params, rows, rows_of(step, keys, rows), noise, inner, own, hparams, data_range)
         return objective(ctx, hparams["terms"], step / steps)
 
     def init(key: jax.Array, hparams: Hparams) -> State:

@@ -97,6 +97,7 @@ class Context(NamedTuple):
         labels: (m,) int32, or None without labels.
         relations: by name, what a config's `relations` say of these rows; leaves (m, ...).
         encode: ``x -> code`` with these parameters, for terms whose formula needs derivatives of the code.
+        key: of this batch, for terms that are estimates; None outside a run.
         extra: what a family of models adds (mean and log-variance, indices).
     """
 
@@ -113,6 +114,7 @@ class Context(NamedTuple):
     labels: jax.Array | None = None
     relations: Mapping[str, Any] = {}
     encode: Callable[[jax.Array], jax.Array] | None = None
+    key: jax.Array | None = None
     extra: Mapping[str, jax.Array] = {}
 
 
