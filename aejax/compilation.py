@@ -3,6 +3,7 @@
 import logging
 import os
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 SWITCH = "AEJAX_COMPILE_CACHE"
@@ -32,3 +33,16 @@ def enable_cache() -> None:
     warnings.filterwarnings("ignore", message=".*persistent compilation cache.*")
     logging.getLogger("jax._src.compiler").setLevel(logging.ERROR)
     logging.getLogger("jax._src.compilation_cache").setLevel(logging.ERROR)
+    _compress_with_checksum()
+
+
+def _compress_with_checksum() -> None:
+    """Keep JAX from zstandard where that is installed: as JAX calls it, it stores no checksum.
+
+    A program with one changed byte would be loaded, and end the process without a word; zlib finds the change.
+    """
+    with suppress(ImportError):
+        from jax._src import compilation_cache
+
+        if getattr(compilation_cache, "zstandard", None) is not None:
+            compilation_cache.zstandard = None
