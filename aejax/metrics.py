@@ -32,3 +32,40 @@ def active_fraction(code: np.ndarray, *, threshold: float = 0.1) -> float:
     """
     size = np.abs(code)
     return float((size > threshold * size.max(-1, keepdims=True)).mean()) if code.size else 0.0
+
+
+def trustworthiness(x: np.ndarray, code: np.ndarray, *, neighbours: int = 5) -> float:
+    """Whether rows that are near in the code were near before: T(k) = 1 − 2/(m k (2m − 3k − 1)) Σ_i Σ_j (r_ij − k)₊.
+
+    The inner sum is over the k nearest neighbours j of row i in the code, and r_ij is the rank of j among the
+    neighbours of i in x, from 1. With the two arrays exchanged it is the continuity of the code.
+
+    Args:
+        x: (m, n) rows.
+        code: (m, d) their codes.
+        neighbours: k, less than m / 2.
+
+    Returns:
+        In [0, 1]; 1 where no code has a neighbour that its row has not.
+
+    References:
+        Venna & Kaski 2001, Neighborhood preservation in nonlinear projection methods, equation 1.
+    """
+    m, k, intruded = len(x), neighbours, 0
+    for start in range(0, m, 512):  # so that the distances of 512 rows at a time are held, not all of them
+        rows = slice(start, min(start + 512, m))
+        order = np.argsort(_distances(x, rows), axis=1, kind="stable")
+        ranks = np.empty_like(order)
+        np.put_along_axis(ranks, order, np.broadcast_to(np.arange(1, m + 1), order.shape), axis=1)
+        nearest = np.argpartition(_distances(code, rows), k - 1, axis=1)[:, :k]
+        intruded += int(np.maximum(np.take_along_axis(ranks, nearest, axis=1) - k, 0).sum())
+    return 1.0 - 2.0 * intruded / (m * k * (2 * m - 3 * k - 1))
+
+
+def _distances(points: np.ndarray, rows: slice) -> np.ndarray:
+    """Squared distances of some points to all, (rows, m) float64; infinite from a point to itself."""
+    points = points.astype(np.float64) - points.mean(0, dtype=np.float64)
+    squares = np.square(points).sum(1)
+    found = squares[rows, None] + squares[None] - 2.0 * points[rows] @ points.T
+    found[np.arange(len(found)), np.arange(rows.start, rows.stop)] = np.inf
+    return found

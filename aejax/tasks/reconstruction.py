@@ -1,5 +1,7 @@
 """How well rows are rebuilt from their codes, beside PCA with as many components."""
 
+from typing import Any
+
 import jax
 import numpy as np
 
@@ -55,9 +57,14 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset) -> 
 
 def pca_reconstruction(train: np.ndarray, rows: np.ndarray, components: int) -> np.ndarray:
     """Rows projected on the leading principal components of the training rows, and back: (m, n)."""
+    pca = fitted_pca(train, components)
+    return pca.inverse_transform(pca.transform(rows)).astype(np.float32)
+
+
+def fitted_pca(train: np.ndarray, components: int) -> Any:
+    """scikit-learn's PCA of the training rows, with as many of the components as there are."""
     from sklearn.decomposition import PCA
 
     components = min(components, *train.shape)
     solver = "covariance_eigh" if train.shape[1] <= 2000 else "full"
-    pca = PCA(components, svd_solver=solver).fit(train)
-    return pca.inverse_transform(pca.transform(rows)).astype(np.float32)
+    return PCA(components, svd_solver=solver).fit(train)

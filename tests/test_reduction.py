@@ -1,0 +1,112 @@
+"""The task of dimension reduction: its metrics beside scikit-learn and brute force, its refusals, and a run of it."""
+
+import itertools
+
+import jax
+import numpy as np
+import pytest
+
+from aejax import config, experiment, metrics
+from aejax.errors import UserError
+from aejax.tasks import reduction
+from aejax.types import Dataset, Range, Split
+
+
+@pytest.mark.parametrize(("m", "k"), [(30, 5), (30, 14), (600, 7)])
+def test_trustworthiness_is_that_of_scikit_learn(m, k):
+    from sklearn.manifold import trustworthiness
+
+    rng = np.random.default_rng(m + k)
+    x = rng.normal(size=(m, 5)).astype(np.float32) + 100
+    code = (x[:, :2] + 0.5 * rng.normal(size=(m, 2))).astype(np.float32)
+    for a, b in ((x, code), (code, x)):
+        expected = trustworthiness(a.astype(np.float64), b.astype(np.float64), n_neighbors=k)
+        assert metrics.trustworthiness(a, b, neighbours=k) == pytest.approx(expected, abs=1e-9)
+    assert metrics.trustworthiness(x, 3 * x - 1, neighbours=k) == 1
+
+
+def test_trustworthiness_by_counting():
+    x, code = np.array([[0.0], [1], [2.1], [3.3], [4.6], [6]]), np.array([[0.0], [5], [1.1], [2.3], [4.2], [9]])
+    near = lambda points, i: sorted((j for j in range(6) if j != i), key=lambda j: abs(points[j, 0] - points[i, 0]))
+    cost = sum(max(near(x, i).index(j) + 1 - 2, 0) for i in range(6) for j in near(code, i)[:2])
+    assert cost > 0
+    assert metrics.trustworthiness(x, code, neighbours=2) == pytest.approx(1 - 2 * cost / (6 * 2 * (12 - 6 - 1)))
+
+
+def test_knn_accuracy_by_brute_force():
+    from sklearn.model_selection import StratifiedKFold
+
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 60)
+    points = rng.normal(size=(60, 2)) + labels[:, None]
+    right = []
+    for train, test in StratifiedKFold(4, shuffle=True, random_state=7).split(points, labels):
+        hits = 0
+        for i in test:
+            near = sorted(train, key=lambda j, i=i: float(np.square(points[i] - points[j]).sum()))[:3]
+            votes = [sum(labels[j] == label for j in near) for label in range(3)]
+            hits += votes.index(max(votes)) == labels[i]
+        right.append(hits / len(test))
+    found = reduction.knn_accuracy(points, labels, neighbours=3, folds=4, seed=7)
+    assert 0.4 < found < 1
+    assert found == pytest.approx(np.mean(right), abs=1e-12)
+
+
+@pytest.mark.parametrize(("variant", "figures"), [("", True), (":contractive", False)])
+def test_the_shipped_config_runs_and_reports_beside_pca(variant, figures, tmp_path):
+    shrunk = ["train.steps=300", "train.evaluate_every=300", f"report.figures={figures}"]
+    summary = experiment.run(config.load("lecture/reduction" + variant, shrunk), tmp_path)
+    test, pca = summary["metrics"]["test"], summary["baselines"]["pca"]
+    assert set(test) == {"mse", "trustworthiness", "continuity"} == set(pca) - {"knn_accuracy"}
+    assert pca["mse"] == pytest.approx(0.15, abs=0.01)
+    assert pca["knn_accuracy"] == pytest.approx(0.82, abs=0.02)
+    assert summary["baselines"]["all features"]["knn_accuracy"] == pytest.approx(0.905, abs=0.01)
+    assert 0.05 < test["mse"] < 0.5
+    assert 0.5 < summary["metrics"]["all"]["knn_accuracy"] < 0.9
+    assert min(test["trustworthiness"], test["continuity"]) > 0.7
+    assert not figures or (tmp_path / "figures" / "maps.png").stat().st_size > 10_000
+
+
+def data(labels, x=None):
+    """Sixty rows: thirty to train on, ten to validate, twenty to test."""
+    x = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32) if x is None else x
+    cuts = itertools.pairwise((0, 30, 40, 60))
+    parts = [Split(x[a:b], labels=None if labels is None else labels[a:b]) for a, b in cuts]
+    one = np.float32(1)
+    return Dataset("rows", *parts, (3,), "table", Range(), 0 * one, one, ("a", "b"), (), "", "")
+
+
+ALTERNATING = np.arange(60, dtype=np.int32) % 2
+
+
+@pytest.mark.parametrize(
+    ("dataset", "options", "message"),
+    [
+        (data(None), {}, "^reduction: rows has no labels .*; allowed: data with labels"),
+        (data(0 * ALTERNATING), {}, "^reduction: all rows of rows are of one class; allowed: two"),
+        (data(ALTERNATING, np.ones((60, 3), np.float32)), {}, "^reduction: all rows of rows are the same"),
+        (data((np.arange(60) > 56).astype(np.int32)), {}, "^task.folds: 5 folds, but the smallest class has 3 rows"),
+        (data(ALTERNATING), {"neighbours": 10}, "^task.neighbours: 10 are too many for 20 test rows; allowed: 1 to 9$"),
+        (data(ALTERNATING)._replace(test=Split(np.zeros((0, 3)))), {}, "^task.neighbours: 5 are too many for 0 test"),
+    ],
+)
+def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
+    with pytest.raises(UserError, match=message) as caught:
+        reduction.check(dataset, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_run_is_refused_before_it_has_a_folder(tmp_path):
+    with pytest.raises(UserError, match=r"^reduction: swiss_roll has no labels"):
+        experiment.run(config.load("lecture/reduction", ["data.name=swiss_roll"]), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_the_task_serves_it_also_evaluates():
+    from aejax.models import dense
+
+    model = dense.multilayer((3,), widths=(), code=2, output="linear")
+    dataset = data(ALTERNATING)
+    reduction.check(dataset, neighbours=9)
+    found = reduction.evaluate(jax.random.key(0), model, model.init(jax.random.key(1)), dataset, neighbours=9)
+    assert all(np.isfinite(value) for numbers in found.metrics.values() for value in numbers.values())
