@@ -191,6 +191,10 @@ _kernel.defvjp(partial(_kept, _kernel), lambda at, kept, w: (_input(at, kept[1],
 def _output_native(geometry: _Geometry, x: jax.Array, kernel: jax.Array) -> jax.Array:
     sides = zip(geometry.inputs, geometry.outputs, geometry.kernel, geometry.stride, geometry.low, strict=True)
     pads = [(low, (count - 1) * s + k - low - n) for n, count, k, s, low in sides]
+    # Inputs are left out beforehand: with padding of both signs XLA:CPU gives wrong sums (jax 0.10).
+    crop = [(0, 0, 0), *((min(low, 0), min(high, 0), 0) for low, high in pads), (0, 0, 0)]
+    x = lax.pad(x, jnp.zeros((), x.dtype), crop)
+    pads = [(max(low, 0), max(high, 0)) for low, high in pads]
     return lax.conv_general_dilated(x, kernel, geometry.stride, pads, dimension_numbers=_LAYOUT)
 
 
@@ -212,18 +216,24 @@ def _output_by_columns(geometry: _Geometry, x: jax.Array, kernel: jax.Array) -> 
 
 def _input_by_columns(geometry: _Geometry, y: jax.Array, kernel: jax.Array) -> jax.Array:
     wide, count = _paired(geometry, kernel.shape[2])
-    matrix = _widened(geometry, kernel, count)
-    columns = lax.dot_general(y.reshape(-1, matrix.shape[1]), matrix, (((1,), (1,)), ((), ())))
-    return _sum_columns(wide, columns.reshape(y.shape[0], *wide.outputs, -1))
+    columns = lax.dot_general(_rows(wide, y), _widened(geometry, kernel, count), (((1,), (1,)), ((), ())))
+    return _sum_columns(wide, columns, y.shape[0])
 
 
 def _kernel_by_columns(geometry: _Geometry, x: jax.Array, y: jax.Array) -> jax.Array:
     wide, count = _paired(geometry, x.shape[3])
-    columns, rows = _columns(wide, x), y.reshape(-1, count * y.shape[3])
+    columns, rows = _columns(wide, x), _rows(wide, y)
     # The product is fast with the wider matrix on the right.
-    a, b = (rows, columns) if rows.shape[1] < columns.shape[1] else (columns, rows)
-    matrix = lax.dot_general(a, b, (((0,), (0,)), ((), ())))
-    return _narrowed(geometry, matrix if a is columns else matrix.T, count)
+    turned = rows.shape[1] < columns.shape[1]
+    matrix = lax.dot_general(*((rows, columns) if turned else (columns, rows)), (((0,), (0,)), ((), ())))
+    return _narrowed(geometry, matrix.T if turned else matrix, count)
+
+
+def _rows(wide: _Geometry, y: jax.Array) -> jax.Array:
+    """(m, height, width, out) -> (m · windows, outputs of one window · out)."""
+    batch, height, width, out = y.shape
+    rows, places = wide.outputs
+    return y.reshape(batch * rows * places, height * width * out // (rows * places))
 
 
 # With few channels two neighbouring outputs are made the channels of one wider window: half the rows, longer copies.
@@ -264,43 +274,46 @@ def _narrowed(geometry: _Geometry, matrix: jax.Array, count: int) -> jax.Array:
 
 
 def _columns(geometry: _Geometry, x: jax.Array) -> jax.Array:
-    """(m, *inputs, channels) -> (m · outputs, kernel · channels): each window as one row."""
+    """(m, *inputs, channels) -> (m · windows, kernel · channels): each window as one row."""
     batch, height, width, channels = x.shape
     (rows, places), (tall, wide), (down, step) = geometry.outputs, geometry.kernel, geometry.stride
-    groups = -(-wide // step)
-    sizes = ((rows - 1) * down + tall, (places - 1 + groups) * step)
+    groups = places - 1 + -(-wide // step)
+    sizes = (rows - 1) * down + tall, groups * step
     pads = [(low, n - low - have, 0) for low, n, have in zip(geometry.low, sizes, (height, width), strict=True)]
     x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *pads, (0, 0, 0)])
-    x = x.reshape(batch, sizes[0], -1, step * channels)
-    runs = [x[:, :, n : n + places, : (wide - n * step) * channels] for n in range(groups)]
+    x = x.reshape(batch, sizes[0], groups, step * channels)
+    runs = [x[:, :, n : n + places, : (wide - n * step) * channels] for n in range(-(-wide // step))]
     x = jnp.concatenate(runs, axis=3)
     x = jnp.concatenate([x[:, n : n + (rows - 1) * down + 1 : down] for n in range(tall)], axis=3)
-    return x.reshape(batch * rows * places, -1)
+    return x.reshape(batch * rows * places, tall * wide * channels)
 
 
-def _sum_columns(geometry: _Geometry, columns: jax.Array) -> jax.Array:
-    """The adjoint of `_columns`: (m, *outputs, kernel · channels) -> (m, *inputs, channels), summed where they overlap."""
-    batch, rows, places, _ = columns.shape
-    (tall, wide), (down, step) = geometry.kernel, geometry.stride
-    channels = columns.shape[3] // (tall * wide)
-    zero = jnp.zeros((), columns.dtype)
+def _sum_columns(geometry: _Geometry, columns: jax.Array, batch: int) -> jax.Array:
+    """The adjoint of `_columns`: (m · windows, kernel · channels) -> (m, *inputs, channels), overlaps summed."""
+    (rows, places), (tall, wide), (down, step) = geometry.outputs, geometry.kernel, geometry.stride
+    channels = columns.shape[1] // (tall * wide)
     columns = columns.reshape(batch, rows, places, tall, wide * channels)
-    groups, stacks = -(-wide // step), -(-tall // down)
-
-    def line(n):
-        """Row n of all windows: (m, rows, places + groups - 1, step · channels)."""
-        runs = [columns[:, :, :, n, g * step * channels : (g + 1) * step * channels] for g in range(groups)]
-        fill = [(0, step * channels - run.shape[3], 0) for run in runs]
-        pads = [((0, 0, 0), (0, 0, 0), (g, groups - 1 - g, 0), fill[g]) for g in range(groups)]
-        return sum(lax.pad(run, zero, pad) for run, pad in zip(runs, pads, strict=True))
-
-    # Input row down · p + r takes row r + down · g of window p - g, for every g.
-    lines = [line(n) for n in range(tall)]
+    lines = [_sum_runs(columns[:, :, :, n], step * channels) for n in range(tall)]
+    # Input row down · p + r is the sum over g of line down · g + r of window p - g.
+    stacks = -(-tall // down)
     lines += [jnp.zeros_like(lines[0])] * (stacks * down - tall)
-    shift = lambda g: ((0, 0, 0), (g, stacks - 1 - g, 0), (0, 0, 0), (0, 0, 0))
-    phases = [sum(lax.pad(lines[r + g * down], zero, shift(g)) for g in range(stacks)) for r in range(down)]
-    x = jnp.stack(phases, axis=2)
-    sizes = (rows + stacks - 1) * down, (places + groups - 1) * step
+    x = jnp.stack([_sum_shifted(lines[r::down], axis=1) for r in range(down)], axis=2)
+    sizes = (rows - 1 + stacks) * down, x.shape[3] * step
     x = x.reshape(batch, *sizes, channels)
     pads = [(-low, n + low - have, 0) for low, n, have in zip(geometry.low, geometry.inputs, sizes, strict=True)]
-    return lax.pad(x, zero, [(0, 0, 0), *pads, (0, 0, 0)])
+    return lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *pads, (0, 0, 0)])
+
+
+def _sum_runs(lines: jax.Array, group: int) -> jax.Array:
+    """(m, rows, places, n) -> (m, rows, places - 1 + ⌈n / group⌉, group): group g of a place moved g to the right."""
+    runs = [lines[..., start : start + group] for start in range(0, lines.shape[3], group)]
+    runs[-1] = jnp.pad(runs[-1], ((0, 0), (0, 0), (0, 0), (0, group - runs[-1].shape[3])))
+    return _sum_shifted(runs, axis=2)
+
+
+def _sum_shifted(parts: Sequence[jax.Array], axis: int) -> jax.Array:
+    """Σ_g of part g moved g places along the axis."""
+    last = len(parts) - 1
+    pads = [[(g, last - g, 0) if n == axis else (0, 0, 0) for n in range(parts[0].ndim)] for g in range(last + 1)]
+    zero = jnp.zeros((), parts[0].dtype)
+    return sum(lax.pad(part, zero, pad) for part, pad in zip(parts, pads, strict=True))
