@@ -39,7 +39,7 @@ def natural_patches() -> Raw:
         test=None,
         kind="image",
         licence="CC BY 2.0",
-        source="patches of the photographs china.jpg and flower.jpg (T. Fuller, dany13) that scikit-learn ships",
+        source="patches of china.jpg (danielbuechele) and flower.jpg (vultilion), flickr.com, from scikit-learn",
         bounds=(0, 1),
     )
 
