@@ -259,9 +259,15 @@ def check_finite(history: Mapping[str, np.ndarray], first_step: int, params: Any
             f"training stopped at step {first_step + first}: {which} is not finite; "
             "try a smaller optimizer.learning_rate or a clip_norm"
         )
-    if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(params)):
+    if not _all_finite(params):
         last = first_step + len(history["loss"]) - 1
         raise UserError(
             f"training stopped at step {last}: the parameters are not finite after the gradient of the loss; "
             "try a smaller optimizer.learning_rate or a clip_norm"
         )
+
+
+@jax.jit
+def _all_finite(tree: Any) -> jax.Array:
+    """Whether every number of a tree is finite, as one program: leaf by leaf each shape would compile its own."""
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()
