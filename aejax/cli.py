@@ -83,6 +83,13 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--no-compile-cache", action="store_true", help="compile afresh, and keep nothing compiled")
     run.set_defaults(command=command_run)
 
+    from aejax.sweep import command as sweeps
+
+    about = "Train an experiment at many settings and seeds as few compiled programs."
+    sweep = commands.add_parser("sweep", help="train many settings at once", description=about)
+    sweeps.add_options(sweep)
+    sweep.set_defaults(command=sweeps.run)
+
     listing = commands.add_parser("list", help="list the shipped experiments")
     listing.set_defaults(command=command_list)
 

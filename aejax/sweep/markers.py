@@ -1,0 +1,48 @@
+"""The marker of a block: its results under a seal, written last, so that a block is done or it is not."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aejax import console
+from aejax.files import to_json, write_json
+
+PARTS = "parts"
+
+
+def read_marker(folder: Path) -> dict[str, Any] | None:
+    """What a block's marker holds; None where there is none that is whole."""
+    try:
+        marker = json.loads((folder / "done.json").read_text(encoding="utf-8"))
+        seal = marker.pop("seal")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, AttributeError):
+        seal, marker = None, None
+    if seal is None or seal != _seal(marker):
+        console.say(f"{folder}: its marker is damaged; its runs are trained again")
+        return None
+    for result in marker["results"]:
+        result["metrics"] = {name: float(value) for name, value in result["metrics"].items()}
+    return marker
+
+
+def write_marker(folder: Path, marker: Mapping[str, Any]) -> None:
+    """Say that a block is done."""
+    plain = json.loads(to_json(marker))
+    write_json(folder / "done.json", plain | {"seal": _seal(plain)})
+
+
+def _seal(marker: Mapping[str, Any]) -> str:
+    return hashlib.sha256(to_json(marker).encode()).hexdigest()
+
+
+def finished(folder: Path) -> dict[str, dict[str, Any]]:
+    """The results of all blocks that are done, by the id of the member."""
+    found = {}
+    for path in sorted((folder / PARTS).glob("*/done.json")):
+        marker = read_marker(path.parent)
+        found |= {result["id"]: result for result in marker["results"]} if marker else {}
+    return found

@@ -1,0 +1,174 @@
+"""What a sweep leaves: a table with one row for each run, a summary over seeds, and the best point."""
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from aejax import console
+from aejax.errors import UserError, one_of
+from aejax.files import write_atomic, write_json
+from aejax.sweep.journal import FINISHED
+from aejax.sweep.plan import Plan
+
+Row = Mapping[str, Any]
+METRIC = "validation/mse"
+SHOWN = 10
+LAST = ("status", "step", "parameters_digest")
+
+
+def rows_of(plan: Plan, done: Mapping[int, Row]) -> list[dict[str, Any]]:
+    """The rows of the table, in the order of the plan: run, axes, seed, fold, every metric, status.
+
+    Args:
+        plan: the sweep.
+        done: by the number of a member, its ``status``, ``step``, ``parameters_digest`` and ``metrics``.
+    """
+    names = list(dict.fromkeys(name for result in done.values() for name in result["metrics"]))
+    names.sort(key=lambda name: (("validation", "train", "test").index(name.partition("/")[0]),))
+    rows = []
+    for member in plan.members:
+        row = {"run": member.number, **member.point, "seed": member.config["seed"]}
+        if member.fold is not None:
+            row["fold"] = member.fold
+        result = done[member.number]
+        rows.append(
+            row | {name: result["metrics"].get(name, math.nan) for name in names} | {k: result[k] for k in LAST}
+        )
+    return rows
+
+
+def write_table(path: Path, rows: Sequence[Row]) -> None:
+    """Write the rows as CSV; floats with all their digits."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomic(path, out.getvalue())
+
+
+def summarise(plan: Plan, rows: Sequence[Row], metric: str, *, maximise: bool) -> dict[str, Any]:
+    """Mean, standard deviation and interval of every metric over the seeds and folds of each point, and the best one.
+
+    Args:
+        plan: the sweep.
+        rows: from `rows_of`.
+        metric: a validation metric, which chooses.
+        maximise: whether more of it is better.
+
+    Returns:
+        ``points``, each with its ``axes``, ``runs``, ``finished`` and by metric ``mean``, ``sd``, ``low``, ``high`` and
+        ``n``; ``metric``; and ``best``, the position among `points`, of those all of whose runs are finite if there
+        are any; None where the metric is finite for none.
+    """
+    axes = [path for path in plan.paths if path != "seed"]
+    apart = {*axes, "run", "seed", "fold", *LAST}
+    names = [name for name in rows[0] if name not in apart]
+    by_point: dict[str, list[Row]] = {}
+    for row in rows:
+        by_point.setdefault(repr([row[path] for path in axes]), []).append(row)
+    points = []
+    for own in by_point.values():
+        finite = [row for row in own if row["status"] != "not finite"]
+        statistics = {name: interval([row[name] for row in finite]) for name in names}
+        point = {"axes": {path: own[0][path] for path in axes}, "runs": len(own), "finite": len(finite)}
+        finished = sum(row["status"] == FINISHED for row in own)
+        points.append(point | {"finished": finished, "metrics": statistics})
+    return {"metric": metric, "maximise": maximise, "best": best(points, metric, maximise=maximise), "points": points}
+
+
+def interval(values: Sequence[float]) -> dict[str, Any]:
+    """Mean, standard deviation (n − 1) and 95 % interval of the mean, mean ± t · sd / √n, by Student's t.
+
+    Args:
+        values: one for each run; those that are nan are left out.
+
+    Returns:
+        ``n``, ``mean``, ``sd``, ``low``, ``high``; the last three None for fewer than two values.
+    """
+    import numpy as np
+    from scipy.special import stdtrit
+
+    kept = np.array([value for value in values if isinstance(value, int | float) and math.isfinite(value)])
+    count = len(kept)
+    if count < 2:
+        return {"n": count, "mean": float(kept[0]) if count else None, "sd": None, "low": None, "high": None}
+    mean, sd = float(kept.mean()), float(kept.std(ddof=1))
+    half = float(stdtrit(count - 1, 0.975)) * sd / math.sqrt(count)
+    return {"n": count, "mean": mean, "sd": sd, "low": mean - half, "high": mean + half}
+
+
+def best(points: Sequence[Mapping[str, Any]], metric: str, *, maximise: bool) -> int | None:
+    """The position of the best point by the mean of a metric; points with a run that broke come last."""
+    ranked = [
+        (point["finite"] < point["runs"], (-1 if maximise else 1) * point["metrics"][metric]["mean"], place)
+        for place, point in enumerate(points)
+        if metric in point["metrics"] and point["metrics"][metric]["mean"] is not None
+    ]
+    return min(ranked)[2] if ranked else None
+
+
+def check_metric(metric: str, rows: Sequence[Row] | None = None) -> None:
+    """Refuse to choose by anything but a validation metric that there is.
+
+    Args:
+        metric: its column.
+        rows: of the table, if there is one yet.
+
+    Raises:
+        UserError: it is a metric of other rows, or not in the table.
+    """
+    if not metric.startswith("validation/"):
+        raise UserError(
+            f"--metric {metric}: settings are chosen on validation rows alone; allowed: a column such as {METRIC}"
+        )
+    known = None if rows is None else [name for name in rows[0] if name.startswith("validation/")]
+    if known and metric not in known:
+        raise one_of(metric, known, what="--metric")
+
+
+def write(folder: Path, plan: Plan, done: Mapping[int, Row], metric: str, *, maximise: bool) -> dict[str, Any]:
+    """Write ``table.csv`` and ``summary.json``; returns the summary."""
+    rows = rows_of(plan, done)
+    write_table(folder / "table.csv", rows)
+    check_metric(metric, rows)
+    summary = summarise(plan, rows, metric, maximise=maximise)
+    write_json(folder / "summary.json", summary)
+    return summary
+
+
+def say(summary: Mapping[str, Any]) -> None:
+    """Print the points, best first by the metric that chooses, with their 95 % intervals."""
+    metric, points = summary["metric"], summary["points"]
+    sign = -1 if summary["maximise"] else 1
+    found = [point for point in points if point["metrics"].get(metric, {}).get("mean") is not None]
+    found.sort(key=lambda point: (point["finite"] < point["runs"], sign * point["metrics"][metric]["mean"]))
+    cell = lambda value: f"{value:.5g}" if isinstance(value, float) else str(value)
+    rows = []
+    for point in found[:SHOWN]:
+        own = point["metrics"][metric]
+        half = "" if own["sd"] is None else f"± {(own['high'] - own['low']) / 2:.2g}"
+        name = ", ".join(f"{path}={cell(value)}" for path, value in point["axes"].items()) or "all seeds"
+        rows.append((name, f"{own['mean']:.5g}", half, f"{point['finite']}/{point['runs']}"))
+    console.say("")
+    console.table(("point", metric, "95 %", "finite runs"), rows)
+    if len(points) > len(rows):
+        console.say(f"and {len(points) - len(rows)} more points")
+    console.say("")
+
+
+def read_table(path: Path) -> list[dict[str, Any]]:
+    """The rows of a table, numbers as numbers."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return [{name: _value(text) for name, text in row.items()} for row in csv.DictReader(file)]
+
+
+def _value(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

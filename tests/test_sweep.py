@@ -1,0 +1,347 @@
+"""Sweeps beside single runs: the same parameters, whatever the form; frozen members; killed and continued sweeps."""
+
+import copy
+import csv
+import functools
+import json
+import logging
+import re
+from collections import Counter
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from aejax import build, cli, config, experiment
+from aejax.errors import UserError
+from aejax.evaluate import on_device
+from aejax.sweep import axes, engines, markers, plan, work
+from aejax.sweep.training import StoppedSweepError
+
+SMALL = (
+    "data.name=bars",
+    "data.rows=120",
+    "model.code=3",
+    "train.steps=60",
+    "train.batch_size=16",
+    "train.evaluate_every=20",
+    "train.checkpoint_every=1000",
+    "report.figures=false",
+)
+GRID = ("terms.sparsity.weight=[0.01,0.3,1.0]", "seed=[3,8]")
+TOLERANCE = 1e-5
+
+
+def planned(*specs, folds=None, overrides=(), spec="lecture/sparse_l1"):
+    return plan.make(spec, [*SMALL, *overrides], axes.collect({}, specs), folds)
+
+
+@functools.cache
+def compiled_step(static):
+    """One step of a run, and its start, compiled once for all members of equal static setting."""
+    config = {"seed": 0, **json.loads(static)}
+    dataset = build.load_data(config["data"])
+    parts = build.build(config, dataset)
+    return jax.jit(parts.run.init), jax.jit(partial(parts.run.advance, n=1)), on_device(dataset.train, dataset)
+
+
+def alone(member, steps=None):
+    """The parameters of one member, by a plain loop of single steps."""
+    parts = build.build(member.config, build.load_data(member.config["data"]))
+    zeros = copy.deepcopy(member.config)
+    for section in plan.SWEPT_SECTIONS:
+        zeros[section] = halved(zeros[section])
+    init, advance, rows = compiled_step(json.dumps({k: v for k, v in zeros.items() if k != "seed"}))
+    state = init(parts.key, parts.hparams)
+    for _ in range(member.config["train"]["steps"] if steps is None else steps):
+        state, _ = advance(state, parts.key, parts.hparams, rows)
+    return jax.device_get(state.params)
+
+
+def halved(section):
+    """The section with ½ for every number that is traced."""
+    mark = lambda v: halved(v) if isinstance(v, dict) else 0.5 if type(v) is float else v
+    return {name: mark(value) for name, value in section.items()}
+
+
+def stacked_params(folder):
+    from aejax import checkpoint
+
+    return checkpoint.restore_flat(folder / "params")
+
+
+def flat(params):
+    from aejax.leaves import named_arrays
+
+    return named_arrays(params)
+
+
+def distance(found, member, wanted):
+    """The largest difference of a leaf, relative to its largest value."""
+    return max(np.abs(found[name][member] - leaf).max() / np.abs(leaf).max() for name, leaf in flat(wanted).items())
+
+
+def train(tmp_path, made, options):
+    """Every block of a plan: the members, their results and their stacked parameters."""
+    found = []
+    for group in made.groups:
+        prepared = work.prepare(group[0].config, made.folds)
+        for block in engines.cost(group, prepared, options).blocks:
+            results = work.work(block, prepared, options, tmp_path / block.id)
+            found.append((block.members, results, stacked_params(tmp_path / block.id)))
+    return found
+
+
+@pytest.fixture(scope="module")
+def grid():
+    made = planned(*GRID)
+    return made, [alone(member) for member in made.members]
+
+
+@pytest.mark.parametrize("strategy", ["vmap", "map"])
+def test_members_are_what_single_runs_are(tmp_path, grid, strategy):
+    made, wanted = grid
+    ((members, results, params),) = train(tmp_path, made, work.Options(strategy=strategy))
+    assert [member.number for member in members] == sorted(range(6), key=lambda n: (n % 2, n // 2))
+    for place, member in enumerate(members):
+        assert distance(params, place, wanted[member.number]) < TOLERANCE
+        assert (results[place]["status"], results[place]["step"]) == ("finished", 60)
+    spread = np.ptp(params["encoder/layer0/kernel"], axis=0).max()
+    assert spread > 100 * TOLERANCE, "the members are all alike"
+
+
+def test_exact_members_have_the_digest_of_their_runs_and_their_metrics(tmp_path, grid):
+    made, wanted = grid
+    ((members, results, params),) = train(tmp_path / "sweep", made, work.Options(exact=True))
+    for place in (0, 4):
+        summary = experiment.run(members[place].config, tmp_path / f"run{place}")
+        assert results[place]["parameters_digest"] == summary["parameters_digest"]
+        for split, metrics in summary["metrics"].items():
+            for name, value in metrics.items():
+                assert results[place]["metrics"][f"{split}/{name}"] == value
+        with open(tmp_path / f"run{place}" / "metrics.csv") as file:
+            last = list(csv.DictReader(file))[-1]
+        for name in ("loss", "reconstruction", "sparsity"):
+            assert results[place]["metrics"][f"train/{name}"] == pytest.approx(float(last[f"train_{name}"]), rel=1e-6)
+            told = results[place]["metrics"][f"validation/{name}"]
+            assert told == pytest.approx(float(last[f"validation_{name}"]), rel=1e-6)
+    assert distance(params, 0, wanted[members[0].number]) < TOLERANCE
+
+
+BREAKING = ("optimizer.learning_rate=[0.01,1e25]", "seed=[3]")
+BY_SGD = (
+    "optimizer={'name': 'sgd', 'learning_rate': 0.1, 'schedule': {'name': 'constant'}}",
+    "terms.sparsity.weight=0.01",
+)
+
+
+@pytest.mark.parametrize("options", [{"strategy": "vmap"}, {"strategy": "map"}, {"exact": True}], ids=str)
+def test_a_member_that_breaks_is_frozen_before_that_step_and_the_others_go_on(tmp_path, options):
+    made = planned(*BREAKING, overrides=[*BY_SGD, "model.activation=linear", "model.output=linear", *SQUARED])
+    ((members, results, params),) = train(tmp_path, made, work.Options(**options))
+    calm, broken = results
+    assert (calm["status"], calm["step"]) == ("finished", 60)
+    assert distance(params, 0, alone(members[0])) < TOLERANCE
+    assert broken["status"] == "not finite"
+    assert 1 <= broken["step"] < 60
+    assert distance(params, 1, alone(members[1], broken["step"])) < TOLERANCE
+    after = alone(members[1], broken["step"] + 2)
+    assert not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(after))
+    assert all(np.isfinite(leaf[1]).all() for leaf in params.values())
+    assert np.isfinite(calm["metrics"]["validation/mse"])
+
+
+SQUARED = ("terms.reconstruction.name=reconstruction.squared_error",)
+
+
+@pytest.mark.parametrize("options", [{"strategy": "vmap"}, {"exact": True}], ids=str)
+def test_each_member_stops_early_where_its_run_does(tmp_path, options):
+    made = planned(
+        "optimizer.learning_rate=[0.003,0.5]", overrides=["train.patience=2", "train.evaluate_every=5", "seed=1"]
+    )
+    ((members, results, _),) = train(tmp_path / "sweep", made, work.Options(**options))
+    assert [result["status"] for result in results] == ["finished", "stopped early"]
+    for place, member in enumerate(members):
+        summary = experiment.run(member.config, tmp_path / f"run{place}")
+        assert results[place]["step"] == summary["timing"]["steps"]
+        found = results[place]["metrics"]["test/mse"]
+        assert found == pytest.approx(summary["metrics"]["test"]["mse"], rel=1e-4)
+        if options.get("exact"):
+            assert results[place]["parameters_digest"] == summary["parameters_digest"]
+
+
+def test_a_block_that_is_stopped_goes_on_to_the_same_bits_and_is_done_once(tmp_path):
+    made = planned(*GRID, overrides=["train.patience=50", "train.evaluate_every=10"])
+    prepared, options = work.prepare(made.groups[0][0].config, None), work.Options(strategy="vmap")
+    (block,) = engines.cost(made.groups[0], prepared, options).blocks
+    straight = work.work(block, prepared, options, tmp_path / "straight")
+    asks = iter([False] * 4 + [True] * 100)
+    with pytest.raises(StoppedSweepError):
+        work.work(block, prepared, options, tmp_path / "cut", lambda: next(asks))
+    assert markers.read_marker(tmp_path / "cut") is None
+    seen = []
+    again = work.work(block, prepared, options, tmp_path / "cut", show=lambda step, loss: seen.append(step))
+    assert 0 < seen[0] - 10 < 60
+    assert [r["parameters_digest"] for r in again] == [r["parameters_digest"] for r in straight]
+    assert [r["metrics"] for r in again] == [r["metrics"] for r in straight]
+    marker = (tmp_path / "cut" / "done.json").read_bytes()
+    assert work.work(block, None, options, tmp_path / "cut") == again, "it was trained again"
+    (tmp_path / "cut" / "done.json").write_bytes(marker.replace(b'"step": 60', b'"step": 61'))
+    assert markers.read_marker(tmp_path / "cut") is None
+
+
+def test_groups_are_those_of_equal_static_setting_and_their_blocks_hold_each_member_once():
+    made = planned("model.code=[2,3]", "terms.sparsity.weight=log(0.01,1,5)", "seed=0:3")
+    assert [len(group) for group in made.groups] == [15, 15]
+    assert {member.config["model"]["code"] for member in made.groups[0]} == {2}
+    for most in (1, 2, 4, 7, 15, 99):
+        for multiple in (1, 2, 3, 4):
+            blocks = plan.blocks(made.groups[0], most, multiple)
+            numbers = [member.number for block in blocks for member in block.members]
+            assert sorted(numbers) == sorted(member.number for member in made.groups[0])
+            assert len({block.places.shape for block in blocks}) == 1
+            for block in blocks:
+                assert len(block.members) <= most
+                assert set(block.places.reshape(-1)) == set(range(len(block.members)))
+                for stream, row in zip(block.streams, block.places, strict=True):
+                    assert {block.members[place].config["seed"] for place in row} == {stream[0]}
+                if block.places.size >= 2 * multiple:
+                    assert block.places.shape[0] % multiple == 0 or block.places.shape[1] % multiple == 0
+
+
+def test_zipped_seeds_of_unequal_settings_still_train_right(tmp_path):
+    pairs = axes.make(("seed", "terms.sparsity.weight"), ([1, 1, 2], [0.01, 0.3, 0.3]))
+    made = plan.make("lecture/sparse_l1", SMALL, [pairs])
+    ((members, _, params),) = train(tmp_path, made, work.Options(strategy="vmap"))
+    for place, member in enumerate(members):
+        assert distance(params, place, alone(member)) < TOLERANCE
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_folds_hold_out_every_row_once_and_train_as_one_program(tmp_path, caplog, count):
+    made = planned("terms.sparsity.weight=[0.01,0.3]", folds=count, overrides=["data.rows=121", "data.test=0.1"])
+    options = work.Options(strategy="vmap")
+    prepared = work.prepare(made.groups[0][0].config, count)
+    held_out = np.concatenate([dataset.validation.x for dataset in prepared.datasets]).reshape(109, -1)
+    whole = build.load_data({**made.base["data"], "validation": 0.0}).train.x.reshape(109, -1)
+    assert sorted(map(bytes, held_out)) == sorted(map(bytes, whole))
+    for dataset in prepared.datasets:
+        used = Counter(map(bytes, dataset.train.x)) + Counter(map(bytes, dataset.validation.x))
+        assert used <= Counter(map(bytes, whole))
+        assert len(dataset.train.x) == 109 - -(-109 // count)
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        ((members, _, params),) = train(tmp_path, made, options)
+    compiled = [r.getMessage() for r in caplog.records if "Finished XLA compilation of jit(advance)" in r.getMessage()]
+    assert len(compiled) == 1
+    assert len(members) == 2 * count
+    for place in (0, 2 * count - 1):
+        member = members[place]
+        dataset = prepared.datasets[member.fold]
+        parts = build.build(member.config, dataset)
+        rows, state = on_device(dataset.train, dataset), jax.jit(parts.run.init)(parts.key, parts.hparams)
+        state, _ = jax.jit(partial(parts.run.advance, n=60))(state, parts.key, parts.hparams, rows)
+        assert distance(params, place, state.params) < TOLERANCE
+
+
+def test_a_budget_cuts_a_group_into_blocks_of_one_shape(tmp_path, caplog):
+    made = planned("terms.sparsity.weight=log(0.01,1,5)", "seed=0:2")
+    prepared = work.prepare(made.groups[0][0].config, None)
+    whole = engines.cost(made.groups[0], prepared, work.Options(budget=10**9))
+    assert len(whole.blocks) == 1
+    options = work.Options(strategy="vmap", budget=whole.shared + 4 * whole.member)
+    assert [len(block.members) for block in engines.cost(made.groups[0], prepared, options).blocks] == [4, 4, 2]
+    with pytest.raises(UserError, match=r"--memory-budget: .* too small .* allowed: "):
+        engines.cost(made.groups[0], prepared, work.Options(budget=whole.shared))
+
+
+def test_the_estimate_of_memory_is_near_what_the_compiler_says():
+    made = planned("terms.sparsity.weight=log(0.01,1,16)", overrides=["model.code=64", "train.batch_size=96"])
+    prepared = work.prepare(made.groups[0][0].config, None)
+    found = engines.cost(made.groups[0], prepared, work.Options())
+    parts = prepared.parts
+    state = jax.jit(parts.run.init)(parts.key, parts.hparams)
+    sizes = [leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves((state.params, state.opt_state))]
+    assert 2 * sum(sizes) < found.member
+    rows = on_device(prepared.datasets[0].train, prepared.datasets[0])
+    many = jax.tree.map(lambda leaf: jnp.stack([leaf] * 16), (state.params, state.opt_state))
+    weights = jnp.linspace(0.01, 1, 16)
+
+    def step(own, weight):
+        hparams = {**parts.hparams, "terms": {**parts.hparams["terms"]}}
+        hparams["terms"]["sparsity"] = {"weight": weight}
+        return parts.run.advance(type(state)(*own, jnp.int32(0)), parts.key, hparams, rows, 1)[0]
+
+    told = jax.jit(jax.vmap(step)).lower(many, weights).compile().memory_analysis()
+    measured = (told.temp_size_in_bytes + told.argument_size_in_bytes + told.output_size_in_bytes) / 16
+    assert measured / 3 < found.member < measured * 3
+
+
+def command(tmp_path, *options, sets=SMALL, workdir="sweep"):
+    words = [word for text in sets for word in ("--set", text)]
+    return cli.main(["sweep", "lecture/sparse_l1", *words, "--workdir", str(tmp_path / workdir), *options])
+
+
+WRONG = {
+    "unknown 'terms.sparsity.wait' (did you mean": ["--axis", "terms.sparsity.wait=[1]"],
+    "unknown 'optimiser.learning_rate'": ["--axis", "optimiser.learning_rate=[1]"],
+    "wait": ["--axis", "terms.sparsity.wait=[1.0]"],
+    "has no values": ["--axis", "seed=[]"],
+    "two axes name this field": ["--axis", "seed=[1]", "--axis", "seed=[2]"],
+    "there is no axis": [],
+    "optimizer.learning_rate: expected": ["--axis", "optimizer.learning_rate=[0.1,-1.0]"],
+    "too small": ["--axis", "seed=0:2", "--memory-budget", "1kB"],
+    "expected an amount": ["--axis", "seed=0:2", "--memory-budget", "much"],
+    "chosen on validation rows alone": ["--axis", "seed=0:2", "--metric", "test/mse"],
+    "--folds 1": ["--axis", "seed=0:2", "--folds", "1"],
+    "there are 96 rows": ["--axis", "seed=0:2", "--folds", "1000"],
+    "--devices 0": ["--axis", "seed=0:2", "--devices", "0"],
+    "--exact": ["--axis", "seed=0:2", "--exact", "--strategy", "map"],
+    "model: is a group": ["--axis", "model=[1]"],
+}
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_a_mistake_costs_one_line_and_nothing_else(tmp_path, capsys, words):
+    assert command(tmp_path, *WRONG[words]) == 2
+    told = capsys.readouterr().err
+    assert re.search(re.escape(words), told) or words.split()[0] in told
+    assert told.count("\n") == 1
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_a_dry_run_counts_and_trains_nothing(tmp_path, capsys):
+    options = ["--axis", "model.code=[2,3]", "--axis", "seed=0:4", "--dry-run"]
+    assert command(tmp_path, *options) == 0
+    told = capsys.readouterr().out
+    assert "8 runs in 2 groups" in told
+    assert "2 compiles" in told
+    assert "model.code=3: 4 runs, about" in told
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_a_sweep_from_the_command_line_leaves_a_table_and_a_summary(tmp_path, capsys):
+    options = ["--axis", "terms.sparsity.weight=[0.01,1.0]", "--axis", "seed=0:3", "--strategy", "vmap"]
+    assert command(tmp_path, *options) == 0
+    with open(tmp_path / "sweep" / "table.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["terms.sparsity.weight"], row["seed"]) for row in rows] == [
+        (weight, str(seed)) for weight in ("0.01", "1.0") for seed in range(3)
+    ]
+    assert {"validation/mse", "test/mse", "train/loss", "status", "step"} <= rows[0].keys()
+    summary = json.loads((tmp_path / "sweep" / "summary.json").read_text())
+    for point, start in zip(summary["points"], (0, 3), strict=True):
+        values = np.array([float(row["test/mse"]) for row in rows[start : start + 3]])
+        assert point["metrics"]["test/mse"]["mean"] == pytest.approx(values.mean())
+        assert point["metrics"]["test/mse"]["sd"] == pytest.approx(values.std(ddof=1))
+    means = [point["metrics"]["validation/mse"]["mean"] for point in summary["points"]]
+    assert summary["best"] == int(np.argmin(means))
+    before = (tmp_path / "sweep" / "table.csv").read_bytes()
+    capsys.readouterr()
+    assert command(tmp_path, *options) == 0
+    assert "6 of 6 runs are done" in capsys.readouterr().out
+    assert (tmp_path / "sweep" / "table.csv").read_bytes() == before
+    assert command(tmp_path, *options[:2]) == 2
+    assert "holds another sweep" in capsys.readouterr().err
+    assert config.load("lecture/sparse_l1", SMALL)["seed"] == 0
