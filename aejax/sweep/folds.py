@@ -125,13 +125,27 @@ def _of_stream(whole: Rows, own: Mapping[str, Any]) -> Rows:
     )
 
 
+@jax.tree_util.register_pytree_node_class
 class Chosen:
     """Chosen rows of an array, looked up when a batch of them is asked for; what `Rows` needs of an array."""
 
     def __init__(self, whole: jax.Array, index: jax.Array) -> None:
         self.whole, self.index = whole, index
-        self.shape = (index.shape[0], *whole.shape[1:])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As the chosen rows would have as an array."""
+        return (self.index.shape[0], *self.whole.shape[1:])
 
     def __getitem__(self, places: Any) -> jax.Array:
         """Rows of the chosen ones."""
         return self.whole[self.index[places]]
+
+    def tree_flatten(self) -> tuple[tuple[jax.Array, jax.Array], None]:
+        """For JAX."""
+        return (self.whole, self.index), None
+
+    @classmethod
+    def tree_unflatten(cls, _: None, leaves: tuple[jax.Array, jax.Array]) -> "Chosen":
+        """For JAX."""
+        return cls(*leaves)
