@@ -121,14 +121,14 @@ def command_run(arguments: argparse.Namespace) -> int:
     if arguments.print_config:
         print(configs.dumps(config), end="", flush=True)
         return 0
-    from aejax import compilation, config_files, console, experiment, workdir
+    from aejax import compilation, config_files, console, experiment, interruption, workdir
 
     if not arguments.no_compile_cache:
         compilation.enable_cache()
     folder = arguments.workdir or workdir.fresh(config_files.find(arguments.config)[0].stem)
     try:
         summary = experiment.run(config, folder)
-    except experiment.InterruptedRunError as stop:
+    except interruption.InterruptedRunError as stop:
         return complain(str(stop), 130)
     console.results(summary)
     console.say("")

@@ -1,10 +1,8 @@
 """A run from its config to its folder: train, evaluate, draw; interrupted runs go on where they were."""
 
 import math
-import signal
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -20,14 +18,12 @@ from aejax.components import resolve
 from aejax.errors import UserError
 from aejax.evaluate import make_losses, on_device
 from aejax.files import write_json
+from aejax.interruption import InterruptedRunError, asked_to_stop
+from aejax.report import tensorboard
 from aejax.train import Rows
 from aejax.types import Dataset, Params, State
 
 EVALUATION_STREAM = 4
-
-
-class InterruptedRunError(Exception):
-    """The run was asked to stop; its folder holds all that was done."""
 
 
 def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -53,7 +49,7 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         console.say(f"{folder}: this run is finished")
         return workdir.read_json(folder / "summary.json")
     if config["report"]["tensorboard"]:
-        import_tensorboard()
+        tensorboard.import_writer()
     dataset = load_data(config["data"])
     parts = build(config, dataset)
     check_task(config["task"], dataset)
@@ -138,7 +134,7 @@ def fit(
     compile_seconds = time.perf_counter() - started
     measure = _measurer(parts, dataset)
     metrics = workdir.read_metrics(folder, until=begun)
-    writer = tensorboard_writer(folder) if config["report"]["tensorboard"] else None
+    writer = tensorboard.open_writer(folder) if config["report"]["tensorboard"] else None
     seconds_before, step = kept.train_seconds, begun
 
     def save() -> None:
@@ -152,7 +148,7 @@ def fit(
 
     stops = (settings["evaluate_every"], settings["checkpoint_every"])
     chunks = train.fit(advance, state, parts.key, parts.hparams, rows, steps=settings["steps"], stops=stops)
-    with console.progress(settings["steps"], begun) as show, _asked_to_stop() as asked:
+    with console.progress(settings["steps"], begun) as show, asked_to_stop() as asked:
         while step < settings["steps"] and not _enough(kept, settings["patience"]):
             try:
                 chunk = next(chunks)
@@ -166,7 +162,7 @@ def fit(
                 row = {"step": step} | _means(kept) | measure(state.params, step / settings["steps"])
                 metrics.append(row)
                 workdir.write_metrics(folder, metrics)
-                _to_tensorboard(writer, row)
+                tensorboard.write(writer, row)
                 if settings["patience"] is not None:
                     best = _judge(kept, row["validation_loss"], state.params, best)
             if step % settings["checkpoint_every"] == 0 or step == settings["steps"] or asked():
@@ -243,51 +239,3 @@ def _enough(kept: Progress, patience: int | None) -> bool:
 def _kept(folder: Path) -> str:
     steps = checkpoint.steps(folder / workdir.CHECKPOINTS)
     return f"the checkpoint of step {steps[-1]} is kept" if steps else "no checkpoint had been saved"
-
-
-@contextmanager
-def _asked_to_stop() -> Iterator[Any]:
-    """Let SIGINT and SIGTERM end the run after the current chunk; a second one ends it at once."""
-    asked, before = [], {}
-
-    def ask(number: int, frame: Any) -> None:
-        asked.append(number)
-        signal.signal(number, before[number])
-
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, ask)
-    except ValueError:  # not the main thread: signals are somebody else's
-        pass
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def import_tensorboard() -> Any:
-    """TensorBoard's event writer.
-
-    Raises:
-        UserError: the package that writes them is not installed.
-    """
-    try:
-        from tensorboardX import SummaryWriter
-    except ModuleNotFoundError:
-        raise UserError(
-            "report.tensorboard: needs a package; install it with: pip install 'aejax[tensorboard]'"
-        ) from None
-    return SummaryWriter
-
-
-def tensorboard_writer(folder: Path) -> Any:
-    """A writer of TensorBoard event files into the run's folder."""
-    return import_tensorboard()(str(folder / "tensorboard"))
-
-
-def _to_tensorboard(writer: Any, row: Mapping[str, float]) -> None:
-    if writer is not None:
-        for name, value in row.items():
-            if name != "step":
-                writer.add_scalar(name.replace("_", "/", 1), value, int(row["step"]))

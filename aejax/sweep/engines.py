@@ -9,7 +9,7 @@ import jax
 from aejax import config as configs
 from aejax import console, workdir
 from aejax.errors import UserError
-from aejax.experiment import _asked_to_stop
+from aejax.interruption import asked_to_stop
 from aejax.files import write_json
 from aejax.sweep import memory, results
 from aejax.sweep.markers import PARTS, finished
@@ -105,7 +105,7 @@ def run(
         write_json(folder / "sweep.json", _identity(plan, options))
     if len(plan.members) > sum(map(len, groups)):
         console.say(f"{folder}: {len(plan.members) - sum(map(len, groups))} of {len(plan.members)} runs are done")
-    with _asked_to_stop() as asked:
+    with asked_to_stop() as asked:
         for number, group in enumerate(groups):
             prepared = prepare(group[0].config, plan.folds)
             for block in cost(group, prepared, options).blocks:
