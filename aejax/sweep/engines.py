@@ -9,8 +9,8 @@ import jax
 from aejax import config as configs
 from aejax import console, workdir
 from aejax.errors import UserError
-from aejax.interruption import asked_to_stop
 from aejax.files import write_json
+from aejax.interruption import asked_to_stop
 from aejax.sweep import memory, results
 from aejax.sweep.markers import PARTS, finished
 from aejax.sweep.plan import Block, Member, Plan, blocks
