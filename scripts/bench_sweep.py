@@ -1,0 +1,176 @@
+"""Sweeps beside sequential PyTorch: many learning rates of one autoencoder, as one program and one after the other.
+
+    pip install torch
+    python scripts/bench_sweep.py                      # both nets, 64 settings
+    python scripts/bench_sweep.py --net 36-16-2 --picture sweep.png
+
+Both sides run in this process, in turns; ratios are taken turn by turn and the median is printed. The PyTorch side is
+a hand-written loop: rows shuffled once an epoch, contiguous slices, fused Adam, one thread or two, whichever is
+faster; of its settings a few are trained in each turn and their time is scaled, as each takes equally long. The aejax
+side is the product's own block of a sweep, compiled afresh in each turn. Values are random: speed does not depend on
+what they show.
+"""
+
+import argparse
+import itertools
+import os
+import platform
+import statistics
+import sys
+import time
+
+NETS = {"36-16-2": (36, (16,), 2, 2000, 32, 4435), "784-32": (784, (), 32, 1000, 128, 60_000)}
+"""Values of a row, widths, code, steps, rows of a batch, rows of the data."""
+
+
+def data_of(net):
+    import numpy as np
+
+    features, _, _, _, _, rows = NETS[net]
+    return np.random.default_rng(0).integers(0, 256, (rows, features), dtype=np.uint8)
+
+
+def aejax_side(net, settings, strategy):
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    from aejax import losses, optimizers, schedules, train
+    from aejax.data import corrupt
+    from aejax.losses import reconstruction
+    from aejax.models import dense
+    from aejax.sweep import programs, strategies, training
+    from aejax.types import Range
+
+    features, widths, code, steps, batch, _ = NETS[net]
+    rows = train.Rows(jnp.asarray(data_of(net)), None, jnp.float32(0), jnp.float32(1 / 255))
+    members = training.Members(np.arange(settings)[None])
+    rates = np.geomspace(1e-4, 1e-2, settings)
+    fixed = {"terms": {"reconstruction": {"weight": 1.0}}, "corruption": {}}
+    own = [{**fixed, "optimizer": {"learning_rate": r, "b1": 0.9, "b2": 0.999, "eps": 1e-8}} for r in rates]
+    swept = programs.stack_hparams(own, members.places)
+    keys = jax.vmap(jax.random.key)(np.zeros(1, np.uint32))
+    plain = {"steps": steps, "patience": None, "evaluate_every": steps, "checkpoint_every": steps}
+
+    def turn():
+        model = dense.multilayer((features,), widths=widths, code=code, activation="sigmoid", output="sigmoid")
+        objective = losses.compose({"reconstruction": reconstruction.cross_entropy})
+        adam = optimizers.build("adam", {}, schedules.constant)
+        kind = {"steps": steps, "batch_size": batch, "data_range": Range(0, 1)}
+        run = train.make_run(model, objective, corrupt.none, adam, **kind)
+        data = programs.Data(rows, (), lambda rows, _: rows)
+        shape, devices = members.places.shape, jax.devices()
+        form = lambda name: programs.compile_block(run, keys, swept, data, strategy=name, devices=devices, shape=shape)
+        started = time.perf_counter()
+        size = sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(model.init, jax.random.key(0))))
+        choice = strategies.choose(form, strategy, strategies.likely(size), steps)
+        jax.block_until_ready(choice.program.init())
+        prepared = time.perf_counter() - started
+        training.train_block(choice.program, members, plain, ("loss", "reconstruction"), lambda *_: 0.0)
+        return time.perf_counter() - started - prepared, prepared, choice.strategy
+
+    return turn
+
+
+def torch_side(net, threads, settings):
+    import torch
+
+    features, widths, code, steps, batch, rows = NETS[net]
+    data = torch.from_numpy(data_of(net))
+    cost = torch.nn.functional.binary_cross_entropy_with_logits
+
+    def train(rate):
+        torch.manual_seed(0)
+        sizes = [features, *widths, code, *reversed(widths), features]
+        layers = [torch.nn.Linear(a, b) for a, b in itertools.pairwise(sizes)]
+        chain = [part for layer in layers for part in (layer, torch.nn.Sigmoid())][:-1]
+        model = torch.nn.Sequential(*chain)
+        optimizer = torch.optim.Adam(model.parameters(), lr=rate, fused=True)
+        per_epoch = rows // batch
+        for step in range(steps):
+            place = step % per_epoch
+            if place == 0:
+                shuffled = data[torch.randperm(rows)]
+            x = shuffled[place * batch : (place + 1) * batch].float() / 255
+            loss = cost(model(x), x, reduction="sum") / batch
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+
+    def turn():
+        torch.set_num_threads(threads)
+        started = time.perf_counter()
+        for number in range(settings):
+            train(10 ** (-4 + 2 * number / settings))
+        return (time.perf_counter() - started) / settings
+
+    return turn
+
+
+def compare(net, arguments):
+    """Print the ratios of one net; seconds a setting of both sides, ours without and with the compile."""
+    ours = aejax_side(net, arguments.settings, arguments.strategy)
+    peers = [torch_side(net, threads, arguments.torch_settings) for threads in (1, 2)[: os.cpu_count()]]
+    turns = []
+    for _ in range(arguments.turns):
+        theirs = min(peer() for peer in peers) * arguments.settings
+        turns.append((*ours(), theirs))
+    warm = [theirs / train for train, _, _, theirs in turns]
+    cold = [theirs / (train + prepared) for train, prepared, _, theirs in turns]
+    middle = statistics.median
+    print(f"net {net}, {arguments.settings} settings, {NETS[net][3]} steps of {NETS[net][4]} rows, form {turns[0][2]}")
+    print(f"  PyTorch {middle([t[3] for t in turns]):.1f} s, aejax {middle([t[0] for t in turns]):.2f} s ", end="")
+    print(f"and {middle([t[1] for t in turns]):.2f} s to compile")
+    print(f"  without the compile {middle(warm):.1f} times faster (from {min(warm):.1f} to {max(warm):.1f})")
+    print(
+        f"  with a cold compile {middle(cold):.1f} times faster (from {min(cold):.1f} to {max(cold):.1f})", flush=True
+    )
+
+
+def picture(net, arguments):
+    """Draw the time a setting takes over the number of settings."""
+    import numpy as np
+
+    from aejax.report import sweep
+
+    counts = [2**power for power in range(9)]
+    found = [aejax_side(net, count, arguments.strategy)() for count in counts]
+    theirs = min(torch_side(net, threads, 1)() for threads in (1, 2)[: os.cpu_count()])
+    series = {
+        "aejax, compiled before": np.array([t[0] / count for t, count in zip(found, counts, strict=True)]),
+        "aejax, with the compile": np.array([(t[0] + t[1]) / count for t, count in zip(found, counts, strict=True)]),
+        "PyTorch, one after the other": np.full(len(counts), theirs),
+    }
+    for name, values in series.items():
+        print(f"{name}: {', '.join(f'{c}: {v:.3g} s' for c, v in zip(counts, values, strict=True))}")
+    path = sweep.time_per_setting(arguments.picture, counts, series, title=f"Time a setting takes, net {net}")
+    print(path)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--net", choices=NETS, help="one of the two; else both")
+    parser.add_argument("--settings", type=int, default=64)
+    parser.add_argument("--torch-settings", type=int, default=4, help="settings that PyTorch trains in a turn")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--strategy", choices=("auto", "vmap", "map"), default="auto")
+    parser.add_argument("--picture", metavar="FILE", help="draw time a setting from 1 to 256 settings, and stop")
+    arguments = parser.parse_args()
+    from aejax.sweep.command import split_processor
+
+    split_processor(None)
+    try:
+        import torch
+    except ModuleNotFoundError:
+        sys.exit("bench_sweep: PyTorch is the peer of this benchmark; install it with: pip install torch")
+    import jax
+
+    cores = len(jax.devices())
+    print(f"{platform.machine()}, {cores} cores, Python {platform.python_version()}, jax {jax.__version__}, ", end="")
+    print(f"torch {torch.__version__}")
+    for net in [arguments.net] if arguments.net else NETS:
+        picture(net, arguments) if arguments.picture else compare(net, arguments)
+
+
+if __name__ == "__main__":
+    main()
