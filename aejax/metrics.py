@@ -69,3 +69,24 @@ def _distances(points: np.ndarray, rows: slice) -> np.ndarray:
     found = squares[rows, None] + squares[None] - 2.0 * points[rows] @ points.T
     found[np.arange(len(found)), np.arange(rows.start, rows.stop)] = np.inf
     return found
+
+
+def linear_r2(code: np.ndarray, y: np.ndarray, new_code: np.ndarray, new_y: np.ndarray) -> np.ndarray:
+    """How much of some quantities a linear map of the code explains on rows it was not fitted to.
+
+    R²_k = 1 − Σ_j (y_jk − ŷ_jk)² / Σ_j (y_jk − ȳ_k)² over the new rows, ŷ the least-squares map, with a constant, from
+    `code` to `y`.
+
+    Args:
+        code: (m, d) codes that the map is fitted to.
+        y: (m, k) their quantities.
+        new_code: (l, d) codes of other rows.
+        new_y: (l, k) theirs.
+
+    Returns:
+        (k,) at most 1; negative where the mean of the new rows would say more.
+    """
+    with_one = lambda values: np.column_stack([values.astype(np.float64), np.ones(len(values))])
+    weights, *_ = np.linalg.lstsq(with_one(code), y.astype(np.float64), rcond=None)
+    errors = np.square(new_y - with_one(new_code) @ weights).sum(0)
+    return 1.0 - errors / np.square(new_y - new_y.mean(0, dtype=np.float64)).sum(0)

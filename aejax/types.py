@@ -35,11 +35,14 @@ class Split(NamedTuple):
             holds the mean of its column over the training rows.
         mask: (rows, *feature_shape) bool, True where a value was observed; None where all were.
         labels: (rows,) int32, an index into `Dataset.label_names`; None without labels.
+        coordinates: (rows, k) float32, where each row lies on the flat sheet it was made from, in the units of x;
+            None where nobody knows, as with all data that are not synthetic.
     """
 
     x: np.ndarray
     mask: np.ndarray | None = None
     labels: np.ndarray | None = None
+    coordinates: np.ndarray | None = None
 
 
 class Dataset(NamedTuple):

@@ -115,8 +115,8 @@ def _concatenate(a: Split, b: Split) -> Split:
         mask = None
     else:
         mask = np.concatenate([np.ones(s.x.shape, bool) if s.mask is None else s.mask for s in (a, b)])
-    labels = None if a.labels is None or b.labels is None else np.concatenate([a.labels, b.labels])
-    return Split(np.concatenate([a.x, b.x]), mask, labels)
+    join = lambda *parts: None if any(part is None for part in parts) else np.concatenate(parts)
+    return Split(join(a.x, b.x), mask, join(a.labels, b.labels), join(a.coordinates, b.coordinates))
 
 
 def _fill(train: Split, validation: Split, test: Split, names: tuple[str, ...]) -> tuple[Split, Split, Split]:

@@ -39,6 +39,11 @@ def swiss_roll(key: jax.Array, rows: int, *, noise: float | jax.Array = 0.0) -> 
     return x + noise * jax.random.normal(jitter, x.shape), jnp.stack([t, h], axis=1)
 
 
+def roll_length(t: np.ndarray) -> np.ndarray:
+    """The length of the spiral t (cos t, sin t) from its middle on: ∫₀ᵗ √(1 + τ²) dτ = ½ (t √(1 + t²) + arsinh t)."""
+    return 0.5 * (t * np.sqrt(1 + np.square(t)) + np.arcsinh(t))
+
+
 def s_curve(key: jax.Array, rows: int, *, noise: float | jax.Array = 0.0) -> tuple[jax.Array, jax.Array]:
     """A sheet bent into the letter S in three dimensions.
 
@@ -117,12 +122,14 @@ class _Made(NamedTuple):
     feature_names: tuple[str, ...] = ()
     bounds: tuple[float, float] | None = None
     label_names: tuple[str, ...] = ()
+    flat: Callable[[np.ndarray], np.ndarray] | None = None  # from what `make` returns second to `Split.coordinates`
 
 
 _SHEET = ("x", "y", "z")
 _MADE = {
-    "swiss_roll": _Made(swiss_roll, _SHEET),
-    "s_curve": _Made(s_curve, _SHEET),
+    # the angle t of the roll is no length along it, as that of the S is
+    "swiss_roll": _Made(swiss_roll, _SHEET, flat=lambda c: np.stack([roll_length(c[:, 0]), c[:, 1]], axis=1)),
+    "s_curve": _Made(s_curve, _SHEET, flat=lambda c: c),
     "bars": _Made(bars, bounds=(0, 1)),
     "clusters": _Made(clusters, tuple(f"x{i}" for i in range(8)), label_names=tuple(f"cluster {i}" for i in range(4))),
 }
@@ -153,9 +160,13 @@ def load_synthetic(name: str, rows: int | None, noise: float | None) -> Raw:
         if isinstance(noise, bool) or not isinstance(noise, int | float) or not 0 <= noise < float("inf"):
             raise UserError(f"data.noise: must be a number that is not negative; got {noise!r}")
         options["noise"] = noise
-    x, second = made.make(jax.random.key(0), rows, **options)
+    x, second = map(np.asarray, made.make(jax.random.key(0), rows, **options))
     return Raw(
-        train=Split(np.asarray(x), labels=np.asarray(second) if made.label_names else None),
+        train=Split(
+            x,
+            labels=second if made.label_names else None,
+            coordinates=made.flat(second).astype(np.float32) if made.flat else None,
+        ),
         test=None,
         kind="synthetic",
         licence="none needed",

@@ -1,0 +1,76 @@
+"""Distances along the data: lengths of shortest paths through the graph of nearest neighbours."""
+
+from typing import Any
+
+import numpy as np
+
+from aejax.bounds import Count
+from aejax.errors import UserError
+
+MOST_ROWS = 20_000  # 1.6 GB of distances
+
+
+def geodesics(x: np.ndarray, *, neighbours: Count = 10) -> dict[str, Any]:
+    """The length of the shortest path between any two rows, over edges from each row to its nearest neighbours.
+
+    An edge is as long as its ends are apart. Where the graph falls into pieces, the nearest rows of two pieces are
+    joined, for the fewest edges that make it whole. Validation rows are fewer than training rows, so theirs is a
+    coarser graph, and a term's validation value no measure of the training one.
+
+    Args:
+        x: (rows, n) scaled rows.
+        neighbours: of each row; all of them where there are fewer.
+
+    Returns:
+        ``distance``: (rows, rows) float32, symmetric, in the units of the scaled data.
+
+    Raises:
+        UserError: the distances of so many rows would not fit in memory.
+
+    References:
+        Tenenbaum, de Silva & Langford 2000, A global geometric framework for nonlinear dimensionality reduction.
+    """
+    if len(x) > MOST_ROWS:
+        raise UserError(
+            f"graph.geodesics: {len(x)} rows have too many distances; "
+            f"allowed: at most {MOST_ROWS} (data.rows, or a larger data.test)"
+        )
+    if len(x) < 2:
+        return {"distance": np.zeros((len(x), len(x)), np.float32)}
+    from scipy.sparse.csgraph import shortest_path
+    from sklearn.neighbors import NearestNeighbors
+
+    x = np.asarray(x, np.float64)
+    finder = NearestNeighbors(n_neighbors=min(neighbours, len(x) - 1)).fit(x)
+    lengths, ends = finder.kneighbors()
+    starts = np.repeat(np.arange(len(x)), lengths.shape[1])
+    edges = whole(x, starts, ends.ravel(), lengths.ravel())
+    return {"distance": shortest_path(edges, method="D", directed=False).astype(np.float32)}
+
+
+def whole(x: np.ndarray, starts: np.ndarray, ends: np.ndarray, lengths: np.ndarray) -> Any:
+    """The sparse graph of these edges, with the shortest edges between its pieces that make it one piece."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
+    from scipy.spatial.distance import cdist
+
+    tiny = np.finfo(np.float64).tiny  # rows in the same place: an edge of length 0 would be none
+    graph = lambda s, e, d: csr_array((np.maximum(d, tiny), (s, e)), shape=(len(x), len(x)))
+    edges = graph(starts, ends, lengths)
+    count, piece = connected_components(edges, directed=False)
+    if count == 1:
+        return edges
+    gaps, links = np.zeros((count, count)), {}
+    for a in range(count):
+        for b in range(a + 1, count):
+            one, other = np.flatnonzero(piece == a), np.flatnonzero(piece == b)
+            apart = cdist(x[one], x[other])
+            row, column = np.unravel_index(apart.argmin(), apart.shape)
+            gaps[a, b] = max(apart[row, column], tiny)
+            links[a, b] = (one[row], other[column], apart[row, column])
+    chosen = [links[pair] for pair in zip(*minimum_spanning_tree(gaps).nonzero(), strict=True)]
+    more = (
+        np.concatenate([old, np.array(new)])
+        for old, new in zip((starts, ends, lengths), zip(*chosen, strict=True), strict=True)
+    )
+    return graph(*more)
