@@ -1,0 +1,117 @@
+"""Runs of a few steps, for the tests of the command line: in this process, or in one that can be killed."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+from jax.experimental.compilation_cache import compilation_cache
+
+from aejax import cli
+
+ROOT = Path(__file__).parent.parent
+MULTILAYER = "lecture/multilayer"
+
+# 60 rows of 8 numbers, 45 of them to train on; a net of 8-3-2-3-8; 4 steps.
+TINY = {
+    "data.name": "clusters",
+    "data.rows": "60",
+    "model.widths": "(3,)",
+    "model.code": "2",
+    "train.steps": "4",
+    "train.batch_size": "16",
+    "train.evaluate_every": "2",
+    "train.checkpoint_every": "2",
+    "report.figures": "false",
+}
+
+
+@contextmanager
+def quick_programs(folder: Path) -> Iterator[None]:
+    """Compile with few optimisations, and each program once in a session: these tests are not about speed."""
+    wanted = {
+        "jax_disable_most_optimizations": True,
+        "jax_compilation_cache_dir": str(folder),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    before = {name: jax.config.values[name] for name in wanted}
+    for settings in (wanted, before):
+        for name, value in settings.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()
+        if settings is wanted:
+            yield
+
+
+class Answer(NamedTuple):
+    """What a command came back with."""
+
+    code: int
+    out: str
+    err: str
+
+
+def arguments(settings: dict[str, str], config: str = MULTILAYER, workdir: Path | None = None) -> list[str]:
+    """``run CONFIG --workdir … --set …``."""
+    words = ["run", config, *(["--workdir", str(workdir)] if workdir else [])]
+    return words + [word for path, value in settings.items() for word in ("--set", f"{path}={value}")]
+
+
+def call(argv: Sequence[str], capsys) -> Answer:
+    """A command, run in this process."""
+    capsys.readouterr()
+    try:
+        code = cli.main(list(argv))
+    except SystemExit as stop:
+        code = stop.code
+    return Answer(code, *capsys.readouterr())
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Of a process that finds the package of this checkout, with a compile cache."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    own = {"PYTHONPATH": os.pathsep.join(paths), "AEJAX_COMPILE_CACHE": "on", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    return os.environ | own | changes
+
+
+def command(argv: Sequence[str]) -> list[str]:
+    """The `aejax` command with this interpreter."""
+    return [sys.executable, "-m", "aejax", *map(str, argv)]
+
+
+def execute(argv: Sequence[str], **changes: str) -> Answer:
+    """A command, run in a process of its own."""
+    done = subprocess.run(command(argv), env=environment(**changes), capture_output=True, text=True)
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def summary(folder: Path) -> dict:
+    """The summary of a finished run."""
+    return json.loads((folder / "summary.json").read_text())
+
+
+def digest(folder: Path) -> str:
+    """The digest of the parameters that a finished run kept."""
+    return summary(folder)["parameters_digest"]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def assert_refused(answer: Answer, *fragments: str) -> None:
+    """Exit code 2 and one line that says what is wrong; no traceback anywhere."""
+    assert answer.code == 2, answer
+    assert answer.err.startswith("aejax: "), answer.err
+    assert answer.err.count("\n") == 1, answer.err
+    assert answer.err.endswith("\n"), answer.err
+    assert "Traceback" not in answer.out + answer.err
+    for fragment in fragments:
+        assert fragment in answer.err, answer.err
