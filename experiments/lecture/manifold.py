@@ -35,4 +35,16 @@ def get_config():
 
 
 def variants():
-    return {"s_curve": {"data.name": "s_curve", "data.noise": 0.05}}
+    return {
+        "s_curve": {"data.name": "s_curve", "data.noise": 0.05},
+        "digits": {
+            "data": base().data.to_dict(),
+            "model": {"name": "dense.multilayer", "widths": (256, 128), "code": 10, "activation": "silu"},
+            "relations": {},
+            "terms": base().terms.to_dict(),
+            "corruption": {"name": "masking", "probability": 0.3},
+            "train.batch_size": 64,
+            "train.steps": 6000,
+            "task": {"name": "walk.evaluate", "walks": 200, "steps": 9},
+        },
+    }

@@ -20,11 +20,11 @@ def get_config():
     config.corruption = {"name": "gaussian", "scale": 0.3}
     config.optimizer = {
         "name": "adam",
-        "learning_rate": 4e-3,
+        "learning_rate": 1.2e-2,
         "schedule": {"name": "warmup_cosine", "warmup": 0.1, "final": 0.0},
     }
-    config.train.batch_size = 128
-    config.train.steps = 15000
+    config.train.batch_size = 256
+    config.train.steps = 20000
     config.train.evaluate_every = 500
     config.train.checkpoint_every = 5000
     config.task = {"name": "reduction.evaluate", "neighbours": 5, "folds": 5}
@@ -42,6 +42,5 @@ def variants():
     return {
         "paper": net | {"corruption.scale": 0.1},
         "contractive": net
-        | {"corruption": {"name": "none"}, "terms.contractive": {"name": "structure.contractive", "weight": 1e-3}},
-        "contractive_estimate": {"terms.contractive": {"name": "structure.contractive_estimate", "weight": 1e-3}},
+        | {"corruption.scale": 0.1, "terms.contractive": {"name": "structure.contractive", "weight": 1e-3}},
     }
