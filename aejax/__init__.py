@@ -9,16 +9,23 @@ from typing import Any
 __version__ = "0.1.0"
 
 _SUBMODULES = (
+    "apply",
+    "batches",
+    "build",
     "checkpoint",
     "config",
     "data",
     "errors",
+    "evaluate",
     "experiment",
     "losses",
     "metrics",
     "models",
     "optimizers",
+    "relations",
     "report",
+    "schedules",
+    "sweep",
     "tasks",
     "train",
     "types",
