@@ -53,7 +53,9 @@ def aejax_side(net, settings, strategy):
     plain = {"steps": steps, "patience": None, "evaluate_every": steps, "checkpoint_every": steps}
 
     def turn():
-        model = dense.multilayer((features,), widths=widths, code=code, activation="sigmoid", output="sigmoid")
+        own = {"widths": widths, "activation": "sigmoid"} if widths else {}
+        build = dense.multilayer if widths else dense.vanilla
+        model = build((features,), code=code, **own)
         objective = losses.compose({"reconstruction": reconstruction.cross_entropy})
         adam = optimizers.build("adam", {}, schedules.constant)
         kind = {"steps": steps, "batch_size": batch, "data_range": Range(0, 1)}

@@ -8,8 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from aejax.report import canvas
-from aejax.report.canvas import GREY, OKABE_ITO, PALE, SMALL, TEXT
+from aejax.report.canvas import OKABE_ITO, PALE, SMALL, TEXT
 from aejax.report.sweep_values import Point, is_logarithmic, mean_of, positions, tick, unique, wrapped
+
+FEW = 9
+"""Values of an axis that stand evenly apart, each with its name."""
+
+PAPER = {"facecolor": "white", "edgecolor": "none", "alpha": 0.9, "pad": 0.5}
 
 
 def heat_map(
@@ -74,15 +79,27 @@ def parallel_coordinates(
         own = [mean_of(point, metric) if axis == metric else point["axes"][axis] for point in points]
         values = unique(own)
         places = positions(values)
-        if axis != metric and is_logarithmic(values):
+        if axis != metric and len(values) <= FEW:
+            places = list(range(len(values)))
+        elif axis != metric and is_logarithmic(values):
             places = [math.log(place) for place in places]
         low, spread = min(places), max(max(places) - min(places), 1e-300)
         columns.append([(places[values.index(value)] - low) / spread for value in own])
         shown = sorted(range(len(values)), key=lambda i, p=places: p[i])
-        shown = shown if len(shown) <= 9 and axis != metric else [shown[0], shown[-1]]
+        shown = shown if len(shown) <= FEW and axis != metric else [shown[0], shown[-1]]
         for i in shown:
             at = (places[i] - low) / spread
-            plot.text(number - 0.02, at, tick(values[i]), ha="right", va="center", size=SMALL - 1, color=GREY)
+            plot.text(
+                number - 0.02,
+                at,
+                tick(values[i]),
+                ha="right",
+                va="center",
+                size=SMALL - 1,
+                color=GREY,
+                bbox=PAPER,
+                zorder=5,
+            )
         plot.axvline(number, color=PALE, linewidth=1, zorder=0)
     lines = np.array(columns).T
     rank = np.argsort(np.argsort(lines[:, -1] if least else -lines[:, -1])) / max(len(lines) - 1, 1)

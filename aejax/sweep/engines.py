@@ -116,7 +116,12 @@ def run(
                 if asked():
                     raise StoppedSweepError
     by_number = {member.number: done[member_id(member)] for member in plan.members}
-    return results.write(folder, plan, by_number, metric, maximise=maximise)
+    summary = results.write(folder, plan, by_number, metric, maximise=maximise)
+    if plan.base["report"]["figures"]:
+        from aejax.report import sweep as pictures
+
+        pictures.draw(folder / workdir.FIGURES, summary)
+    return summary
 
 
 def describe(plan: Plan, options: Options) -> Iterator[str]:

@@ -6,6 +6,7 @@ is written last.
 
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -143,6 +144,7 @@ def work(
     results = [_result(member, outcome, prepared) for member, outcome in pairs]
     timing["evaluate_seconds"] = time.perf_counter() - started
     write_marker(folder, {"results": results, "timing": timing})
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return results
 
 
