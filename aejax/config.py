@@ -251,8 +251,12 @@ def check_together(config: Mapping[str, Any]) -> None:
     """
     from aejax import optimizers
 
-    optimizers.check_nesterov(config["optimizer"])
+    optimizers.check_effective(config["optimizer"])
     optimizers.check_full_batch(config["optimizer"]["name"], config["train"]["batch_size"])
+    words = {value for term in config["terms"].values() for value in term.values() if isinstance(value, str)}
+    for name in config["relations"]:
+        if name not in words:
+            raise UserError(f"relations.{name}: no loss term reads it; allowed: leave it out, or name it in a term")
     if config["train"]["patience"] is not None and config["data"]["validation"] == 0:
         raise UserError("train.patience: there are no validation rows; allowed: None, or data.validation > 0")
 

@@ -135,14 +135,16 @@ def needs_line_search(name: str) -> bool:
     return name == "lbfgs"
 
 
-def check_nesterov(given: Mapping[str, Any]) -> None:
-    """Refuse Nesterov's look-ahead where there is no momentum to look ahead with.
+def check_effective(given: Mapping[str, Any]) -> None:
+    """Refuse what would be accepted and change nothing.
 
     Raises:
-        UserError: `nesterov` without `momentum`.
+        UserError: Nesterov's look-ahead without momentum, or LARS, which divides by the gradient's norm, with clipping.
     """
     if given.get("nesterov") and "momentum" in given and not given["momentum"]:
         raise UserError("optimizer.nesterov: has no effect without optimizer.momentum; allowed: false, or a momentum")
+    if given["name"] == "lars" and given["clip_norm"] is not None and given["trust_ratio_mask"] and not given["eps"]:
+        raise UserError("optimizer.clip_norm: has no effect on lars, which divides by the norm; allowed: none")
 
 
 def check_full_batch(name: str, batch_size: int | None) -> None:

@@ -1,0 +1,299 @@
+"""No field of a config is accepted and ignored: each one that is changed changes what comes out, or is refused.
+
+There is no field that only changes where things are written.
+"""
+
+import dis
+import json
+from inspect import signature
+from typing import Any, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from running import MULTILAYER, TINY, arguments, call, contents, quick_programs, summary
+
+from aejax import components, config, optimizers
+from aejax.bounds import NonNegative, Positive
+from aejax.build import build_model
+from aejax.types import Model
+
+# Every leaf of the resolved default config, and another value for it.
+CHANGES = {
+    "seed": "1",
+    "data.name": "swiss_roll",
+    "data.scaling": "standard",
+    "data.validation": "0.3",
+    "data.test": "0.4",
+    "data.split_seed": "1",
+    "data.label_column": "y",
+    "data.data_dir": "somewhere",
+    "data.rows": "70",
+    "data.noise": "0.5",
+    "model.name": "dense.vanilla",
+    "model.widths": "(4,)",
+    "model.code": "3",
+    "model.activation": "tanh",
+    "model.code_activation": "tanh",
+    "model.output": "linear",
+    "model.decoder_widths": "(4,)",
+    "model.tied": "true",
+    "relations": "{'geodesics': {'name': 'graph.geodesics'}}",
+    "terms.reconstruction.name": "reconstruction.squared_error",
+    "terms.reconstruction.weight": "2.0",
+    "corruption.name": "gaussian",
+    "optimizer.name": "adamax",
+    "optimizer.learning_rate": "1e-2",
+    "optimizer.clip_norm": "1e-3",
+    "optimizer.weight_decay": "0.1",
+    "optimizer.b1": "0.5",
+    "optimizer.b2": "0.5",
+    "optimizer.eps": "0.1",
+    "optimizer.eps_root": "0.1",
+    "optimizer.nesterov": "true",
+    "optimizer.schedule.name": "constant",
+    "optimizer.schedule.final": "0.5",
+    "train.steps": "5",
+    "train.batch_size": "8",
+    "train.evaluate_every": "3",
+    "train.patience": "1",
+    "train.checkpoint_every": "3",
+    "train.keep": "1",
+    "task.name": "reduction.evaluate",
+    "report.figures": "true",
+    "report.tensorboard": "true",
+}
+
+# A second net with what the first lacks, and another value for each field that is new.
+NOISY = {
+    **{path: value for path, value in TINY.items() if path != "model.widths"},
+    "model": "{'name': 'dense.vanilla', 'code': 2}",
+    "terms.sparsity": "{'name': 'sparsity.kl_bernoulli', 'weight': 0.1, 'target_rate': 0.1}",
+    "terms.sparsity.schedule": "{'name': 'linear', 'until': 0.8}",
+    "corruption": "{'name': 'salt_and_pepper', 'probability': 0.3}",
+    "optimizer.schedule": "{'name': 'warmup_cosine', 'warmup': 0.5}",
+    "optimizer.name": "rmsprop",
+}
+NOISY_CHANGES = {
+    "terms.sparsity.weight": "0.2",
+    "terms.sparsity.target_rate": "0.2",
+    "terms.sparsity.layer": "codes",
+    "terms.sparsity.schedule.initial": "0.5",
+    "terms.sparsity.schedule.until": "0.6",
+    "corruption.probability": "0.6",
+    "corruption.low": "0.2",
+    "corruption.high": "0.8",
+    "optimizer.schedule.warmup": "0.7",
+    "optimizer.schedule.final": "0.5",
+    "optimizer.decay": "0.5",
+    "optimizer.momentum": "0.5",
+    "optimizer.nesterov": "true",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick(tmp_path_factory):
+    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
+        yield
+
+
+def leaves(values: dict[str, Any], path: str = "") -> set[str]:
+    """The dotted paths of the values of a config; a group without any is one itself."""
+    found = set()
+    for name, value in values.items():
+        here = f"{path}{name}"
+        found |= leaves(value, f"{here}.") if isinstance(value, dict) and value else {here}
+    return found
+
+
+def fingerprint(settings: dict[str, str], folder, capsys) -> Any:
+    """All that a run leaves, without its config and its times; or the line with which it was refused."""
+    answer = call(arguments(settings, workdir=folder), capsys)
+    if answer.code:
+        assert answer.code == 2, answer
+        assert answer.err.count("\n") == 1, answer
+        return answer.err
+    found = summary(folder)
+    found.pop("timing")
+    # checkpoints are named after their contents, figures after what they show
+    return json.dumps(found), (folder / "metrics.csv").read_text(), sorted(contents(folder))
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory):
+    """The fingerprints of the two nets, made when first asked for."""
+    made = {}
+
+    def of(name, capsys):
+        if name not in made:
+            settings = {"tiny": TINY, "noisy": NOISY}[name]
+            made[name] = fingerprint(settings, tmp_path_factory.mktemp(name), capsys)
+            assert isinstance(made[name], tuple), made[name]
+        return made[name]
+
+    return of
+
+
+def test_every_leaf_is_walked():
+    resolved = config.load(MULTILAYER)
+    assert leaves(resolved) == set(CHANGES)
+    noisy = config.load(MULTILAYER, [f"{path}={value}" for path, value in NOISY.items()])
+    assert set(NOISY_CHANGES) <= leaves(noisy)
+
+
+@pytest.mark.parametrize("name", ["tiny", "noisy"])
+def test_the_same_config_gives_the_same(name, untouched, tmp_path, capsys):
+    settings = {"tiny": TINY, "noisy": NOISY}[name]
+    assert fingerprint(settings, tmp_path, capsys) == untouched(name, capsys)
+
+
+@pytest.mark.parametrize("path", CHANGES)
+def test_leaf(path, untouched, tmp_path, capsys):
+    assert fingerprint({**TINY, path: CHANGES[path]}, tmp_path, capsys) != untouched("tiny", capsys)
+
+
+@pytest.mark.parametrize("path", NOISY_CHANGES)
+def test_leaf_of_a_component(path, untouched, tmp_path, capsys):
+    changed = {**NOISY, path: NOISY_CHANGES[path]}
+    if path == "optimizer.nesterov":
+        assert "no effect without optimizer.momentum" in fingerprint(changed, tmp_path / "refused", capsys)
+        without = fingerprint({**NOISY, "optimizer.momentum": "0.5"}, tmp_path / "momentum", capsys)
+        assert fingerprint({**changed, "optimizer.momentum": "0.5"}, tmp_path / "both", capsys) != without
+    assert fingerprint(changed, tmp_path / "run", capsys) != untouched("noisy", capsys)
+
+
+def test_clipping_before_a_division_by_the_norm_is_refused(tmp_path, capsys):
+    settings = {**TINY, "optimizer.name": "lars", "optimizer.clip_norm": "1.0"}
+    assert "optimizer.clip_norm: has no effect on lars" in fingerprint(settings, tmp_path, capsys)
+
+
+def test_a_relation_that_no_term_reads_is_refused(tmp_path, capsys):
+    settings = {**TINY, "relations": CHANGES["relations"]}
+    assert "relations.geodesics: no loss term reads it" in fingerprint(settings, tmp_path, capsys)
+
+
+# The numbers of all optimisers, schedules and corruptions, without a run around them.
+
+
+def other(value: Any, annotation: Any) -> Any:
+    """Another value than a default."""
+    if type(value) is bool:
+        return not value
+    if type(value) is int:
+        return value + 1
+    if annotation in (NonNegative, Positive):
+        return 2 * value + 0.1
+    return value / 2 if value else 0.25
+
+
+def direction(name: str, arguments: dict[str, Any]) -> np.ndarray:
+    """Where an optimiser takes ten numbers in some steps, along gradients that change their signs and sizes."""
+    arguments = {key: value for key, value in arguments.items() if value is not None}
+    static = {key: value for key, value in arguments.items() if type(value) is not float}
+    hparams = {key: jnp.float32(value) for key, value in arguments.items() if key not in static}
+    optimizer = optimizers.build(name, static, lambda progress: progress + 1.0)
+    draw = np.random.default_rng(0)
+    pulls = jnp.asarray(draw.normal(size=(12, 10)) * draw.uniform(0.05, 2, size=(12, 1)), jnp.float32)
+    params = {"kernel": jnp.linspace(-2, 3, 10)}
+
+    @jax.jit
+    def step(params, state, pull, progress):
+        loss = lambda p: (pull * p["kernel"]).sum() + (jnp.arange(1, 11) * (p["kernel"] - 1) ** 4).sum() / 100
+        value, gradient = jax.value_and_grad(loss)(params)
+        rule = optax.with_extra_args_support(optimizer(hparams, progress))
+        updates, state = rule.update(gradient, state, params, value=value, grad=gradient, value_fn=loss)
+        return jax.tree.map(jnp.add, params, updates), state
+
+    state = optimizer(hparams, jnp.float32(0)).init(params)
+    for index, pull in enumerate(pulls):
+        params, state = step(params, state, pull, jnp.float32(index / 12))
+    return np.asarray(params["kernel"])
+
+
+@pytest.mark.parametrize("name", optimizers.NAMES)
+def test_every_number_of_an_optimiser_counts(name):
+    allowed = optimizers.parameters(name)
+    base = {key: 0.01 if key == "learning_rate" else p.default for key, p in allowed.items()}
+    if "momentum" in base:  # without it the look-ahead of nesterov is refused
+        base["momentum"] = 0.6
+    if name == "lbfgs":
+        base["memory_size"] = 2
+    if name == "lars":  # without it clip_norm is refused
+        base["eps"] = 0.1
+    before = direction(name, base)
+    assert np.isfinite(before).all()
+    for key, value in base.items():
+        changed = {**base, key: other(value, allowed[key].annotation)}
+        assert not np.array_equal(direction(name, changed), before), key
+
+
+def test_named_optimisers_decay_weights_as_optax_says():
+    for name, default in {"adamw": 1e-4, "lion": 1e-3, "adamaxw": 1e-4, "adam": None, "lamb": None}.items():
+        assert optimizers.parameters(name)["weight_decay"].default == default
+
+
+@pytest.mark.parametrize("home", ["aejax.schedules", "aejax.data.corrupt"])
+def test_every_number_of_a_schedule_or_corruption_counts(home):
+    given = {"scale": 0.3, "probability": 0.3, "warmup": 0.4}
+    for name, function in components.available(home).items():
+        allowed = components.parameters(function)
+        base = {key: given.get(key, p.default) for key, p in allowed.items()}
+        x = jnp.linspace(0, 0.95, 40)
+        place = lambda x=x: (x,) if home == "aejax.schedules" else (jax.random.key(0), x[:, None])
+        for key, value in base.items():
+            changed = {**base, key: other(value, allowed[key].annotation)}
+            same = np.array_equal(function(*place(), **base), function(*place(), **changed))
+            assert not same, f"{name}: {key}"
+
+
+@pytest.mark.parametrize(("name", "shape"), [("dense.vanilla", (8,)), ("conv.convolutional", (8, 8, 1))])
+def test_every_number_of_a_model_counts(name, shape):
+    function = components.resolve(name, "aejax.models", what="model.name")
+    base = {key: p.default for key, p in components.parameters(function).items()} | {"code": 3}
+    if "channels" in base:
+        base["channels"] = (2, 3)
+
+    def output(settings):
+        model: Model = build_model({"name": name, **settings}, shape)
+        x = jnp.linspace(0, 1, 2 * int(np.prod(shape))).reshape(2, -1)
+        both = jax.jit(lambda key: model.decode(p := model.init(key), model.encode(p, x)))
+        return np.asarray(both(jax.random.key(0)))
+
+    before = output(base)
+    for key, value in base.items():
+        match value:
+            case bool():
+                changed = not value
+            case int():
+                changed = value + 1
+            case tuple():
+                changed = tuple(item + 1 for item in value)
+            case _:
+                changed = "tanh"
+        assert not np.array_equal(output({**base, key: changed}), before), key
+
+
+@pytest.mark.parametrize("home", components.KINDS)
+def test_every_argument_of_a_component_is_read(home):
+    """A rough look, but at all of them: the name of each keyword argument is loaded somewhere in the function."""
+    for name, function in components.available(home).items():
+        read = {
+            i.argval for code in _codes(function.__code__) for i in dis.get_instructions(code) if "LOAD" in i.opname
+        }
+        names = {n for value in read for n in (value if isinstance(value, tuple) else (value,))}
+        missing = set(components.parameters(function)) - names
+        assert not missing, f"{home}: {name}"
+        assert set(components.parameters(function)) <= set(signature(function).parameters)
+
+
+def _codes(code):
+    return [code, *(inner for constant in code.co_consts if hasattr(constant, "co_code") for inner in _codes(constant))]
+
+
+def test_bounds_of_all_floats_are_known():
+    """No number of an optimiser is taken without a bound."""
+    for name in optimizers.NAMES:
+        for key, parameter in optimizers.parameters(name).items():
+            assert parameter.annotation is bool or get_args(parameter.annotation), f"{name}: {key}"
