@@ -96,7 +96,7 @@ def parallel_coordinates(
                 ha="right",
                 va="center",
                 size=SMALL - 1,
-                color=GREY,
+                color="black",
                 bbox=PAPER,
                 zorder=5,
             )
