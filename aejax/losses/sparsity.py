@@ -67,8 +67,9 @@ def _log_rates(ctx: Context, layer: str) -> tuple[jax.Array, jax.Array]:
 def kl_bernoulli(ctx: Context, *, target_rate: Rate, layer: str = "code") -> jax.Array:
     """Σ_j KL(ρ‖ρ̂_j) = Σ_j [ρ log(ρ/ρ̂_j) + (1−ρ) log((1−ρ)/(1−ρ̂_j))], ρ̂_j the mean activation over the batch.
 
-    Units that are dead or saturated over the whole batch are still pushed back: for a sigmoid layer both
-    logarithms are computed from its log-odds, for any other ρ̂ is kept 1e-6 inside (0, 1) in value only.
+    A unit that is dead or saturated over the whole batch still gets a gradient. In a sigmoid layer both logarithms are
+    computed from its log-odds, and the gradient reaches the weights. In any other ρ̂ is kept 1e-6 inside (0, 1) in
+    value only, and the gradient reaches the activation; a hard_sigmoid passes none of it on outside (−3, 3).
 
     Args:
         ctx: `hidden[layer]` of shape (m, units), values in [0, 1].
