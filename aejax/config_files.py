@@ -52,10 +52,10 @@ def config_of(path: Path, variant: str | None) -> tuple[dict[str, Any], dict[str
         UserError: the file cannot be run, defines something else, or has no such variant.
     """
     module = execute(path)
-    config = literals(_call(module, "get_config", path), what=f"{path}: get_config()")
+    config = literals(call(module, "get_config", path), what=f"{path}: get_config()")
     if variant is None:
         return config, {}
-    known = _call(module, "variants", path) if hasattr(module, "variants") else {}
+    known = call(module, "variants", path) if hasattr(module, "variants") else {}
     known = literals(known, what=f"{path}: variants()")
     if variant not in known:
         raise one_of(variant, known, what=f"{path.name}: variant")
@@ -92,7 +92,12 @@ def execute(path: Path) -> ModuleType:
     return module
 
 
-def _call(module: ModuleType, name: str, path: Path) -> Any:
+def call(module: ModuleType, name: str, path: Path) -> Any:
+    """What a function of a config file returns.
+
+    Raises:
+        UserError: it raised; the line names the file and the line in it.
+    """
     try:
         with redirect_stdout(sys.stderr):
             return getattr(module, name)()

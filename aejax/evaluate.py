@@ -1,6 +1,7 @@
 """Evaluation of a whole split in batches: losses as in training, and rows through the encoder and decoder."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -96,13 +97,18 @@ def make_losses(
 
 def encode_and_reconstruct(model: Model, params: Params, rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Scaled rows, their codes and their reconstructions: (m, n), (m, d), (m, n) float32 on the host."""
+    on_batch = _through(model)
+    parts = [on_batch(params, part) for part in batches(rows)]
+    x, code, x_hat = (np.concatenate([np.asarray(part[place]) for part in parts]) for place in range(3))
+    return x, code, x_hat
 
+
+@lru_cache(maxsize=8)  # the members of a sweep share their model, and so its compiled form
+def _through(model: Model) -> Callable[[Params, Rows], tuple[jax.Array, jax.Array, jax.Array]]:
     @jax.jit
     def on_batch(params: Params, rows: Rows) -> tuple[jax.Array, jax.Array, jax.Array]:
         x, _ = scaled(rows, slice(None))
         code = model.encode(params, x)
         return x, code, model.decode(params, code)
 
-    parts = [on_batch(params, part) for part in batches(rows)]
-    x, code, x_hat = (np.concatenate([np.asarray(part[place]) for part in parts]) for place in range(3))
-    return x, code, x_hat
+    return on_batch

@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     path = config_files.find(arguments.config)[0]
     module = config_files.execute(path)
-    declared = config_files._call(module, "sweep", path) if hasattr(module, "sweep") else {}
+    declared = config_files.call(module, "sweep", path) if hasattr(module, "sweep") else {}
     asked = axes.collect(declared, arguments.axis, arguments.zip)
     made = plan.make(arguments.config, arguments.set, asked, arguments.folds)
     budget = None if arguments.memory_budget is None else memory.parse_budget(arguments.memory_budget)

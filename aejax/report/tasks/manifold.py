@@ -24,11 +24,13 @@ def draw(
     numbers = {"autoencoder": found.metrics["test"], **found.baselines}
     figure = canvas.new_figure(6.2, f"The test rows of {dataset.name} and their maps in two dimensions")
     style = {"c": colour, "cmap": "viridis", "s": 14, "linewidths": 0, "rasterized": True}
+    style |= {"vmin": colour.min(), "vmax": colour.max()}
     space = figure.add_subplot(2, 3, 1, projection="3d")
-    x, y, z = np.asarray(dataset.test.x, np.float64).T
-    mark = space.scatter(x, z, y, alpha=0.9, **style)
-    space.view_init(elev=15, azim=-75)
-    space.set_title("as given", size=TEXT + 1, loc="left")
+    rows = np.asarray(dataset.train.x, np.float64)  # more of them than test rows: the sheet is seen
+    mark = space.scatter(*rows.T, **style | {"c": dataset.train.coordinates[:, 0], "s": 6})
+    space.view_init(elev=12, azim=-72)
+    space.set_box_aspect((1, 1, 1), zoom=1.15)
+    space.set_title("training rows in space", size=TEXT, loc="left")
     for axis in (space.xaxis, space.yaxis, space.zaxis):
         axis.set_ticklabels([])
     shown = [name for name in NAMES if name in maps]

@@ -34,7 +34,7 @@ def draw(
     gap = max(1, round(min(images.shape[1:3]) / 8))
     picture = canvas.mosaic(tiles, gap=gap, between=1.0)
     wide = min(0.65 * len(chosen), canvas.WIDTH - 2.6)
-    title = "Walks between two test rows; right: mean distance to the nearest training row on the way"
+    title = "Walks between two test rows, and how far they lead from training rows"
     figure = canvas.new_figure(wide * picture.shape[0] / picture.shape[1] + 0.8, title)
     axes = figure.subplots()
     axes.imshow(picture)
