@@ -5,6 +5,7 @@ There is no field that only changes where things are written.
 
 import dis
 import json
+from functools import cache, partial
 from inspect import signature
 from typing import Any, get_args
 
@@ -188,28 +189,37 @@ def other(value: Any, annotation: Any) -> Any:
     return value / 2 if value else 0.25
 
 
-def direction(name: str, arguments: dict[str, Any]) -> np.ndarray:
+@cache
+def walker(name: str, static: tuple[tuple[str, Any], ...]) -> Any:
     """Where an optimiser takes ten numbers in some steps, along gradients that change their signs and sizes."""
-    arguments = {key: value for key, value in arguments.items() if value is not None}
-    static = {key: value for key, value in arguments.items() if type(value) is not float}
-    hparams = {key: jnp.float32(value) for key, value in arguments.items() if key not in static}
-    optimizer = optimizers.build(name, static, lambda progress: progress + 1.0)
+    optimizer = optimizers.build(name, dict(static), lambda progress: progress + 1.0)
     draw = np.random.default_rng(0)
     pulls = jnp.asarray(draw.normal(size=(12, 10)) * draw.uniform(0.05, 2, size=(12, 1)), jnp.float32)
-    params = {"kernel": jnp.linspace(-2, 3, 10)}
 
-    @jax.jit
-    def step(params, state, pull, progress):
+    def step(hparams, carry, given):
+        (params, state), (pull, progress) = carry, given
         loss = lambda p: (pull * p["kernel"]).sum() + (jnp.arange(1, 11) * (p["kernel"] - 1) ** 4).sum() / 100
         value, gradient = jax.value_and_grad(loss)(params)
         rule = optax.with_extra_args_support(optimizer(hparams, progress))
         updates, state = rule.update(gradient, state, params, value=value, grad=gradient, value_fn=loss)
-        return jax.tree.map(jnp.add, params, updates), state
+        return (jax.tree.map(jnp.add, params, updates), state), None
 
-    state = optimizer(hparams, jnp.float32(0)).init(params)
-    for index, pull in enumerate(pulls):
-        params, state = step(params, state, pull, jnp.float32(index / 12))
-    return np.asarray(params["kernel"])
+    @jax.jit
+    def walk(hparams):
+        params = {"kernel": jnp.linspace(-2, 3, 10)}
+        start = params, optimizer(hparams, jnp.float32(0)).init(params)
+        (params, _), _ = jax.lax.scan(partial(step, hparams), start, (pulls, jnp.arange(12) / 12))
+        return params["kernel"]
+
+    return walk
+
+
+def direction(name: str, arguments: dict[str, Any]) -> np.ndarray:
+    """Where an optimiser with these arguments ends."""
+    arguments = {key: value for key, value in arguments.items() if value is not None}
+    static = {key: value for key, value in arguments.items() if type(value) is not float}
+    swept = {key: jnp.float32(value) for key, value in arguments.items() if key not in static}
+    return np.asarray(walker(name, tuple(static.items()))(swept))
 
 
 @pytest.mark.parametrize("name", optimizers.NAMES)

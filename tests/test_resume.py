@@ -1,0 +1,257 @@
+"""A run that was stopped at any moment goes on to the same parameters and the same metrics, bit for bit."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from running import (
+    TINY,
+    arguments,
+    assert_refused,
+    call,
+    command,
+    contents,
+    digest,
+    environment,
+    execute,
+    quick_programs,
+    summary,
+)
+
+from aejax import checkpoint
+from aejax.files import TEMPORARY
+from aejax.workdir import read_metrics
+
+PLAIN = {
+    **TINY,
+    "train.steps": "12",
+    "train.evaluate_every": "4",
+    "train.checkpoint_every": "3",
+    "train.keep": "100",
+    "corruption": "{'name': 'gaussian', 'scale': 0.1}",
+}
+EARLY = {
+    **PLAIN,
+    "train.steps": "60",
+    "train.evaluate_every": "2",
+    "train.patience": "3",
+    "optimizer.learning_rate": "0.3",
+}
+SETTINGS = {"plain": PLAIN, "early": EARLY}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick(tmp_path_factory):
+    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
+        yield
+
+
+@pytest.fixture(scope="module")
+def references(tmp_path_factory):
+    """The folders of two runs that were never stopped, made when first asked for."""
+    made = {}
+
+    def of(name, capsys):
+        if name not in made:
+            made[name] = tmp_path_factory.mktemp(name)
+            assert call(arguments(SETTINGS[name], workdir=made[name]), capsys).code == 0
+        return made[name]
+
+    return of
+
+
+def left_behind(reference, folder, *, until: int):
+    """What a kill leaves: checkpoints up to a step, metrics that may be ahead of them, neither model nor summary."""
+    shutil.copytree(reference, folder, ignore=shutil.ignore_patterns("summary.json", "model"))
+    for path in (folder / "checkpoints").iterdir():
+        if int(path.name.split("-")[1].partition(".")[0]) > until:
+            path.unlink()
+    return folder
+
+
+def assert_same(folder, reference):
+    """The same parameters, metrics and checkpoints."""
+    assert digest(folder) == digest(reference)
+    assert (folder / "metrics.csv").read_bytes() == (reference / "metrics.csv").read_bytes()
+    data = lambda place: [name for name in contents(place / "checkpoints") if name.endswith(".safetensors")]
+    assert data(folder) == data(reference)  # named after their contents
+    assert not list(folder.rglob(f"{TEMPORARY}*"))
+
+
+def test_early_stopping_did_stop_early_and_kept_the_best(references, capsys):
+    reference = references("early", capsys)
+    rows = read_metrics(reference)
+    losses = [row["validation_loss"] for row in rows]
+    assert len(losses) < 30
+    assert min(losses) == losses[-4] < min(losses[-3:])
+    saved = checkpoint.restore_flat(reference / "checkpoints", "best")
+    kept = checkpoint.restore_flat(reference / "model", "params")
+    assert checkpoint.digest(saved) == checkpoint.digest(kept)
+    last = checkpoint.restore_flat(reference / "checkpoints", "state/params")
+    assert checkpoint.digest(last) != checkpoint.digest(kept)
+    assert summary(reference)["metrics"]["validation"]["mse"] == pytest.approx(rows[-4]["validation_mse"], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_from_every_checkpoint(name, references, tmp_path, capsys):
+    reference = references(name, capsys)
+    steps = checkpoint.steps(reference / "checkpoints")
+    assert len(steps) >= 3
+    for step in [0, *steps]:
+        folder = left_behind(reference, tmp_path / str(step), until=step)
+        answer = call(arguments(SETTINGS[name], workdir=folder), capsys)
+        assert (answer.code, answer.err) == (0, "")
+        assert (f"going on from step {step}" in answer.out) == (step > 0)
+        assert_same(folder, reference)
+
+
+def _only_config(folder):
+    for path in folder.iterdir():
+        if path.name != "config.json":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _only_half_a_file(folder):
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / f"{TEMPORARY}0123").write_text("{")
+
+
+def _half_files_everywhere(folder):
+    for place in (folder, folder / "checkpoints"):
+        (place / f"{TEMPORARY}0123").write_text("{")
+
+
+def _no_metrics_and_data_without_manifest(folder):
+    (folder / "metrics.csv").unlink()
+    shutil.rmtree(folder / "checkpoints")
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / "step-00000003-0123456789abcdef.safetensors").write_bytes(b"half")
+
+
+@pytest.mark.parametrize(
+    "moment", [_only_config, _only_half_a_file, _half_files_everywhere, _no_metrics_and_data_without_manifest]
+)
+def test_from_odd_moments(moment, references, tmp_path, capsys):
+    reference = references("plain", capsys)
+    folder = left_behind(reference, tmp_path / "run", until=6)
+    moment(folder)
+    answer = call(arguments(PLAIN, workdir=folder), capsys)
+    assert (answer.code, answer.err) == (0, "")
+    assert_same(folder, reference)
+    assert (folder / "environment.json").exists()
+
+
+def test_between_the_model_and_the_summary(references, tmp_path, capsys):
+    reference = references("early", capsys)
+    folder = tmp_path / "run"
+    shutil.copytree(reference, folder)
+    (folder / "summary.json").unlink()
+    assert call(arguments(EARLY, workdir=folder), capsys).code == 0
+    assert_same(folder, reference)
+
+
+def _flip(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def _cut(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+DAMAGES = [(_flip, "*.safetensors"), (_cut, "*.safetensors"), (_flip, "*.json"), (lambda p: p.unlink(), "*.json")]
+
+
+@pytest.mark.parametrize(("damage", "pattern"), DAMAGES, ids=["flipped", "cut", "manifest", "no manifest"])
+def test_a_damaged_checkpoint_is_passed_over_and_said_so(damage, pattern, references, tmp_path, capsys):
+    reference = references("early", capsys)
+    steps = checkpoint.steps(reference / "checkpoints")
+    folder = left_behind(reference, tmp_path / "run", until=steps[2])
+    (path,) = (folder / "checkpoints").glob(f"step-{steps[2]:08d}{pattern}")
+    damage(path)
+    answer = call(arguments(EARLY, workdir=folder), capsys)
+    assert (answer.code, answer.err) == (0, "")
+    assert f"checkpoint of step {steps[2]} in {folder / 'checkpoints'} is passed over" in answer.out
+    assert f"going on from step {steps[1]}" in answer.out
+    assert_same(folder, reference)
+
+
+def test_without_a_whole_checkpoint_the_run_begins_again(references, tmp_path, capsys):
+    reference = references("plain", capsys)
+    folder = left_behind(reference, tmp_path / "run", until=6)
+    for path in (folder / "checkpoints").glob("*.safetensors"):
+        _flip(path)
+    answer = call(arguments(PLAIN, workdir=folder), capsys)
+    assert answer.out.count("is passed over") == 2
+    assert "there is none before it" in answer.out
+    assert_same(folder, reference)
+
+
+def test_an_unfinished_run_of_another_config_is_refused(references, tmp_path, capsys):
+    folder = left_behind(references("plain", capsys), tmp_path / "run", until=6)
+    before = contents(folder)
+    assert_refused(call(arguments({**PLAIN, "seed": "3"}, workdir=folder), capsys), "seed: 0 -> 3")
+    assert contents(folder) == before
+
+
+# Real signals, in real processes.
+
+LONG = {
+    **TINY,
+    "train.steps": "30000",
+    "train.evaluate_every": "700",
+    "train.checkpoint_every": "500",
+    "train.patience": "1000",
+    "corruption": "{'name': 'masking', 'probability': 0.2}",
+}
+SHOTS = [
+    (signal.SIGKILL, 0),  # while the programs are compiled
+    (signal.SIGKILL, 500),
+    (signal.SIGTERM, 2500),
+    (signal.SIGKILL, 5500),
+    (signal.SIGINT, 8500),
+]
+
+
+def stop(number: int, step: int, folder, caches) -> subprocess.Popen:
+    """Start or continue the run and send it a signal as soon as it has saved a checkpoint of that step."""
+    process = subprocess.Popen(
+        command(arguments(LONG, workdir=folder)),
+        env=environment(AEJAX_CACHE_DIR=str(caches)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None:
+        saved = checkpoint.steps(folder / "checkpoints")
+        if (saved and saved[-1] >= step) if step else (folder / "environment.json").exists():
+            process.send_signal(number)
+            break
+        time.sleep(0.002)
+    return process
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_killed_again_and_again(tmp_path):
+    whole, folder = tmp_path / "whole", tmp_path / "stopped"
+    answer = execute(arguments(LONG, workdir=whole), AEJAX_CACHE_DIR=str(tmp_path))
+    assert (answer.code, answer.err) == (0, "")
+    for number, step in SHOTS:
+        process = stop(number, step, folder, tmp_path)
+        _, error = process.communicate()
+        assert not (folder / "summary.json").exists(), "the run ended before the signal came"
+        if number == signal.SIGKILL:
+            assert (process.returncode, error) == (-signal.SIGKILL, "")
+        else:
+            saved = checkpoint.steps(folder / "checkpoints")[-1]
+            assert process.returncode == 130
+            assert error == f"aejax: stopped at step {saved}; go on with the same command and --workdir {folder}\n"
+    answer = execute(arguments(LONG, workdir=folder), AEJAX_CACHE_DIR=str(tmp_path))
+    assert (answer.code, answer.err) == (0, "")
+    assert "going on from step" in answer.out
+    assert_same(folder, whole)
