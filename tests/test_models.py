@@ -244,6 +244,33 @@ def test_tied_weights_are_shared_and_collect_both_gradients(name, arguments):
         np.testing.assert_allclose(slope["encoder"][f"layer{i}"]["kernel"], summed, rtol=1e-4, atol=1e-5)
 
 
+def test_the_convolutional_net_is_its_layers_in_convolutions_of_xla():
+    _, params, x = built("convolutional")
+    shapes = {"decoder0": (2, 2, 4), "decoder1": (3, 3, 3), "x_hat": (6, 5, 2)}
+    layout = {"dimension_numbers": ("NHWC", "HWIO", "NHWC"), "precision": "highest"}
+
+    @jax.jit
+    def chain(p, x):
+        a, found = x.reshape(-1, 6, 5, 2), {}
+        for index in range(2):
+            layer = p["encoder"][f"layer{index}"]
+            a = jax.lax.conv_general_dilated(a, layer["kernel"], (2, 2), "SAME", **layout)
+            a = found[f"encoder{index}"] = jnp.tanh(a + layer["bias"][None, None, None])
+        dense_layer = lambda half, a: a @ p[half]["code"]["kernel"] + p[half]["code"]["bias"][None]
+        found["code"] = jax.nn.sigmoid(dense_layer("encoder", a.reshape(len(x), -1)))
+        a = found["decoder0"] = jnp.tanh(dense_layer("decoder", found["code"])).reshape(-1, *shapes["decoder0"])
+        for index, name in enumerate(("decoder1", "x_hat")):
+            layer, (height, width, _) = p["decoder"][f"layer{index}"], shapes[name]
+            a = jax.lax.conv_transpose(a, layer["kernel"], (2, 2), "SAME", **layout)[:, :height, :width]
+            a = a + layer["bias"][None, None, None]
+            a = found[name] = jnp.tanh(a) if name == "decoder1" else jax.nn.sigmoid(a)
+        return found | {"x_hat": a.reshape(len(x), -1)}
+
+    ctx, expected = compiled("convolutional")[0](params, x, x), chain(params, x)
+    for name, values in {**ctx.hidden, "x_hat": ctx.x_hat}.items():
+        np.testing.assert_allclose(values, expected[name], rtol=1e-4, atol=1e-6, err_msg=name)
+
+
 @settings(max_examples=8)
 @given(
     feature_shape=st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple),
