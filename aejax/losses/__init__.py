@@ -35,9 +35,10 @@ def compose(
         ctx: Context, hparams: Mapping[str, Mapping[str, Any]], progress: jax.Array | float = 0.0
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         loss, values = jnp.float32(0.0), {}
-        for name, term in terms.items():
+        for number, (name, term) in enumerate(terms.items()):
             own = {key: value for key, value in hparams[name].items() if key not in ("weight", "schedule")}
-            values[name] = term(ctx, **own)
+            key = None if ctx.key is None else jax.random.fold_in(ctx.key, number)  # no two terms draw the same
+            values[name] = term(ctx._replace(key=key), **own)
             weight = hparams[name]["weight"]
             if name in schedules:
                 weight = weight * schedules[name](progress, **hparams[name].get("schedule", {}))
