@@ -34,6 +34,13 @@ def load(folder: Path) -> tuple[Model, Params, Mapping[str, np.ndarray], Mapping
     return model, found.tree, scaling, info
 
 
+def label_column(folder: Path) -> str | None:
+    """The column of labels of the table that a run was trained on; None where it named none."""
+    config = workdir.read_json(folder / "config.json")
+    data = config.get("data") if isinstance(config, dict) else None
+    return data.get("label_column") if isinstance(data, dict) else None
+
+
 def _model_settings(folder: Path) -> Mapping[str, Any]:
     config = workdir.read_json(folder / "config.json")
     if not isinstance(config, dict) or "model" not in config:

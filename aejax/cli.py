@@ -5,6 +5,7 @@ import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from aejax import __version__
 from aejax.errors import UserError
@@ -72,7 +73,10 @@ def parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="train an experiment", description="Train an experiment into a folder.")
     run.add_argument(
-        "config", metavar="CONFIG[:VARIANT]", help="a name that `aejax list` prints, or the path of a config"
+        "config",
+        nargs="?",
+        metavar="CONFIG[:VARIANT]",
+        help="a name that `aejax list` prints, or the path of a config; may be left out with --workdir",
     )
     run.add_argument(
         "--workdir", type=Path, metavar="DIR", help="folder of the run; that of an unfinished one continues it"
@@ -117,7 +121,7 @@ def command_run(arguments: argparse.Namespace) -> int:
     """`aejax run`."""
     from aejax import config as configs
 
-    config = configs.load(arguments.config, arguments.set, seed=arguments.seed)
+    config = settings(arguments)
     if arguments.print_config:
         print(configs.dumps(config), end="", flush=True)
         return 0
@@ -138,6 +142,19 @@ def command_run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The config that was named; without one, that of the run in the folder."""
+    from aejax import config as configs
+
+    if arguments.config is not None:
+        return configs.load(arguments.config, arguments.set, seed=arguments.seed)
+    if arguments.workdir is None or arguments.set or arguments.seed is not None:
+        raise UserError("run: name a config, or give the --workdir of a run, alone, to go on with it")
+    from aejax import workdir
+
+    return configs.resolve(workdir.read_json(arguments.workdir / "config.json"))
+
+
 def command_list(arguments: argparse.Namespace) -> None:
     """`aejax list`."""
     import ast
@@ -147,7 +164,9 @@ def command_list(arguments: argparse.Namespace) -> None:
     rows = []
     for name, path in config_files.shipped().items():
         docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        variants = config_files.variants(path)
         rows.append((name, docstring.partition("\n")[0]))
+        rows += [(f"  :{variant}", "") for variant in variants]
     console.listing(rows)
 
 
@@ -155,8 +174,9 @@ def command_apply(arguments: argparse.Namespace) -> None:
     """`aejax apply`."""
     from aejax import apply, console, rows
 
-    given, names = rows.read(arguments.input)
-    rows.check_output(arguments.output)
+    label = None if arguments.action == "decode" else apply.label_column(arguments.workdir)
+    given, names = rows.read(arguments.input, label)
+    rows.check_output(arguments.output, arguments.input)
     out = apply.apply(arguments.workdir, arguments.action, given, names)
     rows.write(arguments.output, out)
     console.say(f"{arguments.output}: {len(out)} rows of {'x'.join(map(str, out.shape[1:]))} values")

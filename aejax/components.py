@@ -219,7 +219,7 @@ def _is_literal(annotation: Any) -> bool:
 
 def _check_union(value: Any, annotation: Any, what: str) -> Any:
     options = get_args(annotation)
-    if value is None and type(None) in options:
+    if type(None) in options and (value is None or value == "none"):
         return None
     some = [option for option in options if option is not type(None)]
     some = [option for option in some if _is_literal(option)] or some  # an array cannot stand in a config

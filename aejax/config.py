@@ -118,8 +118,11 @@ def load(spec: str, overrides: Iterable[str] = (), *, seed: int | None = None) -
 
 
 def parse(text: str) -> Any:
-    """The Python literal that a text spells; anything else is a string. none, true and false may be in lower case."""
-    words = {"none": None, "null": None, "true": True, "false": False}
+    """The Python literal that a text spells; anything else is a string. true, false and null may be spelled so.
+
+    ``none`` stays a word, which some fields take; others read it as None.
+    """
+    words = {"null": None, "true": True, "false": False}
     if text.lower() in words:
         return words[text.lower()]
     try:

@@ -55,8 +55,7 @@ def config_of(path: Path, variant: str | None) -> tuple[dict[str, Any], dict[str
     config = literals(call(module, "get_config", path), what=f"{path}: get_config()")
     if variant is None:
         return config, {}
-    known = call(module, "variants", path) if hasattr(module, "variants") else {}
-    known = literals(known, what=f"{path}: variants()")
+    known = literals(variants_of(module, path), what=f"{path}: variants()")
     if variant not in known:
         raise one_of(variant, known, what=f"{path.name}: variant")
     if not isinstance(known[variant], dict):
@@ -90,6 +89,16 @@ def execute(path: Path) -> ModuleType:
     if not callable(getattr(module, "get_config", None)):
         raise UserError(f"{path}: defines no function get_config()")
     return module
+
+
+def variants(path: Path) -> Mapping[str, Any]:
+    """The variants of an experiment, by name."""
+    return variants_of(execute(path), path)
+
+
+def variants_of(module: ModuleType, path: Path) -> Mapping[str, Any]:
+    """What the ``variants()`` of a config file returns; nothing where it defines none."""
+    return call(module, "variants", path) if hasattr(module, "variants") else {}
 
 
 def call(module: ModuleType, name: str, path: Path) -> Any:

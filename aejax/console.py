@@ -40,13 +40,13 @@ def _bar(total: int, done: int) -> Iterator[Advance]:
         TextColumn("step"),
         MofNCompleteColumn(),
         BarColumn(),
-        TextColumn("{task.fields[rate]:,.0f} steps/s  loss {task.fields[loss]:.4g}  left"),
+        TextColumn("{task.fields[rate]:,.0f} steps/s  loss {task.fields[loss]}  left"),
         TimeRemainingColumn(),
     )
     with Progress(*columns) as bar:
-        task = bar.add_task("train", total=total, completed=done, rate=0.0, loss=float("nan"))
+        task = bar.add_task("train", total=total, completed=done, rate=0.0, loss="–")
         rate = _rate(done)
-        yield lambda step, loss: bar.update(task, completed=step, rate=rate(step), loss=loss)
+        yield lambda step, loss: bar.update(task, completed=step, rate=rate(step), loss=f"{loss:.4g}")
 
 
 def _lines(total: int, done: int) -> Advance:
@@ -85,15 +85,23 @@ def listing(rows: Sequence[Sequence[str]], header: Sequence[str] | None = None) 
         say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def cell(values: Mapping[str, Any], name: str) -> str:
+    """A number of five digits, "" where there is none; what rounding leaves of nothing is 0."""
+    value = values.get(name)
+    if not isinstance(value, int | float):
+        return ""
+    return "0" if abs(value) < 1e-12 else f"{value:.5g}"
+
+
 def results(summary: Mapping[str, Any]) -> None:
     """Print the test metrics (validation's or training's where there are none) beside the baselines."""
     metrics = summary["metrics"]
     split = next((name for name in ("test", "validation", "train") if name in metrics), None)
     if split is None:
         return
-    names = list(metrics[split])
-    cell = lambda values, name: f"{values[name]:.5g}" if isinstance(values.get(name), int | float) else ""
-    rows = [("autoencoder", *(cell(metrics[split], name) for name in names))]
+    own = {**metrics[split], **metrics.get("all", {})}  # some tasks also measure all rows together
+    names = list(dict.fromkeys([*own, *(name for values in summary["baselines"].values() for name in values)]))
+    rows = [("autoencoder", *(cell(own, name) for name in names))]
     rows += [(label, *(cell(values, name) for name in names)) for label, values in summary["baselines"].items()]
     timing = summary["timing"]
     say("")

@@ -56,8 +56,10 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     rows = on_device(dataset.train, dataset, parts.relations)
     check(parts, rows)
     workdir.begin(folder, config)
+    workdir.same_data(folder, dataset)
     params, timing = fit(config, parts, dataset, rows, folder)
     checkpoint.save(folder / workdir.MODEL, 0, model_tree(params, dataset), keep=1, info=model_info(dataset))
+    console.say("evaluating")
     summary = evaluate(config, parts, params, dataset, folder) | {"timing": timing}
     write_json(folder / "summary.json", summary)
     return summary

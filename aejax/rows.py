@@ -11,15 +11,24 @@ from aejax.files import write_atomic
 OUTPUT_ENDINGS = (".csv", ".npy")
 
 
-def read(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+def read(path: Path, label_column: str | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
     """The rows of a table file, (m, …) float32, whole and finite, and the names of its columns, where it has any.
+
+    Args:
+        path: of the file.
+        label_column: of the training data; left out where the file has it.
 
     Raises:
         UserError: a file that cannot be read as numbers, is empty, or has missing values.
     """
     from aejax.data import files
 
-    x, mask, names = files.read_rows(path)
+    try:
+        x, mask, names = files.read_rows(path, label_column=label_column)
+    except UserError:
+        if label_column is None:
+            raise
+        x, mask, names = files.read_rows(path)  # new rows need not have labels
     if not len(x):
         raise UserError(f"{path}: has no rows")
     if mask is not None:
@@ -30,12 +39,14 @@ def read(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     return x, names
 
 
-def check_output(path: Path) -> None:
+def check_output(path: Path, source: Path) -> None:
     """Refuse an output file before anything is computed.
 
     Raises:
-        UserError: an ending that cannot be written, or a folder that does not exist.
+        UserError: an ending that cannot be written, a folder that does not exist, or the input file itself.
     """
+    if path.exists() and path.samefile(source):
+        raise UserError(f"--output {path}: is the input file; allowed: another file")
     if path.suffix.lower() not in OUTPUT_ENDINGS:
         raise one_of(path.suffix, OUTPUT_ENDINGS, what=f"--output {path}: ending")
     if not path.absolute().parent.is_dir():

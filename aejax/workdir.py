@@ -1,6 +1,7 @@
 """The folder of a run: what lies in it, and whether a run may begin, go on or be read there."""
 
 import csv
+import hashlib
 import io
 import json
 import platform
@@ -11,9 +12,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from aejax import config as configs
 from aejax.errors import UserError
 from aejax.files import TEMPORARY, write_atomic, write_json
+from aejax.types import Dataset, Split
 
 CHECKPOINTS, MODEL, FIGURES = "checkpoints", "model", "figures"
 
@@ -76,6 +80,38 @@ def begin(folder: Path, config: Mapping[str, Any]) -> None:
         write_json(folder / "environment.json", environment())
     for leftover in folder.glob(f"{TEMPORARY}*"):
         leftover.unlink(missing_ok=True)
+
+
+def same_data(folder: Path, dataset: Dataset) -> None:
+    """Write down the data that a run begins with, and refuse to go on with other data.
+
+    Raises:
+        UserError: a file or a cached set has changed since the run began.
+    """
+    path = folder / "dataset.json"
+    found = {
+        "name": dataset.name,
+        "source": dataset.source,
+        "licence": dataset.licence,
+        "rows": {part: len(getattr(dataset, part).x) for part in ("train", "validation", "test")},
+        "feature_shape": list(dataset.feature_shape),
+        "sha256": fingerprint(dataset),
+    }
+    if not path.exists():
+        write_json(path, found)
+    elif read_json(path)["sha256"] != found["sha256"]:
+        raise UserError(f"{folder}: {dataset.name} has changed since this run began; allowed: another --workdir")
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """SHA-256 over the rows, masks and labels of every split, as stored."""
+    digest = hashlib.sha256()
+    for part in ("train", "validation", "test"):
+        for name, values in zip(Split._fields, getattr(dataset, part), strict=True):
+            if values is not None:
+                digest.update(f"{part}.{name} {values.dtype} {values.shape}".encode())
+                digest.update(np.ascontiguousarray(values).data)
+    return digest.hexdigest()
 
 
 def environment() -> dict[str, Any]:

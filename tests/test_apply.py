@@ -249,3 +249,19 @@ def test_wrong_run(break_it, fragment, runs, tmp_path, capsys):
 def test_a_file_is_no_run(tmp_path, capsys):
     np.save(tmp_path / "x.npy", X)
     assert_refused(apply(tmp_path / "x.npy", "encode", tmp_path / "x.npy", tmp_path / "out.npy", capsys), "x.npy")
+
+
+def test_the_table_that_was_trained_on_can_be_applied_with_its_labels(tmp_path, capsys):
+    lines = ["a,b,kind", *(f"{row / 50},{(row * 7) % 50 / 50},{'left' if row % 2 else 'right'}" for row in range(50))]
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "new.csv").write_text("a,b\n0.5,0.25\n")
+    named = {"data.name": f"file:{tmp_path / 'rows.csv'}", "data.label_column": "kind", "data.rows": "none"}
+    folder = tmp_path / "run"
+    assert call(arguments({**TINY, **named}, workdir=folder), capsys).code == 0
+    for name, rows in (("rows.csv", 50), ("new.csv", 1)):
+        out = tmp_path / "codes.csv"
+        command = ["apply", str(folder), "encode", "--input", str(tmp_path / name), "--output", str(out)]
+        assert call(command, capsys).code == 0
+        assert len(out.read_text().splitlines()) == rows
+    same = ["apply", str(folder), "encode", "--input", str(out), "--output", str(out)]
+    assert "is the input file" in call(same, capsys).err

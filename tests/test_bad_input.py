@@ -38,7 +38,7 @@ FIELDS = [
     ("train.steps", HUGE, "(401 characters)"),
     ("train.steps", "[3]", "got (3,)"),
     ("train.steps", "{'a': 3}", "got {'a': 3}"),
-    ("train.steps", "none", "got None"),
+    ("train.steps", "null", "got None"),
     ("train.batch_size", HUGE, "train.batch_size: expected int"),
     ("train.batch_size", "46", "more than the 43 training rows"),
     ("train.evaluate_every", "0", "train.evaluate_every"),
@@ -61,7 +61,7 @@ FIELDS = [
     ("optimizer.nesterov", "1", "expected bool"),
     ("optimizer.clip_norm", "0", "float > 0 or None"),
     ("optimizer.name", "adan", "did you mean 'adam'?"),
-    ("optimizer.name", "none", "allowed: adabelief"),
+    ("optimizer.name", "null", "allowed: adabelief"),
     ("optimizer.name", "lbfgs", "unknown 'learning_rate'"),
     ("optimizer", "{'name': 'lbfgs'}", "train.batch_size: lbfgs needs all rows"),
     ("optimizer", "{'name': 'adam'}", "optimizer.learning_rate: adam needs it"),
@@ -69,8 +69,8 @@ FIELDS = [
     ("optimizer.schedule.name", "cosin", "did you mean 'cosine'?"),
     ("optimizer.schedule.finl", "0.1", "did you mean 'final'?"),
     ("optimizer.schedule", "{'name': 'constant', 'final': 0.1}", "unknown 'final'"),
-    ("model", "none", "is a group of fields"),
-    ("model.name", "none", "expected the name of a function"),
+    ("model", "null", "is a group of fields"),
+    ("model.name", "null", "expected the name of a function"),
     ("model.name", "dense.multilayr", "did you mean 'dense.multilayer'?"),
     ("model.name", "dense", "allowed: "),
     ("model.name", "", "dense.vanilla"),
@@ -213,7 +213,7 @@ def test_wrong_variant(text, variant, fragment, tmp_path, capsys):
 COMMANDS = [
     ([], "required: COMMAND"),
     (["rum"], "invalid choice: 'rum'"),
-    (["run"], "required: CONFIG"),
+    (["run"], "name a config"),
     (["run", ""], "experiment: unknown ''"),
     (["run", ":a"], "experiment: unknown ''"),
     (["run", "lecture/multilayr"], "did you mean 'lecture/multilayer'?"),
@@ -341,7 +341,7 @@ def test_full_disk(tmp_path, monkeypatch):
     answer = execute(arguments(settings, workdir=workdir), AEJAX_COMPILE_CACHE="on")
     assert_refused(answer, "checkpoints", "step-00000004", "File too large")
     files = contents(workdir)
-    assert sorted(files) == ["config.json", "environment.json", "metrics.csv"]
+    assert sorted(files) == ["config.json", "dataset.json", "environment.json", "metrics.csv"]
     assert json.loads(files["config.json"])["train"]["steps"] == 4
     monkeypatch.undo()  # there is room again: the same command goes on
     answer = execute(arguments(settings, workdir=workdir))

@@ -25,7 +25,7 @@ from running import (
 import aejax
 from aejax import compilation, config, config_files, console, workdir
 
-HEAVY = {"jax", "flax", "optax", "numpy", "sklearn", "matplotlib", "ml_collections", "tensorflow_datasets"}
+HEAVY = {"jax", "flax", "optax", "numpy", "sklearn", "matplotlib", "tensorflow_datasets"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -53,7 +53,11 @@ def test_help_names_every_command(capsys):
 
 def test_list_names_every_experiment_and_says_what_it_is(capsys):
     answer = call(["list"], capsys)
-    lines = dict(line.split(None, 1) for line in answer.out.splitlines())
+    shown = answer.out.splitlines()
+    assert (
+        "  :squared_error" in shown[shown.index(next(line for line in shown if line.startswith("lecture/vanilla"))) :]
+    )
+    lines = dict(line.split(None, 1) for line in shown if not line.startswith(" "))
     files = {p.relative_to(config_files.experiments_folder()) for p in config_files.experiments_folder().glob("*/*.py")}
     assert set(lines) == {path.with_suffix("").as_posix() for path in files if not path.name.startswith("_")}
     first = config_files.shipped()[MULTILAYER].read_text().split('"""')[1].splitlines()[0]
@@ -87,7 +91,15 @@ def test_run_leaves_what_is_worth_keeping(tmp_path, capsys):
     assert answer.out.splitlines()[-1] == str(tmp_path / "run" / "summary.json")
     folder = tmp_path / "run"
     names = {name.split("/")[0] for name in contents(folder)}
-    assert names == {"config.json", "environment.json", "metrics.csv", "summary.json", "checkpoints", "model"}
+    assert names == {
+        "config.json",
+        "environment.json",
+        "metrics.csv",
+        "summary.json",
+        "checkpoints",
+        "model",
+        "dataset.json",
+    }
     resolved = config.load(MULTILAYER, [f"{path}={value}" for path, value in TINY.items()])
     assert json.loads((folder / "config.json").read_text()) == json.loads(config.dumps(resolved))
     with open(folder / "metrics.csv", newline="") as file:

@@ -24,7 +24,7 @@ from aejax.errors import UserError, one_of, shown
         ("1_000", 1000),
         ("true", True),
         ("False", False),
-        ("none", None),
+        ("none", "none"),
         ("null", None),
         ("(8, 4)", (8, 4)),
         ("[8, 4]", [8, 4]),

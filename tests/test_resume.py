@@ -1,11 +1,13 @@
 """A run that was stopped at any moment goes on to the same parameters and the same metrics, bit for bit."""
 
+import json
 import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from running import (
     TINY,
@@ -255,3 +257,33 @@ def test_killed_again_and_again(tmp_path):
     assert (answer.code, answer.err) == (0, "")
     assert "going on from step" in answer.out
     assert_same(folder, whole)
+
+
+def test_a_run_goes_on_without_naming_its_config_again(tmp_path, capsys):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    for folder in (whole, stopped):
+        assert call(arguments(TINY, workdir=folder), capsys).code == 0
+    (stopped / "summary.json").unlink()
+    assert call(["run", "--workdir", str(stopped)], capsys).code == 0
+    assert contents(stopped)["summary.json"] != b""
+    assert (
+        json.loads((stopped / "summary.json").read_text())["parameters_digest"]
+        == (json.loads((whole / "summary.json").read_text())["parameters_digest"])
+    )
+    answer = call(["run"], capsys)
+    assert answer.code == 2
+    assert "name a config" in answer.err
+
+
+def test_a_run_does_not_go_on_with_other_data(tmp_path, capsys):
+    table = tmp_path / "rows.csv"
+    rows = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+    np.savetxt(table, rows, delimiter=",", header="a,b,c,d", comments="")
+    command = arguments({**TINY, "data.name": f"file:{table}", "data.rows": "none"}, workdir=tmp_path / "run")
+    assert call(command, capsys).code == 0
+    (tmp_path / "run" / "summary.json").unlink()
+    rows[3, 2] += 1
+    np.savetxt(table, rows, delimiter=",", header="a,b,c,d", comments="")
+    answer = call(command, capsys)
+    assert answer.code == 2
+    assert "has changed since this run began" in answer.err

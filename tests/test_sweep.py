@@ -316,7 +316,7 @@ def test_a_dry_run_counts_and_trains_nothing(tmp_path, capsys):
     assert command(tmp_path, *options) == 0
     told = capsys.readouterr().out
     assert "8 runs in 2 groups" in told
-    assert "2 compiles" in told
+    assert "2 to compile" in told
     assert "model.code=3: 4 runs, about" in told
     assert not (tmp_path / "sweep").exists()
 

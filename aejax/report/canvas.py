@@ -2,6 +2,7 @@
 
 import math
 import os
+import warnings
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -46,7 +47,9 @@ def save_figure(figure: Any, path: str | os.PathLike) -> Path:
     if path.suffix.lower() != ".png":
         path = path.with_name(path.name + ".png")
     buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # a name in letters that the font lacks is drawn as boxes
+        figure.savefig(buffer, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
     return write_atomic(path, buffer.getvalue())
 
 

@@ -71,7 +71,7 @@ def _target_rate(config: Mapping[str, Any]) -> float | None:
 
 def first_kernels(params: Params, dataset: Dataset) -> np.ndarray | None:
     """The first layer's kernels as (units, height, width, channels); None where rows are no images."""
-    if dataset.kind != "image":
+    if dataset.kind != "image" or dataset.feature_shape[-1] not in (1, 3):
         return None
     try:
         kernel = np.asarray(params["encoder"]["layer0"]["kernel"])
@@ -85,7 +85,7 @@ def first_kernels(params: Params, dataset: Dataset) -> np.ndarray | None:
 def _reconstructions(path: Path, dataset: Dataset, found: Evaluation) -> None:
     chosen = choose(dataset.test.labels, len(found.arrays["x"]))
     three = [found.arrays[name][chosen] for name in ("x", "x_hat", "pca_x_hat")]
-    if dataset.kind == "image":
+    if dataset.kind == "image" and dataset.feature_shape[-1] in (1, 3):
         three = as_images(three, dataset)
     errors = {"autoencoder": found.metrics["test"]["mse"], "PCA": found.baselines["pca"]["mse"]}
     figures.reconstructions(

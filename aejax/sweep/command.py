@@ -12,7 +12,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `aejax sweep`."""
     add = parser.add_argument
     add("config", metavar="CONFIG[:VARIANT]", help="as for `aejax run`")
-    add("--axis", action="append", default=[], metavar="PATH=SPEC", help="values of a field: [1,2], 0:5, log(1e-4,1,9)")
+    add(
+        "--axis",
+        action="append",
+        default=[],
+        metavar="PATH=SPEC",
+        help="values of a field: [1,2], 0:5, 'log(1e-4,1,9)'",
+    )
     add("--zip", action="append", nargs="+", default=[], metavar="PATH=SPEC", help="axes that change together")
     add("--set", action="append", default=[], metavar="PATH=VALUE", help="change a field; may be repeated")
     add("--workdir", type=Path, metavar="DIR", help="folder of the sweep; that of an unfinished one continues it")

@@ -124,10 +124,15 @@ def run(
     return summary
 
 
+def counted(number: int, thing: str) -> str:
+    """``"1 run"``, ``"2 runs"``."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def describe(plan: Plan, options: Options) -> Iterator[str]:
     """What a sweep would do, in lines: runs, groups, compiles and memory."""
     axes = [path for axis in plan.axes for path in axis.paths]
-    yield f"{len(plan.members)} runs in {len(plan.groups)} groups of equal static setting"
+    yield f"{counted(len(plan.members), 'run')} in {counted(len(plan.groups), 'group')} of equal static setting"
     compiles = 0
     for group in plan.groups:
         prepared = prepare(group[0].config, plan.folds)
@@ -139,4 +144,4 @@ def describe(plan: Plan, options: Options) -> Iterator[str]:
         most = max(block.places.size for block in found.blocks)
         together = memory.readable(found.shared + found.member * (1 if options.exact else most))
         yield f"  {fixed or 'all'}: {sizes} runs, about {together} ({memory.readable(found.member)} a run)"
-    yield f"{compiles} compiles"
+    yield f"{compiles} to compile"
