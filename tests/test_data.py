@@ -323,3 +323,10 @@ def test_the_catalogue_tells_the_truth():
         assert found.licence == rows[name].licence
         assert rows[name].status == ("synthetic" if name in SYNTHETIC else "bundled")
     assert {"tfds:NAME", "file:PATH"} <= set(rows)
+
+
+def test_a_seed_that_would_draw_nothing_is_refused():
+    with pytest.raises(UserError, match="no test rows are drawn"):
+        data.load("satimage", validation=0, split_seed=1)
+    assert len(data.load("satimage", validation=0).validation.x) == 0
+    assert len(data.load("satimage", validation=0, test=0.2, split_seed=1).test.x) == 1287

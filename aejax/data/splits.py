@@ -68,7 +68,7 @@ def split(raw: Raw, *, validation: float, test: float | None, seed: int) -> tupl
         Three splits without a common row, in which missing values hold the mean of the training rows.
 
     Raises:
-        UserError: a fraction or the seed is out of its range, or no training row is left.
+        UserError: a fraction or the seed is out of its range, no training row is left, or a seed that draws nothing.
     """
     _check_fraction("data.validation", validation)
     if test is not None:
@@ -84,6 +84,8 @@ def split(raw: Raw, *, validation: float, test: float | None, seed: int) -> tupl
         drawn = _count(DEFAULT_TEST if test is None else test, len(order))
         rest, held_out, order = rows, take(rows, order[:drawn]), order[drawn:]
     drawn = _count(validation, len(order))
+    if seed and not drawn and (held_out is raw.test or not len(held_out.x)):
+        raise UserError("data.split_seed: no validation and no test rows are drawn; allowed: 0, or another split")
     if drawn >= len(order):
         raise UserError(
             f"data: no training row is left of {len(rest.x)} rows with validation={validation}, test={test};"
