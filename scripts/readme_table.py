@@ -1,7 +1,7 @@
 """The table of README.md: runs the experiments it names and prints a row for each.
 
-    python scripts/readme_table.py                      # on bundled data, about a minute
-    python scripts/readme_table.py --fashion-mnist      # those on fashion_mnist, about ten minutes
+    python scripts/readme_table.py                      # on bundled data, about two minutes
+    python scripts/readme_table.py --fashion-mnist      # those on fashion_mnist, about six minutes
 
 Runs are kept under runs/readme; a second call reads those that are finished.
 """
