@@ -2,8 +2,8 @@
 
 Slide: "Autoencoder convolucional".
 
-    aejax run lecture/convolutional                    # 6 s of training
-    aejax run lecture/convolutional:fashion_mnist      # code of 32; 60,000 images, about two minutes
+    aejax run lecture/convolutional                    # 3 s of training
+    aejax run lecture/convolutional:fashion_mnist      # code of 32; 60,000 images, about a minute
 
 Expect, on the test rows at seed 0: see the table in README.md.
 """

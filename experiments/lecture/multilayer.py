@@ -2,8 +2,8 @@
 
 Slide: "Autoencoder multicapa". This is the main command.
 
-    aejax run lecture/multilayer                    # 3 s of training
-    aejax run lecture/multilayer:fashion_mnist      # 784-512-256-32, 60,000 images, about two minutes
+    aejax run lecture/multilayer                    # 2 s of training
+    aejax run lecture/multilayer:fashion_mnist      # 784-512-256-32, 60,000 images, about a minute
 
 Expect, on the test rows at seed 0: see the table in README.md. `silu` was chosen over `relu` on the validation rows.
 """

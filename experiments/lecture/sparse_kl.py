@@ -2,7 +2,7 @@
 
 Slide: "Autoencoder regularizado", KL-divergence: + Σ_j KL(ρ‖ρ̂_j); ρ is `terms.sparsity.target_rate`.
 
-    aejax run lecture/sparse_kl                          # 4 s of training
+    aejax run lecture/sparse_kl                          # 2 s of training
     aejax run lecture/sparse_kl --set terms.sparsity.target_rate=0.1
     aejax run lecture/sparse_kl:fashion_mnist
 

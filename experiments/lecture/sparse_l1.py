@@ -2,7 +2,7 @@
 
 Slide: "Autoencoder regularizado", L1 regularization: + λ Σ_i |a_i|; λ is `terms.sparsity.weight`.
 
-    aejax run lecture/sparse_l1                          # 3 s of training
+    aejax run lecture/sparse_l1                          # 1 s of training
     aejax run lecture/sparse_l1 --set terms.sparsity.weight=1
     aejax run lecture/sparse_l1:fashion_mnist
 

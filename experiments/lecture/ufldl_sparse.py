@@ -3,7 +3,7 @@
 The lecture's reference 6: patches of 8×8, 25 sigmoid units, ρ = .01, λ = 1e-4 (weight decay), β = 3 (sparsity),
 400 iterations of L-BFGS on all patches. The photographs are the two that scikit-learn ships.
 
-    aejax run lecture/ufldl_sparse               # 15 s of training; look at figures/filters.png
+    aejax run lecture/ufldl_sparse               # 5 s of training; look at figures/filters.png
 
 PCA rebuilds whitened patches better: what this net shows is the filters that sparsity asks for, not a low error.
 """

@@ -3,9 +3,9 @@
 Slides: "¿Qué es un autoencoder?", "Vanilla autoencoder", "Función de costo de reconstrucción".
 The other cost of the slide is the variant `squared_error`; real images are the variant `fashion_mnist`.
 
-    aejax run lecture/vanilla                    # 2 s of training
+    aejax run lecture/vanilla                    # 1 s of training
     aejax run lecture/vanilla:squared_error
-    aejax run lecture/vanilla:fashion_mnist      # code of 32; 60,000 images, about a minute
+    aejax run lecture/vanilla:fashion_mnist      # code of 32; 60,000 images, half a minute
 
 Expect, on the test rows at seed 0: see the table in README.md.
 """
