@@ -44,7 +44,7 @@ def row(spec):
     pca = "0" if pca < 1e-6 else f"{pca:.4f}"
     return (
         f"| `aejax run {spec}` | {config['data']['name']} | {shape} | **{test['mse']:.4f}** | {pca}{other} "
-        f"| {test['active_fraction']:.2f} | {seconds:.0f} s |"
+        f"| {test['active_fraction']:.2f} | {seconds:.1f} s |"
     )
 
 
