@@ -1,7 +1,7 @@
 """A block of runs as one compiled program, in four forms: vmap or map over its members, on one device or several."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -146,13 +146,19 @@ def quick_compile(lowered: Any, level: int) -> Any:
 
     Matrix products are library calls whatever the level, and `level` 1 vectorises the rest.
     """
-    options = {"xla_backend_optimization_level": level, "xla_cpu_use_fusion_emitters": False}
-    while options and jax.default_backend() == "cpu":
-        try:
-            return lowered.compile(compiler_options=options)
-        except jax.errors.JaxRuntimeError:  # an option that this version of XLA does not have
-            options.popitem()
-    return lowered.compile()
+    wanted = {"xla_backend_optimization_level": level, "xla_cpu_use_fusion_emitters": False}
+    options = {name: value for name, value in wanted.items() if jax.default_backend() == "cpu" and _known(name, value)}
+    return lowered.compile(compiler_options=options or None)
+
+
+@cache
+def _known(option: str, value: bool | int) -> bool:
+    """Whether this version of XLA has a compiler option; an empty program tells."""
+    try:
+        jax.jit(lambda: ()).lower().compile(compiler_options={option: value})
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True
 
 
 def compile_block(
