@@ -152,7 +152,7 @@ def _fields(info: Any) -> _Fields:
     takes = "aejax takes one uint8 image or one vector of numbers, and a class label"
     if not isinstance(info.features, kinds.FeaturesDict):
         raise UserError(f"{info.full_name}: its rows are not named features; {takes}")
-    features = dict(info.features.items())
+    features = dict(sorted(info.features.items()))  # read back from disk, their order is a matter of chance
     images = [n for n, f in features.items() if isinstance(f, kinds.Image)]
     labels = [n for n, f in features.items() if isinstance(f, kinds.ClassLabel)]
     vectors = [n for n, f in features.items() if _is_vector(f, kinds)]
