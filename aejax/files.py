@@ -59,43 +59,6 @@ def write_json(path: str | os.PathLike, value: Any) -> Path:
     return write_atomic(path, to_json(value))
 
 
-def append_line(path: str | os.PathLike, line: str) -> None:
-    r"""Add one line to the end of a file and sync it, so that it outlives the process and the machine.
-
-    A last line that a killed process left without its newline is ended first, so that it cannot run into
-    this one. Meant for one writer.
-
-    Args:
-        path: the file; made, with its folders, if it is not there.
-        line: one line, with or without its final ``"\n"``.
-
-    Raises:
-        OSError: if it cannot be written; the file is cut back to what it was.
-        ValueError: if `line` holds more than one line.
-    """
-    path = Path(path)
-    line = line.removesuffix("\n")
-    if "\n" in line or "\r" in line:
-        raise ValueError(f"one line at a time, got {line!r}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+b", buffering=0) as file:
-        size = file.seek(0, os.SEEK_END)
-        if size:
-            file.seek(-1, os.SEEK_END)
-        start = "\n" if size and file.read(1) != b"\n" else ""
-        content = memoryview(f"{start}{line}\n".encode())
-        try:
-            while content:
-                content = content[file.write(content) :]
-            os.fsync(file.fileno())
-        except OSError:
-            with suppress(OSError):
-                file.truncate(size)
-            raise
-    if not size:
-        sync_folder(path.parent)
-
-
 def to_json(value: Any) -> str:
     """JSON text that any parser reads: two spaces of indent, keys in the order given, UTF-8.
 

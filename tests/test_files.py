@@ -86,41 +86,10 @@ def test_write_atomic_on_a_full_disk_leaves_the_old_file(tmp_path):
     assert names(tmp_path) == ["file"]
 
 
-def test_append_line(tmp_path):
-    path = tmp_path / "runs" / "metrics.csv"
-    for line in ["step,loss", "1,0.5\n", "", "2,½"]:
-        files.append_line(path, line)
-    assert path.read_bytes() == "step,loss\n1,0.5\n\n2,½\n".encode()
-
-
-def test_append_line_ends_a_torn_line_first(tmp_path):
-    path = tmp_path / "metrics.csv"
-    path.write_bytes(b"step,loss\n1,0.")
-    files.append_line(path, "2,0.25")
-    assert path.read_bytes() == b"step,loss\n1,0.\n2,0.25\n"
-
-
-@pytest.mark.parametrize("line", ["a\nb", "a\r\n", "\n\n"])
-def test_append_line_refuses_more_than_one_line(tmp_path, line):
-    with pytest.raises(ValueError, match="one line"):
-        files.append_line(tmp_path / "metrics.csv", line)
-    assert names(tmp_path) == []
-
-
-def test_append_line_on_a_full_disk_leaves_no_half_line(tmp_path):
-    before = b"x" * (LIMIT - 10) + b"\n"
-    (tmp_path / "metrics.csv").write_bytes(before)
-    answer = with_full_disk("files.append_line(folder / 'metrics.csv', '0123456789')", tmp_path)
-    assert answer == f"OSError {errno.EFBIG}"
-    assert (tmp_path / "metrics.csv").read_bytes() == before
-
-
 def test_unwritable_place_is_an_os_error(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OSError):
         files.write_atomic(tmp_path / "file" / "below", b"")
-    with pytest.raises(OSError):
-        files.append_line(tmp_path / "file" / "below", "line")
 
 
 numbers = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec="utf-8"))
