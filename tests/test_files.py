@@ -1,6 +1,5 @@
 """Files are whole or absent, whatever fails, and JSON is what any parser reads."""
 
-import errno
 import json
 import math
 import os
