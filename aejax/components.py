@@ -33,7 +33,7 @@ KINDS = {
     "aejax.schedules": ("progress",),
     "aejax.data.corrupt": ("key", "x"),
     "aejax.relations": ("x",),
-    "aejax.tasks": ("key", "model", "params", "dataset"),
+    "aejax.tasks": ("key", "model", "params", "dataset", "retrain"),
 }
 """Where the short names of each kind of component are looked up, and the positional arguments of its functions."""
 

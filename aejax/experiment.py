@@ -20,6 +20,7 @@ from aejax.evaluate import make_losses, on_device
 from aejax.files import write_json
 from aejax.interruption import InterruptedRunError, asked_to_stop
 from aejax.report import tensorboard
+from aejax.retrain import retrainer
 from aejax.train import Rows
 from aejax.types import Dataset, Params, State
 
@@ -79,7 +80,14 @@ def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: D
     """Run the config's task, draw its figures, and return its part of the summary."""
     given = dict(config["task"])
     task = resolve(given.pop("name"), "aejax.tasks", what="task.name")
-    found = task(jax.random.fold_in(parts.key, EVALUATION_STREAM), parts.model, params, dataset, **given)
+    found = task(
+        jax.random.fold_in(parts.key, EVALUATION_STREAM),
+        parts.model,
+        params,
+        dataset,
+        retrainer(config, dataset),
+        **given,
+    )
     if config["report"]["figures"]:
         from aejax.report import pictures
 

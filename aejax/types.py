@@ -173,3 +173,19 @@ class Evaluation(NamedTuple):
     metrics: Mapping[str, Mapping[str, float]]
     baselines: Mapping[str, Mapping[str, float]]
     arrays: Mapping[str, Any]
+
+
+class Trained(NamedTuple):
+    """Nets that were trained together.
+
+    Attributes:
+        model: of all of them.
+        params: leaves (members, ...).
+    """
+
+    model: Model
+    params: Params
+
+
+Retrain = Callable[..., Trained]
+"""``(keys, changes={}, datasets=None) -> Trained``: how a task trains a config's net again; see `aejax.retrain`."""

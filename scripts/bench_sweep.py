@@ -39,6 +39,7 @@ def aejax_side(net, settings, strategy):
     from aejax.data import corrupt
     from aejax.losses import reconstruction
     from aejax.models import dense
+    from aejax.retrain import likely_form
     from aejax.sweep import programs, strategies, training
     from aejax.types import Range
 
@@ -65,7 +66,7 @@ def aejax_side(net, settings, strategy):
         form = lambda name: programs.compile_block(run, keys, swept, data, strategy=name, devices=devices, shape=shape)
         started = time.perf_counter()
         size = sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(model.init, jax.random.key(0))))
-        choice = strategies.choose(form, strategy, strategies.likely(size), steps)
+        choice = strategies.choose(form, strategy, likely_form(size), steps)
         jax.block_until_ready(choice.program.init())
         prepared = time.perf_counter() - started
         training.train_block(choice.program, members, plain, ("loss", "reconstruction"), lambda *_: 0.0)

@@ -26,6 +26,7 @@ ORDER = (
     ("train",),
     ("evaluate",),
     ("build",),
+    ("retrain",),
     ("tasks",),
     ("report",),
     ("apply", "experiment"),

@@ -1,7 +1,7 @@
 """A block of runs as one compiled program, in four forms: vmap or map over its members, on one device or several."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from aejax.compilation import quick_compile
 from aejax.train import CAPACITY, Rows
 from aejax.types import Hparams, Run, State
 
@@ -139,26 +140,6 @@ class Data(NamedTuple):
     common: Any
     streams: Any
     rows: Callable[[Any, Any], Rows]
-
-
-def quick_compile(lowered: Any, level: int) -> Any:
-    """Compile, on a CPU with less optimisation than XLA's usual 3: as fast a program here, in half the time.
-
-    Matrix products are library calls whatever the level, and `level` 1 vectorises the rest.
-    """
-    wanted = {"xla_backend_optimization_level": level, "xla_cpu_use_fusion_emitters": False}
-    options = {name: value for name, value in wanted.items() if jax.default_backend() == "cpu" and _known(name, value)}
-    return lowered.compile(compiler_options=options or None)
-
-
-@cache
-def _known(option: str, value: bool | int) -> bool:
-    """Whether this version of XLA has a compiler option; an empty program tells."""
-    try:
-        jax.jit(lambda: ()).lower().compile(compiler_options={option: value})
-    except jax.errors.JaxRuntimeError:
-        return False
-    return True
 
 
 def compile_block(

@@ -13,9 +13,6 @@ TRIAL_SECONDS = 0.3
 WORTH_SECONDS = 10.0
 """A second form is compiled and tried only where the block would train for longer than this with the first."""
 
-BIG_LAYER = 20_000
-"""Parameters above which a batch fills a processor core by itself, so that `map` is tried first on a CPU."""
-
 
 class Choice(NamedTuple):
     """A form, its program, and why.
@@ -31,11 +28,6 @@ class Choice(NamedTuple):
     program: Program
     step_seconds: dict[str, float]
     compile_seconds: float
-
-
-def likely(parameters: int) -> str:
-    """The form to begin with, from the size of a model."""
-    return "map" if jax.default_backend() == "cpu" and parameters > BIG_LAYER else "vmap"
 
 
 def choose(compile_form: Callable[[str], Program], asked: str, first: str, steps: int) -> Choice:

@@ -23,6 +23,7 @@ from aejax.evaluate import make_losses, on_device
 from aejax.experiment import EVALUATION_STREAM, check_task
 from aejax.files import write_json
 from aejax.leaves import digest
+from aejax.retrain import likely_form, retrainer
 from aejax.sweep import exact, folds, programs, strategies
 from aejax.sweep.journal import Outcome
 from aejax.sweep.markers import read_marker, write_marker
@@ -169,7 +170,7 @@ def _train_together(
         )
 
     size = sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(parts.run.init, parts.key, parts.hparams).params))
-    choice = strategies.choose(form, _asked_strategy(options, folder), strategies.likely(size), settings["steps"])
+    choice = strategies.choose(form, _asked_strategy(options, folder), likely_form(size), settings["steps"])
     write_json(folder.parent / "strategy.json", {"strategy": choice.strategy, "step_seconds": choice.step_seconds})
     names = ("loss", *parts.hparams["terms"])
     losses = _validation_losses(block, prepared)
@@ -239,7 +240,8 @@ def _result(member: Member, outcome: Outcome, prepared: Prepared) -> dict[str, A
     task = resolve(given.pop("name"), "aejax.tasks", what="task.name")
     key = jax.random.fold_in(jax.random.key(member.config["seed"]), EVALUATION_STREAM)
     dataset = prepared.datasets[member.fold or 0]
-    found = task(key, prepared.parts.model, outcome.params, dataset, **given).metrics
+    again = retrainer(member.config, dataset)
+    found = task(key, prepared.parts.model, outcome.params, dataset, again, **given).metrics
     metrics |= {f"{split}/{name}": value for split, own in found.items() for name, value in own.items()}
     return {
         "id": member_id(member),

@@ -1,25 +1,27 @@
 """Whether a code unrolls the sheet that rows were made from, beside PCA, Isomap, LLE and a plain autoencoder."""
 
 import warnings
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax import losses, metrics, optimizers, schedules, train
+from aejax import metrics
 from aejax.bounds import Count, Natural
-from aejax.data import corrupt
 from aejax.errors import UserError
 from aejax.evaluate import encode_and_reconstruct, on_device
-from aejax.losses.reconstruction import squared_error
+from aejax.retrain import member
 from aejax.tasks.reconstruction import fitted_pca
-from aejax.train import Rows
-from aejax.types import Dataset, Evaluation, Model, Params
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
 DENSE_ROWS = 5000  # up to here all eigenvectors are computed, so that nothing depends on a random start
-PLAIN_RATE, PLAIN_BATCH = 3e-3, 256
+PLAIN = {
+    "relations": {},
+    "terms": {"reconstruction": {"name": "reconstruction.squared_error", "weight": 1.0}},
+    "corruption": {"name": "none"},
+}
+"""What makes an autoencoder of a config a plain one."""
 
 
 def check(dataset: Dataset, *, neighbours: Count = 10, plain_steps: Natural = 2000) -> None:
@@ -47,6 +49,7 @@ def evaluate(
     model: Model,
     params: Params,
     dataset: Dataset,
+    retrain: Retrain,
     *,
     neighbours: Count = 10,
     plain_steps: Natural = 2000,
@@ -60,9 +63,9 @@ def evaluate(
         model: the autoencoder.
         params: its parameters.
         dataset: the data, with coordinates.
+        retrain: trains the plain autoencoder.
         neighbours: k, of Isomap, locally linear embedding, trustworthiness and continuity.
-        plain_steps: how long a plain autoencoder of the same shape is trained, with nothing but the squared error; 0
-            leaves it out.
+        plain_steps: how long the same net is trained with nothing but the squared error; 0 leaves that out.
 
     Returns:
         ``metrics["test"]`` with ``mse``, ``r2_coordinate0``, ``r2_coordinate1``, …, ``trustworthiness`` and
@@ -74,7 +77,7 @@ def evaluate(
     new_x, new_code, new_x_hat = encode_and_reconstruct(model, params, on_device(dataset.test, dataset))
     maps = {"autoencoder": (code, new_code)} | fitted_maps(x, new_x, min(model.code_size, x.shape[1]), neighbours)
     if plain_steps:
-        plain = train_plain(key, model, rows, dataset, plain_steps)
+        plain = member(retrain(key[None], PLAIN | {"train.steps": plain_steps}), 0)
         maps["plain"] = tuple(np.asarray(jax.jit(model.encode)(plain, jnp.asarray(values))) for values in (x, new_x))
 
     def judge(code: np.ndarray, new_code: np.ndarray) -> dict[str, float]:
@@ -111,23 +114,3 @@ def fitted_maps(
             method.fit(x)
             maps[name] = (method.transform(x), method.transform(new_x))
     return maps
-
-
-def train_plain(key: jax.Array, model: Model, rows: Rows, dataset: Dataset, steps: int) -> Params:
-    """The parameters of the same model trained with nothing but the squared error: Adam on a cosine schedule."""
-    run = train.make_run(
-        model,
-        losses.compose({"reconstruction": squared_error}),
-        corrupt.none,
-        optimizers.build("adam", {}, schedules.cosine),
-        steps=steps,
-        batch_size=min(PLAIN_BATCH, rows.x.shape[0]),
-        data_range=dataset.range,
-    )
-    hparams = {
-        "terms": {"reconstruction": {"weight": jnp.float32(1)}},
-        "corruption": {},
-        "optimizer": {"learning_rate": jnp.float32(PLAIN_RATE)},
-    }
-    state, _ = jax.jit(partial(train.train, run, steps=steps))(key, hparams, rows)
-    return state.params

@@ -7,10 +7,12 @@ import numpy as np
 
 from aejax import metrics
 from aejax.evaluate import encode_and_reconstruct, on_device
-from aejax.types import Dataset, Evaluation, Model, Params
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
 
-def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset) -> Evaluation:
+def evaluate(
+    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None = None
+) -> Evaluation:
     """Mean squared error per feature of every split, and PCA's on the test rows.
 
     PCA is fitted to the training rows, scaled as the network sees them (missing values hold their column's mean), with
@@ -21,6 +23,7 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset) -> 
         model: the autoencoder.
         params: its parameters.
         dataset: the data.
+        retrain: not used: nothing is trained again.
 
     Returns:
         ``metrics[split]`` with ``mse`` and ``active_fraction``; ``baselines["pca"]["mse"]`` and, what any model should
@@ -28,7 +31,7 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset) -> 
         of the code's units, also PCA with as many components as it uses in the mean, ``pca_7``. ``arrays`` holds scaled
         test rows ``x``, their ``code``, ``x_hat`` and PCA's ``pca_x_hat``.
     """
-    del key
+    del key, retrain
     found, arrays, train = {}, {}, np.zeros((0, 0))
     for name in ("train", "validation", "test"):
         split = getattr(dataset, name)

@@ -10,7 +10,7 @@ from aejax.bounds import Count, Within
 from aejax.errors import UserError
 from aejax.evaluate import encode_and_reconstruct, on_device
 from aejax.tasks.reconstruction import fitted_pca
-from aejax.types import Dataset, Evaluation, Model, Params
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
 Folds = Annotated[int, Within(2)]
 SPLITS = ("train", "validation", "test")
@@ -45,7 +45,14 @@ def check(dataset: Dataset, *, neighbours: Count = 5, folds: Folds = 5) -> None:
 
 
 def evaluate(
-    key: jax.Array, model: Model, params: Params, dataset: Dataset, *, neighbours: Count = 5, folds: Folds = 5
+    key: jax.Array,
+    model: Model,
+    params: Params,
+    dataset: Dataset,
+    retrain: Retrain | None = None,
+    *,
+    neighbours: Count = 5,
+    folds: Folds = 5,
 ) -> Evaluation:
     """Error of reconstruction, trustworthiness and continuity, and how well the nearest codes tell a row's class.
 
@@ -54,6 +61,7 @@ def evaluate(
         model: the autoencoder.
         params: its parameters.
         dataset: the data, with labels.
+        retrain: not used: nothing is trained again.
         neighbours: k, of the classifier and of trustworthiness and continuity.
         folds: of the cross-validation of the classifier.
 
@@ -64,6 +72,7 @@ def evaluate(
         ``baselines["all features"]["knn_accuracy"]``. ``arrays`` holds scaled test rows ``x``, their ``code``,
         ``x_hat``, ``pca_code``, ``pca_x_hat`` and ``labels``.
     """
+    del retrain
     parts = {name: getattr(dataset, name) for name in SPLITS if len(getattr(dataset, name).x)}
     masks = {
         name: None if split.mask is None else split.mask.reshape(len(split.x), -1) for name, split in parts.items()

@@ -10,7 +10,7 @@ from aejax.bounds import Count, Within
 from aejax.errors import UserError
 from aejax.evaluate import encode_and_reconstruct, on_device
 from aejax.tasks.reconstruction import fitted_pca
-from aejax.types import Dataset, Evaluation, Model, Params
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
 Steps = Annotated[int, Within(3)]
 
@@ -29,7 +29,14 @@ def check(dataset: Dataset, *, walks: Count = 200, steps: Steps = 9) -> None:
 
 
 def evaluate(
-    key: jax.Array, model: Model, params: Params, dataset: Dataset, *, walks: Count = 200, steps: Steps = 9
+    key: jax.Array,
+    model: Model,
+    params: Params,
+    dataset: Dataset,
+    retrain: Retrain | None = None,
+    *,
+    walks: Count = 200,
+    steps: Steps = 9,
 ) -> Evaluation:
     """The distance from the images on a walk between two test rows to the nearest training row.
 
@@ -42,6 +49,7 @@ def evaluate(
         model: the autoencoder.
         params: its parameters.
         dataset: the data.
+        retrain: not used: nothing is trained again.
         walks: how many.
         steps: images of a walk, its two ends among them.
 
@@ -52,6 +60,7 @@ def evaluate(
         ``pixel_walks`` (walks, steps, n), ``code_distances`` and ``pixel_distances`` (walks, steps) and ``ends``
         (walks, 2).
     """
+    del retrain
     train, _, _ = encode_and_reconstruct(model, params, on_device(dataset.train, dataset))
     x, code, _ = encode_and_reconstruct(model, params, on_device(dataset.test, dataset))
     ends = pairs(np.random.default_rng(np.asarray(jax.random.key_data(key))), dataset.test.labels, len(x), walks)
