@@ -1,4 +1,4 @@
-"""Pure metrics: arrays in, one number out, in NumPy float64."""
+"""Pure metrics: arrays in, one number out, in NumPy float64. Those of one use only stand in a module of their own."""
 
 import numpy as np
 
