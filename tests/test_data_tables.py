@@ -365,7 +365,12 @@ def serve_openml(answers, name, x, labels):
     names = [*(f"V{i}" for i in range(x.shape[1])), "class"]
     features = [
         {"index": str(i), "name": n, "data_type": "nominal" if n == "class" else "numeric"}
-        | {"is_target": str(n == "class").lower(), "is_ignore": "false", "is_row_identifier": "false"}
+        | {
+            "is_target": str(n == "class").lower(),
+            "is_ignore": "false",
+            "is_row_identifier": "false",
+            "number_of_missing_values": "0",
+        }
         for i, n in enumerate(names)
     ]
     description = {"name": name, "version": "1", "status": "active", "format": "ARFF", "description": "", "id": "1"}

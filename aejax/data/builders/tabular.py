@@ -144,7 +144,7 @@ def _label_column(names: tuple[str, ...] | None, row: np.ndarray) -> int:
     for at, name in enumerate(names or ()):
         if name.lower() in _LABEL_NAMES:
             return at
-    return next((at for at, cell in enumerate(row) if not _is_number(cell)), len(row) - 1)
+    return next((at for at, cell in enumerate(row) if number(cell) is None), len(row) - 1)
 
 
 def _is_number(cell: str) -> bool:
