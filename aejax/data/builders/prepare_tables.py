@@ -1,10 +1,12 @@
 """From the files of a published table to arrays in the cache, the same from whatever form of it."""
 
+import tempfile
 import warnings
 from collections.abc import Mapping
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import numpy as np
 
@@ -112,6 +114,8 @@ def _download(name: str) -> Arrays:
     except UserError:
         raise
     except (OSError, HTTPException, ValueError) as error:
+        if isinstance(error, HTTPError):
+            error.close()  # it holds the connection
         forms = ", or ".join(" and ".join(form) for form in table.files)
         raise UserError(
             f"{name}: not prepared, and {place} does not answer ({getattr(error, 'reason', error)}); with the files at"
@@ -123,9 +127,9 @@ def _download(name: str) -> Arrays:
 def _from_openml(table: Table) -> Cells:
     from sklearn.datasets import fetch_openml
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="aejax-") as scratch:
         warnings.simplefilter("ignore")  # of its own retries; what fails in the end is raised
-        found = fetch_openml(data_id=table.openml, as_frame=False, parser="liac-arff", cache=False, n_retries=1)
+        found = fetch_openml(data_id=table.openml, data_home=scratch, as_frame=False, parser="liac-arff")
     rows = np.column_stack([found.data.astype(str), found.target.astype(str)])
     return Cells((*map(str, found.feature_names), "class"), rows)
 
