@@ -50,7 +50,7 @@ NOWHERE = {"pickle", "cloudpickle", "dill", "shelve", "torch", "tensorflow", "or
 
 # Slow to import, or extras: only inside functions.
 LATE = {"tensorflow_datasets", "matplotlib", "sklearn", "scipy", "pandas", "pyarrow", "rich", "tensorboardX", "PIL"}
-LATE |= {"ml_collections", "safetensors", "platformdirs", "jinja2"}
+LATE |= {"ml_collections", "safetensors", "platformdirs", "jinja2", "pyreadr"}
 
 
 # Its classes are tensorflow-datasets builders, so it is itself imported late.

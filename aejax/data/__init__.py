@@ -28,6 +28,7 @@ _TAKES = {
     "file": ("label_column",),
     "tfds": ("data_dir",),
     "published": ("data_dir",),
+    "table": (),
     "bundled": (),
     "synthetic": ("rows", "noise"),
 }
@@ -96,9 +97,9 @@ def prepare(name: str, source_dir: str | None = None, data_dir: str | None = Non
     """Makes a data set ready, so that `load` needs neither network nor decoding.
 
     Args:
-        name: one of the published images, or ``tfds:NAME``.
-        source_dir: folder with the published files; they are downloaded where None.
-        data_dir: folder for the prepared records; beside the cache where None.
+        name: one of the published images or tables, or ``tfds:NAME``.
+        source_dir: folder with the published files, for a table also one file; they are downloaded where None.
+        data_dir: folder for the prepared records of images; beside the cache where None.
 
     Returns:
         The folder that holds the data set now.
@@ -111,6 +112,12 @@ def prepare(name: str, source_dir: str | None = None, data_dir: str | None = Non
         from aejax.data.builders.prepare import prepare_published
 
         return prepare_published(name, source_dir, data_dir)
+    if way == "table":
+        from aejax.data.builders.prepare_tables import prepare_table
+
+        if data_dir is not None:
+            raise UserError(f"{name}: is kept in the cache, not in a folder of records; leave --data-dir away")
+        return prepare_table(name, source_dir)
     if way == "tfds" and source_dir is None:
         from aejax.data import records
 
@@ -119,7 +126,7 @@ def prepare(name: str, source_dir: str | None = None, data_dir: str | None = Non
         return Path(records.find(spec, data_dir).data_path)
     if way == "tfds":
         raise UserError(f"{name}: is prepared by tensorflow-datasets, not from a folder; leave --from away")
-    published = ", ".join(n for n, e in ENTRIES.items() if e.way == "published")
+    published = ", ".join(n for n, e in ENTRIES.items() if e.way in ("published", "table"))
     raise UserError(f"{name}: nothing to prepare, it can be loaded as it is; prepared can be {published}")
 
 
@@ -155,6 +162,10 @@ def _raw(name: str, options: dict[str, Any]) -> Raw:
         from aejax.data import records
 
         return records.load_prepared(rest, options["data_dir"])
+    if way == "table":
+        from aejax.data.builders.prepare_tables import load_table
+
+        return load_table(name)
     from aejax.data.builders.prepare import load_published
 
     return load_published(name, options["data_dir"])
