@@ -94,6 +94,13 @@ def parser() -> argparse.ArgumentParser:
     sweeps.add_options(sweep)
     sweep.set_defaults(command=sweeps.run)
 
+    from aejax.reproduce import command as reproduction
+
+    about = "Run the experiments of a collection again and compare every number with the recorded one."
+    reproduce = commands.add_parser("reproduce", help="check recorded numbers", description=about)
+    reproduction.add_options(reproduce)
+    reproduce.set_defaults(command=reproduction.run)
+
     listing = commands.add_parser("list", help="list the shipped experiments")
     listing.set_defaults(command=command_list)
 

@@ -31,6 +31,7 @@ ORDER = (
     ("report",),
     ("apply", "experiment"),
     ("sweep",),
+    ("reproduce",),
     ("cli",),
     ("__main__",),
 )
