@@ -28,13 +28,15 @@ def stratified(dataset: Dataset, *, folds: int, repeats: int, seed: int) -> list
         seed: of the shuffles.
 
     Returns:
-        Data sets without validation rows, K for each repeat in turn. Scaling and the filling of gaps come from their own
-        training rows.
+        Data sets without validation rows, K for each repeat in turn. Scaling and the filling of gaps come from their
+        own training rows.
     """
     from sklearn.model_selection import RepeatedStratifiedKFold
 
     rows = pooled(dataset)
-    cuts = list(RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed).split(rows.x, rows.labels))
+    cuts = list(
+        RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed).split(rows.x, rows.labels)
+    )
     fewest = min(len(train) for train, _ in cuts)
     return [
         rescaled(

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from math import prod
 from typing import Annotated, Any
 
@@ -18,7 +17,7 @@ from aejax.retrain import member
 from aejax.tasks import reconstruction
 from aejax.tasks.reconstruction import fitted_pca
 from aejax.train import scaled
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Split, Trained
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Split
 
 Folds = Annotated[int, Within(2)]
 Layouts = tuple[tuple[Positive, ...], ...]
@@ -121,7 +120,7 @@ def evaluate(
         and seeds; the means of ``f_score``, ``auc`` (see `judged`), ``seconds`` of predicting a fold's test rows,
         encoding included, and ``time_ratio``, those seconds over those on all features. ``metrics[split]`` is what
         `reconstruction.evaluate` says of the run's own net, and how kNN on its codes classifies the test rows.
-        ``baselines`` are ``knn`` on all features, ``pca 16`` components for each size of a code, and ``lda``, with the
+        ``baselines`` are kNN on ``all features``, ``pca 16`` components for each size of a code, and ``lda``, with the
         same numbers. ``arrays`` holds `reconstruction.evaluate`'s and ``scores``, by method and metric, of each fold.
 
     References:
@@ -129,22 +128,45 @@ def evaluate(
         reduction.
     """
     own = reconstruction.evaluate(key, model, params, dataset)
+    found = dict(own.metrics)
     if len(dataset.test.x):
-        encode = jax.jit(partial(model.encode, params))
-        tested = judged(dataset, neighbours, lambda x: np.asarray(encode(x)))
-        del tested["seconds"]  # of other rows than those of the folds
-        own.metrics["test"].update(tested)
-    drawn, nets_key = jax.random.split(key)
-    cuts = stratified(dataset, folds=folds, repeats=repeats, seed=int(jax.random.bits(drawn, dtype=np.uint32)))
-    nets, sizes = {}, set()
-    for number, (name, changes) in enumerate(_changes(layouts, dataset).items()):
-        keys = jax.random.split(jax.random.fold_in(nets_key, number), len(cuts) * seeds)
-        trained = retrain(keys, changes, [cut for cut in cuts for _ in range(seeds)])
-        nets[name] = net_scores(trained, cuts, neighbours)
+        found["test"] = found["test"] | judged(dataset, neighbours, _encoder(jax.jit(model.encode), params))
+    cuts = cut(key, dataset, folds=folds, repeats=repeats)
+    nets, sizes = net_scores(key, cuts, retrain, layouts=layouts, neighbours=neighbours, seeds=seeds)
+    others = baseline_scores(cuts, sizes, neighbours=neighbours)
+    means = lambda scores: {name: _means(of_one, others["all features"]) for name, of_one in scores.items()}
+    return Evaluation(found | means(nets), own.baselines | means(others), own.arrays | {"scores": nets | others})
+
+
+def cut(key: jax.Array, dataset: Dataset, *, folds: int, repeats: int) -> list[Dataset]:
+    """The folds of all repeats, drawn with the key; see `aejax.data.folds.stratified`."""
+    seed = int(jax.random.bits(jax.random.fold_in(key, 0), dtype=np.uint32))
+    return stratified(dataset, folds=folds, repeats=repeats, seed=seed)
+
+
+def net_scores(
+    key: jax.Array, cuts: Sequence[Dataset], retrain: Retrain, *, layouts: Layouts, neighbours: int, seeds: int
+) -> tuple[dict[str, Scores], list[int]]:
+    """The scores of kNN on the codes of nets of each layout, (folds, seeds), and the different sizes of their codes.
+
+    All nets of a layout, of all folds and seeds, are trained as one program.
+    """
+    found, sizes = {}, set()
+    for number, (name, changes) in enumerate(_changes(layouts, cuts[0]).items(), start=1):
+        keys = jax.random.split(jax.random.fold_in(key, number), len(cuts) * seeds)
+        trained = retrain(keys, changes, [fold for fold in cuts for _ in range(seeds)])
+        encode = jax.jit(trained.model.encode)
+        scores = [
+            judged(cuts[place // seeds], neighbours, _encoder(encode, member(trained, place)))
+            for place in range(len(keys))
+        ]
+        found[name] = {metric: values.reshape(len(cuts), seeds) for metric, values in _by_metric(scores).items()}
         sizes.add(trained.model.code_size)
-    others = baseline_scores(cuts, sorted(sizes), neighbours)
-    means = lambda found: {name: _means(scores, others["all features"]) for name, scores in found.items()}
-    return Evaluation(own.metrics | means(nets), own.baselines | means(others), own.arrays | {"scores": nets | others})
+    return found, sorted(sizes)
+
+
+def _encoder(encode: Callable[[Params, np.ndarray], jax.Array], params: Params) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda x: np.asarray(encode(params, x))
 
 
 def _changes(layouts: Layouts, dataset: Dataset) -> dict[str, dict[str, Any]]:
@@ -159,18 +181,7 @@ def _changes(layouts: Layouts, dataset: Dataset) -> dict[str, dict[str, Any]]:
     return found or {"the config's net": {}}
 
 
-def net_scores(trained: Trained, cuts: Sequence[Dataset], neighbours: int) -> Scores:
-    """The scores of kNN on the codes of nets, equally many of each fold, one fold after the other: (folds, seeds)."""
-    encode = jax.jit(trained.model.encode)
-    seeds = len(jax.tree.leaves(trained.params)[0]) // len(cuts)
-    found = [
-        judged(cuts[number // seeds], neighbours, lambda x, own=member(trained, number): np.asarray(encode(own, x)))
-        for number in range(len(cuts) * seeds)
-    ]
-    return {name: values.reshape(len(cuts), seeds) for name, values in _by_metric(found).items()}
-
-
-def baseline_scores(cuts: Sequence[Dataset], sizes: Sequence[int], neighbours: int) -> dict[str, Scores]:
+def baseline_scores(cuts: Sequence[Dataset], sizes: Sequence[int], *, neighbours: int) -> dict[str, Scores]:
     """The scores of kNN on all features, and on PCA and LDA of them fitted to a fold's training rows: (folds,)."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
