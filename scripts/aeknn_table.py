@@ -1,7 +1,7 @@
 """The table of lecture/aeknn: kNN on codes of a quarter of the features beside all of them, over many data sets.
 
-    python scripts/aeknn_table.py digits satimage        # these; with seeds 0 to 4 in each fold
-    python scripts/aeknn_table.py --all-layouts NAME …   # all six layouts, one seed
+    python scripts/aeknn_table.py digits satimage                   # five nets in each fold
+    python scripts/aeknn_table.py --all-layouts --seeds 1 NAME …    # all six layouts, one net in each fold
 
 A data set is a name of `aejax data list`, or file:PATH with its labels in a column `class`. What was measured is kept
 under runs/aeknn; a second call reads it. Wilcoxon's signed-rank test is done over the data sets' means, and over
@@ -23,6 +23,7 @@ from aejax.retrain import retrainer
 from aejax.tasks import aeknn
 
 QUARTER = ((0.25,), (1.5, 0.25, 1.5))
+RULE = "|---"
 METRICS = ("accuracy", "f_score", "auc", "seconds")
 
 
@@ -95,18 +96,25 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", metavar="NAME")
     parser.add_argument("--all-layouts", action="store_true")
+    parser.add_argument("--seeds", type=int, default=5)
     given = parser.parse_args()
-    layouts, seeds = (aeknn.PUBLISHED, 1) if given.all_layouts else (QUARTER, 5)
+    layouts, seeds = aeknn.PUBLISHED if given.all_layouts else QUARTER, given.seeds
     enable_cache()
     found = {
         Path(data).stem.removeprefix("file:"): methods(*(kept(data, v, layouts, seeds) for v in ("", ":supervised")))
         for data in given.names
     }
-    print("| data | method | accuracy, % | less kNN's, points | macro F | AUC | time / kNN's |\n|---|---|---|---|---|---|---|")
+    print(
+        "| data | method | accuracy, % | less kNN's, points | macro F | AUC | time / kNN's |", RULE * 7 + "|", sep="\n"
+    )
     for data, of_data in found.items():
         for name, scores in of_data.items():
             print(line(data, name, scores, of_data["all features"]))
-    print("\n| method | within .5 points of kNN | above it | mean, points | p, data sets | p, folds |\n|---|---|---|---|---|---|")
+    print(
+        "\n| method | within .5 points of kNN | above it | mean, points | p, data sets | p, folds |",
+        RULE * 6 + "|",
+        sep="\n",
+    )
     names = dict.fromkeys(name for of_data in found.values() for name in of_data if name != "all features")
     print("\n".join(test(name, found) for name in names))
 

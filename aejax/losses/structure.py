@@ -88,7 +88,7 @@ def strain(ctx: Context, *, relation: str = "geodesics") -> jax.Array:
     return jnp.square(code @ code.T - gram).sum() / jnp.where(size > 0, size, 1.0)  # 0: all rows are in one place
 
 
-def stochastic_neighbours(ctx: Context, *, bandwidth: Positive = 0.03) -> jax.Array:
+def stochastic_neighbours(ctx: Context, *, bandwidth: Positive = 0.01) -> jax.Array:
     """(1/m) Σ_i KL(P_i‖Q_i), P_ij ∝ e^{−‖x_i−x_j‖²/T} and Q_ij ∝ e^{−‖h_i−h_j‖²/T} over the other rows j of the batch.
 
     It is 0 where the code keeps all distances, and asks most for the small ones: what lies within about √T of a row is

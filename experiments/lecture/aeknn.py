@@ -1,5 +1,4 @@
-"""A better kNN: nearest neighbours on codes of a quarter of the features, beside all features, PCA and LDA.
-"""
+"""A better kNN: nearest neighbours on codes of a quarter of the features, beside all features, PCA and LDA."""
 
 from aejax.config import base
 
@@ -12,13 +11,13 @@ def get_config():
         "name": "dense.multilayer",
         "widths": (96,),
         "code": 16,
-        "activation": "silu",
+        "activation": "tanh",
         "code_activation": "linear",
         "output": "linear",
     }
     config.terms = {
         "reconstruction": {"name": "reconstruction.squared_error", "weight": 1.0},
-        "neighbours": {"name": "structure.stochastic_neighbours", "weight": 10.0, "bandwidth": 0.03},
+        "neighbours": {"name": "structure.stochastic_neighbours", "weight": 10.0, "bandwidth": 0.01},
     }
     config.optimizer = {
         "name": "adam",

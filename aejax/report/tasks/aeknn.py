@@ -26,7 +26,9 @@ def draw(
         colour = _colour(name)
         better = 100 * (scores[name]["accuracy"].T - reference["accuracy"])  # (seeds, folds) or (folds,)
         of_fold = better.reshape(-1, len(reference["accuracy"])).mean(0)
-        accuracy.scatter(of_fold, place + np.linspace(-0.2, 0.2, len(of_fold)), s=9, color=colour, alpha=0.45, linewidths=0)
+        accuracy.scatter(
+            of_fold, place + np.linspace(-0.2, 0.2, len(of_fold)), s=9, color=colour, alpha=0.45, linewidths=0
+        )
         accuracy.errorbar(better.mean(), place, xerr=better.std(ddof=1), fmt="D", ms=5, capsize=3, color=colour)
         ratio = scores[name]["seconds"].mean() / reference["seconds"].mean()
         seconds.barh(place, ratio, height=0.6, color=colour)
