@@ -17,7 +17,11 @@ from aejax.losses import compose, reconstruction, sparsity, weights
 from aejax.types import Context, Range
 
 TERMS = components.available("aejax.losses")
-HYPERPARAMETERS = {"sparsity.kl_bernoulli": {"target_rate": 0.1}}
+HYPERPARAMETERS = {
+    "sparsity.kl_bernoulli": {"target_rate": 0.1},
+    "structure.stochastic_neighbours": {"bandwidth": 0.3},
+    "supervised.soft_nearest_neighbour": {"temperature": 0.5},
+}
 
 
 def arrays(m=5, n=4, d=3, seed=0, scale=2.0):
@@ -52,6 +56,7 @@ def context(parts, mask=None, dtype=jnp.float32):
         ranges={name: Range(0, 1) for name in ("x", "x_hat", "code", "hard")},
         mask=None if mask is None else jnp.asarray(mask),
         index=2 * jnp.arange(len(parts["x"])),
+        labels=jnp.arange(len(parts["x"])) % 2,
         relations={"geodesics": {"distance": parts["distance"]}},
         encode=lambda x: jax.nn.sigmoid(x @ parts["kernel"] + parts["bias"][None]),
         key=jax.random.key(9),
@@ -125,6 +130,37 @@ def strain(parts, mask):
     return ((code @ code.T - gram) ** 2).sum() / ((gram**2).sum() or 1)
 
 
+def neighbour_shares(points, share):
+    """p_ij ∝ e^{−‖v_i − v_j‖² / T} over j ≠ i, T a share of the mean squared distance, as lists of {j: p}."""
+    m = len(points)
+    apart = [[math.fsum((a - b) ** 2 for a, b in zip(p, q, strict=True)) for q in points] for p in points]
+    total = math.fsum(apart[i][j] for i in range(m) for j in range(m) if i != j)
+    temperature = share * (total / (m * (m - 1)) if total else 1)
+    shares = []
+    for i in range(m):
+        weights = {j: math.exp(-apart[i][j] / temperature) for j in range(m) if j != i}
+        shares.append({j: weight / math.fsum(weights.values()) for j, weight in weights.items()})
+    return shares, temperature
+
+
+def stochastic_neighbours(parts, mask, bandwidth):
+    x, (wanted, temperature) = parts["x"], neighbour_shares(parts["x"], bandwidth)
+    code = np.vectorize(sigmoid)(parts["z_code"])
+    total = 0.0
+    for i, shares in enumerate(wanted):
+        weights = {j: math.exp(-np.square(code[i] - code[j]).sum() / temperature) for j in shares}
+        found = {j: weight / math.fsum(weights.values()) for j, weight in weights.items()}
+        total += math.fsum(p * math.log(p / found[j]) for j, p in shares.items())
+    return total / len(x)
+
+
+def soft_nearest_neighbour(parts, mask, temperature):
+    shares, _ = neighbour_shares(np.vectorize(sigmoid)(parts["z_code"]), temperature)
+    right = [math.fsum(p for j, p in of_row.items() if j % 2 == i % 2) for i, of_row in enumerate(shares)]
+    costs = [-math.log(p) for p in right if p]
+    return math.fsum(costs) / max(len(costs), 1)
+
+
 ORACLES = {
     "reconstruction.cross_entropy": cross_entropy,
     "reconstruction.squared_error": squared_error,
@@ -133,7 +169,9 @@ ORACLES = {
     "sparsity.l2": l2,
     "structure.contractive": contractive,
     "structure.contractive_estimate": contractive_estimate,
+    "structure.stochastic_neighbours": stochastic_neighbours,
     "structure.strain": strain,
+    "supervised.soft_nearest_neighbour": soft_nearest_neighbour,
     "weights.weight_decay": weight_decay,
 }
 

@@ -90,6 +90,7 @@ def load(
         feature_names=raw.feature_names,
         licence=raw.licence,
         source=raw.source,
+        scaling=scaling,
     )
 
 

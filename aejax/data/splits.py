@@ -79,7 +79,7 @@ def split(raw: Raw, *, validation: float, test: float | None, seed: int) -> tupl
         rest, held_out = raw.train, raw.test
         order = permutation(int(seed), len(rest.x))
     else:
-        rows = raw.train if raw.test is None else _concatenate(raw.train, raw.test)
+        rows = raw.train if raw.test is None else concatenate(raw.train, raw.test)
         order = permutation(int(seed), len(rows.x))
         drawn = _count(DEFAULT_TEST if test is None else test, len(order))
         rest, held_out, order = rows, take(rows, order[:drawn]), order[drawn:]
@@ -112,7 +112,8 @@ def _count(fraction: float, rows: int) -> int:
     return max(1, int(fraction * rows + 0.5)) if fraction > 0 else 0
 
 
-def _concatenate(a: Split, b: Split) -> Split:
+def concatenate(a: Split, b: Split) -> Split:
+    """The rows of two splits, one after the other; labels, coordinates only where both have them."""
     if a.mask is None and b.mask is None:
         mask = None
     else:

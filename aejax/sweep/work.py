@@ -80,7 +80,7 @@ def prepare(config: Mapping[str, Any], count: int | None) -> Prepared:
     """
     settings = config["data"]
     whole = load_data(settings if count is None else {**settings, "validation": 0.0})
-    cut = None if count is None else folds.cut(whole, count, settings["scaling"], settings["split_seed"])
+    cut = None if count is None else folds.cut(whole, count, settings["split_seed"])
     datasets = [whole] if cut is None else cut.datasets
     first = datasets[0]
     parts = build(config, first)
