@@ -33,7 +33,7 @@ def arrays(m=5, n=4, d=3, seed=0, scale=2.0):
         "kernel": rng.normal(size=(n, d)),
         "bias": rng.normal(size=(d,)),
         "distance": rng.uniform(1, 2, size=(m, 2 * m)),
-        "centres": rng.uniform(size=(3, d)),
+        "centres": rng.uniform(size=(2, 3, d)),
         "table": rng.uniform(size=(2 * m, n)),
     }
 
@@ -149,18 +149,22 @@ def neighbours(parts, mask):
     return -math.fsum(math.log(kernel[i, i] / kernel[i].sum()) for i in range(m)) / m
 
 
-def centres(parts, mask, blur):
-    cost = squares(np.vectorize(sigmoid)(parts["z_code"]), parts["centres"])
+def over_sets(one):
+    return lambda parts, mask, **given: np.mean([one(parts, each, **given) for each in parts["centres"]])
+
+
+def centres(parts, points, blur):
+    cost = squares(np.vectorize(sigmoid)(parts["z_code"]), points)
     plan = np.exp(-cost / (blur * cost.mean()))
-    for _ in range(20):  # columns to equal shares, then rows to one
+    for _ in range(20):  # rows to one, then columns to equal shares
         plan = plan / plan.sum(1, keepdims=True)
         plan = plan / plan.sum(0) * len(cost) / 3
     plan = plan / plan.sum(1, keepdims=True)
     return (plan * cost).sum() / len(cost)
 
 
-def joint(parts, mask):
-    kernel = 1 / (1 + squares(np.vectorize(sigmoid)(parts["z_code"]), parts["centres"]))
+def joint(parts, points):
+    kernel = 1 / (1 + squares(np.vectorize(sigmoid)(parts["z_code"]), points))
     q = kernel / kernel.sum(1, keepdims=True)
     p = q**2 / q.sum(0)
     p = p / p.sum(1, keepdims=True)
@@ -168,8 +172,8 @@ def joint(parts, mask):
 
 
 ORACLES = {
-    "clustering.centres": centres,
-    "clustering.joint": joint,
+    "clustering.centres": over_sets(centres),
+    "clustering.joint": over_sets(joint),
     "clustering.neighbours": neighbours,
     "reconstruction.cross_entropy": cross_entropy,
     "reconstruction.squared_error": squared_error,

@@ -43,7 +43,7 @@ CASES = {
     "clustered": (
         "clustered.dense",
         (2, 6),
-        {"widths": (7,), "code": 3, "clusters": 4, "activation": "tanh", "output": "linear"},
+        {"widths": (7,), "code": 3, "clusters": 4, "sets": 2, "activation": "tanh", "output": "linear"},
         ("encoder0", "code", "decoder0"),
     ),
     "convolutional": (

@@ -11,8 +11,9 @@ from aejax.bounds import Positive
 from aejax.errors import UserError, one_of
 from aejax.types import Context
 
-ROUNDS = 20
-"""Of Sinkhorn's iteration; the sizes of the shares are then within a few per cent of equal."""
+BLUR = 0.03
+ROUNDS = 20  # of Sinkhorn's iteration
+FARTHEST, TINY = 40.0, 1e-12  # so that no exponential and no division leaves the range of float32
 
 
 def neighbours(ctx: Context, *, relation: str = "walks") -> jax.Array:
@@ -46,16 +47,15 @@ def neighbours(ctx: Context, *, relation: str = "walks") -> jax.Array:
     return -jnp.diagonal(jax.nn.log_softmax(logits, axis=1)).mean()
 
 
-def centres(ctx: Context, *, blur: Positive = 0.05) -> jax.Array:
-    """(1/m) Σ_i Σ_j π_ij ‖h_i − c_j‖² over the centres alone, π the plan that gives each of them an equal share.
+def centres(ctx: Context, *, blur: Positive = BLUR) -> jax.Array:
+    """(1/m) Σ_i Σ_j π_ij ‖h_i − c_j‖², where π gives each centre an equal share of the batch; the code is held still.
 
-    π minimises Σ_ij π_ij ‖h_i − c_j‖² − ε H(π) with Σ_j π_ij = 1 and Σ_i π_ij = m/k, by Sinkhorn's iteration; ε is
-    `blur` times the mean squared distance. It is k-means in which no centre can be left without rows, and none can
-    hold two parts while another two share one, so that it needs no restarts. The code is held still.
+    It is the `transport_cost` of each set of centres, averaged over the sets. Each set settles on its own, and where it
+    began far from its rows it is not left without any, as one of k-means may be.
 
     Args:
-        ctx: `code` (m, d) and ``extra["centres"]`` (k, d).
-        blur: how soft the assignments are, as a share of the mean squared distance.
+        ctx: `code` (m, d) and ``extra["centres"]`` (sets, k, d).
+        blur: how soft the shares are, as a share of the mean squared distance.
 
     Returns:
         A scalar, squared units of the code, averaged over rows.
@@ -64,30 +64,21 @@ def centres(ctx: Context, *, blur: Positive = 0.05) -> jax.Array:
         UserError: the model has no centres.
 
     References:
-        Cuturi 2013, Sinkhorn distances, algorithm 1; Genevay, Dulac-Arnold & Vert 2019, Differentiable deep clustering
-        with cluster size constraints.
+        Genevay, Dulac-Arnold & Vert 2019, Differentiable deep clustering with cluster size constraints.
     """
-    cost = squared_distances(jax.lax.stop_gradient(ctx.code), _centres(ctx, "centres"))
-    fixed = jax.lax.stop_gradient(cost)
-    affinity = -fixed / (blur * jnp.maximum(fixed.mean(), 1e-12))
-    share = jnp.log(jnp.float32(cost.shape[0] / cost.shape[1]))
-
-    def balanced(_: int, price: jax.Array) -> jax.Array:
-        held = jax.nn.logsumexp(jax.nn.log_softmax(affinity + price[None], axis=1), axis=0)
-        return price + share.astype(held.dtype) - held
-
-    price = jax.lax.fori_loop(0, ROUNDS, balanced, jnp.zeros(cost.shape[1], cost.dtype))
-    return (jax.nn.softmax(affinity + price[None], axis=1) * cost).sum(1).mean()
+    code = jax.lax.stop_gradient(ctx.code)
+    return jax.vmap(lambda one: transport_cost(code, one, blur))(_centres(ctx, "centres")).mean()
 
 
 def joint(ctx: Context) -> jax.Array:
     """(1/m) KL(P‖Q) = (1/m) Σ_i Σ_j p_ij log(p_ij / q_ij): soft assignments become those that are surer.
 
     q_ij ∝ (1 + ‖h_i − c_j‖²)⁻¹ over the centres j, and p_ij ∝ q_ij² / f_j with f_j = Σ_i q_ij over the batch, so that
-    large clusters do not swallow small ones. P is held still. Keep a reconstruction term beside it.
+    large clusters do not swallow small ones; P is held still. Averaged over the sets of centres. A reconstruction term
+    beside it keeps the code from giving up all else.
 
     Args:
-        ctx: `code` (m, d) and ``extra["centres"]`` (k, d).
+        ctx: `code` (m, d) and ``extra["centres"]`` (sets, k, d).
 
     Returns:
         A scalar, nats per row.
@@ -99,10 +90,45 @@ def joint(ctx: Context) -> jax.Array:
         Xie, Girshick & Farhadi 2016, Unsupervised deep embedding for clustering analysis, equations 1 to 3; Guo et al.
         2017, Improved deep embedded clustering with local structure preservation, for the reconstruction.
     """
-    log_q = jax.nn.log_softmax(-jnp.log1p(squared_distances(ctx.code, _centres(ctx, "joint"))), axis=1)
-    log_p = 2.0 * log_q - jax.nn.logsumexp(log_q, axis=0)[None]
-    log_p = jax.lax.stop_gradient(jax.nn.log_softmax(log_p, axis=1))
-    return (jnp.exp(log_p) * (log_p - log_q)).sum(1).mean()
+
+    def divergence(one: jax.Array) -> jax.Array:
+        log_q = jax.nn.log_softmax(-jnp.log1p(squared_distances(ctx.code, one)), axis=1)
+        log_p = 2.0 * log_q - jax.nn.logsumexp(log_q, axis=0)[None]
+        log_p = jax.lax.stop_gradient(jax.nn.log_softmax(log_p, axis=1))
+        return (jnp.exp(log_p) * (log_p - log_q)).sum(1).mean()
+
+    return jax.vmap(divergence)(_centres(ctx, "joint")).mean()
+
+
+def transport_cost(code: jax.Array, points: jax.Array, blur: jax.Array | float = BLUR) -> jax.Array:
+    """(1/m) Σ_i Σ_j π_ij ‖h_i − c_j‖²: what it costs to bring codes to centres that each take as many.
+
+    π minimises Σ_ij π_ij ‖h_i − c_j‖² − ε H(π) with Σ_j π_ij = 1 and Σ_i π_ij = m/k, by Sinkhorn's iteration; ε is
+    `blur` times the mean squared distance. The gradient is that of the cost at this π.
+
+    Args:
+        code: (m, d).
+        points: (k, d), the centres.
+        blur: as a share of the mean squared distance.
+
+    Returns:
+        A scalar, squared units of the code.
+
+    References:
+        Cuturi 2013, Sinkhorn distances: lightspeed computation of optimal transport, algorithm 1.
+    """
+    cost = squared_distances(code, points)
+    fixed = jax.lax.stop_gradient(cost)
+    share = cost.shape[0] / cost.shape[1]
+    beyond = (fixed - fixed.min(1, keepdims=True)) / (blur * jnp.maximum(fixed.mean(), TINY))
+    kernel = jnp.exp(-jnp.minimum(beyond, FARTHEST))
+
+    def balanced(_: int, scale: jax.Array) -> jax.Array:
+        return share / ((1.0 / (kernel @ scale)) @ kernel)
+
+    scale = jax.lax.fori_loop(0, ROUNDS, balanced, jnp.ones(cost.shape[1], cost.dtype))
+    plan = kernel * scale[None]
+    return (plan / plan.sum(1, keepdims=True) * cost).sum(1).mean()
 
 
 def squared_distances(a: jax.Array, b: jax.Array) -> jax.Array:

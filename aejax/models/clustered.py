@@ -15,19 +15,22 @@ def dense(
     feature_shape: tuple[int, ...],
     *,
     clusters: Count = 10,
+    sets: Count = 8,
     widths: tuple[Count, ...] = (128, 64),
     code: Count = 10,
     activation: str = "relu",
     output: str = "sigmoid",
 ) -> Model:
-    """A fully connected autoencoder with a linear code, n-widths-code-widths-n, and k points among its codes.
+    """A fully connected autoencoder with a linear code, n-widths-code-widths-n, and sets of k points among its codes.
 
-    The centres are parameters, ``params["centres"]`` (k, d), which terms such as those in `aejax.losses.clustering`
-    find under ``ctx.extra["centres"]``. A row belongs to the cluster whose centre is nearest to its code.
+    The centres are parameters, ``params["centres"]`` (sets, k, d), which terms such as those in
+    `aejax.losses.clustering` find under ``ctx.extra["centres"]``. Like the restarts of k-means, the sets begin in
+    different places and may settle on different clusters; the task `clustering` takes the set of the least cost.
 
     Args:
         feature_shape: shape of one row; images are flattened to n = prod(feature_shape) values.
-        clusters: k, how many centres.
+        clusters: k, how many centres a set has.
+        sets: how many sets of centres.
         widths: units of the encoder's hidden layers, from the input on; the decoder mirrors them.
         code: d, units of the code.
         activation: of the hidden layers.
@@ -46,7 +49,7 @@ def dense(
 
     def init(key: jax.Array) -> Params:
         own, rest = jax.random.split(key)
-        return net.init(rest) | {"centres": START * jax.random.normal(own, (clusters, code), jnp.float32)}
+        return net.init(rest) | {"centres": START * jax.random.normal(own, (sets, clusters, code), jnp.float32)}
 
     def apply(params: Params, x: jax.Array, x_in: jax.Array, key: jax.Array) -> Context:
         return net.apply(params, x, x_in, key)._replace(extra={"centres": params["centres"]})

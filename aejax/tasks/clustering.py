@@ -12,6 +12,7 @@ from aejax import metrics
 from aejax.bounds import Count, Natural, Within
 from aejax.errors import UserError
 from aejax.evaluate import encode_and_reconstruct, on_device
+from aejax.losses.clustering import transport_cost
 from aejax.metrics import partitions
 from aejax.relations import graph
 from aejax.tasks.reconstruction import fitted_pca
@@ -92,9 +93,10 @@ def evaluate(
 ) -> Evaluation:
     """Clusters of all training rows, judged by their classes where there are any, and by the rows' neighbours.
 
-    A net that has centres (`aejax.models.clustered`) puts each row to the nearest one; on other nets' codes k-means is
-    run. All methods are fitted to the training rows without their labels. Rows of other splits go to the nearest of
-    the same centres. Where all rows are to be clustered, as in the literature, there are to be no other splits.
+    A net that has centres (`aejax.models.clustered`) puts each row to the nearest one of its best set, that with the
+    least `aejax.losses.clustering.transport_cost`; on other nets' codes k-means is run. All methods are fitted to the
+    training rows without their labels. Rows of other splits go to the nearest of the same centres. Where all rows are
+    to be clustered, as in the literature, there are to be no other splits.
 
     Args:
         key: of all random starts.
@@ -190,11 +192,12 @@ def k_means(points: np.ndarray, count: int, *, restarts: int, seed: int) -> Part
 
 
 def own_clusters(key: jax.Array, model: Model, params: Params, x: np.ndarray, code: np.ndarray) -> Partition | None:
-    """The nearest of the net's own centres; None where it has none."""
+    """The nearest of the net's own centres, of the set with the least transport cost; None where it has none."""
     extra = model.apply(params, x[:1], x[:1], key).extra
     if "centres" not in extra:
         return None
-    centres = np.asarray(extra["centres"], np.float64)
+    costs = jax.jit(jax.vmap(transport_cost, in_axes=(None, 0)))(code, extra["centres"])
+    centres = np.asarray(extra["centres"][costs.argmin()], np.float64)
 
     def assign(codes: np.ndarray) -> np.ndarray:
         # ‖h − c‖² less ‖h‖², which is the same for every centre
