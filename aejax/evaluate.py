@@ -1,7 +1,7 @@
 """Evaluation of a whole split in batches: losses as in training, and rows through the encoder and decoder."""
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax.train import Rows, context, scaled
+from aejax.train import Rows, clean, context, scaled
 from aejax.types import Dataset, Hparams, Model, Params, Range, Split
 
 BATCH = 1000
@@ -72,11 +72,12 @@ def make_losses(
 
     @jax.jit
     def on_batch(
-        params: Params, key: jax.Array, hparams: Hparams, rows: Rows, index: jax.Array, progress: jax.Array
+        params: Params, key: jax.Array, hparams: Hparams, rows: Rows, part: Rows, index: jax.Array, progress: jax.Array
     ) -> dict:
         noise, inner, own = jax.random.split(key, 3)
-        ctx = context(model, corrupt, params, rows, None, noise, inner, own, hparams, data_range)
-        loss, values = objective(ctx._replace(index=index), hparams["terms"], progress)
+        ctx = context(model, corrupt, params, part, None, noise, inner, own, hparams, data_range)
+        ctx = ctx._replace(index=index, rows=partial(clean, rows))
+        loss, values = objective(ctx, hparams["terms"], progress)
         squares = jnp.square(ctx.x - model.decode(params, model.encode(params, ctx.x)))
         observed = jnp.ones_like(squares) if ctx.mask is None else ctx.mask
         return {"loss": loss, **values, "mse": (squares * observed).sum() / jnp.maximum(observed.sum(), 1)}
@@ -87,7 +88,7 @@ def make_losses(
             count = part.x.shape[0]
             index = jnp.arange(start, start + count)
             batch_key = jax.random.fold_in(key, number)
-            found.append(on_batch(params, batch_key, hparams, part, index, jnp.float32(progress)))
+            found.append(on_batch(params, batch_key, hparams, rows, part, index, jnp.float32(progress)))
             weights.append(count)
             start += count
         return {name: float(np.average([float(f[name]) for f in found], weights=weights)) for name in found[0]}

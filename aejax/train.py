@@ -49,6 +49,11 @@ def scaled(rows: Rows, index: jax.Array | slice) -> tuple[jax.Array, jax.Array |
     return x, None if rows.mask is None else rows.mask[index]
 
 
+def clean(rows: Rows, index: jax.Array) -> jax.Array:
+    """The chosen rows, scaled: (k,) places -> (k, n)."""
+    return scaled(rows, index)[0]
+
+
 def context(
     model: Model,
     corrupt: Callable[..., jax.Array],
@@ -85,6 +90,7 @@ def context(
         labels=None if rows.labels is None else rows.labels[chosen],
         relations=jax.tree.map(lambda leaf: leaf[chosen], dict(rows.relations)),
         encode=partial(model.encode, params),
+        rows=partial(clean, rows),
         key=own,
     )
 

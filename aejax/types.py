@@ -101,7 +101,8 @@ class Context(NamedTuple):
         index: (m,) int32, the rows' places among the training rows; None outside training.
         labels: (m,) int32, or None without labels.
         relations: by name, what a config's `relations` say of these rows; leaves (m, ...).
-        encode: ``x -> code`` with these parameters, for terms whose formula needs derivatives of the code.
+        encode: ``x -> code`` with these parameters, for terms that need derivatives of the code, or other rows' codes.
+        rows: ``index -> (k, n)``, any rows of the same split, clean and scaled, by their places (k,).
         key: of this batch, for terms that are estimates; None outside a run.
         extra: what a family of models adds (mean and log-variance, indices).
     """
@@ -119,6 +120,7 @@ class Context(NamedTuple):
     labels: jax.Array | None = None
     relations: Mapping[str, Any] = {}
     encode: Callable[[jax.Array], jax.Array] | None = None
+    rows: Callable[[jax.Array], jax.Array] | None = None
     key: jax.Array | None = None
     extra: Mapping[str, jax.Array] = {}
 
