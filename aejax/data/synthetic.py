@@ -1,4 +1,4 @@
-"""Synthetic data as pure functions of a key: swiss roll, s-curve, bars, Gaussian clusters."""
+"""Synthetic data as pure functions of a key: swiss roll, s-curve, bars, Gaussian clusters, a Lorenz series."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,11 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax.data.splits import Raw
+from aejax.data.splits import Raw, take
 from aejax.errors import UserError
 from aejax.types import Split
 
 ROWS = 2000
+LORENZ_SETTLES = 1000  # steps that are thrown away, until the series is near its attractor
+LEAST_SERIES = 20
 
 
 def swiss_roll(key: jax.Array, rows: int, *, noise: float | jax.Array = 0.0) -> tuple[jax.Array, jax.Array]:
@@ -117,12 +119,55 @@ def clusters(
     return centre[label] + noise * jax.random.normal(jitter, (rows, features)), label
 
 
+def lorenz(key: jax.Array, rows: int, *, noise: float | jax.Array = 0.0) -> tuple[jax.Array, jax.Array]:
+    """A chaotic series in 25 dimensions, a tenth of which, from 80 % of its length on, is no longer of one piece.
+
+    u̇ = 10 (v − u), v̇ = u (28 − w) − v, ẇ = u v − (8/3) w, by the classical Runge–Kutta method in steps of 0.01, of
+    which every second one is kept; rows [0.8 m, 0.9 m) exchange their values of u among each other at random; then
+    x = (u, v, w) A + noise · ε with A uniform in [-5, 5)^(3×25), ε standard normal.
+
+    Args:
+        key: typed key.
+        rows: m, the number of points in time.
+        noise: standard deviation of the noise, in the units of x.
+
+    Returns:
+        x (rows, 25) float32 in the order of time, and which rows were shuffled, (rows,) int32.
+
+    References:
+        Lorenz 1963, Deterministic nonperiodic flow, Journal of the Atmospheric Sciences 20, equations 25 to 27.
+    """
+    place, exchange, spread, jitter = jax.random.split(key, 4)
+
+    def flow(p: jax.Array) -> jax.Array:
+        u, v, w = p
+        return jnp.stack([10 * (v - u), u * (28 - w) - v, u * v - 8 / 3 * w])
+
+    def step(p: jax.Array, _: None) -> tuple[jax.Array, jax.Array]:
+        h = 0.01
+        a = flow(p)
+        b = flow(p + h / 2 * a)
+        c = flow(p + h / 2 * b)
+        p = p + h / 6 * (a + 2 * b + 2 * c + flow(p + h * c))
+        return p, p
+
+    start = jnp.array([1.0, 1.0, 25.0]) + jax.random.uniform(place, (3,))
+    path = jax.lax.scan(step, start, None, length=LORENZ_SETTLES + 2 * rows)[1][LORENZ_SETTLES::2]
+    first, last = rows * 8 // 10, rows * 9 // 10
+    path = path.at[first:last, 0].set(jax.random.permutation(exchange, path[first:last, 0]))
+    x = path @ jax.random.uniform(spread, (3, 25), minval=-5, maxval=5)
+    time = jnp.arange(rows)
+    return x + noise * jax.random.normal(jitter, x.shape), ((time >= first) & (time < last)).astype(jnp.int32)
+
+
 class _Made(NamedTuple):
     make: Callable[..., tuple[jax.Array, jax.Array]]
     feature_names: tuple[str, ...] = ()
     bounds: tuple[float, float] | None = None
     label_names: tuple[str, ...] = ()
     flat: Callable[[np.ndarray], np.ndarray] | None = None  # from what `make` returns second to `Split.coordinates`
+    rows: int = ROWS
+    train_tenths: int | None = None  # how much of a series, from its beginning, is its official training part
 
 
 _SHEET = ("x", "y", "z")
@@ -132,6 +177,9 @@ _MADE = {
     "s_curve": _Made(s_curve, _SHEET, flat=lambda c: c),
     "bars": _Made(bars, bounds=(0, 1)),
     "clusters": _Made(clusters, tuple(f"x{i}" for i in range(8)), label_names=tuple(f"cluster {i}" for i in range(4))),
+    "lorenz": _Made(
+        lorenz, tuple(f"x{i}" for i in range(25)), label_names=("normal", "anomaly"), rows=1000, train_tenths=7
+    ),
 }
 
 
@@ -139,8 +187,8 @@ def load_synthetic(name: str, rows: int | None, noise: float | None) -> Raw:
     """The rows of a synthetic data set, always made from the same key.
 
     Args:
-        name: ``swiss_roll``, ``s_curve``, ``bars`` or ``clusters``.
-        rows: how many; 2000 where None.
+        name: ``swiss_roll``, ``s_curve``, ``bars``, ``clusters`` or ``lorenz``.
+        rows: how many; 2000 where None, 1000 of a Lorenz series.
         noise: standard deviation of the noise; the function's own default where None.
 
     Returns:
@@ -150,7 +198,7 @@ def load_synthetic(name: str, rows: int | None, noise: float | None) -> Raw:
         UserError: rows or noise is out of its range, or the data has no noise.
     """
     made = _MADE[name]
-    rows = ROWS if rows is None else rows
+    rows = made.rows if rows is None else rows
     if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
         raise UserError(f"data.rows: must be a whole number above 0; got {rows!r}")
     options = {}
@@ -160,14 +208,18 @@ def load_synthetic(name: str, rows: int | None, noise: float | None) -> Raw:
         if isinstance(noise, bool) or not isinstance(noise, int | float) or not 0 <= noise < float("inf"):
             raise UserError(f"data.noise: must be a number that is not negative; got {noise!r}")
         options["noise"] = noise
+    if made.train_tenths is not None and rows < LEAST_SERIES:
+        raise UserError(f"data.rows: {rows} rows are no series; allowed for {name}: {LEAST_SERIES} or more")
     x, second = map(np.asarray, made.make(jax.random.key(0), rows, **options))
+    whole = Split(
+        x,
+        labels=second if made.label_names else None,
+        coordinates=made.flat(second).astype(np.float32) if made.flat else None,
+    )
+    cut = rows if made.train_tenths is None else rows * made.train_tenths // 10
     return Raw(
-        train=Split(
-            x,
-            labels=second if made.label_names else None,
-            coordinates=made.flat(second).astype(np.float32) if made.flat else None,
-        ),
-        test=None,
+        train=take(whole, np.arange(cut)),
+        test=None if cut == rows else take(whole, np.arange(cut, rows)),
         kind="synthetic",
         licence="none needed",
         source=f"aejax.data.synthetic.{name}",
