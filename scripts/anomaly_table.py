@@ -3,13 +3,12 @@
     python scripts/anomaly_table.py lecture/anomaly lecture/anomaly:lorenz     # shipped configs
     python scripts/anomaly_table.py --label class one.csv two.csv              # tables of your own
 
-A table is made a one-class problem: rows of its most frequent label are normal, all others anomalies. Half of the normal
-rows are trained on, the rest and all anomalies are test rows. Without --label the last column holds the labels. All nets
-of a table train as one program, so a table takes a few seconds.
+A table is made a one-class problem: rows of its most frequent label are normal, all others anomalies. Half of the
+normal rows are trained on, the rest and all anomalies are test rows. Without --label the last column holds the labels.
+All nets of a table train as one program, so a table takes a few seconds.
 """
 
 import argparse
-from collections import Counter
 from pathlib import Path
 
 import jax
@@ -17,7 +16,7 @@ import numpy as np
 
 from aejax import config as configs
 from aejax.build import load_data
-from aejax.data.columns import read_csv
+from aejax.data.columns import as_labels, read_csv
 from aejax.experiment import check_task
 from aejax.files import write_json
 from aejax.retrain import retrainer
@@ -32,7 +31,8 @@ def config_of(table, args):
         return configs.load(table, args.set, seed=args.seed)
     columns = read_csv(Path(table))
     label = args.label or columns.names[-1]
-    normal = Counter(columns.cells[columns.names.index(label)]).most_common(1)[0][0]
+    labels = as_labels(columns.cells[columns.names.index(label)], table)
+    normal = labels.names[np.bincount(labels.values).argmax()]
     own = [f"data.name=file:{table}", f"data.label_column={label!r}", f"data.normal={normal!r}"]
     return configs.load(args.config, [*own, *args.set], seed=args.seed)
 

@@ -17,7 +17,11 @@ from aejax.losses import compose, reconstruction, sparsity, weights
 from aejax.types import Context, Range
 
 TERMS = components.available("aejax.losses")
-HYPERPARAMETERS = {"sparsity.kl_bernoulli": {"target_rate": 0.1}}
+HYPERPARAMETERS = {
+    "sparsity.kl_bernoulli": {"target_rate": 0.1},
+    "reconstruction.huber": {"delta": 0.3},
+    "reconstruction.correntropy": {"width": 0.4},
+}
 
 
 def arrays(m=5, n=4, d=3, seed=0, scale=2.0):
@@ -81,6 +85,21 @@ def squared_error(parts, mask):
     )
 
 
+def mean_cost(parts, mask, cost):
+    m, n = parts["x"].shape
+    return mean_over_rows(
+        [[mask[j, i] * cost(parts["x"][j, i] - sigmoid(parts["z_out"][j, i])) for i in range(n)] for j in range(m)]
+    )
+
+
+def huber(parts, mask, delta):
+    return mean_cost(parts, mask, lambda r: r**2 / 2 if abs(r) <= delta else delta * (abs(r) - delta / 2))
+
+
+def correntropy(parts, mask, width):
+    return mean_cost(parts, mask, lambda r: width**2 * (1 - math.exp(-(r**2) / (2 * width**2))))
+
+
 def l1(parts, mask):
     return mean_over_rows([[abs(sigmoid(z)) for z in row] for row in parts["z_code"]])
 
@@ -126,7 +145,9 @@ def strain(parts, mask):
 
 
 ORACLES = {
+    "reconstruction.correntropy": correntropy,
     "reconstruction.cross_entropy": cross_entropy,
+    "reconstruction.huber": huber,
     "reconstruction.squared_error": squared_error,
     "sparsity.kl_bernoulli": kl_bernoulli,
     "sparsity.l1": l1,

@@ -46,7 +46,7 @@ def check(
     score: Score = "neighbours",
     members: Count = 4,
     neighbours: Count = 3,
-    residual_weight: NonNegative = 0.5,
+    residual_weight: NonNegative = 0.3,
     threshold: Rule = "quantile",
     level: NonNegative = 0.95,
     most_rows: Rows = 5000,
@@ -64,9 +64,10 @@ def check(
             f"allowed: data.normal, some of {', '.join(dataset.label_names)}"
         )
     if labels is not None and len(np.unique(labels)) < 2:
+        kind = "normal" if labels[0] == 0 else "anomalies"
         raise UserError(
-            f"anomaly: all {len(labels)} test rows of {dataset.name} are {'normal' if labels[0] == 0 else 'anomalies'}, "
-            "so nothing can be told apart; allowed: test rows of both kinds (data.normal, data.test)"
+            f"anomaly: all {len(labels)} test rows of {dataset.name} are {kind}, so nothing can be told apart; "
+            "allowed: test rows of both kinds (data.normal, data.test)"
         )
     if neighbours > rows - 1:
         raise UserError(
@@ -92,7 +93,7 @@ def evaluate(
     score: Score = "neighbours",
     members: Count = 4,
     neighbours: Count = 3,
-    residual_weight: NonNegative = 0.5,
+    residual_weight: NonNegative = 0.3,
     threshold: Rule = "quantile",
     level: NonNegative = 0.95,
     most_rows: Rows = 5000,
@@ -105,8 +106,8 @@ def evaluate(
     - ``"error"``: Σ_i (x_i − x̂_i)², the mean over the nets;
     - ``"code"``: the mean distance to the k nearest training rows in the standardised code, the mean over the nets;
     - ``"both"``: the geometric mean of that distance and the square root of that error;
-    - ``"neighbours"``: the mean distance to the k nearest training rows, a row being (x / σ, w r / s), itself and beside
-      it what the nets cannot explain of it; σ is the standard deviation of all values.
+    - ``"neighbours"``: the mean distance to the k nearest training rows, a row being (x / σ, w r / s), that is itself
+      and beside it what the nets cannot explain of it; σ is the standard deviation of all values.
 
     The threshold comes from the training rows, each of which is compared with the others only; that of
     ``"false_alarm_rate"`` from the validation rows, where there are any. Labels are only looked at to judge.
@@ -128,11 +129,11 @@ def evaluate(
 
     Returns:
         ``metrics["test"]`` with ``roc_auc``, ``average_precision``, ``false_alarm_rate``, ``detection_rate`` and
-        ``threshold``; without labels ``threshold`` and ``alarm_rate``. ``baselines`` with the same for the other scores,
-        ``error_of_one_net``, and the detectors of `aejax.tasks.detectors`. ``arrays`` holds the test rows' ``scores`` by
-        method, the chosen ``score``, the ``train_scores`` of that one, the test rows' ``labels``, and of the rows with
-        the highest scores ``worst`` (their places), ``worst_x``, ``worst_x_hat`` and ``worst_residual`` = r / s. Where
-        there are no test rows, the training rows that were drawn stand in their place.
+        ``threshold``; without labels ``threshold`` and ``alarm_rate``. ``baselines`` with the same for the other
+        scores, ``error_of_one_net``, and the detectors of `aejax.tasks.detectors`. ``arrays`` holds the test rows'
+        ``scores`` by method, the chosen ``score``, the ``train_scores`` of that one, the test rows' ``labels``, and of
+        the rows with the highest scores ``worst`` (their places), ``worst_x``, ``worst_x_hat`` and ``worst_residual``
+        = r / s. Where there are no test rows, the training rows that were drawn stand in their place.
     """
     others, drawn, forest = jax.random.split(key, 3)
     nets = jax.tree.map(lambda leaf: leaf[None], params)

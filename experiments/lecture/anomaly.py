@@ -33,7 +33,7 @@ def get_config():
         "score": "neighbours",
         "members": 4,
         "neighbours": 3,
-        "residual_weight": 0.5,
+        "residual_weight": 0.3,
         "threshold": "quantile",
         "level": 0.95,
         "most_rows": 5000,

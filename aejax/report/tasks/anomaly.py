@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from aejax import workdir
+from aejax.files import write_atomic
 from aejax.report import canvas
 from aejax.report.canvas import GREY, OKABE_ITO, SMALL, TEXT
 from aejax.report.pictures import as_images
@@ -30,9 +31,10 @@ BINS = 60
 def draw(
     folder: Path, config: Mapping[str, Any], dataset: Dataset, model: Model, params: Params, found: Evaluation
 ) -> None:
-    """Write ``scores.png`` and ``worst_rows.png``, and, where there are labels, ``precision_recall.png``."""
+    """Write ``scores.csv``, ``scores.png``, ``worst_rows.png`` and, with labels, ``precision_recall.png``."""
     place, arrays = folder / workdir.FIGURES, found.arrays
     scores, labels = arrays["scores"][arrays["score"]], arrays["labels"]
+    _list(folder / "scores.csv", scores, labels, found.metrics["test"]["threshold"])
     _histogram(place / "scores.png", scores, arrays["train_scores"], labels, found.metrics["test"]["threshold"])
     if labels is not None:
         _precision_recall(place / "precision_recall.png", arrays, found)
@@ -40,6 +42,15 @@ def draw(
         _error_maps(place / "worst_rows.png", arrays, scores, dataset)
     else:
         _features(place / "worst_rows.png", arrays, scores, dataset)
+
+
+def _list(path: Path, scores: np.ndarray, labels: np.ndarray | None, limit: float) -> None:
+    """The rows that were judged, the oddest first: a line each with its place among them, from 0."""
+    lines = ["row,score,alarm" + ("" if labels is None else ",anomaly")]
+    for row in np.argsort(-scores, kind="stable"):
+        label = "" if labels is None else f",{labels[row]}"
+        lines.append(f"{row},{scores[row]:.9g},{int(scores[row] > limit)}{label}")
+    write_atomic(path, "\n".join(lines) + "\n")
 
 
 def _histogram(path: Path, scores: np.ndarray, train: np.ndarray, labels: np.ndarray | None, limit: float) -> None:
@@ -95,7 +106,7 @@ def _title(arrays: Mapping[str, Any], number: int, scores: np.ndarray) -> str:
     """The score of one of the worst rows and, where it is known, what it is."""
     place = arrays["worst"][number]
     kind = "" if arrays["labels"] is None else (", normal" if arrays["labels"][place] == 0 else ", anomaly")
-    return f"row {place}: {scores[place]:.3g}{kind}"
+    return f"test row {place}: {scores[place]:.3g}{kind}"
 
 
 def _features(path: Path, arrays: Mapping[str, Any], scores: np.ndarray, dataset: Dataset) -> None:
@@ -116,7 +127,7 @@ def _features(path: Path, arrays: Mapping[str, Any], scores: np.ndarray, dataset
         axes.axvline(0, color=GREY, linewidth=0.8)
         axes.set_title(_title(arrays, number, scores), size=TEXT, loc="left")
         last = number + 2 >= rows
-        canvas.quiet(axes, x="residual (its size on training rows = 1)" if last else "", y="")
+        canvas.quiet(axes, x="residual, in training sizes" if last else "", y="")
     for axes in grid[rows:]:
         axes.set_visible(False)
     canvas.save_figure(figure, path)
