@@ -14,7 +14,7 @@ from aejax.data.outliers import NAMES
 from aejax.errors import UserError
 from aejax.metrics import outliers
 from aejax.models import dense
-from aejax.tasks import anomaly, detectors
+from aejax.tasks import anomaly, crossfit, detectors
 from aejax.types import Dataset, Range, Split, Trained
 
 SHRUNK = ["train.steps=60", "train.evaluate_every=60", "task.members=2"]
@@ -98,17 +98,26 @@ def data(test_labels, rows=40, mask=None, names=NAMES):
 MIXED = np.arange(60) % 3 == 0
 MODEL = dense.multilayer((3,), widths=(), code=2, output="linear")
 OPTIONS = {"score": "error", "neighbours": 3, "residual_weight": 0.7, "threshold": "quantile", "level": 0.9}
+KEYS = (jax.random.key(1), jax.random.key(2))
 
 
-def nets(count=2):
-    return jax.vmap(MODEL.init)(jax.random.split(jax.random.key(0), count))
+def ensemble(rows=40, members=2):
+    params = jax.vmap(MODEL.init)(jax.random.split(jax.random.key(0), members))
+    return crossfit.Ensemble(params, np.arange(rows) % members)
+
+
+def assess(dataset, **options):
+    own = ensemble()
+    one = jax.tree.map(lambda leaf: leaf[0], own.params)
+    return anomaly.assess(list(map(jax.random.clone, KEYS)), MODEL, one, own, dataset, **OPTIONS | options)
 
 
 def test_scores_by_brute_force():
-    dataset, params = data(MIXED), nets()
-    seen = {n: anomaly.look(MODEL, params, getattr(dataset, n), dataset) for n in ("train", "test")}
+    dataset, own = data(MIXED), ensemble()
+    seen = {n: crossfit.look(MODEL, own.params, getattr(dataset, n), dataset) for n in ("train", "test")}
+    seen["train"] = seen["train"]._replace(fold=own.fold)
     found = anomaly.scores(seen, neighbours=3, residual_weight=0.7)
-    member = [jax.tree.map(lambda leaf, n=n: leaf[n], params) for n in range(2)]
+    member = [jax.tree.map(lambda leaf, n=n: leaf[n], own.params) for n in range(2)]
     codes = {n: [np.asarray(MODEL.encode(p, jnp.asarray(s.x))) for p in member] for n, s in seen.items()}
     residuals = {
         n: [s.x - np.asarray(MODEL.decode(p, jnp.asarray(c))) for p, c in zip(member, codes[n], strict=True)]
@@ -116,33 +125,52 @@ def test_scores_by_brute_force():
     }
     error = np.mean([(r**2).sum(1) for r in residuals["test"]], 0)
     assert found["error"]["test"] == pytest.approx(error, rel=1e-4)
-    assert found["error_of_one_net"]["test"] == pytest.approx((residuals["test"][0] ** 2).sum(1), rel=1e-4)
-    mean = {n: sum(r) / 2 for n, r in residuals.items()}
+    left_out = np.stack([residuals["train"][row % 2][row] for row in range(40)])
+    assert found["error"]["train"] == pytest.approx((left_out**2).sum(1), rel=1e-4)
     sigma = math.sqrt(seen["train"].x.var(0).mean())
-    size = np.sqrt((mean["train"] ** 2).mean(0)) + 0.02 * sigma
-    wide = {n: np.concatenate([s.x / sigma, 0.7 * mean[n] / size], 1) for n, s in seen.items()}
+    size = np.sqrt((left_out**2).mean(0)) + 0.02 * sigma
+    wide, new = (
+        np.concatenate([x / sigma, 0.7 * r / size], 1)
+        for x, r in ((seen["train"].x, left_out), (seen["test"].x, sum(residuals["test"]) / 2))
+    )
     nearest = lambda a, b: np.sort(np.linalg.norm(b[:, None] - a[None], axis=2), 1)
-    assert found["neighbours"]["test"] == pytest.approx(nearest(wide["train"], wide["test"])[:, :3].mean(1), rel=1e-4)
-    assert found["neighbours"]["train"] == pytest.approx(
-        nearest(wide["train"], wide["train"])[:, 1:4].mean(1), rel=1e-4
-    )
-    code = np.mean(
-        [nearest(a / a.std(0), b / a.std(0))[:, :3].mean(1) for a, b in zip(*(codes[n] for n in seen), strict=True)], 0
-    )
+    assert found["neighbours"]["test"] == pytest.approx(nearest(wide, new)[:, :3].mean(1), rel=1e-4)
+    assert found["neighbours"]["train"] == pytest.approx(nearest(wide, wide)[:, 1:4].mean(1), rel=1e-4)
+    scaled = [(a / a.std(0), b / a.std(0)) for a, b in zip(codes["train"], codes["test"], strict=True)]
+    code = np.mean([nearest(a, b)[:, :3].mean(1) for a, b in scaled], 0)
     assert found["code"]["test"] == pytest.approx(code, rel=1e-4)
+    alone = np.stack([nearest(a, a)[:, 1:4].mean(1) for a, _ in scaled])
+    assert found["code"]["train"] == pytest.approx([alone[row % 2, row] for row in range(40)], rel=1e-4)
     assert found["both"]["test"] == pytest.approx(np.sqrt(code * np.sqrt(error)), rel=1e-4)
 
 
 def test_missing_values_are_no_errors():
-    dataset, params = data(MIXED), nets()
+    dataset, own = data(MIXED), ensemble()
     mask = np.ones((60, 3), bool)
     mask[:, 1] = False
     holes = dataset._replace(test=dataset.test._replace(mask=mask))
-    whole, seen = (anomaly.look(MODEL, params, each.test, each) for each in (dataset, holes))
-    assert (seen.residual[:, 1] == 0).all()
-    assert seen.residual[:, [0, 2]] == pytest.approx(whole.residual[:, [0, 2]])
-    assert len(seen.errors) == 2
-    assert not np.allclose(seen.errors, whole.errors)
+    whole, seen = (crossfit.look(MODEL, own.params, each.test, each) for each in (dataset, holes))
+    assert (seen.residuals[..., 1] == 0).all()
+    assert seen.residuals[..., [0, 2]] == pytest.approx(whole.residuals[..., [0, 2]])
+    assert crossfit.errors(seen) == pytest.approx(1.5 * (whole.residuals[..., [0, 2]] ** 2).sum(2), rel=1e-5)
+
+
+def test_each_net_is_trained_without_its_fold():
+    asked = {}
+
+    def retrain(keys, changes=None, datasets=None):
+        asked.update(keys=keys, rows=[each.train.x for each in datasets])
+        return Trained(MODEL, jax.vmap(MODEL.init)(keys))
+
+    dataset = data(MIXED, rows=41)
+    own = crossfit.train(jax.random.key(0), dataset, retrain, 4)
+    assert np.bincount(own.fold).tolist() == [11, 10, 10, 10]
+    assert len(asked["keys"]) == 4
+    for number, rows in enumerate(asked["rows"]):
+        assert len(rows) == 30
+        places = [int(np.flatnonzero((dataset.train.x == row).all(1))[0]) for row in rows]
+        assert len(set(places)) == 30
+        assert not (own.fold[places] == number).any()
 
 
 def test_detectors_find_what_is_far_away():
@@ -162,43 +190,25 @@ def test_detectors_find_what_is_far_away():
 
 
 def test_labels_are_only_looked_at_to_judge():
-    keys = jax.random.split(jax.random.key(1), 2)
-    known, unknown = (
-        anomaly.assess(list(keys), MODEL, nets(), dataset, **OPTIONS, most_rows=30)
-        for dataset in (data(MIXED), data(MIXED)._replace(test=data(MIXED).test._replace(labels=None)))
-    )
+    known = assess(data(MIXED), most_rows=30)
+    unknown = assess(data(MIXED)._replace(test=data(MIXED).test._replace(labels=None)), most_rows=30)
     assert set(unknown.metrics["test"]) == {"threshold", "alarm_rate"}
     assert known.metrics["test"]["threshold"] == unknown.metrics["test"]["threshold"]
     for name, values in known.arrays["scores"].items():
         np.testing.assert_array_equal(values, unknown.arrays["scores"][name])
     assert len(known.arrays["train_scores"]) == 30
+    assert (known.arrays["scores"]["error"] != known.arrays["scores"]["error_of_one_net"]).any()
 
 
 def test_a_stated_rate_is_drawn_by_validation_rows():
     dataset = data(MIXED)
     held_out = Split(dataset.train.x[:25] + 0.1, labels=np.zeros(25, np.int32))
-    options = OPTIONS | {"threshold": "false_alarm_rate", "level": 0.2, "most_rows": 100}
-    keys = jax.random.split(jax.random.key(1), 2)
-    found = anomaly.assess(list(keys), MODEL, nets(), dataset._replace(validation=held_out), **options)
-    errors = anomaly.look(MODEL, nets(), held_out, dataset).errors.mean(0)
+    options = {"threshold": "false_alarm_rate", "level": 0.2, "most_rows": 100}
+    found = assess(dataset._replace(validation=held_out), **options)
+    errors = crossfit.errors(crossfit.look(MODEL, ensemble().params, held_out, dataset)).mean(0)
     assert found.metrics["test"]["threshold"] == pytest.approx(np.sort(errors)[math.ceil(0.8 * 26) - 1])
-
-
-def test_the_ensemble_is_the_run_and_others():
-    asked = []
-
-    def retrain(keys, changes=None, datasets=None):
-        asked.append(len(keys))
-        return Trained(MODEL, jax.vmap(MODEL.init)(keys))
-
-    params = jax.tree.map(lambda leaf: leaf[0], nets())
-    many, one = (
-        anomaly.evaluate(jax.random.key(0), MODEL, params, data(MIXED), retrain, members=m, score="error")
-        for m in (3, 1)
-    )
-    assert asked == [2]
-    np.testing.assert_array_equal(many.arrays["scores"]["error_of_one_net"], one.arrays["scores"]["error"])
-    assert not np.allclose(many.arrays["scores"]["error"], one.arrays["scores"]["error"])
+    found = assess(dataset, **options)
+    assert found.metrics["test"]["threshold"] == np.sort(found.arrays["train_scores"])[math.ceil(0.8 * 41) - 1]
 
 
 @pytest.mark.parametrize(
@@ -207,8 +217,13 @@ def test_the_ensemble_is_the_run_and_others():
         (data(MIXED, names=("a", "b")), {}, "^anomaly: which labels of rows are normal .* some of a, b"),
         (data(0 * MIXED), {}, "^anomaly: all 60 test rows of rows are normal, so nothing can be told apart"),
         (data(0 * MIXED + 1), {}, "^anomaly: all 60 test rows of rows are anomalies"),
-        (data(MIXED, rows=3), {}, "^task.neighbours: 3 are too many for 3 training rows; allowed: 1 to 2$"),
-        (data(MIXED), {"most_rows": 10, "neighbours": 10}, "^task.neighbours: 10 are too many for 10 training rows"),
+        (data(MIXED, rows=7), {}, "^task.members: 4 folds of 7 training rows are too small; allowed: 2 to 3"),
+        (
+            data(MIXED, rows=4),
+            {"members": 2, "neighbours": 4},
+            "^task.neighbours: 4 are too many for 4 training rows; allowed: 1 to 3$",
+        ),
+        (data(MIXED), {"most_rows": 10, "neighbours": 10}, "^task.neighbours: 10 are too many for 10 training"),
         (data(MIXED), {"level": 1.0}, r"^task.level: 1 is no quantile; allowed: a number in \(0, 1\)"),
         (data(MIXED), {"threshold": "false_alarm_rate", "level": 0.01}, "^task.level: a rate of 0.01 needs 99 rows"),
     ],
@@ -232,7 +247,7 @@ def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
         ({"data.test": "0.9999"}, "are left to train on"),
         ({"data.name": "swiss_roll"}, "data.normal: the data has no labels"),
         ({"task.score": "distance"}, "task.score: unknown 'distance'"),
-        ({"task.members": "0"}, "task.members"),
+        ({"task.members": "1"}, "task.members"),
     ],
 )
 def test_a_mistake_is_answered_before_there_is_a_folder(setting, fragment, tmp_path, capsys):
