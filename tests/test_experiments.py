@@ -12,7 +12,7 @@ from aejax.cli import main
 SHRUNK = ("train.steps=6", "train.evaluate_every=3", "train.checkpoint_every=3")
 OWN = {"lecture/clustering": ("task.restarts=1", "task.spectral_rows=300")}
 """What else is shrunk, by experiment."""
-BUNDLED = ("digits", "satimage", "natural_patches", "swiss_roll", "s_curve", "bars", "clusters")
+BUNDLED = ("digits", "satimage", "natural_patches", "swiss_roll", "s_curve", "bars", "clusters", "lorenz")
 
 
 def every_spec():

@@ -22,6 +22,8 @@ HYPERPARAMETERS = {
     "structure.stochastic_neighbours": {"bandwidth": 0.3},
     "supervised.soft_nearest_neighbour": {"temperature": 0.5},
     "clustering.centres": {"blur": 0.3},
+    "reconstruction.huber": {"delta": 0.3},
+    "reconstruction.correntropy": {"width": 0.4},
 }
 HELD = ("clustering.centres", "clustering.joint")
 """Hold something still that depends on the parameters: tests/test_clustering.py has their gradients."""
@@ -96,6 +98,21 @@ def squared_error(parts, mask):
     return mean_over_rows(
         [[mask[j, i] * (parts["x"][j, i] - sigmoid(parts["z_out"][j, i])) ** 2 / 2 for i in range(n)] for j in range(m)]
     )
+
+
+def mean_cost(parts, mask, cost):
+    m, n = parts["x"].shape
+    return mean_over_rows(
+        [[mask[j, i] * cost(parts["x"][j, i] - sigmoid(parts["z_out"][j, i])) for i in range(n)] for j in range(m)]
+    )
+
+
+def huber(parts, mask, delta):
+    return mean_cost(parts, mask, lambda r: r**2 / 2 if abs(r) <= delta else delta * (abs(r) - delta / 2))
+
+
+def correntropy(parts, mask, width):
+    return mean_cost(parts, mask, lambda r: width**2 * (1 - math.exp(-(r**2) / (2 * width**2))))
 
 
 def l1(parts, mask):
@@ -212,7 +229,9 @@ ORACLES = {
     "clustering.centres": over_sets(centres),
     "clustering.joint": over_sets(joint),
     "clustering.neighbours": neighbours,
+    "reconstruction.correntropy": correntropy,
     "reconstruction.cross_entropy": cross_entropy,
+    "reconstruction.huber": huber,
     "reconstruction.squared_error": squared_error,
     "sparsity.kl_bernoulli": kl_bernoulli,
     "sparsity.l1": l1,

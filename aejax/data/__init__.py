@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from aejax.data import corrupt, synthetic
+from aejax.data import corrupt, outliers, synthetic
 from aejax.data.catalogue import ENTRIES, FORMS, Row, table
 from aejax.data.files import ENDINGS, load_file, read_rows
 from aejax.data.scaling import SCALINGS, fit, scale, unscale
@@ -45,6 +45,9 @@ def load(
     data_dir: str | None = None,
     rows: int | None = None,
     noise: float | None = None,
+    normal: outliers.Labels | None = None,
+    left_out: outliers.Labels | None = None,
+    contamination: float = 0.0,
 ) -> Dataset:
     """A data set by its name, split and with its scaling; values stay as stored until `scale` is called.
 
@@ -62,6 +65,10 @@ def load(
         data_dir: ``tfds:`` and the published images only; the folder of the prepared records.
         rows: synthetic data only; how many.
         noise: synthetic data only; standard deviation of the noise.
+        normal: labels that are normal, all others being anomalies: training rows are then normal ones only, `test` is
+            a share of the normal rows (None without an official split: 0.5), and all anomalies are test rows.
+        left_out: with `normal` only; labels whose rows are dropped.
+        contamination: with `normal` only; share of anomalies among the training rows, in [0, 0.5).
 
     Returns:
         The data set. Images that were decoded once are memory-mapped from the cache, which lies in
@@ -74,7 +81,15 @@ def load(
         raise one_of(scaling, SCALINGS, what="data.scaling")
     options = {"label_column": label_column, "data_dir": data_dir, "rows": rows, "noise": noise}
     raw = _raw(name, options)
-    parts = split(raw, validation=validation, test=test, seed=split_seed)
+    shares = {"validation": validation, "test": test, "seed": split_seed}
+    if normal is not None:
+        own = {"normal": normal, "left_out": () if left_out is None else left_out, "contamination": contamination}
+        parts, label_names = outliers.split(raw, **own, **shares), outliers.NAMES
+    else:
+        if left_out is not None or contamination:
+            unused = "left_out" if left_out is not None else "contamination"
+            raise UserError(f"data.{unused}: needs data.normal, the labels that are normal")
+        parts, label_names = split(raw, **shares), raw.label_names
     fitted = fit(parts[0].x, parts[0].mask, scaling=scaling, bounds=raw.bounds, per_feature=raw.kind != "image")
     return Dataset(
         name=name,
@@ -86,7 +101,7 @@ def load(
         range=fitted.range,
         shift=fitted.shift,
         scale=fitted.factor,
-        label_names=raw.label_names,
+        label_names=label_names,
         feature_names=raw.feature_names,
         licence=raw.licence,
         source=raw.source,

@@ -48,6 +48,7 @@ ENTRIES = {
     "s_curve": Entry(2000, (3,), "none needed", "synthetic", "a sheet bent into an S in 3-D"),
     "bars": Entry(2000, (8, 8, 1), "none needed", "synthetic", "images of bars, Földiák 1990"),
     "clusters": Entry(2000, (8,), "none needed", "synthetic", "four Gaussian clusters in 8-D"),
+    "lorenz": Entry(1000, (25,), "none needed", "synthetic", "a chaotic series in 25-D, of which a tenth is shuffled"),
 }
 
 FORMS = {
