@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from aejax import checkpoint, console, workdir
@@ -15,6 +16,8 @@ from aejax.evaluate import BATCH
 from aejax.types import Model, Params
 
 ACTIONS = ("encode", "decode", "reconstruct")
+MOST_VALUES = 50_000_000
+"""Of the codes of the rows that go through a model together: large images take turns."""
 
 
 def load(folder: Path) -> tuple[Model, Params, Mapping[str, np.ndarray], Mapping[str, Any]]:
@@ -48,14 +51,32 @@ def _model_settings(folder: Path) -> Mapping[str, Any]:
     return configs.component(config["model"], "aejax.models", what=f"{folder / 'config.json'}: model")
 
 
+def takes_holes(folder: Path) -> bool:
+    """Whether the model of a run is told which values are missing, by its argument `holes`."""
+    return bool(_model_settings(folder).get("holes"))
+
+
+def resized(settings: Mapping[str, Any], model: Model, params: Params, shape: tuple[int, ...]) -> Model:
+    """The model for images of another height and width, where the parameters serve those as well; else as it is."""
+    trained = model.feature_shape
+    if len(shape) != 3 or len(trained) != 3 or shape == trained or shape[2] != trained[2]:
+        return model
+    other = build_model(settings, shape)
+    shapes = lambda tree: jax.tree.map(jnp.shape, tree)
+    return other if shapes(jax.eval_shape(other.init, jax.random.key(0))) == shapes(params) else model
+
+
 def apply(folder: Path, action: str, rows: np.ndarray, names: Sequence[str] = ()) -> np.ndarray:
     """Codes of rows, or rows in their original units.
+
+    Images to encode or reconstruct may be of another height and width than those that were trained on, where the model
+    is all convolutions and all pixels have one scale.
 
     Args:
         folder: of a finished run.
         action: ``"encode"`` or ``"reconstruct"`` rows (m, *feature_shape) or (m, n) in the units of the data set;
             ``"decode"`` codes (m, d).
-        rows: float or integer values.
+        rows: float or integer values; NaN is a missing one, for a model that is told which are missing.
         names: of the columns of rows, where they have names; of no account for codes.
 
     Returns:
@@ -65,6 +86,8 @@ def apply(folder: Path, action: str, rows: np.ndarray, names: Sequence[str] = ()
         UserError: rows of another shape, or the training data's columns in another order.
     """
     model, params, scaling, info = load(folder)
+    if action != "decode" and not any(np.ndim(values) for values in scaling.values()):
+        model = resized(_model_settings(folder), model, params, rows.shape[1:])
     shift, scale = (np.broadcast_to(scaling[name], model.feature_shape).reshape(-1) for name in ("shift", "scale"))
     wanted = (model.code_size,) if action == "decode" else model.feature_shape
     size = int(np.prod(wanted))
@@ -82,7 +105,8 @@ def apply(folder: Path, action: str, rows: np.ndarray, names: Sequence[str] = ()
         "reconstruct": lambda params, x: model.decode(params, model.encode(params, x)),
     }
     function = jax.jit(functions[action])
-    parts = np.array_split(x, -(-len(x) // BATCH))
+    batch = max(1, min(BATCH, MOST_VALUES // model.code_size))
+    parts = np.array_split(x, -(-len(x) // batch))
     out = np.concatenate([np.asarray(function(params, part)) for part in parts])
     if action == "encode":
         return out

@@ -175,7 +175,8 @@ def command_apply(arguments: argparse.Namespace) -> None:
     from aejax import apply, console, rows
 
     label = None if arguments.action == "decode" else apply.label_column(arguments.workdir)
-    given, names = rows.read(arguments.input, label)
+    missing = arguments.action != "decode" and apply.takes_holes(arguments.workdir)
+    given, names = rows.read(arguments.input, label, missing=missing)
     rows.check_output(arguments.output, arguments.input)
     out = apply.apply(arguments.workdir, arguments.action, given, names)
     rows.write(arguments.output, out)

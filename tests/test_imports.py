@@ -49,7 +49,18 @@ SEAMS = {
 NOWHERE = {"pickle", "cloudpickle", "dill", "shelve", "torch", "tensorflow", "orbax", "clu", "absl"}
 
 # Slow to import, or extras: only inside functions.
-LATE = {"tensorflow_datasets", "matplotlib", "sklearn", "scipy", "pandas", "pyarrow", "rich", "tensorboardX", "PIL"}
+LATE = {
+    "tensorflow_datasets",
+    "matplotlib",
+    "sklearn",
+    "skimage",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "rich",
+    "tensorboardX",
+    "PIL",
+}
 LATE |= {"ml_collections", "safetensors", "platformdirs", "jinja2"}
 
 
