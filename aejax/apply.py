@@ -51,11 +51,6 @@ def _model_settings(folder: Path) -> Mapping[str, Any]:
     return configs.component(config["model"], "aejax.models", what=f"{folder / 'config.json'}: model")
 
 
-def takes_holes(folder: Path) -> bool:
-    """Whether the model of a run is told which values are missing, by its argument `holes`."""
-    return bool(_model_settings(folder).get("holes"))
-
-
 def resized(settings: Mapping[str, Any], model: Model, params: Params, shape: tuple[int, ...]) -> Model:
     """The model for images of another height and width, where the parameters serve those as well; else as it is."""
     trained = model.feature_shape
@@ -83,7 +78,8 @@ def apply(folder: Path, action: str, rows: np.ndarray, names: Sequence[str] = ()
         float32: (m, d) codes, or (m, *feature_shape) rows.
 
     Raises:
-        UserError: rows of another shape, or the training data's columns in another order.
+        UserError: rows of another shape, the training data's columns in another order, or missing values that the model
+            does not take.
     """
     model, params, scaling, info = load(folder)
     if action != "decode" and not any(np.ndim(values) for values in scaling.values()):
@@ -97,6 +93,7 @@ def apply(folder: Path, action: str, rows: np.ndarray, names: Sequence[str] = ()
     if action != "decode":
         _check_order(names, info["feature_names"])
     x = rows.reshape(len(rows), size).astype(np.float32)
+    _check_missing(x, takes=model.takes_missing and action != "decode")
     if action != "decode":
         x = (x - shift) * scale
     functions = {
@@ -111,6 +108,17 @@ def apply(folder: Path, action: str, rows: np.ndarray, names: Sequence[str] = ()
     if action == "encode":
         return out
     return (out / scale + shift).reshape(-1, *model.feature_shape).astype(np.float32)
+
+
+def _check_missing(x: np.ndarray, *, takes: bool) -> None:
+    """Refuse missing values where the model does not take them."""
+    missing = np.argwhere(np.isnan(x))
+    if len(missing) and not takes:
+        row, place = missing[0]
+        raise UserError(
+            f"input: row {row + 1}, value {place + 1} is missing; allowed: rows without missing values, "
+            "or a run whose model takes them"
+        )
 
 
 def _check_order(given: Sequence[str], trained: Sequence[str]) -> None:

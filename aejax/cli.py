@@ -175,8 +175,7 @@ def command_apply(arguments: argparse.Namespace) -> None:
     from aejax import apply, console, rows
 
     label = None if arguments.action == "decode" else apply.label_column(arguments.workdir)
-    missing = arguments.action != "decode" and apply.takes_holes(arguments.workdir)
-    given, names = rows.read(arguments.input, label, missing=missing)
+    given, names = rows.read(arguments.input, label)
     rows.check_output(arguments.output, arguments.input)
     out = apply.apply(arguments.workdir, arguments.action, given, names)
     rows.write(arguments.output, out)

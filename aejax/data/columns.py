@@ -198,8 +198,7 @@ def observed(x: np.ndarray, names: tuple[str, ...], where: object) -> tuple[np.n
         x in float32, and bool of the same shape, True where observed; None where everything is.
 
     Raises:
-        UserError: a value is infinite, or all values of a table's column are missing. One pixel may be missing in all
-            images of a file that a trained model is applied to; `aejax.data.splits.split` refuses to train on them.
+        UserError: a value is infinite, or all values of a column are missing.
     """
     missing = np.isnan(x)
     infinite = np.abs(x) > _LARGEST
@@ -210,7 +209,8 @@ def observed(x: np.ndarray, names: tuple[str, ...], where: object) -> tuple[np.n
             f"{where}: row {at[0] + 1}, column {column} holds {x[tuple(at)]}, which is infinite or too large for"
             " float32; empty cells and nan mean missing"
         )
-    empty = np.flatnonzero(missing.all(axis=0)) if names else ()
+    empty = np.argwhere(missing.all(axis=0))
     if len(empty):
-        raise UserError(f"{where}: every value of column {names[empty[0]]!r} is missing; drop the column")
+        column = repr(names[empty[0][0]]) if names else tuple(map(int, empty[0]))
+        raise UserError(f"{where}: every value of column {column} is missing; drop the column")
     return x.astype(np.float32, copy=False), ~missing if missing.any() else None

@@ -9,6 +9,9 @@ import jax.numpy as jnp
 from aejax.bounds import Finite, Fraction, NonNegative, Probability
 from aejax.errors import UserError
 
+HIDING = ("missing", "missing_patches")
+"""Those that make values NaN, for models that take missing values."""
+
 
 def none(key: jax.Array, x: jax.Array) -> jax.Array:
     """The rows as they are: x_in = x.

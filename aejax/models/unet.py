@@ -242,6 +242,7 @@ def _pure(layout: Layout, encoder: Encoder, decoder: Decoder, residual: bool, ou
         apply=apply,
         feature_shape=shape,
         code_size=sum(map(prod, layout.parts())),
+        takes_missing=layout.observed,
     )
 
 

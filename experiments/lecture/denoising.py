@@ -21,3 +21,46 @@ def get_config():
         "strengths": (0.05, 0.1, 0.3, 0.4),
     }
     return config
+
+
+def variants():
+    photographs = {
+        "data.name": "photographs",
+        "model.patch": 2,
+        "corruption": {"name": "masking", "probability": 0.1},
+        "train.steps": 2500,
+        "train.batch_size": 16,
+        "task.corruption": "masking",
+        "task.strength": 0.1,
+        "task.strengths": (0.05, 0.2, 0.3, 0.5),
+    }
+    return {
+        "photographs": photographs,
+        "photographs_masked": photographs
+        | {
+            "model.holes": True,
+            "corruption": {"name": "missing", "probability": 0.1},
+            "task.corruption": "missing",
+        },
+        "fashion_mnist": {
+            "data.name": "fashion_mnist",
+            "model.channels": (32, 64, 64),
+            "model.patch": 2,
+            "train.steps": 6000,
+        },
+        "dropout": {
+            "data.scaling": "signed",
+            "model": {
+                "name": "dense.vanilla",
+                "code": 500,
+                "activation": "tanh",
+                "output": "tanh",
+            },
+            "corruption": {"name": "dropout", "probability": 0.5},
+            "optimizer": {"name": "adam", "learning_rate": 1e-3, "schedule": {"name": "constant"}},
+            "train.batch_size": 256,
+            "task.corruption": "dropout",
+            "task.strength": 0.5,
+            "task.strengths": (0.1, 0.3, 0.7),
+        },
+    }
