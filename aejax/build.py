@@ -70,10 +70,11 @@ def build(config: Mapping[str, Any], dataset: Dataset) -> Parts:
         if "schedule" in given:
             schedules[name], term_hparams[name]["schedule"] = _schedule(given["schedule"])
     corrupt, corruption_hparams = _bind(config["corruption"], "aejax.data.corrupt", "corruption.name")
-    if config["corruption"]["name"] in HIDING and not model.takes_missing:
+    hides = config["corruption"]["name"]
+    if hides in HIDING and not model.takes_missing:
         raise UserError(
-            f"corruption.name: {config['corruption']['name']} hides values, and this {config['model']['name']} takes no "
-            "missing ones; allowed: model.name=unet.unet with model.holes=true, or corruption.name=masking"
+            f"corruption.name: {hides} hides values, and this {config['model']['name']} takes no missing ones; "
+            "allowed: model.name=unet.unet with model.holes=true, or corruption.name=masking"
         )
     corrupt = guards.same_shape(corrupt, config["corruption"]["name"])
     optimizer, optimizer_hparams = _optimizer(config["optimizer"])

@@ -17,11 +17,12 @@ from aejax.models.convolution import convolve
 from aejax.types import Context, Model, Params, Range
 
 Shape = tuple[int, int, int]
+NEAR_ZERO = nn.initializers.variance_scaling(1e-4, "fan_in", "normal")
 WINDOW = jnp.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
 
 
 class Block(nn.Module):
-    """x + W₂ ∗ f(W₁ ∗ x + b₁) + b₂, 3×3 kernels; W₂ begins at zero, so that the block begins as the identity."""
+    """x + W₂ ∗ f(W₁ ∗ x + b₁) + b₂, 3×3 kernels; W₂ begins near zero, so that the block begins near the identity."""
 
     activation: Activation
 
@@ -30,7 +31,7 @@ class Block(nn.Module):
         """(m, height, width, channels) -> the same shape."""
         channels = x.shape[-1]
         inner = self.activation.function(Convolution(channels, 3, 1, self.activation.kernel_init, name="layer0")(x))
-        return x + Convolution(channels, 3, 1, nn.initializers.zeros, name="layer1")(inner)
+        return x + Convolution(channels, 3, 1, NEAR_ZERO, name="layer1")(inner)
 
 
 class Encoder(nn.Module):
@@ -136,7 +137,7 @@ def unet(
         step = patch if level == 0 else 2
         shapes.append((-(-height // step), -(-width // step), count))
     encoder = Encoder(tuple(channels), patch, blocks, kind)
-    decoder = Decoder(tuple(shapes), patch, blocks, kind, nn.initializers.zeros if residual else last.kernel_init)
+    decoder = Decoder(tuple(shapes), patch, blocks, kind, NEAR_ZERO if residual else last.kernel_init)
     layout = Layout(tuple(shapes), skips, residual or holes, holes)
     return _pure(layout, encoder, decoder, residual, last)
 

@@ -67,7 +67,7 @@ def tuned(name: str, clean: np.ndarray, noisy: np.ndarray) -> tuple[float, ...]:
 
 def restored(name: str, noisy: np.ndarray, setting: tuple[float, ...]) -> np.ndarray:
     """Every image through a filter: (m, height, width, channels)."""
-    return np.stack([FILTERS[name].restore(image, setting) for image in noisy])
+    return np.stack([FILTERS[name].restore(image, setting).reshape(image.shape) for image in noisy])
 
 
 def inpainted(images: np.ndarray, missing: np.ndarray) -> np.ndarray:
