@@ -249,6 +249,8 @@ def test_the_shipped_config_runs_reports_and_draws(tmp_path):
     summary = experiment.run(config.load("lecture/denoising", SMALL), tmp_path)
     test, others = summary["metrics"]["test"], summary["baselines"]
     assert {"psnr", "ssim", "error_removed"} < set(test) == set(others["plain"])
+    model = unet.unet((8, 8, 1))
+    assert denoising.plain_changes(model)["model"]["code"] == 8
     assert set(others) == {"noisy", "plain", "median", "total_variation", "non_local_means"}
     assert others["noisy"]["psnr"] == pytest.approx(14, abs=0.5)
     assert test["psnr"] > others["noisy"]["psnr"] + 1
@@ -256,10 +258,10 @@ def test_the_shipped_config_runs_reports_and_draws(tmp_path):
 
 
 def test_the_notebooks_nets_are_dense_and_their_filters_are_compared(tmp_path):
-    shrunk = [*SMALL, "data.name=digits", "task.rows=12"]
+    shrunk = [*SMALL, "data.name=digits", "model.code=40"]
     summary = experiment.run(config.load("lecture/denoising:dropout", shrunk), tmp_path)
     assert summary["metrics"]["test"]["kernel_spread_outside"] > 0
-    assert summary["baselines"]["plain"]["kernel_spread_outside"] > 0
+    assert summary["baselines"]["plain"]["kernel_spread_outside"] > 0, "the same net without noise"
     assert "biharmonic" in summary["baselines"]
     assert (tmp_path / "figures" / "kernels.png").stat().st_size > 10_000
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import prod
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +22,8 @@ from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Split
 
 PLAIN = {"corruption": {"name": "none"}}
 """What makes the net of a config a plain one."""
+BOTTLENECK = {"name": "conv.convolutional", "channels": (16, 32), "activation": "silu", "output": "linear"}
+"""The plain one where the net has room for a copy of its input, which it would learn without noise."""
 WINDOW = 7  # of the structural similarity
 BATCH = 250
 STILL = 0.01  # a pixel whose standard deviation is below this share of the range never changes
@@ -97,7 +101,9 @@ def evaluate(
     """Peak signal-to-noise ratio, structural similarity and share of the squared error removed, on test rows.
 
     Values are mapped to [0, 1] for all of them, and not clipped. Filters have the setting of their grid with the lowest
-    error on corrupted training rows, chosen again for each strength; the nets are the same for all strengths.
+    error on corrupted training rows, chosen again for each strength; the nets are the same for all strengths. The plain
+    one is the same net trained without noise; where its code is no smaller than an image, so that it would learn to
+    copy, a convolutional one whose code is an eighth of an image.
 
     Args:
         key: of the noise and of the plain net.
@@ -110,7 +116,7 @@ def evaluate(
         strengths: others, for a curve; with noise of its own each.
         rows: how many test rows are judged, evenly spaced; all where there are fewer.
         tuning: how many training rows the filters' settings are chosen on.
-        plain_steps: how long the same net is trained without noise; 0 leaves that out.
+        plain_steps: how long the plain net is trained; 0 leaves it out.
 
     Returns:
         ``metrics["test"]`` with ``psnr`` (dB), ``ssim`` and ``error_removed``; ``psnr_at_0.1`` for each of `strengths`;
@@ -120,24 +126,32 @@ def evaluate(
         ``arrays`` holds ``images``, by method, and ``kernels``, of the net and the plain one.
     """
     plain_key, key = jax.random.split(key)
-    nets = {"net": params}
+    nets = {"net": (model, params)}
     if plain_steps:
-        nets["plain"] = member(retrain(plain_key[None], PLAIN | {"train.steps": plain_steps}), 0)
+        trained = retrain(plain_key[None], plain_changes(model) | {"train.steps": plain_steps})
+        nets["plain"] = trained.model, member(trained, 0)
     test, train = _rows(dataset.test, dataset, rows), _rows(dataset.train, dataset, tuning)
     found: dict[str, dict[str, float]] = {}
     images: dict[str, np.ndarray] = {}
     for number, value in enumerate((strength, *strengths)):
         own = jax.random.fold_in(key, number)
-        made = _restored(own, corruption, value, model, nets, test, train, dataset)
+        made = _restored(own, corruption, value, nets, test, train, dataset)
         clean = made.pop("clean")
         for name, x_hat in made.items():
             at = {f"psnr_at_{value:g}": metrics.psnr(clean, x_hat)}
             found.setdefault(name, {}).update(at if number else _judged(clean, made["noisy"], x_hat))
         images = images or {"clean": clean, **made}
-    kernels = {name: kernel for name, each in nets.items() if (kernel := _first_kernel(each)) is not None}
+    kernels = {name: kernel for name, (_, own) in nets.items() if (kernel := _first_kernel(own)) is not None}
     for name, kernel in kernels.items():
         found[name]["kernel_spread_outside"] = metrics.spread_outside(kernel, still_pixels(dataset))
     return Evaluation({"test": found.pop("net")}, found, {"images": images, "kernels": kernels})
+
+
+def plain_changes(model: Model) -> dict[str, Any]:
+    """What makes a config that of the plain autoencoder to compare with."""
+    features = prod(model.feature_shape)
+    copies = model.code_size >= features
+    return PLAIN | ({"model": BOTTLENECK | {"code": max(1, features // 8)}} if copies else {})
 
 
 def _range(dataset: Dataset) -> tuple[float, float]:
@@ -155,8 +169,7 @@ def _restored(
     key: jax.Array,
     corruption: str,
     strength: float,
-    model: Model,
-    nets: Mapping[str, Params],
+    nets: Mapping[str, tuple[Model, Params]],
     test: np.ndarray,
     train: np.ndarray,
     dataset: Dataset,
@@ -171,7 +184,7 @@ def _restored(
     # who is not told which values are missing sees a zero there
     noisy, trial = (unit(np.nan_to_num(values)) for values in (seen, trial))
     made = {"clean": unit(test), "noisy": noisy}
-    made |= {name: unit(cleaned(model, params, seen)) for name, params in nets.items()}
+    made |= {name: unit(cleaned(*net, seen)) for name, net in nets.items()}
     for name in filters.FILTERS:
         made[name] = filters.restored(name, noisy, filters.tuned(name, unit(train), trial))
     if corruption in REMOVING:
@@ -181,7 +194,8 @@ def _restored(
 
 
 def cleaned(model: Model, params: Params, images: np.ndarray) -> np.ndarray:
-    """Scaled images through the encoder and the decoder, of the same shape."""
+    """Scaled images through the encoder and the decoder, of the same shape; NaN is zero to a net that takes none."""
+    images = images if model.takes_missing else np.nan_to_num(images)
     through = jax.jit(lambda x: model.decode(params, model.encode(params, x)))
     parts = np.array_split(images.reshape(len(images), -1), -(-len(images) // BATCH))
     return np.concatenate([np.asarray(through(jnp.asarray(part))) for part in parts]).reshape(images.shape)

@@ -15,7 +15,7 @@ NAMES = {
     "clean": "clean",
     "noisy": "noisy",
     "net": "this net",
-    "plain": "trained without noise",
+    "plain": "plain autoencoder",
     "median": "median",
     "total_variation": "total variation",
     "non_local_means": "non-local means",
