@@ -46,6 +46,7 @@ class Trained(NamedTuple):
         params: its parameters; zeros for those of the other half.
         scaling: ``shift`` and ``scale`` of the data.
         info: ``feature_shape`` and ``feature_names``.
+        settings: the config's `model`.
         actions: what can be done with it.
     """
 
@@ -53,6 +54,7 @@ class Trained(NamedTuple):
     params: Params
     scaling: Mapping[str, np.ndarray]
     info: Mapping[str, Any]
+    settings: Mapping[str, Any]
     actions: tuple[str, ...]
 
 
@@ -79,12 +81,11 @@ def _named(params: Params) -> list[tuple[str, Any]]:
     return [(path_name(path), leaf) for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0]]
 
 
-def halves(trained: Trained, name: str) -> dict[str, dict[str, np.ndarray]]:
+def halves(trained: Trained) -> dict[str, dict[str, np.ndarray]]:
     """The parameters of the encoder and of the decoder, apart.
 
     Args:
         trained: a whole net.
-        name: of its model, for the error.
 
     Raises:
         UserError: the halves share parameters, as with tied weights: the encoder would give the decoder away.
@@ -98,9 +99,10 @@ def halves(trained: Trained, name: str) -> dict[str, dict[str, np.ndarray]]:
     }
     both = sorted(read["encoder"] & read["sealed decoder"])
     if both:
+        name, more = trained.settings["name"], ", …" if len(both) > 1 else ""
         raise UserError(
-            f"split: encoder and decoder of {name} share {both[0]}{', …' if len(both) > 1 else ''}, so the encoder "
-            "would give the decoder away; allowed: a net of two separate halves (model.tied=false)"
+            f"split: encoder and decoder of {name} share {both[0]}{more}, so the encoder would give the decoder away; "
+            "allowed: a net of two separate halves (model.tied=false)"
         )
     arrays = named_arrays(params)
     return {kind: {leaf: arrays[leaf] for leaf in sorted(leaves)} for kind, leaves in read.items()}
@@ -137,23 +139,22 @@ def _key(passphrase: str, salt: bytes) -> bytes:
     return Scrypt(salt=salt, length=32, **SCRYPT).derive(passphrase.encode())
 
 
-def as_bytes(trained: Trained, settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
+def as_bytes(trained: Trained, arrays: Mapping[str, np.ndarray]) -> bytes:
     """A half as bytes.
 
     Args:
         trained: the net; scaling and info go with either half.
-        settings: the config's `model`.
         arrays: the parameters of the half, by name.
 
     Raises:
         UserError: the model is not one of aejax's own, so that a file from elsewhere could name any function.
     """
-    _own_model(settings)
+    _own_model(trained.settings)
     scaling = {name: np.asarray(values) for name, values in trained.scaling.items()}
     stored = {f"params/{name}": array for name, array in arrays.items()}
     stored |= {f"scaling/{name}": array for name, array in scaling.items()}
     leaves = {name: [array.dtype.name, list(array.shape)] for name, array in stored.items()}
-    text = json.dumps({"model": dict(settings), "info": dict(trained.info), "leaves": leaves}).encode()
+    text = json.dumps({"model": dict(trained.settings), "info": dict(trained.info), "leaves": leaves}).encode()
     return len(text).to_bytes(4, "big") + text + pack(stored)
 
 
@@ -218,4 +219,4 @@ def _from_bytes(half: bytes, action: str) -> Trained:
     zeros = lambda name, leaf: jnp.asarray(arrays.get(f"params/{name}", np.zeros(leaf.shape, leaf.dtype)))
     params = jax.tree.structure(shapes).unflatten([zeros(name, leaf) for name, leaf in _named(shapes)])
     scaling = {name: arrays[f"scaling/{name}"] for name in ("shift", "scale")}
-    return Trained(model, params, scaling, told["info"], (action,))
+    return Trained(model, params, scaling, told["info"], settings, (action,))

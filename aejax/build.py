@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from aejax import components, guards, losses, optimizers
+from aejax.data.corrupt import HIDING
 from aejax.errors import UserError
 from aejax.evaluate import Relations
 from aejax.train import Rows, make_run
@@ -69,6 +70,12 @@ def build(config: Mapping[str, Any], dataset: Dataset) -> Parts:
         if "schedule" in given:
             schedules[name], term_hparams[name]["schedule"] = _schedule(given["schedule"])
     corrupt, corruption_hparams = _bind(config["corruption"], "aejax.data.corrupt", "corruption.name")
+    hides = config["corruption"]["name"]
+    if hides in HIDING and not model.takes_missing:
+        raise UserError(
+            f"corruption.name: {hides} hides values, and this {config['model']['name']} takes no missing ones; "
+            "allowed: model.name=unet.unet with model.holes=true, or corruption.name=masking"
+        )
     corrupt = guards.same_shape(corrupt, config["corruption"]["name"])
     optimizer, optimizer_hparams = _optimizer(config["optimizer"])
     objective = losses.compose(terms, schedules)

@@ -12,30 +12,25 @@ OUTPUT_ENDINGS = (".csv", ".npy")
 
 
 def read(path: Path, label_column: str | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The rows of a table file, (m, …) float32, whole and finite, and the names of its columns, where it has any.
+    """The rows of a table file, (m, …) float32, NaN where a value is missing, and the names of its columns, if any.
 
     Args:
         path: of the file.
         label_column: of the training data; left out where the file has it.
 
     Raises:
-        UserError: a file that cannot be read as numbers, is empty, or has missing values.
+        UserError: a file that cannot be read as numbers, or is empty.
     """
     from aejax.data import files
 
     try:
-        x, mask, names = files.read_rows(path, label_column=label_column)
+        x, _, names = files.read_rows(path, label_column=label_column)
     except UserError:
         if label_column is None:
             raise
-        x, mask, names = files.read_rows(path)  # new rows need not have labels
+        x, _, names = files.read_rows(path)  # new rows need not have labels
     if not len(x):
         raise UserError(f"{path}: has no rows")
-    if mask is not None:
-        row, *place = np.argwhere(~mask)[0]
-        raise UserError(
-            f"{path}: row {row + 1}, value {place[-1] + 1} is missing; allowed: rows without missing values"
-        )
     return x, names
 
 

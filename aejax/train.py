@@ -70,7 +70,7 @@ def context(
 
     Args:
         model: the autoencoder.
-        corrupt: ``(key, x, **hparams["corruption"]) -> x_in``.
+        corrupt: ``(key, x, **hparams["corruption"]) -> x_in``, of rows (m, *feature_shape).
         params: the model's parameters.
         rows: where the rows are taken from.
         index: (m,) which; None for all, in order.
@@ -82,7 +82,9 @@ def context(
     """
     chosen = slice(None) if index is None else index
     x, mask = scaled(rows, chosen)
-    ctx = model.apply(params, x, corrupt(noise, x, **hparams["corruption"]), inner)
+    folded = x.reshape(-1, *model.feature_shape)  # some corruptions are of places in an image
+    x_in = corrupt(noise, folded, **hparams["corruption"]).reshape(x.shape)
+    ctx = model.apply(params, x, x_in, inner)
     return ctx._replace(
         ranges={**ctx.ranges, "x": data_range},
         mask=mask,

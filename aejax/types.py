@@ -135,6 +135,8 @@ class Model(NamedTuple):
         apply: ``(params, x, x_in, key) -> Context``, the training pass.
         feature_shape: shape of one row before it was laid flat; n is its product.
         code_size: number of units of the code.
+        takes_missing: whether `encode` and `apply` read NaN as a value that is missing; other models see the column's
+            mean there.
     """
 
     init: Callable[[jax.Array], Params]
@@ -143,6 +145,7 @@ class Model(NamedTuple):
     apply: Callable[[Params, jax.Array, jax.Array, jax.Array], Context]
     feature_shape: tuple[int, ...]
     code_size: int
+    takes_missing: bool = False
 
 
 class State(NamedTuple):

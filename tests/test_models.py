@@ -52,6 +52,25 @@ CASES = {
         {"channels": (3, 4), "code": 3, "activation": "tanh", "code_activation": "sigmoid"},
         ("encoder0", "encoder1", "code", "decoder0", "decoder1"),
     ),
+    "unet": (
+        "unet.unet",
+        (6, 5, 2),
+        {"channels": (3, 4), "activation": "tanh", "output": "linear"},
+        ("encoder0", "encoder1", "code", "decoder0"),
+    ),
+    "unet without skips": (
+        "unet.unet",
+        (9, 7, 1),
+        {
+            "channels": (3, 4, 2),
+            "patch": 1,
+            "activation": "elu",
+            "skips": False,
+            "residual": False,
+            "output": "sigmoid",
+        },
+        ("encoder0", "encoder1", "encoder2", "code", "decoder0", "decoder1"),
+    ),
 }
 
 each = pytest.mark.parametrize("case", CASES)
@@ -92,7 +111,7 @@ def test_shapes_names_and_what_a_context_promises(case):
     x_in = x * 0.5
     ctx = compiled(case)[0](params, x, x_in)
     assert model.feature_shape == feature_shape
-    assert model.code_size == arguments["code"]
+    assert model.code_size == arguments.get("code", model.code_size)
     assert set(ctx.hidden) == set(layers)
     assert ctx.code.shape == (ROWS, model.code_size)
     assert ctx.x_hat.shape == x.shape
@@ -126,7 +145,8 @@ def test_log_odds_are_there_for_sigmoids_and_only_for_them(case):
     vanilla = CASES[case][0] == "dense.vanilla"
     default = {"code": "sigmoid" if vanilla else arguments.get("code_activation", "linear")}
     default["x_hat"] = arguments.get("output", "sigmoid")
-    kinds = {name: default.get(name, arguments.get("activation")) for name in values}
+    between = "linear" if CASES[case][0] == "unet.unet" else arguments.get("activation")  # its maps are sums
+    kinds = {name: default.get(name, between) for name in values}
     assert set(ctx.log_odds) == {name for name, kind in kinds.items() if kind == "sigmoid"}
     assert dict(ctx.ranges) == {name: ACTIVATIONS[kind].range for name, kind in kinds.items()}
 

@@ -171,9 +171,10 @@ def _raw(name: str, options: dict[str, Any]) -> Raw:
         return synthetic.load_synthetic(name, options["rows"], options["noise"])
     if way == "bundled":
         from aejax.data import bundled
-        from aejax.data.photographs import natural_patches
+        from aejax.data.photographs import natural_patches, photographs
 
-        return {"digits": bundled.digits, "satimage": bundled.satimage, "natural_patches": natural_patches}[name]()
+        loaders = (bundled.digits, bundled.satimage, natural_patches, photographs)
+        return {loader.__name__: loader for loader in loaders}[name]()
     if way == "tfds":
         from aejax.data import records
 

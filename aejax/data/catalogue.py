@@ -42,6 +42,9 @@ ENTRIES = {
     "digits": Entry(1797, (8, 8, 1), "CC BY 4.0", "bundled", "handwritten digits"),
     "satimage": Entry(6435, (36,), "CC BY 4.0", "bundled", "Landsat pixels and the ground under them"),
     "natural_patches": Entry(10_000, (8, 8, 1), "CC BY 2.0", "bundled", "whitened patches of two photographs"),
+    "photographs": Entry(
+        6500, (32, 32, 1), "public domain, CC BY 2.0", "bundled", "grey patches of eight photographs, two to test on"
+    ),
     **{name: Entry(sum(ROWS.values()), (28, 28, 1), p.licence, "published", p.title) for name, p in PUBLISHED.items()},
     **{name: Entry(t.rows, (len(t.features),), LICENCE, "table", t.title) for name, t in TABLES.items()},
     "swiss_roll": Entry(2000, (3,), "none needed", "synthetic", "a sheet rolled up in 3-D"),
