@@ -30,6 +30,8 @@ FIELDS: dict[str, dict[str, Parameter]] = {
         "data_dir": Parameter(str | None, REQUIRED),
         "rows": Parameter(Count | None, REQUIRED),
         "noise": Parameter(NonNegative | None, REQUIRED),
+        "categories": Parameter(tuple[str, ...] | None, REQUIRED),
+        "missing": Parameter(Mapping, REQUIRED),
     },
     "train": {
         "steps": Parameter(Annotated[int, Within(1, 2**31 - 1)], REQUIRED),
@@ -73,6 +75,8 @@ def base() -> Any:
                 "data_dir": None,  # where tensorflow-datasets keeps what it prepared
                 "rows": None,  # of synthetic data
                 "noise": None,  # standard deviation, of synthetic data
+                "categories": None,  # columns of a table of your own that hold categories
+                "missing": {"name": "none"},  # how values are hidden, to see how well they are imputed
             },
             "model": {"name": "dense.multilayer", "widths": (64, 32), "code": 8},
             "relations": {},  # what loss terms are to know of the rows beforehand, such as their neighbours
@@ -152,7 +156,7 @@ def put(config: dict[str, Any], path: str, value: Any) -> None:
         group = group[name]
         if not isinstance(group, dict):
             raise UserError(f"{path}: {here} is a value, not a group of fields")
-    fixed = not parents or parents[0] in FIELDS
+    fixed = not parents or ".".join(parents) in FIELDS
     if leaf not in group and (fixed or not leaf.isidentifier()):
         raise one_of(path, _siblings(config, parents), what="config field")
     old = group.get(leaf)
@@ -187,6 +191,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     resolved = {"seed": components.check(config["seed"], SEED, what="seed")}
     for section, fields in FIELDS.items():
         resolved[section] = components.complete(config[section], fields, what=section, name=section)
+    resolved["data"]["missing"] = component(resolved["data"]["missing"], "aejax.data.missing", what="data.missing")
     if not config["terms"]:
         raise UserError("terms: there is no loss term; allowed: reconstruction.cross_entropy, sparsity.l1, …")
     for name in config["terms"]:

@@ -49,6 +49,11 @@ def scaled(rows: Rows, index: jax.Array | slice) -> tuple[jax.Array, jax.Array |
     return x, None if rows.mask is None else rows.mask[index]
 
 
+def shown(model: Model, x: jax.Array, mask: jax.Array | None) -> jax.Array:
+    """What a model gets to see of rows: NaN where a value is missing, if it takes that, else the column's mean."""
+    return jnp.where(mask, x, jnp.nan) if model.takes_missing and mask is not None else x
+
+
 def context(
     model: Model,
     corrupt: Callable[..., jax.Array],
@@ -77,7 +82,8 @@ def context(
     """
     chosen = slice(None) if index is None else index
     x, mask = scaled(rows, chosen)
-    ctx = model.apply(params, x, corrupt(noise, x, **hparams["corruption"]), inner)
+    x_in = shown(model, corrupt(noise, shown(model, x, mask), **hparams["corruption"]), mask)
+    ctx = model.apply(params, x, x_in, inner)
     return ctx._replace(
         ranges={**ctx.ranges, "x": data_range},
         mask=mask,

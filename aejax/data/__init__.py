@@ -1,11 +1,13 @@
 """Data by name: ``load(name) -> Dataset`` with disjoint splits and a scaling from the training rows."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from aejax.data import corrupt, synthetic
 from aejax.data.catalogue import ENTRIES, FORMS, Row, table
 from aejax.data.files import ENDINGS, load_file, read_rows
+from aejax.data.holes import hide
 from aejax.data.scaling import SCALINGS, fit, scale, unscale
 from aejax.data.splits import Raw, split
 from aejax.errors import UserError, one_of
@@ -25,7 +27,7 @@ __all__ = [
 ]
 
 _TAKES = {
-    "file": ("label_column",),
+    "file": ("label_column", "categories"),
     "tfds": ("data_dir",),
     "published": ("data_dir",),
     "bundled": (),
@@ -44,6 +46,8 @@ def load(
     data_dir: str | None = None,
     rows: int | None = None,
     noise: float | None = None,
+    categories: Sequence[str] | None = None,
+    missing: Mapping[str, Any] = {"name": "none"},
 ) -> Dataset:
     """A data set by its name, split and with its scaling; values stay as stored until `scale` is called.
 
@@ -61,6 +65,10 @@ def load(
         data_dir: ``tfds:`` and the published images only; the folder of the prepared records.
         rows: synthetic data only; how many.
         noise: synthetic data only; standard deviation of the noise.
+        categories: tables in ``file:`` only; names of the columns that hold categories. One of two becomes a feature of
+            0 and 1, any other a feature for each category.
+        missing: how values are hidden, to see how well they are imputed: name and hyperparameters of a function of
+            `aejax.data.missing`. What is hidden depends on `split_seed`; `Split.truth` remembers it.
 
     Returns:
         The data set. Images that were decoded once are memory-mapped from the cache, which lies in
@@ -72,9 +80,17 @@ def load(
     if scaling not in SCALINGS:
         raise one_of(scaling, SCALINGS, what="data.scaling")
     options = {"label_column": label_column, "data_dir": data_dir, "rows": rows, "noise": noise}
-    raw = _raw(name, options)
+    options["categories"] = categories
+    raw = hide(_raw(name, options), missing, split_seed)
     parts = split(raw, validation=validation, test=test, seed=split_seed)
-    fitted = fit(parts[0].x, parts[0].mask, scaling=scaling, bounds=raw.bounds, per_feature=raw.kind != "image")
+    fitted = fit(
+        parts[0].x,
+        parts[0].mask,
+        scaling=scaling,
+        bounds=raw.bounds,
+        per_feature=raw.kind != "image",
+        columns=raw.columns,
+    )
     return Dataset(
         name=name,
         train=parts[0],
@@ -89,6 +105,7 @@ def load(
         feature_names=raw.feature_names,
         licence=raw.licence,
         source=raw.source,
+        columns=raw.columns,
     )
 
 
@@ -143,7 +160,7 @@ def _raw(name: str, options: dict[str, Any]) -> Raw:
             raise UserError(f"data.{option}: {name!r} does not take it; only {' and '.join(owners)} data do")
     rest = name.partition(":")[2]
     if way == "file":
-        return load_file(rest, options["label_column"])
+        return load_file(rest, options["label_column"], options["categories"] or ())
     if way == "synthetic":
         return synthetic.load_synthetic(name, options["rows"], options["noise"])
     if way == "bundled":

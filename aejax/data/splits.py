@@ -6,7 +6,7 @@ import numpy as np
 
 from aejax.data.scaling import moments
 from aejax.errors import UserError
-from aejax.types import Split
+from aejax.types import Column, Split
 
 DEFAULT_TEST = 0.2  # where a data set has no test rows of its own
 
@@ -23,6 +23,7 @@ class Raw(NamedTuple):
         bounds: the least and greatest value that can occur, where known; else None.
         label_names: one name for each class.
         feature_names: one name for each feature.
+        columns: of a table with categories, as in `Dataset.columns`.
     """
 
     train: Split
@@ -33,6 +34,7 @@ class Raw(NamedTuple):
     bounds: tuple[float, float] | None = None
     label_names: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
 
 
 def permutation(seed: int, rows: int) -> np.ndarray:
@@ -79,7 +81,7 @@ def split(raw: Raw, *, validation: float, test: float | None, seed: int) -> tupl
         rest, held_out = raw.train, raw.test
         order = permutation(int(seed), len(rest.x))
     else:
-        rows = raw.train if raw.test is None else _concatenate(raw.train, raw.test)
+        rows = raw.train if raw.test is None else concatenate(raw.train, raw.test)
         order = permutation(int(seed), len(rows.x))
         drawn = _count(DEFAULT_TEST if test is None else test, len(order))
         rest, held_out, order = rows, take(rows, order[:drawn]), order[drawn:]
@@ -112,13 +114,15 @@ def _count(fraction: float, rows: int) -> int:
     return max(1, int(fraction * rows + 0.5)) if fraction > 0 else 0
 
 
-def _concatenate(a: Split, b: Split) -> Split:
+def concatenate(a: Split, b: Split) -> Split:
+    """The rows of two splits, one after the other."""
     if a.mask is None and b.mask is None:
         mask = None
     else:
         mask = np.concatenate([np.ones(s.x.shape, bool) if s.mask is None else s.mask for s in (a, b)])
     join = lambda *parts: None if any(part is None for part in parts) else np.concatenate(parts)
-    return Split(join(a.x, b.x), mask, join(a.labels, b.labels), join(a.coordinates, b.coordinates))
+    labels, coordinates, truth = (join(getattr(a, n), getattr(b, n)) for n in ("labels", "coordinates", "truth"))
+    return Split(join(a.x, b.x), mask, labels, coordinates, truth)
 
 
 def _fill(train: Split, validation: Split, test: Split, names: tuple[str, ...]) -> tuple[Split, Split, Split]:

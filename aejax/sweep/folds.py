@@ -68,7 +68,14 @@ def _scaled(dataset: Dataset, train: Split, validation: Split, scaling: str) -> 
     if dataset.kind == "image" and scaling != "standard":
         own = Scaling(dataset.shift, dataset.scale, dataset.range)
     else:
-        own = fit(parts[0].x, train.mask, scaling=scaling, bounds=None, per_feature=dataset.kind != "image")
+        own = fit(
+            parts[0].x,
+            train.mask,
+            scaling=scaling,
+            bounds=None,
+            per_feature=dataset.kind != "image",
+            columns=dataset.columns,
+        )
     train, validation, test = parts
     return dataset._replace(
         train=train, validation=validation, test=test, shift=own.shift, scale=own.factor, range=own.range
