@@ -1,4 +1,4 @@
-"""A trained run on new rows: encode, decode, reconstruct."""
+"""A trained run on new rows: encode, decode, reconstruct, fill holes."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,9 +12,9 @@ from aejax import config as configs
 from aejax.build import build_model
 from aejax.errors import UserError
 from aejax.evaluate import BATCH
-from aejax.types import Model, Params
+from aejax.types import Column, Model, Params
 
-ACTIONS = ("encode", "decode", "reconstruct")
+ACTIONS = ("encode", "decode", "reconstruct", "fill")
 
 
 def load(folder: Path) -> tuple[Model, Params, Mapping[str, np.ndarray], Mapping[str, Any]]:
@@ -29,9 +29,22 @@ def load(folder: Path) -> tuple[Model, Params, Mapping[str, np.ndarray], Mapping
         raise UserError(f"{folder}: its run is not finished; go on with aejax run and --workdir {folder}")
     scaling = checkpoint.restore_flat(place, "scaling", say=console.say)
     info = workdir.read_json(max(place.glob("*.json")))["info"]
-    model = build_model(settings, tuple(info["feature_shape"]))
+    model = build_model(settings, tuple(info["feature_shape"]), columns_of(info))
     found = checkpoint.restore(place, jax.eval_shape(model.init, jax.random.key(0)), prefix="params", say=console.say)
     return model, found.tree, scaling, info
+
+
+def columns_of(info: Mapping[str, Any]) -> tuple[Column, ...]:
+    """The columns of the table that a model was trained on, where some held categories."""
+    return tuple(
+        Column(name, start, size, tuple(categories)) for name, start, size, categories in info.get("columns", ())
+    )
+
+
+def columns(folder: Path) -> tuple[Column, ...]:
+    """`columns_of` a run's folder; none where its run is not finished."""
+    found = sorted((folder / workdir.MODEL).glob("*.json"))
+    return columns_of(workdir.read_json(found[-1])["info"]) if found else ()
 
 
 def label_column(folder: Path) -> str | None:
@@ -53,16 +66,17 @@ def apply(folder: Path, action: str, rows: np.ndarray, names: Sequence[str] = ()
 
     Args:
         folder: of a finished run.
-        action: ``"encode"`` or ``"reconstruct"`` rows (m, *feature_shape) or (m, n) in the units of the data set;
-            ``"decode"`` codes (m, d).
-        rows: float or integer values.
+        action: ``"encode"`` or ``"reconstruct"`` rows (m, *feature_shape) or (m, n) in the units of the data set, or
+            ``"fill"`` what is missing of them and leave the rest; ``"decode"`` codes (m, d).
+        rows: float or integer values, NaN where one is missing.
         names: of the columns of rows, where they have names; of no account for codes.
 
     Returns:
         float32: (m, d) codes, or (m, *feature_shape) rows.
 
     Raises:
-        UserError: rows of another shape, or the training data's columns in another order.
+        UserError: rows of another shape, the training data's columns in another order, missing values that the net
+            does not take, or none to fill.
     """
     model, params, scaling, info = load(folder)
     shift, scale = (np.broadcast_to(scaling[name], model.feature_shape).reshape(-1) for name in ("shift", "scale"))
@@ -74,6 +88,7 @@ def apply(folder: Path, action: str, rows: np.ndarray, names: Sequence[str] = ()
     if action != "decode":
         _check_order(names, info["feature_names"])
     x = rows.reshape(len(rows), size).astype(np.float32)
+    _check_missing(x, action, model)
     if action != "decode":
         x = (x - shift) * scale
     functions = {
@@ -81,12 +96,32 @@ def apply(folder: Path, action: str, rows: np.ndarray, names: Sequence[str] = ()
         "decode": model.decode,
         "reconstruct": lambda params, x: model.decode(params, model.encode(params, x)),
     }
+    functions["fill"] = functions["reconstruct"]
     function = jax.jit(functions[action])
     parts = np.array_split(x, -(-len(x) // BATCH))
     out = np.concatenate([np.asarray(function(params, part)) for part in parts])
     if action == "encode":
         return out
-    return (out / scale + shift).reshape(-1, *model.feature_shape).astype(np.float32)
+    out = out / scale + shift
+    if action == "fill":
+        out = np.where(np.isnan(x), out, rows.reshape(len(rows), size))
+    return out.reshape(-1, *model.feature_shape).astype(np.float32)
+
+
+def _check_missing(x: np.ndarray, action: str, model: Model) -> None:
+    """Refuse missing values where the net does not take them, and a table without any that is to be filled."""
+    missing = np.argwhere(np.isnan(x))
+    takes = model.takes_missing and action != "decode"
+    if action == "fill" and not model.takes_missing:
+        raise UserError("fill: this net takes no missing values; allowed: a run with model.name=masked.residual")
+    if action == "fill" and not len(missing):
+        raise UserError("input: has no missing values to fill; allowed: a table with empty cells")
+    if len(missing) and not takes:
+        row, place = missing[0]
+        raise UserError(
+            f"input: row {row + 1}, value {place + 1} is missing; "
+            "allowed: rows without missing values, or a run with model.name=masked.residual"
+        )
 
 
 def _check_order(given: Sequence[str], trained: Sequence[str]) -> None:

@@ -99,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
 
     apply = commands.add_parser("apply", help="use a trained run on new rows")
     apply.add_argument("workdir", type=Path, metavar="WORKDIR", help="folder of a finished run")
-    apply.add_argument("action", choices=("encode", "decode", "reconstruct"))
+    apply.add_argument("action", choices=("encode", "decode", "reconstruct", "fill"))
     apply.add_argument("--input", type=Path, required=True, metavar="FILE", help=".csv, .npy, .npz or .parquet")
     apply.add_argument("--output", type=Path, required=True, metavar="FILE", help=".csv or .npy")
     apply.set_defaults(command=command_apply)
@@ -174,11 +174,15 @@ def command_apply(arguments: argparse.Namespace) -> None:
     """`aejax apply`."""
     from aejax import apply, console, rows
 
-    label = None if arguments.action == "decode" else apply.label_column(arguments.workdir)
-    given, names = rows.read(arguments.input, label)
+    codes = arguments.action == "decode"
+    label, columns = (None, ()) if codes else (f(arguments.workdir) for f in (apply.label_column, apply.columns))
+    given, names = rows.read(arguments.input, label, columns)
     rows.check_output(arguments.output, arguments.input)
     out = apply.apply(arguments.workdir, arguments.action, given, names)
-    rows.write(arguments.output, out)
+    if arguments.action == "fill" and rows.is_table(arguments.input) and arguments.output.suffix.lower() == ".csv":
+        rows.write_table(arguments.output, *rows.filled_table(arguments.input, out, columns or rows.numbered(names)))
+    else:
+        rows.write(arguments.output, out)
     console.say(f"{arguments.output}: {len(out)} rows of {'x'.join(map(str, out.shape[1:]))} values")
 
 

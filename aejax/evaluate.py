@@ -104,7 +104,7 @@ def encode_and_reconstruct(model: Model, params: Params, rows: Rows) -> tuple[np
 
 
 def rebuilt(model: Model, params: Params, x: np.ndarray) -> np.ndarray:
-    """Scaled rows, NaN where a value is missing if the model takes that, through encoder and decoder: (m, n) float32."""
+    """Scaled rows through encoder and decoder, (m, n) float32; NaN is a missing value, if the model takes that."""
     on_batch = _rebuilding(model)
     parts = np.array_split(np.asarray(x, np.float32), max(1, -(-len(x) // BATCH)))
     return np.concatenate([np.asarray(on_batch(params, part)) for part in parts])

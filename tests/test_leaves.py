@@ -33,6 +33,8 @@ CHANGES = {
     "data.data_dir": "somewhere",
     "data.rows": "70",
     "data.noise": "0.5",
+    "data.categories": "('a',)",
+    "data.missing.name": "completely_at_random",
     "model.name": "dense.vanilla",
     "model.widths": "(4,)",
     "model.code": "3",
@@ -258,7 +260,9 @@ def test_every_number_of_a_schedule_or_corruption_counts(home):
             assert not same, f"{name}: {key}"
 
 
-@pytest.mark.parametrize(("name", "shape"), [("dense.vanilla", (8,)), ("conv.convolutional", (8, 8, 1))])
+@pytest.mark.parametrize(
+    ("name", "shape"), [("dense.vanilla", (8,)), ("conv.convolutional", (8, 8, 1)), ("masked.residual", (8,))]
+)
 def test_every_number_of_a_model_counts(name, shape):
     function = components.resolve(name, "aejax.models", what="model.name")
     base = {key: p.default for key, p in components.parameters(function).items()} | {"code": 3}
@@ -278,6 +282,8 @@ def test_every_number_of_a_model_counts(name, shape):
                 changed = not value
             case int():
                 changed = value + 1
+            case float():
+                changed = 2 * value
             case tuple():
                 changed = tuple(item + 1 for item in value)
             case _:

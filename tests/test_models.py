@@ -46,6 +46,12 @@ CASES = {
         {"channels": (3, 4), "code": 3, "activation": "tanh", "code_activation": "sigmoid"},
         ("encoder0", "encoder1", "code", "decoder0", "decoder1"),
     ),
+    "masked": (
+        "masked.residual",
+        (4, 3),
+        {"width": 9, "blocks": 2, "code": 3, "frequencies": 2, "activation": "tanh"},
+        ("encoder0", "encoder1", "code", "decoder0", "decoder1"),
+    ),
 }
 
 each = pytest.mark.parametrize("case", CASES)
@@ -121,6 +127,8 @@ def test_log_odds_are_there_for_sigmoids_and_only_for_them(case):
     default = {"code": "sigmoid" if vanilla else arguments.get("code_activation", "linear")}
     default["x_hat"] = arguments.get("output", "sigmoid")
     kinds = {name: default.get(name, arguments.get("activation")) for name in values}
+    if case == "masked":  # sums of what the blocks put out, and a linear output
+        kinds = dict.fromkeys(values, "linear")
     assert set(ctx.log_odds) == {name for name, kind in kinds.items() if kind == "sigmoid"}
     assert dict(ctx.ranges) == {name: ACTIVATIONS[kind].range for name, kind in kinds.items()}
 
@@ -171,9 +179,9 @@ def test_initial_parameters_are_a_function_of_the_key(case):
         jax.tree_util.tree_leaves_with_path(first), jax.tree.leaves(again), jax.tree.leaves(other), strict=True
     ):
         kind = path[-1].key
-        assert kind in ("kernel", "bias")
+        assert kind in ("kernel", "bias", "frequency")
         assert a.dtype == jnp.float32
-        assert a.any() == (kind == "kernel")
+        assert a.any() == (kind != "bias")
         np.testing.assert_array_equal(a, b)
         assert np.array_equal(a, c) == (kind == "bias")
 

@@ -49,6 +49,7 @@ def load_file(path: str, label_column: str | None, asked: Sequence[str] = ()) ->
         UserError: the file cannot be read as numbers; the line says where and what to do.
     """
     table = _read(Path(path).expanduser(), label_column, asked)
+    columns.check_columns(table.mask, table.names, path)
     labels = None if table.labels is None else table.labels.values
     return Raw(
         train=Split(table.x, table.mask, labels),
@@ -141,8 +142,8 @@ def _numbers(name: str, cells: object, path: Path) -> np.ndarray:
     if None in values:
         at = values.index(None)
         raise UserError(
-            f"{path}: column {name!r} holds text ({cells[at]!r} in row {at + 1}); name it in data.categories"
-            " or as data.label_column, or drop it"
+            f"{path}: column {name!r} holds text ({cells[at]!r} in row {at + 1}); encode it as numbers, drop it,"
+            " or name it in data.categories or as data.label_column"
         )
     return np.asarray(values, np.float64)
 

@@ -25,10 +25,10 @@ def likelihood(ctx: Context, *, visible: NonNegative = 0.0) -> jax.Array:
     observed = jnp.ones(ctx.x.shape, bool) if ctx.mask is None else ctx.mask
     seen = ctx.extra.get("seen", jnp.zeros(ctx.x.shape, bool))
     weight = observed * jnp.where(seen, visible, 1.0)
-    return (weight * costs(ctx)).sum(-1).mean()
+    return (weight * _costs(ctx)).sum(-1).mean()
 
 
-def costs(ctx: Context) -> jax.Array:
+def _costs(ctx: Context) -> jax.Array:
     """ℓ of each feature, (m, n); that of a category of three or more lies in the first of its features."""
     if not ctx.columns:
         return 0.5 * jnp.square(ctx.x - ctx.x_hat)

@@ -1,4 +1,4 @@
-"""What a sensible person fills holes with: means, neighbours, chained equations, chained forests; all scikit-learn's."""
+"""What a sensible person fills holes with: means, neighbours, chained equations, forests; all scikit-learn's."""
 
 import time
 import warnings

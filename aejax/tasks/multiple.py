@@ -13,6 +13,18 @@ PARTS = 10
 Predict = Callable[[np.ndarray], np.ndarray]
 
 
+class Validated(NamedTuple):
+    """Rows that the net was not trained on, and what it said of their values without seeing them.
+
+    Attributes:
+        truth: (c, n), NaN where a value is missing.
+        held_out: (c, n) predictions from `hold_out`.
+    """
+
+    truth: np.ndarray
+    held_out: np.ndarray
+
+
 class Several(NamedTuple):
     """What may stand in the holes of some rows.
 
@@ -51,8 +63,7 @@ def hold_out(predict: Predict, x: np.ndarray, columns: tuple[Column, ...], rando
 def impute(
     x: np.ndarray,
     predicted: np.ndarray,
-    truth: np.ndarray,
-    held_out: np.ndarray,
+    validated: Validated,
     columns: tuple[Column, ...],
     random: np.random.Generator,
     *,
@@ -69,8 +80,7 @@ def impute(
     Args:
         x: (m, n) rows with holes.
         predicted: (m, n) predictions of all their values.
-        truth: (c, n) other rows, NaN where a value is missing.
-        held_out: (c, n) predictions of their values, from `hold_out`.
+        validated: other rows, that residuals are taken from.
         columns: of a table with categories.
         random: of the draws.
         draws: how many.
@@ -88,10 +98,9 @@ def impute(
             part = slice(first, first + column.size)
             several[:, rows, part] = _categories(predicted[rows, part], draws, random)
             continue
-        known = ~np.isnan(held_out[:, first])
-        new, there = predicted[rows, first], truth[known, first]
-        residuals = there - held_out[known, first]
-        near = nearest_residuals(held_out[known, first], residuals, new, neighbours=neighbours)
+        known = ~np.isnan(validated.held_out[:, first])
+        new, there, held_out = predicted[rows, first], validated.truth[known, first], validated.held_out[known, first]
+        near = nearest_residuals(held_out, there - held_out, new, neighbours=neighbours)
         chosen = random.integers(0, near.shape[1], (draws, len(rows)))
         drawn = new + np.take_along_axis(near, chosen.T, axis=1).T
         several[:, rows, first] = drawn.clip(there.min(), there.max())

@@ -1,6 +1,6 @@
 """Imputation.
 
-    aejax run lecture/imputation
+aejax run lecture/imputation
 """
 
 from aejax.config import base
