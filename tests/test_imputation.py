@@ -62,7 +62,7 @@ def test_held_out_predictions_never_see_their_value():
         calls.append(np.isnan(given))
         return np.where(np.isnan(given), 7.0, given)
 
-    found = multiple.hold_out(predict, x, columns, RNG(0))
+    found = multiple.hold_out(predict, x, columns, RNG(0)).held_out
     np.testing.assert_array_equal(np.isnan(found), np.isnan(x))
     np.testing.assert_array_equal(found[~np.isnan(x)], 7.0)
     assert all((gone[:, 2] == gone[:, place]).all() for gone in calls for place in (3, 4))
@@ -127,6 +127,7 @@ def test_the_shipped_config_runs_and_reports_beside_what_one_would_try_first(tmp
     assert test["coverage"] == pytest.approx(0.8, abs=0.06)
     assert test["draw_spread"] == pytest.approx(1, abs=0.15)
     assert baselines["mean"]["class_accuracy"] < test["class_accuracy"] <= 1
+    assert summary["metrics"]["validation"]["rmse"] == pytest.approx(test["rmse"], rel=0.3)
     assert summary["metrics"]["train"]["rmse"] == pytest.approx(test["rmse"], rel=0.3)
     assert (tmp_path / "figures" / "imputation.png").stat().st_size > 10_000
 
@@ -257,6 +258,6 @@ def test_few_rows_without_labels_are_served():
     imputation.check(dataset, neighbours=30)
     model = masked.residual((3,), width=8, blocks=1, code=4)
     found = imputation.evaluate(jax.random.key(0), model, model.init(jax.random.key(1)), dataset)
-    assert set(found.metrics) == {"test"}
+    assert set(found.metrics) == {"validation", "test"}
     assert "class_accuracy" not in found.metrics["test"]
     assert all(np.isfinite(value) for value in found.metrics["test"].values())

@@ -53,6 +53,11 @@ def hide_more(rows: Holes, dataset: Dataset, random: np.random.Generator, *, rat
     return Holes(np.where(chosen, np.nan, rows.x), rows.truth, chosen)
 
 
+def all_hidden(x: np.ndarray) -> Holes:
+    """Rows of which every observed value is to be judged."""
+    return Holes(np.full(x.shape, np.nan), x, ~np.isnan(x))
+
+
 def predictions(
     model: Model, params: Params, dataset: Dataset, low: np.ndarray, span: np.ndarray, x: np.ndarray
 ) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from aejax.bounds import Count, Natural, Rate, Within
 from aejax.errors import UserError
 from aejax.tasks import multiple
-from aejax.tasks.holed import hide_more, holes, predictions, value_range
+from aejax.tasks.holed import all_hidden, hide_more, holes, predictions, value_range
 from aejax.tasks.imputers import Filled, baselines, fill, settled
 from aejax.tasks.judging import errors, intervals, judge, spread_ratio, without_holes
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
@@ -22,7 +22,7 @@ Draws = Annotated[int, Within(2, 1000)]
 def check(
     dataset: Dataset,
     *,
-    neighbours: Count = 10,
+    neighbours: Count = 5,
     trees: Natural = 0,
     draws: Draws = 5,
     level: Rate = 0.9,
@@ -55,7 +55,7 @@ def evaluate(
     dataset: Dataset,
     retrain: Retrain | None = None,
     *,
-    neighbours: Count = 10,
+    neighbours: Count = 5,
     trees: Natural = 0,
     draws: Draws = 5,
     level: Rate = 0.9,
@@ -71,11 +71,11 @@ def evaluate(
         key: of what is hidden and drawn.
         model: the autoencoder.
         params: its parameters.
-        dataset: the data, with holes. Where values were hidden by ``data.missing``, those are judged; else some of the
-            observed values of the test rows are hidden here, completely at random.
+        dataset: the data, with holes. What ``data.missing`` hid is judged, or, where that is nothing, test values that
+            are hidden here, completely at random.
         retrain: not used: nothing is trained again.
         neighbours: of the nearest neighbours' mean.
-        trees: of each chained forest, which takes minutes; 0 leaves it out.
+        trees: of each chained forest; 0 leaves out what takes minutes.
         draws: fills of each hole for the multiple imputation.
         level: of the intervals.
         residuals: how many residuals an interval is taken from.
@@ -85,23 +85,23 @@ def evaluate(
         ``metrics["test"]``: ``rmse`` of numbers and ``accuracy`` of categories; ``spread``, the standard deviation of
         the filled numbers ÷ that of the truth, mean over columns, and ``draw_spread``, of the draws; ``coverage`` and
         ``width`` of the intervals; with labels, ``class_accuracy`` of a classifier trained on filled training rows, of
-        filled test rows; ``seconds`` for the test rows. ``metrics["train"]``, of the rows that the net was trained on,
-        where the truth is known. ``baselines`` with the same of ``mean``, ``knn``, ``mice`` and ``forest``, and
+        filled test rows; ``seconds`` for the test rows. ``metrics["validation"]``: errors of observed values that were
+        held out, by which settings can be chosen; ``metrics["train"]``, of holes in the rows that the net was trained
+        on, where the truth is known. ``baselines`` with the same of ``mean``, ``knn``, ``mice`` and ``forest``, and
         ``complete``, the accuracy without holes. ``arrays`` of test rows in [0, 1]: ``truth``, ``hidden``, ``filled``
         by method, ``draws`` (draws, m, n); ``levels`` and ``coverages``.
     """
     del retrain
     random = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-    seed, units = int(random.integers(2**31)), value_range(dataset)
+    seed, units, columns = int(random.integers(2**31)), value_range(dataset), dataset.columns
     rows = {name: holes(getattr(dataset, name), *units) for name in ("train", "validation", "test")}
-    if dataset.test.truth is None:
-        rows["test"] = hide_more(rows["test"], dataset, random, rate=hide)
+    rows["test"] = rows["test"] if rows["test"].hidden.any() else hide_more(rows["test"], dataset, random, rate=hide)
     predict = partial(predictions, model, params, dataset, *units)
     own, predicted = by_net(predict, rows["train"].x, rows["test"].x)
-    held_out = multiple.hold_out(predict, rows["validation"].x, dataset.columns, random)
-    validated, levels = multiple.Validated(rows["validation"].x, held_out), tuple(sorted({*LEVELS, level}))
+    validated = multiple.hold_out(predict, rows["validation"].x, columns, random)
+    levels = tuple(sorted({*LEVELS, level}))
     options = {"draws": draws, "levels": levels, "neighbours": residuals}
-    several = multiple.impute(rows["test"].x, predicted, validated, dataset.columns, random, **options)
+    several = multiple.impute(rows["test"].x, predicted, validated, columns, random, **options)
     filled = {"autoencoder": own} | {
         name: fill(make(), rows["train"].x, rows["test"].x)
         for name, make in baselines(neighbours=neighbours, trees=trees, seed=seed).items()
@@ -110,10 +110,11 @@ def evaluate(
     covered = {at: intervals(several, rows["test"], at) for at in levels}
     found = {"test": judged.pop("autoencoder") | covered[level]}
     found["test"] |= {"draw_spread": spread_ratio(several.draws, rows["test"], dataset)}
+    found["validation"] = errors(validated.held_out, all_hidden(validated.truth), dataset)
     if dataset.train.truth is not None:
         found["train"] = errors(own.train, rows["train"], dataset)
     arrays = {"truth": rows["test"].truth, "hidden": rows["test"].hidden, "draws": several.draws}
-    arrays |= {"filled": {name: settled(each.test, dataset.columns) for name, each in filled.items()}}
+    arrays["filled"] = {name: settled(each.test, columns) for name, each in filled.items()}
     arrays |= {"levels": np.array(levels), "coverages": np.array([covered[at]["coverage"] for at in levels])}
     return Evaluation(found, judged | without_holes(rows, dataset, seed), arrays)
 

@@ -18,7 +18,7 @@ class Validated(NamedTuple):
 
     Attributes:
         truth: (c, n), NaN where a value is missing.
-        held_out: (c, n) predictions from `hold_out`.
+        held_out: (c, n) predictions, NaN likewise.
     """
 
     truth: np.ndarray
@@ -39,7 +39,7 @@ class Several(NamedTuple):
     high: dict[float, np.ndarray]
 
 
-def hold_out(predict: Predict, x: np.ndarray, columns: tuple[Column, ...], random: np.random.Generator) -> np.ndarray:
+def hold_out(predict: Predict, x: np.ndarray, columns: tuple[Column, ...], random: np.random.Generator) -> Validated:
     """A prediction of every observed value, made while a tenth of the values, it among them, were hidden too.
 
     Args:
@@ -47,9 +47,6 @@ def hold_out(predict: Predict, x: np.ndarray, columns: tuple[Column, ...], rando
         x: (m, n), NaN where a value is missing.
         columns: of a table with categories; their features are hidden together.
         random: says which values are hidden together.
-
-    Returns:
-        (m, n), NaN where nothing was observed.
     """
     width = len(columns) or x.shape[1]
     part = spread(random.integers(0, PARTS, (len(x), width)), columns)
@@ -57,7 +54,7 @@ def hold_out(predict: Predict, x: np.ndarray, columns: tuple[Column, ...], rando
     for number in range(PARTS):
         chosen = part == number
         out = np.where(chosen, predict(np.where(chosen, np.nan, x)), out)
-    return np.where(np.isnan(x), np.nan, out)
+    return Validated(x, np.where(np.isnan(x), np.nan, out))
 
 
 def impute(

@@ -1,6 +1,6 @@
-"""Imputation.
+"""Imputation: fill in a fifth of the values of satimage, hidden at random, beside means, neighbours, equations, forests.
 
-aejax run lecture/imputation
+DOC
 """
 
 from aejax.config import base
@@ -20,13 +20,19 @@ def get_config():
         "schedule": {"name": "warmup_cosine", "warmup": 0.05, "final": 0.0},
     }
     config.train.batch_size = 256
-    config.train.steps = 8000
+    config.train.steps = 6000
     config.train.evaluate_every = 500
+    config.train.checkpoint_every = 2000
     config.task = {"name": "imputation.evaluate"}
     return config
 
 
 def variants():
     return {
+        "letter": {"data.name": "letter"},
+        "spambase": {"data.name": "spambase"},
         "digits": {"data.name": "digits", "data.missing": {"name": "square", "size": 3}},
+        "half": {"data.missing.rate": 0.5},
+        "at_random": {"data.missing": {"name": "at_random", "rate": 0.3}},
+        "not_at_random": {"data.missing": {"name": "not_at_random", "rate": 0.2}},
     }
