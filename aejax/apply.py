@@ -1,4 +1,4 @@
-"""A trained run, or one half of it, on new rows: encode, decode, reconstruct."""
+"""A trained run, or one half of it, on new rows: encode, decode, reconstruct, fill holes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,9 +14,9 @@ from aejax.artifact import Trained
 from aejax.build import build_model
 from aejax.errors import UserError
 from aejax.evaluate import BATCH
-from aejax.types import Model, Params
+from aejax.types import Column, Model, Params
 
-ACTIONS = ("encode", "decode", "reconstruct")
+ACTIONS = ("encode", "decode", "reconstruct", "fill")
 MOST_VALUES = 50_000_000
 """Of the codes of the rows that go through a model together: large images take turns."""
 
@@ -39,7 +39,7 @@ def load(folder: Path, passphrase: Callable[[], str] = lambda: "") -> Trained:
         raise UserError(f"{folder}: its run is not finished; go on with aejax run and --workdir {folder}")
     scaling = checkpoint.restore_flat(place, "scaling", say=console.say)
     info = workdir.read_json(max(place.glob("*.json")))["info"]
-    model = build_model(settings, tuple(info["feature_shape"]))
+    model = build_model(settings, tuple(info["feature_shape"]), artifact.columns_of(info))
     found = checkpoint.restore(place, jax.eval_shape(model.init, jax.random.key(0)), prefix="params", say=console.say)
     return Trained(model, found.tree, scaling, info, settings, ACTIONS)
 
@@ -77,6 +77,11 @@ def check_files(encoder: Path, decoder: Path) -> None:
             raise UserError(f"{option} {path}: there is no folder {path.parent}")
 
 
+def columns(trained: Trained) -> tuple[Column, ...]:
+    """The columns of the table that a net was trained on, where some held categories."""
+    return artifact.columns_of(trained.info)
+
+
 def label_column(folder: Path) -> str | None:
     """The column of labels of the table that a run was trained on; None where it named none, and for a half."""
     if folder.is_file():
@@ -112,8 +117,8 @@ def apply(trained: Trained, action: str, rows: np.ndarray, names: Sequence[str] 
 
     Args:
         trained: from `load`.
-        action: ``"encode"`` or ``"reconstruct"`` rows (m, *feature_shape) or (m, n) in the units of the data set;
-            ``"decode"`` codes (m, d).
+        action: ``"encode"`` or ``"reconstruct"`` rows (m, *feature_shape) or (m, n) in the units of the data set, or
+            ``"fill"`` what is missing of them and leave the rest; ``"decode"`` codes (m, d).
         rows: float or integer values; NaN is a missing one, for a model that is told which are missing.
         names: of the columns of rows, where they have names; of no account for codes.
 
@@ -122,7 +127,7 @@ def apply(trained: Trained, action: str, rows: np.ndarray, names: Sequence[str] 
 
     Raises:
         UserError: rows of another shape, the training data's columns in another order, missing values that the model
-            does not take, or a half that cannot do it.
+            does not take, none to fill, or a half that cannot do it.
     """
     model, params, scaling, info, settings, actions = trained
     if action not in actions:
@@ -138,7 +143,7 @@ def apply(trained: Trained, action: str, rows: np.ndarray, names: Sequence[str] 
     if action != "decode":
         _check_order(names, info["feature_names"])
     x = rows.reshape(len(rows), size).astype(np.float32)
-    _check_missing(x, takes=model.takes_missing and action != "decode")
+    _check_missing(x, action, model)
     if action != "decode":
         x = (x - shift) * scale
     functions = {
@@ -146,23 +151,34 @@ def apply(trained: Trained, action: str, rows: np.ndarray, names: Sequence[str] 
         "decode": model.decode,
         "reconstruct": lambda params, x: model.decode(params, model.encode(params, x)),
     }
+    functions["fill"] = functions["reconstruct"]
     function = jax.jit(functions[action])
     batch = max(1, min(BATCH, MOST_VALUES // model.code_size))
     parts = np.array_split(x, -(-len(x) // batch))
     out = np.concatenate([np.asarray(function(params, part)) for part in parts])
     if action == "encode":
         return out
-    return (out / scale + shift).reshape(-1, *model.feature_shape).astype(np.float32)
+    out = out / scale + shift
+    if action == "fill":
+        out = np.where(np.isnan(x), out, rows.reshape(len(rows), size))
+    return out.reshape(-1, *model.feature_shape).astype(np.float32)
 
 
-def _check_missing(x: np.ndarray, *, takes: bool) -> None:
-    """Refuse missing values where the model does not take them."""
+def _check_missing(x: np.ndarray, action: str, model: Model) -> None:
+    """Refuse missing values where the net does not take them, and a table without any that is to be filled."""
     missing = np.argwhere(np.isnan(x))
+    takes = model.takes_missing and action != "decode"
+    if action == "fill" and not model.takes_missing:
+        raise UserError(
+            "fill: this net takes no missing values; allowed: a run whose model does, such as masked.residual"
+        )
+    if action == "fill" and not len(missing):
+        raise UserError("input: has no missing values to fill; allowed: a table with empty cells")
     if len(missing) and not takes:
         row, place = missing[0]
         raise UserError(
-            f"input: row {row + 1}, value {place + 1} is missing; allowed: rows without missing values, "
-            "or a run whose model takes them"
+            f"input: row {row + 1}, value {place + 1} is missing; "
+            "allowed: rows without missing values, or a run whose model takes them, such as masked.residual"
         )
 
 

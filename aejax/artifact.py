@@ -27,7 +27,7 @@ from aejax.build import build_model
 from aejax.errors import UserError, one_of
 from aejax.files import write_atomic
 from aejax.leaves import named_arrays, pack, path_name, unpack
-from aejax.types import Model, Params
+from aejax.types import Column, Model, Params
 
 FORMAT = 1
 ACTIONS = {"encoder": "encode", "sealed decoder": "decode"}
@@ -56,6 +56,13 @@ class Trained(NamedTuple):
     info: Mapping[str, Any]
     settings: Mapping[str, Any]
     actions: tuple[str, ...]
+
+
+def columns_of(info: Mapping[str, Any]) -> tuple[Column, ...]:
+    """The columns of the table that a model was trained on, where some held categories."""
+    return tuple(
+        Column(name, start, size, tuple(categories)) for name, start, size, categories in info.get("columns", ())
+    )
 
 
 def leaves_read(function: Callable[..., Any], params: Params, given: jax.Array) -> set[str]:
@@ -214,7 +221,7 @@ def _from_bytes(half: bytes, action: str) -> Trained:
     _own_model(told["model"])
     arrays = unpack(half[size:], told["leaves"])
     settings = configs.component(told["model"], "aejax.models", what="model of a half")
-    model = build_model(settings, tuple(map(int, told["info"]["feature_shape"])))
+    model = build_model(settings, tuple(map(int, told["info"]["feature_shape"])), columns_of(told["info"]))
     shapes = jax.eval_shape(model.init, jax.random.key(0))
     zeros = lambda name, leaf: jnp.asarray(arrays.get(f"params/{name}", np.zeros(leaf.shape, leaf.dtype)))
     params = jax.tree.structure(shapes).unflatten([zeros(name, leaf) for name, leaf in _named(shapes)])

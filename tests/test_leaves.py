@@ -36,6 +36,8 @@ CHANGES = {
     "data.normal": "cluster 0",
     "data.left_out": "cluster 1",
     "data.contamination": "0.2",
+    "data.categories": "('a',)",
+    "data.missing.name": "completely_at_random",
     "model.name": "dense.vanilla",
     "model.widths": "(4,)",
     "model.code": "3",
@@ -262,7 +264,13 @@ def test_every_number_of_a_schedule_or_corruption_counts(home):
 
 
 @pytest.mark.parametrize(
-    ("name", "shape"), [("dense.vanilla", (8,)), ("conv.convolutional", (8, 8, 1)), ("unet.unet", (8, 8, 1))]
+    ("name", "shape"),
+    [
+        ("dense.vanilla", (8,)),
+        ("conv.convolutional", (8, 8, 1)),
+        ("unet.unet", (8, 8, 1)),
+        ("masked.residual", (8,)),
+    ],
 )
 def test_every_number_of_a_model_counts(name, shape):
     function = components.resolve(name, "aejax.models", what="model.name")
@@ -282,6 +290,8 @@ def test_every_number_of_a_model_counts(name, shape):
                 changed = not value
             case int():
                 changed = value + 1
+            case float():
+                changed = 2 * value
             case tuple():
                 changed = tuple(item + 1 for item in value)
             case _:

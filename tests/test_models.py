@@ -71,6 +71,12 @@ CASES = {
         },
         ("encoder0", "encoder1", "encoder2", "code", "decoder0", "decoder1"),
     ),
+    "masked": (
+        "masked.residual",
+        (4, 3),
+        {"width": 9, "blocks": 2, "code": 3, "frequencies": 2, "activation": "tanh"},
+        ("encoder0", "encoder1", "code", "decoder0", "decoder1"),
+    ),
 }
 
 each = pytest.mark.parametrize("case", CASES)
@@ -147,6 +153,8 @@ def test_log_odds_are_there_for_sigmoids_and_only_for_them(case):
     default["x_hat"] = arguments.get("output", "sigmoid")
     between = "linear" if CASES[case][0] == "unet.unet" else arguments.get("activation")  # its maps are sums
     kinds = {name: default.get(name, between) for name in values}
+    if case == "masked":  # sums of what the blocks put out, and a linear output
+        kinds = dict.fromkeys(values, "linear")
     assert set(ctx.log_odds) == {name for name, kind in kinds.items() if kind == "sigmoid"}
     assert dict(ctx.ranges) == {name: ACTIVATIONS[kind].range for name, kind in kinds.items()}
 
@@ -197,9 +205,9 @@ def test_initial_parameters_are_a_function_of_the_key(case):
         jax.tree_util.tree_leaves_with_path(first), jax.tree.leaves(again), jax.tree.leaves(other), strict=True
     ):
         kind = path[-1].key
-        assert kind in ("kernel", "bias")
+        assert kind in ("kernel", "bias", "frequency")
         assert a.dtype == jnp.float32
-        assert a.any() == (kind == "kernel")
+        assert a.any() == (kind != "bias")
         np.testing.assert_array_equal(a, b)
         assert np.array_equal(a, c) == (kind == "bias")
 

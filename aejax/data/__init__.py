@@ -1,11 +1,13 @@
 """Data by name: ``load(name) -> Dataset`` with disjoint splits and a scaling from the training rows."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from aejax.data import corrupt, outliers, synthetic
 from aejax.data.catalogue import ENTRIES, FORMS, Row, table
 from aejax.data.files import ENDINGS, load_file, read_rows
+from aejax.data.holes import hide
 from aejax.data.scaling import SCALINGS, fit, scale, unscale
 from aejax.data.splits import Raw, split
 from aejax.errors import UserError, one_of
@@ -25,7 +27,7 @@ __all__ = [
 ]
 
 _TAKES = {
-    "file": ("label_column",),
+    "file": ("label_column", "categories"),
     "tfds": ("data_dir",),
     "published": ("data_dir",),
     "table": (),
@@ -48,6 +50,8 @@ def load(
     normal: outliers.Labels | None = None,
     left_out: outliers.Labels | None = None,
     contamination: float = 0.0,
+    categories: Sequence[str] | None = None,
+    missing: Mapping[str, Any] = {"name": "none"},
 ) -> Dataset:
     """A data set by its name, split and with its scaling; values stay as stored until `scale` is called.
 
@@ -69,6 +73,10 @@ def load(
             a share of the normal rows (None without an official split: 0.5), and all anomalies are test rows.
         left_out: with `normal` only; labels whose rows are dropped.
         contamination: with `normal` only; share of anomalies among the training rows, in [0, 0.5).
+        categories: tables in ``file:`` only; names of the columns that hold categories. One of two becomes a feature of
+            0 and 1, any other a feature for each category.
+        missing: how values are hidden, to see how well they are imputed: name and hyperparameters of a function of
+            `aejax.data.missing`. What is hidden depends on `split_seed`; `Split.truth` remembers it.
 
     Returns:
         The data set. Images that were decoded once are memory-mapped from the cache, which lies in
@@ -79,8 +87,14 @@ def load(
     """
     if scaling not in SCALINGS:
         raise one_of(scaling, SCALINGS, what="data.scaling")
-    options = {"label_column": label_column, "data_dir": data_dir, "rows": rows, "noise": noise}
-    raw = _raw(name, options)
+    options = {
+        "label_column": label_column,
+        "data_dir": data_dir,
+        "rows": rows,
+        "noise": noise,
+        "categories": categories,
+    }
+    raw = hide(_raw(name, options), missing, split_seed)
     shares = {"validation": validation, "test": test, "seed": split_seed}
     if normal is not None:
         own = {"normal": normal, "left_out": () if left_out is None else left_out, "contamination": contamination}
@@ -90,7 +104,14 @@ def load(
             unused = "left_out" if left_out is not None else "contamination"
             raise UserError(f"data.{unused}: needs data.normal, the labels that are normal")
         parts, label_names = split(raw, **shares), raw.label_names
-    fitted = fit(parts[0].x, parts[0].mask, scaling=scaling, bounds=raw.bounds, per_feature=raw.kind != "image")
+    fitted = fit(
+        parts[0].x,
+        parts[0].mask,
+        scaling=scaling,
+        bounds=raw.bounds,
+        per_feature=raw.kind != "image",
+        columns=raw.columns,
+    )
     return Dataset(
         name=name,
         train=parts[0],
@@ -106,6 +127,7 @@ def load(
         licence=raw.licence,
         source=raw.source,
         scaling=scaling,
+        columns=raw.columns,
     )
 
 
@@ -166,7 +188,7 @@ def _raw(name: str, options: dict[str, Any]) -> Raw:
             raise UserError(f"data.{option}: {name!r} does not take it; only {' and '.join(owners)} data do")
     rest = name.partition(":")[2]
     if way == "file":
-        return load_file(rest, options["label_column"])
+        return load_file(rest, options["label_column"], options["categories"] or ())
     if way == "synthetic":
         return synthetic.load_synthetic(name, options["rows"], options["noise"])
     if way == "bundled":

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from aejax.bounds import Finite, Fraction, NonNegative, Probability
 from aejax.errors import UserError
 
-HIDING = ("missing", "missing_patches")
+HIDING = ("missing", "missing_patches", "holes")
 """Those that make values NaN, for models that take missing values."""
 
 
@@ -181,3 +181,39 @@ def dropout(key: jax.Array, x: jax.Array, *, probability: Fraction) -> jax.Array
     kept = 1 - jnp.asarray(probability, x.dtype)
     drop = jax.random.bernoulli(key, probability, x.shape)
     return jnp.where(drop | (kept <= 0), jnp.zeros_like(x), x / jnp.where(kept > 0, kept, 1))
+
+
+def holes(
+    key: jax.Array,
+    x: jax.Array,
+    *,
+    least: Fraction = 0.05,
+    most: Fraction = 0.5,
+    borrowed: Probability = 0.5,
+) -> jax.Array:
+    """Values hidden, NaN, for a net that takes missing values: masked reconstruction.
+
+    A row loses each value with a probability that is drawn for it, uniform in [least, most]; or, with probability
+    `borrowed`, those that another row of the batch misses, so that holes in training have the shapes that they have in
+    the data.
+
+    Args:
+        key: typed key.
+        x: (rows, *feature_shape), scaled; NaN where a value is missing.
+        least: the smallest probability that a value is hidden.
+        most: the largest.
+        borrowed: share of the rows that get the holes of another row.
+
+    Returns:
+        x_in, of the shape and type of x.
+
+    References:
+        Devlin et al. 2019, BERT, section 3.1 (reconstruction of what is hidden, from the rest).
+    """
+    which, share, draw, other = jax.random.split(key, 4)
+    each = (len(x), *(1,) * (x.ndim - 1))
+    rate = least + (most - least) * jax.random.uniform(share, each, x.dtype)
+    drawn = jax.random.uniform(draw, x.shape, x.dtype) < rate
+    missing = jnp.isnan(x)
+    lent = jnp.roll(missing, jax.random.randint(other, (), 1, max(len(x), 2)), axis=0)
+    return jnp.where(jnp.where(jax.random.bernoulli(which, borrowed, each), lent, drawn), jnp.nan, x)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aejax.errors import one_of
-from aejax.types import Range
+from aejax.types import Column, Range
 
 SCALINGS = ("unit", "signed", "standard", "none")
 _BLOCK = 4096  # rows looked at together, so that memory-mapped images are never copied whole
@@ -62,6 +62,7 @@ def fit(
     scaling: str,
     bounds: tuple[float, float] | None,
     per_feature: bool,
+    columns: tuple[Column, ...] = (),
 ) -> Scaling:
     """The scaling that the training rows ask for; missing values are left out of every statistic.
 
@@ -72,7 +73,7 @@ def fit(
     - ``"standard"``: shift = mean, factor = 1 / standard deviation (divided by n), for each feature.
     - ``"none"``: shift = 0, factor = 1.
 
-    A constant feature gets factor 1.
+    A constant feature gets factor 1. Features of categories stay 0 and 1.
 
     Args:
         x: (rows, *feature_shape) training rows, as stored.
@@ -80,6 +81,7 @@ def fit(
         scaling: one of `SCALINGS`.
         bounds: the least and greatest value that can occur, where this is known of the data; else None.
         per_feature: whether low and high are taken for each feature, or once for all of them.
+        columns: of a table with categories.
 
     Returns:
         The scaling; its shift and factor are float32.
@@ -89,6 +91,12 @@ def fit(
     """
     if scaling not in SCALINGS:
         raise one_of(scaling, SCALINGS, what="data.scaling")
+    if columns:
+        number = np.repeat([not column.categories for column in columns], [column.size for column in columns])
+        found = fit(x, mask, scaling=scaling, bounds=bounds, per_feature=per_feature)
+        shift, factor = (np.broadcast_to(values, number.shape) for values in (found.shift, found.factor))
+        within = Range(min(found.range.low, 0.0), max(found.range.high, 1.0))
+        return Scaling(np.where(number, shift, np.float32(0)), np.where(number, factor, np.float32(1)), within)
     zero, one = np.zeros((), np.float32), np.ones((), np.float32)
     if scaling == "none":
         low, high = bounds or overall_extremes(x, mask)
