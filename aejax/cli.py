@@ -110,7 +110,7 @@ def parser() -> argparse.ArgumentParser:
     prepare = data.add_parser("prepare", help="build a data set from its original files")
     prepare.add_argument("name", metavar="NAME")
     prepare.add_argument(
-        "--from", dest="source", metavar="DIR", help="folder with the original files; else they are downloaded"
+        "--from", dest="source", metavar="DIR", help="the original files (a folder, or FILE.npz); else downloaded"
     )
     prepare.add_argument("--data-dir", metavar="DIR", help="where tensorflow-datasets keeps what it prepared")
     prepare.set_defaults(command=command_data_prepare)

@@ -29,6 +29,7 @@ _TAKES = {
     "tfds": ("data_dir",),
     "published": ("data_dir",),
     "bundled": (),
+    "faces": (),
     "synthetic": ("rows", "noise"),
 }
 
@@ -49,7 +50,8 @@ def load(
 
     Args:
         name: a name of the catalogue (``aejax data list``), ``file:PATH`` for a .csv, .npy, .npz or .parquet file,
-            or ``tfds:NAME`` for what tensorflow-datasets has prepared in the array_record format.
+            ``tfds:NAME`` for what tensorflow-datasets has prepared in the array_record format, or ``binary:NAME`` for
+            images of any such name with each pixel drawn as 0 or 1.
         scaling: ``"unit"`` to [0, 1], ``"signed"`` to [-1, 1], ``"standard"`` to mean 0 and standard deviation 1,
             ``"none"``. For images the first two use the range of the pixels, for tables the least and greatest
             training value of each column; validation and test rows may then lie outside.
@@ -96,8 +98,8 @@ def prepare(name: str, source_dir: str | None = None, data_dir: str | None = Non
     """Makes a data set ready, so that `load` needs neither network nor decoding.
 
     Args:
-        name: one of the published images, or ``tfds:NAME``.
-        source_dir: folder with the published files; they are downloaded where None.
+        name: one of the published images, ``faces``, or ``tfds:NAME``.
+        source_dir: folder with the published files, or the file of the faces; they are downloaded where None.
         data_dir: folder for the prepared records; beside the cache where None.
 
     Returns:
@@ -111,6 +113,12 @@ def prepare(name: str, source_dir: str | None = None, data_dir: str | None = Non
         from aejax.data.builders.prepare import prepare_published
 
         return prepare_published(name, source_dir, data_dir)
+    if way == "faces":
+        from aejax.data.builders.faces import prepare_faces
+
+        if data_dir is not None:
+            raise UserError("faces: are kept in the cache; leave --data-dir away")
+        return prepare_faces(source_dir)
     if way == "tfds" and source_dir is None:
         from aejax.data import records
 
@@ -119,7 +127,7 @@ def prepare(name: str, source_dir: str | None = None, data_dir: str | None = Non
         return Path(records.find(spec, data_dir).data_path)
     if way == "tfds":
         raise UserError(f"{name}: is prepared by tensorflow-datasets, not from a folder; leave --from away")
-    published = ", ".join(n for n, e in ENTRIES.items() if e.way == "published")
+    published = ", ".join(n for n, e in ENTRIES.items() if e.way in ("published", "faces"))
     raise UserError(f"{name}: nothing to prepare, it can be loaded as it is; prepared can be {published}")
 
 
@@ -136,6 +144,11 @@ def _way(name: str) -> str:
 
 
 def _raw(name: str, options: dict[str, Any]) -> Raw:
+    if str(name).startswith("binary:"):
+        from aejax.data.binary import binarised
+
+        base = name.removeprefix("binary:")
+        return binarised(_raw(base, options), base)
     way = _way(name)
     for option, value in options.items():
         if value is not None and option not in _TAKES[way]:
@@ -151,6 +164,10 @@ def _raw(name: str, options: dict[str, Any]) -> Raw:
         from aejax.data.photographs import natural_patches
 
         return {"digits": bundled.digits, "satimage": bundled.satimage, "natural_patches": natural_patches}[name]()
+    if way == "faces":
+        from aejax.data.builders.faces import load_faces
+
+        return load_faces()
     if way == "tfds":
         from aejax.data import records
 

@@ -1,0 +1,43 @@
+"""New data: decode codes drawn from a mixture fitted to those of real rows, and measure what comes out.
+
+aejax run lecture/generation
+"""
+
+from aejax.config import base
+
+
+def get_config():
+    config = base()
+    config.model = {
+        "name": "variational.dense",
+        "widths": (256, 128),
+        "code": 10,
+        "activation": "silu",
+        "output": "sigmoid",
+    }
+    config.terms = {
+        "reconstruction": {"name": "reconstruction.squared_error", "weight": 1.0},
+        "divergence": {"name": "latent.kl_standard_normal", "weight": 0.02},
+    }
+    config.optimizer = {
+        "name": "adam",
+        "learning_rate": 2e-3,
+        "schedule": {"name": "warmup_cosine", "warmup": 0.05, "final": 0.0},
+    }
+    config.train.batch_size = 128
+    config.train.steps = 5000
+    config.train.evaluate_every = 500
+    config.task = {"name": "generation.evaluate", "components": 20, "samples": 2000}
+    return config
+
+
+def variants():
+    return {
+        "fashion_mnist": {
+            "data.name": "fashion_mnist",
+            "model.widths": (512, 256),
+            "model.code": 32,
+            "task.components": 50,
+            "task.samples": 5000,
+        },
+    }
