@@ -10,7 +10,8 @@ import numpy as np
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 
 BANDWIDTHS = tuple(float(width) for width in np.geomspace(0.05, 1.0, 8))
-JUDGED = 3000  # codes that the bandwidth of a kernel density is chosen on
+JUDGED = 1500  # codes that the bandwidth of a kernel density is chosen on
+FITTED = 20_000  # codes that a mixture is fitted to
 ITERATIONS = 50
 RIDGE = 1e-6  # of the mean variance of the codes, so that covariances of units that do not vary have a root
 
@@ -41,10 +42,12 @@ def gaussian(codes: np.ndarray) -> Draw:
 def mixture(codes: np.ndarray, *, components: int, seed: int) -> Draw:
     """A mixture of normal distributions, each with its own covariance, by expectation maximisation.
 
+    Where there are more than `FITTED` codes, it is fitted to as many of them.
+
     Args:
         codes: (m, d), at least as many as components.
         components: how many.
-        seed: of the first assignment, which is k-means'.
+        seed: of the choice of codes and of the first assignment, which is k-means'.
 
     References:
         Ghosh et al. 2020, From variational to deterministic autoencoders, section 4 (a mixture fitted to the codes of
@@ -55,7 +58,8 @@ def mixture(codes: np.ndarray, *, components: int, seed: int) -> Draw:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
-    codes = codes.astype(np.float64)
+    chosen = np.random.default_rng(seed).permutation(len(codes))[:FITTED]
+    codes = codes[np.sort(chosen)].astype(np.float64)
     ridge = RIDGE * codes.var(0).mean() + 1e-12
     fitted = GaussianMixture(components, reg_covar=ridge, max_iter=ITERATIONS, random_state=seed)
     with warnings.catch_warnings():

@@ -17,7 +17,7 @@ from aejax.losses import compose, reconstruction, sparsity, weights
 from aejax.types import Context, Range
 
 TERMS = components.available("aejax.losses")
-HYPERPARAMETERS = {"sparsity.kl_bernoulli": {"target_rate": 0.1}}
+HYPERPARAMETERS = {"sparsity.kl_bernoulli": {"target_rate": 0.1}, "latent.kl_standard_normal": {"free_bits": 0.5}}
 
 
 def arrays(m=5, n=4, d=3, seed=0, scale=2.0):
@@ -55,6 +55,7 @@ def context(parts, mask=None, dtype=jnp.float32):
         relations={"geodesics": {"distance": parts["distance"]}},
         encode=lambda x: jax.nn.sigmoid(x @ parts["kernel"] + parts["bias"][None]),
         key=jax.random.key(9),
+        extra={"mean": parts["z_code"], "log_variance": parts["z_hard"]},
     )
 
 
@@ -97,6 +98,14 @@ def kl_bernoulli(parts, mask, target_rate):
     return total
 
 
+def kl_standard_normal(parts, mask, free_bits):
+    total = 0.0
+    for means, log_variances in zip(parts["z_code"].T, parts["z_hard"].T, strict=True):
+        pairs = zip(means, log_variances, strict=True)
+        total += max(free_bits, math.fsum((m**2 + math.exp(v) - 1 - v) / 2 for m, v in pairs) / len(means))
+    return total
+
+
 def weight_decay(parts, mask):
     return sum(w**2 / 2 for w in parts["kernel"].ravel()) + sum((2 * w) ** 2 / 2 for w in parts["kernel"].ravel())
 
@@ -126,6 +135,7 @@ def strain(parts, mask):
 
 
 ORACLES = {
+    "latent.kl_standard_normal": kl_standard_normal,
     "reconstruction.cross_entropy": cross_entropy,
     "reconstruction.squared_error": squared_error,
     "sparsity.kl_bernoulli": kl_bernoulli,

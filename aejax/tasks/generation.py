@@ -24,7 +24,8 @@ Sampler = Annotated[str, Choice(("uniform", "normal", "gaussian", "mixture", "ke
 Features = Annotated[str, Choice(("classifier", "rows"))]
 
 LOOKED_UP = 1000  # generated rows whose nearest training row is searched
-SHOWN = 10
+BALLS = 2000  # rows, of each kind, that precision, recall, density and coverage are counted over
+SHOWN, IN_PLANE = 10, 1000
 COPY = 0.01  # share of test rows that are as near to a training row as what counts as a copy
 
 Decode = Callable[[np.ndarray], np.ndarray]
@@ -53,7 +54,7 @@ def check(
         raise UserError(f"task.components: {components} are too many for {rows} training rows; allowed: 1 to {rows}")
     if rows < 3:
         raise UserError(f"generation: {dataset.name} has {rows} training rows; allowed: 3 or more")
-    most = min(samples, held_out) - 1
+    most = min(samples, held_out, BALLS) - 1
     if neighbours > most:
         raise UserError(
             f"task.neighbours: {neighbours} are too many for {samples} samples and {held_out} test rows; "
@@ -110,10 +111,10 @@ def evaluate(
     Returns:
         ``metrics["test"]`` with ``frechet``, ``precision``, ``recall``, ``density``, ``coverage``, ``nearest``, the
         mean distance to the nearest training row, ``copies``, the share nearer than a hundredth of the test rows are,
-        and ``accuracy``; also the numbers of `aejax.tasks.likelihood.bounds`, where there are any. ``baselines`` with the
-        same of the other samplers, of a Gaussian and a mixture of principal components, of training rows drawn at
-        random (what is best) and of decoded test rows (what the net can do). ``arrays``: ``made`` and ``nearest``, by
-        name, a few rows and their nearest training rows.
+        and ``accuracy``; also the numbers of `aejax.tasks.likelihood.bounds`, where there are any. ``baselines``: the
+        same for the other samplers, for a Gaussian and a mixture of principal components, for training rows drawn at
+        random (what is best) and for decoded test rows (what the net can do). ``arrays``: ``made``, ``nearest`` and
+        ``plane``, by name: a few rows, their nearest training rows, and more of them on two principal components.
     """
     del retrain
     own, likely = jax.random.split(key)
@@ -139,7 +140,9 @@ def evaluate(
         found["independent values"] = likelihood.independent(dataset)
     shown = {name: rows[:SHOWN] for name, rows in made.items()}
     nearest = {name: train[metrics.nearest_rows(rows, train)[0]] for name, rows in shown.items()}
-    return Evaluation({"test": chosen}, found, {"made": shown, "nearest": nearest})
+    to_plane = fitted_pca(train, 2).transform
+    plane = {name: to_plane(rows[:IN_PLANE]) for name, rows in made.items()}
+    return Evaluation({"test": chosen}, found, {"made": shown, "nearest": nearest, "plane": plane})
 
 
 def _makers(
@@ -193,7 +196,7 @@ def _compare(
         apart = metrics.nearest_rows(rows[:LOOKED_UP], train)[1]
         found[name] = {
             "frechet": metrics.frechet_distance(seen, here),
-            **metrics.coverage(seen, here, neighbours=neighbours),
+            **metrics.coverage(seen[:BALLS], here[:BALLS], neighbours=neighbours),
             "nearest": float(apart.mean()),
             "copies": float((apart <= threshold).mean()),
         }

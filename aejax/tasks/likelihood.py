@@ -140,8 +140,8 @@ def _on_batch(model: Model, params: Params, rows: Rows, key: jax.Array, *, draws
         return (total + log_p, jnp.logaddexp(weight, log_p + log_ratio)), None
 
     empty = jnp.zeros(x.shape[0]), jnp.full(x.shape[0], -jnp.inf)
-    last, *keys = jax.random.split(key, draws + 1)
-    (total, weight), _ = jax.lax.scan(draw, empty, jnp.stack(keys))
+    last, many = jax.random.split(key)
+    (total, weight), _ = jax.lax.scan(draw, empty, jax.random.split(many, draws))
     _, _, extra = _pass(model, params, x, last)  # which are the same for every draw
     divergence = unit_divergences(extra["mean"], extra["log_variance"]).sum(-1)
     return {
