@@ -54,10 +54,16 @@ def test_a_net_that_is_not_variational_is_refused():
 
 def test_a_training_pass_decodes_one_draw_of_the_code():
     model = variational.dense((6,), widths=(5,), code=3, activation="tanh")
-    params, x = model.init(jax.random.key(0)), jnp.asarray(RNG.uniform(size=(2000, 6)), jnp.float32)
-    first, other = (model.apply(params, x, x, jax.random.key(seed)) for seed in (1, 2))
+    params, x = jax.jit(model.init)(jax.random.key(0)), jnp.asarray(RNG.uniform(size=(2000, 6)), jnp.float32)
+
+    @jax.jit
+    def of(key):
+        ctx = model.apply(params, x, x, key)
+        return ctx._replace(ranges={})
+
+    first, other = (of(jax.random.key(seed)) for seed in (1, 2))
     assert not np.array_equal(first.code, other.code)
-    np.testing.assert_array_equal(first.code, model.apply(params, x, x, jax.random.key(1)).code)
+    np.testing.assert_array_equal(first.code, of(jax.random.key(1)).code)
     np.testing.assert_allclose(first.extra["mean"], model.encode(params, x), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(first.x_hat, model.decode(params, first.code), rtol=1e-5, atol=1e-6)
     noise = (first.code - first.extra["mean"]) / jnp.exp(first.extra["log_variance"] / 2)
@@ -77,7 +83,8 @@ def binary(x):
 def small():
     """A net of three bits and a code of one unit, its parameters, and all eight rows."""
     model = variational.dense((3,), widths=(), code=1)
-    params = jax.tree.map(lambda leaf: leaf * 1.5 + 0.1, model.init(jax.random.key(3)))
+    params = jax.tree.map(lambda leaf: leaf * 0.7 + 0.1, model.init(jax.random.key(3)))
+    params["encoder"]["layer0"]["bias"] = jnp.array([0.1, 1.0])  # wide, so that no weight of the estimate is large
     return model, params, binary(np.array(list(itertools.product([0, 1], repeat=3))))
 
 
@@ -101,7 +108,7 @@ def test_the_bound_is_its_two_terms(small):
     x = jnp.asarray(dataset.test.x)
     ctx = model.apply(params, x, x, jax.random.key(0))
     mean, deviation = np.asarray(ctx.extra["mean"]), np.exp(np.asarray(ctx.extra["log_variance"]) / 2)
-    nodes, weights = np.polynomial.hermite_e.hermegauss(40)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(12)
     expected = -float(latent.kl_standard_normal(ctx))
     for node, weight in zip(nodes, weights / weights.sum(), strict=True):
         rate = np.asarray(model.decode(params, jnp.asarray(mean + deviation * node)), np.float64)

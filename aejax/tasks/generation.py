@@ -225,6 +225,7 @@ def _usefulness(
         if count < 3:
             continue
         makers = _makers(model, params, train[own], codes[own], int(np.clip(share, 1, count // 2)))
+        makers.pop("prior", None)  # which is the same for every class
         for name, (draw, make) in makers.items():
             parts.setdefault(name, []).append((make(draw(random, count)), np.full(count, label)))
     sets = {name: tuple(map(np.concatenate, zip(*pairs, strict=True))) for name, pairs in parts.items()}

@@ -65,10 +65,11 @@ def evaluate(
     Returns:
         ``metrics["test"]`` of straight walks: ``distance``, the mean Euclidean distance from the rows between the ends
         to the nearest training row, in units of the scaled data; with labels also ``moved``, the share of test rows
-        taken for a row of the class they were moved to. ``baselines`` with the same for ``spherical`` walks, for
-        ``pixels`` and for ``pca`` components, as many as the code has units; ``distance`` of decoded ``random points``
-        of the box and of a ``gaussian`` of the codes, of ``test rows`` and of ``decoded test rows``, whose ``moved`` is
-        the share taken for their own class. ``arrays`` holds what figures show.
+        taken for a row of the class they were moved to, and ``moved_distance``, that of these rows. ``baselines``: the
+        same for ``spherical`` walks, for ``pixels`` and for ``pca`` components, as many as the code has units;
+        ``distance`` of decoded ``random points`` of the box and of a ``gaussian`` of the codes, of ``test rows`` and of
+        ``decoded test rows``, whose ``moved`` is the share taken for their own class. ``arrays`` holds what figures
+        show.
     """
     del retrain
     own, chooser = jax.random.split(key)
@@ -179,6 +180,8 @@ def _moves(
         # a class that no training row has has no mean; its rows start from the mean of all
         start = np.stack([means.get(label, known.mean(0)) for label in own])
         rows = np.asarray(back((here - start + np.stack([means[label] for label in target])).astype(np.float32)))
-        shares[name] = {"moved": float((predict(classifier, rows) == target).mean())}
+        arrived = predict(classifier, rows) == target
+        apart = nearest_rows(rows, train)[1]
+        shares[name] = {"moved": float(arrived.mean()), "moved_distance": float(apart.mean())}
         shown[name] = rows[:SHOWN]
     return shares, shown

@@ -64,7 +64,7 @@ def variants():
             "model": {"name": "variational.dense", "widths": (400,), "code": 20, "activation": "relu"},
             "terms.reconstruction.name": "reconstruction.cross_entropy",
             "terms.divergence.weight": 1.0,
-            "optimizer": {"name": "adam", "learning_rate": 1e-3},
+            "optimizer": {"name": "adam", "learning_rate": 1e-3, "schedule": {"name": "constant"}},
             "train.steps": 4690,
             "train.evaluate_every": 469,
             "task": {"name": "likelihood.evaluate", "draws": 50},

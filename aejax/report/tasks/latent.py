@@ -85,7 +85,7 @@ def _moved(path: Path, dataset: Dataset, found: Evaluation) -> None:
     shares = {"straight": found.metrics["test"], **found.baselines}
     names = [name for name in NAMES if name in moved]
     strips = np.stack([moved["from"], *(moved[name] for name in names)])
-    left = ["test rows", *(f"moved, {NAMES[name].removeprefix('straight, ')}" for name in names)]
+    left = ["test rows", *(f"moved by {NAMES[name].removeprefix('straight, ')}" for name in names)]
     right = ["", *(f"{100 * shares[name]['moved']:.0f} % arrive" for name in names)]
-    targets = ", ".join(dataset.label_names[label] for label in moved["target"])
-    film_strips(path, strips, dataset, f"Test rows moved to other classes: {targets}", left, right)
+    below = [dataset.label_names[label] for label in moved["target"]]
+    film_strips(path, strips, dataset, "Test rows moved to the classes below", left, right, below)

@@ -8,7 +8,7 @@ import numpy as np
 
 from aejax import workdir
 from aejax.report import canvas
-from aejax.report.canvas import TEXT
+from aejax.report.canvas import SMALL, TEXT
 from aejax.report.pictures import as_images
 from aejax.types import Dataset, Evaluation, Model, Params
 
@@ -40,8 +40,9 @@ def film_strips(
     title: str,
     left: Sequence[str],
     right: Sequence[str] = (),
+    below: Sequence[str] = (),
 ) -> None:
-    """Draw rows of images below each other.
+    """Draw rows of images below each other, cut off at the ends of the data's range.
 
     Args:
         path: the PNG file to write.
@@ -50,12 +51,14 @@ def film_strips(
         title: what there is to see.
         left: what stands at the left of each strip.
         right: what stands at its right, if anything does.
+        below: what stands below each column, if anything does.
     """
-    images = as_images([strips.reshape(-1, strips.shape[-1])], dataset)[0]
+    inside = np.clip(strips, dataset.range.low, dataset.range.high)
+    images = as_images([inside.reshape(-1, strips.shape[-1])], dataset)[0]
     tiles = canvas.colours(images, "strips").reshape(*strips.shape[:2], *images.shape[1:3], 3)
     gap = max(1, round(min(images.shape[1:3]) / 8))
     picture = canvas.mosaic(tiles, gap=gap, between=1.0)
-    wide = min(0.65 * strips.shape[1], canvas.WIDTH - 2.6)
+    wide = min(0.65 * strips.shape[1], canvas.WIDTH - 3.2)
     figure = canvas.new_figure(wide * picture.shape[0] / picture.shape[1] + 0.8, title)
     axes = figure.subplots()
     axes.imshow(picture)
@@ -65,7 +68,8 @@ def film_strips(
     if right:
         sides.append(axes.secondary_yaxis("right"))
         sides[1].set_yticks(middles, right, size=TEXT)
-    axes.set_xticks([])
+    across = gap + (images.shape[2] - 1) / 2 + (images.shape[2] + gap) * np.arange(len(below))
+    axes.set_xticks(across, [canvas.short(text, 11) for text in below], size=SMALL)
     for each in sides:
         each.tick_params(length=0)
         each.spines[:].set_visible(False)
