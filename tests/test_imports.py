@@ -17,7 +17,7 @@ ORDER = (
     ("errors", "types", "bounds"),
     ("files", "passphrase", "leaves", "metrics", "console", "interruption", "compilation", "guards"),
     ("components", "config_files", "checkpoint"),
-    ("batches", "schedules", "optimizers"),
+    ("batches", "schedules", "optimizers", "samplers"),
     ("config",),
     ("workdir",),
     ("data",),

@@ -23,6 +23,7 @@ HYPERPARAMETERS = {
     "supervised.soft_nearest_neighbour": {"temperature": 0.5},
     "clustering.centres": {"blur": 0.3},
     "imputation.likelihood": {"visible": 0.3},
+    "latent.kl_standard_normal": {"free_bits": 0.5},
     "reconstruction.huber": {"delta": 0.3},
     "reconstruction.correntropy": {"width": 0.4},
 }
@@ -69,7 +70,13 @@ def context(parts, mask=None, dtype=jnp.float32):
         rows=lambda index: parts["table"][index],
         encode=lambda x: jax.nn.sigmoid(x @ parts["kernel"] + parts["bias"][None]),
         key=jax.random.key(9),
-        extra={"centres": parts["centres"], "seen": seen(*parts["x"].shape), "natural": parts["z_out"]},
+        extra={
+            "centres": parts["centres"],
+            "seen": seen(*parts["x"].shape),
+            "natural": parts["z_out"],
+            "mean": parts["z_code"],
+            "log_variance": parts["z_hard"],
+        },
     )
 
 
@@ -134,6 +141,14 @@ def kl_bernoulli(parts, mask, target_rate):
     for column in parts["z_code"].T:
         mean = math.fsum(sigmoid(z) for z in column) / len(column)
         total += rho * math.log(rho / mean) + (1 - rho) * math.log((1 - rho) / (1 - mean))
+    return total
+
+
+def kl_standard_normal(parts, mask, free_bits):
+    total = 0.0
+    for means, log_variances in zip(parts["z_code"].T, parts["z_hard"].T, strict=True):
+        pairs = zip(means, log_variances, strict=True)
+        total += max(free_bits, math.fsum((m**2 + math.exp(v) - 1 - v) / 2 for m, v in pairs) / len(means))
     return total
 
 
@@ -244,6 +259,7 @@ ORACLES = {
     "clustering.neighbours": neighbours,
     "imputation.likelihood": likelihood,
     "reconstruction.correntropy": correntropy,
+    "latent.kl_standard_normal": kl_standard_normal,
     "reconstruction.cross_entropy": cross_entropy,
     "reconstruction.huber": huber,
     "reconstruction.squared_error": squared_error,

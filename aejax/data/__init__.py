@@ -32,6 +32,7 @@ _TAKES = {
     "published": ("data_dir",),
     "table": (),
     "bundled": (),
+    "faces": (),
     "synthetic": ("rows", "noise"),
 }
 
@@ -57,7 +58,8 @@ def load(
 
     Args:
         name: a name of the catalogue (``aejax data list``), ``file:PATH`` for a .csv, .npy, .npz or .parquet file,
-            or ``tfds:NAME`` for what tensorflow-datasets has prepared in the array_record format.
+            ``tfds:NAME`` for what tensorflow-datasets has prepared in the array_record format, or ``binary:NAME`` for
+            images of any such name with each pixel drawn as 0 or 1.
         scaling: ``"unit"`` to [0, 1], ``"signed"`` to [-1, 1], ``"standard"`` to mean 0 and standard deviation 1,
             ``"none"``. For images the first two use the range of the pixels, for tables the least and greatest
             training value of each column; validation and test rows may then lie outside.
@@ -135,8 +137,8 @@ def prepare(name: str, source_dir: str | None = None, data_dir: str | None = Non
     """Makes a data set ready, so that `load` needs neither network nor decoding.
 
     Args:
-        name: one of the published images or tables, or ``tfds:NAME``.
-        source_dir: folder with the published files, for a table also one file; they are downloaded where None.
+        name: one of the published images or tables, ``faces``, or ``tfds:NAME``.
+        source_dir: folder with the published files, for tables and faces also one file; downloaded where None.
         data_dir: folder for the prepared records of images; beside the cache where None.
 
     Returns:
@@ -156,6 +158,12 @@ def prepare(name: str, source_dir: str | None = None, data_dir: str | None = Non
         if data_dir is not None:
             raise UserError(f"{name}: is kept in the cache, not in a folder of records; leave --data-dir away")
         return prepare_table(name, source_dir)
+    if way == "faces":
+        from aejax.data.builders.faces import prepare_faces
+
+        if data_dir is not None:
+            raise UserError("faces: are kept in the cache; leave --data-dir away")
+        return prepare_faces(source_dir)
     if way == "tfds" and source_dir is None:
         from aejax.data import records
 
@@ -164,7 +172,7 @@ def prepare(name: str, source_dir: str | None = None, data_dir: str | None = Non
         return Path(records.find(spec, data_dir).data_path)
     if way == "tfds":
         raise UserError(f"{name}: is prepared by tensorflow-datasets, not from a folder; leave --from away")
-    published = ", ".join(n for n, e in ENTRIES.items() if e.way in ("published", "table"))
+    published = ", ".join(n for n, e in ENTRIES.items() if e.way in ("published", "table", "faces"))
     raise UserError(f"{name}: nothing to prepare, it can be loaded as it is; prepared can be {published}")
 
 
@@ -181,6 +189,11 @@ def _way(name: str) -> str:
 
 
 def _raw(name: str, options: dict[str, Any]) -> Raw:
+    if str(name).startswith("binary:"):
+        from aejax.data.binary import binarised
+
+        base = name.removeprefix("binary:")
+        return binarised(_raw(base, options), base)
     way = _way(name)
     for option, value in options.items():
         if value is not None and option not in _TAKES[way]:
@@ -197,6 +210,10 @@ def _raw(name: str, options: dict[str, Any]) -> Raw:
 
         loaders = (bundled.digits, bundled.satimage, natural_patches, photographs)
         return {loader.__name__: loader for loader in loaders}[name]()
+    if way == "faces":
+        from aejax.data.builders.faces import load_faces
+
+        return load_faces()
     if way == "tfds":
         from aejax.data import records
 

@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 from aejax.data import cache
+from aejax.data.builders.faces import KEY as FACES
+from aejax.data.builders.faces import SHAPE as FACES_SHAPE
 from aejax.data.builders.prepare import key_of
 from aejax.data.builders.prepare_tables import table_key
 from aejax.data.builders.published import PUBLISHED, ROWS
@@ -16,7 +18,8 @@ class Entry(NamedTuple):
         rows: how many, in all splits together.
         shape: of one row.
         licence: of the data.
-        way: how it is had: ``"bundled"``, ``"published"`` (images), ``"table"`` (published too) or ``"synthetic"``.
+        way: how it is had: ``"bundled"``, ``"published"`` (images), ``"table"``, ``"faces"`` (published too) or
+            ``"synthetic"``.
         title: what it is, in a few words.
     """
 
@@ -47,6 +50,7 @@ ENTRIES = {
     ),
     **{name: Entry(sum(ROWS.values()), (28, 28, 1), p.licence, "published", p.title) for name, p in PUBLISHED.items()},
     **{name: Entry(t.rows, (len(t.features),), LICENCE, "table", t.title) for name, t in TABLES.items()},
+    "faces": Entry(FACES_SHAPE[0], (*FACES_SHAPE[1:], 1), "research use", "faces", "the Olivetti faces of 40 people"),
     "swiss_roll": Entry(2000, (3,), "none needed", "synthetic", "a sheet rolled up in 3-D"),
     "s_curve": Entry(2000, (3,), "none needed", "synthetic", "a sheet bent into an S in 3-D"),
     "bars": Entry(2000, (8, 8, 1), "none needed", "synthetic", "images of bars, Földiák 1990"),
@@ -56,6 +60,7 @@ ENTRIES = {
 
 FORMS = {
     "tfds:NAME": "any image or vector data prepared by tensorflow-datasets as array_record",
+    "binary:NAME": "images of that name, each pixel drawn once as 0 or 1",
     "file:PATH": "your own .csv, .npy, .npz or .parquet",
 }
 
@@ -72,7 +77,7 @@ def table() -> list[Row]:
 
 
 def _status(name: str, entry: Entry) -> str:
-    if entry.way not in ("published", "table"):
+    if entry.way not in ("published", "table", "faces"):
         return entry.way
-    key = table_key(name) if entry.way == "table" else key_of(name, None)
+    key = {"table": table_key(name), "faces": FACES}.get(entry.way) or key_of(name, None)
     return "cached" if cache.exists(key) else "needs download"
