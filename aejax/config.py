@@ -18,6 +18,7 @@ from aejax.errors import UserError, one_of, shown
 
 SECTIONS = ("seed", "data", "model", "relations", "terms", "corruption", "optimizer", "train", "task", "report")
 SCALINGS = ("unit", "standard", "signed", "none")
+WEIGHTINGS = ("log", "tfidf")
 
 FIELDS: dict[str, dict[str, Parameter]] = {
     "data": {
@@ -30,6 +31,7 @@ FIELDS: dict[str, dict[str, Parameter]] = {
         "data_dir": Parameter(str | None, REQUIRED),
         "rows": Parameter(Count | None, REQUIRED),
         "noise": Parameter(NonNegative | None, REQUIRED),
+        "weighting": Parameter(Annotated[str, Choice(WEIGHTINGS)] | None, REQUIRED),
     },
     "train": {
         "steps": Parameter(Annotated[int, Within(1, 2**31 - 1)], REQUIRED),
@@ -73,6 +75,7 @@ def base() -> Any:
                 "data_dir": None,  # where tensorflow-datasets keeps what it prepared
                 "rows": None,  # of synthetic data
                 "noise": None,  # standard deviation, of synthetic data
+                "weighting": None,  # of documents, log or tfidf
             },
             "model": {"name": "dense.multilayer", "widths": (64, 32), "code": 8},
             "relations": {},  # what loss terms are to know of the rows beforehand, such as their neighbours

@@ -1,7 +1,7 @@
 """Evaluation of a whole split in batches: losses as in training, and rows through the encoder and decoder."""
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax.train import Rows, context, scaled
+from aejax.sparse import is_sparse
+from aejax.train import Rows, clean, context, scaled
 from aejax.types import Dataset, Hparams, Model, Params, Range, Split
 
 BATCH = 1000
@@ -24,9 +25,9 @@ def on_device(split: Split, dataset: Dataset, relations: Relations | None = None
     Args:
         split: the rows.
         dataset: whose scaling counts.
-        relations: by name, functions of the scaled rows, (rows, n) float32.
+        relations: by name, functions of the scaled rows, (rows, n) float32; sparse where the rows are.
     """
-    flat = lambda values: np.asarray(values).reshape(len(values), -1)
+    flat = lambda values: values if is_sparse(values) else np.asarray(values).reshape(len(values), -1)
     spread = lambda values: np.broadcast_to(values, dataset.feature_shape).reshape(-1).astype(np.float32)
     shared = spread if np.ndim(dataset.shift) or np.ndim(dataset.scale) else np.float32
     rows = Rows(
@@ -37,7 +38,7 @@ def on_device(split: Split, dataset: Dataset, relations: Relations | None = None
         labels=None if split.labels is None else np.asarray(split.labels),
     )
     if relations:
-        x = np.asarray(scaled(rows, slice(None))[0])
+        x = rows.x.times(rows.scale) if is_sparse(rows.x) else np.asarray(scaled(rows, slice(None))[0])
         rows = rows._replace(relations={name: relation(x) for name, relation in relations.items()})
     return jax.tree.map(jnp.asarray, rows)
 
@@ -47,7 +48,8 @@ def batches(rows: Rows, size: int = BATCH) -> Iterator[Rows]:
     count = rows.x.shape[0]
     edges = np.linspace(0, count, -(-count // size) + 1).astype(int)
     for start, end in pairwise(edges):
-        cut = jax.tree.map(lambda leaf, start=start, end=end: leaf[start:end], rows._replace(shift=(), scale=()))
+        part = lambda leaf, start=start, end=end: leaf[start:end]
+        cut = jax.tree.map(part, rows._replace(shift=(), scale=()), is_leaf=is_sparse)
         yield cut._replace(shift=rows.shift, scale=rows.scale)
 
 
@@ -72,11 +74,12 @@ def make_losses(
 
     @jax.jit
     def on_batch(
-        params: Params, key: jax.Array, hparams: Hparams, rows: Rows, index: jax.Array, progress: jax.Array
+        params: Params, key: jax.Array, hparams: Hparams, rows: Rows, part: Rows, index: jax.Array, progress: jax.Array
     ) -> dict:
         noise, inner, own = jax.random.split(key, 3)
-        ctx = context(model, corrupt, params, rows, None, noise, inner, own, hparams, data_range)
-        loss, values = objective(ctx._replace(index=index), hparams["terms"], progress)
+        ctx = context(model, corrupt, params, part, None, noise, inner, own, hparams, data_range)
+        ctx = ctx._replace(index=index, rows=partial(clean, rows))
+        loss, values = objective(ctx, hparams["terms"], progress)
         squares = jnp.square(ctx.x - model.decode(params, model.encode(params, ctx.x)))
         observed = jnp.ones_like(squares) if ctx.mask is None else ctx.mask
         return {"loss": loss, **values, "mse": (squares * observed).sum() / jnp.maximum(observed.sum(), 1)}
@@ -87,7 +90,7 @@ def make_losses(
             count = part.x.shape[0]
             index = jnp.arange(start, start + count)
             batch_key = jax.random.fold_in(key, number)
-            found.append(on_batch(params, batch_key, hparams, part, index, jnp.float32(progress)))
+            found.append(on_batch(params, batch_key, hparams, rows, part, index, jnp.float32(progress)))
             weights.append(count)
             start += count
         return {name: float(np.average([float(f[name]) for f in found], weights=weights)) for name in found[0]}
@@ -112,3 +115,14 @@ def _through(model: Model) -> Callable[[Params, Rows], tuple[jax.Array, jax.Arra
         return x, code, model.decode(params, code)
 
     return on_batch
+
+
+def encoded(model: Model, params: Params, rows: Rows) -> np.ndarray:
+    """The codes of scaled rows, (m, d) float32 on the host; neither rows nor reconstructions are kept."""
+    on_batch = _encoding(model)
+    return np.concatenate([np.asarray(on_batch(params, part)) for part in batches(rows)])
+
+
+@lru_cache(maxsize=8)
+def _encoding(model: Model) -> Callable[[Params, Rows], jax.Array]:
+    return jax.jit(lambda params, rows: model.encode(params, scaled(rows, slice(None))[0]))

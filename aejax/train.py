@@ -26,7 +26,7 @@ class Rows(NamedTuple):
     """Rows on the device, as stored, and the numbers that scale them inside the step.
 
     Attributes:
-        x: (rows, n) uint8 or float32.
+        x: (rows, n) uint8 or float32; an array, or what hands out rows of one, as `aejax.sparse.SparseRows` does.
         mask: (rows, n) bool or None.
         shift: (n,) or ().
         scale: (n,) or ().
@@ -47,6 +47,11 @@ def scaled(rows: Rows, index: jax.Array | slice) -> tuple[jax.Array, jax.Array |
     shift, scale = jnp.atleast_2d(rows.shift), jnp.atleast_2d(rows.scale)
     x = (rows.x[index].astype(jnp.float32) - shift) * scale
     return x, None if rows.mask is None else rows.mask[index]
+
+
+def clean(rows: Rows, index: jax.Array) -> jax.Array:
+    """The chosen rows, scaled: (k,) places -> (k, n)."""
+    return scaled(rows, index)[0]
 
 
 def context(
@@ -85,6 +90,7 @@ def context(
         labels=None if rows.labels is None else rows.labels[chosen],
         relations=jax.tree.map(lambda leaf: leaf[chosen], dict(rows.relations)),
         encode=partial(model.encode, params),
+        rows=partial(clean, rows),
         key=own,
     )
 

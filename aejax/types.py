@@ -32,7 +32,7 @@ class Split(NamedTuple):
 
     Attributes:
         x: (rows, *feature_shape), uint8 images or float32 values; a missing value
-            holds the mean of its column over the training rows.
+            holds the mean of its column over the training rows. Documents are an `aejax.sparse.SparseRows`.
         mask: (rows, *feature_shape) bool, True where a value was observed; None where all were.
         labels: (rows,) int32, an index into `Dataset.label_names`; None without labels.
         coordinates: (rows, k) float32, where each row lies on the flat sheet it was made from, in the units of x;
@@ -56,7 +56,7 @@ class Dataset(NamedTuple):
         validation: the rows that settings are chosen on; may have no rows.
         test: the rows that results are reported on.
         feature_shape: shape of one row: ``(features,)`` or ``(height, width, channels)``.
-        kind: ``"image"``, ``"table"`` or ``"synthetic"``.
+        kind: ``"image"``, ``"table"``, ``"text"`` or ``"synthetic"``.
         range: where the scaled training values lie.
         shift: float32, broadcastable to `feature_shape`.
         scale: float32, broadcastable to `feature_shape`.
@@ -99,7 +99,8 @@ class Context(NamedTuple):
         index: (m,) int32, the rows' places among the training rows; None outside training.
         labels: (m,) int32, or None without labels.
         relations: by name, what a config's `relations` say of these rows; leaves (m, ...).
-        encode: ``x -> code`` with these parameters, for terms whose formula needs derivatives of the code.
+        encode: ``x -> code`` with these parameters, for terms that need derivatives of the code, or other rows' codes.
+        rows: ``index -> (k, n)``, any rows of the same split, clean and scaled, by their places (k,).
         key: of this batch, for terms that are estimates; None outside a run.
         extra: what a family of models adds (mean and log-variance, indices).
     """
@@ -117,6 +118,7 @@ class Context(NamedTuple):
     labels: jax.Array | None = None
     relations: Mapping[str, Any] = {}
     encode: Callable[[jax.Array], jax.Array] | None = None
+    rows: Callable[[jax.Array], jax.Array] | None = None
     key: jax.Array | None = None
     extra: Mapping[str, jax.Array] = {}
 

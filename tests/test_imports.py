@@ -15,7 +15,7 @@ PACKAGE = Path(aejax.__file__).parent
 # A module or package may import from any earlier line, and from nothing on its own line or later.
 ORDER = (
     ("errors", "types", "bounds"),
-    ("files", "leaves", "metrics", "console", "interruption", "compilation", "guards"),
+    ("files", "leaves", "metrics", "console", "interruption", "compilation", "guards", "sparse"),
     ("components", "config_files", "checkpoint"),
     ("batches", "schedules", "optimizers"),
     ("config",),

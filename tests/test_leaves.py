@@ -33,6 +33,7 @@ CHANGES = {
     "data.data_dir": "somewhere",
     "data.rows": "70",
     "data.noise": "0.5",
+    "data.weighting": "tfidf",
     "model.name": "dense.vanilla",
     "model.widths": "(4,)",
     "model.code": "3",

@@ -28,6 +28,7 @@ _TAKES = {
     "file": ("label_column",),
     "tfds": ("data_dir",),
     "published": ("data_dir",),
+    "text": ("weighting",),
     "bundled": (),
     "synthetic": ("rows", "noise"),
 }
@@ -44,6 +45,7 @@ def load(
     data_dir: str | None = None,
     rows: int | None = None,
     noise: float | None = None,
+    weighting: str | None = None,
 ) -> Dataset:
     """A data set by its name, split and with its scaling; values stay as stored until `scale` is called.
 
@@ -61,6 +63,8 @@ def load(
         data_dir: ``tfds:`` and the published images only; the folder of the prepared records.
         rows: synthetic data only; how many.
         noise: synthetic data only; standard deviation of the noise.
+        weighting: documents only; what a word counts for, ``"log"``: log(1 + count), which None stands for too, or
+            ``"tfidf"``: that times log((1 + documents) / (1 + documents with the word)) + 1, each document to length 1.
 
     Returns:
         The data set. Images that were decoded once are memory-mapped from the cache, which lies in
@@ -72,9 +76,14 @@ def load(
     if scaling not in SCALINGS:
         raise one_of(scaling, SCALINGS, what="data.scaling")
     options = {"label_column": label_column, "data_dir": data_dir, "rows": rows, "noise": noise}
+    options["weighting"] = weighting
     raw = _raw(name, options)
+    if raw.kind == "text" and scaling not in ("unit", "none"):
+        raise UserError(f"data.scaling: {scaling} would move the zeros of sparse documents; allowed: unit, none")
     parts = split(raw, validation=validation, test=test, seed=split_seed)
-    fitted = fit(parts[0].x, parts[0].mask, scaling=scaling, bounds=raw.bounds, per_feature=raw.kind != "image")
+    fitted = fit(
+        parts[0].x, parts[0].mask, scaling=scaling, bounds=raw.bounds, per_feature=raw.kind not in ("image", "text")
+    )
     return Dataset(
         name=name,
         train=parts[0],
@@ -96,7 +105,7 @@ def prepare(name: str, source_dir: str | None = None, data_dir: str | None = Non
     """Makes a data set ready, so that `load` needs neither network nor decoding.
 
     Args:
-        name: one of the published images, or ``tfds:NAME``.
+        name: one of the published images, ``newsgroups``, or ``tfds:NAME``.
         source_dir: folder with the published files; they are downloaded where None.
         data_dir: folder for the prepared records; beside the cache where None.
 
@@ -111,6 +120,12 @@ def prepare(name: str, source_dir: str | None = None, data_dir: str | None = Non
         from aejax.data.builders.prepare import prepare_published
 
         return prepare_published(name, source_dir, data_dir)
+    if way == "text":
+        from aejax.data.builders.newsgroups import prepare_newsgroups
+
+        if data_dir is not None:
+            raise UserError(f"{name}: is kept in the cache, not in a folder of records; leave --data-dir away")
+        return prepare_newsgroups(source_dir)
     if way == "tfds" and source_dir is None:
         from aejax.data import records
 
@@ -119,7 +134,7 @@ def prepare(name: str, source_dir: str | None = None, data_dir: str | None = Non
         return Path(records.find(spec, data_dir).data_path)
     if way == "tfds":
         raise UserError(f"{name}: is prepared by tensorflow-datasets, not from a folder; leave --from away")
-    published = ", ".join(n for n, e in ENTRIES.items() if e.way == "published")
+    published = ", ".join(n for n, e in ENTRIES.items() if e.way in ("published", "text"))
     raise UserError(f"{name}: nothing to prepare, it can be loaded as it is; prepared can be {published}")
 
 
@@ -151,6 +166,10 @@ def _raw(name: str, options: dict[str, Any]) -> Raw:
         from aejax.data.photographs import natural_patches
 
         return {"digits": bundled.digits, "satimage": bundled.satimage, "natural_patches": natural_patches}[name]()
+    if way == "text":
+        from aejax.data.builders.newsgroups import load_newsgroups
+
+        return load_newsgroups(options["weighting"] or "log")
     if way == "tfds":
         from aejax.data import records
 

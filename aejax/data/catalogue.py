@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 from aejax.data import cache
+from aejax.data.builders.newsgroups import KEY as NEWSGROUPS
+from aejax.data.builders.newsgroups import LICENCE, WORDS
 from aejax.data.builders.prepare import key_of
 from aejax.data.builders.published import PUBLISHED, ROWS
 
@@ -14,7 +16,7 @@ class Entry(NamedTuple):
         rows: how many, in all splits together.
         shape: of one row.
         licence: of the data.
-        way: how it is had: ``"bundled"``, ``"published"`` or ``"synthetic"``.
+        way: how it is had: ``"bundled"``, ``"published"``, ``"text"`` (published documents) or ``"synthetic"``.
         title: what it is, in a few words.
     """
 
@@ -41,6 +43,7 @@ ENTRIES = {
     "satimage": Entry(6435, (36,), "CC BY 4.0", "bundled", "Landsat pixels and the ground under them"),
     "natural_patches": Entry(10_000, (8, 8, 1), "CC BY 2.0", "bundled", "whitened patches of two photographs"),
     **{name: Entry(sum(ROWS.values()), (28, 28, 1), p.licence, "published", p.title) for name, p in PUBLISHED.items()},
+    "newsgroups": Entry(18_846, (WORDS,), LICENCE, "text", "posts to 20 newsgroups, as counts of words"),
     "swiss_roll": Entry(2000, (3,), "none needed", "synthetic", "a sheet rolled up in 3-D"),
     "s_curve": Entry(2000, (3,), "none needed", "synthetic", "a sheet bent into an S in 3-D"),
     "bars": Entry(2000, (8, 8, 1), "none needed", "synthetic", "images of bars, Földiák 1990"),
@@ -65,6 +68,7 @@ def table() -> list[Row]:
 
 
 def _status(name: str, entry: Entry) -> str:
-    if entry.way == "published":
-        return "cached" if cache.exists(key_of(name, None)) else "needs download"
+    if entry.way in ("published", "text"):
+        key = NEWSGROUPS if entry.way == "text" else key_of(name, None)
+        return "cached" if cache.exists(key) else "needs download"
     return entry.way
