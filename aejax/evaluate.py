@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax.sparse import is_sparse
+from aejax.sparse import is_sparse, to_csr
 from aejax.train import Rows, clean, context, scaled
 from aejax.types import Dataset, Hparams, Model, Params, Range, Split
 
@@ -41,6 +41,13 @@ def on_device(split: Split, dataset: Dataset, relations: Relations | None = None
         x = rows.x.times(rows.scale) if is_sparse(rows.x) else np.asarray(scaled(rows, slice(None))[0])
         rows = rows._replace(relations={name: relation(x) for name, relation in relations.items()})
     return jax.tree.map(jnp.asarray, rows)
+
+
+def host_rows(split: Split, dataset: Dataset) -> Any:
+    """The scaled rows of a split on the host, (m, n) float32: an array, or scipy's sparse rows where they are."""
+    if is_sparse(split.x):
+        return to_csr(split.x.times(dataset.scale))
+    return ((np.asarray(split.x, np.float32) - dataset.shift) * dataset.scale).reshape(len(split.x), -1)
 
 
 def batches(rows: Rows, size: int = BATCH) -> Iterator[Rows]:

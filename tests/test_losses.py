@@ -17,7 +17,10 @@ from aejax.losses import compose, reconstruction, sparsity, weights
 from aejax.types import Context, Range
 
 TERMS = components.available("aejax.losses")
-HYPERPARAMETERS = {"sparsity.kl_bernoulli": {"target_rate": 0.1}}
+HYPERPARAMETERS = {
+    "neighbours.contrastive": {"temperature": 0.3},
+    "sparsity.kl_bernoulli": {"target_rate": 0.1},
+}
 
 
 def arrays(m=5, n=4, d=3, seed=0, scale=2.0):
@@ -31,7 +34,11 @@ def arrays(m=5, n=4, d=3, seed=0, scale=2.0):
         "kernel": rng.normal(size=(n, d)),
         "bias": rng.normal(size=(d,)),
         "distance": rng.uniform(1, 2, size=(m, 2 * m)),
+        "others": rng.uniform(size=(20, n)),
     }
+
+
+NEIGHBOURS = np.random.default_rng(5).integers(0, 20, (8, 3)).astype(np.int32)
 
 
 def context(parts, mask=None, dtype=jnp.float32):
@@ -52,7 +59,11 @@ def context(parts, mask=None, dtype=jnp.float32):
         ranges={name: Range(0, 1) for name in ("x", "x_hat", "code", "hard")},
         mask=None if mask is None else jnp.asarray(mask),
         index=2 * jnp.arange(len(parts["x"])),
-        relations={"geodesics": {"distance": parts["distance"]}},
+        relations={
+            "geodesics": {"distance": parts["distance"]},
+            "neighbours": {"index": jnp.asarray(NEIGHBOURS[: len(parts["x"])])},
+        },
+        rows=lambda index: parts["others"][index],
         encode=lambda x: jax.nn.sigmoid(x @ parts["kernel"] + parts["bias"][None]),
         key=jax.random.key(9),
     )
@@ -125,8 +136,61 @@ def strain(parts, mask):
     return ((code @ code.T - gram) ** 2).sum() / ((gram**2).sum() or 1)
 
 
+def quantized(parts, mask):
+    h = np.vectorize(sigmoid)(parts["z_code"])
+    return np.mean([4 * value * (1 - value) for value in h.ravel()])
+
+
+def balanced(parts, mask):
+    return np.mean([(2 * column.mean() - 1) ** 2 for column in np.vectorize(sigmoid)(parts["z_code"]).T])
+
+
+def uncorrelated(parts, mask):
+    b = 2 * np.vectorize(sigmoid)(parts["z_code"]) - 1
+    d, total = b.shape[1], 0.0
+    for i in range(d):
+        total += sum(np.mean(b[:, i] * b[:, k]) ** 2 for k in range(d) if k != i)
+    return total / d
+
+
+def drawn_neighbours(parts):
+    """Each row's neighbour in the draw of the context's key."""
+    m = len(parts["x"])
+    turns = np.asarray(jax.random.randint(jax.random.key(9), (m,), 0, NEIGHBOURS.shape[1]))
+    return parts["others"][NEIGHBOURS[np.arange(m), turns]]
+
+
+def contrastive(parts, mask, temperature):
+    m, d = parts["z_code"].shape
+    b = 2 * np.vectorize(sigmoid)(parts["z_code"]) - 1
+    g = 2 * np.vectorize(sigmoid)(drawn_neighbours(parts) @ parts["kernel"] + parts["bias"]) - 1
+    s = lambda i, j: sum(b[i, k] * g[j, k] for k in range(d)) / d / temperature
+    forth = sum(s(i, i) - math.log(sum(math.exp(s(i, j)) for j in range(m))) for i in range(m)) / m
+    back = sum(s(i, i) - math.log(sum(math.exp(s(j, i)) for j in range(m))) for i in range(m)) / m
+    return -(forth + back) / 2
+
+
+def neighbour_error(parts, mask):
+    x_hat = np.vectorize(sigmoid)(parts["z_out"])
+    return mean_over_rows((x_hat - drawn_neighbours(parts)) ** 2 / 2)
+
+
+def multinomial(parts, mask):
+    total = 0.0
+    for x, z, seen in zip(parts["x"], np.vectorize(sigmoid)(parts["z_out"]), mask, strict=True):
+        count = sum(x[seen])
+        total -= sum(v / count * (w - math.log(sum(map(math.exp, z)))) for v, w in zip(x[seen], z[seen], strict=True))
+    return total / len(parts["x"])
+
+
 ORACLES = {
+    "binary.balanced": balanced,
+    "binary.quantized": quantized,
+    "binary.uncorrelated": uncorrelated,
+    "neighbours.contrastive": contrastive,
+    "neighbours.squared_error": neighbour_error,
     "reconstruction.cross_entropy": cross_entropy,
+    "reconstruction.multinomial": multinomial,
     "reconstruction.squared_error": squared_error,
     "sparsity.kl_bernoulli": kl_bernoulli,
     "sparsity.l1": l1,
@@ -224,7 +288,8 @@ def test_two_terms_never_draw_the_same():
 def test_a_sum_of_terms_is_weighted_and_scheduled():
     ctx, parts = context(arrays()), arrays()
     mask = np.ones(parts["x"].shape, bool)
-    sure = [name for name in ORACLES if name != "structure.contractive_estimate"]  # which draws by its place in the sum
+    by_place = ("structure.contractive_estimate", "neighbours.contrastive", "neighbours.squared_error")
+    sure = [name for name in ORACLES if name not in by_place]  # those draw by their place in the sum
     total = compose({name: TERMS[name] for name in sure}, {"sparsity.l1": schedules.linear})
     hparams = {name: {"weight": 0.5 + index, **arguments(name)} for index, name in enumerate(sure)}
     hparams["sparsity.l1"]["schedule"] = {"initial": 0.2, "until": 0.5}

@@ -123,11 +123,21 @@ def test_what_cannot_be_read_is_refused_in_one_line(tmp_path):
         data.prepare("newsgroups", str(folder), str(tmp_path))
 
 
-@pytest.mark.parametrize("scaling", ["standard", "signed"])
-def test_scalings_that_move_zeros_are_refused(scaling, tmp_path):
+def test_scaled_to_the_root_mean_square_zeros_stay(tmp_path):
     data.prepare("newsgroups", str(tables(tmp_path / "given")))
-    with pytest.raises(UserError, match=f"^data.scaling: {scaling} would move the zeros .*; allowed: unit, none$"):
-        data.load("newsgroups", scaling=scaling)
+    found = data.load("newsgroups", scaling="standard", validation=0)
+    scaled = found.train.x[:] * found.scale
+    assert np.square(scaled).mean() == pytest.approx(1, rel=1e-6)
+    assert (float(found.shift), found.range.low) == (0, 0)
+    assert found.range.high == pytest.approx(scaled.max())
+
+
+def test_a_scaling_that_moves_zeros_is_refused(tmp_path):
+    data.prepare("newsgroups", str(tables(tmp_path / "given")))
+    with pytest.raises(
+        UserError, match=r"^data.scaling: signed would move the zeros .*; allowed: unit, standard, none$"
+    ):
+        data.load("newsgroups", scaling="signed")
 
 
 def test_without_internet_the_command_for_files_at_hand_is_told(monkeypatch):

@@ -54,7 +54,8 @@ def load(
             or ``tfds:NAME`` for what tensorflow-datasets has prepared in the array_record format.
         scaling: ``"unit"`` to [0, 1], ``"signed"`` to [-1, 1], ``"standard"`` to mean 0 and standard deviation 1,
             ``"none"``. For images the first two use the range of the pixels, for tables the least and greatest
-            training value of each column; validation and test rows may then lie outside.
+            training value of each column; validation and test rows may then lie outside. Documents stay sparse:
+            ``"unit"`` divides them by the greatest training value, ``"standard"`` by the root mean square of all.
         validation: fraction in [0, 1) of the rows that are not test rows.
         test: fraction in [0, 1) of all rows; None keeps the official test rows, and takes 0.2 of the rows where
             there are none. A number pools the official parts and draws again.
@@ -78,12 +79,8 @@ def load(
     options = {"label_column": label_column, "data_dir": data_dir, "rows": rows, "noise": noise}
     options["weighting"] = weighting
     raw = _raw(name, options)
-    if raw.kind == "text" and scaling not in ("unit", "none"):
-        raise UserError(f"data.scaling: {scaling} would move the zeros of sparse documents; allowed: unit, none")
     parts = split(raw, validation=validation, test=test, seed=split_seed)
-    fitted = fit(
-        parts[0].x, parts[0].mask, scaling=scaling, bounds=raw.bounds, per_feature=raw.kind not in ("image", "text")
-    )
+    fitted = fit(parts[0].x, parts[0].mask, scaling=scaling, bounds=raw.bounds, per_feature=raw.kind != "image")
     return Dataset(
         name=name,
         train=parts[0],
