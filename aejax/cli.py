@@ -94,15 +94,31 @@ def parser() -> argparse.ArgumentParser:
     sweeps.add_options(sweep)
     sweep.set_defaults(command=sweeps.run)
 
+    from aejax.reproduce import command as reproduction
+
+    about = "Run the experiments of a collection again and compare every number with the recorded one."
+    reproduce = commands.add_parser("reproduce", help="check recorded numbers", description=about)
+    reproduction.add_options(reproduce)
+    reproduce.set_defaults(command=reproduction.run)
+
     listing = commands.add_parser("list", help="list the shipped experiments")
     listing.set_defaults(command=command_list)
 
     apply = commands.add_parser("apply", help="use a trained run on new rows")
-    apply.add_argument("workdir", type=Path, metavar="WORKDIR", help="folder of a finished run")
+    apply.add_argument("workdir", type=Path, metavar="WORKDIR", help="folder of a run, or a file of `aejax split`")
     apply.add_argument("action", choices=("encode", "decode", "reconstruct"))
     apply.add_argument("--input", type=Path, required=True, metavar="FILE", help=".csv, .npy, .npz or .parquet")
     apply.add_argument("--output", type=Path, required=True, metavar="FILE", help=".csv or .npy")
+    apply.add_argument("--passphrase-file", type=Path, metavar="FILE", help="its first line opens a sealed decoder")
     apply.set_defaults(command=command_apply)
+
+    about = "Write the encoder of a run as a file for anyone, and its decoder as one sealed with a passphrase."
+    split = commands.add_parser("split", help="part encoder and decoder, and seal the decoder", description=about)
+    split.add_argument("workdir", type=Path, metavar="WORKDIR", help="folder of a finished run")
+    split.add_argument("--encoder", type=Path, metavar="FILE", help="else encoder.aejax in the folder")
+    split.add_argument("--decoder", type=Path, metavar="FILE", help="else decoder.sealed in the folder")
+    split.add_argument("--passphrase-file", type=Path, metavar="FILE", help="else AEJAX_PASSPHRASE, or asked")
+    split.set_defaults(command=command_split)
 
     data = commands.add_parser("data", help="list or prepare data sets").add_subparsers(metavar="WHAT", required=True)
     names = data.add_parser("list", help="list the data sets")
@@ -110,7 +126,7 @@ def parser() -> argparse.ArgumentParser:
     prepare = data.add_parser("prepare", help="build a data set from its original files")
     prepare.add_argument("name", metavar="NAME")
     prepare.add_argument(
-        "--from", dest="source", metavar="DIR", help="folder with the original files; else they are downloaded"
+        "--from", dest="source", metavar="PATH", help="the original files or their folder; else they are downloaded"
     )
     prepare.add_argument("--data-dir", metavar="DIR", help="where tensorflow-datasets keeps what it prepared")
     prepare.set_defaults(command=command_data_prepare)
@@ -172,14 +188,28 @@ def command_list(arguments: argparse.Namespace) -> None:
 
 def command_apply(arguments: argparse.Namespace) -> None:
     """`aejax apply`."""
-    from aejax import apply, console, rows
+    from aejax import apply, console, passphrase, rows
 
     label = None if arguments.action == "decode" else apply.label_column(arguments.workdir)
     given, names = rows.read(arguments.input, label)
     rows.check_output(arguments.output, arguments.input)
-    out = apply.apply(arguments.workdir, arguments.action, given, names)
+    trained = apply.load(arguments.workdir, lambda: passphrase.known(arguments.passphrase_file))
+    out = apply.apply(trained, arguments.action, given, names)
     rows.write(arguments.output, out)
     console.say(f"{arguments.output}: {len(out)} rows of {'x'.join(map(str, out.shape[1:]))} values")
+
+
+def command_split(arguments: argparse.Namespace) -> None:
+    """`aejax split`."""
+    from aejax import apply, console, passphrase
+
+    encoder = arguments.encoder or arguments.workdir / "encoder.aejax"
+    decoder = arguments.decoder or arguments.workdir / "decoder.sealed"
+    apply.check_files(encoder, decoder)
+    apply.load(arguments.workdir)  # before a person types anything
+    apply.split(arguments.workdir, encoder, decoder, passphrase.new(arguments.passphrase_file))
+    console.say(f"{encoder}: encodes; anyone may have it")
+    console.say(f"{decoder}: decodes; opens with the passphrase only")
 
 
 def command_data_list(arguments: argparse.Namespace) -> None:

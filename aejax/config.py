@@ -32,6 +32,9 @@ FIELDS: dict[str, dict[str, Parameter]] = {
         "rows": Parameter(Count | None, REQUIRED),
         "noise": Parameter(NonNegative | None, REQUIRED),
         "weighting": Parameter(Annotated[str, Choice(WEIGHTINGS)] | None, REQUIRED),
+        "normal": Parameter(str | int | tuple[str | int, ...] | None, REQUIRED),
+        "left_out": Parameter(str | int | tuple[str | int, ...] | None, REQUIRED),
+        "contamination": Parameter(Annotated[float, Within(0, 0.5, open_high=True)], REQUIRED),
     },
     "train": {
         "steps": Parameter(Annotated[int, Within(1, 2**31 - 1)], REQUIRED),
@@ -76,6 +79,9 @@ def base() -> Any:
                 "rows": None,  # of synthetic data
                 "noise": None,  # standard deviation, of synthetic data
                 "weighting": None,  # of documents, log or tfidf
+                "normal": None,  # labels that are normal; the others are anomalies, and not trained on
+                "left_out": None,  # labels whose rows are dropped, beside data.normal
+                "contamination": 0.0,  # share of anomalies among the training rows, beside data.normal
             },
             "model": {"name": "dense.multilayer", "widths": (64, 32), "code": 8},
             "relations": {},  # what loss terms are to know of the rows beforehand, such as their neighbours

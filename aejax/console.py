@@ -94,15 +94,16 @@ def cell(values: Mapping[str, Any], name: str) -> str:
 
 
 def results(summary: Mapping[str, Any]) -> None:
-    """Print the test metrics (validation's or training's where there are none) beside the baselines."""
+    """Print the test metrics (validation's or training's where there are none), other nets' and the baselines'."""
     metrics = summary["metrics"]
     split = next((name for name in ("test", "validation", "train") if name in metrics), None)
     if split is None:
         return
     own = {**metrics[split], **metrics.get("all", {})}  # some tasks also measure all rows together
-    names = list(dict.fromkeys([*own, *(name for values in summary["baselines"].values() for name in values)]))
-    rows = [("autoencoder", *(cell(own, name) for name in names))]
-    rows += [(label, *(cell(values, name) for name in names)) for label, values in summary["baselines"].items()]
+    nets = {name: values for name, values in metrics.items() if name not in ("train", "validation", "test", "all")}
+    shown = {"autoencoder": own, **nets, **summary["baselines"]}
+    names = list(dict.fromkeys(name for values in shown.values() for name in values))
+    rows = [(label, *(cell(values, name) for name in names)) for label, values in shown.items()]
     timing = summary["timing"]
     say("")
     table((split, *names), rows)

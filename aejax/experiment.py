@@ -14,7 +14,7 @@ import numpy as np
 
 from aejax import checkpoint, console, train, workdir
 from aejax.build import Parts, build, check, load_data
-from aejax.components import resolve
+from aejax.components import positional, resolve
 from aejax.errors import UserError
 from aejax.evaluate import make_losses, on_device
 from aejax.files import write_json
@@ -22,7 +22,7 @@ from aejax.interruption import InterruptedRunError, asked_to_stop
 from aejax.report import tensorboard
 from aejax.retrain import retrainer
 from aejax.train import Rows
-from aejax.types import Dataset, Params, State
+from aejax.types import Dataset, Model, Params, State
 
 EVALUATION_STREAM = 4
 
@@ -53,7 +53,7 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         tensorboard.import_writer()
     dataset = load_data(config["data"])
     parts = build(config, dataset)
-    check_task(config["task"], dataset)
+    check_task(config["task"], dataset, parts.model)
     rows = on_device(dataset.train, dataset, parts.relations)
     check(parts, rows)
     workdir.begin(folder, config)
@@ -100,8 +100,10 @@ def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: D
     }
 
 
-def check_task(given: Mapping[str, Any], dataset: Dataset) -> None:
+def check_task(given: Mapping[str, Any], dataset: Dataset, model: Model) -> None:
     """Let a task refuse its data before training, by the ``check(dataset, **options)`` of its module, if it has one.
+
+    A task that serves some models only has ``check(dataset, model, **options)``.
 
     Raises:
         UserError: from the task.
@@ -110,7 +112,7 @@ def check_task(given: Mapping[str, Any], dataset: Dataset) -> None:
     task = resolve(options.pop("name"), "aejax.tasks", what="task.name")
     refuse = getattr(import_module(task.__module__), "check", None)
     if refuse is not None:
-        refuse(dataset, **options)
+        refuse(*(dataset, model)[: len(positional(refuse))], **options)
 
 
 @dataclass

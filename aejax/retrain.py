@@ -36,9 +36,9 @@ def retrainer(config: Mapping[str, Any], dataset: Dataset) -> Retrain:
     Returns:
         ``(keys, changes={}, datasets=None) -> Trained``: one member for each of the typed `keys`, all trained to the
         last step as one compiled program, without early stopping. `changes` are a variant's, dotted path -> value.
-        `datasets` are one for each member, of equally many training rows and equal feature shape; all members share
-        the run's where it is left out. It raises `UserError` where the changed config does not fit the data or the loss
-        of a member is not finite.
+        `datasets` are one for each member, of equally many training rows and equal feature shape, a batch being all of
+        them where they are fewer than `train.batch_size`; all members share the run's where it is left out. It raises
+        `UserError` where the changed config does not fit the data or the loss of a member is not finite.
     """
 
     def retrain(
@@ -48,6 +48,9 @@ def retrainer(config: Mapping[str, Any], dataset: Dataset) -> Retrain:
         for path, value in (changes or {}).items():
             configs.put(changed, path, value)
         own = [dataset] if datasets is None else _of_one_range(datasets)
+        batch_size = changed["train"]["batch_size"]
+        if datasets is not None and batch_size is not None:  # a fold may have fewer rows than a batch of the run
+            changed["train"]["batch_size"] = min(batch_size, len(own[0].train.x))
         parts = build(configs.resolve(changed), own[0])
         rows = [on_device(each.train, each, parts.relations) for each in own]
         together = rows[0] if datasets is None else jax.tree.map(lambda *leaves: jnp.stack(leaves), *rows)

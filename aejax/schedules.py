@@ -60,3 +60,23 @@ def linear(progress: jax.Array, *, initial: NonNegative = 0.0, until: Share = 0.
     """
     done = jnp.where(progress < until, progress / until, 1.0)
     return initial + (1.0 - initial) * done
+
+
+def before(progress: jax.Array, *, end: Share = 0.5) -> jax.Array:
+    """1 while p < end, then 0.
+
+    Args:
+        progress: p, in [0, 1).
+        end: share of the run from which on the factor is 0.
+    """
+    return jnp.where(progress < end, 1.0, 0.0)
+
+
+def after(progress: jax.Array, *, start: Rate = 0.5) -> jax.Array:
+    """0 while p < start, then 1.
+
+    Args:
+        progress: p, in [0, 1).
+        start: share of the run from which on the factor is 1.
+    """
+    return jnp.where(progress < start, 0.0, 1.0)

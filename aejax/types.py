@@ -64,6 +64,7 @@ class Dataset(NamedTuple):
         feature_names: one name for each feature; empty where there are none (images).
         licence: the licence of the data.
         source: where it comes from, in one line.
+        scaling: the rule that made `shift` and `scale` from the training rows, one of `aejax.data.SCALINGS`.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Dataset(NamedTuple):
     feature_names: tuple[str, ...]
     licence: str
     source: str
+    scaling: str = "none"
 
 
 class Context(NamedTuple):

@@ -31,9 +31,8 @@ def test_shared_groups_by_counting_pairs():
     same = [GROUPS[a] == GROUPS[b] for a, b in pairs]
     of_class = [LABELS[a] == LABELS[b] for a, b in pairs]
     assert groups.shared(GROUPS) == pytest.approx(np.mean(same))
-    assert groups.shared(GROUPS, LABELS) == pytest.approx(
-        np.mean([s for s, c in zip(same, of_class, strict=True) if c])
-    )
+    within = [s for s, c in zip(same, of_class, strict=True) if c]
+    assert groups.shared(GROUPS, LABELS) == pytest.approx(np.mean(within))
     assert groups.shared(LABELS, LABELS) == 1
     assert np.isnan(groups.shared(np.arange(4), np.arange(4)))
 
@@ -54,7 +53,7 @@ def test_the_task_on_documents_and_images(kind, shape, tmp_path):
     asked = []
     retrain = lambda keys: asked.append(keys.shape) or Trained(model, nets)
     params = model.init(jax.random.key(0))
-    grouping.check(dataset)
+    grouping.check(dataset, model)
     found = grouping.evaluate(jax.random.key(1), model, params, dataset, retrain, nets=3)
     assert asked == [(2,)]
     x = np.asarray(grouping.host_rows(dataset.test, dataset) @ np.eye(16, dtype=np.float32))
@@ -69,36 +68,41 @@ def test_the_task_on_documents_and_images(kind, shape, tmp_path):
     assert (tmp_path / "figures" / "groups.png").stat().st_size > 5_000
 
 
+BITS = binary.noisy((16,), widths=(), code=3)
+
+
 @pytest.mark.parametrize(
-    ("dataset", "message"),
+    ("dataset", "model", "message"),
     [
-        (data(labels=False), "^grouping: rows has no labels .*; allowed: data with labels"),
-        (data(classes=1), "^grouping: all test rows of rows are of one class; allowed: two"),
+        (data(labels=False), BITS, "^grouping: rows has no labels .*; allowed: data with labels"),
+        (data(classes=1), BITS, "^grouping: all test rows of rows are of one class; allowed: two"),
         (
             data()._replace(test=Split(np.zeros((1, 16)), labels=np.zeros(1, int))),
-            "^grouping: rows has fewer than 2 test",
+            BITS,
+            "^grouping: rows has fewer than",
+        ),
+        (
+            data(),
+            binary.noisy((16,), widths=(), code=13),
+            "^model.code: 13 bits make too many groups; allowed: 1 to 12",
+        ),
+        (
+            data(),
+            dense.multilayer((16,), widths=(), code=3),
+            r"^grouping: the code lies in \[-inf, inf\]; allowed: a code",
         ),
     ],
 )
-def test_data_it_cannot_serve_is_refused_in_one_line(dataset, message):
+def test_what_it_cannot_serve_is_refused_in_one_line(dataset, model, message):
     with pytest.raises(UserError, match=message) as caught:
-        grouping.check(dataset)
+        grouping.check(dataset, model)
     assert "\n" not in str(caught.value)
 
 
-def test_too_many_bits_and_codes_that_are_no_bits_are_refused():
-    for model, message in (
-        (
-            binary.noisy((16,), widths=(), code=13),
-            r"^grouping: 13 bits make too many groups; allowed: model.code of 1 to",
-        ),
-        (
-            dense.multilayer((16,), widths=(), code=3),
-            r"^grouping: the code is not in \[0, 1\]; allowed: model.name=binary",
-        ),
-    ):
-        with pytest.raises(UserError, match=message):
-            grouping.evaluate(jax.random.key(1), model, model.init(jax.random.key(0)), data(), None)
+def test_a_run_with_too_many_bits_is_refused_before_it_has_a_folder(tmp_path):
+    with pytest.raises(UserError, match=r"^model.code: 20 bits make too many groups"):
+        experiment.run(config.load("lecture/grouping", ["model.code=20"]), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_shipped_config_groups_digits_better_than_chance(tmp_path):

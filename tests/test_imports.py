@@ -15,7 +15,7 @@ PACKAGE = Path(aejax.__file__).parent
 # A module or package may import from any earlier line, and from nothing on its own line or later.
 ORDER = (
     ("errors", "types", "bounds"),
-    ("files", "leaves", "metrics", "console", "interruption", "compilation", "guards", "sparse"),
+    ("files", "passphrase", "leaves", "metrics", "console", "interruption", "compilation", "guards", "sparse"),
     ("components", "config_files", "checkpoint"),
     ("batches", "schedules", "optimizers"),
     ("config",),
@@ -26,11 +26,12 @@ ORDER = (
     ("train",),
     ("evaluate",),
     ("build",),
-    ("retrain",),
-    ("tasks",),
+    ("retrain", "attacks"),
+    ("tasks", "artifact"),
     ("report",),
     ("apply", "experiment"),
     ("sweep",),
+    ("reproduce",),
     ("cli",),
     ("__main__",),
 )
@@ -50,7 +51,7 @@ NOWHERE = {"pickle", "cloudpickle", "dill", "shelve", "torch", "tensorflow", "or
 
 # Slow to import, or extras: only inside functions.
 LATE = {"tensorflow_datasets", "matplotlib", "sklearn", "scipy", "pandas", "pyarrow", "rich", "tensorboardX", "PIL"}
-LATE |= {"ml_collections", "safetensors", "platformdirs", "jinja2"}
+LATE |= {"ml_collections", "safetensors", "platformdirs", "jinja2", "pyreadr", "cryptography"}
 
 
 # Its classes are tensorflow-datasets builders, so it is itself imported late.

@@ -40,6 +40,12 @@ CASES = {
         {"widths": (), "code": 3, "code_activation": "hard_sigmoid", "decoder_widths": (9,), "activation": "elu"},
         ("code", "decoder0"),
     ),
+    "clustered": (
+        "clustered.dense",
+        (2, 6),
+        {"widths": (7,), "code": 3, "clusters": 4, "sets": 2, "activation": "tanh", "output": "linear"},
+        ("encoder0", "code", "decoder0"),
+    ),
     "convolutional": (
         "conv.convolutional",
         (6, 5, 2),

@@ -19,6 +19,8 @@ def cosine(p, final):
 
 
 ORACLES = {
+    "after": (lambda p, start: float(p >= start), {"start": 0.3}),
+    "before": (lambda p, end: float(p < end), {"end": 0.3}),
     "constant": (lambda p: 1.0, {}),
     "cosine": (cosine, {"final": 0.1}),
     "exponential": (lambda p, final: np.exp(p * np.log(final)), {"final": 0.05}),
@@ -88,6 +90,8 @@ def test_defaults_stay_between_zero_and_one(name):
         (partial(schedules.warmup_cosine, warmup=0.1, final=0.25), 0, 0.25),
         (partial(schedules.linear, initial=0.5, until=0.1), 0.5, 1),
         (partial(schedules.linear, initial=2.0, until=1.0), 2, 1),
+        (partial(schedules.after, start=0.4), 0, 1),
+        (partial(schedules.before, end=0.4), 1, 0),
     ],
 )
 def test_ends(schedule, start, end):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from aejax.data import synthetic
+from aejax.errors import UserError
 
 key = lambda: jax.random.key(3)  # a new one for each use: no key is used twice
 MAKERS = [synthetic.swiss_roll, synthetic.s_curve, synthetic.bars, synthetic.clusters]
@@ -78,3 +79,33 @@ def test_clusters_are_round_and_of_equal_size_on_average():
         assert len(members) == pytest.approx(8000 / 3, rel=0.1)
         np.testing.assert_allclose(np.cov(members.T), 0.04 * np.eye(2), atol=0.004)
         assert np.abs(members.mean(0)).max() < 1.02
+
+
+def test_the_path_of_lorenz_is_that_of_another_integrator():
+    from scipy.integrate import solve_ivp
+
+    start = np.array([1.5, 1.2, 25.3])
+    flow = lambda _, p: [10 * (p[1] - p[0]), p[0] * (28 - p[2]) - p[1], p[0] * p[1] - 8 / 3 * p[2]]
+    expected = solve_ivp(flow, (0, 2), start, t_eval=np.arange(201) / 100, rtol=1e-11, atol=1e-11).y.T
+    np.testing.assert_allclose(synthetic.lorenz_path(start, 201), expected, atol=2e-4)
+
+
+def test_a_tenth_of_the_series_of_lorenz_is_shuffled():
+    x, odd = synthetic.lorenz(key(), 400)
+    assert np.flatnonzero(odd).tolist() == list(range(320, 360))
+    assert np.linalg.matrix_rank(x, tol=1e-3) == 3
+    jumps = np.linalg.norm(np.diff(x, axis=0), axis=1)
+    assert np.median(jumps[320:359]) > 3 * np.median(jumps[:320])
+    noisy, _ = synthetic.lorenz(key(), 400, noise=0.5)
+    assert (noisy - x).std() == pytest.approx(0.5, rel=0.05)
+
+
+def test_a_series_is_trained_on_from_its_beginning():
+    raw = synthetic.load_synthetic("lorenz", 200, None)
+    whole, _ = synthetic.lorenz(jax.random.key(0), 200)
+    np.testing.assert_array_equal(np.concatenate([raw.train.x, raw.test.x]), whole)
+    assert len(raw.train.x) == 140
+    assert raw.train.labels.sum() == 0
+    assert raw.test.labels.sum() == 20
+    with pytest.raises(UserError, match=r"^data.rows: 19 rows are no series; allowed for lorenz: 20 or more$"):
+        synthetic.load_synthetic("lorenz", 19, None)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from aejax.data import corrupt, synthetic
+from aejax.data import corrupt, outliers, synthetic
 from aejax.data.catalogue import ENTRIES, FORMS, Row, table
 from aejax.data.files import ENDINGS, load_file, read_rows
 from aejax.data.scaling import SCALINGS, fit, scale, unscale
@@ -29,6 +29,7 @@ _TAKES = {
     "tfds": ("data_dir",),
     "published": ("data_dir",),
     "text": ("weighting",),
+    "table": (),
     "bundled": (),
     "synthetic": ("rows", "noise"),
 }
@@ -46,6 +47,9 @@ def load(
     rows: int | None = None,
     noise: float | None = None,
     weighting: str | None = None,
+    normal: outliers.Labels | None = None,
+    left_out: outliers.Labels | None = None,
+    contamination: float = 0.0,
 ) -> Dataset:
     """A data set by its name, split and with its scaling; values stay as stored until `scale` is called.
 
@@ -66,6 +70,10 @@ def load(
         noise: synthetic data only; standard deviation of the noise.
         weighting: documents only; what a word counts for, ``"log"``: log(1 + count), which None stands for too, or
             ``"tfidf"``: that times log((1 + documents) / (1 + documents with the word)) + 1, each document to length 1.
+        normal: labels that are normal, all others being anomalies: training rows are then normal ones only, `test` is
+            a share of the normal rows (None without an official split: 0.5), and all anomalies are test rows.
+        left_out: with `normal` only; labels whose rows are dropped.
+        contamination: with `normal` only; share of anomalies among the training rows, in [0, 0.5).
 
     Returns:
         The data set. Images that were decoded once are memory-mapped from the cache, which lies in
@@ -79,7 +87,15 @@ def load(
     options = {"label_column": label_column, "data_dir": data_dir, "rows": rows, "noise": noise}
     options["weighting"] = weighting
     raw = _raw(name, options)
-    parts = split(raw, validation=validation, test=test, seed=split_seed)
+    shares = {"validation": validation, "test": test, "seed": split_seed}
+    if normal is not None:
+        own = {"normal": normal, "left_out": () if left_out is None else left_out, "contamination": contamination}
+        parts, label_names = outliers.split(raw, **own, **shares), outliers.NAMES
+    else:
+        if left_out is not None or contamination:
+            unused = "left_out" if left_out is not None else "contamination"
+            raise UserError(f"data.{unused}: needs data.normal, the labels that are normal")
+        parts, label_names = split(raw, **shares), raw.label_names
     fitted = fit(parts[0].x, parts[0].mask, scaling=scaling, bounds=raw.bounds, per_feature=raw.kind != "image")
     return Dataset(
         name=name,
@@ -91,10 +107,11 @@ def load(
         range=fitted.range,
         shift=fitted.shift,
         scale=fitted.factor,
-        label_names=raw.label_names,
+        label_names=label_names,
         feature_names=raw.feature_names,
         licence=raw.licence,
         source=raw.source,
+        scaling=scaling,
     )
 
 
@@ -102,9 +119,9 @@ def prepare(name: str, source_dir: str | None = None, data_dir: str | None = Non
     """Makes a data set ready, so that `load` needs neither network nor decoding.
 
     Args:
-        name: one of the published images, ``newsgroups``, or ``tfds:NAME``.
-        source_dir: folder with the published files; they are downloaded where None.
-        data_dir: folder for the prepared records; beside the cache where None.
+        name: one of the published images or tables, ``newsgroups``, or ``tfds:NAME``.
+        source_dir: folder with the published files, for a table also one file; they are downloaded where None.
+        data_dir: folder for the prepared records of images; beside the cache where None.
 
     Returns:
         The folder that holds the data set now.
@@ -123,6 +140,12 @@ def prepare(name: str, source_dir: str | None = None, data_dir: str | None = Non
         if data_dir is not None:
             raise UserError(f"{name}: is kept in the cache, not in a folder of records; leave --data-dir away")
         return prepare_newsgroups(source_dir)
+    if way == "table":
+        from aejax.data.builders.prepare_tables import prepare_table
+
+        if data_dir is not None:
+            raise UserError(f"{name}: is kept in the cache, not in a folder of records; leave --data-dir away")
+        return prepare_table(name, source_dir)
     if way == "tfds" and source_dir is None:
         from aejax.data import records
 
@@ -131,7 +154,7 @@ def prepare(name: str, source_dir: str | None = None, data_dir: str | None = Non
         return Path(records.find(spec, data_dir).data_path)
     if way == "tfds":
         raise UserError(f"{name}: is prepared by tensorflow-datasets, not from a folder; leave --from away")
-    published = ", ".join(n for n, e in ENTRIES.items() if e.way in ("published", "text"))
+    published = ", ".join(n for n, e in ENTRIES.items() if e.way in ("published", "table", "text"))
     raise UserError(f"{name}: nothing to prepare, it can be loaded as it is; prepared can be {published}")
 
 
@@ -171,6 +194,10 @@ def _raw(name: str, options: dict[str, Any]) -> Raw:
         from aejax.data import records
 
         return records.load_prepared(rest, options["data_dir"])
+    if way == "table":
+        from aejax.data.builders.prepare_tables import load_table
+
+        return load_table(name)
     from aejax.data.builders.prepare import load_published
 
     return load_published(name, options["data_dir"])

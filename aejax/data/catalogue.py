@@ -4,9 +4,12 @@ from typing import NamedTuple
 
 from aejax.data import cache
 from aejax.data.builders.newsgroups import KEY as NEWSGROUPS
-from aejax.data.builders.newsgroups import LICENCE, WORDS
+from aejax.data.builders.newsgroups import LICENCE as POSTS_LICENCE
+from aejax.data.builders.newsgroups import WORDS
 from aejax.data.builders.prepare import key_of
+from aejax.data.builders.prepare_tables import table_key
 from aejax.data.builders.published import PUBLISHED, ROWS
+from aejax.data.builders.tables import LICENCE, TABLES
 
 
 class Entry(NamedTuple):
@@ -16,7 +19,8 @@ class Entry(NamedTuple):
         rows: how many, in all splits together.
         shape: of one row.
         licence: of the data.
-        way: how it is had: ``"bundled"``, ``"published"``, ``"text"`` (published documents) or ``"synthetic"``.
+        way: how it is had: ``"bundled"``, ``"published"`` (images), ``"table"`` or ``"text"`` (published too), or
+            ``"synthetic"``.
         title: what it is, in a few words.
     """
 
@@ -43,11 +47,13 @@ ENTRIES = {
     "satimage": Entry(6435, (36,), "CC BY 4.0", "bundled", "Landsat pixels and the ground under them"),
     "natural_patches": Entry(10_000, (8, 8, 1), "CC BY 2.0", "bundled", "whitened patches of two photographs"),
     **{name: Entry(sum(ROWS.values()), (28, 28, 1), p.licence, "published", p.title) for name, p in PUBLISHED.items()},
-    "newsgroups": Entry(18_846, (WORDS,), LICENCE, "text", "posts to 20 newsgroups, as counts of words"),
+    "newsgroups": Entry(18_846, (WORDS,), POSTS_LICENCE, "text", "posts to 20 newsgroups, as counts of words"),
+    **{name: Entry(t.rows, (len(t.features),), LICENCE, "table", t.title) for name, t in TABLES.items()},
     "swiss_roll": Entry(2000, (3,), "none needed", "synthetic", "a sheet rolled up in 3-D"),
     "s_curve": Entry(2000, (3,), "none needed", "synthetic", "a sheet bent into an S in 3-D"),
     "bars": Entry(2000, (8, 8, 1), "none needed", "synthetic", "images of bars, Földiák 1990"),
     "clusters": Entry(2000, (8,), "none needed", "synthetic", "four Gaussian clusters in 8-D"),
+    "lorenz": Entry(1000, (25,), "none needed", "synthetic", "a chaotic series in 25-D, of which a tenth is shuffled"),
 }
 
 FORMS = {
@@ -68,7 +74,7 @@ def table() -> list[Row]:
 
 
 def _status(name: str, entry: Entry) -> str:
-    if entry.way in ("published", "text"):
-        key = NEWSGROUPS if entry.way == "text" else key_of(name, None)
-        return "cached" if cache.exists(key) else "needs download"
-    return entry.way
+    if entry.way not in ("published", "table", "text"):
+        return entry.way
+    keys = {"table": table_key, "text": lambda _: NEWSGROUPS, "published": lambda name: key_of(name, None)}
+    return "cached" if cache.exists(keys[entry.way](name)) else "needs download"

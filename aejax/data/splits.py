@@ -71,20 +71,16 @@ def split(raw: Raw, *, validation: float, test: float | None, seed: int) -> tupl
     Raises:
         UserError: a fraction or the seed is out of its range, no training row is left, or a seed that draws nothing.
     """
-    _check_fraction("data.validation", validation)
-    if test is not None:
-        _check_fraction("data.test", test)
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise UserError(f"data.split_seed: must be a whole number that is not negative; got {seed!r}")
+    check(validation, test, seed)
     if raw.test is not None and test is None:
         rest, held_out = raw.train, raw.test
         order = permutation(int(seed), len(rest.x))
     else:
-        rows = raw.train if raw.test is None else _concatenate(raw.train, raw.test)
+        rows = pooled(raw)
         order = permutation(int(seed), len(rows.x))
-        drawn = _count(DEFAULT_TEST if test is None else test, len(order))
+        drawn = count(DEFAULT_TEST if test is None else test, len(order))
         rest, held_out, order = rows, take(rows, order[:drawn]), order[drawn:]
-    drawn = _count(validation, len(order))
+    drawn = count(validation, len(order))
     if seed and not drawn and (held_out is raw.test or not len(held_out.x)):
         raise UserError("data.split_seed: no validation and no test rows are drawn; allowed: 0, or another split")
     if drawn >= len(order):
@@ -92,7 +88,7 @@ def split(raw: Raw, *, validation: float, test: float | None, seed: int) -> tupl
             f"data: no training row is left of {len(rest.x)} rows with validation={validation}, test={test};"
             " make the fractions smaller"
         )
-    return _fill(take(rest, order[drawn:]), take(rest, order[:drawn]), held_out, raw.feature_names)
+    return fill(take(rest, order[drawn:]), take(rest, order[:drawn]), held_out, raw.feature_names)
 
 
 def take(rows: Split, indices: np.ndarray) -> Split:
@@ -103,17 +99,37 @@ def take(rows: Split, indices: np.ndarray) -> Split:
     return Split(*(None if a is None else a.take(indices, axis=0) for a in rows))
 
 
+def check(validation: float, test: float | None, seed: int) -> None:
+    """Refuse a fraction or a seed that is out of its range.
+
+    Raises:
+        UserError: naming the field of the config.
+    """
+    _check_fraction("data.validation", validation)
+    if test is not None:
+        _check_fraction("data.test", test)
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise UserError(f"data.split_seed: must be a whole number that is not negative; got {seed!r}")
+
+
 def _check_fraction(what: str, value: float) -> None:
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if not number or not 0 <= value < 1:
         raise UserError(f"{what}: must be a fraction in [0, 1); got {value!r}")
 
 
-def _count(fraction: float, rows: int) -> int:
+def count(fraction: float, rows: int) -> int:
+    """A fraction of some rows as a number of rows: at least one where the fraction is above zero."""
     return max(1, int(fraction * rows + 0.5)) if fraction > 0 else 0
 
 
-def _concatenate(a: Split, b: Split) -> Split:
+def pooled(raw: Raw) -> Split:
+    """The rows of both official parts, in stored order."""
+    return raw.train if raw.test is None else concatenate(raw.train, raw.test)
+
+
+def concatenate(a: Split, b: Split) -> Split:
+    """The rows of two splits, one after the other; labels, coordinates only where both have them."""
     if a.mask is None and b.mask is None:
         mask = None
     else:
@@ -122,8 +138,12 @@ def _concatenate(a: Split, b: Split) -> Split:
     return Split(join(a.x, b.x), mask, join(a.labels, b.labels), join(a.coordinates, b.coordinates))
 
 
-def _fill(train: Split, validation: Split, test: Split, names: tuple[str, ...]) -> tuple[Split, Split, Split]:
-    """Puts the mean of the observed training values where a value is missing; the masks stay."""
+def fill(train: Split, validation: Split, test: Split, names: tuple[str, ...]) -> tuple[Split, Split, Split]:
+    """Put the mean of the observed training values where a value is missing; the masks stay.
+
+    Raises:
+        UserError: a feature has no observed value among the training rows.
+    """
     if train.mask is None:
         return train, validation, test
     unseen = np.argwhere(~train.mask.any(0))
@@ -134,5 +154,5 @@ def _fill(train: Split, validation: Split, test: Split, names: tuple[str, ...]) 
             " or choose another split_seed"
         )
     mean = moments(train.x, train.mask)[0].astype(np.float32)
-    fill = lambda s: s._replace(x=np.where(s.mask, s.x, mean))
-    return fill(train), fill(validation), fill(test)
+    whole = lambda s: s._replace(x=np.where(s.mask, s.x, mean))
+    return whole(train), whole(validation), whole(test)

@@ -1,4 +1,4 @@
-"""Synthetic data as pure functions of a key: swiss roll, s-curve, bars, Gaussian clusters."""
+"""Synthetic data as pure functions of a key: swiss roll, s-curve, bars, Gaussian clusters, a Lorenz series."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,11 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax.data.splits import Raw
+from aejax.data.splits import Raw, take
 from aejax.errors import UserError
 from aejax.types import Split
 
 ROWS = 2000
+LORENZ_SETTLES = 500  # points that are thrown away, until the series is near its attractor
+LEAST_SERIES = 20
 
 
 def swiss_roll(key: jax.Array, rows: int, *, noise: float | jax.Array = 0.0) -> tuple[jax.Array, jax.Array]:
@@ -117,12 +119,68 @@ def clusters(
     return centre[label] + noise * jax.random.normal(jitter, (rows, features)), label
 
 
+def lorenz(key: jax.Array, rows: int, *, noise: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """A chaotic series in 25 dimensions, of which the rows [0.8 m, 0.9 m) are no longer of one piece.
+
+    There the values of u are exchanged among each other at random; x = (u, v, w) A + noise · ε, where (u, v, w) is
+    every second point of `lorenz_path` and A is uniform in [-5, 5)^(3×25), ε standard normal.
+
+    Args:
+        key: typed key.
+        rows: m, the number of points in time.
+        noise: standard deviation of the noise, in the units of x.
+
+    Returns:
+        x (rows, 25) float32 in the order of time, and which rows were shuffled, (rows,) int32.
+    """
+    place, exchange, spread, jitter = jax.random.split(key, 4)
+    start = np.array([1.0, 1.0, 25.0]) + np.asarray(jax.random.uniform(place, (3,)))
+    path = lorenz_path(start, LORENZ_SETTLES + 2 * rows)[LORENZ_SETTLES::2]
+    odd = np.arange(rows * 8 // 10, rows * 9 // 10)
+    path[odd, 0] = path[np.asarray(jax.random.permutation(exchange, odd)), 0]
+    x = path @ np.asarray(jax.random.uniform(spread, (3, 25), minval=-5, maxval=5), np.float64)
+    x = x + noise * np.asarray(jax.random.normal(jitter, x.shape))
+    return x.astype(np.float32), np.isin(np.arange(rows), odd).astype(np.int32)
+
+
+def lorenz_path(start: np.ndarray, points: int) -> np.ndarray:
+    """u̇ = 10 (v − u), v̇ = u (28 − w) − v, ẇ = u v − (8/3) w, by the classical Runge–Kutta method in steps of 0.01.
+
+    In float64 on the host: the series is chaotic, so that a float32 one would be another on every device.
+
+    Args:
+        start: (3,) the first point.
+        points: how many.
+
+    Returns:
+        (points, 3) float64.
+
+    References:
+        Lorenz 1963, Deterministic nonperiodic flow, Journal of the Atmospheric Sciences 20, equations 25 to 27.
+    """
+
+    def flow(p: np.ndarray) -> np.ndarray:
+        u, v, w = p
+        return np.array([10 * (v - u), u * (28 - w) - v, u * v - 8 / 3 * w])
+
+    path, h = [np.asarray(start, np.float64)], 0.01
+    while len(path) < points:
+        p = path[-1]
+        a = flow(p)
+        b = flow(p + h / 2 * a)
+        c = flow(p + h / 2 * b)
+        path.append(p + h / 6 * (a + 2 * b + 2 * c + flow(p + h * c)))
+    return np.stack(path)
+
+
 class _Made(NamedTuple):
     make: Callable[..., tuple[jax.Array, jax.Array]]
     feature_names: tuple[str, ...] = ()
     bounds: tuple[float, float] | None = None
     label_names: tuple[str, ...] = ()
     flat: Callable[[np.ndarray], np.ndarray] | None = None  # from what `make` returns second to `Split.coordinates`
+    rows: int = ROWS
+    train_tenths: int | None = None  # how much of a series, from its beginning, is its official training part
 
 
 _SHEET = ("x", "y", "z")
@@ -132,6 +190,9 @@ _MADE = {
     "s_curve": _Made(s_curve, _SHEET, flat=lambda c: c),
     "bars": _Made(bars, bounds=(0, 1)),
     "clusters": _Made(clusters, tuple(f"x{i}" for i in range(8)), label_names=tuple(f"cluster {i}" for i in range(4))),
+    "lorenz": _Made(
+        lorenz, tuple(f"x{i}" for i in range(25)), label_names=("normal", "anomaly"), rows=1000, train_tenths=7
+    ),
 }
 
 
@@ -139,8 +200,8 @@ def load_synthetic(name: str, rows: int | None, noise: float | None) -> Raw:
     """The rows of a synthetic data set, always made from the same key.
 
     Args:
-        name: ``swiss_roll``, ``s_curve``, ``bars`` or ``clusters``.
-        rows: how many; 2000 where None.
+        name: ``swiss_roll``, ``s_curve``, ``bars``, ``clusters`` or ``lorenz``.
+        rows: how many; 2000 where None, 1000 of a Lorenz series.
         noise: standard deviation of the noise; the function's own default where None.
 
     Returns:
@@ -150,7 +211,7 @@ def load_synthetic(name: str, rows: int | None, noise: float | None) -> Raw:
         UserError: rows or noise is out of its range, or the data has no noise.
     """
     made = _MADE[name]
-    rows = ROWS if rows is None else rows
+    rows = made.rows if rows is None else rows
     if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
         raise UserError(f"data.rows: must be a whole number above 0; got {rows!r}")
     options = {}
@@ -160,14 +221,18 @@ def load_synthetic(name: str, rows: int | None, noise: float | None) -> Raw:
         if isinstance(noise, bool) or not isinstance(noise, int | float) or not 0 <= noise < float("inf"):
             raise UserError(f"data.noise: must be a number that is not negative; got {noise!r}")
         options["noise"] = noise
+    if made.train_tenths is not None and rows < LEAST_SERIES:
+        raise UserError(f"data.rows: {rows} rows are no series; allowed for {name}: {LEAST_SERIES} or more")
     x, second = map(np.asarray, made.make(jax.random.key(0), rows, **options))
+    whole = Split(
+        x,
+        labels=second if made.label_names else None,
+        coordinates=made.flat(second).astype(np.float32) if made.flat else None,
+    )
+    cut = rows if made.train_tenths is None else rows * made.train_tenths // 10
     return Raw(
-        train=Split(
-            x,
-            labels=second if made.label_names else None,
-            coordinates=made.flat(second).astype(np.float32) if made.flat else None,
-        ),
-        test=None,
+        train=take(whole, np.arange(cut)),
+        test=None if cut == rows else take(whole, np.arange(cut, rows)),
         kind="synthetic",
         licence="none needed",
         source=f"aejax.data.synthetic.{name}",

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from aejax.bounds import Positive
 from aejax.errors import UserError
 from aejax.types import Context
 
@@ -86,3 +87,43 @@ def multinomial(ctx: Context) -> jax.Array:
     total = weights.sum(-1, keepdims=True)
     share = weights / jnp.where(total > 0, total, 1.0)
     return -(share * jax.nn.log_softmax(ctx.x_hat, axis=-1)).sum(-1).mean()
+
+
+def huber(ctx: Context, *, delta: Positive) -> jax.Array:
+    """(1/m) Σ_j Σ_i ½r² where |r| ≤ δ, δ(|r| − ½δ) beyond, with r = x − x̂: outliers pull with a bounded force.
+
+    Args:
+        ctx: `x` and `x_hat` of shape (m, n); where `mask` is False an entry costs nothing.
+        delta: δ, in units of the scaled data; as δ grows this becomes `squared_error`.
+
+    Returns:
+        A scalar, half the squared units of the scaled data, per row.
+
+    References:
+        Huber 1964, Robust estimation of a location parameter, Annals of Mathematical Statistics 35.
+    """
+    size = jnp.abs(ctx.x - ctx.x_hat)
+    inside = jnp.minimum(size, delta)
+    # ½ min(|r|, δ)² + δ (|r| − min(|r|, δ))
+    return _per_row(0.5 * jnp.square(inside) + delta * (size - inside), ctx.mask).mean()
+
+
+def correntropy(ctx: Context, *, width: Positive) -> jax.Array:
+    """(1/m) Σ_j Σ_i σ² (1 − e^{−r²/(2σ²)}) with r = x − x̂: near 0 it is ½r², and an entry costs at most σ².
+
+    This is minus the correntropy of x and x̂ with a Gaussian kernel, shifted and scaled to agree with `squared_error`
+    for small residuals. Entries far outside do not pull at all.
+
+    Args:
+        ctx: `x` and `x_hat` of shape (m, n); where `mask` is False an entry costs nothing.
+        width: σ of the kernel, in units of the scaled data; as σ grows this becomes `squared_error`.
+
+    Returns:
+        A scalar, half the squared units of the scaled data, per row.
+
+    References:
+        Liu, Pokharel & Principe 2007, Correntropy: properties and applications in non-Gaussian signal processing,
+        equation 8 (the kernel) and section V (the cost).
+    """
+    # 1 − e^{−u} without the loss of digits where u is small
+    return _per_row(-jnp.square(width) * jnp.expm1(-0.5 * jnp.square((ctx.x - ctx.x_hat) / width)), ctx.mask).mean()

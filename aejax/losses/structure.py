@@ -1,10 +1,11 @@
-"""Terms on how the code follows the data: how fast it moves, and whether it keeps distances."""
+"""Terms on how the code follows the data: how fast it moves, whether it keeps distances, and whether neighbours."""
 
 import jax
 import jax.numpy as jnp
 
-from aejax.bounds import Count
+from aejax.bounds import Count, Positive
 from aejax.errors import UserError, one_of
+from aejax.losses.pairs import among_others, mean_square, squared_distances
 from aejax.types import Context
 
 
@@ -85,3 +86,26 @@ def strain(ctx: Context, *, relation: str = "geodesics") -> jax.Array:
     code = ctx.code - ctx.code.mean(0, keepdims=True)
     size = jnp.square(gram).sum()
     return jnp.square(code @ code.T - gram).sum() / jnp.where(size > 0, size, 1.0)  # 0: all rows are in one place
+
+
+def stochastic_neighbours(ctx: Context, *, bandwidth: Positive = 0.01) -> jax.Array:
+    """(1/m) Σ_i KL(P_i‖Q_i), P_ij ∝ e^{−‖x_i−x_j‖²/T} and Q_ij ∝ e^{−‖h_i−h_j‖²/T} over the other rows j of the batch.
+
+    It is 0 where the code keeps all distances, and asks most for the small ones: what lies within about √T of a row is
+    to lie there in the code, and nothing else is. It needs no labels and no search for neighbours.
+
+    Args:
+        ctx: `x` (m, n), the clean rows, and `code` (m, d).
+        bandwidth: T as a share of the mean squared distance of two rows of the batch.
+
+    Returns:
+        A scalar, nats for each row.
+
+    References:
+        Hinton & Roweis 2002, Stochastic neighbor embedding, equations 1 to 4, with one bandwidth for rows and codes.
+    """
+    apart, coded = squared_distances(ctx.x), squared_distances(ctx.code)
+    temperature = bandwidth * mean_square(apart)
+    near, found = among_others(-apart / temperature), among_others(-coded / temperature)
+    others = ~jnp.eye(len(apart), dtype=bool)
+    return jnp.where(others, jnp.exp(near) * (near - found), 0.0).sum() / len(apart)

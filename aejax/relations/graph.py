@@ -1,13 +1,71 @@
-"""Distances along the data: lengths of shortest paths through the graph of nearest neighbours."""
+"""The graph of nearest neighbours: who they are, and distances along the data, which are its shortest paths."""
 
 from typing import Any
 
 import numpy as np
 
-from aejax.bounds import Count
+from aejax.bounds import Count, Natural
 from aejax.errors import UserError
 
 MOST_ROWS = 20_000  # 1.6 GB of distances
+
+
+def nearest(x: np.ndarray, *, neighbours: Count = 10, components: Natural = 0) -> dict[str, Any]:
+    """Each row's nearest other rows, by Euclidean distance.
+
+    All pairs are compared, a block of them at a time, so that the memory needed is that of the answer. Where there are
+    many rows of many features, their leading principal components save most of the time.
+
+    Args:
+        x: (rows, n) scaled rows.
+        neighbours: k, of each row; all others where there are fewer.
+        components: principal components that distances are measured in; 0: in all features.
+
+    Returns:
+        ``index``: (rows, k) int32, the places of its neighbours among the rows, nearest first.
+    """
+    if len(x) < 2:
+        return {"index": np.zeros((len(x), 1), np.int32)}
+    from sklearn.decomposition import PCA
+    from sklearn.neighbors import NearestNeighbors
+
+    if 0 < components < min(x.shape):
+        x = PCA(components, svd_solver="covariance_eigh").fit_transform(x)
+    finder = NearestNeighbors(n_neighbors=min(neighbours, len(x) - 1), algorithm="brute").fit(x)
+    return {"index": finder.kneighbors(return_distance=False).astype(np.int32)}
+
+
+def walks(
+    x: np.ndarray,
+    *,
+    neighbours: Count = 5,
+    steps: Count = 8,
+    draws: Count = 64,
+    components: Natural = 0,
+    seed: Natural = 0,
+) -> dict[str, Any]:
+    """Where random walks along the graph of nearest neighbours end: rows that are connected, near or not.
+
+    A walk goes from a row to one of its nearest neighbours, each as likely, and so on. After many steps it is where
+    the row's cluster is; after one, at a neighbour.
+
+    Args:
+        x: (rows, n) scaled rows.
+        neighbours: k, of each row.
+        steps: of a walk.
+        draws: walks from each row.
+        components: as in `nearest`.
+        seed: of the walks.
+
+    Returns:
+        ``index``: (rows, draws) int32, the places where they end.
+    """
+    graph = nearest(x, neighbours=neighbours, components=components)["index"]
+    turns = np.random.Philox(seed)  # its raw output is the same in every version of NumPy
+    at = np.repeat(np.arange(len(x), dtype=np.int32)[:, None], draws, axis=1)
+    for _ in range(steps):
+        at = graph[at, (turns.random_raw(at.size) % graph.shape[1]).astype(np.int32).reshape(at.shape)]
+    return {"index": at}
 
 
 def geodesics(x: np.ndarray, *, neighbours: Count = 10) -> dict[str, Any]:

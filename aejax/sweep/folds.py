@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from aejax.data.scaling import Scaling, fit, moments
+from aejax.data.folds import rescaled
 from aejax.data.splits import permutation, take
 from aejax.errors import UserError
 from aejax.evaluate import on_device
@@ -29,7 +29,7 @@ class Folds(NamedTuple):
     chosen: np.ndarray
 
 
-def cut(dataset: Dataset, folds: int, scaling: str, seed: int) -> Folds:
+def cut(dataset: Dataset, folds: int, seed: int) -> Folds:
     """The folds of a cross-validation.
 
     Fold f validates on the rows at places f, f + K, … of a permutation. Where K does not divide the number of rows,
@@ -40,7 +40,6 @@ def cut(dataset: Dataset, folds: int, scaling: str, seed: int) -> Folds:
     Args:
         dataset: loaded without validation rows.
         folds: K, 2 or more.
-        scaling: the config's ``data.scaling``.
         seed: the config's ``data.split_seed``.
 
     Raises:
@@ -55,24 +54,9 @@ def cut(dataset: Dataset, folds: int, scaling: str, seed: int) -> Folds:
         out = np.arange(count) % folds == fold
         chosen.append(np.sort(order[~out][: count - most]))
         train, validation = take(dataset.train, chosen[-1]), take(dataset.train, order[out])
-        found.append(_scaled(dataset, train, validation, scaling))
+        found.append(rescaled(dataset._replace(train=train, validation=validation)))
     together = Range(min(d.range.low for d in found), max(d.range.high for d in found))
     return Folds([d._replace(range=together) for d in found], dataset.train, np.stack(chosen))
-
-
-def _scaled(dataset: Dataset, train: Split, validation: Split, scaling: str) -> Dataset:
-    parts = [train, validation, dataset.test]
-    if train.mask is not None:
-        mean = moments(train.x, train.mask)[0].astype(np.float32)
-        parts = [part._replace(x=np.where(part.mask, part.x, mean)) for part in parts]
-    if dataset.kind == "image" and scaling != "standard":
-        own = Scaling(dataset.shift, dataset.scale, dataset.range)
-    else:
-        own = fit(parts[0].x, train.mask, scaling=scaling, bounds=None, per_feature=dataset.kind != "image")
-    train, validation, test = parts
-    return dataset._replace(
-        train=train, validation=validation, test=test, shift=own.shift, scale=own.factor, range=own.range
-    )
 
 
 def shared(dataset: Dataset, relations: Mapping[str, Any], streams: Sequence[int]) -> Data:

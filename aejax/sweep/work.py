@@ -80,11 +80,11 @@ def prepare(config: Mapping[str, Any], count: int | None) -> Prepared:
     """
     settings = config["data"]
     whole = load_data(settings if count is None else {**settings, "validation": 0.0})
-    cut = None if count is None else folds.cut(whole, count, settings["scaling"], settings["split_seed"])
+    cut = None if count is None else folds.cut(whole, count, settings["split_seed"])
     datasets = [whole] if cut is None else cut.datasets
     first = datasets[0]
     parts = build(config, first)
-    check_task(config["task"], first)
+    check_task(config["task"], first, parts.model)
     check(parts, on_device(first.train, first, parts.relations))
     data = (
         partial(folds.shared, first, parts.relations) if cut is None else partial(folds.stacked, cut, parts.relations)

@@ -1,5 +1,6 @@
 """A code of few bits as the name of a group: what the groups have to do with classes, beside as many of k-means."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -12,19 +13,23 @@ from aejax.evaluate import encoded, host_rows, on_device
 from aejax.metrics.groups import purity, shared, stability
 from aejax.metrics.hamming import addresses
 from aejax.retrain import member
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain
+from aejax.types import Dataset, Evaluation, Model, Params, Range, Retrain
 
 MOST_BITS = 12
 Nets = Annotated[int, Within(2)]
 
 
-def check(dataset: Dataset, *, nets: Nets = 5, shown: Count = 10) -> None:
-    """Refuse data of which the task cannot say anything.
+def check(dataset: Dataset, model: Model, *, nets: Nets = 5, shown: Count = 10) -> None:
+    """Refuse data of which the task cannot say anything, and codes that are no names of groups.
 
     Raises:
-        UserError: no labels, a single class, or fewer than two test rows.
+        UserError: no labels, a single class, fewer than two test rows, more than 12 bits, or a code outside [0, 1].
     """
     del nets, shown
+    if model.code_size > MOST_BITS:
+        raise UserError(f"model.code: {model.code_size} bits make too many groups; allowed: 1 to {MOST_BITS}")
+    if not (within := code_range(model)).within(0.0, 1.0):
+        raise UserError(f"grouping: the code lies in {within}; allowed: a code in [0, 1], such as binary.noisy's")
     if dataset.train.labels is None or dataset.test.labels is None:
         raise UserError(
             f"grouping: {dataset.name} has no labels to judge groups by; "
@@ -64,14 +69,7 @@ def evaluate(
         ``stability``, the mean adjusted Rand index between groupings by other seeds. The codes' also ``used``, the
         share of the 2^bits codes that test rows have. ``arrays`` holds ``groups``, the address of each test row's
         code, and ``examples``, by address the first rows of that group.
-
-    Raises:
-        UserError: more bits than 12.
     """
-    if model.code_size > MOST_BITS:
-        raise UserError(
-            f"grouping: {model.code_size} bits make too many groups; allowed: model.code of 1 to {MOST_BITS}"
-        )
     keys = jax.random.split(key, nets)
     others = retrain(keys[1:])
     every = [params, *(member(others, number) for number in range(nets - 1))]
@@ -84,6 +82,13 @@ def evaluate(
     baseline = described(k_means(dataset, clusters, seeds), labels)
     examples = {int(code): np.flatnonzero(groupings[0] == code)[:shown] for code in np.unique(groupings[0])}
     return Evaluation({"test": found}, {"k-means": baseline}, {"groups": groupings[0], "examples": examples})
+
+
+def code_range(model: Model) -> Range:
+    """Where the values of a model's code lie; nothing is computed."""
+    x = jax.ShapeDtypeStruct((1, math.prod(model.feature_shape)), np.float32)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    return jax.eval_shape(model.apply, jax.eval_shape(model.init, key), x, x, key).ranges["code"]
 
 
 def described(groupings: Sequence[np.ndarray], labels: np.ndarray) -> Mapping[str, float]:

@@ -1,0 +1,5 @@
+"""A collection of experiments again: every number beside the recorded one, bit for bit where the machine is the same.
+
+A collection is a folder of configs with an ``expected.json``. `record` reads and writes that file, `compare` judges,
+`engine` runs, `command` is the command line.
+"""

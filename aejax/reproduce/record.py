@@ -1,0 +1,151 @@
+"""What is recorded of a collection: numbers by seed with their tolerance and its reason, and digests by machine."""
+
+import json
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from aejax import config_files
+from aejax.errors import UserError, one_of
+from aejax.files import write_json
+
+FILE, FORMAT = "expected.json", 1
+SPREAD = 4.0  # two single runs of other rounding differ by √2 deviations: this is beyond 99 of 100 of them
+LEAST = 1e-3  # of the number itself, where seeds do not spread
+TIMES = ("second", "time", "speed")
+"""Words in the names of numbers that depend on the machine's load; they are not recorded."""
+
+
+class Number(NamedTuple):
+    """A recorded number: its value for seeds 0, 1, …, how far another mean may be from theirs, and why so far."""
+
+    values: tuple[float, ...]
+    tolerance: float
+    why: str
+
+
+class Recorded(NamedTuple):
+    """What is recorded of an experiment.
+
+    Attributes:
+        quick: whether ``--quick`` runs it.
+        seconds: that one seed took when it was recorded.
+        numbers: by name, such as ``"test/mse"`` or ``"baselines/pca/mse"``.
+        digests: by fingerprint of the machine, those of the parameters for seeds 0, 1, ….
+    """
+
+    quick: bool
+    seconds: float
+    numbers: Mapping[str, Number]
+    digests: Mapping[str, tuple[str, ...]]
+
+
+def collection(name: str) -> Path:
+    """The folder of a collection: a shipped one by its name, or any folder of configs.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    shipped = config_files.experiments_folder()
+    if (shipped / name).is_dir() and name not in ("", ".", ".."):
+        return shipped / name
+    if Path(name).is_dir():
+        return Path(name)
+    known = sorted(path.parent.name for path in shipped.glob(f"*/{FILE}"))
+    raise one_of(name, known, what="collection")
+
+
+def specs(folder: Path) -> list[str]:
+    """The experiments of a collection, variants too: ``"vanilla"``, ``"vanilla:tied"``."""
+    found = []
+    for path in sorted(folder.glob("*.py")):
+        if not path.name.startswith("_"):
+            found += [path.stem, *(f"{path.stem}:{variant}" for variant in config_files.variants(path))]
+    return found
+
+
+def read(folder: Path) -> dict[str, Recorded]:
+    """What a collection's ``expected.json`` holds.
+
+    Raises:
+        UserError: it is missing, damaged, or of another format.
+    """
+    path = folder / FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise UserError(f"{path}: is of format {content['format']}, this version reads {FORMAT}")
+        return {name: _recorded(value) for name, value in content["experiments"].items()}
+    except FileNotFoundError:
+        raise UserError(f"{path}: is missing; record it with aejax reproduce {folder} --update") from None
+    except UserError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"{path}: is damaged: {type(error).__name__}: {error}") from None
+
+
+def _recorded(value: Mapping[str, Any]) -> Recorded:
+    numbers = {
+        name: Number(tuple(map(float, own["values"])), float(own["tolerance"]), str(own["why"]))
+        for name, own in value["metrics"].items()
+    }
+    if any(not number.values or number.tolerance < 0 for number in numbers.values()):
+        raise ValueError("a metric without values, or with a negative tolerance")
+    digests = {machine: tuple(map(str, own)) for machine, own in value["digests"].items()}
+    return Recorded(bool(value["quick"]), float(value["seconds"]), numbers, digests)
+
+
+def write(folder: Path, recorded: Mapping[str, Recorded]) -> Path:
+    """Write ``expected.json``, experiments in the order of their names."""
+    experiments = {
+        name: {
+            "quick": own.quick,
+            "seconds": round(own.seconds, 1),
+            "metrics": {metric: number._asdict() for metric, number in own.numbers.items()},
+            "digests": own.digests,
+        }
+        for name, own in sorted(recorded.items())
+    }
+    return write_json(folder / FILE, {"format": FORMAT, "experiments": experiments})
+
+
+def numbers_of(summary: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of a run that are worth recording: those of test rows, of all rows, and of the baselines."""
+    parts = {name: values for name, values in summary["metrics"].items() if name in ("test", "all")}
+    parts |= {f"baselines/{name}": values for name, values in summary["baselines"].items()}
+    found = {f"{part}/{name}": value for part, values in parts.items() for name, value in values.items()}
+    return {
+        name: float(value)
+        for name, value in found.items()
+        if isinstance(value, int | float | str) and not any(word in name for word in TIMES)
+    }
+
+
+def number(values: Sequence[float]) -> Number:
+    """A number to be recorded, with the tolerance that its spread over seeds suggests."""
+    mean = statistics.fmean(values)
+    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    least = LEAST * abs(mean)
+    if not math.isfinite(mean) or SPREAD * spread <= least:
+        return Number(tuple(values), float(f"{least:.2g}") if math.isfinite(least) else 0.0, "a thousandth of it")
+    return Number(
+        tuple(values), float(f"{SPREAD * spread:.2g}"), f"{SPREAD:g} standard deviations over {len(values)} seeds"
+    )
+
+
+def fingerprint() -> str:
+    """What the bits of a result depend on beside the program: processor, cores, jaxlib, device."""
+    import os
+
+    import jax
+    import jaxlib
+
+    from aejax.workdir import environment
+
+    found = environment()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    kind = jax.devices()[0].device_kind
+    device = found["processor"] if found["backend"] == "cpu" else kind
+    return f"{found['backend']}, {device}, {cores} cores, jaxlib {jaxlib.__version__}"

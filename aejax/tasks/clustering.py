@@ -1,0 +1,231 @@
+"""Clusters of rows in the code, beside k-means, Gaussian mixtures and spectral clustering; classes only judge them."""
+
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, NamedTuple
+
+import jax
+import numpy as np
+
+from aejax import metrics
+from aejax.bounds import Count, Natural, Within
+from aejax.errors import UserError
+from aejax.evaluate import encode_and_reconstruct, on_device
+from aejax.losses.clustering import transport_cost
+from aejax.metrics import partitions
+from aejax.relations import graph
+from aejax.tasks.reconstruction import fitted_pca
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain
+
+Clusters = Annotated[int, Within(2)]
+SPLITS = ("train", "validation", "test")
+GRAPH_COMPONENTS = 50  # in which neighbours are looked for, where there are more features
+SILHOUETTE_ROWS = 5000
+
+
+class Partition(NamedTuple):
+    """Training rows by cluster, and how other rows find theirs.
+
+    Attributes:
+        clusters: (m,) int.
+        assign: points of other rows, (l, d), in the space in which the training rows were clustered -> (l,) int.
+    """
+
+    clusters: np.ndarray
+    assign: Callable[[np.ndarray], np.ndarray]
+
+
+def check(
+    dataset: Dataset,
+    *,
+    clusters: Clusters | None = None,
+    neighbours: Count = 10,
+    restarts: Count = 10,
+    spectral_rows: Natural = 10_000,
+) -> None:
+    """Refuse data that cannot be clustered, or whose labels could not judge any clusters.
+
+    Raises:
+        UserError: the number of clusters is not known, all rows are of one class, or there are too few different rows.
+    """
+    del restarts, spectral_rows
+    train, rows = dataset.train, len(dataset.train.x)
+    if train.labels is None and clusters is None:
+        raise UserError(
+            f"task.clusters: {dataset.name} has no labels whose classes could be counted; "
+            "allowed: int >= 2, or data with labels (a file's data.label_column)"
+        )
+    if train.labels is not None and len(np.unique(train.labels)) < 2:
+        raise UserError(
+            f"clustering: all training rows of {dataset.name} are of one class, which can judge no clusters; "
+            "allowed: two classes or more, or data without labels"
+        )
+    wanted = clusters or len(np.unique(train.labels))
+    different = different_rows(train.x, wanted)
+    if different < wanted:
+        most = "features that vary" if different < 2 else f"task.clusters from 2 to {different}"
+        raise UserError(
+            f"clustering: {wanted} clusters of {rows} training rows of which {different} are different; allowed: {most}"
+        )
+    if neighbours >= rows:
+        raise UserError(f"task.neighbours: {neighbours} of {rows} training rows; allowed: 1 to {rows - 1}")
+
+
+def different_rows(x: np.ndarray, enough: int) -> int:
+    """How many different rows there are; it is not looked further than for a few more than `enough`."""
+    flat = x.reshape(len(x), -1)
+    few = len(np.unique(flat[: 10 * enough], axis=0))
+    return few if few >= enough else len(np.unique(flat, axis=0))
+
+
+def evaluate(
+    key: jax.Array,
+    model: Model,
+    params: Params,
+    dataset: Dataset,
+    retrain: Retrain | None = None,
+    *,
+    clusters: Clusters | None = None,
+    neighbours: Count = 10,
+    restarts: Count = 10,
+    spectral_rows: Natural = 10_000,
+) -> Evaluation:
+    """Clusters of all training rows, judged by their classes where there are any, and by the rows' neighbours.
+
+    A net that has centres (`aejax.models.clustered`) puts each row to the nearest one of its best set, that with the
+    least `aejax.losses.clustering.transport_cost`; on other nets' codes k-means is run. All methods are fitted to the
+    training rows without their labels. Rows of other splits go to the nearest of the same centres. Where all rows are
+    to be clustered, as in the literature, there are to be no other splits.
+
+    Args:
+        key: of all random starts.
+        model: the autoencoder.
+        params: its parameters.
+        dataset: the data.
+        retrain: not used: nothing is trained again.
+        clusters: how many are looked for; None: as many as there are classes. A net with centres has its own number.
+        neighbours: of a row, in the graphs of spectral clustering and of the modularity.
+        restarts: of k-means and of the mixture, of which the one with the best cost counts.
+        spectral_rows: that spectral clustering sees at most, drawn by lot; 0 leaves it out.
+
+    Returns:
+        ``metrics["train"]`` with ``mse``, ``clusters`` (how many have rows), and what needs no labels: ``modularity``,
+        and ``silhouette`` of the scaled features (at most 5000 rows); with labels also ``accuracy`` of the best
+        pairing of clusters with classes, ``nmi`` and ``ari``. The same, without the middle ones, for other splits.
+        ``baselines``, of the training rows: ``code, k-means`` where the net has centres, ``k-means``,
+        ``PCA, k-means`` and ``PCA, Gaussian mixture`` (with as many components as the code has units), and
+        ``spectral``, or ``spectral, 10000 rows``. ``arrays``: ``code``, ``clusters`` and ``labels`` of training rows.
+    """
+    del retrain
+    for_starts, for_model = jax.random.split(key)
+    seed = int(jax.random.bits(for_starts, dtype=np.uint32))
+    parts = {name: getattr(dataset, name) for name in SPLITS if len(getattr(dataset, name).x)}
+    rows, codes, found = {}, {}, {}
+    for name, split in parts.items():
+        rows[name], codes[name], x_hat = encode_and_reconstruct(model, params, on_device(split, dataset))
+        mask = None if split.mask is None else split.mask.reshape(x_hat.shape)
+        found[name] = {"mse": metrics.mse(rows[name], x_hat, mask)}
+    x, labels = rows["train"], dataset.train.labels
+    count = clusters or len(np.unique(labels))
+    of_code = k_means(codes["train"], count, restarts=restarts, seed=seed)
+    net = own_clusters(for_model, model, params, x, codes["train"]) or of_code
+    for name in set(parts) - {"train"}:
+        found[name] |= by_classes(parts[name].labels, net.assign(codes[name]))
+    judge = partial(judged, neighbours=neighbours, seed=seed)
+    found["train"] |= judge(x, labels, net.clusters)
+    others = {} if net is of_code else {"code, k-means": of_code.clusters}
+    others |= classical(x, count, components=model.code_size, restarts=restarts, seed=seed)
+    baselines = {name: judge(x, labels, given) for name, given in others.items()}
+    if spectral_rows:
+        chosen = some(len(x), spectral_rows, seed)
+        given = spectral(x[chosen], count, neighbours=neighbours, seed=seed)
+        name = "spectral" if len(chosen) == len(x) else f"spectral, {len(chosen)} rows"
+        baselines[name] = judge(x[chosen], None if labels is None else labels[chosen], given)
+    return Evaluation(found, baselines, {"code": codes["train"], "clusters": net.clusters, "labels": labels})
+
+
+def judged(
+    x: np.ndarray, labels: np.ndarray | None, clusters: np.ndarray, *, neighbours: int, seed: int
+) -> dict[str, float]:
+    """All numbers of a partition of rows (m, n): by the rows alone and, where there are labels, by these."""
+    nearby = graph.nearest(x, neighbours=neighbours, components=GRAPH_COMPONENTS)["index"]
+    inner = {"modularity": partitions.modularity(nearby, clusters), "silhouette": silhouette(x, clusters, seed)}
+    return inner | by_classes(labels, clusters)
+
+
+def by_classes(labels: np.ndarray | None, clusters: np.ndarray) -> dict[str, float]:
+    """How many clusters there are and, where there are labels, how well they agree with them."""
+    from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+    found = {"clusters": float(len(np.unique(clusters)))}
+    if labels is None:
+        return found
+    return found | {
+        "accuracy": partitions.accuracy(labels, clusters),
+        "nmi": float(normalized_mutual_info_score(labels, clusters)),
+        "ari": float(adjusted_rand_score(labels, clusters)),
+    }
+
+
+def silhouette(x: np.ndarray, clusters: np.ndarray, seed: int) -> float:
+    """The mean silhouette of at most 5000 rows, drawn by lot; 0 where all or none of them are of one cluster."""
+    from sklearn.metrics import silhouette_score
+
+    chosen = some(len(x), SILHOUETTE_ROWS, seed)
+    if not 1 < len(np.unique(clusters[chosen])) < len(chosen):
+        return 0.0
+    return float(silhouette_score(x[chosen], clusters[chosen]))
+
+
+def some(rows: int, most: int, seed: int) -> np.ndarray:
+    """Places of at most so many rows, in order."""
+    return np.sort(np.random.default_rng(seed).permutation(rows)[:most])
+
+
+def k_means(points: np.ndarray, count: int, *, restarts: int, seed: int) -> Partition:
+    """Scikit-learn's k-means of points (m, d), the best of some starts by k-means++."""
+    from sklearn.cluster import KMeans
+
+    fitted = KMeans(count, n_init=restarts, random_state=seed).fit(points)
+    return Partition(fitted.labels_, fitted.predict)
+
+
+def own_clusters(key: jax.Array, model: Model, params: Params, x: np.ndarray, code: np.ndarray) -> Partition | None:
+    """The nearest of the net's own centres, of the set with the least transport cost; None where it has none."""
+    extra = model.apply(params, x[:1], x[:1], key).extra
+    if "centres" not in extra:
+        return None
+    costs = jax.jit(jax.vmap(transport_cost, in_axes=(None, 0)))(code, extra["centres"])
+    centres = np.asarray(extra["centres"][costs.argmin()], np.float64)
+
+    def assign(codes: np.ndarray) -> np.ndarray:
+        # ‖h − c‖² less ‖h‖², which is the same for every centre
+        return (np.square(centres).sum(1)[None] - 2 * codes.astype(np.float64) @ centres.T).argmin(1)
+
+    return Partition(assign(code), assign)
+
+
+def classical(x: np.ndarray, count: int, *, components: int, restarts: int, seed: int) -> dict[str, np.ndarray]:
+    """Clusters by k-means of rows (m, n), and by k-means and a Gaussian mixture of their principal components."""
+    from sklearn.mixture import GaussianMixture
+
+    reduced = fitted_pca(x, components).transform(x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a start that had not converged
+        mixture = GaussianMixture(count, n_init=restarts, random_state=seed).fit_predict(reduced)
+    return {
+        "k-means": k_means(x, count, restarts=restarts, seed=seed).clusters,
+        "PCA, k-means": k_means(reduced, count, restarts=restarts, seed=seed).clusters,
+        "PCA, Gaussian mixture": mixture,
+    }
+
+
+def spectral(x: np.ndarray, count: int, *, neighbours: int, seed: int) -> np.ndarray:
+    """Scikit-learn's spectral clustering of rows (m, n) on the graph of their nearest neighbours."""
+    from sklearn.cluster import SpectralClustering
+
+    method = SpectralClustering(count, affinity="nearest_neighbors", n_neighbors=neighbours, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a graph in pieces
+        return method.fit_predict(x.astype(np.float64))

@@ -1,0 +1,117 @@
+"""What somebody without the decoder rebuilds from codes, beside the decoder's owner: three attacks."""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from aejax import metrics
+from aejax.attacks import by_gradient, from_codes, from_pairs
+from aejax.bounds import Count, NonNegative
+from aejax.errors import UserError
+from aejax.evaluate import encode_and_reconstruct, on_device
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain
+
+FEWEST = 12  # test rows of which five neighbours say anything
+PAIRS = (10, 30, 100, 300, 1000, 3000, 10_000)
+
+
+class Attack(NamedTuple):
+    """What an attack rebuilt of the attacked rows: (m, n) scaled."""
+
+    name: str
+    x_hat: np.ndarray
+
+
+def check(
+    dataset: Dataset,
+    *,
+    pairs: tuple[Count, ...] = PAIRS,
+    rows: Count = 200,
+    surrogate_steps: Count = 4000,
+    inversion_steps: Count = 500,
+    prior: NonNegative = 1e-2,
+) -> None:
+    """Refuse data without rows to attack or to leak.
+
+    Raises:
+        UserError: too few test rows, missing values, no number of pairs, or fewer than five leaked ones.
+    """
+    del surrogate_steps, inversion_steps, prior
+    if min(len(dataset.test.x), rows) < FEWEST:
+        raise UserError(
+            f"encryption: {min(len(dataset.test.x), rows)} test rows are too few to attack; "
+            f"allowed: {FEWEST} or more (data.test, task.rows)"
+        )
+    if any(split.mask is not None for split in (dataset.train, dataset.test)):
+        raise UserError(f"encryption: {dataset.name} has missing values; allowed: whole rows")
+    most = len(dataset.train.x)
+    if not pairs or min(pairs) < 5 or min(pairs) > most:
+        raise UserError(f"task.pairs: {tuple(pairs)}; allowed: one or more numbers from 5 to the {most} training rows")
+
+
+def evaluate(
+    key: jax.Array,
+    model: Model,
+    params: Params,
+    dataset: Dataset,
+    retrain: Retrain | None = None,
+    *,
+    pairs: tuple[Count, ...] = PAIRS,
+    rows: Count = 200,
+    surrogate_steps: Count = 4000,
+    inversion_steps: Count = 500,
+    prior: NonNegative = 1e-2,
+) -> Evaluation:
+    """The mean squared error of test rows rebuilt from their codes: by the owner's decoder, and by three attackers.
+
+    - Leaked pairs: n codes and their rows are known, and a decoder of the owner's shape, or a linear map where that is
+      better on a fifth of the pairs held out, is fitted to them. Whoever has the encoder and rows of the same kind
+      makes as many pairs as they like.
+    - Encoder known, no rows: gradient descent on x for ½‖f(x) − c‖² + ½ λ ‖x − x̄‖², x kept in the range of the data.
+    - Codes only, and other rows of the same kind: principal components of the codes are taken for those of the rows.
+
+    Args:
+        key: of the attacks.
+        model: the autoencoder.
+        params: its parameters.
+        dataset: the data; pairs leak from the training rows, test rows are attacked.
+        retrain: not used: attackers train decoders only.
+        pairs: n, the numbers of leaked pairs; those above the number of training rows are left out.
+        rows: how many test rows are attacked.
+        surrogate_steps: of the surrogate decoders.
+        inversion_steps: of the inversion by gradient.
+        prior: λ, how much an inverted row keeps to the mean row.
+
+    Returns:
+        ``metrics["test"]``: ``mse`` of the owner, per value; ``recovered``, 1 here. ``baselines`` with both for every
+        attack and for the ``mean row``; ``recovered`` is (mse of the mean row − mse) / (that − the owner's): the
+        share of what the owner rebuilds. ``trustworthiness`` (5 neighbours) says that codes alone tell which rows are
+        alike. ``arrays`` holds the rows ``x``, the ``owner``'s, the ``mean`` row, ``attacks`` by name, and ``curve``:
+        (pairs, 2) of n and mse.
+    """
+    del retrain
+    known, codes, _ = encode_and_reconstruct(model, params, on_device(dataset.train, dataset))
+    x, code, x_hat = (part[:rows] for part in encode_and_reconstruct(model, params, on_device(dataset.test, dataset)))
+    order = np.random.default_rng(np.asarray(jax.random.key_data(key))).permutation(len(known))
+    known, codes = known[order], codes[order]
+    counts = sorted({count for count in pairs if count <= len(known)})
+    keys = jax.random.split(key)
+    leaked = from_pairs(keys[0], model, (codes, known), code, counts, surrogate_steps)
+    inverted = by_gradient(model, params, code, known.mean(0), dataset.range, steps=inversion_steps, prior=prior)
+    attacks = [Attack(f"{count} leaked pairs", leaked[count]) for count in counts]
+    attacks += [Attack("encoder known", inverted), Attack("codes only", from_codes(codes, known, code))]
+    errors = {attack.name: metrics.mse(x, attack.x_hat) for attack in attacks}
+    mean, own = metrics.mse(x, np.broadcast_to(known.mean(0), x.shape)), metrics.mse(x, x_hat)
+    judged = lambda error: {"mse": error, "recovered": (mean - error) / (mean - own) if mean != own else float("nan")}
+    return Evaluation(
+        {"test": judged(own) | {"trustworthiness": metrics.trustworthiness(x, code)}},
+        {name: judged(error) for name, error in {**errors, "mean row": mean}.items()},
+        {
+            "x": x,
+            "owner": x_hat,
+            "attacks": {attack.name: attack.x_hat for attack in attacks},
+            "mean": known.mean(0),
+            "curve": np.array([(count, errors[f"{count} leaked pairs"]) for count in counts]),
+        },
+    )

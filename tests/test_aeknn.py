@@ -1,0 +1,251 @@
+"""kNN on codes: folds and scores beside scikit-learn and brute force, the refusals of the task, and runs of it."""
+
+import itertools
+
+import jax
+import numpy as np
+import pytest
+
+from aejax import config, experiment
+from aejax.build import load_data
+from aejax.data.folds import pooled, stratified
+from aejax.errors import UserError
+from aejax.evaluate import on_device
+from aejax.losses import supervised
+from aejax.metrics.classification import classification
+from aejax.retrain import retrainer
+from aejax.tasks import aeknn
+from aejax.types import Context, Dataset, Range, Split
+
+
+def data(labels, x=None, **other):
+    """Sixty rows: thirty to train on, ten to validate, twenty to test."""
+    x = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32) if x is None else x
+    cuts = itertools.pairwise((0, 30, 40, 60))
+    parts = [Split(x[a:b], labels=None if labels is None else labels[a:b]) for a, b in cuts]
+    one = np.float32(1)
+    made = Dataset("rows", *parts, x.shape[1:], "table", Range(), 0 * one, one, ("a", "b"), (), "", "", "standard")
+    return made._replace(**other)
+
+
+ALTERNATING = np.arange(60, dtype=np.int32) % 2
+UNEVEN = (np.arange(60) % 7 > 4).astype(np.int32)
+
+
+# Folds.
+
+
+def test_folds_are_stratified_equal_and_scaled_by_themselves():
+    whole = data(UNEVEN)
+    rows, cuts = pooled(whole), stratified(whole, folds=7, repeats=2, seed=3)
+    np.testing.assert_array_equal(rows.x, np.concatenate([whole.train.x, whole.validation.x, whole.test.x]))
+    assert len(cuts) == 14
+    assert {len(fold.train.x) for fold in cuts} == {60 - 9}, "the largest of 7 folds of 60 rows has 9"
+    for repeat in (cuts[:7], cuts[7:]):
+        tested = np.concatenate([fold.test.x for fold in repeat])
+        assert {row.tobytes() for row in tested} == {row.tobytes() for row in rows.x}
+        assert len(tested) == 60
+        share = UNEVEN.mean() * 60 / 7
+        assert all(abs(fold.test.labels.sum() - share) < 1 for fold in repeat)
+    for fold in cuts:
+        assert not {row.tobytes() for row in fold.train.x} & {row.tobytes() for row in fold.test.x}
+        np.testing.assert_allclose(fold.shift, fold.train.x.mean(0), atol=1e-6)
+        np.testing.assert_allclose(fold.scale, 1 / fold.train.x.std(0), rtol=1e-5)
+        assert len(fold.validation.x) == 0
+    assert not np.array_equal(cuts[0].test.x, cuts[7].test.x)
+    again = stratified(whole, folds=7, repeats=2, seed=3)
+    assert all(np.array_equal(a.train.x, b.train.x) for a, b in zip(cuts, again, strict=True))
+
+
+def test_a_fold_fills_gaps_by_its_own_training_rows_and_images_keep_the_scaling_of_pixels():
+    whole = data(ALTERNATING)
+    mask = np.random.default_rng(1).uniform(size=(60, 3)) < 0.8
+    parts = [part._replace(mask=cut) for part, cut in zip(whole[1:4], np.split(mask, (30, 40)), strict=True)]
+    for fold in stratified(
+        whole._replace(train=parts[0], validation=parts[1], test=parts[2]), folds=3, repeats=1, seed=0
+    ):
+        for column in range(3):
+            seen = fold.train.x[fold.train.mask[:, column], column]
+            gaps = fold.test.x[~fold.test.mask[:, column], column]
+            np.testing.assert_allclose(gaps, seen.mean(), atol=1e-6)
+    images = data(ALTERNATING, kind="image", scaling="unit", shift=np.float32(2), scale=np.float32(3))
+    assert {(float(f.shift), float(f.scale)) for f in stratified(images, folds=2, repeats=1, seed=0)} == {(2.0, 3.0)}
+
+
+# Scores.
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_scores_by_counting(classes):
+    rng = np.random.default_rng(classes)
+    labels = np.concatenate([np.arange(classes), rng.integers(0, classes, 40)])
+    votes = rng.multinomial(5, np.full(classes, 1 / classes), size=len(labels)) / 5
+    answers = np.array([row.tolist().index(max(row)) for row in votes])
+    f_scores, areas = [], []
+    for label in range(classes):
+        hits = sum((answers == label) & (labels == label))
+        f_scores.append(2 * hits / (sum(answers == label) + sum(labels == label)))
+        pairs = itertools.product(votes[labels == label, label], votes[labels != label, label])
+        areas.append(np.mean([(a > b) + (a == b) / 2 for a, b in pairs]))
+    found = classification(labels, votes)
+    assert found["accuracy"] == pytest.approx(np.mean(answers == labels))
+    assert found["f_score"] == pytest.approx(np.mean(f_scores))
+    assert found["auc"] == pytest.approx(areas[1] if classes == 2 else np.mean(areas))
+
+
+def test_a_class_that_is_never_named_has_no_f_score():
+    found = classification(np.array([0, 1, 2]), np.array([[1, 0, 0], [0, 1, 0], [1.0, 0, 0]]))
+    assert found["f_score"] == pytest.approx((2 / 3 + 1 + 0) / 3)
+
+
+def test_nearest_codes_vote():
+    fold = stratified(data(3 * ALTERNATING + 2), folds=4, repeats=1, seed=0)[1]  # labels 2 and 5: not 0 and 1
+    x, new = (aeknn.scaled_rows(split, fold) for split in (fold.train, fold.test))
+    encode, right = lambda rows: rows[:, :2] * 2, []
+    for row, label in zip(encode(new), fold.test.labels, strict=True):
+        near = sorted(range(len(x)), key=lambda j, row=row: float(np.square(row - encode(x)[j]).sum()))[:5]
+        right.append((sum(fold.train.labels[near] == 5) > 2) == (label == 5))
+    found = aeknn.judged(fold, 5, encode)
+    assert found["accuracy"] == pytest.approx(np.mean(right))
+    assert found["seconds"] > 0
+
+
+def test_methods_are_scored_on_the_same_folds():
+    dataset = data(UNEVEN)
+    cuts = stratified(dataset, folds=3, repeats=2, seed=0)
+    found = aeknn.baseline_scores(cuts, [1, 3], neighbours=3)
+    assert list(found) == ["all features", "pca 1", "pca 3", "lda"]
+    assert all(values.shape == (6,) for scores in found.values() for values in scores.values())
+    # all components are a rotation of all features
+    np.testing.assert_allclose(found["pca 3"]["accuracy"], found["all features"]["accuracy"])
+    own = aeknn.judged(cuts[4], 3, np.asarray)
+    assert found["all features"]["auc"][4] == own["auc"]
+
+
+TINY = ("data.name=satimage", "train.steps=4", "train.batch_size=32", "terms.neighbours.weight=0.0")
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A config, 120 rows of three classes of satimage, and how nets are trained on them."""
+    resolved = config.load("lecture/aeknn", TINY)
+    whole = load_data(resolved["data"])
+    rows = np.concatenate([np.flatnonzero(whole.train.labels == label)[:40] for label in range(3)])
+    few = lambda split, rows: split._replace(x=split.x[rows], labels=split.labels[rows])
+    dataset = whole._replace(
+        train=few(whole.train, rows[::2]), validation=few(whole.train, rows[1::4]), test=few(whole.train, rows[3::4])
+    )
+    return dataset, retrainer(resolved, dataset)
+
+
+def test_nets_have_the_layers_of_their_layout_and_a_score_for_each_fold_and_seed(small):
+    dataset, retrain = small
+    seen = []
+
+    def spy(keys, changes, datasets):
+        trained = retrain(keys, changes, datasets)
+        seen.append((len(keys), [id(each) for each in datasets], changes, trained))
+        return trained
+
+    key = jax.random.key(0)
+    cuts = aeknn.cut(key, dataset, folds=2, repeats=1)
+    layouts = ((0.25,), (1.5, 0.5, 1.0))
+    found, sizes = aeknn.net_scores(key, cuts, spy, layouts=layouts, neighbours=3, seeds=3)
+    assert list(found) == ["0.25", "1.5-0.5-1"]
+    assert sizes == [9, 18]
+    for count, datasets, _, _ in seen:
+        assert count == 6
+        assert datasets == [id(cuts[0])] * 3 + [id(cuts[1])] * 3
+    shapes = [{name: leaf.shape[1:] for name, leaf in layers(trained.params)} for _, _, _, trained in seen]
+    assert shapes[0] == {"encoder/layer0": (36, 9), "decoder/layer0": (9, 36)}
+    assert shapes[1] == {
+        "encoder/layer0": (36, 54),
+        "encoder/layer1": (54, 18),
+        "decoder/layer0": (18, 36),
+        "decoder/layer1": (36, 36),
+    }
+    trained = seen[1][3]
+    own = jax.tree.map(lambda leaf: leaf[4], trained.params)  # the second fold's second net
+    expected = aeknn.judged(cuts[1], 3, lambda x: np.asarray(trained.model.encode(own, x)))
+    assert found["1.5-0.5-1"]["accuracy"].shape == (2, 3)
+    assert found["1.5-0.5-1"]["accuracy"][1, 1] == pytest.approx(expected["accuracy"])
+
+
+def layers(params):
+    return [
+        (f"{side}/{name}", layer["kernel"]) for side in ("encoder", "decoder") for name, layer in params[side].items()
+    ]
+
+
+def test_without_layouts_the_net_is_that_of_the_config(small):
+    dataset, retrain = small
+    key = jax.random.key(0)
+    cuts = aeknn.cut(key, dataset, folds=2, repeats=1)
+    found, sizes = aeknn.net_scores(key, cuts, retrain, layouts=(), neighbours=3, seeds=1)
+    assert list(found) == ["the config's net"]
+    assert sizes == [16]
+
+
+# Runs.
+
+
+@pytest.mark.parametrize(("variant", "figures"), [("", True), (":supervised", False)])
+def test_the_shipped_config_runs_and_reports_beside_knn(variant, figures, tmp_path):
+    shrunk = ["train.steps=60", "task.layouts=((.25,),(1.5,.25,1.5))", "task.repeats=1", f"report.figures={figures}"]
+    shrunk += ["train.evaluate_every=60", "train.batch_size=64", "task.folds=3"]
+    summary = experiment.run(config.load("lecture/aeknn" + variant, shrunk), tmp_path)
+    metrics, baselines = summary["metrics"], summary["baselines"]
+    assert set(metrics) == {"train", "validation", "test", "0.25", "1.5-0.25-1.5"}
+    assert baselines["all features"]["accuracy"] == pytest.approx(0.985, abs=0.006)
+    assert baselines["all features"]["time_ratio"] == 1
+    assert baselines["pca 16"]["accuracy"] == pytest.approx(0.98, abs=0.01)
+    assert baselines["lda"]["accuracy"] == pytest.approx(0.97, abs=0.01)
+    for scores in (metrics["0.25"], metrics["1.5-0.25-1.5"], metrics["test"]):
+        assert 0.8 < scores["accuracy"] < 1
+        assert 0.8 < scores["f_score"] < 1
+        assert 0.9 < scores["auc"] < 1
+    assert all(0 < metrics[name]["accuracy_sd"] < 0.05 for name in ("0.25", "1.5-0.25-1.5"))
+    assert not figures or (tmp_path / "figures" / "aeknn.png").stat().st_size > 10_000
+
+
+# Mistakes.
+
+
+@pytest.mark.parametrize(
+    ("dataset", "options", "message"),
+    [
+        (data(None), {}, "^aeknn: rows has no labels .*; allowed: data with labels"),
+        (data(0 * ALTERNATING), {}, "^aeknn: all rows of rows are of one class; allowed: two"),
+        (data(ALTERNATING, np.ones((60, 3), np.float32)), {}, "^aeknn: all rows of rows are the same"),
+        (data((np.arange(60) > 56).astype(np.int32)), {}, "^task.folds: 5 folds, but the smallest class has 3 rows"),
+        (data(ALTERNATING), {"neighbours": 49}, "^task.neighbours: 49 are more than the 48 training rows of a fold"),
+        (data(ALTERNATING), {}, r"^task.layouts: \(0.1,\) of 3 features leaves .* unit; allowed: shares of 0.167 or"),
+        (data(ALTERNATING), {"layouts": ((1.0, 0.5),)}, r"^task.layouts: \(1.0, 0.5\) has no middle; allowed: "),
+        (data(ALTERNATING), {"layouts": ((),)}, r"^task.layouts: \(\) has no middle; allowed: "),
+    ],
+)
+def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
+    options = {"layouts": ((0.1,),)} | options if "0.1" in message else options
+    with pytest.raises(UserError, match=message) as caught:
+        aeknn.check(dataset, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_most_neighbours_and_the_least_layout_are_served():
+    aeknn.check(data(ALTERNATING), neighbours=48, layouts=((0.2,),))
+
+
+def test_a_run_is_refused_before_it_has_a_folder(tmp_path):
+    with pytest.raises(UserError, match=r"^aeknn: swiss_roll has no labels"):
+        experiment.run(config.load("lecture/aeknn", ["data.name=swiss_roll"]), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_term_on_labels_needs_labels(small):
+    dataset, _ = small
+    rows = on_device(dataset.train, dataset)
+    ctx = Context(**dict.fromkeys(Context._fields) | {"hidden": {"code": rows.x[:, :2]}})
+    with pytest.raises(
+        UserError, match=r"^soft_nearest_neighbour: the training rows have no labels; allowed: data with"
+    ):
+        supervised.soft_nearest_neighbour(ctx)

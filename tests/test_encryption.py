@@ -1,0 +1,126 @@
+"""Attacks on codes: what must succeed succeeds, what cannot does not, and what the task refuses."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from aejax import attacks, config, experiment
+from aejax.errors import UserError
+from aejax.models import dense
+from aejax.tasks import encryption
+from aejax.types import Dataset, Range, Split
+
+
+def linear_data(rows=400, seed=0):
+    """Rows of six values on a plane, their codes in a turned basis of it, and the map back."""
+    draw = np.random.default_rng(seed)
+    code = draw.normal(size=(rows, 2)) * [2, 1]
+    back = np.linalg.qr(draw.normal(size=(6, 2)))[0].T
+    return (code @ back).astype(np.float32), code.astype(np.float32)
+
+
+def error(a, b):
+    return float(np.square(a - b).mean())
+
+
+def test_more_leaked_pairs_rebuild_more():
+    known, codes = linear_data()
+    model = dense.multilayer((6,), widths=(), code=2, output="linear")
+    found = attacks.from_pairs(jax.random.key(0), model, (codes[:300], known[:300]), codes[300:], [5, 20, 300], 600)
+    errors = [error(found[count], known[300:]) for count in (5, 20, 300)]
+    assert errors[2] < 1e-3 * known.var()
+    assert errors[0] > errors[2]
+    assert set(found) == {5, 20, 300}
+
+
+def test_where_codes_have_nothing_to_do_with_rows_nothing_is_rebuilt():
+    known, _ = linear_data()
+    codes = np.random.default_rng(1).normal(size=(400, 2)).astype(np.float32)
+    model = dense.multilayer((6,), widths=(), code=2, output="linear")
+    found = attacks.from_pairs(jax.random.key(0), model, (codes[:300], known[:300]), codes[300:], [300], 600)
+    assert error(found[300], known[300:]) > 0.9 * known.var()
+
+
+def test_surrogates_never_look_beyond_their_pairs():
+    known, codes = linear_data()
+    model = dense.multilayer((6,), widths=(), code=2, output="linear")
+    spoiled = known.copy()
+    spoiled[20:] = np.nan
+    held = np.array([4])
+    train = lambda rows: attacks.train_surrogates(
+        jax.random.key(0), model, jnp.asarray(codes), jnp.asarray(rows), np.array([20]), held, 200
+    )
+    for a, b in zip(jax.tree.leaves(train(known)), jax.tree.leaves(train(spoiled)), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_known_encoder_is_inverted_as_far_as_its_code_goes():
+    known, _ = linear_data()
+    model = dense.multilayer((6,), widths=(), code=6, output="linear")
+    params = model.init(jax.random.key(2))
+    code = np.asarray(model.encode(params, jnp.asarray(known[:20])))
+    wide = Range(float(known.min()), float(known.max()))
+    found = attacks.by_gradient(model, params, code, known.mean(0), wide, steps=3000, prior=0.0)
+    assert error(found, known[:20]) < 0.02 * known.var(), "a square, full-rank encoder hides nothing"
+    held = attacks.by_gradient(model, params, code, known.mean(0), wide, steps=500, prior=1e4)
+    assert error(held, np.broadcast_to(known.mean(0), held.shape)) < 1e-3, "the prior holds rows at the mean"
+    narrow = attacks.by_gradient(model, params, code, known.mean(0), Range(-0.1, 0.1), steps=50, prior=0.0)
+    assert np.abs(narrow).max() <= 0.1 + 1e-6
+
+
+def test_codes_alone_tell_what_principal_components_tell():
+    """Codes that are the principal components themselves, skewed, are found; turned by a shared factor they stay so."""
+    draw = np.random.default_rng(0)
+    code = np.column_stack([draw.exponential(3, 2000), -draw.exponential(1, 2000)])
+    back = np.linalg.qr(draw.normal(size=(6, 2)))[0].T
+    known, codes = (code @ back).astype(np.float32), (code * [-5, 0.1]).astype(np.float32)
+    codes = codes[:, ::-1] * [300, 1]  # which is wider is what counts, not its place
+    codes = np.column_stack([codes[:, 0] / 3000, codes[:, 1]])
+    guess = attacks.from_codes(codes, known, codes[:50])
+    assert error(guess, known[:50]) < 0.05 * known.var()
+
+
+def test_the_shipped_config_runs_and_attackers_stand_between_owner_and_mean(tmp_path):
+    changes = ["train.steps=400", "train.evaluate_every=400", "task.surrogate_steps=300", "task.inversion_steps=60"]
+    summary = experiment.run(config.load("lecture/encryption", [*changes, "task.rows=60"]), tmp_path)
+    own, found = summary["metrics"]["test"], summary["baselines"]
+    assert own["recovered"] == 1
+    assert found["mean row"]["recovered"] == 0
+    assert list(found) == [
+        *(f"{n} leaked pairs" for n in (10, 30, 100, 300, 1000)),
+        "encoder known",
+        "codes only",
+        "mean row",
+    ]
+    assert own["mse"] < found["1000 leaked pairs"]["mse"] < found["mean row"]["mse"]
+    assert 0.5 < own["trustworthiness"] <= 1
+    for name in ("attacks.png", "attacked.png"):
+        assert (tmp_path / "figures" / name).stat().st_size > 10_000
+
+
+def data(test=30, mask=None):
+    x = np.random.default_rng(0).normal(size=(70 + test, 3)).astype(np.float32)
+    parts = [Split(x[a:b]) for a, b in itertools.pairwise((0, 60, 70, 70 + test))]
+    one = np.float32(1)
+    parts[0] = parts[0]._replace(mask=mask)
+    return Dataset("rows", *parts, (3,), "table", Range(-5, 5), 0 * one, one, (), (), "", "")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "options", "message"),
+    [
+        (data(test=3), {}, "^encryption: 3 test rows are too few to attack; allowed: 12 or more"),
+        (data(), {"rows": 5}, "^encryption: 5 test rows are too few"),
+        (data(mask=np.ones((60, 3), bool)), {}, "^encryption: rows has missing values"),
+        (data(), {"pairs": (100,)}, r"^task.pairs: \(100,\); allowed: one or more numbers from 5 to the 60 training"),
+        (data(), {"pairs": (2, 10)}, r"^task.pairs: \(2, 10\)"),
+        (data(), {"pairs": ()}, r"^task.pairs: \(\)"),
+    ],
+)
+def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
+    with pytest.raises(UserError, match=message) as caught:
+        encryption.check(dataset, **options)
+    assert "\n" not in str(caught.value)
