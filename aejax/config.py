@@ -18,6 +18,7 @@ from aejax.errors import UserError, one_of, shown
 
 SECTIONS = ("seed", "data", "model", "relations", "terms", "corruption", "optimizer", "train", "task", "report")
 SCALINGS = ("unit", "standard", "signed", "none")
+WEIGHTINGS = ("log", "tfidf")
 
 FIELDS: dict[str, dict[str, Parameter]] = {
     "data": {
@@ -30,6 +31,7 @@ FIELDS: dict[str, dict[str, Parameter]] = {
         "data_dir": Parameter(str | None, REQUIRED),
         "rows": Parameter(Count | None, REQUIRED),
         "noise": Parameter(NonNegative | None, REQUIRED),
+        "weighting": Parameter(Annotated[str, Choice(WEIGHTINGS)] | None, REQUIRED),
         "normal": Parameter(str | int | tuple[str | int, ...] | None, REQUIRED),
         "left_out": Parameter(str | int | tuple[str | int, ...] | None, REQUIRED),
         "contamination": Parameter(Annotated[float, Within(0, 0.5, open_high=True)], REQUIRED),
@@ -78,6 +80,7 @@ def base() -> Any:
                 "data_dir": None,  # where tensorflow-datasets keeps what it prepared
                 "rows": None,  # of synthetic data
                 "noise": None,  # standard deviation, of synthetic data
+                "weighting": None,  # of documents, log or tfidf
                 "normal": None,  # labels that are normal; the others are anomalies, and not trained on
                 "left_out": None,  # labels whose rows are dropped, beside data.normal
                 "contamination": 0.0,  # share of anomalies among the training rows, beside data.normal

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from aejax.sparse import is_sparse, to_csr
 from aejax.train import Rows, clean, context, scaled, shown
 from aejax.types import Dataset, Hparams, Model, Params, Range, Split
 
@@ -24,9 +25,9 @@ def on_device(split: Split, dataset: Dataset, relations: Relations | None = None
     Args:
         split: the rows.
         dataset: whose scaling counts.
-        relations: by name, functions of the scaled rows, (rows, n) float32.
+        relations: by name, functions of the scaled rows, (rows, n) float32; sparse where the rows are.
     """
-    flat = lambda values: np.asarray(values).reshape(len(values), -1)
+    flat = lambda values: values if is_sparse(values) else np.asarray(values).reshape(len(values), -1)
     spread = lambda values: np.broadcast_to(values, dataset.feature_shape).reshape(-1).astype(np.float32)
     shared = spread if np.ndim(dataset.shift) or np.ndim(dataset.scale) else np.float32
     rows = Rows(
@@ -37,9 +38,16 @@ def on_device(split: Split, dataset: Dataset, relations: Relations | None = None
         labels=None if split.labels is None else np.asarray(split.labels),
     )
     if relations:
-        x = np.asarray(scaled(rows, slice(None))[0])
+        x = rows.x.times(rows.scale) if is_sparse(rows.x) else np.asarray(scaled(rows, slice(None))[0])
         rows = rows._replace(relations={name: relation(x) for name, relation in relations.items()})
     return jax.tree.map(jnp.asarray, rows)
+
+
+def host_rows(split: Split, dataset: Dataset) -> Any:
+    """The scaled rows of a split on the host, (m, n) float32: an array, or scipy's sparse rows where they are."""
+    if is_sparse(split.x):
+        return to_csr(split.x.times(dataset.scale))
+    return ((np.asarray(split.x, np.float32) - dataset.shift) * dataset.scale).reshape(len(split.x), -1)
 
 
 def batches(rows: Rows, size: int = BATCH) -> Iterator[Rows]:
@@ -47,7 +55,8 @@ def batches(rows: Rows, size: int = BATCH) -> Iterator[Rows]:
     count = rows.x.shape[0]
     edges = np.linspace(0, count, -(-count // size) + 1).astype(int)
     for start, end in pairwise(edges):
-        cut = jax.tree.map(lambda leaf, start=start, end=end: leaf[start:end], rows._replace(shift=(), scale=()))
+        part = lambda leaf, start=start, end=end: leaf[start:end]
+        cut = jax.tree.map(part, rows._replace(shift=(), scale=()), is_leaf=is_sparse)
         yield cut._replace(shift=rows.shift, scale=rows.scale)
 
 
@@ -125,3 +134,14 @@ def _through(model: Model) -> Callable[[Params, Rows], tuple[jax.Array, jax.Arra
         return x, code, model.decode(params, code)
 
     return on_batch
+
+
+def encoded(model: Model, params: Params, rows: Rows) -> np.ndarray:
+    """The codes of scaled rows, (m, d) float32 on the host; neither rows nor reconstructions are kept."""
+    on_batch = _encoding(model)
+    return np.concatenate([np.asarray(on_batch(params, part)) for part in batches(rows)])
+
+
+@lru_cache(maxsize=8)
+def _encoding(model: Model) -> Callable[[Params, Rows], jax.Array]:
+    return jax.jit(lambda params, rows: model.encode(params, scaled(rows, slice(None))[0]))

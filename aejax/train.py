@@ -26,7 +26,7 @@ class Rows(NamedTuple):
     """Rows on the device, as stored, and the numbers that scale them inside the step.
 
     Attributes:
-        x: (rows, n) uint8 or float32.
+        x: (rows, n) uint8 or float32; an array, or what hands out rows of one, as `aejax.sparse.SparseRows` does.
         mask: (rows, n) bool or None.
         shift: (n,) or ().
         scale: (n,) or ().

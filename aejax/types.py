@@ -50,7 +50,7 @@ class Split(NamedTuple):
 
     Attributes:
         x: (rows, *feature_shape), uint8 images or float32 values; a missing value
-            holds the mean of its column over the training rows.
+            holds the mean of its column over the training rows. Documents are an `aejax.sparse.SparseRows`.
         mask: (rows, *feature_shape) bool, True where a value was observed; None where all were.
         labels: (rows,) int32, an index into `Dataset.label_names`; None without labels.
         coordinates: (rows, k) float32, where each row lies on the flat sheet it was made from, in the units of x;
@@ -77,7 +77,7 @@ class Dataset(NamedTuple):
         validation: the rows that settings are chosen on; may have no rows.
         test: the rows that results are reported on.
         feature_shape: shape of one row: ``(features,)`` or ``(height, width, channels)``.
-        kind: ``"image"``, ``"table"`` or ``"synthetic"``.
+        kind: ``"image"``, ``"table"``, ``"text"`` or ``"synthetic"``.
         range: where the scaled training values lie.
         shift: float32, broadcastable to `feature_shape`.
         scale: float32, broadcastable to `feature_shape`.

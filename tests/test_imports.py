@@ -15,7 +15,7 @@ PACKAGE = Path(aejax.__file__).parent
 # A module or package may import from any earlier line, and from nothing on its own line or later.
 ORDER = (
     ("errors", "types", "bounds"),
-    ("files", "passphrase", "leaves", "metrics", "console", "interruption", "compilation", "guards"),
+    ("files", "passphrase", "leaves", "metrics", "console", "interruption", "compilation", "guards", "sparse"),
     ("components", "config_files", "checkpoint"),
     ("batches", "schedules", "optimizers", "samplers"),
     ("config",),
@@ -26,7 +26,7 @@ ORDER = (
     ("train",),
     ("evaluate",),
     ("build",),
-    ("retrain", "attacks"),
+    ("retrain", "attacks", "features"),
     ("tasks", "artifact"),
     ("report",),
     ("apply", "experiment"),

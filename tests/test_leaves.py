@@ -33,6 +33,7 @@ CHANGES = {
     "data.data_dir": "somewhere",
     "data.rows": "70",
     "data.noise": "0.5",
+    "data.weighting": "tfidf",
     "data.normal": "cluster 0",
     "data.left_out": "cluster 1",
     "data.contamination": "0.2",

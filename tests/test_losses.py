@@ -18,6 +18,8 @@ from aejax.types import Column, Context, Range
 
 TERMS = components.available("aejax.losses")
 HYPERPARAMETERS = {
+    "neighbours.contrastive": {"temperature": 0.3},
+    "neighbours.same_code": {"flip": 0.1},
     "sparsity.kl_bernoulli": {"target_rate": 0.1},
     "structure.stochastic_neighbours": {"bandwidth": 0.3},
     "supervised.soft_nearest_neighbour": {"temperature": 0.5},
@@ -66,7 +68,11 @@ def context(parts, mask=None, dtype=jnp.float32):
         mask=None if mask is None else jnp.asarray(mask),
         index=2 * jnp.arange(len(parts["x"])),
         labels=jnp.arange(len(parts["x"])) % 2,
-        relations={"geodesics": {"distance": parts["distance"]}, "walks": {"index": walks(len(parts["x"]))}},
+        relations={
+            "geodesics": {"distance": parts["distance"]},
+            "walks": {"index": walks(len(parts["x"]))},
+            "neighbours": {"index": walks(len(parts["x"]))},
+        },
         rows=lambda index: parts["table"][index],
         encode=lambda x: jax.nn.sigmoid(x @ parts["kernel"] + parts["bias"][None]),
         key=jax.random.key(9),
@@ -180,6 +186,62 @@ def strain(parts, mask):
     return ((code @ code.T - gram) ** 2).sum() / ((gram**2).sum() or 1)
 
 
+def quantized(parts, mask):
+    h = np.vectorize(sigmoid)(parts["z_code"])
+    return np.mean([4 * value * (1 - value) for value in h.ravel()])
+
+
+def balanced(parts, mask):
+    return np.mean([(2 * column.mean() - 1) ** 2 for column in np.vectorize(sigmoid)(parts["z_code"]).T])
+
+
+def uncorrelated(parts, mask):
+    b = 2 * np.vectorize(sigmoid)(parts["z_code"]) - 1
+    d, total = b.shape[1], 0.0
+    for i in range(d):
+        total += sum(np.mean(b[:, i] * b[:, k]) ** 2 for k in range(d) if k != i)
+    return total / d
+
+
+def drawn_neighbours(parts):
+    """Each row's neighbour in the draw of the context's key."""
+    m = len(parts["x"])
+    turns = np.asarray(jax.random.randint(jax.random.key(9), (m,), 0, 4))
+    return parts["table"][np.asarray(walks(m))[range(m), turns]]
+
+
+def contrastive(parts, mask, temperature):
+    m, d = parts["z_code"].shape
+    b = 2 * np.vectorize(sigmoid)(parts["z_code"]) - 1
+    g = 2 * np.vectorize(sigmoid)(drawn_neighbours(parts) @ parts["kernel"] + parts["bias"]) - 1
+    s = lambda i, j: sum(b[i, k] * g[j, k] for k in range(d)) / d / temperature
+    forth = sum(s(i, i) - math.log(sum(math.exp(s(i, j)) for j in range(m))) for i in range(m)) / m
+    back = sum(s(i, i) - math.log(sum(math.exp(s(j, i)) for j in range(m))) for i in range(m)) / m
+    return -(forth + back) / 2
+
+
+def same_code(parts, mask, flip):
+    m, d = parts["z_code"].shape
+    h = np.vectorize(sigmoid)(parts["z_code"])
+    g = np.vectorize(sigmoid)(drawn_neighbours(parts) @ parts["kernel"] + parts["bias"])
+    h, g = (flip + (1 - 2 * flip) * values for values in (h, g))  # how likely a bit is read as 1
+    same = lambda i, j: math.prod(h[i, k] * g[j, k] + (1 - h[i, k]) * (1 - g[j, k]) for k in range(d))
+    return -math.fsum(math.log(same(i, i) / math.fsum(same(i, j) for j in range(m))) for i in range(m)) / m
+
+
+def neighbour_error(parts, mask):
+    x_hat = np.vectorize(sigmoid)(parts["z_out"])
+    return mean_over_rows((x_hat - drawn_neighbours(parts)) ** 2 / 2)
+
+
+def multinomial(parts, mask):
+    total = 0.0
+    for x, z, seen in zip(parts["x"], np.vectorize(sigmoid)(parts["z_out"]), mask, strict=True):
+        count = sum(x[seen])
+        total -= sum(v / count * (w - math.log(sum(map(math.exp, z)))) for v, w in zip(x[seen], z[seen], strict=True))
+    return total / len(parts["x"])
+
+
 def neighbour_shares(points, share):
     """p_ij ∝ e^{−‖v_i − v_j‖² / T} over j ≠ i, T a share of the mean squared distance, as lists of {j: p}."""
     m = len(points)
@@ -254,6 +316,13 @@ def likelihood(parts, mask, visible):
 
 
 ORACLES = {
+    "binary.balanced": balanced,
+    "binary.quantized": quantized,
+    "binary.uncorrelated": uncorrelated,
+    "neighbours.contrastive": contrastive,
+    "neighbours.same_code": same_code,
+    "neighbours.squared_error": neighbour_error,
+    "reconstruction.multinomial": multinomial,
     "clustering.centres": over_sets(centres),
     "clustering.joint": over_sets(joint),
     "clustering.neighbours": neighbours,
@@ -316,7 +385,7 @@ def test_values_for_any_shape(m, n, d, seed):
     mask = np.ones((m, n), bool)
     expected = {name: oracle(parts, mask, **arguments(name)) for name, oracle in ORACLES.items()}
     found = all_terms(parts)
-    assert {name: float(value) for name, value in found.items()} == pytest.approx(expected, rel=1e-4)
+    assert {name: float(value) for name, value in found.items()} == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", [name for name in ORACLES if name not in HELD])
@@ -361,7 +430,8 @@ def test_two_terms_never_draw_the_same():
 def test_a_sum_of_terms_is_weighted_and_scheduled():
     ctx, parts = context(arrays()), arrays()
     mask = np.ones(parts["x"].shape, bool)
-    sure = [name for name in ORACLES if name != "structure.contractive_estimate"]  # which draws by its place in the sum
+    by_place = ("structure.contractive_estimate", "neighbours.contrastive", "neighbours.squared_error")
+    sure = [name for name in ORACLES if name not in by_place]  # those draw by their place in the sum
     total = compose({name: TERMS[name] for name in sure}, {"sparsity.l1": schedules.linear})
     hparams = {name: {"weight": 0.5 + index, **arguments(name)} for index, name in enumerate(sure)}
     hparams["sparsity.l1"]["schedule"] = {"initial": 0.2, "until": 0.5}

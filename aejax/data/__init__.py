@@ -30,6 +30,7 @@ _TAKES = {
     "file": ("label_column", "categories"),
     "tfds": ("data_dir",),
     "published": ("data_dir",),
+    "text": ("weighting",),
     "table": (),
     "bundled": (),
     "faces": (),
@@ -48,6 +49,7 @@ def load(
     data_dir: str | None = None,
     rows: int | None = None,
     noise: float | None = None,
+    weighting: str | None = None,
     normal: outliers.Labels | None = None,
     left_out: outliers.Labels | None = None,
     contamination: float = 0.0,
@@ -62,7 +64,8 @@ def load(
             images of any such name with each pixel drawn as 0 or 1.
         scaling: ``"unit"`` to [0, 1], ``"signed"`` to [-1, 1], ``"standard"`` to mean 0 and standard deviation 1,
             ``"none"``. For images the first two use the range of the pixels, for tables the least and greatest
-            training value of each column; validation and test rows may then lie outside.
+            training value of each column; validation and test rows may then lie outside. Documents stay sparse:
+            ``"unit"`` divides them by the greatest training value, ``"standard"`` by the root mean square of all.
         validation: fraction in [0, 1) of the rows that are not test rows.
         test: fraction in [0, 1) of all rows; None keeps the official test rows, and takes 0.2 of the rows where
             there are none. A number pools the official parts and draws again.
@@ -71,6 +74,8 @@ def load(
         data_dir: ``tfds:`` and the published images only; the folder of the prepared records.
         rows: synthetic data only; how many.
         noise: synthetic data only; standard deviation of the noise.
+        weighting: documents only; what a word counts for, ``"log"``: log(1 + count), which None stands for too, or
+            ``"tfidf"``: that times log((1 + documents) / (1 + documents with the word)) + 1, each document to length 1.
         normal: labels that are normal, all others being anomalies: training rows are then normal ones only, `test` is
             a share of the normal rows (None without an official split: 0.5), and all anomalies are test rows.
         left_out: with `normal` only; labels whose rows are dropped.
@@ -89,13 +94,8 @@ def load(
     """
     if scaling not in SCALINGS:
         raise one_of(scaling, SCALINGS, what="data.scaling")
-    options = {
-        "label_column": label_column,
-        "data_dir": data_dir,
-        "rows": rows,
-        "noise": noise,
-        "categories": categories,
-    }
+    options = {"label_column": label_column, "data_dir": data_dir, "rows": rows, "noise": noise}
+    options |= {"categories": categories, "weighting": weighting}
     raw = hide(_raw(name, options), missing, split_seed)
     shares = {"validation": validation, "test": test, "seed": split_seed}
     if normal is not None:
@@ -137,8 +137,8 @@ def prepare(name: str, source_dir: str | None = None, data_dir: str | None = Non
     """Makes a data set ready, so that `load` needs neither network nor decoding.
 
     Args:
-        name: one of the published images or tables, ``faces``, or ``tfds:NAME``.
-        source_dir: folder with the published files, for tables and faces also one file; downloaded where None.
+        name: one of the published images or tables, ``faces``, ``newsgroups``, or ``tfds:NAME``.
+        source_dir: folder with the published files, for all but images also one file; downloaded where None.
         data_dir: folder for the prepared records of images; beside the cache where None.
 
     Returns:
@@ -152,6 +152,12 @@ def prepare(name: str, source_dir: str | None = None, data_dir: str | None = Non
         from aejax.data.builders.prepare import prepare_published
 
         return prepare_published(name, source_dir, data_dir)
+    if way == "text":
+        from aejax.data.builders.newsgroups import prepare_newsgroups
+
+        if data_dir is not None:
+            raise UserError(f"{name}: is kept in the cache, not in a folder of records; leave --data-dir away")
+        return prepare_newsgroups(source_dir)
     if way == "table":
         from aejax.data.builders.prepare_tables import prepare_table
 
@@ -172,7 +178,7 @@ def prepare(name: str, source_dir: str | None = None, data_dir: str | None = Non
         return Path(records.find(spec, data_dir).data_path)
     if way == "tfds":
         raise UserError(f"{name}: is prepared by tensorflow-datasets, not from a folder; leave --from away")
-    published = ", ".join(n for n, e in ENTRIES.items() if e.way in ("published", "table", "faces"))
+    published = ", ".join(n for n, e in ENTRIES.items() if e.way in ("published", "table", "faces", "text"))
     raise UserError(f"{name}: nothing to prepare, it can be loaded as it is; prepared can be {published}")
 
 
@@ -214,6 +220,10 @@ def _raw(name: str, options: dict[str, Any]) -> Raw:
         from aejax.data.builders.faces import load_faces
 
         return load_faces()
+    if way == "text":
+        from aejax.data.builders.newsgroups import load_newsgroups
+
+        return load_newsgroups(options["weighting"] or "log")
     if way == "tfds":
         from aejax.data import records
 

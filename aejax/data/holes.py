@@ -7,7 +7,8 @@ import jax
 import numpy as np
 
 from aejax.components import resolve
-from aejax.data.splits import Raw, concatenate
+from aejax.data.missing import none
+from aejax.data.splits import Raw, pooled
 from aejax.types import Column, Split
 
 
@@ -29,7 +30,9 @@ def hide(raw: Raw, missing: Mapping[str, Any], seed: int) -> Raw:
     """
     options = {key: value for key, value in missing.items() if key != "name"}
     mechanism = resolve(missing["name"], "aejax.data.missing", what="data.missing.name")
-    rows = raw.train if raw.test is None else concatenate(raw.train, raw.test)
+    if mechanism is none:
+        return raw
+    rows = pooled(raw)
     observed = np.ones(rows.x.shape, bool) if rows.mask is None else rows.mask
     values = np.where(observed, rows.x, np.nan).astype(np.float32)
     hidden = observed & spread(mechanism(jax.random.key(seed), condensed(values, raw.columns), **options), raw.columns)

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from aejax.errors import one_of
+from aejax.errors import UserError, one_of
+from aejax.sparse import SparseRows, is_sparse
 from aejax.types import Column, Range
 
 SCALINGS = ("unit", "signed", "standard", "none")
@@ -73,7 +74,8 @@ def fit(
     - ``"standard"``: shift = mean, factor = 1 / standard deviation (divided by n), for each feature.
     - ``"none"``: shift = 0, factor = 1.
 
-    A constant feature gets factor 1. Features of categories stay 0 and 1.
+    A constant feature gets factor 1. Features of categories stay 0 and 1. Of sparse rows nothing is subtracted:
+    ``"unit"`` divides all values by the greatest, ``"standard"`` by their root mean square.
 
     Args:
         x: (rows, *feature_shape) training rows, as stored.
@@ -87,7 +89,7 @@ def fit(
         The scaling; its shift and factor are float32.
 
     Raises:
-        UserError: the scaling is unknown.
+        UserError: the scaling is unknown, or would move the zeros of sparse rows.
     """
     if scaling not in SCALINGS:
         raise one_of(scaling, SCALINGS, what="data.scaling")
@@ -97,6 +99,8 @@ def fit(
         shift, factor = (np.broadcast_to(values, number.shape) for values in (found.shift, found.factor))
         within = Range(min(found.range.low, 0.0), max(found.range.high, 1.0))
         return Scaling(np.where(number, shift, np.float32(0)), np.where(number, factor, np.float32(1)), within)
+    if is_sparse(x):
+        return _unshifted(x, scaling)
     zero, one = np.zeros((), np.float32), np.ones((), np.float32)
     if scaling == "none":
         low, high = bounds or overall_extremes(x, mask)
@@ -125,6 +129,19 @@ def _standard(x: np.ndarray, mask: np.ndarray | None) -> Scaling:
     # Scaling is increasing in x, so the extremes of each feature stay its extremes.
     low, high = scale(low, shift, factor), scale(high, shift, factor)
     return Scaling(shift, factor, Range(float(low.min()), float(high.max())))
+
+
+def _unshifted(x: SparseRows, scaling: str) -> Scaling:
+    if scaling == "signed":
+        raise UserError("data.scaling: signed would move the zeros of sparse rows; allowed: unit, standard, none")
+    sizes = {
+        "unit": np.abs(x.values).max(initial=0),
+        "standard": np.sqrt(np.square(x.values, dtype=np.float64).sum() / (len(x) * x.features)),
+        "none": 1,
+    }
+    factor = _inverse(np.float32(sizes[scaling]))
+    low, high = (float(value * factor) for value in (x.values.min(initial=0), x.values.max(initial=0)))
+    return Scaling(np.zeros((), np.float32), factor, Range(low, high))
 
 
 def _inverse(spread: np.ndarray) -> np.ndarray:

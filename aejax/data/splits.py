@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from aejax import sparse
 from aejax.data.scaling import moments
 from aejax.errors import UserError
 from aejax.types import Column, Split
@@ -17,7 +18,7 @@ class Raw(NamedTuple):
     Attributes:
         train: the rows of the official training part, or all rows.
         test: the rows of the official test part; None where there is none.
-        kind: ``"image"``, ``"table"`` or ``"synthetic"``.
+        kind: ``"image"``, ``"table"``, ``"text"`` or ``"synthetic"``.
         licence: the licence of the data.
         source: where it comes from, in one line.
         bounds: the least and greatest value that can occur, where known; else None.
@@ -97,7 +98,7 @@ def take(rows: Split, indices: np.ndarray) -> Split:
     if len(indices) == len(rows.x):
         return rows
     indices = np.sort(indices)
-    return Split(*(None if a is None else a[indices] for a in rows))
+    return Split(*(None if a is None else a.take(indices, axis=0) for a in rows))
 
 
 def check(validation: float, test: float | None, seed: int) -> None:
@@ -135,7 +136,7 @@ def concatenate(a: Split, b: Split) -> Split:
         mask = None
     else:
         mask = np.concatenate([np.ones(s.x.shape, bool) if s.mask is None else s.mask for s in (a, b)])
-    join = lambda *parts: None if any(part is None for part in parts) else np.concatenate(parts)
+    join = lambda *parts: None if any(part is None for part in parts) else sparse.concatenate(parts)
     labels, coordinates, truth = (join(getattr(a, n), getattr(b, n)) for n in ("labels", "coordinates", "truth"))
     return Split(join(a.x, b.x), mask, labels, coordinates, truth)
 

@@ -60,6 +60,35 @@ def squared_error(ctx: Context) -> jax.Array:
     return 0.5 * _per_row(jnp.square(ctx.x - ctx.x_hat), ctx.mask).mean()
 
 
+def multinomial(ctx: Context) -> jax.Array:
+    """(1/m) Σ_j −Σ_i (x_i / Σ_k x_k) log p_i, p = softmax(x̂): what it costs to tell a word of a document, in nats.
+
+    x̂ are the log-odds of the words, up to a constant, so that its squared error says nothing.
+
+    Args:
+        ctx: `x` and `x_hat` of shape (m, n); where `mask` is False an entry costs nothing, and a row of zeros costs
+            nothing either.
+
+    Returns:
+        A scalar, nats per row.
+
+    Raises:
+        UserError: the data may be negative.
+
+    References:
+        Salakhutdinov & Hinton 2009, Semantic hashing, sections 2.1 and 3.3.
+    """
+    if ctx.ranges["x"].low < 0:
+        raise UserError(
+            f"multinomial: the data must not be negative, and lie in {ctx.ranges['x']}; allowed: data.scaling=unit, "
+            "or reconstruction.squared_error"
+        )
+    weights = ctx.x if ctx.mask is None else jnp.where(ctx.mask, ctx.x, 0.0)
+    total = weights.sum(-1, keepdims=True)
+    share = weights / jnp.where(total > 0, total, 1.0)
+    return -(share * jax.nn.log_softmax(ctx.x_hat, axis=-1)).sum(-1).mean()
+
+
 def huber(ctx: Context, *, delta: Positive) -> jax.Array:
     """(1/m) Σ_j Σ_i ½r² where |r| ≤ δ, δ(|r| − ½δ) beyond, with r = x − x̂: outliers pull with a bounded force.
 

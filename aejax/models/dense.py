@@ -1,6 +1,6 @@
 """Fully connected autoencoders: vanilla and multilayer, with or without tied weights."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 
 import flax.linen as nn
@@ -73,7 +73,7 @@ def vanilla(
         Lecture S06, slide "Funcionamiento de un autoencoder", the equations of h and x̂.
     """
     kinds = {"code": named(activation, what="model.activation")}
-    return _dense(feature_shape, {"code": code}, kinds, named(output, what="model.output", allowed=OUTPUTS), tied)
+    return stacked(feature_shape, {"code": code}, kinds, named(output, what="model.output", allowed=OUTPUTS), tied)
 
 
 def multilayer(
@@ -120,20 +120,32 @@ def multilayer(
         named(activation, what="model.activation"),
         named(code_activation, what="model.code_activation"),
     )
-    layers = {f"encoder{index}": units for index, units in enumerate(widths)}
-    layers |= {"code": code} | {f"decoder{index}": units for index, units in enumerate(up)}
+    layers = named_layers(widths, code, up)
     kinds = {name: middle if name == "code" else between for name in layers}
-    return _dense(feature_shape, layers, kinds, named(output, what="model.output", allowed=OUTPUTS), tied)
+    return stacked(feature_shape, layers, kinds, named(output, what="model.output", allowed=OUTPUTS), tied)
 
 
-def _dense(
+def named_layers(down: Sequence[int], code: int, up: Sequence[int]) -> dict[str, int]:
+    """The units of each layer by its name: ``encoder0``, …, ``code``, ``decoder0``, …."""
+    layers = {f"encoder{index}": units for index, units in enumerate(down)}
+    return layers | {"code": code} | {f"decoder{index}": units for index, units in enumerate(up)}
+
+
+Disturb = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
+
+
+def stacked(
     feature_shape: tuple[int, ...],
     layers: dict[str, int],
     kinds: dict[str, Activation],
     output: Activation,
-    tied: bool,
+    tied: bool = False,
+    disturb: Disturb | None = None,
 ) -> Model:
-    """The pair of stacks as pure functions; `layers` runs from the input over ``code`` to before the output."""
+    """The pair of stacks as pure functions; `layers` runs from the input over ``code`` to before the output.
+
+    In training, `disturb` makes the code and its input, (m, d) each, of a key and the input that the encoder gave.
+    """
     names, features = list(layers), prod(feature_shape)
     cut = names.index("code") + 1
     down, up = names[:cut], names[cut:]
@@ -159,8 +171,9 @@ def _dense(
         return up_from(params, code)[-1][1]
 
     def apply(params: Params, x: jax.Array, x_in: jax.Array, key: jax.Array) -> Context:
-        del key  # deterministic
         below = encoder.apply({"params": params["encoder"]}, x_in)
+        if disturb is not None:
+            below[-1] = disturb(key, below[-1][0])
         above = up_from(params, below[-1][1])
         z_out, x_hat = above[-1]
         hidden = dict(zip(names, [*below, *above[:-1]], strict=True))

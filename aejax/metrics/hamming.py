@@ -1,0 +1,92 @@
+"""Codes as packed bits: distances by exclusive-or and population count, and look-up of a Hamming ball by address."""
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+
+WORD = 64
+MOST_ADDRESS_BITS = 24  # a table of 2^24 places takes 67 MB
+
+
+def pack(bits: np.ndarray) -> np.ndarray:
+    """Bits, (m, d) bool, as (m, ⌈d/64⌉) uint64; what is left of the last word is 0."""
+    words = -(-bits.shape[1] // WORD)
+    padded = np.zeros((len(bits), words * WORD), bool)
+    padded[:, : bits.shape[1]] = bits
+    return np.packbits(padded, axis=1, bitorder="little").view(np.uint64)
+
+
+def distances(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """In how many bits packed codes differ: (k, words), (m, words) -> (k, m) uint8, or uint16 from four words on."""
+    found = np.bitwise_count(some[:, :1] ^ others[None, :, 0])
+    if some.shape[1] * WORD > np.iinfo(found.dtype).max:
+        found = found.astype(np.uint16)
+    for word in range(1, some.shape[1]):
+        found += np.bitwise_count(some[:, word, None] ^ others[None, :, word])
+    return found
+
+
+def nearest(query: np.ndarray, codes: np.ndarray, retrieved: int) -> np.ndarray:
+    """The rows whose packed codes are nearest to one, (words,), (m, words) -> (retrieved,), nearest first.
+
+    Distances are small whole numbers, so that counting how many rows lie within each of them takes the place of a sort.
+    """
+    apart = distances(query[None], codes)[0]
+    radius = int(apart.min())
+    while np.count_nonzero(apart <= radius) < retrieved:
+        radius += 1
+    near = np.flatnonzero(apart <= radius)
+    return near[np.argsort(apart[near], kind="stable")][:retrieved]
+
+
+class Table(NamedTuple):
+    """Rows sorted by their code, and where each code's rows begin: memory that is addressed by a code.
+
+    Attributes:
+        order: (m,) the rows, by address.
+        starts: (2^d + 1,) the place in `order` of the first row at each address.
+        bits: d.
+    """
+
+    order: np.ndarray
+    starts: np.ndarray
+    bits: int
+
+
+def addresses(bits: np.ndarray) -> np.ndarray:
+    """Bits, (m, d) bool with d up to 24, as whole numbers: Σ_i 2^i b_i, (m,) int64."""
+    return bits @ (1 << np.arange(bits.shape[1], dtype=np.int64))
+
+
+def table(bits: np.ndarray) -> Table:
+    """The table of the codes of m rows, (m, d) bool with d up to `MOST_ADDRESS_BITS`."""
+    places = addresses(bits)
+    starts = np.zeros((1 << bits.shape[1]) + 1, np.int64)
+    np.cumsum(np.bincount(places, minlength=1 << bits.shape[1]), out=starts[1:])
+    return Table(np.argsort(places, kind="stable"), starts, bits.shape[1])
+
+
+def masks(bits: int, radius: int) -> np.ndarray:
+    """What the addresses in a ball differ from its centre by, nearest first: Σ_{r ≤ radius} C(bits, r) numbers."""
+    flips = (sum(1 << bit for bit in chosen) for r in range(radius + 1) for chosen in combinations(range(bits), r))
+    return np.fromiter(flips, np.int64)
+
+
+def balls(found: Table, centres: np.ndarray, radius: int) -> Iterator[np.ndarray]:
+    """The rows within a Hamming ball around each address, nearest first; no code is compared with another.
+
+    Args:
+        found: from `table`.
+        centres: (k,) addresses.
+        radius: of the ball, in bits.
+    """
+    around = masks(found.bits, radius)
+    for centre in centres:
+        near = centre ^ around
+        starts, counts = found.starts[near], found.starts[near + 1] - found.starts[near]
+        filled = counts > 0
+        starts, counts = starts[filled], counts[filled]
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        yield found.order[np.repeat(starts, counts) + within]

@@ -1,0 +1,53 @@
+"""Rows that stand for something: images side by side, documents by their heaviest words."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from aejax.report import canvas
+from aejax.report.canvas import OKABE_ITO, TEXT
+from aejax.types import Dataset
+
+SHOWN_WORDS = 7
+WRONG = tuple(int(OKABE_ITO[5][i : i + 2], 16) / 255 for i in (1, 3, 5))
+
+
+def words_of(dataset: Dataset, row: np.ndarray, most: int = SHOWN_WORDS) -> str:
+    """The features of a row with the largest values above 0, largest first: of a document, its heaviest words."""
+    order = np.argsort(-row, kind="stable")[:most]
+    names = dataset.feature_names or [f"feature {place}" for place in range(len(row))]
+    return canvas.plain(", ".join(names[place] for place in order if row[place] > 0) or "–")
+
+
+def pictured(path: Path, rows: np.ndarray, names: Sequence[str], title: str, right: np.ndarray) -> Path:
+    """Draw a line of images for each name; what is not right has a frame.
+
+    Args:
+        path: the PNG file to write.
+        rows: (lines, columns, height, width, channels), unscaled.
+        names: one for each line.
+        title: what there is to see.
+        right: (lines, columns) bool.
+    """
+    low, high = float(rows.min()), float(rows.max())
+    flat = (rows.reshape(-1, *rows.shape[2:]).astype(np.float64) - low) / max(high - low, 1e-12)
+    tiles = canvas.colours(flat, "images").reshape(*rows.shape[:2], *flat.shape[1:3], 3)
+    edge = max(1, round(min(rows.shape[2:4]) / 14))
+    framed = np.pad(tiles, ((0, 0), (0, 0), (edge, edge), (edge, edge), (0, 0)), constant_values=1.0)
+    inside = np.zeros(framed.shape[2:4], bool)
+    inside[edge:-edge, edge:-edge] = True
+    framed = np.where(right[:, :, None, None, None] | inside[None, None, :, :, None], framed, np.array(WRONG))
+    picture = canvas.mosaic(framed, gap=1, between=1.0)
+    wide = min(0.7 * rows.shape[1], canvas.WIDTH - 2.2)
+    if not right.all():
+        title += "; framed: of another class"
+    figure = canvas.new_figure(wide * picture.shape[0] / picture.shape[1] + 0.9, title)
+    axes = figure.subplots()
+    axes.imshow(picture)
+    step = framed.shape[2] + 1
+    axes.set_yticks(step / 2 + step * np.arange(len(rows)), [canvas.short(name, 24) for name in names], size=TEXT)
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return canvas.save_figure(figure, path)

@@ -1,0 +1,90 @@
+"""What codes retrieve: curves of precision and recall, distance of rows by distance of codes, and a few queries."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aejax import workdir
+from aejax.report import canvas
+from aejax.report.canvas import GREY, OKABE_ITO, SMALL
+from aejax.report.examples import pictured, words_of
+from aejax.types import Dataset, Evaluation, Model, Params
+
+NAMES = {
+    "autoencoder": "autoencoder",
+    "itq": "ITQ",
+    "pca signs": "signs of PCA",
+    "hyperplanes": "random hyperplanes",
+    "cosine": "cosine of the rows themselves",
+}
+STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+LEAST_PAIRS = 100
+
+
+def draw(
+    folder: Path, config: Mapping[str, Any], dataset: Dataset, model: Model, params: Params, found: Evaluation
+) -> None:
+    """Write ``figures/curves.png``, ``distances.png`` and ``found.png``."""
+    place = folder / workdir.FIGURES
+    _curves(place / "curves.png", dataset, model, found)
+    _distances(place / "distances.png", dataset, found)
+    _found(place / "found.png", dataset, found)
+
+
+def _curves(path: Path, dataset: Dataset, model: Model, found: Evaluation) -> None:
+    title = f"{dataset.name}: what {model.code_size} bits retrieve, test rows asking for training rows of their class"
+    figure = canvas.new_figure(4.6, title)
+    axes = figure.subplots()
+    curves = found.arrays["curves"]
+    for (name, label), colour, style in zip(NAMES.items(), OKABE_ITO, STYLES, strict=False):
+        if name in curves:
+            wide = 2.6 if name == "autoencoder" else 1.6
+            axes.plot(curves[name]["recalls"], curves[name]["precisions"], ls=style, color=colour, lw=wide, label=label)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_ylim(0, 1)
+    canvas.quiet(axes, x="recall: share of the class that is retrieved", y="precision: share of the query's class")
+    canvas.legend_above(axes, canvas.WIDTH - 1)
+    canvas.save_figure(figure, path)
+
+
+def _distances(path: Path, dataset: Dataset, found: Evaluation) -> None:
+    means, pairs = found.arrays["cosine_distances"], found.arrays["pairs"]
+    seen = np.flatnonzero(pairs >= LEAST_PAIRS)
+    figure = canvas.new_figure(3.8, f"{dataset.name}: the more bits differ, the farther the rows are apart")
+    axes = figure.subplots()
+    axes.plot(seen, means[seen], "o-", color=OKABE_ITO[0], ms=4)
+    mean = float((means[seen] * pairs[seen]).sum() / max(pairs[seen].sum(), 1))
+    axes.axhline(mean, color=GREY, lw=1, ls="--")
+    axes.annotate("mean of all pairs", (seen[0], mean), (0, 3), textcoords="offset points", size=SMALL, color=GREY)
+    canvas.quiet(axes, x="Hamming distance of the codes, bits", y="mean cosine distance of the rows")
+    canvas.save_figure(figure, path)
+
+
+def _found(path: Path, dataset: Dataset, found: Evaluation) -> None:
+    queries, nearest = found.arrays["queries"], found.arrays["found"]
+    title = f"{dataset.name}: a test row, then the training rows with the nearest codes"
+    right = dataset.train.labels[nearest] == dataset.test.labels[queries][:, None]
+    if dataset.kind == "image" and dataset.feature_shape[-1] in (1, 3):
+        rows = np.concatenate([dataset.test.x[queries][:, None], dataset.train.x[nearest]], axis=1)
+        frames = np.column_stack([np.ones(len(queries), bool), right])
+        pictured(path, rows, [dataset.label_names[i] for i in dataset.test.labels[queries]], title, frames)
+        return
+    figure = canvas.new_figure(0.62 * len(queries) * 3 + 0.7, title)
+    axes = figure.subplots()
+    axes.axis("off")
+    lines = len(queries) * 4
+    for place, query in enumerate(queries):
+        texts = [("query", dataset.test, query, True)]
+        texts += [("", dataset.train, row, ok) for row, ok in zip(nearest[place, :2], right[place], strict=False)]
+        for line, (lead, split, row, ok) in enumerate(texts):
+            y = 1 - (4 * place + line + 0.5) / lines
+            colour = "black" if lead else OKABE_ITO[0] if ok else OKABE_ITO[5]
+            label = canvas.short(dataset.label_names[split.labels[row]], 26) + ("" if ok else "  (another class)")
+            axes.text(0.0, y, label, size=SMALL, color=colour, weight="bold" if lead else "normal", va="center")
+            axes.text(0.36, y, words_of(dataset, split.x[np.array([row])][0]), size=SMALL, color=colour, va="center")
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    canvas.save_figure(figure, path)

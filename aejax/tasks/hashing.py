@@ -1,0 +1,165 @@
+"""Codes of bits as addresses: how well the nearest retrieve rows of the same class, beside codes without a net."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import jax
+import numpy as np
+
+from aejax.bounds import Count, Within
+from aejax.errors import UserError
+from aejax.evaluate import encoded, host_rows, on_device
+from aejax.metrics import hamming
+from aejax.metrics.retrieval import CURVE_QUERIES, Retrieval, by_distance, retrieval, rising, shuffled_ties
+from aejax.relations.nearest import similarities, unit
+from aejax.tasks.binarisation import hyperplanes, itq
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain
+
+Radius = Annotated[int, Within(0, hamming.MOST_ADDRESS_BITS)]
+SHOWN_QUERIES, SHOWN_ROWS = 6, 8
+
+
+def check(dataset: Dataset, *, retrieved: Count = 100, radius: Radius = 2) -> None:
+    """Refuse data of which the task cannot say anything.
+
+    Raises:
+        UserError: no labels, a single class, no test rows, too few training rows, or rows that are zero everywhere.
+    """
+    del radius
+    if dataset.train.labels is None or dataset.test.labels is None:
+        raise UserError(
+            f"hashing: {dataset.name} has no labels to judge what is retrieved by; "
+            "allowed: data with labels (a file's data.label_column)"
+        )
+    if not len(dataset.test.x):
+        raise UserError(f"hashing: {dataset.name} has no test rows to be queries; allowed: a larger data.test")
+    if len(np.unique(dataset.train.labels)) < 2:
+        raise UserError(f"hashing: all training rows of {dataset.name} are of one class; allowed: two classes or more")
+    if retrieved > len(dataset.train.x):
+        raise UserError(
+            f"task.retrieved: {retrieved} are more than the {len(dataset.train.x)} training rows; "
+            f"allowed: 1 to {len(dataset.train.x)}"
+        )
+    zero = sum(int((_lengths(host_rows(split, dataset)) == 0).sum()) for split in (dataset.train, dataset.test))
+    if zero:
+        raise UserError(
+            f"hashing: {zero} rows of {dataset.name} are zero everywhere, and have no cosine with others; "
+            "allowed: another data.scaling, or data without them"
+        )
+
+
+def evaluate(
+    key: jax.Array,
+    model: Model,
+    params: Params,
+    dataset: Dataset,
+    retrain: Retrain | None = None,
+    *,
+    retrieved: Count = 100,
+    radius: Radius = 2,
+) -> Evaluation:
+    """Precision of the training rows that have the nearest codes to a test row, beside four other ways to find them.
+
+    A bit is on where the code lies above its median over the training rows. Codes are compared by Hamming distance;
+    among rows at the same distance the order is random.
+
+    Args:
+        key: of the order of ties, the planes and ITQ's first rotation.
+        model: the autoencoder.
+        params: its parameters.
+        dataset: the data, with labels.
+        retrain: not used: nothing is trained again.
+        retrieved: how many rows are retrieved.
+        radius: of the Hamming ball, in bits, that is looked up by address where codes have up to 24 bits.
+
+    Returns:
+        ``metrics["test"]``: ``precision``, the share of the retrieved rows that are of the query's class; ``rising``,
+        the rank correlation of Hamming distance and mean cosine distance; ``codes``, how many different ones training
+        rows have; and, where a table of addresses is made, ``ball_rows``, the mean number of rows in a ball, and
+        ``ball_precision``, the share of the query's class among them. ``metrics["validation"]["precision"]``.
+        ``baselines``: the precision by ``cosine`` of the rows as they are, and by as many bits of ``hyperplanes``,
+        ``pca signs`` and ``itq``, the last two where there are as many components. ``arrays`` holds ``curves``, by
+        method counts, precisions and recalls, ``cosine_distances`` and ``pairs`` by Hamming distance, and the rows
+        ``queries`` (q,) and ``found`` (q, 8) for a few of them.
+    """
+    del retrain
+    random = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    codes = {
+        name: encoded(model, params, on_device(getattr(dataset, name), dataset))
+        for name in ("train", "validation", "test")
+        if len(getattr(dataset, name).x)
+    }
+    middle = np.median(codes["train"], axis=0)
+    bits = {name: code > middle for name, code in codes.items()}
+    train, test = host_rows(dataset.train, dataset), host_rows(dataset.test, dataset)
+    directions = unit(train), unit(test)
+    ways = {"autoencoder": (bits["train"], bits["test"]), **without_a_net(train, test, directions, model, random)}
+    judge = lambda apart, wanted: retrieval(apart, wanted, dataset.train.labels, retrieved=retrieved, random=random)
+    near = {"cosine": lambda block: 1.0 - similarities(directions[1][block], directions[0])}
+    near |= {name: compared(*pair) for name, pair in ways.items()}
+    results = {name: judge(apart, dataset.test.labels) for name, apart in near.items()}
+    queries = min(CURVE_QUERIES, len(dataset.test.x))
+    means, pairs = by_distance(near["autoencoder"], near["cosine"], queries, model.code_size)
+    found = {"test": {"precision": results["autoencoder"].precision, "rising": rising(means, pairs)}}
+    found["test"] |= {"codes": len(np.unique(hamming.pack(bits["train"]), axis=0))}
+    if model.code_size <= hamming.MOST_ADDRESS_BITS:
+        found["test"] |= looked_up(bits, dataset, min(radius, model.code_size))
+    if "validation" in bits:
+        apart = compared(bits["train"], bits["validation"])
+        found["validation"] = {"precision": judge(apart, dataset.validation.labels).precision}
+    baselines = {name: {"precision": result.precision} for name, result in results.items() if name != "autoencoder"}
+    arrays = {"curves": {name: curve(result) for name, result in results.items()}}
+    arrays |= {"cosine_distances": means, "pairs": pairs, "bits": bits["test"]}
+    return Evaluation(found, baselines, arrays | examples(near["autoencoder"], dataset, random))
+
+
+def _lengths(rows: Any) -> np.ndarray:
+    return np.asarray(abs(rows).sum(1)).reshape(-1)
+
+
+def compared(train: np.ndarray, queries: np.ndarray) -> Callable[[slice], np.ndarray]:
+    """``some queries -> (k, m)``: the Hamming distances of their bits to those of the training rows."""
+    packed, asked = hamming.pack(train), hamming.pack(queries)
+    return lambda block: hamming.distances(asked[block], packed)
+
+
+def without_a_net(
+    train: Any, test: Any, directions: tuple[Any, Any], model: Model, random: np.random.Generator
+) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
+    """As many bits as the code has by each of the other ways: by name, those of training and of test rows."""
+    from sklearn.decomposition import PCA
+
+    size = model.code_size
+    ways = {"hyperplanes": hyperplanes(*directions, size, random)}
+    if size > min(train.shape):
+        return ways
+    pca = PCA(size, svd_solver="covariance_eigh" if train.shape[1] <= 4000 else "arpack").fit(train)
+    points = pca.transform(train), pca.transform(test)
+    turn = itq(points[0], random).matrix
+    ways["pca signs"] = points[0] > 0, points[1] > 0
+    return ways | {"itq": (points[0] @ turn > 0, points[1] @ turn > 0)}
+
+
+def looked_up(bits: Mapping[str, np.ndarray], dataset: Dataset, radius: int) -> Mapping[str, float]:
+    """What lies in the Hamming balls around the test rows' codes, found by address."""
+    table = hamming.table(bits["train"])
+    balls = hamming.balls(table, hamming.addresses(bits["test"]), radius)
+    labels, wanted = dataset.train.labels, dataset.test.labels
+    sizes, right = zip(*((len(b), (labels[b] == c).sum()) for b, c in zip(balls, wanted, strict=True)), strict=True)
+    return {"ball_rows": float(np.mean(sizes)), "ball_precision": float(sum(right) / max(sum(sizes), 1))}
+
+
+def curve(result: Retrieval) -> Mapping[str, np.ndarray]:
+    """What the curve of precision and recall is drawn from."""
+    return {"counts": result.counts, "precisions": result.precisions, "recalls": result.recalls}
+
+
+def examples(
+    apart: Callable[[slice], np.ndarray], dataset: Dataset, random: np.random.Generator
+) -> Mapping[str, np.ndarray]:
+    """One query of each of a few classes, drawn at random, and the training rows with the nearest codes."""
+    classes = np.unique(dataset.test.labels)
+    classes = classes[np.linspace(0, len(classes) - 1, min(SHOWN_QUERIES, len(classes))).astype(int)]
+    queries = np.array([random.choice(np.flatnonzero(dataset.test.labels == label)) for label in classes])
+    distances = np.concatenate([shuffled_ties(apart(slice(row, row + 1)), random) for row in queries])
+    return {"queries": queries, "found": np.argsort(distances, axis=1)[:, :SHOWN_ROWS]}

@@ -1,0 +1,115 @@
+"""Semantic grouping: its metrics beside scikit-learn and counting, a run of it, its figures and refusals."""
+
+import itertools
+
+import jax
+import numpy as np
+import pytest
+from test_hashing import data
+
+from aejax import config, experiment
+from aejax.errors import UserError
+from aejax.metrics import groups
+from aejax.models import binary, dense
+from aejax.report.tasks import grouping as pictures
+from aejax.tasks import grouping
+from aejax.types import Split, Trained
+
+RNG = np.random.default_rng(0)
+GROUPS, LABELS = RNG.integers(0, 5, 60) * 3, RNG.integers(0, 3, 60)
+
+
+def test_purity_by_counting():
+    most = [max(((group == GROUPS) & (label == LABELS)).sum() for label in range(3)) for group in set(GROUPS)]
+    assert groups.purity(GROUPS, LABELS) == pytest.approx(sum(most) / 60)
+    assert groups.purity(LABELS + 7, LABELS) == 1
+    assert groups.purity(0 * LABELS, LABELS) == pytest.approx(np.bincount(LABELS).max() / 60)
+
+
+def test_shared_groups_by_counting_pairs():
+    pairs = list(itertools.combinations(range(60), 2))
+    same = [GROUPS[a] == GROUPS[b] for a, b in pairs]
+    of_class = [LABELS[a] == LABELS[b] for a, b in pairs]
+    assert groups.shared(GROUPS) == pytest.approx(np.mean(same))
+    within = [s for s, c in zip(same, of_class, strict=True) if c]
+    assert groups.shared(GROUPS, LABELS) == pytest.approx(np.mean(within))
+    assert groups.shared(LABELS, LABELS) == 1
+    assert np.isnan(groups.shared(np.arange(4), np.arange(4)))
+
+
+def test_stability_is_the_mean_over_all_pairs():
+    from sklearn.metrics import adjusted_rand_score as ari
+
+    three = [GROUPS, LABELS, GROUPS % 2]
+    expected = np.mean([ari(GROUPS, LABELS), ari(GROUPS, GROUPS % 2), ari(LABELS, GROUPS % 2)])
+    assert groups.stability(three) == pytest.approx(expected)
+    assert groups.stability([GROUPS, 10 - GROUPS]) == 1
+
+
+@pytest.mark.parametrize(("kind", "shape"), [("text", (16,)), ("image", (4, 4, 1))])
+def test_the_task_on_documents_and_images(kind, shape, tmp_path):
+    dataset, model = data(kind, shape=shape), binary.noisy(shape, widths=(), code=3)
+    nets = jax.vmap(model.init)(jax.random.split(jax.random.key(5), 2))
+    asked = []
+    retrain = lambda keys: asked.append(keys.shape) or Trained(model, nets)
+    params = model.init(jax.random.key(0))
+    grouping.check(dataset, model)
+    found = grouping.evaluate(jax.random.key(1), model, params, dataset, retrain, nets=3)
+    assert asked == [(2,)]
+    x = np.asarray(grouping.host_rows(dataset.test, dataset) @ np.eye(16, dtype=np.float32))
+    bits = np.asarray(model.encode(params, x)) > 0.5
+    numbers = found.metrics["test"]
+    np.testing.assert_array_equal(found.arrays["groups"], bits @ [1, 2, 4])
+    assert numbers["used"] == len(np.unique(bits, axis=0)) / 8
+    assert numbers["lift"] == pytest.approx(numbers["same_class"] / numbers["chance"])
+    assert set(found.baselines["k-means"]) == set(numbers) - {"used"}
+    assert found.baselines["k-means"]["purity"] > 0.7
+    pictures.draw(tmp_path, {}, dataset, model, params, found)
+    assert (tmp_path / "figures" / "groups.png").stat().st_size > 5_000
+
+
+BITS = binary.noisy((16,), widths=(), code=3)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "model", "message"),
+    [
+        (data(labels=False), BITS, "^grouping: rows has no labels .*; allowed: data with labels"),
+        (data(classes=1), BITS, "^grouping: all test rows of rows are of one class; allowed: two"),
+        (
+            data()._replace(test=Split(np.zeros((1, 16)), labels=np.zeros(1, int))),
+            BITS,
+            "^grouping: rows has fewer than",
+        ),
+        (
+            data(),
+            binary.noisy((16,), widths=(), code=13),
+            "^model.code: 13 bits make too many groups; allowed: 1 to 12",
+        ),
+        (
+            data(),
+            dense.multilayer((16,), widths=(), code=3),
+            r"^grouping: the code lies in \[-inf, inf\]; allowed: a code",
+        ),
+    ],
+)
+def test_what_it_cannot_serve_is_refused_in_one_line(dataset, model, message):
+    with pytest.raises(UserError, match=message) as caught:
+        grouping.check(dataset, model)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_run_with_too_many_bits_is_refused_before_it_has_a_folder(tmp_path):
+    with pytest.raises(UserError, match=r"^model.code: 20 bits make too many groups"):
+        experiment.run(config.load("lecture/grouping", ["model.code=20"]), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_shipped_config_groups_digits_better_than_chance(tmp_path):
+    shrunk = ["train.steps=60", "train.evaluate_every=60", "model.widths=(64,)", "task.nets=2", "report.figures=False"]
+    summary = experiment.run(config.load("lecture/grouping", shrunk), tmp_path)
+    test = summary["metrics"]["test"]
+    assert test["lift"] > 2
+    assert test["used"] > 0.6
+    assert 0.1 < test["stability"] < 1
+    assert 0.4 < test["nmi"] < 1
