@@ -30,7 +30,7 @@ def draw(
             of_fold, place + np.linspace(-0.2, 0.2, len(of_fold)), s=9, color=colour, alpha=0.45, linewidths=0
         )
         accuracy.errorbar(better.mean(), place, xerr=better.std(ddof=1), fmt="D", ms=5, capsize=3, color=colour)
-        ratio = scores[name]["seconds"].mean() / reference["seconds"].mean()
+        ratio = np.median(scores[name]["seconds"]) / np.median(reference["seconds"])
         seconds.barh(place, ratio, height=0.6, color=colour)
         seconds.annotate(f" {ratio:.2f}", (ratio, place), va="center", size=TEXT)
     for axes, middle in ((accuracy, 0), (seconds, 1)):
