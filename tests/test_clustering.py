@@ -147,13 +147,13 @@ def test_the_plan_of_the_centres_is_the_cheapest_that_shares_equally():
     """Beside a linear program, which is cheaper by at most ε log k."""
     rng = np.random.default_rng(1)
     code = rng.normal(size=(12, 2)).astype(np.float32)
-    points = (rng.normal(size=(3, 2)) + np.array([[4.0, 0]])).astype(np.float32)
+    points = (rng.normal(size=(3, 2)) + np.array([[3.0, 0]])).astype(np.float32)
     cost = np.square(code[:, None].astype(np.float64) - points[None]).sum(-1)
     shares = [np.kron(np.eye(12), np.ones((1, 3))), np.kron(np.ones((1, 12)), np.eye(3))]
     exact = linprog(cost.ravel(), A_eq=np.concatenate(shares), b_eq=[1] * 12 + [4] * 3).fun / 12
-    found = float(jax.jit(terms.transport_cost)(code, points, 0.02))
-    assert exact * 0.999 < found < exact + 0.02 * cost.mean() * math.log(3)
-    assert exact > cost.min(1).mean() + 0.1, "to go to the nearest would not be to share equally"
+    found = float(jax.jit(terms.transport_cost)(code, points, 0.05))
+    assert exact * 0.99 < found < exact + 0.05 * cost.mean() * math.log(3)
+    assert exact > 1.4 * cost.min(1).mean(), "to go to the nearest would not be to share equally"
 
 
 def test_the_centres_term_moves_centres_to_the_means_of_their_shares_and_no_code():
@@ -328,11 +328,11 @@ def test_pictures_with_and_without_labels_and_with_clusters_to_spare(tmp_path):
 
 
 def test_the_shipped_config_finds_the_digits(tmp_path):
-    shrunk = ["train.steps=500", "train.evaluate_every=500", "task.restarts=1", "task.spectral_rows=0"]
+    shrunk = ["train.steps=700", "train.evaluate_every=700", "model.sets=2", "task.restarts=1", "task.spectral_rows=0"]
     summary = experiment.run(config.load("lecture/clustering", shrunk), tmp_path)
     train, baselines = summary["metrics"]["train"], summary["baselines"]
     assert train["clusters"] == 10
-    assert train["nmi"] > baselines["k-means"]["nmi"] + 0.05
+    assert train["nmi"] > baselines["k-means"]["nmi"] + 0.03
     assert train["modularity"] > baselines["k-means"]["modularity"]
     assert 0.65 < baselines["k-means"]["nmi"] < 0.8
     assert (tmp_path / "figures" / "clusters.png").stat().st_size > 10_000

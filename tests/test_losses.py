@@ -431,6 +431,7 @@ def test_a_sum_of_terms_is_weighted_and_scheduled():
     ctx, parts = context(arrays()), arrays()
     mask = np.ones(parts["x"].shape, bool)
     by_place = ("structure.contractive_estimate", "neighbours.contrastive", "neighbours.squared_error")
+    by_place += ("clustering.neighbours",)
     sure = [name for name in ORACLES if name not in by_place]  # those draw by their place in the sum
     total = compose({name: TERMS[name] for name in sure}, {"sparsity.l1": schedules.linear})
     hparams = {name: {"weight": 0.5 + index, **arguments(name)} for index, name in enumerate(sure)}

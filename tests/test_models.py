@@ -202,7 +202,11 @@ def test_rows_do_not_see_one_another(case):
 @each
 def test_every_parameter_is_reached_by_the_gradient(case):
     model, params, x = built(case)
-    loss = lambda p: jnp.square(x - training_pass(model)(p, x, x).x_hat).sum()
+
+    def loss(p):
+        ctx = training_pass(model)(p, x, x)
+        return sum(jnp.square(values).sum() for values in (x - ctx.x_hat, *jax.tree.leaves(ctx.extra)))
+
     for path, slope in jax.tree_util.tree_leaves_with_path(jax.jit(jax.grad(loss))(params)):
         assert np.isfinite(slope).all(), path
         assert np.abs(slope).max() > 0, path
@@ -216,7 +220,7 @@ def test_initial_parameters_are_a_function_of_the_key(case):
         jax.tree_util.tree_leaves_with_path(first), jax.tree.leaves(again), jax.tree.leaves(other), strict=True
     ):
         kind = path[-1].key
-        assert kind in ("kernel", "bias", "frequency")
+        assert kind in ("kernel", "bias", "frequency", "centres")
         assert a.dtype == jnp.float32
         assert a.any() == (kind != "bias")
         np.testing.assert_array_equal(a, b)

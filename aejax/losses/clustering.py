@@ -13,7 +13,7 @@ from aejax.types import Context
 
 BLUR = 0.03
 ROUNDS = 20  # of Sinkhorn's iteration
-FARTHEST, TINY = 40.0, 1e-12  # so that no exponential and no division leaves the range of float32
+FARTHEST, TINY = 60.0, 1e-12  # so that no exponential and no division leaves the range of float32
 
 
 def neighbours(ctx: Context, *, relation: str = "walks") -> jax.Array:
