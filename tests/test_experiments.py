@@ -10,7 +10,7 @@ from aejax import config_files
 from aejax.cli import main
 
 SHRUNK = ("train.steps=6", "train.evaluate_every=3", "train.checkpoint_every=3")
-BUNDLED = ("digits", "satimage", "natural_patches", "swiss_roll", "s_curve", "bars", "clusters")
+BUNDLED = ("digits", "binary:digits", "satimage", "natural_patches", "swiss_roll", "s_curve", "bars", "clusters")
 
 
 def every_spec():
