@@ -17,7 +17,7 @@ OWN = {
 """What else is shrunk, by experiment."""
 FEWER = {"tuning": 3, "rows": 12, "strengths": (0.3,), "plain_steps": 6, "surrogate_steps": 20, "inversion_steps": 5}
 """What a task does at most."""
-BUNDLED = ("digits", "satimage", "natural_patches", "photographs")
+BUNDLED = ("digits", "binary:digits", "satimage", "natural_patches", "photographs")
 BUNDLED += ("swiss_roll", "s_curve", "bars", "clusters", "lorenz")
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from running import assert_refused, call
 
-from aejax import config, data, experiment
+from aejax import build, config, data, experiment
 from aejax.errors import UserError
+from aejax.evaluate import on_device
 from aejax.losses import latent
 from aejax.models import variational
 from aejax.tasks import likelihood
@@ -157,6 +158,18 @@ def test_the_bound_of_binary_digits_is_above_independent_pixels_and_below_the_es
     assert alone < test["bound"] < test["log_likelihood"] < 0
     assert 0 < test["active_units"] <= 20
     assert 0 < test["divergence"] < -test["bound"]
+
+
+def test_weight_free_bits_and_warm_up_are_numbers_that_a_sweep_can_take():
+    changes = ["terms.divergence.free_bits=0.1", "terms.divergence.schedule={'name': 'linear', 'until': 0.3}"]
+    settings = config.load("lecture/generation:binary", changes)
+    dataset = build.load_data(settings["data"])
+    parts = build.build(settings, dataset)
+    swept = parts.hparams["terms"]["divergence"]
+    assert float(swept["free_bits"]) == pytest.approx(0.1)
+    assert float(swept["schedule"]["until"]) == pytest.approx(0.3)
+    assert float(swept["weight"]) == 1
+    build.check(parts, on_device(dataset.train, dataset))
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,8 @@ def check(
     if features == "classifier":
         _check_labels(dataset)
     rows, held_out = len(dataset.train.x), len(dataset.test.x)
-    if components > rows:
-        raise UserError(f"task.components: {components} are too many for {rows} training rows; allowed: 1 to {rows}")
+    if components > (bound := min(rows, samplers.FITTED)):
+        raise UserError(f"task.components: {components} are too many for {rows} training rows; allowed: 1 to {bound}")
     if rows < 3:
         raise UserError(f"generation: {dataset.name} has {rows} training rows; allowed: 3 or more")
     most = min(samples, held_out, BALLS) - 1
@@ -91,8 +91,9 @@ def evaluate(
 ) -> Evaluation:
     """Decoded random codes beside test rows: Fréchet distance, precision, recall, density, coverage, nearest rows.
 
-    Everything is fitted to training rows, and real rows are test rows. Of tables with labels also the accuracy of a
-    classifier that is trained on generated rows, as many of each class as there are, and tested on real ones.
+    Everything is fitted to training rows, and real rows are test rows; a missing value holds its column's mean. Of
+    tables with labels also the accuracy of a classifier that is trained on generated rows, as many of each class as
+    there are, and tested on real ones.
 
     Args:
         key: of the classifier and of what is drawn.

@@ -32,4 +32,16 @@ def get_config():
 
 
 def variants():
-    return {}
+    return {
+        "faces": {
+            "data.name": "faces",
+            "model": {
+                "name": "variational.convolutional",
+                "channels": (16, 32, 64),
+                "code": 32,
+                "activation": "silu",
+            },
+            "train.batch_size": 32,
+            "train.steps": 6000,
+        },
+    }
