@@ -36,8 +36,8 @@ def draw(
     for axes, middle in ((accuracy, 0), (seconds, 1)):
         axes.axvline(middle, color=GREY, linewidth=1, linestyle="--", zorder=0)
         axes.set_yticks(places, [label(name) for name in names])
-    whole = f"accuracy less that on all features ({100 * reference['accuracy'].mean():.1f} %), points"
-    canvas.quiet(accuracy, x=f"{whole}; right is better", y="")
+    whole = f"accuracy minus that on all features ({100 * reference['accuracy'].mean():.1f} %), points"
+    canvas.quiet(accuracy, x=whole, y="")
     canvas.quiet(seconds, x="prediction time / that on all features", y="")
     seconds.set_xlim(0, 1.15 * max(1.0, seconds.get_xlim()[1]))
     canvas.save_figure(figure, folder / workdir.FIGURES / "aeknn.png")
