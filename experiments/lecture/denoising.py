@@ -11,7 +11,7 @@ def get_config():
     config.model = {"name": "unet.unet", "channels": (32, 64), "patch": 1}
     config.terms.reconstruction.name = "reconstruction.squared_error"
     config.corruption = {"name": "gaussian", "scale": 0.2}
-    config.optimizer = {"name": "adam", "learning_rate": 4e-3, "schedule": {"name": "cosine"}}
+    config.optimizer = {"name": "adam", "learning_rate": 3e-3, "schedule": {"name": "warmup_cosine"}}
     config.train.steps = 2000
     config.train.batch_size = 32
     config.task = {
@@ -19,6 +19,9 @@ def get_config():
         "corruption": "gaussian",
         "strength": 0.2,
         "strengths": (0.05, 0.1, 0.3, 0.4),
+        "rows": 1000,
+        "tuning": 50,
+        "plain_steps": 2000,
     }
     return config
 
@@ -28,7 +31,7 @@ def variants():
         "data.name": "photographs",
         "model.patch": 2,
         "corruption": {"name": "masking", "probability": 0.1},
-        "train.steps": 2500,
+        "train.steps": 4000,
         "train.batch_size": 16,
         "task.corruption": "masking",
         "task.strength": 0.1,
@@ -46,7 +49,9 @@ def variants():
             "data.name": "fashion_mnist",
             "model.channels": (32, 64, 64),
             "model.patch": 2,
-            "train.steps": 6000,
+            "train.steps": 20000,
+            "train.batch_size": 16,
+            "train.evaluate_every": 2000,
         },
         "dropout": {
             "data.scaling": "signed",

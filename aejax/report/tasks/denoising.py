@@ -8,7 +8,7 @@ import numpy as np
 
 from aejax import workdir
 from aejax.report import canvas, panels, pictures
-from aejax.report.canvas import OKABE_ITO, SMALL, TEXT
+from aejax.report.canvas import SMALL, TEXT
 from aejax.types import Dataset, Evaluation, Model, Params
 
 NAMES = {
@@ -20,6 +20,15 @@ NAMES = {
     "total_variation": "total variation",
     "non_local_means": "non-local means",
     "biharmonic": "biharmonic",
+}
+COLOURS = {
+    "noisy": canvas.GREY,
+    "net": "#D55E00",
+    "plain": "#CC79A7",
+    "median": "#56B4E9",
+    "total_variation": "#E69F00",
+    "non_local_means": "#009E73",
+    "biharmonic": "#0072B2",
 }
 SHOWN = 40  # filters of each net
 
@@ -47,21 +56,22 @@ def _denoised(
     names = {
         name: f"{NAMES[name]}\n{numbers[name]['psnr']:.1f} dB" if name in numbers else NAMES[name] for name in rows
     }
-    title = f"The same test images: {task['corruption']} noise of {task['strength']:g}, and what each method leaves"
+    kind = task["corruption"].replace("_", " ")
+    title = f"The same test images, {kind} at {task['strength']:g}, and what each method makes of them"
     canvas.save_figure(panels.image_rows(rows, names, [""] * len(shown), title, ()), path)
 
 
 def _curve(path: Path, numbers: Mapping[str, Mapping[str, float]], task: Mapping[str, Any]) -> None:
     """Peak signal-to-noise ratio over the strength of the noise, a line for each method."""
     strengths = np.array(sorted({task["strength"], *task["strengths"]}))
-    figure = canvas.new_figure(4.4, "How well each method does at other strengths of the noise than trained at")
+    figure = canvas.new_figure(4.4, "How well each method does at other strengths than the net was trained at")
     axes = figure.subplots()
     shown = [name for name in NAMES if name in numbers]
-    for name, colour, marker in zip(shown, OKABE_ITO[5:] + OKABE_ITO[:5], "oX^sDvP", strict=False):
+    for name, marker in zip(shown, "oX^sDvP", strict=False):
         at = lambda value, own=numbers[name]: own.get(f"psnr_at_{value:g}", own["psnr"])
         style = {"linewidth": 2.4 if name == "net" else 1.4, "linestyle": ":" if name == "noisy" else "-"}
         values = [at(value) for value in strengths]
-        axes.plot(strengths, values, label=NAMES[name], color=colour, marker=marker, markersize=5, **style)
+        axes.plot(strengths, values, label=NAMES[name], color=COLOURS[name], marker=marker, markersize=5, **style)
     axes.axvline(task["strength"], color=canvas.GREY, linestyle="--", linewidth=1)
     axes.annotate(
         "trained here",
@@ -72,7 +82,11 @@ def _curve(path: Path, numbers: Mapping[str, Mapping[str, float]], task: Mapping
         xytext=(4, -10),
         textcoords="offset points",
     )
-    canvas.quiet(axes, x=f"strength of the {task['corruption']} noise", y="peak signal-to-noise ratio (dB)")
+    canvas.quiet(
+        axes,
+        x=f"strength of the corruption ({task['corruption'].replace('_', ' ')})",
+        y="peak signal-to-noise ratio (dB)",
+    )
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=TEXT)
     canvas.save_figure(figure, path)
 
