@@ -141,7 +141,7 @@ def test_the_classifier_learns_and_is_a_function_of_its_key():
 # The task.
 
 METHODS = {"uniform", "normal", "gaussian", "kernel", "prior", "pca gaussian", "pca mixture"}
-CONTROLS = {"training rows", "decoded test rows"}
+CONTROLS = {"training rows", "decoded test rows", "test rows"}
 
 
 def test_the_shipped_config_runs_and_its_samples_are_digits_and_no_copies(tmp_path):
