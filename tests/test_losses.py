@@ -19,7 +19,7 @@ from aejax.types import Context, Range
 TERMS = components.available("aejax.losses")
 HYPERPARAMETERS = {
     "neighbours.contrastive": {"temperature": 0.3},
-    "neighbours.same_code": {"flip": 0.1, "spread": 0.7},
+    "neighbours.same_code": {"flip": 0.1},
     "sparsity.kl_bernoulli": {"target_rate": 0.1},
     "structure.stochastic_neighbours": {"bandwidth": 0.3},
     "supervised.soft_nearest_neighbour": {"temperature": 0.5},
@@ -204,13 +204,13 @@ def contrastive(parts, mask, temperature):
     return -(forth + back) / 2
 
 
-def same_code(parts, mask, flip, spread):
+def same_code(parts, mask, flip):
     m, d = parts["z_code"].shape
     h = np.vectorize(sigmoid)(parts["z_code"])
     g = np.vectorize(sigmoid)(drawn_neighbours(parts) @ parts["kernel"] + parts["bias"])
     h, g = (flip + (1 - 2 * flip) * values for values in (h, g))  # how likely a bit is read as 1
     same = lambda i, j: math.prod(h[i, k] * g[j, k] + (1 - h[i, k]) * (1 - g[j, k]) for k in range(d))
-    of_row = lambda i: spread * math.log(math.fsum(same(i, j) for j in range(m))) - math.log(same(i, i))
+    of_row = lambda i: math.log(math.fsum(same(i, j) for j in range(m))) - math.log(same(i, i))
     return math.fsum(of_row(i) for i in range(m)) / m
 
 

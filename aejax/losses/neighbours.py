@@ -5,7 +5,7 @@ from typing import Annotated
 import jax
 import jax.numpy as jnp
 
-from aejax.bounds import Positive, Probability, Within
+from aejax.bounds import Positive, Within
 from aejax.errors import UserError, one_of
 from aejax.types import Context
 
@@ -46,23 +46,22 @@ def contrastive(ctx: Context, *, temperature: Positive = 0.15, relation: str = "
     return -0.5 * (forth + back)
 
 
-def same_code(ctx: Context, *, flip: Flip = 0.05, spread: Probability = 1.0, relation: str = "neighbours") -> jax.Array:
-    """(1/m) Σ_i [ −log P(c_i = c(g_i)) + λ log Σ_j P(c_i = c(g_j)) ]: neighbours have the same code, and few others it.
+def same_code(ctx: Context, *, flip: Flip = 0.05, relation: str = "neighbours") -> jax.Array:
+    """(1/m) Σ_i −log [ P(c_i = c(g_i)) / Σ_j P(c_i = c(g_j)) ]: a neighbour has the same code, and few others have it.
 
     Codes are drawn bit by bit with the chances h, and each bit is read wrongly with the chance ε, so that
     log P(c = c′) = Σ_k log ½(1 + (1 − 2ε)² b_k b′_k) for b = 2h − 1: a code is the same, or it is not. The least value
-    has sure bits, and groups that neighbours do not leave, of equal size, for λ < 1 less so. g_i belongs to one row
-    that is drawn, each step anew, from the neighbours of row i.
+    has sure bits, and groups of equal size that neighbours do not leave. g_i belongs to one row that is drawn, each
+    step anew, from the neighbours of row i.
 
     Args:
         ctx: `code` (m, d) in [0, 1], `encode`, `rows`, `key`, and ``relations[relation]["index"]`` (m, k), the places
             of each row's neighbours.
         flip: ε, which keeps a slope where bits are sure and wrong.
-        spread: λ, in [0, 1]; with 0 all rows would have one code.
         relation: the name of the relation that holds the neighbours.
 
     Returns:
-        A scalar, nats per row; for λ = 1 log m where all codes are the same.
+        A scalar, nats per row; log m where all codes are the same.
 
     Raises:
         UserError: the config has no such relation, it holds no places of rows, or the code is not in [0, 1].
@@ -74,7 +73,7 @@ def same_code(ctx: Context, *, flip: Flip = 0.05, spread: Probability = 1.0, rel
     bits, other = _signs(ctx, relation, "same_code")
     agree = 0.5 * (1.0 + (1.0 - 2.0 * flip) ** 2 * bits[:, None] * other[None])
     logits = jnp.log(agree).sum(-1)
-    return (spread * jax.nn.logsumexp(logits, axis=1) - jnp.diagonal(logits)).mean()
+    return -jnp.diagonal(jax.nn.log_softmax(logits, axis=1)).mean()
 
 
 def squared_error(ctx: Context, *, relation: str = "neighbours") -> jax.Array:
