@@ -69,24 +69,25 @@ def test_masks_count_the_ball():
 def test_precision_and_recall_by_brute_force():
     rng = np.random.default_rng(0)
     apart, wanted, labels = rng.random((600, 70)), rng.integers(0, 3, 600), rng.integers(0, 3, 70)
-    found = retrieval.retrieval(lambda block: apart[block], wanted, labels, retrieved=9, random=rng)
+    found = retrieval.precision(lambda places: apart[places], wanted, labels, 9, rng)
     right = [
         [labels[row] == wanted[q] for row in sorted(range(70), key=lambda r, q=q: apart[q, r])] for q in range(600)
     ]
-    assert found.precision == pytest.approx(np.mean([row[:9] for row in right]), abs=1e-12)
-    assert found.counts.tolist() == [1, 2, 4, 8, 16, 32, 64, 70]
-    np.testing.assert_allclose(found.precisions, [np.mean([row[:n] for row in right]) for n in found.counts])
-    recalls = [np.mean([sum(row[:n]) / sum(row) for row in right]) for n in found.counts]
-    np.testing.assert_allclose(found.recalls, recalls)
-    assert found.recalls[-1] == 1
+    assert found == pytest.approx(np.mean([row[:9] for row in right]), abs=1e-12)
+    some = np.arange(1, 600, 2)
+    curve = retrieval.curve(lambda places: apart[places], some, wanted, labels, rng)
+    assert curve.counts.tolist() == [1, 2, 4, 8, 16, 32, 64, 70]
+    np.testing.assert_allclose(curve.precisions, [np.mean([right[q][:n] for q in some]) for n in curve.counts])
+    recalls = [np.mean([sum(right[q][:n]) / sum(right[q]) for q in some]) for n in curve.counts]
+    np.testing.assert_allclose(curve.recalls, recalls)
+    assert curve.recalls[-1] == 1
 
 
 def test_among_ties_chance_decides_and_not_the_order_of_the_file():
     labels = np.repeat([0, 1], 500)
-    same = lambda block: np.zeros((block.stop - block.start, 1000), np.uint8)
+    same = lambda places: np.zeros((len(places), 1000), np.uint8)
     random = np.random.default_rng(0)
-    found = retrieval.retrieval(same, np.zeros(200, int), labels, retrieved=100, random=random)
-    assert found.precision == pytest.approx(0.5, abs=0.02)
+    assert retrieval.precision(same, np.zeros(200, int), labels, 100, random) == pytest.approx(0.5, abs=0.02)
     close = np.float32([[0.3, np.nextafter(np.float32(0.3), np.float32(1)), 0.1]])
     for _ in range(20):
         assert np.argsort(retrieval.shuffled_ties(close, random)).tolist() == [[2, 0, 1]]
@@ -95,7 +96,7 @@ def test_among_ties_chance_decides_and_not_the_order_of_the_file():
 def test_means_by_distance_by_brute_force():
     rng = np.random.default_rng(0)
     steps, values = rng.integers(0, 5, (300, 40)), rng.random((300, 40))
-    means, pairs = retrieval.by_distance(lambda block: steps[block], lambda block: values[block], 300, 6)
+    means, pairs = retrieval.by_distance(lambda places: steps[places], lambda places: values[places], np.arange(300), 6)
     np.testing.assert_array_equal(pairs, [(steps == d).sum() for d in range(7)])
     np.testing.assert_allclose(means[:5], [values[steps == d].mean() for d in range(5)])
     assert np.isnan(means[5:]).all()

@@ -29,6 +29,11 @@ HYPERPARAMETERS = {
     "reconstruction.huber": {"delta": 0.3},
     "reconstruction.correntropy": {"width": 0.4},
 }
+DRAWING = (
+    *("structure.contractive_estimate", "clustering.neighbours"),
+    *("neighbours.contrastive", "neighbours.same_code", "neighbours.squared_error"),
+)
+"""Draw by their place in the sum."""
 HELD = ("clustering.centres", "clustering.joint")
 """Hold something still that depends on the parameters: tests/test_clustering.py has their gradients."""
 
@@ -226,7 +231,8 @@ def same_code(parts, mask, flip):
     g = np.vectorize(sigmoid)(drawn_neighbours(parts) @ parts["kernel"] + parts["bias"])
     h, g = (flip + (1 - 2 * flip) * values for values in (h, g))  # how likely a bit is read as 1
     same = lambda i, j: math.prod(h[i, k] * g[j, k] + (1 - h[i, k]) * (1 - g[j, k]) for k in range(d))
-    return -math.fsum(math.log(same(i, i) / math.fsum(same(i, j) for j in range(m))) for i in range(m)) / m
+    of_row = lambda i: math.log(math.fsum(same(i, j) for j in range(m))) - math.log(same(i, i))
+    return math.fsum(of_row(i) for i in range(m)) / m
 
 
 def neighbour_error(parts, mask):
@@ -319,18 +325,18 @@ ORACLES = {
     "binary.balanced": balanced,
     "binary.quantized": quantized,
     "binary.uncorrelated": uncorrelated,
-    "neighbours.contrastive": contrastive,
-    "neighbours.same_code": same_code,
-    "neighbours.squared_error": neighbour_error,
-    "reconstruction.multinomial": multinomial,
     "clustering.centres": over_sets(centres),
     "clustering.joint": over_sets(joint),
     "clustering.neighbours": neighbours,
     "imputation.likelihood": likelihood,
+    "neighbours.contrastive": contrastive,
+    "neighbours.same_code": same_code,
+    "neighbours.squared_error": neighbour_error,
     "reconstruction.correntropy": correntropy,
     "latent.kl_standard_normal": kl_standard_normal,
     "reconstruction.cross_entropy": cross_entropy,
     "reconstruction.huber": huber,
+    "reconstruction.multinomial": multinomial,
     "reconstruction.squared_error": squared_error,
     "sparsity.kl_bernoulli": kl_bernoulli,
     "sparsity.l1": l1,
@@ -430,9 +436,7 @@ def test_two_terms_never_draw_the_same():
 def test_a_sum_of_terms_is_weighted_and_scheduled():
     ctx, parts = context(arrays()), arrays()
     mask = np.ones(parts["x"].shape, bool)
-    by_place = ("structure.contractive_estimate", "neighbours.contrastive", "neighbours.squared_error")
-    by_place += ("clustering.neighbours",)
-    sure = [name for name in ORACLES if name not in by_place]  # those draw by their place in the sum
+    sure = [name for name in ORACLES if name not in DRAWING]
     total = compose({name: TERMS[name] for name in sure}, {"sparsity.l1": schedules.linear})
     hparams = {name: {"weight": 0.5 + index, **arguments(name)} for index, name in enumerate(sure)}
     hparams["sparsity.l1"]["schedule"] = {"initial": 0.2, "until": 0.5}

@@ -50,9 +50,9 @@ def same_code(ctx: Context, *, flip: Flip = 0.05, relation: str = "neighbours") 
     """(1/m) Σ_i −log [ P(c_i = c(g_i)) / Σ_j P(c_i = c(g_j)) ]: a neighbour has the same code, and few others have it.
 
     Codes are drawn bit by bit with the chances h, and each bit is read wrongly with the chance ε, so that
-    log P(c = c′) = Σ_k log ½(1 + (1 − 2ε)² b_k b′_k) for b = 2h − 1: a code is the same, or it is not, and all others
-    are as far. The least value has sure bits, and groups of equal size that neighbours do not leave. g_i belongs to one
-    row that is drawn, each step anew, from the neighbours of row i.
+    log P(c = c′) = Σ_k log ½(1 + (1 − 2ε)² b_k b′_k) for b = 2h − 1: a code is the same, or it is not. The least value
+    has sure bits, and groups of equal size that neighbours do not leave. g_i belongs to one row that is drawn, each
+    step anew, from the neighbours of row i.
 
     Args:
         ctx: `code` (m, d) in [0, 1], `encode`, `rows`, `key`, and ``relations[relation]["index"]`` (m, k), the places

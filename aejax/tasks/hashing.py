@@ -1,6 +1,6 @@
 """Codes of bits as addresses: how well the nearest retrieve rows of the same class, beside codes without a net."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import jax
@@ -10,12 +10,13 @@ from aejax.bounds import Count, Within
 from aejax.errors import UserError
 from aejax.evaluate import encoded, host_rows, on_device
 from aejax.metrics import hamming
-from aejax.metrics.retrieval import CURVE_QUERIES, Retrieval, by_distance, retrieval, rising, shuffled_ties
+from aejax.metrics.retrieval import Distances, by_distance, curve, precision, rising, shuffled_ties
 from aejax.relations.nearest import similarities, unit
 from aejax.tasks.binarisation import hyperplanes, itq
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
 Radius = Annotated[int, Within(0, hamming.MOST_ADDRESS_BITS)]
+CURVE_QUERIES = 1000
 SHOWN_QUERIES, SHOWN_ROWS = 6, 8
 
 
@@ -78,8 +79,8 @@ def evaluate(
         rows have; and, where a table of addresses is made, ``ball_rows``, the mean number of rows in a ball, and
         ``ball_precision``, the share of the query's class among them. ``metrics["validation"]["precision"]``.
         ``baselines``: the precision by ``cosine`` of the rows as they are, and by as many bits of ``hyperplanes``,
-        ``pca signs`` and ``itq``, the last two where there are as many components. ``arrays`` holds ``curves``, by
-        method counts, precisions and recalls, ``cosine_distances`` and ``pairs`` by Hamming distance, and the rows
+        ``pca signs`` and ``itq``, the last two where there are as many components. ``arrays`` holds, over a
+        thousand queries, ``curves`` by method and ``cosine_distances`` and ``pairs`` by Hamming distance, and the rows
         ``queries`` (q,) and ``found`` (q, 8) for a few of them.
     """
     del retrain
@@ -94,22 +95,23 @@ def evaluate(
     train, test = host_rows(dataset.train, dataset), host_rows(dataset.test, dataset)
     directions = unit(train), unit(test)
     ways = {"autoencoder": (bits["train"], bits["test"]), **without_a_net(train, test, directions, model, random)}
-    judge = lambda apart, wanted: retrieval(apart, wanted, dataset.train.labels, retrieved=retrieved, random=random)
-    near = {"cosine": lambda block: 1.0 - similarities(directions[1][block], directions[0])}
+    near = {"cosine": lambda places: 1.0 - similarities(directions[1][places], directions[0])}
     near |= {name: compared(*pair) for name, pair in ways.items()}
-    results = {name: judge(apart, dataset.test.labels) for name, apart in near.items()}
-    queries = min(CURVE_QUERIES, len(dataset.test.x))
-    means, pairs = by_distance(near["autoencoder"], near["cosine"], queries, model.code_size)
-    found = {"test": {"precision": results["autoencoder"].precision, "rising": rising(means, pairs)}}
+    classes = dataset.test.labels, dataset.train.labels
+    precisions = {name: precision(apart, *classes, retrieved, random) for name, apart in near.items()}
+    some = np.sort(random.permutation(len(dataset.test.x))[:CURVE_QUERIES])
+    means, pairs = by_distance(near["autoencoder"], near["cosine"], some, model.code_size)
+    found = {"test": {"precision": precisions.pop("autoencoder"), "rising": rising(means, pairs)}}
     found["test"] |= {"codes": len(np.unique(hamming.pack(bits["train"]), axis=0))}
     if model.code_size <= hamming.MOST_ADDRESS_BITS:
         found["test"] |= looked_up(bits, dataset, min(radius, model.code_size))
     if "validation" in bits:
+        asking = dataset.validation.labels, dataset.train.labels
         apart = compared(bits["train"], bits["validation"])
-        found["validation"] = {"precision": judge(apart, dataset.validation.labels).precision}
-    baselines = {name: {"precision": result.precision} for name, result in results.items() if name != "autoencoder"}
-    arrays = {"curves": {name: curve(result) for name, result in results.items()}}
-    arrays |= {"cosine_distances": means, "pairs": pairs, "bits": bits["test"]}
+        found["validation"] = {"precision": precision(apart, *asking, retrieved, random)}
+    baselines = {name: {"precision": value} for name, value in precisions.items()}
+    arrays = {"curves": {name: curve(apart, some, *classes, random) for name, apart in near.items()}}
+    arrays |= {"cosine_distances": means, "pairs": pairs}
     return Evaluation(found, baselines, arrays | examples(near["autoencoder"], dataset, random))
 
 
@@ -117,10 +119,10 @@ def _lengths(rows: Any) -> np.ndarray:
     return np.asarray(abs(rows).sum(1)).reshape(-1)
 
 
-def compared(train: np.ndarray, queries: np.ndarray) -> Callable[[slice], np.ndarray]:
-    """``some queries -> (k, m)``: the Hamming distances of their bits to those of the training rows."""
+def compared(train: np.ndarray, queries: np.ndarray) -> Distances:
+    """``places of queries -> (k, m)``: the Hamming distances of their bits to those of the training rows."""
     packed, asked = hamming.pack(train), hamming.pack(queries)
-    return lambda block: hamming.distances(asked[block], packed)
+    return lambda places: hamming.distances(asked[places], packed)
 
 
 def without_a_net(
@@ -149,17 +151,10 @@ def looked_up(bits: Mapping[str, np.ndarray], dataset: Dataset, radius: int) -> 
     return {"ball_rows": float(np.mean(sizes)), "ball_precision": float(sum(right) / max(sum(sizes), 1))}
 
 
-def curve(result: Retrieval) -> Mapping[str, np.ndarray]:
-    """What the curve of precision and recall is drawn from."""
-    return {"counts": result.counts, "precisions": result.precisions, "recalls": result.recalls}
-
-
-def examples(
-    apart: Callable[[slice], np.ndarray], dataset: Dataset, random: np.random.Generator
-) -> Mapping[str, np.ndarray]:
+def examples(apart: Distances, dataset: Dataset, random: np.random.Generator) -> Mapping[str, np.ndarray]:
     """One query of each of a few classes, drawn at random, and the training rows with the nearest codes."""
     classes = np.unique(dataset.test.labels)
     classes = classes[np.linspace(0, len(classes) - 1, min(SHOWN_QUERIES, len(classes))).astype(int)]
     queries = np.array([random.choice(np.flatnonzero(dataset.test.labels == label)) for label in classes])
-    distances = np.concatenate([shuffled_ties(apart(slice(row, row + 1)), random) for row in queries])
-    return {"queries": queries, "found": np.argsort(distances, axis=1)[:, :SHOWN_ROWS]}
+    order = np.argsort(shuffled_ties(apart(queries), random), axis=1)
+    return {"queries": queries, "found": order[:, :SHOWN_ROWS]}

@@ -11,22 +11,17 @@ def get_config():
     config.data.name = "digits"
     config.model = {
         "name": "binary.noisy",
-        "widths": (500, 500),
+        "widths": (256, 128),
         "code": 4,
         "noise": 0.6,
         "activation": "relu",
         "output": "linear",
         "decoder_widths": (),
     }
-    config.relations = {"neighbours": {"name": "nearest.cosine", "neighbours": 10}}
+    config.relations = {"walks": {"name": "graph.walks", "neighbours": 5, "steps": 8}}
     config.terms = {
-        "reconstruction": {"name": "reconstruction.squared_error", "weight": 0.1},
-        "neighbours": {
-            "name": "neighbours.contrastive",
-            "weight": 1.0,
-            "temperature": 0.2,
-            "relation": "neighbours",
-        },
+        "reconstruction": {"name": "reconstruction.squared_error", "weight": 0.01},
+        "neighbours": {"name": "neighbours.same_code", "weight": 1.0, "flip": 0.05, "relation": "walks"},
         "binary": {"name": "binary.quantized", "weight": 1.0, "layer": "code"},
         "balanced": {"name": "binary.balanced", "weight": 1.0, "layer": "code"},
     }
@@ -41,4 +36,6 @@ def get_config():
 
 def variants():
     documents = {"data.name": "newsgroups", "data.weighting": "tfidf", "data.scaling": "standard"}
-    return {"newsgroups": documents, "fashion_mnist": {"data.name": "fashion_mnist"}}
+    documents |= {"terms.reconstruction.weight": 1e-3, "relations.walks.steps": 2, "model.code": 5}
+    clothes = {"data.name": "fashion_mnist", "relations.walks.components": 32}
+    return {"newsgroups": documents, "fashion_mnist": clothes}

@@ -20,7 +20,7 @@ def get_config():
     }
     config.relations = {"neighbours": {"name": "nearest.cosine", "neighbours": 10}}
     config.terms = {
-        "reconstruction": {"name": "reconstruction.squared_error", "weight": 0.1},
+        "reconstruction": {"name": "reconstruction.squared_error", "weight": 0.01},
         "neighbours": {
             "name": "neighbours.contrastive",
             "weight": 1.0,
@@ -43,6 +43,7 @@ def get_config():
 
 def variants():
     documents = {"data.name": "newsgroups", "data.weighting": "tfidf", "data.scaling": "standard"}
+    documents |= {"terms.reconstruction.weight": 1e-3}
     sizes = {f"newsgroups{bits}": documents | {"model.code": bits} for bits in (16, 20, 64, 128)}
     sizes["newsgroups20"] |= {"task.radius": 4}
     return {"newsgroups": documents, **sizes, "fashion_mnist": {"data.name": "fashion_mnist"}}

@@ -20,7 +20,7 @@ NAMES = {
     "cosine": "cosine of the rows themselves",
 }
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
-LEAST_PAIRS = 100
+LEAST_PAIRS, SHOWN_DOCUMENTS = 100, 3
 
 
 def draw(
@@ -34,14 +34,14 @@ def draw(
 
 
 def _curves(path: Path, dataset: Dataset, model: Model, found: Evaluation) -> None:
-    title = f"{dataset.name}: what {model.code_size} bits retrieve, test rows asking for training rows of their class"
+    title = f"{dataset.name}: training rows of a test row's class, retrieved by {model.code_size} bits"
     figure = canvas.new_figure(4.6, title)
     axes = figure.subplots()
     curves = found.arrays["curves"]
     for (name, label), colour, style in zip(NAMES.items(), OKABE_ITO, STYLES, strict=False):
         if name in curves:
             wide = 2.6 if name == "autoencoder" else 1.6
-            axes.plot(curves[name]["recalls"], curves[name]["precisions"], ls=style, color=colour, lw=wide, label=label)
+            axes.plot(curves[name].recalls, curves[name].precisions, ls=style, color=colour, lw=wide, label=label)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_ylim(0, 1)
@@ -72,15 +72,18 @@ def _found(path: Path, dataset: Dataset, found: Evaluation) -> None:
         frames = np.column_stack([np.ones(len(queries), bool), right])
         pictured(path, rows, [dataset.label_names[i] for i in dataset.test.labels[queries]], title, frames)
         return
-    figure = canvas.new_figure(0.62 * len(queries) * 3 + 0.7, title)
+    figure = canvas.new_figure(1.1 * len(queries) + 0.7, title)
     axes = figure.subplots()
     axes.axis("off")
-    lines = len(queries) * 4
+    lines = len(queries) * (SHOWN_DOCUMENTS + 1.6)
     for place, query in enumerate(queries):
         texts = [("query", dataset.test, query, True)]
-        texts += [("", dataset.train, row, ok) for row, ok in zip(nearest[place, :2], right[place], strict=False)]
+        texts += [
+            ("", dataset.train, row, ok)
+            for row, ok in zip(nearest[place, :SHOWN_DOCUMENTS], right[place], strict=False)
+        ]
         for line, (lead, split, row, ok) in enumerate(texts):
-            y = 1 - (4 * place + line + 0.5) / lines
+            y = 1 - ((SHOWN_DOCUMENTS + 1.6) * place + line + 0.5) / lines
             colour = "black" if lead else OKABE_ITO[0] if ok else OKABE_ITO[5]
             label = canvas.short(dataset.label_names[split.labels[row]], 26) + ("" if ok else "  (another class)")
             axes.text(0.0, y, label, size=SMALL, color=colour, weight="bold" if lead else "normal", va="center")
