@@ -194,9 +194,7 @@ def test_terms_name_what_they_lack():
     ctx = around(np.ones((3, 2)), np.ones((2, 2)))
     with pytest.raises(UserError, match=r"^neighbours: relation: unknown 'walks'"):
         terms.neighbours(ctx)
-    with pytest.raises(
-        UserError, match=r"^neighbours: relation 'walks' holds no rows; allowed: graph.nearest or graph"
-    ):
+    with pytest.raises(UserError, match=r"^neighbours: relation 'walks' holds no rows; allowed: nearest.cosine, graph"):
         terms.neighbours(ctx._replace(relations={"walks": {"distance": jnp.ones((3, 3))}}))
     for term in (terms.joint, terms.centres):
         with pytest.raises(UserError, match=r": the model has no centres; allowed: model\.name=clustered\.dense$"):

@@ -6,6 +6,7 @@ from typing import Any
 
 from aejax.data import corrupt, outliers, synthetic
 from aejax.data.catalogue import ENTRIES, FORMS, Row, table
+from aejax.data.families import FAMILIES
 from aejax.data.files import ENDINGS, load_file, read_rows
 from aejax.data.holes import hide
 from aejax.data.scaling import SCALINGS, fit, scale, unscale
@@ -29,7 +30,7 @@ __all__ = [
 _TAKES = {
     "file": ("label_column", "categories"),
     "tfds": ("data_dir",),
-    "published": ("data_dir",),
+    "images": ("data_dir",),
     "text": ("weighting",),
     "table": (),
     "bundled": (),
@@ -148,28 +149,10 @@ def prepare(name: str, source_dir: str | None = None, data_dir: str | None = Non
         UserError: there is nothing to prepare, or files are missing or damaged.
     """
     way = _way(name)
-    if way == "published":
-        from aejax.data.builders.prepare import prepare_published
-
-        return prepare_published(name, source_dir, data_dir)
-    if way == "text":
-        from aejax.data.builders.newsgroups import prepare_newsgroups
-
-        if data_dir is not None:
+    if way in FAMILIES:
+        if data_dir is not None and way != "images":
             raise UserError(f"{name}: is kept in the cache, not in a folder of records; leave --data-dir away")
-        return prepare_newsgroups(source_dir)
-    if way == "table":
-        from aejax.data.builders.prepare_tables import prepare_table
-
-        if data_dir is not None:
-            raise UserError(f"{name}: is kept in the cache, not in a folder of records; leave --data-dir away")
-        return prepare_table(name, source_dir)
-    if way == "faces":
-        from aejax.data.builders.faces import prepare_faces
-
-        if data_dir is not None:
-            raise UserError("faces: are kept in the cache; leave --data-dir away")
-        return prepare_faces(source_dir)
+        return FAMILIES[way].prepare(name, source_dir, data_dir)
     if way == "tfds" and source_dir is None:
         from aejax.data import records
 
@@ -178,7 +161,7 @@ def prepare(name: str, source_dir: str | None = None, data_dir: str | None = Non
         return Path(records.find(spec, data_dir).data_path)
     if way == "tfds":
         raise UserError(f"{name}: is prepared by tensorflow-datasets, not from a folder; leave --from away")
-    published = ", ".join(n for n, e in ENTRIES.items() if e.way in ("published", "table", "faces", "text"))
+    published = ", ".join(n for n, e in ENTRIES.items() if e.way in FAMILIES)
     raise UserError(f"{name}: nothing to prepare, it can be loaded as it is; prepared can be {published}")
 
 
@@ -216,22 +199,8 @@ def _raw(name: str, options: dict[str, Any]) -> Raw:
 
         loaders = (bundled.digits, bundled.satimage, natural_patches, photographs)
         return {loader.__name__: loader for loader in loaders}[name]()
-    if way == "faces":
-        from aejax.data.builders.faces import load_faces
-
-        return load_faces()
-    if way == "text":
-        from aejax.data.builders.newsgroups import load_newsgroups
-
-        return load_newsgroups(options["weighting"] or "log")
     if way == "tfds":
         from aejax.data import records
 
         return records.load_prepared(rest, options["data_dir"])
-    if way == "table":
-        from aejax.data.builders.prepare_tables import load_table
-
-        return load_table(name)
-    from aejax.data.builders.prepare import load_published
-
-    return load_published(name, options["data_dir"])
+    return FAMILIES[way].load(name, options)

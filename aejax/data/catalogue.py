@@ -3,15 +3,12 @@
 from typing import NamedTuple
 
 from aejax.data import cache
-from aejax.data.builders.faces import KEY as FACES
 from aejax.data.builders.faces import SHAPE as FACES_SHAPE
-from aejax.data.builders.newsgroups import KEY as NEWSGROUPS
 from aejax.data.builders.newsgroups import LICENCE as POSTS_LICENCE
 from aejax.data.builders.newsgroups import WORDS
-from aejax.data.builders.prepare import key_of
-from aejax.data.builders.prepare_tables import table_key
 from aejax.data.builders.published import PUBLISHED, ROWS
 from aejax.data.builders.tables import LICENCE, TABLES
+from aejax.data.families import FAMILIES
 
 
 class Entry(NamedTuple):
@@ -21,8 +18,7 @@ class Entry(NamedTuple):
         rows: how many, in all splits together.
         shape: of one row.
         licence: of the data.
-        way: how it is had: ``"bundled"``, ``"synthetic"``, ``"published"`` (images), or, published too, ``"table"``,
-            ``"faces"`` or ``"text"``.
+        way: how it is had: ``"bundled"``, ``"synthetic"``, or a family of published ones, of `FAMILIES`.
         title: what it is, in a few words.
     """
 
@@ -51,7 +47,7 @@ ENTRIES = {
     "photographs": Entry(
         6500, (32, 32, 1), "public domain, CC BY 2.0", "bundled", "grey patches of eight photographs, two to test on"
     ),
-    **{name: Entry(sum(ROWS.values()), (28, 28, 1), p.licence, "published", p.title) for name, p in PUBLISHED.items()},
+    **{name: Entry(sum(ROWS.values()), (28, 28, 1), p.licence, "images", p.title) for name, p in PUBLISHED.items()},
     "newsgroups": Entry(18_846, (WORDS,), POSTS_LICENCE, "text", "posts to 20 newsgroups, as counts of words"),
     **{name: Entry(t.rows, (len(t.features),), LICENCE, "table", t.title) for name, t in TABLES.items()},
     "faces": Entry(FACES_SHAPE[0], (*FACES_SHAPE[1:], 1), "research use", "faces", "the Olivetti faces of 40 people"),
@@ -81,8 +77,6 @@ def table() -> list[Row]:
 
 
 def _status(name: str, entry: Entry) -> str:
-    keys = {"table": table_key, "text": lambda _: NEWSGROUPS, "faces": lambda _: FACES}
-    keys["published"] = lambda name: key_of(name, None)
-    if entry.way not in keys:
+    if entry.way not in FAMILIES:
         return entry.way
-    return "cached" if cache.exists(keys[entry.way](name)) else "needs download"
+    return "cached" if cache.exists(FAMILIES[entry.way].key(name)) else "needs download"
