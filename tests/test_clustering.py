@@ -203,7 +203,7 @@ def test_terms_name_what_they_lack():
 
 def test_rows_are_looked_up_in_the_whole_split_in_training_and_in_validation():
     """A term that encodes the row itself again, by its place: nothing but its own code comes back."""
-    shrunk = ["data.test=0.2", "data.validation=0.9", "train.batch_size=32", "terms.neighbours.weight=1.0"]
+    shrunk = ["data.test=0.2", "data.validation=0.9", "train.batch_size=32", "model.widths=(4,)", "model.sets=1"]
     resolved = config.load("lecture/clustering", shrunk)
     dataset = load_data(resolved["data"])
     parts = build(resolved, dataset)
