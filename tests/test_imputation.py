@@ -257,7 +257,7 @@ def test_few_rows_without_labels_are_served():
     dataset = data()
     imputation.check(dataset, neighbours=30)
     model = masked.residual((3,), width=8, blocks=1, code=4)
-    found = imputation.evaluate(jax.random.key(0), model, model.init(jax.random.key(1)), dataset)
+    found = imputation.evaluate(jax.random.key(0), model, jax.jit(model.init)(jax.random.key(1)), dataset)
     assert set(found.metrics) == {"validation", "test"}
     assert "class_accuracy" not in found.metrics["test"]
     assert all(np.isfinite(value) for value in found.metrics["test"].values())

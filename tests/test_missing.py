@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from running import assert_refused, call
+from running import assert_refused, call, quick_programs
 
 from aejax import components, data, train
 from aejax.data import corrupt, missing
@@ -13,6 +13,13 @@ from aejax.evaluate import on_device
 from aejax.models import dense, masked
 from aejax.models.links import link, mixed, whole
 from aejax.types import Column
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick(tmp_path_factory):
+    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
+        yield
+
 
 key = lambda: jax.random.key(5)  # a new one for each use: no key is used twice
 X = np.random.default_rng(0).normal(size=(4000, 8)).astype(np.float32)
@@ -244,7 +251,8 @@ def test_a_net_that_takes_missing_values_is_shown_them_and_others_the_mean():
     rows = on_device(dataset.validation, dataset)
     arguments = (rows, None, key(), jax.random.key(1), jax.random.key(2), {"corruption": {}}, dataset.range)
     for model, gone in ((masked.residual((8,), width=8, blocks=1, code=4), True), (dense.vanilla((8,)), False)):
-        ctx = train.context(model, corrupt.none, model.init(jax.random.key(3)), *arguments)
+        params = jax.jit(model.init)(jax.random.key(3))
+        ctx = train.context(model, corrupt.none, params, *arguments)
         np.testing.assert_array_equal(np.isnan(ctx.x_in), ~np.asarray(rows.mask) & gone)
         assert np.isfinite(ctx.x).all()
         assert np.isfinite(ctx.x_hat).all()
@@ -260,7 +268,7 @@ def test_links_are_numbers_probabilities_and_probabilities_that_sum_to_one():
     np.testing.assert_allclose(found[:, 1], 1 / (1 + np.exp(-z[:, 1])), rtol=1e-5)
     np.testing.assert_allclose(found[:, 2:5], np.exp(z[:, 2:5]) / np.exp(z[:, 2:5]).sum(1, keepdims=True), rtol=1e-5)
     model = masked.residual((6,), width=8, blocks=1, code=4)
-    both, params = mixed(model, COLUMNS), model.init(key())
+    both, params = mixed(model, COLUMNS), jax.jit(model.init)(key())
     ctx = both.apply(params, jnp.asarray(z), jnp.asarray(z), jax.random.key(0))
     np.testing.assert_allclose(ctx.x_hat, both.decode(params, both.encode(params, jnp.asarray(z))), rtol=1e-5)
     np.testing.assert_allclose(ctx.x_hat, link(COLUMNS, ctx.extra["natural"]), rtol=1e-6)
@@ -282,7 +290,7 @@ def test_a_category_is_hidden_whole_or_not_at_all():
 
 def test_the_masked_net_says_nothing_of_what_stands_below_a_hole():
     model = masked.residual((6,), width=16, blocks=2, code=4)
-    params = model.init(key())
+    params = jax.jit(model.init)(key())
     x = np.random.default_rng(2).normal(size=(3, 6)).astype(np.float32)
     x[:, 1] = np.nan
     reconstruct = jax.jit(lambda p, x: model.decode(p, model.encode(p, x)))

@@ -190,6 +190,7 @@ def holes(
     least: Fraction = 0.05,
     most: Fraction = 0.5,
     borrowed: Probability = 0.5,
+    noise: NonNegative = 0.0,
 ) -> jax.Array:
     """Values hidden, NaN, for a net that takes missing values: masked reconstruction.
 
@@ -203,6 +204,7 @@ def holes(
         least: the smallest probability that a value is hidden.
         most: the largest.
         borrowed: share of the rows that get the holes of another row.
+        noise: standard deviation of Gaussian noise on what is left, in the units of the scaled values.
 
     Returns:
         x_in, of the shape and type of x.
@@ -210,10 +212,11 @@ def holes(
     References:
         Devlin et al. 2019, BERT, section 3.1 (reconstruction of what is hidden, from the rest).
     """
-    which, share, draw, other = jax.random.split(key, 4)
+    which, share, draw, other, shake = jax.random.split(key, 5)
     each = (len(x), *(1,) * (x.ndim - 1))
     rate = least + (most - least) * jax.random.uniform(share, each, x.dtype)
     drawn = jax.random.uniform(draw, x.shape, x.dtype) < rate
     missing = jnp.isnan(x)
     lent = jnp.roll(missing, jax.random.randint(other, (), 1, max(len(x), 2)), axis=0)
-    return jnp.where(jnp.where(jax.random.bernoulli(which, borrowed, each), lent, drawn), jnp.nan, x)
+    hidden = jnp.where(jax.random.bernoulli(which, borrowed, each), lent, drawn)
+    return jnp.where(hidden, jnp.nan, gaussian(shake, x, scale=noise))

@@ -7,7 +7,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from aejax.bounds import Count, Positive
+from aejax.bounds import Count, Fraction, Positive
+from aejax.data.corrupt import dropout as drop
 from aejax.models.activations import ACTIVATIONS, Activation, named
 from aejax.types import Context, Model, Params, Range
 
@@ -30,23 +31,26 @@ class Waves(nn.Module):
 
 
 class Residual(nn.Module):
-    """h₀ = W x + b, then h + W₂ f(W₁ f(h) + b₁) + b₂ a few times, and a last linear layer."""
+    """h₀ = W x + b, then h + W₂ f(W₁ f(h) + b₁) + b₂ a few times, and a last linear layer; f(W₁ …) may drop out."""
 
     width: int
     blocks: int
     units: int
     activation: Activation
+    dropout: float
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> tuple[list[jax.Array], jax.Array]:
-        """(m, inputs) -> what each block put out, (m, width), and (m, units)."""
+    def __call__(self, x: jax.Array, key: jax.Array | None = None) -> tuple[list[jax.Array], jax.Array]:
+        """(m, inputs) -> what each block put out, (m, width), and (m, units); without a key nothing drops out."""
         f, plain = self.activation.function, nn.initializers.lecun_normal()
         layer = lambda units, init, name: nn.Dense(units, kernel_init=init, name=name)
         h = layer(self.width, plain, "first")(x)
         outputs = []
         for index in range(self.blocks):
-            inner = layer(self.width, self.activation.kernel_init, f"inner{index}")(f(h))
-            h = h + layer(self.width, QUIET, f"outer{index}")(f(inner))
+            inner = f(layer(self.width, self.activation.kernel_init, f"inner{index}")(f(h)))
+            if key is not None and self.dropout:
+                inner = drop(jax.random.fold_in(key, index), inner, probability=self.dropout)
+            h = h + layer(self.width, QUIET, f"outer{index}")(inner)
             outputs.append(h)
         return outputs, layer(self.units, plain, "last")(f(h))
 
@@ -58,8 +62,9 @@ def residual(
     blocks: Count = 2,
     code: Count = 128,
     activation: str = "silu",
-    frequencies: Count = 8,
-    frequency_scale: Positive = 0.3,
+    frequencies: Count = 4,
+    frequency_scale: Positive = 0.1,
+    dropout: Fraction = 0.0,
 ) -> Model:
     """Residual blocks down to a linear code and up again, on rows in which NaN stands where a value is missing.
 
@@ -74,6 +79,7 @@ def residual(
         code: d, units of the code.
         activation: f, of the blocks.
         frequencies: sines, and cosines, of each value.
+        dropout: probability that a unit inside a block is left out in training.
         frequency_scale: standard deviation of the frequencies before training, per unit of the scaled data.
 
     Returns:
@@ -88,7 +94,8 @@ def residual(
     """
     features, kind = prod(feature_shape), named(activation, what="model.activation", allowed=tuple(ACTIVATIONS))
     waves = Waves(frequencies, frequency_scale)
-    encoder, decoder = Residual(width, blocks, code, kind), Residual(width, blocks, features, kind)
+    encoder = Residual(width, blocks, code, kind, dropout)
+    decoder = Residual(width, blocks, features, kind, dropout)
 
     def init(key: jax.Array) -> Params:
         keys = jax.random.split(key, 3)
@@ -98,18 +105,18 @@ def residual(
         params["encoder"] = encoder.init(keys[1], wide)["params"]
         return params | {"decoder": decoder.init(keys[2], jnp.zeros((1, code)))["params"]}
 
-    def down(params: Params, x: jax.Array) -> tuple[list[jax.Array], jax.Array]:
+    def down(params: Params, x: jax.Array, key: jax.Array | None = None) -> tuple[list[jax.Array], jax.Array]:
         seen = ~jnp.isnan(x)
         spread = waves.apply({"params": params["waves"]}, jnp.where(seen, x, 0.0), seen)
-        return encoder.apply({"params": params["encoder"]}, spread)
+        return encoder.apply({"params": params["encoder"]}, spread, key)
 
-    def up(params: Params, code: jax.Array) -> tuple[list[jax.Array], jax.Array]:
-        return decoder.apply({"params": params["decoder"]}, code)
+    def up(params: Params, code: jax.Array, key: jax.Array | None = None) -> tuple[list[jax.Array], jax.Array]:
+        return decoder.apply({"params": params["decoder"]}, code, key)
 
     def apply(params: Params, x: jax.Array, x_in: jax.Array, key: jax.Array) -> Context:
-        del key  # deterministic
-        below, code = down(params, x_in)
-        above, x_hat = up(params, code)
+        first, second = jax.random.split(key)
+        below, code = down(params, x_in, first)
+        above, x_hat = up(params, code, second)
         hidden = {
             f"{part}{i}": h for part, found in (("encoder", below), ("decoder", above)) for i, h in enumerate(found)
         }

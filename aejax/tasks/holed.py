@@ -24,10 +24,15 @@ class Holes(NamedTuple):
 
 
 def value_range(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """The least value of each feature over all rows, hidden truth included, and the way from it to the greatest."""
+    """The least value of each feature over all rows, hidden truth included, and the way from it to the greatest.
+
+    Pixels of images share one range.
+    """
     parts = (dataset.train, dataset.validation, dataset.test)
     rows = np.concatenate([known(part) for part in parts])
     low, high = np.nanmin(rows, 0), np.nanmax(rows, 0)
+    if dataset.kind == "image":
+        low, high = np.full_like(low, low.min()), np.full_like(high, high.max())
     return low, np.where(high > low, high - low, 1.0)
 
 

@@ -64,7 +64,8 @@ def evaluate(
 ) -> Evaluation:
     """Error of the hidden values of the test rows, coverage of intervals, and what a classifier makes of filled rows.
 
-    Values are measured in units of their column's range over all rows, the hidden truth included. Intervals and draws
+    Values are measured in units of their column's range over all rows, the hidden truth included (of images, in units
+    of the range of all pixels). Intervals and draws
     are of `aejax.tasks.multiple`, from the validation rows.
 
     Args:

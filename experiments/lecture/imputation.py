@@ -1,4 +1,4 @@
-"""Imputation: fill in a fifth of the values of satimage, hidden at random, beside means, neighbours, equations, forests.
+"""Imputation: a fifth of satimage's values is missing; a net fills it in, beside neighbours, equations, forests.
 
 DOC
 """

@@ -37,7 +37,7 @@ def _errors(path: Path, dataset: Dataset, found: Evaluation) -> None:
     kinds = {"rmse": "root mean squared error, range of a column = 1", "accuracy": "share of categories that are right"}
     kinds = {key: label for key, label in kinds.items() if key in numbers["autoencoder"]}
     share = found.arrays["hidden"].mean()
-    title = f"What fills the holes of {dataset.name}: {share:.0%} of the test values, hidden"
+    title = f"What fills the holes of {dataset.name}: {share:.0%} of the test values are hidden"
     figure = canvas.new_figure(0.42 * len(shown) + 2.0, title)
     panels = figure.subplots(1, len(kinds) + 1, squeeze=False)[0]
     for axes, (key, label) in zip(panels, kinds.items(), strict=False):
@@ -45,7 +45,7 @@ def _errors(path: Path, dataset: Dataset, found: Evaluation) -> None:
         colours = [OKABE_ITO[0] if name == "autoencoder" else "#b0b0b0" for name in shown]
         axes.barh(range(len(shown)), values, color=colours)
         for row, value in enumerate(values):
-            axes.text(value, row, f" {value:.3g}", va="center", size=SMALL)
+            axes.text(value, row, f" {value:.4f}", va="center", size=SMALL)
         canvas.quiet(axes, x=label, y="")
         axes.set_yticks(range(len(shown)), [NAMES[name] for name in shown] if axes is panels[0] else [], size=TEXT)
         axes.invert_yaxis()
