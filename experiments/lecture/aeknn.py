@@ -43,10 +43,10 @@ PCA's.
 
 Chosen by the mean difference to all features over five other tables (KEEL's texture, vowel, vehicle, movement_libras,
 ionosphere; five folds, one net, layout 1.5-.25-1.5), so that nothing was chosen on the rows above but the scaling:
-kNN on all features is better on [0, 1] than on z-scores, for digits, segment and texture. With silu and rate 3e-3: squared error alone -10.6,
-noisy input -11.0, the neighbours' term of weight 10 and bandwidth .1 -3.5, .03 -3.0; the classes' term alone +4.6. With
-rate 1e-2: .03 -3.2, with noise .05 -2.9, with tanh -2.7, tanh and .01 -2.5. To .03 was added the classes' term of
-weight 100: temperature .1 +6.7 (tanh +6.6, noise +5.5), .03 +6.3.
+kNN on all features is better on [0, 1] than on z-scores, for digits, segment and texture.
+With silu and rate 3e-3: squared error alone -10.6, noisy input -11.0; the neighbours' term of weight 10 and bandwidth
+.1 -3.5, .03 -3.0; the classes' term alone +4.6. With rate 1e-2: .03 -3.2, with noise .05 -2.9, with tanh -2.7, tanh and
+.01 -2.5. To .03 was added the classes' term of weight 100: temperature .1 +6.7 (tanh +6.6, noise +5.5), .03 +6.3.
 """
 
 from aejax.config import base
