@@ -132,24 +132,25 @@ def evaluate(
     net = own_clusters(for_model, model, params, x, codes["train"]) or of_code
     for name in set(parts) - {"train"}:
         found[name] |= by_classes(parts[name].labels, net.assign(codes[name]))
-    judge = partial(judged, neighbours=neighbours, seed=seed)
-    found["train"] |= judge(x, labels, net.clusters)
+    near = partial(graph.nearest, neighbours=neighbours, components=GRAPH_COMPONENTS)
+    judge = partial(judged, x, labels, near(x)["index"], seed=seed)
+    found["train"] |= judge(net.clusters)
     others = {} if net is of_code else {"code, k-means": of_code.clusters}
     others |= classical(x, count, components=model.code_size, restarts=restarts, seed=seed)
-    baselines = {name: judge(x, labels, given) for name, given in others.items()}
+    baselines = {name: judge(given) for name, given in others.items()}
     if spectral_rows:
         chosen = some(len(x), spectral_rows, seed)
         given = spectral(x[chosen], count, neighbours=neighbours, seed=seed)
         name = "spectral" if len(chosen) == len(x) else f"spectral, {len(chosen)} rows"
-        baselines[name] = judge(x[chosen], None if labels is None else labels[chosen], given)
+        theirs = None if labels is None else labels[chosen]
+        baselines[name] = judged(x[chosen], theirs, near(x[chosen])["index"], given, seed=seed)
     return Evaluation(found, baselines, {"code": codes["train"], "clusters": net.clusters, "labels": labels})
 
 
 def judged(
-    x: np.ndarray, labels: np.ndarray | None, clusters: np.ndarray, *, neighbours: int, seed: int
+    x: np.ndarray, labels: np.ndarray | None, nearby: np.ndarray, clusters: np.ndarray, *, seed: int
 ) -> dict[str, float]:
-    """All numbers of a partition of rows (m, n): by the rows alone and, where there are labels, by these."""
-    nearby = graph.nearest(x, neighbours=neighbours, components=GRAPH_COMPONENTS)["index"]
+    """All numbers of a partition of rows (m, n): by their neighbours (m, k), by themselves, and by their labels."""
     inner = {"modularity": partitions.modularity(nearby, clusters), "silhouette": silhouette(x, clusters, seed)}
     return inner | by_classes(labels, clusters)
 
