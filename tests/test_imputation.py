@@ -109,7 +109,8 @@ def test_a_settled_category_is_the_most_likely_one():
 SHRUNK = (
     "train.steps=400",
     "train.evaluate_every=400",
-    "model.width=48",
+    "train.batch_size=128",
+    "model.width=32",
     "model.blocks=1",
     "model.code=24",
     "model.frequencies=2",
@@ -160,7 +161,7 @@ def own_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("own")
     lines = own_table(folder / "rows.csv")
     words = [f"data.name=file:{folder / 'rows.csv'}", "data.label_column=label", "data.categories=('kind', 'big')"]
-    words += ["data.missing={'name': 'none'}", "train.batch_size=64"]
+    words += ["data.missing={'name': 'none'}", "train.batch_size=64", "train.steps=300", "train.evaluate_every=300"]
     summary = experiment.run(config.load("lecture/imputation", [*SHRUNK, *words]), folder / "run")
     return folder, lines, summary
 

@@ -281,8 +281,8 @@ def test_every_number_of_a_model_counts(name, shape):
     def output(settings):
         model: Model = build_model({"name": name, **settings}, shape)
         x = jnp.linspace(0, 1, 2 * int(np.prod(shape))).reshape(2, -1)
-        both = jax.jit(lambda key: model.decode(p := model.init(key), model.encode(p, x)))
-        return np.asarray(both(jax.random.key(0)))
+        both = jax.jit(lambda first, second: model.apply(model.init(first), x, x, second).x_hat)  # as in training
+        return np.asarray(both(jax.random.key(0), jax.random.key(1)))
 
     before = output(base)
     for key, value in base.items():
@@ -292,7 +292,7 @@ def test_every_number_of_a_model_counts(name, shape):
             case int():
                 changed = value + 1
             case float():
-                changed = 2 * value
+                changed = 2 * value or 0.5
             case tuple():
                 changed = tuple(item + 1 for item in value)
             case _:

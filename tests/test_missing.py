@@ -241,6 +241,9 @@ def test_holes_of_training_are_drawn_or_another_rows():
     found = np.asarray(corrupt.holes(key(), jnp.asarray(x), least=0.1, most=0.3))
     traced = {"least": jnp.float32(0.1), "most": jnp.float32(0.3), "borrowed": jnp.float32(0.5)}
     np.testing.assert_array_equal(found, jax.jit(corrupt.holes)(key(), jnp.asarray(x), **traced))
+    noisy = np.asarray(corrupt.holes(key(), jnp.asarray(x), least=0.1, most=0.3, noise=0.5))
+    np.testing.assert_array_equal(np.isnan(noisy), np.isnan(found))
+    assert np.nanstd(noisy) == pytest.approx(0.5, rel=0.05)
     alone = corrupt.holes(key(), jnp.asarray(x[:1]), borrowed=1.0)  # nobody to borrow from
     np.testing.assert_array_equal(alone, x[:1])
     np.testing.assert_array_equal(found[~np.isnan(found)], 1)
@@ -286,6 +289,18 @@ def test_a_category_is_hidden_whole_or_not_at_all():
     expected = x.copy()
     expected[0, [0, 2, 3, 4]] = np.nan
     np.testing.assert_array_equal(whole(COLUMNS, jnp.asarray(x), jnp.asarray(x_in)), expected)
+
+
+def test_units_drop_out_in_training_only():
+    model = masked.residual((6,), width=16, blocks=2, code=4, dropout=0.5)
+    params = jax.jit(model.init)(key())
+    x = jnp.asarray(np.random.default_rng(3).normal(size=(4, 6)), jnp.float32)
+    passes = [model.apply(params, x, x, jax.random.key(seed)).x_hat for seed in (1, 1, 2)]
+    np.testing.assert_array_equal(passes[0], passes[1])
+    assert not np.allclose(passes[0], passes[2], atol=1e-6)
+    plain = masked.residual((6,), width=16, blocks=2, code=4)
+    as_plain = plain.apply(params, x, x, jax.random.key(1)).x_hat
+    np.testing.assert_allclose(model.decode(params, model.encode(params, x)), as_plain, rtol=1e-5)
 
 
 def test_the_masked_net_says_nothing_of_what_stands_below_a_hole():

@@ -79,8 +79,8 @@ def residual(
         code: d, units of the code.
         activation: f, of the blocks.
         frequencies: sines, and cosines, of each value.
-        dropout: probability that a unit inside a block is left out in training.
         frequency_scale: standard deviation of the frequencies before training, per unit of the scaled data.
+        dropout: probability that a unit inside a block is left out in training.
 
     Returns:
         The model, which takes missing values.
@@ -89,8 +89,9 @@ def residual(
         UserError: an activation that does not exist.
 
     References:
-        He et al. 2016, Identity mappings in deep residual networks, section 3.1 (the order of a block); Gorishniy et
-        al. 2022, On embeddings for numerical features in tabular deep learning, equation 3 (the sines and cosines).
+        He et al. 2016, Identity mappings in deep residual networks, section 4 (the activation before the layer);
+        Gorishniy et al. 2022, On embeddings for numerical features in tabular deep learning, section 3.3 (the sines and
+        cosines).
     """
     features, kind = prod(feature_shape), named(activation, what="model.activation", allowed=tuple(ACTIVATIONS))
     waves = Waves(frequencies, frequency_scale)

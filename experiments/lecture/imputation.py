@@ -11,7 +11,7 @@ def get_config():
     config.data.name = "satimage"
     config.data.scaling = "standard"
     config.data.missing = {"name": "completely_at_random", "rate": 0.2}
-    config.model = {"name": "masked.residual", "width": 256, "blocks": 2, "code": 128}
+    config.model = {"name": "masked.residual", "width": 256, "blocks": 2, "code": 128, "dropout": 0.1}
     config.terms = {"likelihood": {"name": "imputation.likelihood", "weight": 1.0}}
     config.corruption = {"name": "holes", "least": 0.05, "most": 0.5, "borrowed": 0.5}
     config.optimizer = {
@@ -20,9 +20,9 @@ def get_config():
         "schedule": {"name": "warmup_cosine", "warmup": 0.05, "final": 0.0},
     }
     config.train.batch_size = 256
-    config.train.steps = 6000
+    config.train.steps = 5000
     config.train.evaluate_every = 500
-    config.train.checkpoint_every = 2000
+    config.train.checkpoint_every = 2500
     config.task = {"name": "imputation.evaluate"}
     return config
 
@@ -31,7 +31,11 @@ def variants():
     return {
         "letter": {"data.name": "letter"},
         "spambase": {"data.name": "spambase"},
-        "digits": {"data.name": "digits", "data.missing": {"name": "square", "size": 3}},
+        "digits": {
+            "data.name": "digits",
+            "data.scaling": "signed",
+            "data.missing": {"name": "square", "size": 3},
+        },
         "half": {"data.missing.rate": 0.5},
         "at_random": {"data.missing": {"name": "at_random", "rate": 0.3}},
         "not_at_random": {"data.missing": {"name": "not_at_random", "rate": 0.2}},
