@@ -23,6 +23,9 @@ So the codes keep more of a class together than clusters do, and k-means has the
 that are each on half the time make sixteen groups of a like size out of ten classes, some of which then share a group.
 Pairs that share a class share a code 6.8 times as often as any two rows.
 
+On the newsgroups (seed 0) the 32 codes have purity .466, mutual information .471, and .337 of the pairs of a class
+share one (6.7 times chance); k-means .464, .432 and .238 (4.6 times). Other seeds agree less: .351, k-means .445.
+
 Chosen by the mutual information of validation rows, two or three seeds each: walks of 8 steps (.77) over neighbours
 themselves (.72), both over the contrastive term of lecture/hashing (.70). Without neighbours.same_code's spread over
 all codes every row ends in one group.
