@@ -1,10 +1,11 @@
-"""A trained run, or one half of it, on new rows: encode, decode, reconstruct."""
+"""A trained run, or one half of it, on new rows: encode, decode, reconstruct, fill holes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from aejax import artifact, checkpoint, console, workdir
@@ -13,8 +14,11 @@ from aejax.artifact import Trained
 from aejax.build import build_model
 from aejax.errors import UserError
 from aejax.evaluate import BATCH
+from aejax.types import Column, Model, Params
 
-ACTIONS = ("encode", "decode", "reconstruct")
+ACTIONS = ("encode", "decode", "reconstruct", "fill")
+MOST_VALUES = 50_000_000
+"""Of the codes of the rows that go through a model together: large images take turns."""
 
 
 def load(folder: Path, passphrase: Callable[[], str] = lambda: "") -> Trained:
@@ -35,9 +39,9 @@ def load(folder: Path, passphrase: Callable[[], str] = lambda: "") -> Trained:
         raise UserError(f"{folder}: its run is not finished; go on with aejax run and --workdir {folder}")
     scaling = checkpoint.restore_flat(place, "scaling", say=console.say)
     info = workdir.read_json(max(place.glob("*.json")))["info"]
-    model = build_model(settings, tuple(info["feature_shape"]))
+    model = build_model(settings, tuple(info["feature_shape"]), artifact.columns_of(info))
     found = checkpoint.restore(place, jax.eval_shape(model.init, jax.random.key(0)), prefix="params", say=console.say)
-    return Trained(model, found.tree, scaling, info, ACTIONS)
+    return Trained(model, found.tree, scaling, info, settings, ACTIONS)
 
 
 def split(folder: Path, encoder: Path, decoder: Path, passphrase: str) -> None:
@@ -52,9 +56,8 @@ def split(folder: Path, encoder: Path, decoder: Path, passphrase: str) -> None:
     Raises:
         UserError: the halves share parameters, the model is not aejax's own, or the passphrase is empty.
     """
-    trained, settings = load(folder), model_settings(folder)
-    parts = artifact.halves(trained, settings["name"])
-    packed = {kind: artifact.as_bytes(trained, settings, arrays) for kind, arrays in parts.items()}
+    trained = load(folder)
+    packed = {kind: artifact.as_bytes(trained, arrays) for kind, arrays in artifact.halves(trained).items()}
     artifact.write_decoder(decoder, packed["sealed decoder"], passphrase)
     artifact.write_encoder(encoder, packed["encoder"])
 
@@ -74,6 +77,11 @@ def check_files(encoder: Path, decoder: Path) -> None:
             raise UserError(f"{option} {path}: there is no folder {path.parent}")
 
 
+def columns(trained: Trained) -> tuple[Column, ...]:
+    """The columns of the table that a net was trained on, where some held categories."""
+    return artifact.columns_of(trained.info)
+
+
 def label_column(folder: Path) -> str | None:
     """The column of labels of the table that a run was trained on; None where it named none, and for a half."""
     if folder.is_file():
@@ -91,25 +99,41 @@ def model_settings(folder: Path) -> Mapping[str, Any]:
     return configs.component(config["model"], "aejax.models", what=f"{folder / 'config.json'}: model")
 
 
+def resized(settings: Mapping[str, Any], model: Model, params: Params, shape: tuple[int, ...]) -> Model:
+    """The model for images of another height and width, where the parameters serve those as well; else as it is."""
+    trained = model.feature_shape
+    if len(shape) != 3 or len(trained) != 3 or shape == trained or shape[2] != trained[2]:
+        return model
+    other = build_model(settings, shape)
+    shapes = lambda tree: jax.tree.map(jnp.shape, tree)
+    return other if shapes(jax.eval_shape(other.init, jax.random.key(0))) == shapes(params) else model
+
+
 def apply(trained: Trained, action: str, rows: np.ndarray, names: Sequence[str] = ()) -> np.ndarray:
     """Codes of rows, or rows in their original units.
 
+    Images to encode or reconstruct may be of another height and width than those that were trained on, where the model
+    is all convolutions and all pixels have one scale.
+
     Args:
         trained: from `load`.
-        action: ``"encode"`` or ``"reconstruct"`` rows (m, *feature_shape) or (m, n) in the units of the data set;
-            ``"decode"`` codes (m, d).
-        rows: float or integer values.
+        action: ``"encode"`` or ``"reconstruct"`` rows (m, *feature_shape) or (m, n) in the units of the data set, or
+            ``"fill"`` what is missing of them and leave the rest; ``"decode"`` codes (m, d).
+        rows: float or integer values; NaN is a missing one, for a model that is told which are missing.
         names: of the columns of rows, where they have names; of no account for codes.
 
     Returns:
         float32: (m, d) codes, or (m, *feature_shape) rows.
 
     Raises:
-        UserError: rows of another shape, the training data's columns in another order, or a half that cannot do it.
+        UserError: rows of another shape, the training data's columns in another order, missing values that the model
+            does not take, none to fill, or a half that cannot do it.
     """
-    model, params, scaling, info, actions = trained
+    model, params, scaling, info, settings, actions = trained
     if action not in actions:
         raise UserError(f"{action}: this half of a net cannot do it; allowed: {', '.join(actions)}")
+    if action != "decode" and not any(np.ndim(values) for values in scaling.values()):
+        model = resized(settings, model, params, rows.shape[1:])
     shift, scale = (np.broadcast_to(scaling[name], model.feature_shape).reshape(-1) for name in ("shift", "scale"))
     wanted = (model.code_size,) if action == "decode" else model.feature_shape
     size = int(np.prod(wanted))
@@ -119,6 +143,7 @@ def apply(trained: Trained, action: str, rows: np.ndarray, names: Sequence[str] 
     if action != "decode":
         _check_order(names, info["feature_names"])
     x = rows.reshape(len(rows), size).astype(np.float32)
+    _check_missing(x, action, model)
     if action != "decode":
         x = (x - shift) * scale
     functions = {
@@ -126,12 +151,35 @@ def apply(trained: Trained, action: str, rows: np.ndarray, names: Sequence[str] 
         "decode": model.decode,
         "reconstruct": lambda params, x: model.decode(params, model.encode(params, x)),
     }
+    functions["fill"] = functions["reconstruct"]
     function = jax.jit(functions[action])
-    parts = np.array_split(x, -(-len(x) // BATCH))
+    batch = max(1, min(BATCH, MOST_VALUES // model.code_size))
+    parts = np.array_split(x, -(-len(x) // batch))
     out = np.concatenate([np.asarray(function(params, part)) for part in parts])
     if action == "encode":
         return out
-    return (out / scale + shift).reshape(-1, *model.feature_shape).astype(np.float32)
+    out = out / scale + shift
+    if action == "fill":
+        out = np.where(np.isnan(x), out, rows.reshape(len(rows), size))
+    return out.reshape(-1, *model.feature_shape).astype(np.float32)
+
+
+def _check_missing(x: np.ndarray, action: str, model: Model) -> None:
+    """Refuse missing values where the net does not take them, and a table without any that is to be filled."""
+    missing = np.argwhere(np.isnan(x))
+    takes = model.takes_missing and action != "decode"
+    if action == "fill" and not model.takes_missing:
+        raise UserError(
+            "fill: this net takes no missing values; allowed: a run whose model does, such as masked.residual"
+        )
+    if action == "fill" and not len(missing):
+        raise UserError("input: has no missing values to fill; allowed: a table with empty cells")
+    if len(missing) and not takes:
+        row, place = missing[0]
+        raise UserError(
+            f"input: row {row + 1}, value {place + 1} is missing; "
+            "allowed: rows without missing values, or a run whose model takes them, such as masked.residual"
+        )
 
 
 def _check_order(given: Sequence[str], trained: Sequence[str]) -> None:

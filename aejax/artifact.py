@@ -27,7 +27,7 @@ from aejax.build import build_model
 from aejax.errors import UserError, one_of
 from aejax.files import write_atomic
 from aejax.leaves import named_arrays, pack, path_name, unpack
-from aejax.types import Model, Params
+from aejax.types import Column, Model, Params
 
 FORMAT = 1
 ACTIONS = {"encoder": "encode", "sealed decoder": "decode"}
@@ -46,6 +46,7 @@ class Trained(NamedTuple):
         params: its parameters; zeros for those of the other half.
         scaling: ``shift`` and ``scale`` of the data.
         info: ``feature_shape`` and ``feature_names``.
+        settings: the config's `model`.
         actions: what can be done with it.
     """
 
@@ -53,7 +54,15 @@ class Trained(NamedTuple):
     params: Params
     scaling: Mapping[str, np.ndarray]
     info: Mapping[str, Any]
+    settings: Mapping[str, Any]
     actions: tuple[str, ...]
+
+
+def columns_of(info: Mapping[str, Any]) -> tuple[Column, ...]:
+    """The columns of the table that a model was trained on, where some held categories."""
+    return tuple(
+        Column(name, start, size, tuple(categories)) for name, start, size, categories in info.get("columns", ())
+    )
 
 
 def leaves_read(function: Callable[..., Any], params: Params, given: jax.Array) -> set[str]:
@@ -79,12 +88,11 @@ def _named(params: Params) -> list[tuple[str, Any]]:
     return [(path_name(path), leaf) for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0]]
 
 
-def halves(trained: Trained, name: str) -> dict[str, dict[str, np.ndarray]]:
+def halves(trained: Trained) -> dict[str, dict[str, np.ndarray]]:
     """The parameters of the encoder and of the decoder, apart.
 
     Args:
         trained: a whole net.
-        name: of its model, for the error.
 
     Raises:
         UserError: the halves share parameters, as with tied weights: the encoder would give the decoder away.
@@ -98,9 +106,10 @@ def halves(trained: Trained, name: str) -> dict[str, dict[str, np.ndarray]]:
     }
     both = sorted(read["encoder"] & read["sealed decoder"])
     if both:
+        name, more = trained.settings["name"], ", …" if len(both) > 1 else ""
         raise UserError(
-            f"split: encoder and decoder of {name} share {both[0]}{', …' if len(both) > 1 else ''}, so the encoder "
-            "would give the decoder away; allowed: a net of two separate halves (model.tied=false)"
+            f"split: encoder and decoder of {name} share {both[0]}{more}, so the encoder would give the decoder away; "
+            "allowed: a net of two separate halves (model.tied=false)"
         )
     arrays = named_arrays(params)
     return {kind: {leaf: arrays[leaf] for leaf in sorted(leaves)} for kind, leaves in read.items()}
@@ -137,23 +146,22 @@ def _key(passphrase: str, salt: bytes) -> bytes:
     return Scrypt(salt=salt, length=32, **SCRYPT).derive(passphrase.encode())
 
 
-def as_bytes(trained: Trained, settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
+def as_bytes(trained: Trained, arrays: Mapping[str, np.ndarray]) -> bytes:
     """A half as bytes.
 
     Args:
         trained: the net; scaling and info go with either half.
-        settings: the config's `model`.
         arrays: the parameters of the half, by name.
 
     Raises:
         UserError: the model is not one of aejax's own, so that a file from elsewhere could name any function.
     """
-    _own_model(settings)
+    _own_model(trained.settings)
     scaling = {name: np.asarray(values) for name, values in trained.scaling.items()}
     stored = {f"params/{name}": array for name, array in arrays.items()}
     stored |= {f"scaling/{name}": array for name, array in scaling.items()}
     leaves = {name: [array.dtype.name, list(array.shape)] for name, array in stored.items()}
-    text = json.dumps({"model": dict(settings), "info": dict(trained.info), "leaves": leaves}).encode()
+    text = json.dumps({"model": dict(trained.settings), "info": dict(trained.info), "leaves": leaves}).encode()
     return len(text).to_bytes(4, "big") + text + pack(stored)
 
 
@@ -213,9 +221,9 @@ def _from_bytes(half: bytes, action: str) -> Trained:
     _own_model(told["model"])
     arrays = unpack(half[size:], told["leaves"])
     settings = configs.component(told["model"], "aejax.models", what="model of a half")
-    model = build_model(settings, tuple(map(int, told["info"]["feature_shape"])))
+    model = build_model(settings, tuple(map(int, told["info"]["feature_shape"])), columns_of(told["info"]))
     shapes = jax.eval_shape(model.init, jax.random.key(0))
     zeros = lambda name, leaf: jnp.asarray(arrays.get(f"params/{name}", np.zeros(leaf.shape, leaf.dtype)))
     params = jax.tree.structure(shapes).unflatten([zeros(name, leaf) for name, leaf in _named(shapes)])
     scaling = {name: arrays[f"scaling/{name}"] for name in ("shift", "scale")}
-    return Trained(model, params, scaling, told["info"], (action,))
+    return Trained(model, params, scaling, told["info"], settings, (action,))

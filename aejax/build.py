@@ -8,10 +8,12 @@ import jax
 import jax.numpy as jnp
 
 from aejax import components, guards, losses, optimizers
+from aejax.data.corrupt import HIDING
 from aejax.errors import UserError
 from aejax.evaluate import Relations
+from aejax.models.links import mixed
 from aejax.train import Rows, make_run
-from aejax.types import Dataset, Hparams, Model, Run
+from aejax.types import Column, Dataset, Hparams, Model, Run
 
 
 class Parts(NamedTuple):
@@ -43,11 +45,11 @@ def load_data(settings: Mapping[str, Any]) -> Dataset:
     return data.load(settings["name"], **{key: value for key, value in settings.items() if key != "name"})
 
 
-def build_model(settings: Mapping[str, Any], feature_shape: tuple[int, ...]) -> Model:
-    """The model of a config's `model` section, for rows of that shape."""
+def build_model(settings: Mapping[str, Any], feature_shape: tuple[int, ...], columns: tuple[Column, ...] = ()) -> Model:
+    """The model of a config's `model` section for rows of that shape, in those columns where some are categories."""
     function = components.resolve(settings["name"], "aejax.models", what="model.name")
     made = guards.one_line(function, "model")(feature_shape, **{k: v for k, v in settings.items() if k != "name"})
-    return guards.model_or_raise(made, settings["name"])
+    return mixed(guards.model_or_raise(made, settings["name"]), columns)
 
 
 def build(config: Mapping[str, Any], dataset: Dataset) -> Parts:
@@ -61,7 +63,7 @@ def build(config: Mapping[str, Any], dataset: Dataset) -> Parts:
         UserError: the model does not fit the data, or the batch is larger than it. Whether terms, model and data fit
             each other is for `check` to find out.
     """
-    model = build_model(config["model"], dataset.feature_shape)
+    model = build_model(config["model"], dataset.feature_shape, dataset.columns)
     terms, schedules, term_hparams = {}, {}, {}
     for name, given in config["terms"].items():
         term, term_hparams[name] = _bind(given, "aejax.losses", f"terms.{name}.name", keep=("weight",))
@@ -69,6 +71,12 @@ def build(config: Mapping[str, Any], dataset: Dataset) -> Parts:
         if "schedule" in given:
             schedules[name], term_hparams[name]["schedule"] = _schedule(given["schedule"])
     corrupt, corruption_hparams = _bind(config["corruption"], "aejax.data.corrupt", "corruption.name")
+    hides = config["corruption"]["name"]
+    if hides in HIDING and not model.takes_missing:
+        raise UserError(
+            f"corruption.name: {hides} hides values, and this {config['model']['name']} takes no missing ones; "
+            "allowed: model.name=masked.residual, unet.unet with model.holes=true, or corruption.name=masking"
+        )
     corrupt = guards.same_shape(corrupt, config["corruption"]["name"])
     optimizer, optimizer_hparams = _optimizer(config["optimizer"])
     objective = losses.compose(terms, schedules)

@@ -106,7 +106,7 @@ def parser() -> argparse.ArgumentParser:
 
     apply = commands.add_parser("apply", help="use a trained run on new rows")
     apply.add_argument("workdir", type=Path, metavar="WORKDIR", help="folder of a run, or a file of `aejax split`")
-    apply.add_argument("action", choices=("encode", "decode", "reconstruct"))
+    apply.add_argument("action", choices=("encode", "decode", "reconstruct", "fill"))
     apply.add_argument("--input", type=Path, required=True, metavar="FILE", help=".csv, .npy, .npz or .parquet")
     apply.add_argument("--output", type=Path, required=True, metavar="FILE", help=".csv or .npy")
     apply.add_argument("--passphrase-file", type=Path, metavar="FILE", help="its first line opens a sealed decoder")
@@ -190,12 +190,16 @@ def command_apply(arguments: argparse.Namespace) -> None:
     """`aejax apply`."""
     from aejax import apply, console, passphrase, rows
 
-    label = None if arguments.action == "decode" else apply.label_column(arguments.workdir)
-    given, names = rows.read(arguments.input, label)
-    rows.check_output(arguments.output, arguments.input)
     trained = apply.load(arguments.workdir, lambda: passphrase.known(arguments.passphrase_file))
+    codes = arguments.action == "decode"
+    label, columns = (None, ()) if codes else (apply.label_column(arguments.workdir), apply.columns(trained))
+    given, names = rows.read(arguments.input, label, columns)
+    rows.check_output(arguments.output, arguments.input)
     out = apply.apply(trained, arguments.action, given, names)
-    rows.write(arguments.output, out)
+    if arguments.action == "fill" and rows.is_table(arguments.input) and arguments.output.suffix.lower() == ".csv":
+        rows.write_table(arguments.output, *rows.filled_table(arguments.input, out, columns or rows.numbered(names)))
+    else:
+        rows.write(arguments.output, out)
     console.say(f"{arguments.output}: {len(out)} rows of {'x'.join(map(str, out.shape[1:]))} values")
 
 

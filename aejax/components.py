@@ -32,6 +32,7 @@ KINDS = {
     "aejax.losses": ("ctx",),
     "aejax.schedules": ("progress",),
     "aejax.data.corrupt": ("key", "x"),
+    "aejax.data.missing": ("key", "x"),
     "aejax.relations": ("x",),
     "aejax.tasks": ("key", "model", "params", "dataset", "retrain"),
 }

@@ -35,6 +35,8 @@ FIELDS: dict[str, dict[str, Parameter]] = {
         "normal": Parameter(str | int | tuple[str | int, ...] | None, REQUIRED),
         "left_out": Parameter(str | int | tuple[str | int, ...] | None, REQUIRED),
         "contamination": Parameter(Annotated[float, Within(0, 0.5, open_high=True)], REQUIRED),
+        "categories": Parameter(tuple[str, ...] | None, REQUIRED),
+        "missing": Parameter(Mapping, REQUIRED),
     },
     "train": {
         "steps": Parameter(Annotated[int, Within(1, 2**31 - 1)], REQUIRED),
@@ -82,6 +84,8 @@ def base() -> Any:
                 "normal": None,  # labels that are normal; the others are anomalies, and not trained on
                 "left_out": None,  # labels whose rows are dropped, beside data.normal
                 "contamination": 0.0,  # share of anomalies among the training rows, beside data.normal
+                "categories": None,  # columns of a table of your own that hold categories
+                "missing": {"name": "none"},  # how values are hidden, to see how well they are imputed
             },
             "model": {"name": "dense.multilayer", "widths": (64, 32), "code": 8},
             "relations": {},  # what loss terms are to know of the rows beforehand, such as their neighbours
@@ -161,7 +165,7 @@ def put(config: dict[str, Any], path: str, value: Any) -> None:
         group = group[name]
         if not isinstance(group, dict):
             raise UserError(f"{path}: {here} is a value, not a group of fields")
-    fixed = not parents or parents[0] in FIELDS
+    fixed = not parents or ".".join(parents) in FIELDS
     if leaf not in group and (fixed or not leaf.isidentifier()):
         raise one_of(path, _siblings(config, parents), what="config field")
     old = group.get(leaf)
@@ -196,6 +200,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     resolved = {"seed": components.check(config["seed"], SEED, what="seed")}
     for section, fields in FIELDS.items():
         resolved[section] = components.complete(config[section], fields, what=section, name=section)
+    resolved["data"]["missing"] = component(resolved["data"]["missing"], "aejax.data.missing", what="data.missing")
     if not config["terms"]:
         raise UserError("terms: there is no loss term; allowed: reconstruction.cross_entropy, sparsity.l1, …")
     for name in config["terms"]:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.sparse import is_sparse, to_csr
-from aejax.train import Rows, clean, context, scaled
+from aejax.train import Rows, clean, context, scaled, shown
 from aejax.types import Dataset, Hparams, Model, Params, Range, Split
 
 BATCH = 1000
@@ -87,7 +87,7 @@ def make_losses(
         ctx = context(model, corrupt, params, part, None, noise, inner, own, hparams, data_range)
         ctx = ctx._replace(index=index, rows=partial(clean, rows))
         loss, values = objective(ctx, hparams["terms"], progress)
-        squares = jnp.square(ctx.x - model.decode(params, model.encode(params, ctx.x)))
+        squares = jnp.square(ctx.x - model.decode(params, model.encode(params, shown(model, ctx.x, ctx.mask))))
         observed = jnp.ones_like(squares) if ctx.mask is None else ctx.mask
         return {"loss": loss, **values, "mse": (squares * observed).sum() / jnp.maximum(observed.sum(), 1)}
 
@@ -113,12 +113,24 @@ def encode_and_reconstruct(model: Model, params: Params, rows: Rows) -> tuple[np
     return x, code, x_hat
 
 
+def rebuilt(model: Model, params: Params, x: np.ndarray) -> np.ndarray:
+    """Scaled rows through encoder and decoder, (m, n) float32; NaN is a missing value, if the model takes that."""
+    on_batch = _rebuilding(model)
+    parts = np.array_split(np.asarray(x, np.float32), max(1, -(-len(x) // BATCH)))
+    return np.concatenate([np.asarray(on_batch(params, part)) for part in parts])
+
+
+@lru_cache(maxsize=8)
+def _rebuilding(model: Model) -> Callable[[Params, jax.Array], jax.Array]:
+    return jax.jit(lambda params, x: model.decode(params, model.encode(params, x)))
+
+
 @lru_cache(maxsize=8)  # the members of a sweep share their model, and so its compiled form
 def _through(model: Model) -> Callable[[Params, Rows], tuple[jax.Array, jax.Array, jax.Array]]:
     @jax.jit
     def on_batch(params: Params, rows: Rows) -> tuple[jax.Array, jax.Array, jax.Array]:
-        x, _ = scaled(rows, slice(None))
-        code = model.encode(params, x)
+        x, mask = scaled(rows, slice(None))
+        code = model.encode(params, shown(model, x, mask))
         return x, code, model.decode(params, code)
 
     return on_batch

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -72,8 +72,12 @@ def model_tree(params: Params, dataset: Dataset) -> dict[str, Any]:
 
 
 def model_info(dataset: Dataset) -> dict[str, Any]:
-    """The shape of one row and the names of its features."""
-    return {"feature_shape": list(dataset.feature_shape), "feature_names": list(dataset.feature_names)}
+    """The shape of one row, the names of its features, and its columns, where some are categories."""
+    return {
+        "feature_shape": list(dataset.feature_shape),
+        "feature_names": list(dataset.feature_names),
+        "columns": [astuple(column) for column in dataset.columns],
+    }
 
 
 def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: Dataset, folder: Path) -> dict[str, Any]:

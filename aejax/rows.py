@@ -1,41 +1,42 @@
 """Rows in and out of files, for `aejax apply`."""
 
+import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from aejax.errors import UserError, one_of
 from aejax.files import write_atomic
+from aejax.types import Column
 
 OUTPUT_ENDINGS = (".csv", ".npy")
 
 
-def read(path: Path, label_column: str | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The rows of a table file, (m, …) float32, whole and finite, and the names of its columns, where it has any.
+def read(
+    path: Path, label_column: str | None = None, columns: tuple[Column, ...] = ()
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The rows of a table file, (m, …) float32, NaN where one is missing, and the names of its features, if any.
 
     Args:
         path: of the file.
         label_column: of the training data; left out where the file has it.
+        columns: of the training data, where some hold categories.
 
     Raises:
-        UserError: a file that cannot be read as numbers, is empty, or has missing values.
+        UserError: a file that cannot be read as numbers, or is empty.
     """
     from aejax.data import files
 
     try:
-        x, mask, names = files.read_rows(path, label_column=label_column)
+        x, _, names = files.read_rows(path, label_column=label_column, known=columns)
     except UserError:
         if label_column is None:
             raise
-        x, mask, names = files.read_rows(path)  # new rows need not have labels
+        x, _, names = files.read_rows(path, known=columns)  # new rows need not have labels
     if not len(x):
         raise UserError(f"{path}: has no rows")
-    if mask is not None:
-        row, *place = np.argwhere(~mask)[0]
-        raise UserError(
-            f"{path}: row {row + 1}, value {place[-1] + 1} is missing; allowed: rows without missing values"
-        )
     return x, names
 
 
@@ -62,4 +63,54 @@ def write(path: Path, rows: np.ndarray) -> None:
         return
     text = io.StringIO()
     np.savetxt(text, rows.reshape(len(rows), -1), delimiter=",", fmt="%.9g")
+    write_atomic(path, text.getvalue())
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file has columns with names and cells of text."""
+    return path.suffix.lower() in (".csv", ".parquet")
+
+
+def numbered(names: Sequence[str]) -> tuple[Column, ...]:
+    """Columns of numbers with these names."""
+    return tuple(Column(name, place) for place, name in enumerate(names))
+
+
+def filled_table(path: Path, filled: np.ndarray, columns: Sequence[Column]) -> tuple[tuple[str, ...], list[list[str]]]:
+    """The cells of a .csv or .parquet file as text, those that are missing filled in, and the names of its columns.
+
+    Args:
+        path: of the file.
+        filled: (m, features) its rows, without holes.
+        columns: that the features belong to; other columns of the file stay as they are.
+    """
+    from aejax.data import columns as cells
+    from aejax.data.files import read_columns
+
+    table = read_columns(path)
+    own = {column.name: column for column in columns}
+    out = []
+    for name, values in zip(table.names, table.cells, strict=True):
+        text = ["" if value is None else str(value) for value in values]
+        if name in own:
+            part = filled[:, own[name].start : own[name].start + own[name].size]
+            missing = [word.strip().lower() in cells.MISSING for word in text]
+            text = [_cell(own[name], part[row]) if gone else text[row] for row, gone in enumerate(missing)]
+        out.append(text)
+    return table.names, [list(row) for row in zip(*out, strict=True)]
+
+
+def _cell(column: Column, values: np.ndarray) -> str:
+    if not column.categories:
+        return f"{values[0]:.9g}"
+    return column.categories[int(values[0] > 0.5) if column.size == 1 else int(values.argmax())]
+
+
+def write_table(path: Path, names: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    """Write a table of text as .csv, under its line of names, where it had one; a whole file or none."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if tuple(names) != tuple(map(str, range(len(names)))):
+        writer.writerow(names)
+    writer.writerows(lines)
     write_atomic(path, text.getvalue())

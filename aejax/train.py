@@ -54,6 +54,11 @@ def clean(rows: Rows, index: jax.Array) -> jax.Array:
     return scaled(rows, index)[0]
 
 
+def shown(model: Model, x: jax.Array, mask: jax.Array | None) -> jax.Array:
+    """What a model gets to see of rows: NaN where a value is missing, if it takes that, else the column's mean."""
+    return jnp.where(mask, x, jnp.nan) if model.takes_missing and mask is not None else x
+
+
 def context(
     model: Model,
     corrupt: Callable[..., jax.Array],
@@ -70,7 +75,7 @@ def context(
 
     Args:
         model: the autoencoder.
-        corrupt: ``(key, x, **hparams["corruption"]) -> x_in``.
+        corrupt: ``(key, x, **hparams["corruption"]) -> x_in``, of rows (m, *feature_shape).
         params: the model's parameters.
         rows: where the rows are taken from.
         index: (m,) which; None for all, in order.
@@ -82,7 +87,9 @@ def context(
     """
     chosen = slice(None) if index is None else index
     x, mask = scaled(rows, chosen)
-    ctx = model.apply(params, x, corrupt(noise, x, **hparams["corruption"]), inner)
+    folded = shown(model, x, mask).reshape(-1, *model.feature_shape)  # some corruptions are of places in an image
+    x_in = shown(model, corrupt(noise, folded, **hparams["corruption"]).reshape(x.shape), mask)
+    ctx = model.apply(params, x, x_in, inner)
     return ctx._replace(
         ranges={**ctx.ranges, "x": data_range},
         mask=mask,

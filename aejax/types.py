@@ -27,6 +27,24 @@ class Range:
         return f"[{self.low:g}, {self.high:g}]"
 
 
+@jax.tree_util.register_static
+@dataclass(frozen=True)
+class Column:
+    """A column of a table and the features that it became: static, known before anything runs.
+
+    Attributes:
+        name: of the column.
+        start: its first feature.
+        size: how many features it takes: 1, or, with three categories or more, one for each.
+        categories: their names; empty for numbers. Of two, the single feature says whether it is the second one.
+    """
+
+    name: str
+    start: int
+    size: int = 1
+    categories: tuple[str, ...] = ()
+
+
 class Split(NamedTuple):
     """Rows of a data set, as stored: unscaled.
 
@@ -37,12 +55,15 @@ class Split(NamedTuple):
         labels: (rows,) int32, an index into `Dataset.label_names`; None without labels.
         coordinates: (rows, k) float32, where each row lies on the flat sheet it was made from, in the units of x;
             None where nobody knows, as with all data that are not synthetic.
+        truth: (rows, *feature_shape) float32, x before values were hidden for an experiment (`aejax.data.missing`), NaN
+            where the truth is missing too; None where nothing was hidden.
     """
 
     x: np.ndarray
     mask: np.ndarray | None = None
     labels: np.ndarray | None = None
     coordinates: np.ndarray | None = None
+    truth: np.ndarray | None = None
 
 
 class Dataset(NamedTuple):
@@ -65,6 +86,7 @@ class Dataset(NamedTuple):
         licence: the licence of the data.
         source: where it comes from, in one line.
         scaling: the rule that made `shift` and `scale` from the training rows, one of `aejax.data.SCALINGS`.
+        columns: of a table with categories; empty where every feature is a column of numbers.
     """
 
     name: str
@@ -81,6 +103,7 @@ class Dataset(NamedTuple):
     licence: str
     source: str
     scaling: str = "none"
+    columns: tuple[Column, ...] = ()
 
 
 class Context(NamedTuple):
@@ -105,6 +128,7 @@ class Context(NamedTuple):
         rows: ``index -> (k, n)``, any rows of the same split, clean and scaled, by their places (k,).
         key: of this batch, for terms that are estimates; None outside a run.
         extra: what a family of models adds (mean and log-variance, indices).
+        columns: `Dataset.columns`.
     """
 
     x: jax.Array
@@ -123,6 +147,7 @@ class Context(NamedTuple):
     rows: Callable[[jax.Array], jax.Array] | None = None
     key: jax.Array | None = None
     extra: Mapping[str, jax.Array] = {}
+    columns: tuple[Column, ...] = ()
 
 
 class Model(NamedTuple):
@@ -135,6 +160,8 @@ class Model(NamedTuple):
         apply: ``(params, x, x_in, key) -> Context``, the training pass.
         feature_shape: shape of one row before it was laid flat; n is its product.
         code_size: number of units of the code.
+        takes_missing: whether `encode` and `apply` read NaN as a value that is missing; other models see the column's
+            mean there.
     """
 
     init: Callable[[jax.Array], Params]
@@ -143,6 +170,7 @@ class Model(NamedTuple):
     apply: Callable[[Params, jax.Array, jax.Array, jax.Array], Context]
     feature_shape: tuple[int, ...]
     code_size: int
+    takes_missing: bool = False
 
 
 class State(NamedTuple):

@@ -164,11 +164,11 @@ def test_shared_weights_are_not_split(tmp_path, capsys, monkeypatch):
 
 def test_only_models_of_aejax_are_read(whole, tmp_path):
     """A file from elsewhere must not name a function of another package."""
-    trained, settings = apply.load(whole), apply.model_settings(whole)
-    arrays = artifact.halves(trained, "net")["encoder"]
-    half = artifact.as_bytes(trained, settings, arrays)
+    trained = apply.load(whole)
+    arrays = artifact.halves(trained)["encoder"]
+    half = artifact.as_bytes(trained, arrays)
     with pytest.raises(UserError, match=r"^model.name of a half: unknown 'subprocess.run'"):
-        artifact.as_bytes(trained, {"name": "subprocess.run"}, arrays)
+        artifact.as_bytes(trained._replace(settings={"name": "subprocess.run"}), arrays)
     told = half[4 : 4 + int.from_bytes(half[:4], "big")]
     text = told.replace(b'"dense.multilayer"', b'"subprocess.getoutput"')
     artifact.write_encoder(tmp_path / "e", len(text).to_bytes(4, "big") + text + half[4 + len(told) :])

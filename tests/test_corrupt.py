@@ -17,6 +17,9 @@ MEMBERS = {
     "masking": (corrupt.masking, {"probability": 0.3}),
     "salt_and_pepper": (corrupt.salt_and_pepper, {"probability": 0.3}),
     "dropout": (corrupt.dropout, {"probability": 0.3}),
+    "missing": (corrupt.missing, {"probability": 0.3}),
+    "patches": (corrupt.patches, {"share": 0.3}),
+    "missing_patches": (corrupt.missing_patches, {"share": 0.3}),
 }
 
 

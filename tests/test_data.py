@@ -296,7 +296,7 @@ def test_unscale_is_the_inverse_of_scale_on_either_kind_of_array(convert):
         ("file:", {}, r"data\.name: unknown"),
         ("digits", {"scaling": "units"}, r"data\.scaling: unknown 'units' \(did you mean 'unit'\?\)"),
         ("digits", {"label_column": "y"}, r"data\.label_column: 'digits' does not take it; only file data do"),
-        ("digits", {"data_dir": "."}, r"data\.data_dir: 'digits' does not take it; only tfds and published data do"),
+        ("digits", {"data_dir": "."}, r"data\.data_dir: 'digits' does not take it; only tfds and images data do"),
         ("satimage", {"rows": 5}, r"data\.rows: 'satimage' does not take it"),
         ("file:x.csv", {"noise": 0.1}, r"data\.noise"),
         ("swiss_roll", {"rows": 0}, r"data\.rows: must be a whole number above 0"),

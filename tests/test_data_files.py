@@ -80,6 +80,7 @@ def test_the_mean_that_fills_gaps_comes_from_training_rows_only(save):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(200, 5)).astype(np.float32)
     x[rng.random(x.shape) < 0.3] = NAN
+    x[np.isnan(x).all(1), 0] = 0  # rows of which nothing is known are refused
     found = data.load(f"file:{save('t.npy', arr=x)}", validation=0.2, test=0.3)
     train = np.where(found.train.mask, found.train.x, NAN)
     mean = np.nanmean(train.astype(np.float64), axis=0)
@@ -89,6 +90,15 @@ def test_the_mean_that_fills_gaps_comes_from_training_rows_only(save):
         assert len(gaps)
         for row, column in gaps:
             assert part.x[row, column] == pytest.approx(mean[column], rel=1e-6)
+
+
+@pytest.mark.parametrize(("ending", "name"), [("csv", "b"), ("npy", "1")])
+def test_a_column_without_any_value_is_a_mistake_in_rows_to_train_on(ending, name, save, write):
+    rows = np.array([[1, NAN], [2, NAN]])
+    path = save("t.npy", arr=rows) if ending == "npy" else write("t.csv", "a,b\n1,\n2,NA\n")
+    with pytest.raises(UserError, match=f"every value of column '{name}' is missing; drop the column"):
+        data.load(f"file:{path}")
+    np.testing.assert_array_equal(data.read_rows(path)[0], rows)  # new rows may be so
 
 
 def test_a_column_without_a_training_value_is_a_mistake(save):
@@ -206,7 +216,7 @@ except data.UserError as error:
         ("a,city\n1,Madrid\n", "column 'city' holds text .'Madrid' in row 1.; encode it as numbers, drop it, or name"),
         ("a,b\n1,2\n3,inf\n", "row 2, column 'b' holds inf, which is infinite"),
         ("a,b\n1,2\n3,-1e39\n", "row 2, column 'b' holds -1e.39"),
-        ("a,b\n1,\n3,NA\n", "every value of column 'b' is missing"),
+        ("a,b\n1,\n3,4\n,NA\n", "every value of row 3 is missing; drop the row"),
         ("a,b\n1,1_0\n", "column 'b' holds text"),
         (b"a,b\n\xff\xfe,2\n", "not a text file in UTF-8"),
     ],
@@ -243,7 +253,7 @@ def test_mistakes_with_labels_get_one_line(write, content, label, line):
         (np.array([["a", "b"]]), "numbers are needed"),
         (np.array([[1, np.inf]]), "row 1, column '1' holds inf"),
         (np.array([[[1.0, 2], [3, np.inf]]]), r"row 1, column \(1, 1, 0\) holds inf"),
-        (np.array([[1, NAN], [2, NAN]]), "every value of column '1' is missing"),
+        (np.array([[1, NAN], [NAN, NAN]]), "every value of row 2 is missing; drop the row"),
     ],
 )
 def test_mistakes_in_a_npy_get_one_line(save, array, line):

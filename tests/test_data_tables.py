@@ -319,7 +319,7 @@ def test_missing_files_are_named(tmp_path):
 def test_a_table_takes_no_folder_of_records(tmp_path):
     with pytest.raises(UserError, match=r"^letter: is kept in the cache.* leave --data-dir away$"):
         data.prepare("letter", None, str(tmp_path))
-    with pytest.raises(UserError, match=r"data\.data_dir: 'letter' does not take it; only tfds and published data do"):
+    with pytest.raises(UserError, match=r"data\.data_dir: 'letter' does not take it; only tfds and images data do"):
         data.load("letter", data_dir=str(tmp_path))
 
 

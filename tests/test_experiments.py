@@ -10,9 +10,15 @@ from aejax import config_files
 from aejax.cli import main
 
 SHRUNK = ("train.steps=6", "train.evaluate_every=3", "train.checkpoint_every=3")
-OWN = {"lecture/clustering": ("task.restarts=1", "task.spectral_rows=300")}
+OWN = {
+    "lecture/clustering": ("task.restarts=1", "task.spectral_rows=300"),
+    "lecture/aeknn": ("task.layouts=((.25,),)", "task.repeats=1", "task.folds=2"),  # each layout is one to compile
+}
 """What else is shrunk, by experiment."""
-BUNDLED = ("digits", "satimage", "natural_patches", "swiss_roll", "s_curve", "bars", "clusters", "lorenz")
+FEWER = {"tuning": 3, "rows": 12, "strengths": (0.3,), "plain_steps": 6, "surrogate_steps": 20, "inversion_steps": 5}
+"""What a task does at most."""
+BUNDLED = ("digits", "binary:digits", "satimage", "natural_patches", "photographs")
+BUNDLED += ("swiss_roll", "s_curve", "bars", "clusters", "lorenz")
 
 
 def every_spec():
@@ -34,7 +40,9 @@ def test_every_config_resolves(spec):
 @pytest.mark.parametrize("spec", [spec for spec in SPECS if configs.load(spec)["data"]["name"] in BUNDLED])
 def test_every_config_on_bundled_data_runs(spec, tmp_path, capsys):
     folder = tmp_path / "run"
-    shrunk = (*SHRUNK, *OWN.get(spec.partition(":")[0], ()))
+    options = configs.load(spec)["task"]
+    shrunk = [*SHRUNK, *OWN.get(spec.partition(":")[0], ())]
+    shrunk += [f"task.{name}={value}" for name, value in FEWER.items() if name in options]
     assert main(["run", spec, "--workdir", str(folder), *(word for s in shrunk for word in ("--set", s))]) == 0
     summary = json.loads((folder / "summary.json").read_text())
     assert set(summary) >= {"seed", "metrics", "baselines", "timing", "parameters_digest"}

@@ -220,7 +220,7 @@ def test_a_relation_without_neighbours_is_refused(term):
     ctx = context(np.zeros((4, 3)), key=jax.random.key(0), relations={"graph": {"distance": jnp.zeros((4, 4))}})
     with pytest.raises(UserError, match=r"^neighbours: relation: unknown 'neighbours'.*; allowed: graph"):
         term(ctx)
-    with pytest.raises(UserError, match=r"^neighbours: relation 'graph' holds no neighbours; allowed: .*nearest"):
+    with pytest.raises(UserError, match=r"^neighbours: relation 'graph' holds no rows; allowed: .*nearest"):
         term(ctx, relation="graph")
 
 

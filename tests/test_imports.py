@@ -17,7 +17,7 @@ ORDER = (
     ("errors", "types", "bounds"),
     ("files", "passphrase", "leaves", "metrics", "console", "interruption", "compilation", "guards", "sparse"),
     ("components", "config_files", "checkpoint"),
-    ("batches", "schedules", "optimizers"),
+    ("batches", "schedules", "optimizers", "samplers"),
     ("config",),
     ("workdir",),
     ("data",),
@@ -26,7 +26,7 @@ ORDER = (
     ("train",),
     ("evaluate",),
     ("build",),
-    ("retrain", "attacks"),
+    ("retrain", "attacks", "features"),
     ("tasks", "artifact"),
     ("report",),
     ("apply", "experiment"),
@@ -50,8 +50,8 @@ SEAMS = {
 NOWHERE = {"pickle", "cloudpickle", "dill", "shelve", "torch", "tensorflow", "orbax", "clu", "absl"}
 
 # Slow to import, or extras: only inside functions.
-LATE = {"tensorflow_datasets", "matplotlib", "sklearn", "scipy", "pandas", "pyarrow", "rich", "tensorboardX", "PIL"}
-LATE |= {"ml_collections", "safetensors", "platformdirs", "jinja2", "pyreadr", "cryptography"}
+LATE = {"tensorflow_datasets", "matplotlib", "sklearn", "skimage", "scipy", "pandas", "pyarrow", "rich", "PIL"}
+LATE |= {"ml_collections", "safetensors", "platformdirs", "jinja2", "pyreadr", "cryptography", "tensorboardX"}
 
 
 # Its classes are tensorflow-datasets builders, so it is itself imported late.

@@ -37,6 +37,8 @@ CHANGES = {
     "data.normal": "cluster 0",
     "data.left_out": "cluster 1",
     "data.contamination": "0.2",
+    "data.categories": "('a',)",
+    "data.missing.name": "completely_at_random",
     "model.name": "dense.vanilla",
     "model.widths": "(4,)",
     "model.code": "3",
@@ -250,24 +252,31 @@ def test_named_optimisers_decay_weights_as_optax_says():
 
 @pytest.mark.parametrize("home", ["aejax.schedules", "aejax.data.corrupt"])
 def test_every_number_of_a_schedule_or_corruption_counts(home):
-    given = {"scale": 0.3, "probability": 0.3, "warmup": 0.4}
+    given = {"scale": 0.3, "probability": 0.3, "warmup": 0.4, "share": 0.3}
     for name, function in components.available(home).items():
         allowed = components.parameters(function)
         base = {key: given.get(key, p.default) for key, p in allowed.items()}
         x = jnp.linspace(0, 0.95, 40)
-        place = lambda x=x: (x,) if home == "aejax.schedules" else (jax.random.key(0), x[:, None])
+        place = lambda x=x: (x,) if home == "aejax.schedules" else (jax.random.key(0), x.reshape(5, 4, 2, 1))
         for key, value in base.items():
             changed = {**base, key: other(value, allowed[key].annotation)}
             same = np.array_equal(function(*place(), **base), function(*place(), **changed))
             assert not same, f"{name}: {key}"
 
 
-@pytest.mark.parametrize(("name", "shape"), [("dense.vanilla", (8,)), ("conv.convolutional", (8, 8, 1))])
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("dense.vanilla", (8,)),
+        ("conv.convolutional", (8, 8, 1)),
+        ("unet.unet", (8, 8, 1)),
+        ("masked.residual", (8,)),
+    ],
+)
 def test_every_number_of_a_model_counts(name, shape):
     function = components.resolve(name, "aejax.models", what="model.name")
-    base = {key: p.default for key, p in components.parameters(function).items()} | {"code": 3}
-    if "channels" in base:
-        base["channels"] = (2, 3)
+    small = {"code": 3, "channels": (2, 3), "residual": False}
+    base = {key: small.get(key, p.default) for key, p in components.parameters(function).items()}
 
     def output(settings):
         model: Model = build_model({"name": name, **settings}, shape)
@@ -282,6 +291,8 @@ def test_every_number_of_a_model_counts(name, shape):
                 changed = not value
             case int():
                 changed = value + 1
+            case float():
+                changed = 2 * value
             case tuple():
                 changed = tuple(item + 1 for item in value)
             case _:

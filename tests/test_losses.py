@@ -13,8 +13,8 @@ from jax.test_util import check_grads
 
 from aejax import components, schedules
 from aejax.errors import UserError
-from aejax.losses import compose, reconstruction, sparsity, weights
-from aejax.types import Context, Range
+from aejax.losses import compose, imputation, reconstruction, sparsity, weights
+from aejax.types import Column, Context, Range
 
 TERMS = components.available("aejax.losses")
 HYPERPARAMETERS = {
@@ -24,6 +24,8 @@ HYPERPARAMETERS = {
     "structure.stochastic_neighbours": {"bandwidth": 0.3},
     "supervised.soft_nearest_neighbour": {"temperature": 0.5},
     "clustering.centres": {"blur": 0.3},
+    "imputation.likelihood": {"visible": 0.3},
+    "latent.kl_standard_normal": {"free_bits": 0.5},
     "reconstruction.huber": {"delta": 0.3},
     "reconstruction.correntropy": {"width": 0.4},
 }
@@ -79,13 +81,24 @@ def context(parts, mask=None, dtype=jnp.float32):
         rows=lambda index: parts["table"][index],
         encode=lambda x: jax.nn.sigmoid(x @ parts["kernel"] + parts["bias"][None]),
         key=jax.random.key(9),
-        extra={"centres": parts["centres"]},
+        extra={
+            "centres": parts["centres"],
+            "seen": seen(*parts["x"].shape),
+            "natural": parts["z_out"],
+            "mean": parts["z_code"],
+            "log_variance": parts["z_hard"],
+        },
     )
 
 
 def walks(m):
     """Four places among 2m rows for each of m rows."""
     return jnp.asarray(np.random.default_rng(5).integers(0, 2 * m, (m, 4)))
+
+
+def seen(m, n):
+    """What the net saw: every third value."""
+    return (np.arange(m)[:, None] + np.arange(n)) % 3 == 0
 
 
 def sigmoid(z):
@@ -139,6 +152,14 @@ def kl_bernoulli(parts, mask, target_rate):
     for column in parts["z_code"].T:
         mean = math.fsum(sigmoid(z) for z in column) / len(column)
         total += rho * math.log(rho / mean) + (1 - rho) * math.log((1 - rho) / (1 - mean))
+    return total
+
+
+def kl_standard_normal(parts, mask, free_bits):
+    total = 0.0
+    for means, log_variances in zip(parts["z_code"].T, parts["z_hard"].T, strict=True):
+        pairs = zip(means, log_variances, strict=True)
+        total += max(free_bits, math.fsum((m**2 + math.exp(v) - 1 - v) / 2 for m, v in pairs) / len(means))
     return total
 
 
@@ -293,6 +314,13 @@ def joint(parts, points):
     return (p * np.log(p / q)).sum() / len(q)
 
 
+def likelihood(parts, mask, visible):
+    m, n = parts["x"].shape
+    cost = lambda j, i: 0.5 * (parts["x"][j, i] - sigmoid(parts["z_out"][j, i])) ** 2
+    weight = mask * np.where(seen(m, n), visible, 1.0)
+    return mean_over_rows([[weight[j, i] * cost(j, i) for i in range(n)] for j in range(m)])
+
+
 ORACLES = {
     "binary.balanced": balanced,
     "binary.quantized": quantized,
@@ -300,10 +328,12 @@ ORACLES = {
     "clustering.centres": over_sets(centres),
     "clustering.joint": over_sets(joint),
     "clustering.neighbours": neighbours,
+    "imputation.likelihood": likelihood,
     "neighbours.contrastive": contrastive,
     "neighbours.same_code": same_code,
     "neighbours.squared_error": neighbour_error,
     "reconstruction.correntropy": correntropy,
+    "latent.kl_standard_normal": kl_standard_normal,
     "reconstruction.cross_entropy": cross_entropy,
     "reconstruction.huber": huber,
     "reconstruction.multinomial": multinomial,
@@ -417,6 +447,31 @@ def test_a_sum_of_terms_is_weighted_and_scheduled():
     factor = {"sparsity.l1": 0.6}
     weighted = sum(hparams[name]["weight"] * factor.get(name, 1) * value for name, value in expected.items())
     assert float(loss) == pytest.approx(weighted, rel=1e-5)
+
+
+def test_each_column_costs_minus_the_logarithm_of_its_own_likelihood():
+    columns = (Column("a", 0, 1, ("x", "y")), Column("b", 1), Column("c", 2, 3, ("p", "q", "r")))
+    rng = np.random.default_rng(4)
+    z, kind, binary = rng.normal(size=(6, 5)), rng.integers(0, 3, 6), rng.integers(0, 2, 6)
+    x = np.column_stack([binary, rng.normal(size=6), np.eye(3)[kind]])
+    hidden = rng.uniform(size=(6, 3))[:, [0, 1, 2, 2, 2]] < 0.5
+    mask = rng.uniform(size=(6, 3))[:, [0, 1, 2, 2, 2]] < 0.7
+    softmax = np.exp(z[:, 2:]) / np.exp(z[:, 2:]).sum(1, keepdims=True)
+    expected = 0.0
+    for j in range(6):
+        costs = [
+            -math.log(sigmoid(z[j, 0]) if binary[j] else 1 - sigmoid(z[j, 0])),
+            0.5 * (x[j, 1] - z[j, 1]) ** 2,
+            -math.log(softmax[j, kind[j]]),
+        ]
+        expected += sum(cost * mask[j, i] * (1 if hidden[j, i] else 0.2) for i, cost in enumerate(costs)) / 6
+    ctx = context(arrays(6, 5))._replace(
+        x=jnp.asarray(x, jnp.float32),
+        mask=jnp.asarray(mask),
+        columns=columns,
+        extra={"seen": jnp.asarray(~hidden), "natural": jnp.asarray(z, jnp.float32)},
+    )
+    assert float(imputation.likelihood(ctx, visible=0.2)) == pytest.approx(expected, rel=1e-5)
 
 
 # Masks.

@@ -52,6 +52,43 @@ CASES = {
         {"channels": (3, 4), "code": 3, "activation": "tanh", "code_activation": "sigmoid"},
         ("encoder0", "encoder1", "code", "decoder0", "decoder1"),
     ),
+    "unet": (
+        "unet.unet",
+        (6, 5, 2),
+        {"channels": (3, 4), "activation": "tanh", "output": "linear"},
+        ("encoder0", "encoder1", "code", "decoder0"),
+    ),
+    "unet without skips": (
+        "unet.unet",
+        (9, 7, 1),
+        {
+            "channels": (3, 4, 2),
+            "patch": 1,
+            "activation": "elu",
+            "skips": False,
+            "residual": False,
+            "output": "sigmoid",
+        },
+        ("encoder0", "encoder1", "encoder2", "code", "decoder0", "decoder1"),
+    ),
+    "masked": (
+        "masked.residual",
+        (4, 3),
+        {"width": 9, "blocks": 2, "code": 3, "frequencies": 2, "activation": "tanh"},
+        ("encoder0", "encoder1", "code", "decoder0", "decoder1"),
+    ),
+    "variational dense": (
+        "variational.dense",
+        (12,),
+        {"widths": (7, 6), "code": 3, "activation": "sigmoid"},
+        ("encoder0", "encoder1", "code", "decoder0", "decoder1"),
+    ),
+    "variational convolutional": (
+        "variational.convolutional",
+        (6, 5, 2),
+        {"channels": (3, 4), "code": 3, "activation": "tanh", "output": "linear"},
+        ("encoder0", "encoder1", "code", "decoder0", "decoder1"),
+    ),
 }
 
 each = pytest.mark.parametrize("case", CASES)
@@ -92,7 +129,7 @@ def test_shapes_names_and_what_a_context_promises(case):
     x_in = x * 0.5
     ctx = compiled(case)[0](params, x, x_in)
     assert model.feature_shape == feature_shape
-    assert model.code_size == arguments["code"]
+    assert model.code_size == arguments.get("code", model.code_size)
     assert set(ctx.hidden) == set(layers)
     assert ctx.code.shape == (ROWS, model.code_size)
     assert ctx.x_hat.shape == x.shape
@@ -111,8 +148,8 @@ def test_encode_decode_and_the_training_pass_agree(case):
     model, params, x = built(case)
     ctx = compiled(case)[0](params, x, x * 0.5)
     code = jax.jit(model.encode)(params, x * 0.5)
-    np.testing.assert_allclose(ctx.code, code, rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(ctx.x_hat, jax.jit(model.decode)(params, code), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(ctx.extra.get("mean", ctx.code), code, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(ctx.x_hat, jax.jit(model.decode)(params, ctx.code), rtol=1e-6, atol=1e-6)
 
 
 @each
@@ -126,7 +163,10 @@ def test_log_odds_are_there_for_sigmoids_and_only_for_them(case):
     vanilla = CASES[case][0] == "dense.vanilla"
     default = {"code": "sigmoid" if vanilla else arguments.get("code_activation", "linear")}
     default["x_hat"] = arguments.get("output", "sigmoid")
-    kinds = {name: default.get(name, arguments.get("activation")) for name in values}
+    between = "linear" if CASES[case][0] == "unet.unet" else arguments.get("activation")  # its maps are sums
+    kinds = {name: default.get(name, between) for name in values}
+    if case == "masked":  # sums of what the blocks put out, and a linear output
+        kinds = dict.fromkeys(values, "linear")
     assert set(ctx.log_odds) == {name for name, kind in kinds.items() if kind == "sigmoid"}
     assert dict(ctx.ranges) == {name: ACTIVATIONS[kind].range for name, kind in kinds.items()}
 
@@ -153,17 +193,20 @@ def test_vmap_over_parameters_equals_a_loop(case):
 
 @each
 def test_rows_do_not_see_one_another(case):
-    _, params, x = built(case)
-    alone = compiled(case)[0](params, x[2:3], x[2:3])
-    together = compiled(case)[0](params, x, x)
-    np.testing.assert_allclose(alone.x_hat[0], together.x_hat[2], rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(alone.code[0], together.code[2], rtol=1e-5, atol=1e-6)
+    model, params, x = built(case)
+    through = jax.jit(lambda x: (model.encode(params, x), model.decode(params, model.encode(params, x))))
+    for alone, together in zip(through(x[2:3]), through(x), strict=True):
+        np.testing.assert_allclose(alone[0], together[2], rtol=1e-5, atol=1e-6)
 
 
 @each
 def test_every_parameter_is_reached_by_the_gradient(case):
     model, params, x = built(case)
-    loss = lambda p: jnp.square(x - training_pass(model)(p, x, x).x_hat).sum()
+
+    def loss(p):
+        ctx = training_pass(model)(p, x, x)
+        return sum(jnp.square(values).sum() for values in (x - ctx.x_hat, *jax.tree.leaves(ctx.extra)))
+
     for path, slope in jax.tree_util.tree_leaves_with_path(jax.jit(jax.grad(loss))(params)):
         assert np.isfinite(slope).all(), path
         assert np.abs(slope).max() > 0, path
@@ -177,9 +220,9 @@ def test_initial_parameters_are_a_function_of_the_key(case):
         jax.tree_util.tree_leaves_with_path(first), jax.tree.leaves(again), jax.tree.leaves(other), strict=True
     ):
         kind = path[-1].key
-        assert kind in ("kernel", "bias")
+        assert kind in ("kernel", "bias", "frequency", "centres")
         assert a.dtype == jnp.float32
-        assert a.any() == (kind == "kernel")
+        assert a.any() == (kind != "bias")
         np.testing.assert_array_equal(a, b)
         assert np.array_equal(a, c) == (kind == "bias")
 

@@ -1,11 +1,14 @@
 """Data by name: ``load(name) -> Dataset`` with disjoint splits and a scaling from the training rows."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from aejax.data import corrupt, outliers, synthetic
 from aejax.data.catalogue import ENTRIES, FORMS, Row, table
+from aejax.data.families import FAMILIES
 from aejax.data.files import ENDINGS, load_file, read_rows
+from aejax.data.holes import hide
 from aejax.data.scaling import SCALINGS, fit, scale, unscale
 from aejax.data.splits import Raw, split
 from aejax.errors import UserError, one_of
@@ -25,12 +28,13 @@ __all__ = [
 ]
 
 _TAKES = {
-    "file": ("label_column",),
+    "file": ("label_column", "categories"),
     "tfds": ("data_dir",),
-    "published": ("data_dir",),
+    "images": ("data_dir",),
     "text": ("weighting",),
     "table": (),
     "bundled": (),
+    "faces": (),
     "synthetic": ("rows", "noise"),
 }
 
@@ -50,12 +54,15 @@ def load(
     normal: outliers.Labels | None = None,
     left_out: outliers.Labels | None = None,
     contamination: float = 0.0,
+    categories: Sequence[str] | None = None,
+    missing: Mapping[str, Any] = {"name": "none"},
 ) -> Dataset:
     """A data set by its name, split and with its scaling; values stay as stored until `scale` is called.
 
     Args:
         name: a name of the catalogue (``aejax data list``), ``file:PATH`` for a .csv, .npy, .npz or .parquet file,
-            or ``tfds:NAME`` for what tensorflow-datasets has prepared in the array_record format.
+            ``tfds:NAME`` for what tensorflow-datasets has prepared in the array_record format, or ``binary:NAME`` for
+            images of any such name with each pixel drawn as 0 or 1.
         scaling: ``"unit"`` to [0, 1], ``"signed"`` to [-1, 1], ``"standard"`` to mean 0 and standard deviation 1,
             ``"none"``. For images the first two use the range of the pixels, for tables the least and greatest
             training value of each column; validation and test rows may then lie outside. Documents stay sparse:
@@ -74,6 +81,10 @@ def load(
             a share of the normal rows (None without an official split: 0.5), and all anomalies are test rows.
         left_out: with `normal` only; labels whose rows are dropped.
         contamination: with `normal` only; share of anomalies among the training rows, in [0, 0.5).
+        categories: tables in ``file:`` only; names of the columns that hold categories. One of two becomes a feature of
+            0 and 1, any other a feature for each category.
+        missing: how values are hidden, to see how well they are imputed: name and hyperparameters of a function of
+            `aejax.data.missing`. What is hidden depends on `split_seed`; `Split.truth` remembers it.
 
     Returns:
         The data set. Images that were decoded once are memory-mapped from the cache, which lies in
@@ -85,8 +96,8 @@ def load(
     if scaling not in SCALINGS:
         raise one_of(scaling, SCALINGS, what="data.scaling")
     options = {"label_column": label_column, "data_dir": data_dir, "rows": rows, "noise": noise}
-    options["weighting"] = weighting
-    raw = _raw(name, options)
+    options |= {"categories": categories, "weighting": weighting}
+    raw = hide(_raw(name, options), missing, split_seed)
     shares = {"validation": validation, "test": test, "seed": split_seed}
     if normal is not None:
         own = {"normal": normal, "left_out": () if left_out is None else left_out, "contamination": contamination}
@@ -96,7 +107,14 @@ def load(
             unused = "left_out" if left_out is not None else "contamination"
             raise UserError(f"data.{unused}: needs data.normal, the labels that are normal")
         parts, label_names = split(raw, **shares), raw.label_names
-    fitted = fit(parts[0].x, parts[0].mask, scaling=scaling, bounds=raw.bounds, per_feature=raw.kind != "image")
+    fitted = fit(
+        parts[0].x,
+        parts[0].mask,
+        scaling=scaling,
+        bounds=raw.bounds,
+        per_feature=raw.kind != "image",
+        columns=raw.columns,
+    )
     return Dataset(
         name=name,
         train=parts[0],
@@ -112,6 +130,7 @@ def load(
         licence=raw.licence,
         source=raw.source,
         scaling=scaling,
+        columns=raw.columns,
     )
 
 
@@ -119,8 +138,8 @@ def prepare(name: str, source_dir: str | None = None, data_dir: str | None = Non
     """Makes a data set ready, so that `load` needs neither network nor decoding.
 
     Args:
-        name: one of the published images or tables, ``newsgroups``, or ``tfds:NAME``.
-        source_dir: folder with the published files, for a table also one file; they are downloaded where None.
+        name: one of the published images or tables, ``faces``, ``newsgroups``, or ``tfds:NAME``.
+        source_dir: folder with the published files, for all but images also one file; downloaded where None.
         data_dir: folder for the prepared records of images; beside the cache where None.
 
     Returns:
@@ -130,22 +149,10 @@ def prepare(name: str, source_dir: str | None = None, data_dir: str | None = Non
         UserError: there is nothing to prepare, or files are missing or damaged.
     """
     way = _way(name)
-    if way == "published":
-        from aejax.data.builders.prepare import prepare_published
-
-        return prepare_published(name, source_dir, data_dir)
-    if way == "text":
-        from aejax.data.builders.newsgroups import prepare_newsgroups
-
-        if data_dir is not None:
+    if way in FAMILIES:
+        if data_dir is not None and way != "images":
             raise UserError(f"{name}: is kept in the cache, not in a folder of records; leave --data-dir away")
-        return prepare_newsgroups(source_dir)
-    if way == "table":
-        from aejax.data.builders.prepare_tables import prepare_table
-
-        if data_dir is not None:
-            raise UserError(f"{name}: is kept in the cache, not in a folder of records; leave --data-dir away")
-        return prepare_table(name, source_dir)
+        return FAMILIES[way].prepare(name, source_dir, data_dir)
     if way == "tfds" and source_dir is None:
         from aejax.data import records
 
@@ -154,7 +161,7 @@ def prepare(name: str, source_dir: str | None = None, data_dir: str | None = Non
         return Path(records.find(spec, data_dir).data_path)
     if way == "tfds":
         raise UserError(f"{name}: is prepared by tensorflow-datasets, not from a folder; leave --from away")
-    published = ", ".join(n for n, e in ENTRIES.items() if e.way in ("published", "table", "text"))
+    published = ", ".join(n for n, e in ENTRIES.items() if e.way in FAMILIES)
     raise UserError(f"{name}: nothing to prepare, it can be loaded as it is; prepared can be {published}")
 
 
@@ -171,6 +178,11 @@ def _way(name: str) -> str:
 
 
 def _raw(name: str, options: dict[str, Any]) -> Raw:
+    if str(name).startswith("binary:"):
+        from aejax.data.binary import binarised
+
+        base = name.removeprefix("binary:")
+        return binarised(_raw(base, options), base)
     way = _way(name)
     for option, value in options.items():
         if value is not None and option not in _TAKES[way]:
@@ -178,26 +190,17 @@ def _raw(name: str, options: dict[str, Any]) -> Raw:
             raise UserError(f"data.{option}: {name!r} does not take it; only {' and '.join(owners)} data do")
     rest = name.partition(":")[2]
     if way == "file":
-        return load_file(rest, options["label_column"])
+        return load_file(rest, options["label_column"], options["categories"] or ())
     if way == "synthetic":
         return synthetic.load_synthetic(name, options["rows"], options["noise"])
     if way == "bundled":
         from aejax.data import bundled
-        from aejax.data.photographs import natural_patches
+        from aejax.data.photographs import natural_patches, photographs
 
-        return {"digits": bundled.digits, "satimage": bundled.satimage, "natural_patches": natural_patches}[name]()
-    if way == "text":
-        from aejax.data.builders.newsgroups import load_newsgroups
-
-        return load_newsgroups(options["weighting"] or "log")
+        loaders = (bundled.digits, bundled.satimage, natural_patches, photographs)
+        return {loader.__name__: loader for loader in loaders}[name]()
     if way == "tfds":
         from aejax.data import records
 
         return records.load_prepared(rest, options["data_dir"])
-    if way == "table":
-        from aejax.data.builders.prepare_tables import load_table
-
-        return load_table(name)
-    from aejax.data.builders.prepare import load_published
-
-    return load_published(name, options["data_dir"])
+    return FAMILIES[way].load(name, options)

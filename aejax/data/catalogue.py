@@ -3,13 +3,12 @@
 from typing import NamedTuple
 
 from aejax.data import cache
-from aejax.data.builders.newsgroups import KEY as NEWSGROUPS
+from aejax.data.builders.faces import SHAPE as FACES_SHAPE
 from aejax.data.builders.newsgroups import LICENCE as POSTS_LICENCE
 from aejax.data.builders.newsgroups import WORDS
-from aejax.data.builders.prepare import key_of
-from aejax.data.builders.prepare_tables import table_key
 from aejax.data.builders.published import PUBLISHED, ROWS
 from aejax.data.builders.tables import LICENCE, TABLES
+from aejax.data.families import FAMILIES
 
 
 class Entry(NamedTuple):
@@ -19,8 +18,7 @@ class Entry(NamedTuple):
         rows: how many, in all splits together.
         shape: of one row.
         licence: of the data.
-        way: how it is had: ``"bundled"``, ``"published"`` (images), ``"table"`` or ``"text"`` (published too), or
-            ``"synthetic"``.
+        way: how it is had: ``"bundled"``, ``"synthetic"``, or a family of published ones, of `FAMILIES`.
         title: what it is, in a few words.
     """
 
@@ -46,9 +44,13 @@ ENTRIES = {
     "digits": Entry(1797, (8, 8, 1), "CC BY 4.0", "bundled", "handwritten digits"),
     "satimage": Entry(6435, (36,), "CC BY 4.0", "bundled", "Landsat pixels and the ground under them"),
     "natural_patches": Entry(10_000, (8, 8, 1), "CC BY 2.0", "bundled", "whitened patches of two photographs"),
-    **{name: Entry(sum(ROWS.values()), (28, 28, 1), p.licence, "published", p.title) for name, p in PUBLISHED.items()},
+    "photographs": Entry(
+        6500, (32, 32, 1), "public domain, CC BY 2.0", "bundled", "grey patches of eight photographs, two to test on"
+    ),
+    **{name: Entry(sum(ROWS.values()), (28, 28, 1), p.licence, "images", p.title) for name, p in PUBLISHED.items()},
     "newsgroups": Entry(18_846, (WORDS,), POSTS_LICENCE, "text", "posts to 20 newsgroups, as counts of words"),
     **{name: Entry(t.rows, (len(t.features),), LICENCE, "table", t.title) for name, t in TABLES.items()},
+    "faces": Entry(FACES_SHAPE[0], (*FACES_SHAPE[1:], 1), "research use", "faces", "the Olivetti faces of 40 people"),
     "swiss_roll": Entry(2000, (3,), "none needed", "synthetic", "a sheet rolled up in 3-D"),
     "s_curve": Entry(2000, (3,), "none needed", "synthetic", "a sheet bent into an S in 3-D"),
     "bars": Entry(2000, (8, 8, 1), "none needed", "synthetic", "images of bars, Földiák 1990"),
@@ -58,6 +60,7 @@ ENTRIES = {
 
 FORMS = {
     "tfds:NAME": "any image or vector data prepared by tensorflow-datasets as array_record",
+    "binary:NAME": "images of that name, each pixel drawn once as 0 or 1",
     "file:PATH": "your own .csv, .npy, .npz or .parquet",
 }
 
@@ -74,7 +77,6 @@ def table() -> list[Row]:
 
 
 def _status(name: str, entry: Entry) -> str:
-    if entry.way not in ("published", "table", "text"):
+    if entry.way not in FAMILIES:
         return entry.way
-    keys = {"table": table_key, "text": lambda _: NEWSGROUPS, "published": lambda name: key_of(name, None)}
-    return "cached" if cache.exists(keys[entry.way](name)) else "needs download"
+    return "cached" if cache.exists(FAMILIES[entry.way].key(name)) else "needs download"

@@ -198,7 +198,7 @@ def observed(x: np.ndarray, names: tuple[str, ...], where: object) -> tuple[np.n
         x in float32, and bool of the same shape, True where observed; None where everything is.
 
     Raises:
-        UserError: a value is infinite, or all values of a column are missing.
+        UserError: a value is infinite, or all values of a row are missing.
     """
     missing = np.isnan(x)
     infinite = np.abs(x) > _LARGEST
@@ -209,8 +209,19 @@ def observed(x: np.ndarray, names: tuple[str, ...], where: object) -> tuple[np.n
             f"{where}: row {at[0] + 1}, column {column} holds {x[tuple(at)]}, which is infinite or too large for"
             " float32; empty cells and nan mean missing"
         )
-    empty = np.argwhere(missing.all(axis=0))
+    bare = np.flatnonzero(missing.reshape(len(x), -1).all(1))
+    if len(bare):
+        raise UserError(f"{where}: every value of row {bare[0] + 1} is missing; drop the row")
+    return x.astype(np.float32, copy=False), ~missing if missing.any() else None
+
+
+def check_columns(mask: np.ndarray | None, names: tuple[str, ...], where: object) -> None:
+    """Refuse rows to train on of which a column was never observed; one row or two to be filled may be so.
+
+    Raises:
+        UserError: naming the first such column.
+    """
+    empty = [] if mask is None else np.argwhere(~mask.any(axis=0))
     if len(empty):
         column = repr(names[empty[0][0]]) if names else tuple(map(int, empty[0]))
         raise UserError(f"{where}: every value of column {column} is missing; drop the column")
-    return x.astype(np.float32, copy=False), ~missing if missing.any() else None

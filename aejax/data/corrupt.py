@@ -7,6 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from aejax.bounds import Finite, Fraction, NonNegative, Probability
+from aejax.errors import UserError
+
+HIDING = ("missing", "missing_patches", "holes")
+"""Those that make values NaN, for models that take missing values."""
 
 
 def none(key: jax.Array, x: jax.Array) -> jax.Array:
@@ -58,6 +62,76 @@ def masking(key: jax.Array, x: jax.Array, *, probability: Probability) -> jax.Ar
     return jnp.where(jax.random.bernoulli(key, probability, x.shape), jnp.zeros_like(x), x)
 
 
+def missing(key: jax.Array, x: jax.Array, *, probability: Probability) -> jax.Array:
+    """Values removed, for models that are to know which: x_in = NaN with the given probability, and x elsewhere.
+
+    Args:
+        key: typed key.
+        x: (rows, *feature_shape), scaled.
+        probability: that a value is missing, in [0, 1].
+
+    Returns:
+        x_in, of the shape and type of x.
+    """
+    return jnp.where(jax.random.bernoulli(key, probability, x.shape), jnp.full_like(x, jnp.nan), x)
+
+
+def patches(key: jax.Array, x: jax.Array, *, share: Probability) -> jax.Array:
+    """A rectangle of each image set to zero, in all its channels, at a place where all of it lies in the image.
+
+    Its height is that of the image times √share, rounded, and so is its width; every place is equally likely.
+
+    Args:
+        key: typed key.
+        x: (rows, height, width, channels), scaled.
+        share: of the image that the rectangle takes up, in [0, 1].
+
+    Returns:
+        x_in, of the shape and type of x.
+
+    Raises:
+        UserError: rows that are no images.
+
+    References:
+        Pathak et al. 2016, Context encoders, section 3.3 (a region at a random place); there it is a square of a
+        quarter of the image.
+    """
+    return jnp.where(_rectangle(key, x, share), jnp.zeros_like(x), x)
+
+
+def missing_patches(key: jax.Array, x: jax.Array, *, share: Probability) -> jax.Array:
+    """As `patches`, with NaN in the rectangle, for models that are to know where it is.
+
+    Args:
+        key: typed key.
+        x: (rows, height, width, channels), scaled.
+        share: of the image that is missing, in [0, 1].
+
+    Returns:
+        x_in, of the shape and type of x.
+
+    Raises:
+        UserError: rows that are no images.
+    """
+    return jnp.where(_rectangle(key, x, share), jnp.full_like(x, jnp.nan), x)
+
+
+def _rectangle(key: jax.Array, x: jax.Array, share: jax.Array | float) -> jax.Array:
+    """True in one rectangle of each image: bool, (rows, height, width, 1)."""
+    if x.ndim != 4:
+        shape = "x".join(map(str, x.shape[1:]))
+        raise UserError(f"corruption: patches are of images, and these rows are {shape}; allowed: masking, missing")
+
+    def along(key: jax.Array, length: int) -> jax.Array:
+        size = jnp.round(length * jnp.sqrt(share))
+        first = jnp.floor(jax.random.uniform(key, (len(x), 1)) * (length - size + 1))
+        places = jnp.arange(length, dtype=first.dtype)[None]
+        return (places >= first) & (places < first + size)
+
+    down, across = (along(each, length) for each, length in zip(jax.random.split(key), x.shape[1:3], strict=True))
+    return down[:, :, None, None] & across[:, None, :, None]
+
+
 def salt_and_pepper(
     key: jax.Array,
     x: jax.Array,
@@ -107,3 +181,42 @@ def dropout(key: jax.Array, x: jax.Array, *, probability: Fraction) -> jax.Array
     kept = 1 - jnp.asarray(probability, x.dtype)
     drop = jax.random.bernoulli(key, probability, x.shape)
     return jnp.where(drop | (kept <= 0), jnp.zeros_like(x), x / jnp.where(kept > 0, kept, 1))
+
+
+def holes(
+    key: jax.Array,
+    x: jax.Array,
+    *,
+    least: Fraction = 0.05,
+    most: Fraction = 0.5,
+    borrowed: Probability = 0.5,
+    noise: NonNegative = 0.0,
+) -> jax.Array:
+    """Values hidden, NaN, for a net that takes missing values: masked reconstruction.
+
+    A row loses each value with a probability that is drawn for it, uniform in [least, most]; or, with probability
+    `borrowed`, those that another row of the batch misses, so that holes in training have the shapes that they have in
+    the data.
+
+    Args:
+        key: typed key.
+        x: (rows, *feature_shape), scaled; NaN where a value is missing.
+        least: the smallest probability that a value is hidden.
+        most: the largest.
+        borrowed: share of the rows that get the holes of another row.
+        noise: standard deviation of Gaussian noise on what is left, in the units of the scaled values.
+
+    Returns:
+        x_in, of the shape and type of x.
+
+    References:
+        Devlin et al. 2019, BERT, section 3.1 (reconstruction of what is hidden, from the rest).
+    """
+    which, share, draw, other, shake = jax.random.split(key, 5)
+    each = (len(x), *(1,) * (x.ndim - 1))
+    rate = least + (most - least) * jax.random.uniform(share, each, x.dtype)
+    drawn = jax.random.uniform(draw, x.shape, x.dtype) < rate
+    missing = jnp.isnan(x)
+    lent = jnp.roll(missing, jax.random.randint(other, (), 1, max(len(x), 2)), axis=0)
+    hidden = jnp.where(jax.random.bernoulli(which, borrowed, each), lent, drawn)
+    return jnp.where(hidden, jnp.nan, gaussian(shake, x, scale=noise))

@@ -1,15 +1,16 @@
 """A person's own table: .csv, .npy, .npz or .parquet, read with its missing values."""
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from aejax.data import columns
+from aejax.data import categories, columns
 from aejax.data.splits import Raw
 from aejax.errors import UserError, one_of
-from aejax.types import Split
+from aejax.types import Column, Split
 
 ENDINGS = (".csv", ".npy", ".npz", ".parquet")
 _LABEL_ARRAYS = ("y", "labels")  # taken from an .npz file where no label column is named
@@ -23,20 +24,23 @@ class Table(NamedTuple):
         mask: bool of the same shape, True where observed; None where everything is.
         labels: the labels; None where there are none.
         names: one name for each feature; empty for images.
+        columns: of a table with categories, as in `aejax.types.Dataset`.
     """
 
     x: np.ndarray
     mask: np.ndarray | None
     labels: columns.Labels | None
     names: tuple[str, ...]
+    columns: tuple[Column, ...] = ()
 
 
-def load_file(path: str, label_column: str | None) -> Raw:
+def load_file(path: str, label_column: str | None, asked: Sequence[str] = ()) -> Raw:
     """The data set in a file.
 
     Args:
         path: of a .csv, .npy, .npz or .parquet file.
         label_column: name of the column (for .npz: of the array) of labels, or None.
+        asked: names of the columns of categories.
 
     Returns:
         The rows; uint8 images keep their type and have bounds 0 and 255.
@@ -44,7 +48,8 @@ def load_file(path: str, label_column: str | None) -> Raw:
     Raises:
         UserError: the file cannot be read as numbers; the line says where and what to do.
     """
-    table = _read(Path(path).expanduser(), label_column)
+    table = _read(Path(path).expanduser(), label_column, asked)
+    columns.check_columns(table.mask, table.names, path)
     labels = None if table.labels is None else table.labels.values
     return Raw(
         train=Split(table.x, table.mask, labels),
@@ -55,17 +60,19 @@ def load_file(path: str, label_column: str | None) -> Raw:
         bounds=(0, 255) if table.x.dtype == np.uint8 else None,
         label_names=() if table.labels is None else table.labels.names,
         feature_names=table.names,
+        columns=table.columns,
     )
 
 
 def read_rows(
-    path: str | Path, *, label_column: str | None = None
+    path: str | Path, *, label_column: str | None = None, known: tuple[Column, ...] = ()
 ) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
     """The features in a file, for applying a trained model to them.
 
     Args:
         path: of a .csv, .npy, .npz or .parquet file.
         label_column: name of a column (for .npz: an array) to leave out.
+        known: the columns that a model was trained on, where some hold categories.
 
     Returns:
         x (rows, *feature_shape) float32 with NaN where a value is missing; mask, bool of the same shape, True
@@ -74,11 +81,11 @@ def read_rows(
     Raises:
         UserError: the file cannot be read as numbers; the line says where and what to do.
     """
-    table = _read(Path(path).expanduser(), label_column)
+    table = _read(Path(path).expanduser(), label_column, known=known)
     return table.x.astype(np.float32, copy=False), table.mask, table.names
 
 
-def _read(path: Path, label_column: str | None) -> Table:
+def _read(path: Path, label_column: str | None, asked: Sequence[str] = (), known: tuple[Column, ...] = ()) -> Table:
     ending = path.suffix.lower()
     if ending not in ENDINGS:
         raise one_of(ending, ENDINGS, what=f"the ending of {path}")
@@ -86,20 +93,46 @@ def _read(path: Path, label_column: str | None) -> Table:
         raise UserError(f"{path}: there is no such file")
     try:
         if ending in (".csv", ".parquet"):
-            return _columnar(path, label_column, ending)
+            return _columnar(path, label_column, asked, known)
+        if asked or known:
+            raise UserError(f"data.categories: {path} has no named columns; allowed: a .csv or .parquet file")
         return _arrays(path, label_column, ending)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _columnar(path: Path, label_column: str | None, ending: str) -> Table:
-    table = columns.read_csv(path) if ending == ".csv" else columns.read_parquet(path)
-    table, labels = columns.separate(table, label_column, path)
-    numbers = [_numbers(n, c, path) for n, c in zip(table.names, table.cells, strict=True)]
-    if not numbers or not len(numbers[0]):
+def read_columns(path: Path) -> columns.Columns:
+    """The cells of a .csv or .parquet file, as they are."""
+    return columns.read_csv(path) if path.suffix.lower() == ".csv" else columns.read_parquet(path)
+
+
+def _columnar(path: Path, label_column: str | None, asked: Sequence[str], known: tuple[Column, ...]) -> Table:
+    table, labels = columns.separate(read_columns(path), label_column, path)
+    if not table.cells or not len(table.cells[0]):
         raise UserError(f"{path}: there is no row")
-    x, mask = columns.observed(np.stack(numbers, axis=1), table.names, path)
-    return Table(x, mask, labels, table.names)
+    categories.check_names(asked, table.names, path)
+    cells = dict(zip(table.names, table.cells, strict=True))
+    own = known or categories.lay_out(
+        table.names, {name: categories.found_in(name, cells[name], path) for name in table.names if name in asked}
+    )
+    if not own:
+        x, mask = columns.observed(_side_by_side(table, path), table.names, path)
+        return Table(x, mask, labels, table.names)
+    if table.names != tuple(column.name for column in own):
+        raise UserError(f"{path}: its columns are not those of the training data: {', '.join(c.name for c in own)}")
+    parts = [
+        categories.features(column, cells[column.name], path)
+        if column.categories
+        else _numbers(column.name, cells[column.name], path)[:, None]
+        for column in own
+    ]
+    names = tuple(name for column in own for name in categories.feature_names(column))
+    x, mask = columns.observed(np.concatenate(parts, axis=1), names, path)
+    return Table(x, mask, labels, names, own)
+
+
+def _side_by_side(table: columns.Columns, path: Path) -> np.ndarray:
+    return np.stack([_numbers(name, cells, path) for name, cells in zip(table.names, table.cells, strict=True)], axis=1)
 
 
 def _numbers(name: str, cells: object, path: Path) -> np.ndarray:
@@ -110,7 +143,7 @@ def _numbers(name: str, cells: object, path: Path) -> np.ndarray:
         at = values.index(None)
         raise UserError(
             f"{path}: column {name!r} holds text ({cells[at]!r} in row {at + 1}); encode it as numbers, drop it,"
-            " or name it as label_column"
+            " or name it in data.categories or as data.label_column"
         )
     return np.asarray(values, np.float64)
 

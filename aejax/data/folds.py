@@ -73,7 +73,14 @@ def rescaled(dataset: Dataset) -> Dataset:
         own = Scaling(dataset.shift, dataset.scale, dataset.range)
     else:
         per_feature = dataset.kind != "image"
-        own = fit(train.x, train.mask, scaling=dataset.scaling, bounds=None, per_feature=per_feature)
+        own = fit(
+            train.x,
+            train.mask,
+            scaling=dataset.scaling,
+            bounds=None,
+            per_feature=per_feature,
+            columns=dataset.columns,
+        )
     return dataset._replace(
         train=train, validation=validation, test=test, shift=own.shift, scale=own.factor, range=own.range
     )

@@ -98,7 +98,9 @@ def to_raw(arrays: Mapping[str, np.ndarray], details: Mapping[str, Any]) -> Raw:
 
     def part(name: str) -> Split:
         x, labels = arrays[f"{name}_x"], arrays.get(f"{name}_labels")
-        return Split(*((x, None) if is_image else columns.observed(x, names, details["source"])), labels)
+        x, mask = (x, None) if is_image else columns.observed(x, names, details["source"])
+        columns.check_columns(mask, names, details["source"])
+        return Split(x, mask, labels)
 
     return Raw(
         train=part("train"),

@@ -7,7 +7,7 @@ import numpy as np
 
 from aejax.errors import UserError, one_of
 from aejax.sparse import SparseRows, is_sparse
-from aejax.types import Range
+from aejax.types import Column, Range
 
 SCALINGS = ("unit", "signed", "standard", "none")
 _BLOCK = 4096  # rows looked at together, so that memory-mapped images are never copied whole
@@ -63,6 +63,7 @@ def fit(
     scaling: str,
     bounds: tuple[float, float] | None,
     per_feature: bool,
+    columns: tuple[Column, ...] = (),
 ) -> Scaling:
     """The scaling that the training rows ask for; missing values are left out of every statistic.
 
@@ -73,8 +74,8 @@ def fit(
     - ``"standard"``: shift = mean, factor = 1 / standard deviation (divided by n), for each feature.
     - ``"none"``: shift = 0, factor = 1.
 
-    A constant feature gets factor 1. Of sparse rows nothing is subtracted: ``"unit"`` divides all values by the
-    greatest, ``"standard"`` by their root mean square.
+    A constant feature gets factor 1. Features of categories stay 0 and 1. Of sparse rows nothing is subtracted:
+    ``"unit"`` divides all values by the greatest, ``"standard"`` by their root mean square.
 
     Args:
         x: (rows, *feature_shape) training rows, as stored.
@@ -82,6 +83,7 @@ def fit(
         scaling: one of `SCALINGS`.
         bounds: the least and greatest value that can occur, where this is known of the data; else None.
         per_feature: whether low and high are taken for each feature, or once for all of them.
+        columns: of a table with categories.
 
     Returns:
         The scaling; its shift and factor are float32.
@@ -91,6 +93,12 @@ def fit(
     """
     if scaling not in SCALINGS:
         raise one_of(scaling, SCALINGS, what="data.scaling")
+    if columns:
+        number = np.repeat([not column.categories for column in columns], [column.size for column in columns])
+        found = fit(x, mask, scaling=scaling, bounds=bounds, per_feature=per_feature)
+        shift, factor = (np.broadcast_to(values, number.shape) for values in (found.shift, found.factor))
+        within = Range(min(found.range.low, 0.0), max(found.range.high, 1.0))
+        return Scaling(np.where(number, shift, np.float32(0)), np.where(number, factor, np.float32(1)), within)
     if is_sparse(x):
         return _unshifted(x, scaling)
     zero, one = np.zeros((), np.float32), np.ones((), np.float32)

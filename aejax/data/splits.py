@@ -7,7 +7,7 @@ import numpy as np
 from aejax import sparse
 from aejax.data.scaling import moments
 from aejax.errors import UserError
-from aejax.types import Split
+from aejax.types import Column, Split
 
 DEFAULT_TEST = 0.2  # where a data set has no test rows of its own
 
@@ -24,6 +24,7 @@ class Raw(NamedTuple):
         bounds: the least and greatest value that can occur, where known; else None.
         label_names: one name for each class.
         feature_names: one name for each feature.
+        columns: of a table with categories, as in `Dataset.columns`.
     """
 
     train: Split
@@ -34,6 +35,7 @@ class Raw(NamedTuple):
     bounds: tuple[float, float] | None = None
     label_names: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
 
 
 def permutation(seed: int, rows: int) -> np.ndarray:
@@ -135,7 +137,8 @@ def concatenate(a: Split, b: Split) -> Split:
     else:
         mask = np.concatenate([np.ones(s.x.shape, bool) if s.mask is None else s.mask for s in (a, b)])
     join = lambda *parts: None if any(part is None for part in parts) else sparse.concatenate(parts)
-    return Split(join(a.x, b.x), mask, join(a.labels, b.labels), join(a.coordinates, b.coordinates))
+    labels, coordinates, truth = (join(getattr(a, n), getattr(b, n)) for n in ("labels", "coordinates", "truth"))
+    return Split(join(a.x, b.x), mask, labels, coordinates, truth)
 
 
 def fill(train: Split, validation: Split, test: Split, names: tuple[str, ...]) -> tuple[Split, Split, Split]:

@@ -8,12 +8,14 @@ import jax
 import jax.numpy as jnp
 
 from aejax.bounds import Positive
-from aejax.errors import UserError, one_of
+from aejax.errors import UserError
+from aejax.losses.neighbours import drawn
+from aejax.losses.pairs import squared_distances
 from aejax.types import Context
 
 BLUR = 0.03
 ROUNDS = 20  # of Sinkhorn's iteration
-FARTHEST, TINY = 40.0, 1e-12  # so that no exponential and no division leaves the range of float32
+FARTHEST, TINY = 60.0, 1e-12  # so that no exponential and no division leaves the range of float32
 
 
 def neighbours(ctx: Context, *, relation: str = "walks") -> jax.Array:
@@ -36,14 +38,7 @@ def neighbours(ctx: Context, *, relation: str = "walks") -> jax.Array:
         van den Oord, Li & Vinyals 2018, Representation learning with contrastive predictive coding, equation 4;
         Hinton & Roweis 2002, Stochastic neighbor embedding, for the kernel.
     """
-    if relation not in ctx.relations:
-        raise one_of(relation, ctx.relations, what="neighbours: relation")
-    if "index" not in ctx.relations[relation]:
-        raise UserError(f"neighbours: relation {relation!r} holds no rows; allowed: graph.nearest or graph.walks")
-    index = ctx.relations[relation]["index"]
-    rows, draws = index.shape
-    drawn = index[jnp.arange(rows), jax.random.randint(ctx.key, (rows,), 0, draws)]
-    logits = -0.5 * squared_distances(ctx.code, ctx.encode(ctx.rows(drawn)))
+    logits = -0.5 * squared_distances(ctx.code, ctx.encode(ctx.rows(drawn(ctx, relation))))
     return -jnp.diagonal(jax.nn.log_softmax(logits, axis=1)).mean()
 
 
@@ -129,13 +124,6 @@ def transport_cost(code: jax.Array, points: jax.Array, blur: jax.Array | float =
     scale = jax.lax.fori_loop(0, ROUNDS, balanced, jnp.ones(cost.shape[1], cost.dtype))
     plan = kernel * scale[None]
     return (plan / plan.sum(1, keepdims=True) * cost).sum(1).mean()
-
-
-def squared_distances(a: jax.Array, b: jax.Array) -> jax.Array:
-    """‖a_i − b_j‖²: (m, d), (k, d) -> (m, k)."""
-    # ‖a‖² + ‖b‖² − 2 a·b, which needs no array of m × k × d
-    squares = jnp.square(a).sum(-1)[:, None] + jnp.square(b).sum(-1)[None] - 2.0 * a @ b.T
-    return jnp.maximum(squares, 0.0)
 
 
 def _centres(ctx: Context, term: str) -> jax.Array:

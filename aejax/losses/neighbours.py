@@ -34,13 +34,7 @@ def contrastive(ctx: Context, *, temperature: Positive = 0.15, relation: str = "
     References:
         van den Oord, Li & Vinyals 2018, Representation learning with contrastive predictive coding, equation 4.
     """
-    if not ctx.ranges["code"].within(0.0, 1.0):
-        raise UserError(
-            f"contrastive: the code lies in {ctx.ranges['code']}; "
-            "allowed: a code in [0, 1], such as that of binary.noisy"
-        )
-    bits = 2.0 * ctx.code - 1.0
-    other = 2.0 * ctx.encode(ctx.rows(drawn(ctx, relation))) - 1.0
+    bits, other = _signs(ctx, relation, "contrastive")
     logits = bits @ other.T / (bits.shape[1] * temperature)
     forth, back = (jnp.diagonal(jax.nn.log_softmax(logits, axis=axis)).mean() for axis in (1, 0))
     return -0.5 * (forth + back)
@@ -113,7 +107,9 @@ def drawn(ctx: Context, relation: str) -> jax.Array:
     if relation not in ctx.relations:
         raise one_of(relation, ctx.relations, what="neighbours: relation")
     if "index" not in ctx.relations[relation]:
-        raise UserError(f"neighbours: relation {relation!r} holds no neighbours; allowed: one such as nearest.cosine")
+        raise UserError(
+            f"neighbours: relation {relation!r} holds no rows; allowed: nearest.cosine, graph.nearest, graph.walks"
+        )
     index = ctx.relations[relation]["index"]
     rows, neighbours = index.shape
     return index[jnp.arange(rows), jax.random.randint(ctx.key, (rows,), 0, neighbours)]

@@ -4,11 +4,16 @@ import jax
 import jax.numpy as jnp
 
 
-def squared_distances(values: jax.Array) -> jax.Array:
-    """‖v_i − v_j‖² of all pairs: (m, n) -> (m, m)."""
-    values = values - values.mean(0, keepdims=True)  # distances stay, and lose less to rounding
-    squares = jnp.square(values).sum(-1)
-    return jnp.maximum(squares[:, None] + squares[None, :] - 2.0 * values @ values.T, 0.0)
+def squared_distances(a: jax.Array, b: jax.Array) -> jax.Array:
+    """‖a_i − b_j‖² of all pairs: (m, n), (k, n) -> (m, k)."""
+    # ‖a‖² + ‖b‖² − 2 a·b, which needs no array of m × k × n
+    return jnp.maximum(jnp.square(a).sum(-1)[:, None] + jnp.square(b).sum(-1)[None] - 2.0 * a @ b.T, 0.0)
+
+
+def centred_distances(values: jax.Array) -> jax.Array:
+    """‖v_i − v_j‖² of all pairs of rows, (m, m), from their mean on, so that less is lost to rounding."""
+    values = values - values.mean(0, keepdims=True)
+    return squared_distances(values, values)
 
 
 def mean_square(distances: jax.Array) -> jax.Array:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from aejax.bounds import Count, Positive
 from aejax.errors import UserError, one_of
-from aejax.losses.pairs import among_others, mean_square, squared_distances
+from aejax.losses.pairs import among_others, centred_distances, mean_square
 from aejax.types import Context
 
 
@@ -104,7 +104,7 @@ def stochastic_neighbours(ctx: Context, *, bandwidth: Positive = 0.01) -> jax.Ar
     References:
         Hinton & Roweis 2002, Stochastic neighbor embedding, equations 1 to 4, with one bandwidth for rows and codes.
     """
-    apart, coded = squared_distances(ctx.x), squared_distances(ctx.code)
+    apart, coded = centred_distances(ctx.x), centred_distances(ctx.code)
     temperature = bandwidth * mean_square(apart)
     near, found = among_others(-apart / temperature), among_others(-coded / temperature)
     others = ~jnp.eye(len(apart), dtype=bool)

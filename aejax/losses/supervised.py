@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from aejax.bounds import Positive
 from aejax.errors import UserError
-from aejax.losses.pairs import among_others, mean_square, squared_distances
+from aejax.losses.pairs import among_others, centred_distances, mean_square
 from aejax.losses.sparsity import activations
 from aejax.types import Context
 
@@ -38,7 +38,7 @@ def soft_nearest_neighbour(ctx: Context, *, temperature: Positive = 0.1, layer: 
             "soft_nearest_neighbour: the training rows have no labels; "
             "allowed: data with labels (a file's data.label_column)"
         )
-    distances = squared_distances(activations(ctx, layer))
+    distances = centred_distances(activations(ctx, layer))
     log_p = among_others(-distances / (temperature * mean_square(distances)))
     same = ~jnp.eye(len(distances), dtype=bool) & (ctx.labels[:, None] == ctx.labels[None, :])
     right = jax.nn.logsumexp(jnp.where(same, log_p, jnp.finfo(log_p.dtype).min / 2), axis=1)

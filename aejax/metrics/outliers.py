@@ -36,10 +36,9 @@ def spread(residual: np.ndarray, x: np.ndarray) -> np.ndarray:
         x: (m, n) those rows.
 
     Returns:
-        (n,) above 0 unless x is constant, then 1.
+        (n,) above 0.
     """
-    size = np.sqrt(np.square(residual, dtype=np.float64).mean(0)) + FLOOR * overall(x)
-    return np.where(size > 0, size, 1.0)
+    return np.sqrt(np.square(residual, dtype=np.float64).mean(0)) + FLOOR * overall(x)
 
 
 def overall(x: np.ndarray) -> float:

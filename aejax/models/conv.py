@@ -130,25 +130,35 @@ def convolutional(
     References:
         Lecture S06, slide "Autoencoder convolucional".
     """
-    if len(feature_shape) != 3:
-        shape = "x".join(map(str, feature_shape))
-        raise UserError(
-            f"model: a convolutional net needs images, and these rows are {shape}; allowed: dense.multilayer"
-        )
-    if not channels:
-        raise UserError("model.channels: expected at least one layer, got ()")
     kinds = {
         "hidden": named(activation, what="model.activation"),
         "code": named(code_activation, what="model.code_activation"),
         "x_hat": named(output, what="model.output", allowed=OUTPUTS),
     }
+    shapes = mirrored(feature_shape, channels, stride, dense_name="dense.multilayer")
+    encoder = Encoder(tuple(channels), kernel_size, stride, code, kinds["hidden"], kinds["code"])
+    decoder = Decoder(shapes, kernel_size, stride, kinds["hidden"], kinds["x_hat"])
+    return _pure(feature_shape, encoder, decoder, kinds, code)
+
+
+def mirrored(
+    feature_shape: tuple[int, ...], channels: tuple[int, ...], stride: int, *, dense_name: str
+) -> tuple[tuple[int, int, int], ...]:
+    """The (height, width, channels) of the maps on the way up, from the dense layer's to the output's.
+
+    Raises:
+        UserError: rows that are no images, for which `dense_name` serves, or no layers.
+    """
+    if len(feature_shape) != 3:
+        shape = "x".join(map(str, feature_shape))
+        raise UserError(f"model: a convolutional net needs images, and these rows are {shape}; allowed: {dense_name}")
+    if not channels:
+        raise UserError("model.channels: expected at least one layer, got ()")
     shapes = [feature_shape]
     for count in channels:
         height, width, _ = shapes[-1]
         shapes.append((-(-height // stride), -(-width // stride), count))
-    encoder = Encoder(tuple(channels), kernel_size, stride, code, kinds["hidden"], kinds["code"])
-    decoder = Decoder(tuple(reversed(shapes)), kernel_size, stride, kinds["hidden"], kinds["x_hat"])
-    return _pure(feature_shape, encoder, decoder, kinds, code)
+    return tuple(reversed(shapes))
 
 
 def _pure(

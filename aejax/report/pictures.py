@@ -78,7 +78,7 @@ def first_kernels(params: Params, dataset: Dataset) -> np.ndarray | None:
     except (KeyError, TypeError, IndexError):
         return None
     if kernel.ndim == 4:  # a convolution: height, width, channels in, channels out
-        return np.moveaxis(kernel, -1, 0)
+        return np.moveaxis(kernel, -1, 0) if kernel.shape[2] == dataset.feature_shape[-1] else None
     return kernel.T.reshape(-1, *dataset.feature_shape)
 
 

@@ -1,6 +1,41 @@
 """Clustering: digits in ten groups without a label, by a code drawn together along the graph of neighbours.
 
-aejax run lecture/clustering
+Slides: "Clustering" (two). All rows are clustered, none are held out, and labels only judge the result. Three steps in
+one run: `clustering.neighbours` brings rows together that random walks on the graph of nearest neighbours connect;
+`clustering.centres` places ten centres among the codes; from 0.6 of the run on `clustering.joint` sharpens both (Xie et
+al. 2016), and the reconstruction is kept throughout (Guo et al. 2017).
+
+    aejax run lecture/clustering                  # digits; 25 s of training on a shared core
+    aejax run lecture/clustering:joint            # joint clustering without the neighbours
+    aejax run lecture/clustering:code             # a plain autoencoder, and k-means on its code
+    aejax run lecture/clustering:held_out         # a fifth of the digits are left out, and find their clusters later
+    aejax run lecture/clustering:satimage         # z-scored, six clusters; SATTIME
+    aejax run lecture/clustering:fashion_mnist    # all 70,000 images; FASHTIME
+
+Expect, mean ± standard deviation over seeds 0-4 (--seed): normalised mutual information, accuracy of the best pairing
+of clusters with classes, adjusted Rand index; all ten clusters are used every time.
+
+    digits                     NMI             accuracy       ARI
+    default                    .893 ± .011     .940 ± .007    .876 ± .014
+    its code, k-means          .869 ± .018     .895 ± .027    .825 ± .032
+    joint                      .778 ± .026     .794 ± .048    .695 ± .050
+    code                       .737 ± .031     .741 ± .044    .634 ± .049
+    spectral clustering        .853 ± .000     .806 ± .003    .747 ± .021
+    PCA, Gaussian mixture      .812 ± .012     .823 ± .018    .730 ± .016
+    k-means                    .744 ± .001     .792 ± .001    .666 ± .001
+    PCA, k-means               .726 ± .002     .782 ± .002    .650 ± .003
+
+SATROWS
+
+The centres share the rows equally while they are being placed, which suits digits and fashion_mnist, whose classes are
+as large as one another, more than satimage, whose largest is two and a half times its smallest.
+
+Chosen without labels, by the modularity of the clusters on the graph of ten nearest neighbours: on seed 5, with 2000
+steps and 8 sets of centres, walks of 8 steps among 5 neighbours had the highest of {5, 10} neighbours × {4, 8, 16}
+steps (.848; the others .838 to .845), and on satimage more than walks of 4; on seed 0 weight 30 of {10, 30, 100} (.841;
+.838, .835), and 4000 steps rather than 2000 (.849). The set of centres is the one of the least transport cost. Classes
+were looked at as well while the method was being made, and modularity does not rank all of it: k-means on the code has
+.854.
 """
 
 from aejax.config import base
@@ -10,7 +45,7 @@ def get_config():
     config = base()
     config.data.validation = 0.0
     config.data.test = 0.0
-    config.model = {"name": "clustered.dense", "clusters": 10, "widths": (128, 64), "code": 10}
+    config.model = {"name": "clustered.dense", "clusters": 10, "sets": 16, "widths": (128, 64), "code": 10}
     config.relations = {"walks": {"name": "graph.walks", "neighbours": 5, "steps": 8}}
     config.terms = {
         "reconstruction": {"name": "reconstruction.cross_entropy", "weight": 1.0},
@@ -20,7 +55,7 @@ def get_config():
     }
     config.optimizer = {"name": "adam", "learning_rate": 3e-3, "schedule": {"name": "cosine"}}
     config.train.batch_size = 256
-    config.train.steps = 2000
+    config.train.steps = 4000
     config.task = {"name": "clustering.evaluate"}
     return config
 
@@ -42,7 +77,7 @@ def variants():
             "data.name": "fashion_mnist",
             "model.widths": (256, 128),
             "relations.walks.components": 50,
-            "train.steps": 6000,
+            "train.steps": 4000,
             "task.restarts": 3,
         },
     }

@@ -30,14 +30,14 @@ def draw(
             of_fold, place + np.linspace(-0.2, 0.2, len(of_fold)), s=9, color=colour, alpha=0.45, linewidths=0
         )
         accuracy.errorbar(better.mean(), place, xerr=better.std(ddof=1), fmt="D", ms=5, capsize=3, color=colour)
-        ratio = scores[name]["seconds"].mean() / reference["seconds"].mean()
+        ratio = np.median(scores[name]["seconds"]) / np.median(reference["seconds"])
         seconds.barh(place, ratio, height=0.6, color=colour)
         seconds.annotate(f" {ratio:.2f}", (ratio, place), va="center", size=TEXT)
     for axes, middle in ((accuracy, 0), (seconds, 1)):
         axes.axvline(middle, color=GREY, linewidth=1, linestyle="--", zorder=0)
         axes.set_yticks(places, [label(name) for name in names])
-    whole = f"accuracy less that on all features ({100 * reference['accuracy'].mean():.1f} %), points"
-    canvas.quiet(accuracy, x=f"{whole}; right is better", y="")
+    whole = f"accuracy minus that on all features ({100 * reference['accuracy'].mean():.1f} %), points"
+    canvas.quiet(accuracy, x=whole, y="")
     canvas.quiet(seconds, x="prediction time / that on all features", y="")
     seconds.set_xlim(0, 1.15 * max(1.0, seconds.get_xlim()[1]))
     canvas.save_figure(figure, folder / workdir.FIGURES / "aeknn.png")

@@ -73,7 +73,11 @@ def _means(path: Path, clusters: np.ndarray, labels: np.ndarray | None, dataset:
     columns = min(len(order), 10)
     lines = -(-len(order) // columns)
     wide = canvas.WIDTH / 10
-    figure = canvas.new_figure(0.5 + lines * (wide + 0.55), "The mean image of each cluster, and what is in it")
+    height, width, _ = dataset.feature_shape
+    title = "The mean image of each cluster, and its size"
+    if labels is not None:
+        title = "The mean image of each cluster, and the commonest class among its rows"
+    figure = canvas.new_figure(0.4 + lines * (0.9 * wide * height / width + 0.4), title)
     for axes, number, image in zip(figure.subplots(lines, columns, squeeze=False).ravel(), order, images, strict=False):
         axes.imshow(image)
         axes.set_title(_caption(sizes[number], labels, clusters == number, dataset.label_names), size=SMALL)
@@ -86,4 +90,4 @@ def _caption(size: int, labels: np.ndarray | None, inside: np.ndarray, names: tu
     if labels is None:
         return f"{size:,} rows"
     counts = np.bincount(labels[inside])
-    return f"{size:,} rows\n{counts.max() / size:.0%} {canvas.short(names[int(counts.argmax())], 12)}"
+    return f"{canvas.short(names[int(counts.argmax())], 12)}\n{counts.max() / size:.0%} of {size:,}"

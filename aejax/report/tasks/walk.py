@@ -1,6 +1,6 @@
 """Film strips of walks between two images: along the code above, along the pixels below."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from aejax import workdir
 from aejax.report import canvas
-from aejax.report.canvas import TEXT
+from aejax.report.canvas import SMALL, TEXT
 from aejax.report.pictures import as_images
 from aejax.types import Dataset, Evaluation, Model, Params
 
@@ -29,21 +29,48 @@ def draw(
         for name, label in (("code", "along the code"), ("pixel", "along the pixels")):
             strips.append(arrays[f"{name}_walks"][walk, chosen])
             texts.append((label, f"{arrays[f'{name}_distances'][walk, 1:-1].mean():.2f}"))
-    images = as_images([np.concatenate(strips)], dataset)[0]
-    tiles = canvas.colours(images, "walks").reshape(len(strips), len(chosen), *images.shape[1:3], 3)
+    title = "Walks between two test rows, and how far they lead from training rows"
+    film_strips(folder / workdir.FIGURES / "walks.png", np.stack(strips), dataset, title, *zip(*texts, strict=True))
+
+
+def film_strips(
+    path: Path,
+    strips: np.ndarray,
+    dataset: Dataset,
+    title: str,
+    left: Sequence[str],
+    right: Sequence[str] = (),
+    below: Sequence[str] = (),
+) -> None:
+    """Draw rows of images below each other, cut off at the ends of the data's range.
+
+    Args:
+        path: the PNG file to write.
+        strips: (strips, images, n), scaled.
+        dataset: whose images these are.
+        title: what there is to see.
+        left: what stands at the left of each strip.
+        right: what stands at its right, if anything does.
+        below: what stands below each column, if anything does.
+    """
+    inside = np.clip(strips, dataset.range.low, dataset.range.high)
+    images = as_images([inside.reshape(-1, strips.shape[-1])], dataset)[0]
+    tiles = canvas.colours(images, "strips").reshape(*strips.shape[:2], *images.shape[1:3], 3)
     gap = max(1, round(min(images.shape[1:3]) / 8))
     picture = canvas.mosaic(tiles, gap=gap, between=1.0)
-    wide = min(0.65 * len(chosen), canvas.WIDTH - 2.6)
-    title = "Walks between two test rows, and how far they lead from training rows"
+    wide = min(0.65 * strips.shape[1], canvas.WIDTH - 3.2)
     figure = canvas.new_figure(wide * picture.shape[0] / picture.shape[1] + 0.8, title)
     axes = figure.subplots()
     axes.imshow(picture)
     middles = gap + (images.shape[1] - 1) / 2 + (images.shape[1] + gap) * np.arange(len(strips))
-    axes.set_yticks(middles, [left for left, _ in texts], size=TEXT)
-    right = axes.secondary_yaxis("right")
-    right.set_yticks(middles, [text for _, text in texts], size=TEXT)
-    axes.set_xticks([])
-    for each in (axes, right):
+    axes.set_yticks(middles, left, size=TEXT)
+    sides = [axes]
+    if right:
+        sides.append(axes.secondary_yaxis("right"))
+        sides[1].set_yticks(middles, right, size=TEXT)
+    across = gap + (images.shape[2] - 1) / 2 + (images.shape[2] + gap) * np.arange(len(below))
+    axes.set_xticks(across, [canvas.short(text, 11) for text in below], size=SMALL)
+    for each in sides:
         each.tick_params(length=0)
         each.spines[:].set_visible(False)
-    canvas.save_figure(figure, folder / workdir.FIGURES / "walks.png")
+    canvas.save_figure(figure, path)

@@ -1,0 +1,51 @@
+"""How well missing values are filled in: errors, intervals and draws, in NumPy float64."""
+
+import numpy as np
+
+
+def rmse(truth: np.ndarray, filled: np.ndarray, holes: np.ndarray) -> float:
+    """√ of the mean of (x − x̂)² over the values that were hidden; nan where none were."""
+    errors = (np.asarray(truth, np.float64) - np.asarray(filled, np.float64))[holes]
+    return float(np.sqrt(np.square(errors).mean())) if errors.size else float("nan")
+
+
+def nearest_residuals(predicted: np.ndarray, residuals: np.ndarray, new: np.ndarray, *, neighbours: int) -> np.ndarray:
+    """The residuals of the predictions that are next to each new one in rank, about half of them on either side.
+
+    Args:
+        predicted: (c,) held-out predictions of one column.
+        residuals: (c,) truth less prediction, of each.
+        new: (m,) other predictions of the column.
+        neighbours: k; all of them where there are fewer.
+
+    Returns:
+        (m, min(k, c)).
+    """
+    order = np.argsort(predicted, kind="stable")
+    count = min(neighbours, len(order))
+    places = np.searchsorted(np.asarray(predicted)[order], new)
+    first = np.clip(places - count // 2, 0, len(order) - count)
+    return np.asarray(residuals, np.float64)[order][first[:, None] + np.arange(count)]
+
+
+def interval(new: np.ndarray, near: np.ndarray, *, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Prediction plus the quantiles (1 ∓ level)/2 of the residuals near it: (m,) lower and (m,) upper ends.
+
+    The p-quantile of k residuals is that at place p (k + 1), so that a further residual, exchangeable with them, lies
+    below it with probability p.
+
+    Args:
+        new: (m,) predictions.
+        near: (m, k) residuals, from `nearest_residuals`.
+        level: share of the truth that is to lie between the ends, in (0, 1).
+
+    References:
+        Vovk, Gammerman & Shafer 2005, Algorithmic learning in a random world, section 2.3.
+    """
+    low, high = np.quantile(near, [(1 - level) / 2, (1 + level) / 2], axis=1, method="weibull")
+    return new + low, new + high
+
+
+def coverage(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
+    """Share of the true values that lie between the ends; nan where there are none."""
+    return float(((low <= truth) & (truth <= high)).mean()) if len(truth) else float("nan")

@@ -1,0 +1,138 @@
+"""Autoencoders of rows with holes: they are told which values are missing, and say what those may be."""
+
+from math import prod
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from aejax.bounds import Count, Fraction, Positive
+from aejax.data.corrupt import dropout as drop
+from aejax.models.activations import ACTIVATIONS, Activation, named
+from aejax.types import Context, Model, Params, Range
+
+QUIET = nn.initializers.variance_scaling(0.02, "fan_in", "normal")  # a new block changes little of what it gets
+
+
+class Waves(nn.Module):
+    """A value v as (v, 1, sin 2πfv, cos 2πfv) with learned frequencies f of each feature; zeros where it is missing."""
+
+    frequencies: int
+    scale: float
+
+    @nn.compact
+    def __call__(self, x: jax.Array, seen: jax.Array) -> jax.Array:
+        """(m, n) and (m, n) bool -> (m, n · (2 + 2 · frequencies))."""
+        f = self.param("frequency", nn.initializers.normal(self.scale), (x.shape[1], self.frequencies))
+        angle = 2 * jnp.pi * x[..., None] * f[None]
+        parts = [x[..., None], jnp.ones_like(x)[..., None], jnp.sin(angle), jnp.cos(angle)]
+        return jnp.where(seen[..., None], jnp.concatenate(parts, -1), 0.0).reshape(len(x), -1)
+
+
+class Residual(nn.Module):
+    """h₀ = W x + b, then h + W₂ f(W₁ f(h) + b₁) + b₂ a few times, and a last linear layer; f(W₁ …) may drop out."""
+
+    width: int
+    blocks: int
+    units: int
+    activation: Activation
+    dropout: float
+
+    @nn.compact
+    def __call__(self, x: jax.Array, key: jax.Array | None = None) -> tuple[list[jax.Array], jax.Array]:
+        """(m, inputs) -> what each block put out, (m, width), and (m, units); without a key nothing drops out."""
+        f, plain = self.activation.function, nn.initializers.lecun_normal()
+        layer = lambda units, init, name: nn.Dense(units, kernel_init=init, name=name)
+        h = layer(self.width, plain, "first")(x)
+        outputs = []
+        for index in range(self.blocks):
+            inner = f(layer(self.width, self.activation.kernel_init, f"inner{index}")(f(h)))
+            if key is not None and self.dropout:
+                inner = drop(jax.random.fold_in(key, index), inner, probability=self.dropout)
+            h = h + layer(self.width, QUIET, f"outer{index}")(inner)
+            outputs.append(h)
+        return outputs, layer(self.units, plain, "last")(f(h))
+
+
+def residual(
+    feature_shape: tuple[int, ...],
+    *,
+    width: Count = 256,
+    blocks: Count = 2,
+    code: Count = 128,
+    activation: str = "silu",
+    frequencies: Count = 4,
+    frequency_scale: Positive = 0.1,
+    dropout: Fraction = 0.0,
+) -> Model:
+    """Residual blocks down to a linear code and up again, on rows in which NaN stands where a value is missing.
+
+    Each value goes in as itself, a 1 that says that it is there, and sines and cosines with learned frequencies; zeros
+    where it is missing. Its named activations are ``encoder0``, …, ``code``, ``decoder0``, …; what `apply` could see of
+    each row is ``extra["seen"]``. The output is linear.
+
+    Args:
+        feature_shape: shape of one row; images are flattened to n = prod(feature_shape) values.
+        width: units of the blocks.
+        blocks: before the code, and after it.
+        code: d, units of the code.
+        activation: f, of the blocks.
+        frequencies: sines, and cosines, of each value.
+        dropout: probability that a unit inside a block is left out in training.
+        frequency_scale: standard deviation of the frequencies before training, per unit of the scaled data.
+
+    Returns:
+        The model, which takes missing values.
+
+    Raises:
+        UserError: an activation that does not exist.
+
+    References:
+        He et al. 2016, Identity mappings in deep residual networks, section 3.1 (the order of a block); Gorishniy et
+        al. 2022, On embeddings for numerical features in tabular deep learning, equation 3 (the sines and cosines).
+    """
+    features, kind = prod(feature_shape), named(activation, what="model.activation", allowed=tuple(ACTIVATIONS))
+    waves = Waves(frequencies, frequency_scale)
+    encoder = Residual(width, blocks, code, kind, dropout)
+    decoder = Residual(width, blocks, features, kind, dropout)
+
+    def init(key: jax.Array) -> Params:
+        keys = jax.random.split(key, 3)
+        nothing = jnp.zeros((1, features))
+        params: dict[str, Any] = {"waves": waves.init(keys[0], nothing, nothing == 0)["params"]}
+        wide = jnp.zeros((1, features * (2 + 2 * frequencies)))
+        params["encoder"] = encoder.init(keys[1], wide)["params"]
+        return params | {"decoder": decoder.init(keys[2], jnp.zeros((1, code)))["params"]}
+
+    def down(params: Params, x: jax.Array, key: jax.Array | None = None) -> tuple[list[jax.Array], jax.Array]:
+        seen = ~jnp.isnan(x)
+        spread = waves.apply({"params": params["waves"]}, jnp.where(seen, x, 0.0), seen)
+        return encoder.apply({"params": params["encoder"]}, spread, key)
+
+    def up(params: Params, code: jax.Array, key: jax.Array | None = None) -> tuple[list[jax.Array], jax.Array]:
+        return decoder.apply({"params": params["decoder"]}, code, key)
+
+    def apply(params: Params, x: jax.Array, x_in: jax.Array, key: jax.Array) -> Context:
+        first, second = jax.random.split(key)
+        below, code = down(params, x_in, first)
+        above, x_hat = up(params, code, second)
+        hidden = {
+            f"{part}{i}": h for part, found in (("encoder", below), ("decoder", above)) for i, h in enumerate(found)
+        }
+        hidden["code"] = code
+        return Context(
+            x=x,
+            x_in=x_in,
+            code=code,
+            x_hat=x_hat,
+            hidden=hidden,
+            log_odds={},
+            params=params,
+            ranges={name: Range() for name in (*hidden, "x_hat")},
+            extra={"seen": ~jnp.isnan(x_in)},
+        )
+
+    encode = lambda params, x: down(params, x)[1]
+    decode = lambda params, code: up(params, code)[1]
+    return Model(init, encode, decode, apply, tuple(feature_shape), code, takes_missing=True)

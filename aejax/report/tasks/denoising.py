@@ -1,0 +1,120 @@
+"""Clean and noisy images and what each method makes of them, the curve over the noise, and both nets' filters."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aejax import workdir
+from aejax.report import canvas, panels, pictures
+from aejax.report.canvas import SMALL, TEXT
+from aejax.types import Dataset, Evaluation, Model, Params
+
+NAMES = {
+    "clean": "clean",
+    "noisy": "noisy",
+    "net": "this net",
+    "plain": "plain autoencoder",
+    "median": "median",
+    "total_variation": "total variation",
+    "non_local_means": "non-local means",
+    "biharmonic": "biharmonic",
+}
+COLOURS = {
+    "noisy": canvas.GREY,
+    "net": "#D55E00",
+    "plain": "#CC79A7",
+    "median": "#56B4E9",
+    "total_variation": "#E69F00",
+    "non_local_means": "#009E73",
+    "biharmonic": "#0072B2",
+}
+SHOWN = 40  # filters of each net
+
+
+def draw(
+    folder: Path, config: Mapping[str, Any], dataset: Dataset, model: Model, params: Params, found: Evaluation
+) -> None:
+    """Write ``denoised.png``, ``psnr.png`` where there is a curve, and ``kernels.png`` where a first layer is dense."""
+    place = folder / workdir.FIGURES
+    numbers = {"net": found.metrics["test"], **found.baselines}
+    task = config["task"]
+    _denoised(place / "denoised.png", found.arrays["images"], numbers, task)
+    if task["strengths"]:
+        _curve(place / "psnr.png", numbers, task)
+    if found.arrays["kernels"]:
+        _kernels(place / "kernels.png", found.arrays["kernels"], numbers, dataset)
+
+
+def _denoised(
+    path: Path, images: Mapping[str, np.ndarray], numbers: Mapping[str, Mapping[str, float]], task: Mapping[str, Any]
+) -> None:
+    """The same rows of every method, the best number in the title of its row."""
+    shown = np.linspace(0, len(images["clean"]) - 1, pictures.SHOWN).astype(int)
+    rows = {name: images[name][shown] for name in NAMES if name in images}
+    names = {
+        name: f"{NAMES[name]}\n{numbers[name]['psnr']:.1f} dB" if name in numbers else NAMES[name] for name in rows
+    }
+    kind = task["corruption"].replace("_", " ")
+    title = f"The same test images, {kind} at {task['strength']:g}, and what each method makes of them"
+    canvas.save_figure(panels.image_rows(rows, names, [""] * len(shown), title, ()), path)
+
+
+def _curve(path: Path, numbers: Mapping[str, Mapping[str, float]], task: Mapping[str, Any]) -> None:
+    """Peak signal-to-noise ratio over the strength of the noise, a line for each method."""
+    strengths = np.array(sorted({task["strength"], *task["strengths"]}))
+    figure = canvas.new_figure(4.4, "How well each method does at other strengths than the net was trained at")
+    axes = figure.subplots()
+    shown = [name for name in NAMES if name in numbers]
+    for name, marker in zip(shown, "oX^sDvP", strict=False):
+        at = lambda value, own=numbers[name]: own.get(f"psnr_at_{value:g}", own["psnr"])
+        style = {"linewidth": 2.4 if name == "net" else 1.4, "linestyle": ":" if name == "noisy" else "-"}
+        values = [at(value) for value in strengths]
+        axes.plot(strengths, values, label=NAMES[name], color=COLOURS[name], marker=marker, markersize=5, **style)
+    axes.axvline(task["strength"], color=canvas.GREY, linestyle="--", linewidth=1)
+    axes.annotate(
+        "trained here",
+        (task["strength"], 1),
+        xycoords=("data", "axes fraction"),
+        size=SMALL,
+        color=canvas.GREY,
+        xytext=(4, -10),
+        textcoords="offset points",
+    )
+    canvas.quiet(
+        axes,
+        x=f"strength of the corruption ({task['corruption'].replace('_', ' ')})",
+        y="peak signal-to-noise ratio (dB)",
+    )
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=TEXT)
+    canvas.save_figure(figure, path)
+
+
+def _kernels(
+    path: Path,
+    kernels: Mapping[str, np.ndarray],
+    numbers: Mapping[str, Mapping[str, float]],
+    dataset: Dataset,
+) -> None:
+    """The first filters of both nets beside each other, each scaled by its own largest magnitude."""
+    from matplotlib import colormaps
+
+    figure = canvas.new_figure(
+        4.6, "First-layer filters, each scaled by its largest weight (red positive, blue negative)"
+    )
+    for axes, (name, kernel) in zip(figure.subplots(1, len(kernels), squeeze=False)[0], kernels.items(), strict=True):
+        tiles = kernel.T[:SHOWN].reshape(-1, *dataset.feature_shape)
+        signed = tiles / np.maximum(np.abs(tiles).max(axis=(1, 2, 3), keepdims=True), 1e-12)
+        shade = colormaps["RdBu_r"](0.5 + 0.5 * signed.mean(-1))[..., :3]
+        columns = canvas.grid_columns(len(shade), 1.0)
+        empty = -len(shade) % columns
+        shade = np.concatenate([shade, np.ones((empty, *shade.shape[1:]))])
+        axes.imshow(canvas.mosaic(shade.reshape(-1, columns, *shade.shape[1:]), gap=1, between=0.6))
+        axes.set_axis_off()
+        spread = numbers[name]["kernel_spread_outside"]
+        axes.set_title(f"{'trained with noise' if name == 'net' else NAMES[name]}: {spread:.2f}", size=TEXT, loc="left")
+    figure.text(
+        0.01, 0.005, "the number: spread of the weights over pixels that never change ÷ over all pixels", size=SMALL
+    )
+    canvas.save_figure(figure, path)

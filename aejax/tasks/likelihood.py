@@ -1,0 +1,163 @@
+"""How likely a variational net finds binary rows: the lower bound it was trained on, and a tighter estimate."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from aejax.bounds import Count
+from aejax.errors import UserError
+from aejax.evaluate import batches, on_device
+from aejax.losses.latent import unit_divergences
+from aejax.train import Rows, scaled
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain
+
+ACTIVE = 0.01  # variance of a unit's mean above which it says something of a row, Burda et al. 2016, section 5.2
+
+
+class Pass(NamedTuple):
+    """What is read off a training pass; see `aejax.types.Context`."""
+
+    code: jax.Array
+    log_odds: dict[str, jax.Array]
+    extra: dict[str, jax.Array]
+
+
+def check(dataset: Dataset, model: Model, *, draws: Count = 50) -> None:
+    """Refuse a model without a likelihood, and rows that it is none of.
+
+    Raises:
+        UserError: a net that is not variational or has no sigmoid output, no test rows, or values between 0 and 1.
+    """
+    del draws
+    if not is_bernoulli(model):
+        raise UserError(
+            "likelihood: the model gives no probabilities of binary rows; "
+            "allowed: model.name=variational.dense or variational.convolutional, with model.output=sigmoid"
+        )
+    if not len(dataset.test.x):
+        raise UserError(f"likelihood: {dataset.name} has no test rows; allowed: a larger data.test")
+    if not is_binary(dataset):
+        raise UserError(
+            f"likelihood: the values of {dataset.name} are not all 0 or 1; allowed: data.name=binary:{dataset.name} "
+            "for images, with data.scaling=unit"
+        )
+
+
+def evaluate(
+    key: jax.Array,
+    model: Model,
+    params: Params,
+    dataset: Dataset,
+    retrain: Retrain | None = None,
+    *,
+    draws: Count = 50,
+) -> Evaluation:
+    """Bound and importance-sampled estimate of the mean log-likelihood of a test row, in nats.
+
+    Args:
+        key: of the draws.
+        model: the autoencoder, variational.
+        params: its parameters.
+        dataset: binary rows.
+        retrain: not used: nothing is trained again.
+        draws: k, of the code of each row.
+
+    Returns:
+        ``metrics["test"]`` with the numbers of `bounds`. ``baselines["independent values"]["log_likelihood"]``: each
+        value is 1 as often as in the training rows, whatever the others are. ``arrays`` is empty.
+    """
+    del retrain
+    alone = independent(dataset)
+    return Evaluation({"test": bounds(key, model, params, dataset, draws)}, {"independent values": alone}, {})
+
+
+def is_bernoulli(model: Model) -> bool:
+    """Whether the model's training pass draws codes, and puts out probabilities of rows of 0 and 1."""
+    ctx = outline(model)
+    return "log_variance" in ctx.extra and "x_hat" in ctx.log_odds
+
+
+def outline(model: Model) -> Pass:
+    """The shapes of what a training pass of the model puts out; nothing is computed."""
+    row = jax.ShapeDtypeStruct((1, int(np.prod(model.feature_shape))), jnp.float32)
+    keys = jax.eval_shape(jax.random.split, jax.random.key(0))
+    return jax.eval_shape(lambda keys, x: _pass(model, model.init(keys[0]), x, keys[1]), keys, row)
+
+
+def _pass(model: Model, params: Params, x: jax.Array, key: jax.Array) -> Pass:
+    ctx = model.apply(params, x, x, key)
+    return Pass(ctx.code, dict(ctx.log_odds), dict(ctx.extra))
+
+
+def is_binary(dataset: Dataset) -> bool:
+    """Whether every scaled value of the test rows is 0 or 1."""
+    x = (np.asarray(dataset.test.x, np.float32) - dataset.shift) * dataset.scale
+    return bool(np.isin(x, (0, 1)).all())
+
+
+def bounds(key: jax.Array, model: Model, params: Params, dataset: Dataset, draws: int) -> dict[str, float]:
+    """What a variational net says of the log-likelihood of the test rows, in nats, in the mean over them.
+
+    With k draws z_l of q(z|x): ``bound`` is (1/k) Σ_l log p(x|z_l) − KL(q(z|x)‖p(z)), and ``log_likelihood`` is
+    log (1/k) Σ_l p(x|z_l) p(z_l) / q(z_l|x), which lies between the bound and the truth in expectation.
+
+    Args:
+        key: of the draws.
+        model: a variational net for rows of 0 and 1.
+        params: its parameters.
+        dataset: binary rows.
+        draws: k.
+
+    Returns:
+        ``bound``, ``log_likelihood``, ``divergence`` (the KL term) and ``active_units``, of d.
+
+    References:
+        Kingma & Welling 2014, Auto-encoding variational Bayes, equation 10. Burda, Grosse & Salakhutdinov 2016,
+        Importance weighted autoencoders, equation 8, and section 5.2 (active units).
+    """
+    on_batch = jax.jit(partial(_on_batch, model, draws=draws))
+    parts = list(batches(on_device(dataset.test, dataset)))
+    found = [on_batch(params, part, jax.random.fold_in(key, number)) for number, part in enumerate(parts)]
+    joined = {name: np.concatenate([np.asarray(each[name], np.float64) for each in found]) for name in found[0]}
+    active = int((joined.pop("mean").var(0) > ACTIVE).sum())
+    return {name: float(values.mean()) for name, values in joined.items()} | {"active_units": active}
+
+
+def _on_batch(model: Model, params: Params, rows: Rows, key: jax.Array, *, draws: int) -> dict[str, jax.Array]:
+    """The numbers of `bounds` for each row, and the mean of its code."""
+    x, _ = scaled(rows, slice(None))
+
+    def draw(carry: tuple[jax.Array, jax.Array], one: jax.Array) -> tuple[tuple[jax.Array, jax.Array], None]:
+        total, weight = carry
+        z, log_odds, extra = _pass(model, params, x, one)
+        # log p(x|z) = Σ x log σ(t) + (1 − x) log σ(−t) = Σ x t − log(1 + e^t)
+        log_p = (x * log_odds["x_hat"] - jax.nn.softplus(log_odds["x_hat"])).sum(-1)
+        noise = (z - extra["mean"]) * jnp.exp(-0.5 * extra["log_variance"])
+        log_ratio = 0.5 * (jnp.square(noise) + extra["log_variance"] - jnp.square(z)).sum(-1)
+        return (total + log_p, jnp.logaddexp(weight, log_p + log_ratio)), None
+
+    empty = jnp.zeros(x.shape[0]), jnp.full(x.shape[0], -jnp.inf)
+    last, many = jax.random.split(key)
+    (total, weight), _ = jax.lax.scan(draw, empty, jax.random.split(many, draws))
+    _, _, extra = _pass(model, params, x, last)  # which are the same for every draw
+    divergence = unit_divergences(extra["mean"], extra["log_variance"]).sum(-1)
+    return {
+        "bound": total / draws - divergence,
+        "log_likelihood": weight - jnp.log(jnp.float32(draws)),
+        "divergence": divergence,
+        "mean": extra["mean"],
+    }
+
+
+def independent(dataset: Dataset) -> dict[str, float]:
+    """The mean log-likelihood of the test rows where each value is drawn for itself, from rates of the training rows.
+
+    Rates are (ones + 1) / (rows + 2), so that a value that no training row has is still possible.
+    """
+    read = lambda split: np.asarray((np.asarray(split.x, np.float32) - dataset.shift) * dataset.scale, np.float64)
+    train, test = (read(split).reshape(len(split.x), -1) for split in (dataset.train, dataset.test))
+    rate = (train.sum(0) + 1) / (len(train) + 2)
+    return {"log_likelihood": float((test @ np.log(rate) + (1 - test) @ np.log1p(-rate)).mean())}

@@ -1,0 +1,263 @@
+"""The task of imputation: its measures beside brute force, its refusals, runs of it, and holes filled from a file."""
+
+import csv
+import itertools
+
+import jax
+import numpy as np
+import pytest
+from running import assert_refused, call
+
+from aejax import config, experiment
+from aejax.errors import UserError
+from aejax.metrics import imputation as metrics
+from aejax.models import masked
+from aejax.tasks import imputation, imputers, multiple
+from aejax.types import Column, Dataset, Range, Split
+
+RNG = np.random.default_rng
+
+
+def test_rmse_counts_the_hidden_values_only():
+    truth, filled = RNG(0).normal(size=(2, 7, 4))
+    holes = RNG(1).random((7, 4)) < 0.4
+    expected = np.sqrt(np.mean([(truth[i, j] - filled[i, j]) ** 2 for i in range(7) for j in range(4) if holes[i, j]]))
+    assert metrics.rmse(truth, filled, holes) == pytest.approx(expected, rel=1e-12)
+    assert np.isnan(metrics.rmse(truth, filled, np.zeros((7, 4), bool)))
+
+
+def test_nearest_residuals_by_looking_around_in_order():
+    predicted, new = RNG(2).normal(size=40), np.array([-9.0, -0.2, 0.3, 9.0])
+    residuals = RNG(3).normal(size=40)
+    found = metrics.nearest_residuals(predicted, residuals, new, neighbours=6)
+    pairs = sorted(zip(predicted, residuals, strict=True))
+    for value, near in zip(new, found, strict=True):
+        below = sum(p < value for p, _ in pairs)
+        start = min(max(below - 3, 0), 34)
+        np.testing.assert_array_equal(near, [r for _, r in pairs[start : start + 6]])
+    assert metrics.nearest_residuals(predicted[:3], residuals[:3], new, neighbours=6).shape == (4, 3)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9])
+def test_intervals_hold_what_they_say_of_noise_that_differs_from_place_to_place(level):
+    made = lambda seed, m: (p := RNG(seed).uniform(0.1, 2, m), p + p * RNG(seed + 1).exponential(size=m))
+    predicted, truth = made(4, 4000)
+    new, new_truth = made(6, 4000)
+    near = metrics.nearest_residuals(predicted, truth - predicted, new, neighbours=100)
+    low, high = metrics.interval(new, near, level=level)
+    assert metrics.coverage(new_truth, low, high) == pytest.approx(level, abs=0.02)
+    for part in (new < 0.5, new > 1.5):
+        assert metrics.coverage(new_truth[part], low[part], high[part]) == pytest.approx(level, abs=0.05)
+    assert metrics.coverage(np.array([1.0, 2, 3, 4]), np.full(4, 2.0), np.full(4, 3.0)) == 0.5
+
+
+def test_held_out_predictions_never_see_their_value():
+    x = RNG(8).normal(size=(50, 6))
+    x[RNG(9).random(x.shape) < 0.2] = np.nan
+    columns = (Column("a", 0), Column("b", 1), Column("c", 2, 3, ("p", "q", "r")), Column("d", 5))
+    x[:, 2:5] = np.where(np.isnan(x[:, 2:3]), np.nan, np.eye(3)[0])
+    calls = []
+
+    def predict(given):
+        calls.append(np.isnan(given))
+        return np.where(np.isnan(given), 7.0, given)
+
+    found = multiple.hold_out(predict, x, columns, RNG(0)).held_out
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(x))
+    np.testing.assert_array_equal(found[~np.isnan(x)], 7.0)
+    assert all((gone[:, 2] == gone[:, place]).all() for gone in calls for place in (3, 4))
+
+
+def test_several_fills_spread_as_the_truth_does():
+    columns = (Column("a", 0), Column("b", 1, 1, ("x", "y")), Column("c", 2, 3, ("p", "q", "r")))
+    m = 3000
+    centre = RNG(0).normal(size=m)
+    truth = np.column_stack([centre + RNG(1).normal(size=m), np.zeros((m, 4))])
+    predicted = np.column_stack([centre, np.full(m, 0.3), np.tile([0.2, 0.5, 0.3], (m, 1))])
+    x = truth[: m // 2].copy()
+    x[:] = np.nan
+    found = multiple.impute(
+        x,
+        predicted[: m // 2],
+        multiple.Validated(truth[m // 2 :], predicted[m // 2 :]),
+        columns,
+        RNG(2),
+        draws=20,
+        levels=(0.8,),
+        neighbours=80,
+    )
+    assert found.draws.shape == (20, m // 2, 5)
+    assert np.isfinite(found.draws).all()
+    assert found.draws[..., 0].std() == pytest.approx(truth[:, 0].std(), rel=0.05)
+    assert found.draws[..., 1].mean() == pytest.approx(0.3, abs=0.01)
+    np.testing.assert_allclose(found.draws[..., 2:].mean((0, 1)), [0.2, 0.5, 0.3], atol=0.01)
+    np.testing.assert_array_equal(found.draws[..., 2:].sum(-1), 1)
+    assert metrics.coverage(truth[: m // 2, 0], found.low[0.8][:, 0], found.high[0.8][:, 0]) == pytest.approx(
+        0.8, abs=0.03
+    )
+    assert np.isnan(found.low[0.8][:, 1:]).all()
+
+
+def test_a_settled_category_is_the_most_likely_one():
+    columns = (Column("a", 0), Column("b", 1, 1, ("x", "y")), Column("c", 2, 3, ("p", "q", "r")))
+    found = imputers.settled(np.array([[0.4, 0.6, 0.2, 0.5, 0.3], [0.4, 0.4, 0.9, 0.0, 0.1]]), columns)
+    np.testing.assert_array_equal(found, [[0.4, 1, 0, 1, 0], [0.4, 0, 1, 0, 0]])
+
+
+# Runs.
+
+SHRUNK = (
+    "train.steps=400",
+    "train.evaluate_every=400",
+    "model.width=48",
+    "model.blocks=1",
+    "model.code=24",
+    "model.frequencies=2",
+)
+
+
+def test_the_shipped_config_runs_and_reports_beside_what_one_would_try_first(tmp_path):
+    quick = ["data.name=clusters", "data.rows=1200", "task.trees=3", "task.level=0.8"]
+    summary = experiment.run(config.load("lecture/imputation", [*SHRUNK, *quick]), tmp_path)
+    test, baselines = summary["metrics"]["test"], summary["baselines"]
+    assert set(baselines) == {"mean", "knn", "mice", "forest", "complete"}
+    assert set(test) - set(baselines["knn"]) == {"coverage", "width", "draw_spread"}
+    assert test["rmse"] < 0.7 * baselines["mean"]["rmse"]
+    assert baselines["mean"]["spread"] == pytest.approx(0, abs=1e-9)
+    assert test["coverage"] == pytest.approx(0.8, abs=0.06)
+    assert test["draw_spread"] == pytest.approx(1, abs=0.15)
+    assert baselines["mean"]["class_accuracy"] < test["class_accuracy"] <= 1
+    assert summary["metrics"]["validation"]["rmse"] == pytest.approx(test["rmse"], rel=0.3)
+    assert summary["metrics"]["train"]["rmse"] == pytest.approx(test["rmse"], rel=0.3)
+    assert (tmp_path / "figures" / "imputation.png").stat().st_size > 10_000
+
+
+def test_images_with_missing_squares_get_a_picture(tmp_path):
+    summary = experiment.run(config.load("lecture/imputation:digits", [*SHRUNK, "train.steps=40"]), tmp_path)
+    assert (tmp_path / "figures" / "fills.png").stat().st_size > 10_000
+    assert np.isfinite(summary["metrics"]["test"]["rmse"])
+
+
+# A person's own table.
+
+
+def own_table(path, rows=300, *, holes=True):
+    """Numbers that follow from each other, two kinds of category, and empty cells."""
+    rng = RNG(5)
+    kind, size = rng.integers(0, 3, rows), rng.normal(size=rows)
+    lines = [["size", "twice", "kind", "big", "label"]]
+    for i in range(rows):
+        cells = [f"{size[i]:.3f}", f"{2 * size[i]:.3f}", "pqr"[kind[i]], "yes" if size[i] > 0 else "no"]
+        gone = rng.random(4) < 0.15 * holes
+        lines.append(["" if g and not gone.all() else c for c, g in zip(cells, gone, strict=True)] + [f"c{kind[i]}"])
+    with open(path, "w", newline="") as file:
+        csv.writer(file).writerows(lines)
+    return lines
+
+
+@pytest.fixture(scope="module")
+def own_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("own")
+    lines = own_table(folder / "rows.csv")
+    words = [f"data.name=file:{folder / 'rows.csv'}", "data.label_column=label", "data.categories=('kind', 'big')"]
+    words += ["data.missing={'name': 'none'}", "train.batch_size=64"]
+    summary = experiment.run(config.load("lecture/imputation", [*SHRUNK, *words]), folder / "run")
+    return folder, lines, summary
+
+
+def test_a_table_with_holes_of_its_own_is_judged_by_hiding_some_more(own_run):
+    folder, _, summary = own_run
+    test, mean = summary["metrics"]["test"], summary["baselines"]["mean"]
+    assert test["rmse"] < 0.8 * mean["rmse"]
+    assert test["accuracy"] > mean["accuracy"]
+    assert "train" not in summary["metrics"]
+    assert "complete" not in summary["baselines"]
+    assert (folder / "run" / "figures" / "imputation.png").exists()
+
+
+def fill(folder, source, target, capsys):
+    return call(["apply", str(folder / "run"), "fill", "--input", str(source), "--output", str(target)], capsys)
+
+
+def test_holes_of_a_file_are_filled_and_the_rest_stays_as_it_is(own_run, tmp_path, capsys):
+    folder, lines, _ = own_run
+    assert fill(folder, folder / "rows.csv", tmp_path / "out.csv", capsys).code == 0
+    with open(tmp_path / "out.csv", newline="") as file:
+        found = list(csv.reader(file))
+    assert found[0] == lines[0]
+    assert len(found) == len(lines)
+    right = []
+    for before, after in zip(lines[1:], found[1:], strict=True):
+        assert all(a == b or b == "" for a, b in zip(after, before, strict=True))
+        assert "" not in after
+        assert after[2] in "pqr"
+        assert after[3] in ("yes", "no")
+        if before[3] == "" and before[0] and abs(float(before[0])) > 0.5:
+            right.append(after[3] == ("yes" if float(before[0]) > 0 else "no"))
+    assert len(right) > 5
+    assert np.mean(right) > 0.9
+    (tmp_path / "new.csv").write_text("size,twice,kind,big\n1.5,,p,\n")
+    assert fill(folder, tmp_path / "new.csv", tmp_path / "one.csv", capsys).code == 0
+    assert (tmp_path / "one.csv").read_text().splitlines()[1].endswith(",p,yes")
+    assert fill(folder, tmp_path / "new.csv", tmp_path / "one.npy", capsys).code == 0
+    assert np.load(tmp_path / "one.npy").shape == (1, 6)
+
+
+@pytest.mark.parametrize(
+    ("text", "fragment"),
+    [
+        ("size,twice,kind,big\n1,2,p,yes\n", "input: has no missing values to fill; allowed: a table with empty cells"),
+        ("size,twice,kind,big\n1,2,s,\n", "row 1, column 'kind': unknown 's'; allowed: p, q, r"),
+        ("size,twice,kind,big\n1,2,p,yes\n,,,\n", "every value of row 2 is missing; drop the row"),
+        ("size,twice,big,kind\n1,2,,p\n", "its columns are not those of the training data: size, twice, kind, big"),
+    ],
+)
+def test_a_file_that_cannot_be_filled_is_refused(text, fragment, own_run, tmp_path, capsys):
+    (tmp_path / "new.csv").write_text(text)
+    assert_refused(fill(own_run[0], tmp_path / "new.csv", tmp_path / "out.csv", capsys), fragment)
+    assert not (tmp_path / "out.csv").exists()
+
+
+# What it refuses.
+
+
+def data(**changes):
+    """Sixty rows: thirty to train on, ten to validate, twenty to test."""
+    x = RNG(0).normal(size=(60, 3)).astype(np.float32)
+    mask = RNG(1).random(x.shape) < 0.8
+    parts = [Split(x[a:b], mask[a:b]) for a, b in itertools.pairwise((0, 30, 40, 60))]
+    one = np.ones(3, np.float32)
+    return Dataset("rows", *parts, (3,), "table", Range(), 0 * one, one, (), (), "", "")._replace(**changes)
+
+
+EMPTY = Split(np.zeros((0, 3), np.float32), np.zeros((0, 3), bool))
+WHOLE = data(**{name: getattr(data(), name)._replace(mask=None) for name in ("train", "validation", "test")})
+
+
+@pytest.mark.parametrize(
+    ("dataset", "options", "message"),
+    [
+        (
+            WHOLE,
+            {},
+            r"^imputation: rows has no missing values; allowed: a table with empty cells, or data\.missing\.name=",
+        ),
+        (data(validation=EMPTY), {}, "^imputation: there are no validation rows"),
+        (data(test=EMPTY), {}, "^imputation: there are no test rows"),
+        (data(), {"neighbours": 31}, r"^task\.neighbours: 31 are more than the 30 training rows"),
+    ],
+)
+def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
+    with pytest.raises(UserError, match=message) as caught:
+        imputation.check(dataset, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_few_rows_without_labels_are_served():
+    dataset = data()
+    imputation.check(dataset, neighbours=30)
+    model = masked.residual((3,), width=8, blocks=1, code=4)
+    found = imputation.evaluate(jax.random.key(0), model, jax.jit(model.init)(jax.random.key(1)), dataset)
+    assert set(found.metrics) == {"validation", "test"}
+    assert "class_accuracy" not in found.metrics["test"]
+    assert all(np.isfinite(value) for value in found.metrics["test"].values())
