@@ -37,7 +37,8 @@ def test_distances_are_numbers_of_different_bits(bits):
 
 
 @pytest.mark.parametrize("bits", [6, 64, 100])
-def test_the_nearest_are_those_of_a_sort(bits):
+def test_the_nearest_are_those_of_a_sort(bits, monkeypatch):
+    monkeypatch.setattr(hamming, "BLOCK", 128)
     codes, query = hamming.pack(random_bits(500, bits)), hamming.pack(random_bits(1, bits, seed=1))
     apart = hamming.distances(query, codes)[0]
     found = hamming.nearest(query[0], codes, 30)

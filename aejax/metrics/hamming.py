@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 WORD = 64
+BLOCK = 1 << 16  # codes of one word that a processor's cache holds
 MOST_ADDRESS_BITS = 24  # a table of 2^24 places takes 67 MB
 
 
@@ -33,7 +34,8 @@ def nearest(query: np.ndarray, codes: np.ndarray, retrieved: int) -> np.ndarray:
 
     Distances are small whole numbers, so that counting how many rows lie within each of them takes the place of a sort.
     """
-    apart = distances(query[None], codes)[0]
+    blocks = (codes[start : start + BLOCK] for start in range(0, len(codes), BLOCK))
+    apart = np.concatenate([distances(query[None], block)[0] for block in blocks])
     radius = int(apart.min())
     while np.count_nonzero(apart <= radius) < retrieved:
         radius += 1

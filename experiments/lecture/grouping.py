@@ -1,6 +1,34 @@
 """Semantic grouping: a code of four bits is the name of a group, and similar rows get the same code.
 
-aejax run lecture/grouping
+Slide: "Agrupar semánticamente con un autoencoder". A bit is on where its unit is above ½. One term asks for units at 0
+or 1, one for units that are on as often as off, and one that rows that random walks along the graph of neighbours
+connect have the same code while few others have it.
+
+    aejax run lecture/grouping                  # digits, 16 codes; 5 s of training on one busy core, and four nets more
+    aejax run lecture/grouping:newsgroups       # 32 codes of 11,288 documents, after aejax data prepare newsgroups
+    aejax run lecture/grouping:fashion_mnist    # not measured here
+
+Expect of the test rows, mean ± standard deviation over seeds 0-4 (--seed), beside k-means with as many clusters as the
+training rows have codes:
+
+                                     codes          k-means
+    codes used, of 16                95 % ± 5
+    purity                           .787 ± .038    .890 ± .014
+    normalised mutual information    .749 ± .023    .778 ± .021
+    two rows of a class share one    .651 ± .036    .580 ± .031
+    any two rows do                  .096 ± .009    .070 ± .001
+    adjusted Rand index of seeds     .671 ± .033    .805 ± .039
+
+So the codes keep more of a class together than clusters do, and k-means has the purer and the steadier ones: four bits
+that are each on half the time make sixteen groups of a like size out of ten classes, some of which then share a group.
+Pairs that share a class share a code 6.8 times as often as any two rows.
+
+On the newsgroups (seed 0) the 32 codes have purity .466, mutual information .471, and .337 of the pairs of a class
+share one (6.7 times chance); k-means .464, .432 and .238 (4.6 times). Other seeds agree less: .351, k-means .445.
+
+Chosen by the mutual information of validation rows, two or three seeds each: walks of 8 steps (.77) over neighbours
+themselves (.72), both over the contrastive term of lecture/hashing (.70). Without neighbours.same_code's spread over
+all codes every row ends in one group.
 """
 
 from aejax.config import base
