@@ -13,7 +13,7 @@ so that training rows are as new to them as test rows are. No label is looked at
     aejax run lecture/anomaly --set data.name=file:my.csv --set data.normal=null --set data.test=0   # without labels
 
 Expect, ROC AUC of the test rows, mean ± sd over seeds 0-4 (lorenz 1-4) on one split, by
-`python scripts/anomaly_table.py lecture/anomaly --seed N`, which also takes files; the forest varies with the seed, too:
+`python scripts/anomaly_table.py lecture/anomaly --seed N`, which also takes files (the forest has the seed, too):
 
                            satellite       shuttle           ionosphere      lorenz
     default score          .876 ± .000     .9992 ± .0001     .990 ± .000     .981 ± .002
@@ -43,9 +43,9 @@ were chosen on every second of them (and checked on satellite, shuttle, ionosphe
     PCA                    .805              .736              .783
     score against kNN      11 wins, 3 lost   8 wins, 8 lost    20 wins, 12 lost
 
-So it ties with kNN: a little above where it was chosen and on the whole, a little below on tables that it was not chosen
-on. The plain error is .032 above the isolation forest in the mean over all 35, and .014 on the 16 judged ones alone. Of
-normal test rows 5.0 % raise an alarm in the mean over all 35, where 5 % were asked for.
+So it ties with kNN: a little above where it was chosen and on the whole, a little below on tables that it was not
+chosen on. The plain error is .032 above the isolation forest in the mean over all 35, and .014 on the 16 judged ones
+alone. Of normal test rows 5.0 % raise an alarm in the mean over all 35, where 5 % were asked for.
 
 In trials on the tables it was chosen on, helped: residuals of rows that a net was not trained on (with nets that know
 the training rows, there were several times as many false alarms as asked for), each feature's residual scaled by its
