@@ -57,7 +57,8 @@ def error_removed(x: np.ndarray, noisy: np.ndarray, x_hat: np.ndarray) -> float:
 def spread_outside(kernel: np.ndarray, still: np.ndarray) -> float:
     """How much filters vary over the pixels that never change, beside how much they vary over all pixels.
 
-    Of each filter the standard deviation of its weights over those pixels, divided by that over all; its mean.
+    Of each filter the standard deviation of its weights over those pixels, divided by that over all. The median over
+    the filters: those of units that saturate at the beginning are never learned.
 
     Args:
         kernel: (n, units) weights of a first layer.
@@ -70,7 +71,7 @@ def spread_outside(kernel: np.ndarray, still: np.ndarray) -> float:
     if still.sum() < 2:
         return float("nan")
     kernel = kernel.astype(np.float64)
-    return float(np.mean(kernel[still].std(0) / np.maximum(kernel.std(0), 1e-300)))
+    return float(np.median(kernel[still].std(0) / np.maximum(kernel.std(0), 1e-300)))
 
 
 def _mean_square(a: np.ndarray, b: np.ndarray) -> float:

@@ -18,7 +18,7 @@ from aejax.types import Context, Model, Params, Range
 
 Shape = tuple[int, int, int]
 NEAR_ZERO = nn.initializers.variance_scaling(1e-4, "fan_in", "normal")
-WINDOW = jnp.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
+WINDOW = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 
 
 class Block(nn.Module):
@@ -256,15 +256,15 @@ def filled(image: jax.Array, observed: jax.Array) -> jax.Array:
         image: (m, height, width, channels); NaN where missing.
         observed: the same shape, bool.
     """
-    known = jnp.where(observed, image, 0.0)
-    weights = observed.astype(image.dtype)
-    kernel = jnp.outer(WINDOW, WINDOW)[:, :, None, None]
-    flat = lambda a: jnp.moveaxis(a, 3, 1).reshape(-1, *a.shape[1:3], 1)
-    fold = lambda a: jnp.moveaxis(a.reshape(len(image), -1, *image.shape[1:3]), 1, 3)
-    near, far = (
-        (lambda a: fold(convolve(flat(a), kernel))),
-        (lambda a: a.sum((1, 2), keepdims=True)),
-    )
+    known, weights = jnp.where(observed, image, 0.0), observed.astype(image.dtype)
+    kernel = jnp.outer(jnp.array(WINDOW), jnp.array(WINDOW))[:, :, None, None]
+
+    def around(values: jax.Array) -> jax.Array:
+        """The weighted sum in the window around each pixel, of each channel by itself."""
+        single = jnp.moveaxis(values, 3, 1).reshape(-1, *values.shape[1:3], 1)
+        sums = convolve(single, kernel).reshape(len(values), -1, *values.shape[1:3])
+        return jnp.moveaxis(sums, 1, 3)
+
+    everywhere = lambda values: values.sum((1, 2), keepdims=True)
     mean = lambda of: of(known) / jnp.maximum(of(weights), 1e-6)
-    around = jnp.where(near(weights) > 0, mean(near), mean(far))
-    return jnp.where(observed, known, around)
+    return jnp.where(observed, known, jnp.where(around(weights) > 0, mean(around), mean(everywhere)))

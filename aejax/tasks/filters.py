@@ -35,18 +35,21 @@ def total_variation(image: np.ndarray, setting: tuple[float, ...]) -> np.ndarray
 
 
 def non_local_means(image: np.ndarray, setting: tuple[float, ...]) -> np.ndarray:
-    """Means of pixels weighted by how alike their surroundings are (Buades, Coll & Morel 2005)."""
+    """Means of pixels weighted by how alike their surroundings are but for the noise (Buades, Coll & Morel 2005)."""
     from skimage.restoration import denoise_nl_means
 
-    h, size = setting
-    return denoise_nl_means(image, patch_size=int(size), patch_distance=6, h=h, fast_mode=True, channel_axis=-1)
+    noise, share, size, distance = setting
+    options = {"patch_size": int(size), "patch_distance": int(distance), "fast_mode": True, "channel_axis": -1}
+    return denoise_nl_means(image, h=share * noise, sigma=noise, **options)
 
 
 FILTERS = {
     "median": Filter(median, [(3,), (5,)], scaled=False),
     "total_variation": Filter(total_variation, [(0.3,), (0.5,), (0.7,), (0.9,), (1.2,), (1.6,)], scaled=True),
     "non_local_means": Filter(
-        non_local_means, [(h, size) for size in (3, 5) for h in (0.4, 0.55, 0.7, 0.85, 1.0, 1.3)], scaled=True
+        non_local_means,
+        [(1.0, h, *sizes) for sizes in ((3, 6), (5, 6), (5, 11)) for h in (0.4, 0.55, 0.7, 0.85)],
+        scaled=True,
     ),
 }
 

@@ -19,7 +19,7 @@ NAMES = {
     "median": "median",
     "total_variation": "total variation",
     "non_local_means": "non-local means",
-    "biharmonic": "biharmonic",
+    "biharmonic": "biharmonic, told where",
 }
 COLOURS = {
     "noisy": canvas.GREY,
