@@ -144,4 +144,4 @@ def encoded(model: Model, params: Params, rows: Rows) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _encoding(model: Model) -> Callable[[Params, Rows], jax.Array]:
-    return jax.jit(lambda params, rows: model.encode(params, scaled(rows, slice(None))[0]))
+    return jax.jit(lambda params, rows: model.encode(params, shown(model, *scaled(rows, slice(None)))))
