@@ -80,7 +80,7 @@ CASES = {
     "variational dense": (
         "variational.dense",
         (12,),
-        {"widths": (7, 6), "code": 3, "activation": "sigmoid"},
+        {"widths": (7, 6), "code": 3, "activation": "sigmoid", "kernel_scale": 0.4},
         ("encoder0", "encoder1", "code", "decoder0", "decoder1"),
     ),
     "variational convolutional": (

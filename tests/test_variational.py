@@ -72,6 +72,11 @@ def test_a_training_pass_decodes_one_draw_of_the_code():
     assert float(noise.std()) == pytest.approx(1, abs=0.05)
 
 
+def test_initial_kernels_are_scaled():
+    of = lambda scale: variational.dense((6,), widths=(5,), code=3, kernel_scale=scale).init(jax.random.key(0))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, 0.25 * b, rtol=1e-6), of(0.25), of(1.0))
+
+
 # Likelihoods.
 
 

@@ -6,13 +6,12 @@ from math import prod
 import jax
 import jax.numpy as jnp
 
-from aejax.bounds import Count
+from aejax.bounds import Count, Positive
 from aejax.models.activations import OUTPUTS, Activation, named
 from aejax.models.conv import Decoder, Encoder, Outputs, mirrored
 from aejax.models.dense import Stack
 from aejax.types import Context, Model, Params, Range
 
-LINEAR = named("linear", what="code")
 Pass = Callable[[Params, jax.Array], Outputs]
 
 
@@ -23,6 +22,7 @@ def dense(
     code: Count = 20,
     activation: str = "relu",
     output: str = "sigmoid",
+    kernel_scale: Positive = 1.0,
 ) -> Model:
     """Fully connected: q(z|x) = N(μ(x), diag σ²(x)), x̂ from z = μ + σ ε, with ε ~ N(0, 1) drawn anew at each step.
 
@@ -35,6 +35,7 @@ def dense(
         code: d, units of the code.
         activation: of the hidden layers.
         output: ``"linear"``, ``"sigmoid"`` or ``"tanh"``.
+        kernel_scale: factor of all initial kernels; with a small one μ starts near 0 and σ near 1, the prior.
 
     Returns:
         The model; `encode` gives μ.
@@ -45,9 +46,9 @@ def dense(
     References:
         Kingma & Welling 2014, Auto-encoding variational Bayes, equations 9 and 10 and appendix C.
     """
-    kinds = _kinds(activation, output)
+    kinds = _kinds(activation, output, kernel_scale)
     between = (kinds["hidden"],) * len(widths)
-    encoder = Stack((*widths, 2 * code), (*between, LINEAR))
+    encoder = Stack((*widths, 2 * code), (*between, kinds["code"]))
     decoder = Stack((*reversed(widths), prod(feature_shape)), (*between, kinds["x_hat"]))
     down_names = [*(f"encoder{index}" for index in range(len(widths))), "code"]
     up_names = [*(f"decoder{index}" for index in range(len(widths))), "x_hat"]
@@ -73,6 +74,7 @@ def convolutional(
     code: Count = 32,
     activation: str = "relu",
     output: str = "sigmoid",
+    kernel_scale: Positive = 1.0,
 ) -> Model:
     """Strided convolutions to a Gaussian over codes, and their mirror image up from one draw of it; see `dense`.
 
@@ -84,6 +86,7 @@ def convolutional(
         code: d, units of the code.
         activation: of the hidden layers.
         output: ``"linear"``, ``"sigmoid"`` or ``"tanh"``.
+        kernel_scale: factor of all initial kernels; with a small one μ starts near 0 and σ near 1, the prior.
 
     Returns:
         The model; `encode` gives μ.
@@ -94,9 +97,9 @@ def convolutional(
     References:
         Kingma & Welling 2014, Auto-encoding variational Bayes, equations 9 and 10.
     """
-    kinds = _kinds(activation, output)
+    kinds = _kinds(activation, output, kernel_scale)
     shapes = mirrored(feature_shape, channels, stride, dense_name="variational.dense")
-    encoder = Encoder(tuple(channels), kernel_size, stride, 2 * code, kinds["hidden"], LINEAR)
+    encoder = Encoder(tuple(channels), kernel_size, stride, 2 * code, kinds["hidden"], kinds["code"])
     decoder = Decoder(shapes, kernel_size, stride, kinds["hidden"], kinds["x_hat"])
 
     def up(params: Params, z: jax.Array) -> Outputs:
@@ -116,11 +119,14 @@ def convolutional(
     )
 
 
-def _kinds(activation: str, output: str) -> dict[str, Activation]:
-    return {
+def _kinds(activation: str, output: str, scale: float) -> dict[str, Activation]:
+    kinds = {
         "hidden": named(activation, what="model.activation"),
+        "code": named("linear", what="code"),
         "x_hat": named(output, what="model.output", allowed=OUTPUTS),
     }
+    smaller = lambda init: lambda *arguments: scale * init(*arguments)
+    return {name: kind._replace(kernel_init=smaller(kind.kernel_init)) for name, kind in kinds.items()}
 
 
 def _variational(

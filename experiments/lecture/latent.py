@@ -41,7 +41,8 @@ def variants():
                 "code": 32,
                 "activation": "silu",
             },
+            "terms.divergence.weight": 0.2,
             "train.batch_size": 32,
-            "train.steps": 6000,
+            "train.steps": 3000,
         },
     }
