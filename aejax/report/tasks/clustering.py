@@ -77,7 +77,7 @@ def _means(path: Path, clusters: np.ndarray, labels: np.ndarray | None, dataset:
     title = "The mean image of each cluster, and its size"
     if labels is not None:
         title = "The mean image of each cluster, and the commonest class among its rows"
-    figure = canvas.new_figure(0.4 + lines * (0.9 * wide * height / width + 0.4), title)
+    figure = canvas.new_figure(0.4 + lines * (0.9 * wide * height / width + 0.55), title)
     for axes, number, image in zip(figure.subplots(lines, columns, squeeze=False).ravel(), order, images, strict=False):
         axes.imshow(image)
         axes.set_title(_caption(sizes[number], labels, clusters == number, dataset.label_names), size=SMALL)
@@ -90,4 +90,4 @@ def _caption(size: int, labels: np.ndarray | None, inside: np.ndarray, names: tu
     if labels is None:
         return f"{size:,} rows"
     counts = np.bincount(labels[inside])
-    return f"{canvas.short(names[int(counts.argmax())], 12)}\n{counts.max() / size:.0%} of {size:,}"
+    return f"{size:,} rows\n{counts.max() / size:.0%} are\n{canvas.short(names[int(counts.argmax())], 12)}"
