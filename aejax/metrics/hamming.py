@@ -1,5 +1,6 @@
 """Codes as packed bits: distances by exclusive-or and population count, and look-up of a Hamming ball by address."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import combinations
 from typing import NamedTuple
@@ -32,13 +33,11 @@ def distances(some: np.ndarray, others: np.ndarray) -> np.ndarray:
 def nearest(query: np.ndarray, codes: np.ndarray, retrieved: int) -> np.ndarray:
     """The rows whose packed codes are nearest to one, (words,), (m, words) -> (retrieved,), nearest first.
 
-    Distances are small whole numbers, so that counting how many rows lie within each of them takes the place of a sort.
+    Distances are small whole numbers, so that counting the rows within a few of them takes the place of a sort.
     """
     blocks = (codes[start : start + BLOCK] for start in range(0, len(codes), BLOCK))
     apart = np.concatenate([distances(query[None], block)[0] for block in blocks])
-    radius = int(apart.min())
-    while np.count_nonzero(apart <= radius) < retrieved:
-        radius += 1
+    radius = bisect_left(range(WORD * codes.shape[1]), retrieved, key=lambda r: np.count_nonzero(apart <= r))
     near = np.flatnonzero(apart <= radius)
     return near[np.argsort(apart[near], kind="stable")][:retrieved]
 
