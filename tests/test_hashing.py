@@ -143,7 +143,7 @@ def test_bits_of_hyperplanes_differ_with_the_angle(as_given):
 def test_nearest_rows_are_those_of_scikit_learn(as_given, monkeypatch):
     from sklearn.neighbors import NearestNeighbors
 
-    monkeypatch.setattr(nearest, "BLOCK", 16)
+    monkeypatch.setattr(nearest, "BLOCK", 800)
     rng = np.random.default_rng(0)
     x = np.where(rng.random((50, 12)) < 0.6, rng.normal(size=(50, 12)), 0).astype(np.float32)
     found = nearest.cosine(as_given(x), neighbours=7)["index"]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-BLOCK = 256  # queries whose distances to all rows are held together
+BLOCK = 64  # queries whose distances to all rows are held together
 
 Distances = Callable[[np.ndarray], np.ndarray]
 """``places of queries, (k,) -> (k, m)``: their distances to all rows."""

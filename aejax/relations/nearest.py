@@ -7,7 +7,7 @@ import numpy as np
 from aejax.bounds import Count
 from aejax.sparse import is_sparse, to_csr
 
-BLOCK = 512  # rows compared with all others together, so that memory does not grow with the square of the rows
+BLOCK = 1 << 22  # pairs compared together, so that memory does not grow with the square of the rows
 
 
 def cosine(x: Any, *, neighbours: Count = 10) -> dict[str, Any]:
@@ -25,13 +25,14 @@ def cosine(x: Any, *, neighbours: Count = 10) -> dict[str, Any]:
     if k < 1:
         return {"index": np.zeros((len(x), 1), np.int32)}
     found = np.empty((len(x), k), np.int32)
-    for start in range(0, len(x), BLOCK):
-        block = similarities(directions[start : start + BLOCK], directions)
+    step = max(1, BLOCK // len(x))
+    for start in range(0, len(x), step):
+        block = -similarities(directions[start : start + step], directions)
         places = np.arange(len(block))
-        block[places, start + places] = -np.inf
-        nearest = np.argpartition(-block, k - 1, axis=1)[:, :k]
-        order = np.argsort(-np.take_along_axis(block, nearest, axis=1), axis=1, kind="stable")
-        found[start : start + BLOCK] = np.take_along_axis(nearest, order, axis=1)
+        block[places, start + places] = np.inf
+        nearest = np.argpartition(block, k - 1, axis=1)[:, :k]
+        order = np.argsort(np.take_along_axis(block, nearest, axis=1), axis=1, kind="stable")
+        found[start : start + step] = np.take_along_axis(nearest, order, axis=1)
     return {"index": found}
 
 
