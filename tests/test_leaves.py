@@ -257,7 +257,7 @@ def test_every_number_of_a_schedule_or_corruption_counts(home):
         allowed = components.parameters(function)
         base = {key: given.get(key, p.default) for key, p in allowed.items()}
         x = jnp.linspace(0, 0.95, 40)
-        place = lambda x=x: (x,) if home == "aejax.schedules" else (jax.random.key(0), x.reshape(5, 4, 2, 1))
+        place = lambda x=x: (x,) if home == "aejax.schedules" else (jax.random.key(0), x.reshape(1, 20, 2, 1))
         for key, value in base.items():
             changed = {**base, key: other(value, allowed[key].annotation)}
             same = np.array_equal(function(*place(), **base), function(*place(), **changed))

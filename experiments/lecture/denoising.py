@@ -31,7 +31,7 @@ def variants():
         "data.name": "photographs",
         "model.patch": 2,
         "corruption": {"name": "masking", "probability": 0.1},
-        "train.steps": 4000,
+        "train.steps": 1500,
         "train.batch_size": 16,
         "task.corruption": "masking",
         "task.strength": 0.1,
@@ -42,6 +42,7 @@ def variants():
         "photographs_masked": photographs
         | {
             "model.holes": True,
+            "train.steps": 4000,
             "corruption": {"name": "missing", "probability": 0.1},
             "task.corruption": "missing",
         },
@@ -54,6 +55,7 @@ def variants():
             "train.evaluate_every": 2000,
         },
         "dropout": {
+            "data.name": "fashion_mnist",
             "data.scaling": "signed",
             "model": {
                 "name": "dense.vanilla",

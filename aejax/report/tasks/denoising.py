@@ -30,7 +30,7 @@ COLOURS = {
     "non_local_means": "#009E73",
     "biharmonic": "#0072B2",
 }
-SHOWN = 40  # filters of each net
+SHOWN = 36  # filters of each net
 
 
 def draw(
@@ -100,9 +100,7 @@ def _kernels(
     """The first filters of both nets beside each other, each scaled by its own largest magnitude."""
     from matplotlib import colormaps
 
-    figure = canvas.new_figure(
-        4.6, "First-layer filters, each scaled by its largest weight (red positive, blue negative)"
-    )
+    figure = canvas.new_figure(5.4, "First-layer filters, each divided by its largest weight")
     for axes, (name, kernel) in zip(figure.subplots(1, len(kernels), squeeze=False)[0], kernels.items(), strict=True):
         tiles = kernel.T[:SHOWN].reshape(-1, *dataset.feature_shape)
         signed = tiles / np.maximum(np.abs(tiles).max(axis=(1, 2, 3), keepdims=True), 1e-12)
@@ -114,7 +112,7 @@ def _kernels(
         axes.set_axis_off()
         spread = numbers[name]["kernel_spread_outside"]
         axes.set_title(f"{'trained with noise' if name == 'net' else NAMES[name]}: {spread:.2f}", size=TEXT, loc="left")
-    figure.text(
-        0.01, 0.005, "the number: spread of the weights over pixels that never change ÷ over all pixels", size=SMALL
-    )
+    note = "red: positive weights, blue: negative; the number: how much a filter (the median one) varies\n"
+    note += "over the pixels that are the same in all training images, divided by how much it varies over all"
+    figure.supxlabel(note, x=0.01, ha="left", size=SMALL)
     canvas.save_figure(figure, path)
