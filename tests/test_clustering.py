@@ -326,7 +326,13 @@ def test_pictures_with_and_without_labels_and_with_clusters_to_spare(tmp_path):
 
 
 def test_the_shipped_config_finds_the_digits(tmp_path):
-    shrunk = ["train.steps=700", "train.evaluate_every=700", "model.sets=2", "task.restarts=1", "task.spectral_rows=0"]
+    shrunk = [
+        "train.steps=1000",
+        "train.evaluate_every=1000",
+        "model.sets=2",
+        "task.restarts=1",
+        "task.spectral_rows=0",
+    ]
     summary = experiment.run(config.load("lecture/clustering", shrunk), tmp_path)
     train, baselines = summary["metrics"]["train"], summary["baselines"]
     assert train["clusters"] == 10

@@ -279,7 +279,7 @@ def test_images_of_another_size_and_with_holes_are_cleaned_by_a_trained_run(tmp_
     assert np.isfinite(out).all()
     np.testing.assert_allclose(out[~gone], image[~gone], rtol=1e-5)
     with pytest.raises(UserError, match=r"^input: expected rows of 8x8x1 values, got 9x9x3$"):
-        apply.apply(tmp_path / "run", "reconstruct", draw(2, 9, 9, 3))
+        apply.apply(apply.load(tmp_path / "run"), "reconstruct", draw(2, 9, 9, 3))
     np.save(tmp_path / "codes.npy", np.full((2, 5), np.nan, np.float32))
     words[2], words[4] = "decode", str(tmp_path / "codes.npy")
     assert_refused(call([*words, str(tmp_path / "out.npy")], capsys), "missing")

@@ -213,7 +213,7 @@ def test_tables_with_categories_or_holes_that_do_not_fit(text, options, message,
         ({"data.categories": "('a',)"}, "data.categories: 'satimage' does not take it; only file data do"),
         (
             {"model": "{'name': 'dense.vanilla'}"},
-            "corruption.name: holes hides values, and model.name=dense.vanilla takes",
+            "corruption.name: holes hides values, and this dense.vanilla takes",
         ),
     ],
 )
