@@ -35,8 +35,8 @@ def test_frechet_distance_is_that_of_matrix_roots(features):
 @pytest.mark.parametrize("block", [1000, 7])
 def test_coverage_by_loops(block, monkeypatch):
     monkeypatch.setattr(metrics, "BLOCK", block)
-    draw = np.random.default_rng(1)
-    real, made, k = draw.normal(size=(30, 2)), draw.normal(size=(25, 2)) + 0.7, 3
+    rng = np.random.default_rng(4)
+    real, made, k = rng.normal(size=(30, 2)), rng.normal(size=(25, 2)) + 0.7, 3
     apart = lambda a, b: float(np.sqrt(((a - b) ** 2).sum()))
     radius = lambda rows: [sorted(apart(a, b) for b in rows if b is not a)[k - 1] for a in rows]
     of_real, of_made = radius(list(real)), radius(list(made))
@@ -158,12 +158,14 @@ def test_the_shipped_config_runs_and_its_samples_are_digits_and_no_copies(tmp_pa
     assert (tmp_path / "figures" / "samples.png").stat().st_size > 10_000
 
 
-def test_rows_made_of_a_table_train_a_classifier(tmp_path):
-    shrunk = ["train.steps=800", "train.evaluate_every=800", "task.samples=300"]
+def test_rows_made_of_a_table_train_a_classifier(tmp_path, monkeypatch):
+    monkeypatch.setattr(samplers, "BANDWIDTHS", (0.2, 0.5))
+    shrunk = ["train.steps=800", "train.evaluate_every=800", "task.samples=300", "data.test=0.8"]
     summary = experiment.run(config.load("lecture/generation:satimage", shrunk), tmp_path)
     test, baselines = summary["metrics"]["test"], summary["baselines"]
     assert 0.7 < test["accuracy"] < baselines["training rows"]["accuracy"]
-    assert baselines["training rows"]["accuracy"] > 0.85
+    assert baselines["training rows"]["accuracy"] > 0.83
+    assert "accuracy" not in baselines["prior"]
     assert (tmp_path / "figures" / "plane.png").stat().st_size > 10_000
 
 
