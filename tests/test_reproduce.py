@@ -202,6 +202,11 @@ def test_new_bits_here_make_those_of_other_machines_stale():
     assert engine.updated(None, runs("a"), "here").quick
 
 
+def test_what_only_some_seeds_have_is_not_recorded():
+    runs = [Got({"test/mse": 1.0, "baselines/pca_15/mse": 2.0}, "a", 1.0), Got({"test/mse": 3.0}, "b", 1.0)]
+    assert engine.updated(None, runs, "here").numbers == {"test/mse": record.number([1.0, 3.0])}
+
+
 def test_times_are_not_recorded():
     summary = {
         "metrics": {"train": {"mse": 1.0}, "test": {"mse": 2.0, "predict_seconds": 1.0}, "all": {"accuracy": 0.5}},

@@ -99,8 +99,9 @@ def updated(old: Recorded | None, runs: Sequence[Got], machine: str) -> Recorded
 
     Digests of other machines are kept only where this machine's have not changed: if these have, so have those.
     """
-    names = list(dict.fromkeys(name for run in runs for name in run.numbers))
-    numbers = {name: record.number([run.numbers[name] for run in runs if name in run.numbers]) for name in names}
+    # some numbers are there for some seeds only, such as PCA with as many components as a sparse code has active units
+    names = [name for name in runs[0].numbers if all(name in run.numbers for run in runs)]
+    numbers = {name: record.number([run.numbers[name] for run in runs]) for name in names}
     digests = tuple(run.digest for run in runs)
     before = dict(old.digests) if old else {}
     unchanged = machine not in before or before[machine][: len(digests)] == digests[: len(before[machine])]
