@@ -6,7 +6,7 @@ connect have the same code while few others have it.
 
     aejax run lecture/grouping                  # digits, 16 codes; 5 s of training on one busy core, and four nets more
     aejax run lecture/grouping:newsgroups       # 32 codes of 11,288 documents, after aejax data prepare newsgroups
-    aejax run lecture/grouping:fashion_mnist    # not measured here
+    aejax run lecture/grouping:fashion_mnist    # 16 codes of 54,000 images
 
 Expect of the test rows, mean ± standard deviation over seeds 0-4 (--seed), beside k-means with as many clusters as the
 training rows have codes:
@@ -25,6 +25,7 @@ Pairs that share a class share a code 6.8 times as often as any two rows.
 
 On the newsgroups (seed 0) the 32 codes have purity .466, mutual information .471, and .337 of the pairs of a class
 share one (6.7 times chance); k-means .464, .432 and .238 (4.6 times). Other seeds agree less: .351, k-means .445.
+On fashion_mnist (seed 0, --set task.nets=2) purity .587, mutual information .566; k-means .630 and .531.
 
 Chosen by the mutual information of validation rows, two or three seeds each: walks of 8 steps (.77) over neighbours
 themselves (.72), both over the contrastive term of lecture/hashing (.70). Without neighbours.same_code's spread over
