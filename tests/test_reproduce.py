@@ -377,7 +377,7 @@ def test_the_time_left_goes_by_what_was_recorded_and_by_the_pace(tmp_path, capsy
     tell(workers.Event(jobs[0], run, ""))
     assert capsys.readouterr().out == "[1/4] a, seed 0: 120.0 s; about 40 min left\n", "half as fast"
     tell(workers.Event(jobs[1], None, "it broke"))
-    assert capsys.readouterr().out == "[3/4] b: failed: it broke; about 120 s left\n"
+    assert capsys.readouterr().out == "[3/4] b: failed: it broke; about 2 min left\n"
 
 
 def test_a_process_that_is_killed_is_told(tmp_path, monkeypatch):
