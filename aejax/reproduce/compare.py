@@ -81,7 +81,7 @@ def _line(name: str, metric: str, number: Number, runs: Sequence[Got], *, exact:
     if exact:
         good, passed = all(str(rounded(value)) == str(rounded(own)) for value, own in pairs), EQUAL
     else:
-        good, passed = got == expected or abs(got - expected) <= number.tolerance or nan, HELD
+        good, passed = got == expected or abs(got - expected) <= max(number.tolerance, NOTHING) or nan, HELD
     wrong = NAN if math.isnan(got) and not nan else OFF
     return Line(name, metric, expected, got, 0.0 if exact else number.tolerance, passed if good else wrong)
 
