@@ -39,17 +39,20 @@ def runs(config, *folders, seed=0, **changes):
     return [digest(folder) for folder in folders]
 
 
+ALONE = {"XLA_FLAGS": ONE_THREAD, "AEJAX_COMPILE_CACHE": "off"}
+
+
 @pytest.mark.parametrize("config", SETTINGS)
-def test_the_bits_depend_on_nothing_but_the_config(config, tmp_path):
-    folders = [tmp_path / str(number) for number in range(6)]
-    alone = {"XLA_FLAGS": ONE_THREAD, "AEJAX_COMPILE_CACHE": "off"}
-    cached = {"XLA_FLAGS": ONE_THREAD, "AEJAX_CACHE_DIR": str(tmp_path / "cache")}
-    found = {
-        "same process": runs(config, *folders[:2], **alone),
-        "cold cache": runs(config, folders[2], **cached),
-        "warm cache": runs(config, folders[3], **cached),
-        "all threads": runs(config, folders[4], XLA_FLAGS="", AEJAX_COMPILE_CACHE="off"),
-    }
+def test_the_bits_depend_on_neither_process_nor_threads(config, tmp_path):
+    first, second = runs(config, tmp_path / "first", tmp_path / "second", **ALONE)
+    assert first == second
+    assert runs(config, tmp_path / "third", XLA_FLAGS="", AEJAX_COMPILE_CACHE="off") == [first]
+
+
+def test_the_bits_do_not_depend_on_the_compile_cache(tmp_path):
+    config, cached = "lecture/multilayer", {"XLA_FLAGS": ONE_THREAD, "AEJAX_CACHE_DIR": str(tmp_path / "cache")}
+    (alone,) = runs(config, tmp_path / "alone", **ALONE)
+    assert runs(config, tmp_path / "cold", **cached) == [alone]
     assert list((tmp_path / "cache").rglob("*-cache")), "something was kept"
-    assert len({value for values in found.values() for value in values}) == 1, found
-    assert runs(config, folders[5], seed=1, **alone)[0] != found["same process"][0], "another seed has other bits"
+    assert runs(config, tmp_path / "warm", tmp_path / "other", **cached) == [alone, alone]
+    assert runs(config, tmp_path / "seed", seed=1, **cached) != [alone], "another seed has other bits"
