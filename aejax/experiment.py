@@ -55,7 +55,7 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     started = time.perf_counter()
     dataset = load_data(config["data"])
     parts = build(config, dataset)
-    check_task(config["task"], dataset, parts.model)
+    check_task(config, dataset, parts.model)
     rows = on_device(dataset.train, dataset, parts.relations)
     check(parts, rows)
     workdir.begin(folder, config)
@@ -112,19 +112,20 @@ def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: D
     }
 
 
-def check_task(given: Mapping[str, Any], dataset: Dataset, model: Model) -> None:
+def check_task(config: Mapping[str, Any], dataset: Dataset, model: Model) -> None:
     """Let a task refuse its data before training, by the ``check(dataset, **options)`` of its module, if it has one.
 
-    A task that serves some models only has ``check(dataset, model, **options)``.
+    A task that serves some models only has ``check(dataset, model, **options)``, and one that trains nets of its own
+    ``check(dataset, model, config, **options)``.
 
     Raises:
         UserError: from the task.
     """
-    options = dict(given)
+    options = dict(config["task"])
     task = resolve(options.pop("name"), "aejax.tasks", what="task.name")
     refuse = getattr(import_module(task.__module__), "check", None)
     if refuse is not None:
-        refuse(*(dataset, model)[: len(positional(refuse))], **options)
+        refuse(*(dataset, model, config)[: len(positional(refuse))], **options)
 
 
 @dataclass
