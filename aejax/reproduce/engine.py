@@ -17,6 +17,8 @@ from aejax.reproduce.record import Recorded
 from aejax.reproduce.workers import Job
 
 REPORT, SWEEPS = "reproduce.json", "sweeps"
+QUICK_SECONDS = 10.0
+"""An experiment that is recorded for the first time is a quick one if a run takes no longer."""
 
 
 class Result(NamedTuple):
@@ -45,7 +47,7 @@ def begin(place: Path) -> None:
         raise UserError(f"{place}: is not empty and holds no reproduction; allowed: a new folder, or that of one")
     check_writable(place)
     if not (place / REPORT).exists():
-        write_json(place / REPORT, {"lines": [], "not_run": {}, "failed": {}})
+        write_json(place / REPORT, {"machine": "", "environment": {}, "lines": [], "not_run": {}, "failed": {}})
 
 
 def check_writable(folder: Path) -> None:
@@ -175,9 +177,6 @@ def updated(old: Recorded | None, runs: Sequence[Got]) -> Recorded:
     return Recorded(
         quick, seconds, numbers, (before if unchanged else {}) | ({machine: digests} if one_machine else {})
     )
-
-
-QUICK_SECONDS = 10.0
 
 
 def write_report(place: Path, lines: Sequence[Line], results: Sequence[Result], machine: str) -> Path:

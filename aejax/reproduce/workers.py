@@ -1,7 +1,7 @@
 """Experiments in processes of their own, several at once, each on one thread; a stop reaches all of them.
 
-One thread each, because the sums of a product of matrices that several threads share come in another order for another
-number of threads: so the bits do not depend on how many cores a machine has, nor on what else runs on it.
+One thread each: several that share a product of matrices may sum it in another order than one does. So the bits do not
+depend on how many cores a machine has, and two experiments at once use two cores better than two threads of one.
 """
 
 import json
