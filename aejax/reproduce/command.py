@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     lines = engine.judge(results, recorded)
     console.say("")
     console.listing([compare.row(line) for line in lines], header=compare.HEADER)
-    report = engine.write_report(place, lines, results, machine)
+    report = engine.write_report(place, folder, lines, results, machine)
     if arguments.update:
         _record(folder, recorded, lines, results)
     return _conclude(lines, results, report, update=arguments.update)

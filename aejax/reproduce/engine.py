@@ -179,12 +179,13 @@ def updated(old: Recorded | None, runs: Sequence[Got]) -> Recorded:
     )
 
 
-def write_report(place: Path, lines: Sequence[Line], results: Sequence[Result], machine: str) -> Path:
+def write_report(place: Path, folder: Path, lines: Sequence[Line], results: Sequence[Result], machine: str) -> Path:
     """Write ``reproduce.json``: the lines, how each experiment was checked, what was not run and what failed."""
     exact = {line.experiment for line in lines if line.verdict in (compare.SAME, compare.OTHER)}
     return write_json(
         place / REPORT,
         {
+            "collection": folder.name if folder.parent == config_files.experiments_folder() else str(folder.resolve()),
             "machine": machine,
             "environment": workdir.environment(),
             "lines": [line._asdict() for line in lines],
