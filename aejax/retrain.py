@@ -18,12 +18,17 @@ from aejax.train import CAPACITY, CHUNK_SECONDS, Rows
 from aejax.types import Dataset, Range, Retrain, State, Trained
 
 BIG_LAYER = 20_000
-"""Parameters above which a batch fills a processor core by itself, so members take turns on a CPU."""
+"""Parameters above which a batch fills a processor core by itself: members take turns, and full optimisation pays."""
 
 
 def likely_form(parameters: int) -> str:
     """The faster form of a program over members, from the size of a model: ``"vmap"`` or ``"map"``."""
     return "map" if jax.default_backend() == "cpu" and parameters > BIG_LAYER else "vmap"
+
+
+def likely_level(parameters: int) -> int | None:
+    """How much such a program is optimised: the `level` of `aejax.compilation.quick_compile`."""
+    return None if parameters > BIG_LAYER else 1
 
 
 def retrainer(config: Mapping[str, Any], dataset: Dataset) -> Retrain:
@@ -69,7 +74,7 @@ def _train(parts: Parts, keys: jax.Array, rows: Rows, steps: int, *, shared: boo
     state = jax.jit(jax.vmap(lambda key: parts.run.init(key, parts.hparams)))(keys)
     size = sum(leaf.size for leaf in jax.tree.leaves(state.params)) // keys.shape[0]
     over = _over_members(parts, likely_form(size), shared=shared)
-    advance = quick_compile(jax.jit(over, donate_argnums=0).lower(state, keys, rows, jnp.int32(1)), 1)
+    advance = quick_compile(jax.jit(over, donate_argnums=0).lower(state, keys, rows, jnp.int32(1)), likely_level(size))
     done, chunk = 0, 20
     with console.progress(steps, 0) as show:
         while done < steps:

@@ -39,7 +39,6 @@ def aejax_side(net, settings, strategy):
     from aejax.data import corrupt
     from aejax.losses import reconstruction
     from aejax.models import dense
-    from aejax.retrain import likely_form
     from aejax.sweep import programs, strategies, training
     from aejax.types import Range
 
@@ -63,14 +62,16 @@ def aejax_side(net, settings, strategy):
         run = train.make_run(model, objective, corrupt.none, adam, **kind)
         data = programs.Data(rows, (), lambda rows, _: rows)
         shape, devices = members.places.shape, jax.devices()
-        form = lambda name: programs.compile_block(run, keys, swept, data, strategy=name, devices=devices, shape=shape)
+        compile_form = lambda form: programs.compile_block(
+            run, keys, swept, data, **form._asdict(), devices=devices, shape=shape
+        )
         started = time.perf_counter()
         size = sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(model.init, jax.random.key(0))))
-        choice = strategies.choose(form, strategy, likely_form(size), steps)
+        choice = strategies.choose(compile_form, strategies.forms(strategy, size), steps)
         jax.block_until_ready(choice.program.init())
         prepared = time.perf_counter() - started
         training.train_block(choice.program, members, plain, ("loss", "reconstruction"), lambda *_: 0.0)
-        return time.perf_counter() - started - prepared, prepared, choice.strategy
+        return time.perf_counter() - started - prepared, prepared, choice.form
 
     return turn
 

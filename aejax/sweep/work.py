@@ -23,7 +23,7 @@ from aejax.evaluate import make_losses, on_device
 from aejax.experiment import EVALUATION_STREAM, check_task
 from aejax.files import write_json
 from aejax.leaves import digest
-from aejax.retrain import likely_form, retrainer
+from aejax.retrain import retrainer
 from aejax.sweep import exact, folds, programs, strategies
 from aejax.sweep.journal import Outcome
 from aejax.sweep.markers import read_marker, write_marker
@@ -164,29 +164,30 @@ def _train_together(
     data = prepared.data([fold or 0 for _, fold in block.streams])
     devices = jax.devices()[: options.devices]
 
-    def form(strategy: str) -> programs.Program:
+    def compile_form(form: strategies.Form) -> programs.Program:
         return programs.compile_block(
-            parts.run, keys, swept, data, strategy=strategy, devices=devices, shape=block.places.shape
+            parts.run, keys, swept, data, **form._asdict(), devices=devices, shape=block.places.shape
         )
 
     size = sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(parts.run.init, parts.key, parts.hparams).params))
-    choice = strategies.choose(form, _asked_strategy(options, folder), likely_form(size), settings["steps"])
-    write_json(folder.parent / "strategy.json", {"strategy": choice.strategy, "step_seconds": choice.step_seconds})
+    choice = strategies.choose(compile_form, _forms(options, folder, size), settings["steps"])
+    tried = [form._asdict() | {"step_seconds": seconds} for form, seconds in choice.step_seconds]
+    write_json(folder.parent / "strategy.json", {"form": choice.form._asdict(), "tried": tried})
     names = ("loss", *parts.hparams["terms"])
     losses = _validation_losses(block, prepared)
     outcomes, seconds = train_block(
         choice.program, members, settings, names, losses, folder=folder, asked=asked, show=show
     )
-    timing = {"strategy": choice.strategy, "devices": len(devices), "compile_seconds": choice.compile_seconds}
+    timing = {"strategy": choice.form.strategy, "devices": len(devices), "compile_seconds": choice.compile_seconds}
     return outcomes, timing | {"train_seconds": seconds}
 
 
-def _asked_strategy(options: Options, folder: Path) -> str:
-    """A block that is continued keeps the form that it began with."""
-    if checkpoint.steps(folder) and options.strategy == "auto":
-        path = folder.parent / "strategy.json"
-        return json.loads(path.read_text())["strategy"] if path.exists() else "auto"
-    return options.strategy
+def _forms(options: Options, folder: Path, parameters: int) -> list[strategies.Form]:
+    """The forms that a block may have; one that is continued keeps the form that it began with."""
+    path = folder.parent / "strategy.json"
+    if checkpoint.steps(folder) and options.strategy == "auto" and path.exists():
+        return [strategies.Form(**json.loads(path.read_text())["form"])]
+    return strategies.forms(options.strategy, parameters)
 
 
 def _train_exactly(
