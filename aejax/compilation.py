@@ -54,9 +54,9 @@ def quick_compile(lowered: Any, level: int | None) -> Any:
     """Compile, on a CPU with less optimisation than XLA's usual 3, in half the time.
 
     Matrix products are library calls whatever the level, and `level` 1 vectorises the rest, so that programs of small
-    layers are as fast: 64 nets of 36-16-2 took 10 µs a net and step either way. What fuses the loops over large arrays is
-    left out, so that those of large layers are not: 784-32 took 600 µs, and 380 with all optimisations, which None asks for
-    (CPU time, jax 0.10.2, one core of an Intel Xeon).
+    layers are as fast: 64 nets of 36-16-2 took 10 µs a net and step either way. What fuses the loops over large arrays
+    is left out, so those of large layers are not: a step of 784-32 took 600 µs, and 380 with all optimisations, which
+    None asks for (CPU time, jax 0.10.2, one core of an Intel Xeon).
     """
     import jax
 
