@@ -24,7 +24,7 @@ ORDER = (
     ("rows", "models", "relations"),
     ("losses",),
     ("train",),
-    ("evaluate",),
+    ("evaluate", "padding"),
     ("build",),
     ("retrain", "attacks", "features"),
     ("tasks", "artifact"),

@@ -86,9 +86,8 @@ def prepare(config: Mapping[str, Any], count: int | None) -> Prepared:
     parts = build(config, first)
     check_task(config["task"], first, parts.model)
     check(parts, on_device(first.train, first, parts.relations))
-    data = (
-        partial(folds.shared, first, parts.relations) if cut is None else partial(folds.stacked, cut, parts.relations)
-    )
+    whole_data = partial(folds.shared, first, parts.relations, config["train"]["batch_size"])
+    data = whole_data if cut is None else partial(folds.stacked, cut, parts.relations)
     validation = [on_device(d.validation, d, parts.relations) if len(d.validation.x) else None for d in datasets]
     losses = make_losses(parts.model, parts.objective, parts.corrupt, first.range)
     return Prepared(datasets, parts, data, validation, losses)
