@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aejax import build, cli, config, experiment
+from aejax import build, cli, compilation, config, experiment, padding
 from aejax.errors import UserError
 from aejax.evaluate import on_device
 from aejax.sweep import axes, engines, markers, plan, work
@@ -243,6 +243,21 @@ def test_folds_hold_out_every_row_once_and_train_as_one_program(tmp_path, caplog
         rows, state = on_device(dataset.train, dataset), jax.jit(parts.run.init)(parts.key, parts.hparams)
         state, _ = jax.jit(partial(parts.run.advance, n=60))(state, parts.key, parts.hparams, rows)
         assert distance(params, place, state.params) < TOLERANCE
+
+
+def test_tables_of_almost_equal_size_are_padded_to_one_program_and_train_as_alone(tmp_path, caplog):
+    made = planned("data.rows=[100,103,110]", "terms.sparsity.weight=[0.01,0.3]")
+    compilation._compiled.cache_clear()
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        found = train(tmp_path, made, work.Options(strategy="vmap"))
+    compiled = [r.getMessage() for r in caplog.records if "Finished XLA compilation of jit(advance)" in r.getMessage()]
+    assert len(found) == 3
+    assert len(compiled) == 1
+    for members, _, params in found:
+        assert distance(params, 1, alone(members[1])) < TOLERANCE
+    sizes = [padding.padded_size(rows) for rows in range(1, 20_001)]
+    assert all(rows <= size <= max(64, 1.5 * rows) for rows, size in enumerate(sizes, 1))
+    assert len(set(sizes)) < 20
 
 
 def test_a_budget_cuts_a_group_into_blocks_of_one_shape(tmp_path, caplog):
