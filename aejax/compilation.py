@@ -66,7 +66,7 @@ def quick_compile(lowered: Any, level: int | None) -> Any:
     options = tuple((name, value) for name, value in wanted.items() if quick and _known(name, value))
     if getattr(jax.config, "jax_use_simplified_jaxpr_constants", False):  # then a text does not tell all of a program
         return lowered.compile(compiler_options=dict(options) or None)
-    return _compiled(Lowered(lowered.as_text(), lowered.in_tree, lowered.out_tree, lowered), options)
+    return compiled(Lowered(lowered.as_text(), lowered.in_tree, lowered.out_tree, lowered), options)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ class Lowered:
 
 
 @lru_cache(maxsize=16)
-def _compiled(given: Lowered, options: tuple[tuple[str, bool | int], ...]) -> Any:
+def compiled(given: Lowered, options: tuple[tuple[str, bool | int], ...]) -> Any:
+    """The last few programs are kept; ``compiled.cache_clear()`` forgets them."""
     return given.lowered.compile(compiler_options=dict(options) or None)
 
 

@@ -62,7 +62,7 @@ def test_members_with_data_of_their_own(given, big, monkeypatch):
 
 def test_data_sets_of_almost_equal_size_are_one_program_and_train_as_alone(given, caplog):
     resolved, dataset = given
-    compilation._compiled.cache_clear()
+    compilation.compiled.cache_clear()
     keys, sizes = jax.random.split(jax.random.key(0)), [(40, 37), (36, 45), (33, 33)]
     parts = lambda sizes: [dataset._replace(train=Split(dataset.train.x[:size])) for size in sizes]
     with jax.log_compiles(), caplog.at_level(logging.WARNING):

@@ -247,7 +247,7 @@ def test_folds_hold_out_every_row_once_and_train_as_one_program(tmp_path, caplog
 
 def test_tables_of_almost_equal_size_are_padded_to_one_program_and_train_as_alone(tmp_path, caplog):
     made = planned("data.rows=[100,103,110]", "terms.sparsity.weight=[0.01,0.3]")
-    compilation._compiled.cache_clear()
+    compilation.compiled.cache_clear()
     with jax.log_compiles(), caplog.at_level(logging.WARNING):
         found = train(tmp_path, made, work.Options(strategy="vmap"))
     compiled = [r.getMessage() for r in caplog.records if "Finished XLA compilation of jit(advance)" in r.getMessage()]
