@@ -360,3 +360,31 @@ def test_a_sweep_from_the_command_line_leaves_a_table_and_a_summary(tmp_path, ca
     assert command(tmp_path, *options[:2]) == 2
     assert "holds another sweep" in capsys.readouterr().err
     assert config.load("lecture/sparse_l1", SMALL)["seed"] == 0
+
+
+def test_zipped_quasi_random_values_break_and_are_drawn_and_one_is_run_alone(tmp_path, capsys):
+    sets = [*SMALL[:-1], "report.figures=true", *BY_SGD, *SQUARED, "model.activation=linear", "model.output=linear"]
+    zipped = ["--zip", "terms.sparsity.weight=logquasi(0.01,1,3)", "optimizer.learning_rate=[0.01,0.02,1e25]"]
+    assert command(tmp_path, *zipped, "--axis", "seed=0:2", "--strategy", "vmap", sets=sets) == 0
+    with open(tmp_path / "sweep" / "table.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    weights = axes.read("w", "logquasi(0.01,1,3)")
+    assert [float(row["terms.sparsity.weight"]) for row in rows] == [w for w in weights for _ in range(2)]
+    assert [(row["status"], row["step"] == "60") for row in rows] == [("finished", True)] * 4 + [
+        ("not finite", False)
+    ] * 2
+    summary = json.loads((tmp_path / "sweep" / "summary.json").read_text())
+    assert summary["best"] in (0, 1)
+    for point in summary["points"][:2]:
+        found = point["metrics"]["validation/mse"]
+        assert found["low"] < found["mean"] < found["high"]
+    names = {"terms-sparsity-weight", "optimizer-learning_rate", "heat", "parallel", "trade-off"}
+    drawn = {path.stem for path in (tmp_path / "sweep" / "figures").glob("*.png")}
+    assert drawn == names - {"parallel"}, "of the two finite points half of the tiles are there"
+    row = rows[2]
+    own = [f"{path}={row[path]}" for path in ("terms.sparsity.weight", "optimizer.learning_rate", "seed")]
+    words = [word for text in [*sets, *own] for word in ("--set", text)]
+    assert cli.main(["run", "lecture/sparse_l1", *words, "--workdir", str(tmp_path / "run")]) == 0
+    alone = json.loads((tmp_path / "run" / "summary.json").read_text())["metrics"]
+    for split in ("train", "validation", "test"):
+        assert float(row[f"{split}/mse"]) == pytest.approx(alone[split]["mse"], rel=TOLERANCE)

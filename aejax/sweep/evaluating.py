@@ -10,9 +10,9 @@ import numpy as np
 from aejax.components import resolve
 from aejax.experiment import EVALUATION_STREAM
 from aejax.retrain import retrainer
-from aejax.sweep.groups import Prepared, hparams_of
 from aejax.sweep.journal import Outcome
 from aejax.sweep.plan import Member
+from aejax.sweep.prepared import Prepared, hparams_of
 from aejax.types import Params
 
 

@@ -20,10 +20,10 @@ from aejax.evaluate import on_device
 from aejax.files import write_json
 from aejax.leaves import digest
 from aejax.sweep import evaluating, exact, programs, strategies
-from aejax.sweep.groups import Prepared, hparams_of, prepare, size_of
 from aejax.sweep.journal import Outcome
 from aejax.sweep.markers import read_marker, write_marker
 from aejax.sweep.plan import Block, Member
+from aejax.sweep.prepared import Prepared, hparams_of, prepare, size_of
 from aejax.sweep.training import Members, train_block
 
 __all__ = ["Options", "Prepared", "hparams_of", "member_id", "prepare", "work"]
