@@ -47,7 +47,7 @@ def metrics_together(
 def metrics_alone(member: Member, outcome: Outcome, prepared: Prepared) -> dict[str, float]:
     """The same of one member, to the bit as `aejax run` finds them."""
     metrics = {f"train/{name}": value for name, value in outcome.means.items()}
-    metrics |= losses_alone(member, prepared, outcome.params, outcome.step / member.config["train"]["steps"])
+    metrics |= measured(member, prepared, outcome.params, outcome.step / member.config["train"]["steps"])
     return metrics | task_metrics(member, outcome.params, prepared)
 
 
@@ -69,7 +69,7 @@ def losses_together(
     return _by_fold(members, params, of_fold)
 
 
-def losses_alone(member: Member, prepared: Prepared, params: Params, progress: float) -> dict[str, float]:
+def measured(member: Member, prepared: Prepared, params: Params, progress: float) -> dict[str, float]:
     """The losses of a member's validation rows; none where there are no rows."""
     rows = prepared.validation[member.fold or 0]
     if rows is None:

@@ -25,6 +25,7 @@ from aejax.sweep.markers import read_marker, write_marker
 from aejax.sweep.plan import Block, Member
 from aejax.sweep.prepared import Prepared, hparams_of, prepare, size_of
 from aejax.sweep.training import Members, train_block
+from aejax.types import Params
 
 __all__ = ["Options", "Prepared", "hparams_of", "member_id", "prepare", "work"]
 
@@ -120,9 +121,7 @@ def _train_together(
     tried = [form._asdict() | {"step_seconds": seconds} for form, seconds in choice.step_seconds]
     write_json(folder.parent / "strategy.json", {"form": choice.form._asdict(), "tried": tried})
     names = ("loss", *parts.hparams["terms"])
-    share = lambda progress: np.full(len(block.members), progress)
-    judged = lambda params, progress: evaluating.losses_together(block.members, prepared, params, share(progress))
-    losses = lambda params, progress: judged(params, progress)["validation/loss"]
+    losses = validation_losses(block, prepared)
     outcomes, seconds = train_block(
         choice.program, members, settings, names, losses, folder=folder, asked=asked, show=show
     )
@@ -155,14 +154,22 @@ def _train_exactly(
         key = jax.random.key(member.config["seed"])
         hparams = jax.tree.map(jax.numpy.float32, hparams_of(member, prepared))
         own = rows[member.fold or 0]
-        loss = lambda params, progress, m=member: evaluating.losses_alone(m, prepared, params, progress)[
-            "validation/loss"
-        ]
+        loss = lambda params, progress, m=member: evaluating.measured(m, prepared, params, progress)["validation/loss"]
         outcome = exact.train_member(advance, init, key, hparams, own, settings, names, loss, asked=asked)
         outcomes.append(outcome)
         show(settings["steps"], outcome.means["loss"])
     timing = {"strategy": "exact", "devices": 1, "compile_seconds": compiled}
     return outcomes, timing | {"train_seconds": time.perf_counter() - started}
+
+
+def validation_losses(block: Block, prepared: Prepared) -> Callable[[Params, float], np.ndarray]:
+    """``(params, progress) -> (members,)``: the validation losses of a block's members, leaves (members, ...)."""
+
+    def losses(params: Params, progress: float) -> np.ndarray:
+        share = np.full(len(block.members), progress)
+        return evaluating.losses_together(block.members, prepared, params, share)["validation/loss"]
+
+    return losses
 
 
 def _result(member: Member, outcome: Outcome, metrics: Mapping[str, float]) -> dict[str, Any]:
