@@ -39,11 +39,12 @@ def aejax_side(net, settings, strategy):
     from aejax.data import corrupt
     from aejax.losses import reconstruction
     from aejax.models import dense
+    from aejax.padding import few_shapes
     from aejax.sweep import programs, strategies, training
     from aejax.types import Range
 
     features, widths, code, steps, batch, _ = NETS[net]
-    rows = train.Rows(jnp.asarray(data_of(net)), None, jnp.float32(0), jnp.float32(1 / 255))
+    rows = few_shapes(train.Rows(jnp.asarray(data_of(net)), None, jnp.float32(0), jnp.float32(1 / 255)), batch)
     members = training.Members(np.arange(settings)[None])
     rates = np.geomspace(1e-4, 1e-2, settings)
     fixed = {"terms": {"reconstruction": {"weight": 1.0}}, "corruption": {}}

@@ -8,16 +8,17 @@ import jax
 import numpy as np
 
 from aejax.build import Parts, build, check, load_data
-from aejax.evaluate import make_losses, make_member_losses, on_device
+from aejax.evaluate import BATCH, make_losses, make_member_losses, on_device
 from aejax.experiment import check_task
-from aejax.retrain import likely_form
-from aejax.sweep import folds
+from aejax.sweep import folds, memory
 from aejax.sweep.plan import Member
 from aejax.sweep.programs import Data
 from aejax.train import Rows
 from aejax.types import Dataset
 
-TOGETHER = 16
+MOST_TOGETHER = 16
+LOOKING = 2**28
+"""Bytes that members which look at a batch of rows together may take."""
 
 
 class Prepared(NamedTuple):
@@ -64,7 +65,7 @@ def prepare(config: Mapping[str, Any], count: int | None) -> Prepared:
     data = whole_data if cut is None else partial(folds.stacked, cut, parts.relations)
     validation = [on_device(d.validation, d, parts.relations) if len(d.validation.x) else None for d in datasets]
     given = (parts.model, parts.objective, parts.corrupt, first.range)
-    together = TOGETHER if likely_form(size_of(parts)) == "vmap" else 1
+    together = int(np.clip(LOOKING // memory.of_pass(parts, first, BATCH), 1, MOST_TOGETHER))
     return Prepared(datasets, parts, data, validation, make_losses(*given), make_member_losses(*given), together)
 
 
