@@ -124,7 +124,8 @@ def compare(net, arguments):
     warm = [theirs / train for train, _, _, theirs in turns]
     cold = [theirs / (train + prepared) for train, prepared, _, theirs in turns]
     middle = statistics.median
-    print(f"net {net}, {arguments.settings} settings, {NETS[net][3]} steps of {NETS[net][4]} rows, form {turns[0][2]}")
+    form = turns[0][2].strategy
+    print(f"net {net}, {arguments.settings} settings, {NETS[net][3]} steps of {NETS[net][4]} rows, form {form}")
     print(f"  PyTorch {middle([t[3] for t in turns]):.1f} s, aejax {middle([t[0] for t in turns]):.2f} s ", end="")
     print(f"and {middle([t[1] for t in turns]):.2f} s to compile")
     print(f"  without the compile {middle(warm):.1f} times faster (from {min(warm):.1f} to {max(warm):.1f})")
