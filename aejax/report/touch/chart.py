@@ -74,8 +74,9 @@ def ticks(side: Axis) -> list[float]:
 
 
 def written(value: float, decimal: str) -> str:
-    """A value with three significant digits, as the language writes it."""
-    return f"{value:.3g}".replace("-", "−").replace(".", decimal)
+    """A value with at most three significant digits and no powers of ten, as the language writes it."""
+    text = f"{float(f'{value:.3g}'):.12f}".rstrip("0").rstrip(".")
+    return text.replace("-", "−").replace(".", decimal)
 
 
 def frame(across: Axis, up: Axis, names: tuple[str, str], decimal: str) -> str:
@@ -84,15 +85,16 @@ def frame(across: Axis, up: Axis, names: tuple[str, str], decimal: str) -> str:
     for value in ticks(across):
         x = across.place(value)
         parts.append(f'<path class="touch-grid" d="M{x:.1f} {up.start}V{up.end}"/>')
-        parts.append(f'<text x="{x:.1f}" y="{up.start + 16}" text-anchor="middle">{written(value, decimal)}</text>')
+        parts.append(f'<text x="{x:.1f}" y="{up.start + 18}" text-anchor="middle">{written(value, decimal)}</text>')
     for value in ticks(up):
         y = up.place(value)
         parts.append(f'<path class="touch-grid" d="M{across.start} {y:.1f}H{across.end}"/>')
         parts.append(f'<text x="{across.start - 6}" y="{y + 4:.1f}" text-anchor="end">{written(value, decimal)}</text>')
     centre, middle = (across.start + across.end) / 2, (up.start + up.end) / 2
+    beside = across.start - 12 - 8 * max(len(written(value, decimal)) for value in ticks(up))
     parts.append(
-        f'<text x="{centre}" y="{up.start + 34}" text-anchor="middle">{escape(names[0])}</text>'
-        f'<text transform="translate({across.start - 38} {middle}) rotate(-90)" text-anchor="middle">'
+        f'<text x="{centre}" y="{up.start + 37}" text-anchor="middle">{escape(names[0])}</text>'
+        f'<text transform="translate({beside} {middle}) rotate(-90)" text-anchor="middle">'
         f"{escape(names[1])}</text>"
     )
     return "".join(parts)
@@ -143,5 +145,5 @@ def pictures(image: bool, texts: dict[str, str], low: float, high: float, featur
         for name in ("row", "rebuilt")
     )
     label = escape(f"{texts['row']}, {texts['rebuilt']}")
-    drawing = f'<svg class="touch-profile" viewBox="0 0 360 218" role="img" aria-label="{label}">{sides}{lines}</svg>'
+    drawing = f'<svg class="touch-profile" viewBox="0 0 360 220" role="img" aria-label="{label}">{sides}{lines}</svg>'
     return f'<ul class="touch-legend">{key}</ul>{drawing}'

@@ -8,10 +8,12 @@ function element(name, attributes) {
   return made;
 }
 
-// Three significant digits, as the language writes them.
-function written(value, texts) {
-  const text = String(Number(value.toPrecision(3)));
-  return text.replace("-", "−").replace(".", texts.decimal);
+// Numbers as the language writes them: with so many decimals, or so many significant digits.
+const fixed = (value, decimals, texts) =>
+  value.toFixed(clip(decimals, 0, 20)).replace("-", "−").replace(".", texts.decimal);
+
+function written(value, texts, digits = 3) {
+  return fixed(value, value === 0 ? 0 : digits - 1 - Math.floor(Math.log10(Math.abs(value))), texts);
 }
 
 const filled = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);

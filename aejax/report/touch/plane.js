@@ -1,7 +1,7 @@
 // The plane of a code of two units: the pointer is a code, and the decoder runs there.
 
 function plane(root, data) {
-  const { texts, box, side, margin } = data;
+  const { texts, box, plot } = data;
   const svg = root.querySelector(".touch-map");
   const ring = svg.querySelector(".touch-ring");
   const live = root.querySelector(".touch-live");
@@ -13,15 +13,16 @@ function plane(root, data) {
   const flat = floatsOf(data.codes);
   const codes = rows.map((_, row) => [flat[2 * row], flat[2 * row + 1]]);
   const pictures = picturesOf(root, data);
-  const inner = side - 2 * margin;
 
+  const [wide, high] = [plot.right - plot.left, plot.bottom - plot.top];
+  const [across, up] = box.map(([low, top]) => top - low);
   const placeOf = (code) => [
-    margin + (inner * (code[0] - box[0][0])) / (box[0][1] - box[0][0]),
-    side - margin - (inner * (code[1] - box[1][0])) / (box[1][1] - box[1][0]),
+    plot.left + (wide * (code[0] - box[0][0])) / across,
+    plot.bottom - (high * (code[1] - box[1][0])) / up,
   ];
   const codeAt = ([x, y]) => [
-    box[0][0] + ((x - margin) / inner) * (box[0][1] - box[0][0]),
-    box[1][0] + ((side - margin - y) / inner) * (box[1][1] - box[1][0]),
+    box[0][0] + ((x - plot.left) / wide) * across,
+    box[1][0] + ((plot.bottom - y) / high) * up,
   ];
   const places = codes.map(placeOf);
 
@@ -44,18 +45,18 @@ function plane(root, data) {
     ring.setAttribute("cy", place[1]);
     sliders.forEach((slider, unit) => {
       slider.value = code[unit];
-      slider.nextElementSibling.value = written(code[unit], texts);
+      slider.nextElementSibling.value = fixed(code[unit], 3, texts);
     });
     pictures.row(rows[own]);
     pictures.rebuilt(values ? shown(values) : rebuilt[own]);
-    const told = { row: data.numbers[own], label: data.labels[own], error: written(data.errors[own], texts) };
+    const told = { row: data.numbers[own], label: data.labels[own] && ` (${data.labels[own]})`, error: written(data.errors[own], texts) };
     live.textContent = filled(row >= 0 ? texts.at_row : texts.between, told);
   }
 
   function follow(event) {
     const matrix = svg.getScreenCTM().inverse();
     const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix);
-    const place = [clip(x, margin, side - margin), clip(y, margin, side - margin)];
+    const place = [clip(x, plot.left, plot.right), clip(y, plot.top, plot.bottom)];
     const [row, away] = nearest(place);
     if (layers && away > 7) show(codeAt(place));
     else show(codes[row], row);

@@ -9,7 +9,8 @@ from aejax.report.touch import chart
 from aejax.report.touch.fragment import Fragment, make, packed, slider
 from aejax.report.touch.source import Source, class_names, described, drawn, sample
 
-SIDE, MARGIN = 400, 48
+SIDE = 400
+PLOT = {"left": 50, "right": 392, "top": 8, "bottom": 354}
 
 
 def fragment(source: Source, catalogue: Mapping[str, Mapping[str, str]]) -> Fragment:
@@ -21,8 +22,8 @@ def fragment(source: Source, catalogue: Mapping[str, Mapping[str, str]]) -> Frag
     code, labels = source.code[places], source.dataset.test.labels
     names = () if labels is None else source.dataset.label_names
     own = np.zeros(len(places), int) if labels is None else labels[places]
-    across = chart.axis(code[:, 0], MARGIN, SIDE - MARGIN)
-    up = chart.axis(code[:, 1], SIDE - MARGIN, MARGIN)
+    across = chart.axis(code[:, 0], PLOT["left"], PLOT["right"])
+    up = chart.axis(code[:, 1], PLOT["bottom"], PLOT["top"])
     marks = "".join(
         chart.mark(across.place(a), up.place(b), int(k), names) for (a, b), k in zip(code, own, strict=True)
     )
@@ -44,8 +45,7 @@ def fragment(source: Source, catalogue: Mapping[str, Mapping[str, str]]) -> Frag
     middle = np.abs(code - np.median(code, 0)[None]).sum(1).argmin()
     errors = np.square(source.x[places] - source.x_hat[places]).mean(1)
     data = shown | {
-        "side": SIDE,
-        "margin": MARGIN,
+        "plot": PLOT,
         "box": [[across.low, across.high], [up.low, up.high]],
         "codes": packed(code),
         "rows": drawn(source, source.x[places]),

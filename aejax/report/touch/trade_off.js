@@ -6,7 +6,7 @@ function tradeOff(root, data) {
   const slider = root.querySelector("input");
   const ring = svg.querySelector(".touch-ring");
   const cells = Object.fromEntries([...root.querySelectorAll("dd")].map((cell) => [cell.dataset.name, cell]));
-  const spread = ({ mean, sd }) => written(mean, texts) + (sd === null ? "" : ` ± ${Number(sd.toPrecision(2))}`.replace(".", texts.decimal));
+  const spread = ({ mean, sd }) => written(mean, texts, 4) + (sd === null ? "" : ` ± ${written(sd, texts, 2)}`);
 
   function show(place) {
     const point = points[place];
@@ -14,7 +14,7 @@ function tradeOff(root, data) {
     ring.setAttribute("cx", point.x);
     ring.setAttribute("cy", point.y);
     slider.value = place;
-    const value = written(point.value, texts);
+    const value = data.values[place];
     slider.nextElementSibling.value = value;
     slider.setAttribute("aria-valuetext", `${data.axis} = ${value}`);
     for (const [name, cell] of Object.entries(cells)) cell.textContent = spread(point.metrics[name]);

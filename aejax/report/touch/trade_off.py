@@ -11,7 +11,7 @@ from aejax.report.sweep_values import Point, is_number, mean_of, unique
 from aejax.report.touch import chart
 from aejax.report.touch.fragment import Fragment, make, slider
 
-WIDTH, HEIGHT, MARGIN = 440, 340, 60
+WIDTH, HEIGHT, LEFT, BOTTOM = 400, 330, 66, 284
 
 
 def fragment(folder: Path, catalogue: Mapping[str, Mapping[str, str]]) -> Fragment | None:
@@ -32,8 +32,8 @@ def fragment(folder: Path, catalogue: Mapping[str, Mapping[str, str]]) -> Fragme
     along = [p for p in points if all(p["axes"][path] == value for path, value in others.items())]
     along = [p for p in along if None not in (mean_of(p, sparsity), mean_of(p, error)) and is_number(p["axes"][axis])]
     along.sort(key=lambda p: p["axes"][axis])
-    across = chart.widest([mean_of(p, sparsity) for p in along], MARGIN, WIDTH - 16)
-    up = chart.widest([mean_of(p, error) for p in along], HEIGHT - MARGIN + 12, 14)
+    across = chart.widest([mean_of(p, sparsity) for p in along], LEFT, WIDTH - 10)
+    up = chart.widest([mean_of(p, error) for p in along], BOTTOM, 12)
     where = [(across.place(mean_of(p, sparsity)), up.place(mean_of(p, error))) for p in along]
     name = lambda metric: _named(metric, catalogue)
     shown = [error, sparsity, *(n for n in ("test/mse", "test/active_fraction") if n in best["metrics"])]
@@ -52,10 +52,10 @@ def fragment(folder: Path, catalogue: Mapping[str, Mapping[str, str]]) -> Fragme
     del texts["axes"]
     data = {
         "axis": label,
+        "values": [chart.written(p["axes"][axis], texts["decimal"]) for p in along],
         "first": first,
         "points": [
             {
-                "value": point["axes"][axis],
                 "x": round(x, 2),
                 "y": round(y, 2),
                 "metrics": {n: {key: point["metrics"][n][key] for key in ("mean", "sd")} for n in shown},

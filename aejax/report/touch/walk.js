@@ -17,7 +17,7 @@ function walk(root, data) {
     root.touch = { code, values };
     sliders.forEach((slider, place) => {
       slider.value = code[data.units[place]];
-      slider.nextElementSibling.value = written(code[data.units[place]], texts);
+      slider.nextElementSibling.value = fixed(code[data.units[place]], 3, texts);
     });
     pictures.rebuilt(shown(values));
     live.textContent = message;
@@ -26,7 +26,7 @@ function walk(root, data) {
   function start(row) {
     buttons.forEach((button, place) => button.setAttribute("aria-pressed", place === row));
     pictures.row(rows[row]);
-    const told = { row: data.numbers[row], label: data.labels[row] };
+    const told = { row: data.numbers[row], label: data.labels[row] && ` (${data.labels[row]})` };
     show(Array.from(flat.subarray(row * size, (row + 1) * size)), filled(texts.started, told));
   }
 
@@ -38,7 +38,7 @@ function walk(root, data) {
     slider.addEventListener("input", () => {
       const code = [...root.touch.code];
       code[data.units[place]] = Number(slider.value);
-      show(code, filled(texts.moved, { unit: data.units[place] + 1, value: written(Number(slider.value), texts) }));
+      show(code, filled(texts.moved, { unit: data.units[place] + 1, value: fixed(Number(slider.value), 3, texts) }));
     }),
   );
   start(0);
