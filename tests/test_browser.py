@@ -122,7 +122,7 @@ EVERY = pytest.mark.parametrize("opened", [(390, "es"), (1280, "en")], indirect=
 
 def fragment_of(browser, name):
     """The element of a run's fragment, or of the sweep's."""
-    return browser.find_elements(By.CSS_SELECTOR, ".touch")[[*RUNS, "sweep"].index(name)]
+    return browser.find_elements(By.CLASS_NAME, "touchable")[[*RUNS, "sweep"].index(name)]
 
 
 def state(browser, root):
@@ -219,7 +219,7 @@ def test_a_row_to_start_from_is_shown_with_its_own_code(opened, folders):
 def test_the_pointer_and_the_arrow_keys_show_rows(opened, folders, name):
     root = fragment_of(opened, name)
     plane = root.find_element(By.CLASS_NAME, "touch-map")
-    marks = plane.find_elements(By.CSS_SELECTOR, ":scope > .touch-digit, :scope > path[transform]")
+    marks = plane.find_elements(By.CSS_SELECTOR, ".touch-marks > *")
     dataset, rows = scaled_rows(folders / name)
     trained = apply.load(folders / name)
     codes = np.asarray(trained.model.encode(trained.params, jnp.asarray(rows)))

@@ -23,15 +23,15 @@ def fragments(run_folder: Path, language: str) -> list[Fragment]:
         language: ``"en"`` or ``"es"``.
 
     Returns:
-        None at all where the data are no longer at hand, or the decoder is none that a page can run.
+        None at all where the net or the data are no longer at hand, or the decoder is none that a page can run.
 
     Raises:
-        UserError: the folder holds no finished run.
+        UserError: there are no texts in that language.
     """
-    source = load(run_folder)
+    catalogue, source = read(language), load(run_folder)
     if source is None:
         return []
-    made = (plane.fragment if source.code.shape[1] == 2 else walk.fragment)(source, read(language))
+    made = (plane.fragment if source.code.shape[1] == 2 else walk.fragment)(source, catalogue)
     return [] if made is None else [made]
 
 
@@ -46,7 +46,7 @@ def sweep_fragments(sweep_folder: Path, language: str) -> list[Fragment]:
         None at all where it sweeps no number, or measured no sparsity.
 
     Raises:
-        UserError: the folder holds no finished sweep.
+        UserError: the folder holds no finished sweep, or there are no texts in that language.
     """
     made = trade_off.fragment(sweep_folder, read(language))
     return [] if made is None else [made]

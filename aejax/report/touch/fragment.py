@@ -47,7 +47,7 @@ def make(kind: str, owner: str, texts: Mapping[str, str], data: Mapping[str, Any
     digest = hashlib.sha256("\n".join((owner, content)).encode()).hexdigest()
     name = f"touch-{kind}-{digest[:10]}"
     html = (
-        f'<div class="touch" data-touch="{kind}" role="group" aria-label="{escape(texts["title"])}">\n'
+        f'<div class="touchable" data-touch="{kind}" role="group" aria-label="{escape(texts["title"])}">\n'
         f'<script type="application/json" id="{name}">{content}</script>\n{body}\n</div>'
     )
     return Fragment(texts["title"], texts["caption"], html, SCRIPT)

@@ -35,7 +35,8 @@ def fragment(source: Source, catalogue: Mapping[str, Mapping[str, str]]) -> Frag
     body = (
         '<div class="touch-sides"><div class="touch-plot">'
         f'<svg class="touch-map" viewBox="0 0 {SIDE} {SIDE}" tabindex="0" role="application" '
-        f'aria-label="{escape(texts["map"])}">{chart.frame(across, up, tuple(unit), texts["decimal"])}{marks}'
+        f'aria-label="{escape(texts["map"])}">{chart.frame(across, up, tuple(unit), texts["decimal"])}'
+        f'<g class="touch-marks">{marks}</g>'
         f'<circle class="touch-ring" r="9"/></svg>{chart.legend(names, own)}</div><div class="touch-panel">'
         + chart.pictures(source.is_image, texts, shown["low"], shown["high"], source.x.shape[1], ratio)
         + '<p class="touch-live" aria-live="polite"></p>'

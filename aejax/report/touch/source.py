@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from aejax import apply, workdir
+from aejax import apply, console, workdir
 from aejax.artifact import Trained
 from aejax.build import load_data
 from aejax.errors import UserError
@@ -14,7 +14,7 @@ from aejax.report.touch.decoder import Layer, layers_of
 from aejax.report.touch.fragment import packed
 from aejax.types import Dataset
 
-MOST_BYTES = 600_000
+MOST_BYTES = 500_000
 """Of the rows, or the weights, in one fragment, before base64 makes a third more of them."""
 MOST_ROWS = 800
 
@@ -47,16 +47,16 @@ class Source(NamedTuple):
 
 
 def load(folder: Path) -> Source | None:
-    """The source of a run's fragments; None where its data are not at hand, or there is no test row of numbers.
+    """The source of a run's fragments; None where its net or its data are not at hand, or there is no test row.
 
-    Raises:
-        UserError: the folder holds no finished run.
+    What is not at hand is said, and nothing else that a page shows of the run is lost.
     """
-    trained = apply.load(folder)
     try:
+        trained = apply.load(folder)
         dataset = load_data(workdir.read_json(folder / "config.json")["data"])
         workdir.same_data(folder, dataset)
-    except UserError:
+    except UserError as error:
+        console.say(f"nothing to touch on the page: {error}")
         return None
     if not len(dataset.test.x) or dataset.kind == "text":
         return None
