@@ -58,6 +58,7 @@ class _Plan(NamedTuple):
     idea: tuple[str, ...]
     formulas: tuple[Formula, ...]
     names: tuple[str, ...]
+    figures: tuple[str, ...]
     published: str
 
 
@@ -74,7 +75,7 @@ def page(found: Reproduction, collection: Path, language: str, widest: int) -> P
     ours = collection.resolve() == (config_files.experiments_folder() / LECTURE).resolve()
     plans = _lecture(text) if ours else _plain(collection, found)
     chapters = tuple(_chapter(plan, found, collection, language, widest) for plan in plans)
-    judged = [entry.verdict for chapter in chapters for entry in chapter.entries]
+    judged = {entry.name: entry.verdict for chapter in chapters for entry in chapter.entries}
     own = text["page"]
     name = collection.resolve().name
     scripts = [f.script for c in chapters for e in c.entries if e.shown for f in e.shown.fragments]
@@ -83,7 +84,7 @@ def page(found: Reproduction, collection: Path, language: str, widest: int) -> P
         title=own["lecture_title"] if ours else own["collection_title"].format(name=name),
         lead=own["lecture_lead"] if ours else own["collection_lead"],
         verdicts=chapters,
-        counts={text["verdicts"][kind]: (kind, count) for kind, count in verdicts.counts(judged).items()},
+        counts={text["verdicts"][kind]: (kind, count) for kind, count in verdicts.counts(list(judged.values())).items()},
         parts=chapters,
         sources=tuple(words.shared("lecture")["sources"].items()) if ours else (),
         environment=environment(found.report["environment"], text, machine=found.report["machine"]),
@@ -97,9 +98,9 @@ def _lecture(text: Words) -> list[_Plan]:
         own = text["chapters"][given["id"]]
         formulas = [Formula(words.shared("formulas")[name], text["legends"][name]) for name in given["formulas"]]
         names = tuple(given["experiments"])
-        own = {"published": "", **own}
+        figures, published = tuple(given.get("figures", ())), own.get("published", "")
         plans.append(
-            _Plan(given["id"], own["slide"], own["title"], (own["idea"],), tuple(formulas), names, own["published"])
+            _Plan(given["id"], own["slide"], own["title"], (own["idea"],), tuple(formulas), names, figures, published)
         )
     return plans
 
@@ -112,7 +113,7 @@ def _plain(collection: Path, found: Reproduction) -> list[_Plan]:
     plans = []
     for stem, own in names.items():
         first, paragraphs = docstring(collection / f"{stem}.py")
-        plans.append(_Plan(stem, stem, first or stem, paragraphs, (), tuple(own), ""))
+        plans.append(_Plan(stem, stem, first or stem, paragraphs, (), tuple(own), (), ""))
     return plans
 
 
@@ -127,7 +128,7 @@ def docstring(path: Path) -> tuple[str, tuple[str, ...]]:
 
 
 def _chapter(plan: _Plan, found: Reproduction, collection: Path, language: str, widest: int) -> Chapter:
-    entries = [_entry(name, found, collection, language, widest) for name in plan.names]
+    entries = [_entry(name, plan, found, collection, language, widest) for name in plan.names]
     places = [found.folder / "sweeps" / name.replace(":", "-") for name in plan.names]
     shown = [sweeps.section(folders.read_sweep(p), language, widest) for p in places if (p / "summary.json").exists()]
     return Chapter(
@@ -136,19 +137,20 @@ def _chapter(plan: _Plan, found: Reproduction, collection: Path, language: str, 
     )
 
 
-def _entry(name: str, found: Reproduction, collection: Path, language: str, widest: int) -> Entry:
+def _entry(name: str, plan: _Plan, found: Reproduction, collection: Path, language: str, widest: int) -> Entry:
     text, data = words.catalogue(language), words.shared("lecture")
     runs = folders.seeds(found.folder / name.replace(":", "-"))
     verdict = verdicts.verdict(name, found.report, text, ran=bool(runs))
     shown = None
     if runs:
         task = experiment.task_of(runs[0])
-        pictures = data["figures_of"].get(name) or data["figures"].get(task) or _some(runs[0].folder)
+        own = plan.figures if name == plan.names[0] else ()
+        pictures = own or data["figures_of"].get(name) or data["figures"].get(task) or _some(runs[0].folder)
         measures = data["measures"].get(task) or experiment.every_measure(runs[0])
         shown = experiment.show(
             runs, measures, pictures, text, language, widest=widest, published=_published(name, collection, text)
         )
-    return Entry(f"x-{name.replace(':', '-')}", name, command(name, collection), verdict, shown)
+    return Entry(f"{plan.id}--{name.replace(':', '-')}", name, command(name, collection), verdict, shown)
 
 
 def _some(folder: Path) -> list[str]:

@@ -81,7 +81,7 @@ def _arcs(network: Network, places: list[int]) -> list[str]:
         x, y = places[early], places[late]
         a, b = (MIDDLE - _reach(network.layers[place]) / 2 - 8 for place in (early, late))
         top = 8 + 7 * early
-        arcs.append(f'<path class="skip" d="M{x} {a:.1f} C{x} {top} {y} {top} {y} {b:.1f}"/>')
+        arcs.append(f'<path class="arc" d="M{x} {a:.1f} C{x} {top} {y} {top} {y} {b:.1f}"/>')
     return arcs
 
 

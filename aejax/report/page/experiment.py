@@ -126,7 +126,8 @@ def row(measure: str, runs: Sequence[Run], text: Words, published: Sequence[Besi
     """A measure over seeds, beside that of the baselines that have it."""
     part, _, name = measure.rpartition("/")
     value = words.spread([run.summary["metrics"][part][name] for run in runs], text)
-    others = runs[0].summary["baselines"] if part in ("test", "all") else {}
+    again = part in ("train", "validation") and name in runs[0].summary["metrics"].get("test", {})
+    others = {} if again else runs[0].summary["baselines"]  # those are of test rows, where there are any
     beside = []
     for other, numbers in others.items():
         found = [run.summary["baselines"].get(other, {}).get(name) for run in runs]
