@@ -36,7 +36,7 @@ class Entry(NamedTuple):
 
 
 class Chapter(NamedTuple):
-    """A slide, or a config: the idea, the formulas, the experiments, sweeps, and a word on what was published."""
+    """A slide, or a config: its idea, formulas, experiments and sweeps; `absent` are those that were not asked for."""
 
     kind: str
     id: str
@@ -45,6 +45,7 @@ class Chapter(NamedTuple):
     idea: tuple[str, ...]
     formulas: tuple[Formula, ...]
     entries: tuple[Entry, ...]
+    absent: tuple[Entry, ...]
     sweeps: tuple[Any, ...]
     published: str
 
@@ -84,7 +85,9 @@ def page(found: Reproduction, collection: Path, language: str, widest: int) -> P
         title=own["lecture_title"] if ours else own["collection_title"].format(name=name),
         lead=own["lecture_lead"] if ours else own["collection_lead"],
         verdicts=chapters,
-        counts={text["verdicts"][kind]: (kind, count) for kind, count in verdicts.counts(list(judged.values())).items()},
+        counts={
+            text["verdicts"][kind]: (kind, count) for kind, count in verdicts.counts(list(judged.values())).items()
+        },
         parts=chapters,
         sources=tuple(words.shared("lecture")["sources"].items()) if ours else (),
         environment=environment(found.report["environment"], text, machine=found.report["machine"]),
@@ -129,11 +132,12 @@ def docstring(path: Path) -> tuple[str, tuple[str, ...]]:
 
 def _chapter(plan: _Plan, found: Reproduction, collection: Path, language: str, widest: int) -> Chapter:
     entries = [_entry(name, plan, found, collection, language, widest) for name in plan.names]
+    absent = [entry for entry in entries[1:] if entry.verdict.kind == verdicts.ABSENT]
     places = [found.folder / "sweeps" / name.replace(":", "-") for name in plan.names]
     shown = [sweeps.section(folders.read_sweep(p), language, widest) for p in places if (p / "summary.json").exists()]
     return Chapter(
         *("chapter", plan.id, plan.slide, plan.title, plan.idea, plan.formulas),
-        *(tuple(entries), tuple(shown), plan.published),
+        *(tuple(entries), tuple(absent), tuple(shown), plan.published),
     )
 
 
@@ -165,7 +169,9 @@ def _published(name: str, collection: Path, text: Words) -> dict[str, list[Besid
     for each in words.shared("lecture")["published"]:
         if each["experiment"] == name:
             value = words.number(each["value"], text)
-            found.setdefault(each["metric"], []).append(Beside(words.method(each["method"], text), value, each["source"]))
+            found.setdefault(each["metric"], []).append(
+                Beside(words.method(each["method"], text), value, each["source"])
+            )
     return found
 
 

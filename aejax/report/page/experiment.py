@@ -132,14 +132,17 @@ def row(measure: str, runs: Sequence[Run], text: Words, published: Sequence[Besi
     for other, numbers in others.items():
         found = [run.summary["baselines"].get(other, {}).get(name) for run in runs]
         if name in numbers and None not in found:
-            beside.append(Beside(words.method(other, text), words.spread(found, text)))
+            same = words.spread(found, text).removesuffix(" ± 0")  # most are the same for every seed
+            beside.append(Beside(words.method(other, text), same))
     better = words.shared("lecture")["better"].get(name, "")
     return Row(words.measure(measure, text), better, value, tuple(beside), tuple(published))
 
 
 def every_measure(run: Run) -> list[str]:
     """All numbers of a run, those of test rows first."""
-    parts = sorted(run.summary["metrics"], key=lambda part: ("test", "all").index(part) if part in ("test", "all") else 2)
+    parts = sorted(
+        run.summary["metrics"], key=lambda part: ("test", "all").index(part) if part in ("test", "all") else 2
+    )
     return [f"{part}/{name}" for part in parts for name in run.summary["metrics"][part]]
 
 
@@ -147,11 +150,15 @@ def facts(runs: Sequence[Run], text: Words) -> tuple[tuple[str, str], ...]:
     """Data, task, seeds and time, as pairs of a name and a value."""
     own, first = text["facts"], runs[0]
     rows = first.data.get("rows", {})
-    split = own["split"].format(**{part: words.number(rows.get(part, 0), text) for part in ("train", "validation", "test")})
+    split = own["split"].format(
+        **{part: words.number(rows.get(part, 0), text) for part in ("train", "validation", "test")}
+    )
     seeds = ", ".join(str(run.summary["seed"]) for run in runs)
     train = statistics.fmean(float(run.summary["timing"]["train_seconds"]) for run in runs)
     steps = words.number(first.summary["timing"].get("steps", first.config["train"]["steps"]), text)
     compiled = statistics.fmean(float(run.summary["timing"].get("compile_seconds", 0.0)) for run in runs)
-    time = own["time_value"].format(train=words.seconds(train, text), compile=words.seconds(compiled, text), steps=steps)
+    time = own["time_value"].format(
+        train=words.seconds(train, text), compile=words.seconds(compiled, text), steps=steps
+    )
     data = f"{first.config['data']['name']} ({split})" if rows else first.config["data"]["name"]
     return ((own["data"], data), (own["seeds"], seeds), (own["time"], time))

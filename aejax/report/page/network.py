@@ -13,7 +13,7 @@ NAMED = re.compile(r"(encoder|decoder)(\d+)")
 
 
 class Layer(NamedTuple):
-    """A layer: ``"input"``, ``"encoder0"``, …, ``"code"``, ``"decoder0"``, … or ``"output"``, and the shape of a row."""
+    """A layer: ``"input"``, ``"encoder0"``, …, ``"code"``, ``"decoder0"``, … or ``"output"``, and a row's shape."""
 
     name: str
     shape: tuple[int, ...]

@@ -66,9 +66,7 @@ def section(sweep: Sweep, language: str, widest: int) -> Section:
         kind="sweep",
         id=f"s-{sweep.folder.resolve().name}",
         title=own["title"].format(name=sweep.folder.resolve().name),
-        lead=own["lead"].format(
-            points=len(points), runs=runs, metric=words.measure(metric, text), direction=direction
-        ),
+        lead=own["lead"].format(points=len(points), runs=runs, metric=words.measure(metric, text), direction=direction),
         best=best,
         axes=tuple((path, _values(values, text)) for path, values in sweep.asked["axes"].items()),
         columns=tuple((_heading(name, text), name.partition("/")[0]) for name in columns),
@@ -126,7 +124,9 @@ def _finite(point: Mapping[str, Any]) -> str:
 
 
 def _point(point: Mapping[str, Any], text: Words) -> str:
-    return ", ".join(f"{path} = {_value(value, text)}" for path, value in point["axes"].items()) or text["sweep"]["seeds"]
+    return (
+        ", ".join(f"{path} = {_value(value, text)}" for path, value in point["axes"].items()) or text["sweep"]["seeds"]
+    )
 
 
 def _value(value: Any, text: Words) -> str:

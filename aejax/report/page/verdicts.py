@@ -11,6 +11,7 @@ SAME, HELD, UNRECORDED, OFF, FAILED, NOT_RUN, ABSENT = (
     *("same", "held", "unrecorded", "off", "failed", "not_run", "absent"),
 )
 BIT_FOR_BIT, NOTHING_RECORDED = "same bits", "not recorded"
+GET = "get it with: "
 GOOD = ("held", "equal", BIT_FOR_BIT)
 
 
@@ -23,12 +24,14 @@ class Verdict(NamedTuple):
         name: of that, in words.
         why: the rest, in a line.
         wrong: each number that did not hold, in a line.
+        get: the command that gets the data, where these are what is missing.
     """
 
     kind: str
     name: str
     why: str
     wrong: tuple[str, ...] = ()
+    get: str = ""
 
 
 def verdict(name: str, report: Mapping[str, Any], text: Words, *, ran: bool) -> Verdict:
@@ -45,7 +48,9 @@ def verdict(name: str, report: Mapping[str, Any], text: Words, *, ran: bool) -> 
     if name in report["failed"]:
         return of_kind(FAILED, str(report["failed"][name]))
     if name in report["not_run"]:
-        return of_kind(NOT_RUN, str(report["not_run"][name]))
+        why = str(report["not_run"][name])
+        _, known, command = why.partition(GET)
+        return of_kind(NOT_RUN, own["missing"] if known else why)._replace(get=command)
     lines = [line for line in report["lines"] if line["experiment"] == name]
     if not lines and not ran:
         return of_kind(ABSENT, own["absent_why"])

@@ -59,8 +59,8 @@ def measure(name: str, words: Words) -> str:
 
 
 def method(name: str, words: Words) -> str:
-    """A baseline in words; one such as ``pca_15`` by what stands before its number."""
-    stem, _, count = name.rpartition("_")
+    """A baseline in words; one such as ``"pca_15"`` by what stands before its number."""
+    stem, _, count = name.replace(" ", "_").rpartition("_")
     if stem in words["methods"] and count.isdigit():
         return f"{words['methods'][stem]} ({count})"
     return words["methods"].get(name, name.replace("_", " "))
@@ -109,7 +109,9 @@ def deviating(mean: float, deviation: float, words: Words) -> str:
     """Mean ± deviation, to the second digit of the deviation."""
     if deviation < max(NOTHING, 1e-9 * abs(mean)):
         return f"{number(mean, words)} ± 0"
-    decimals = min(max(0, 1 - math.floor(math.log10(deviation))), 7)
+    if deviation < 1e-4 * abs(mean):
+        return f"{number(mean, words)} ± {number(deviation, words)}"
+    decimals = max(0, 1 - math.floor(math.log10(deviation)))
     return f"{fixed(mean, decimals, words)} ± {fixed(deviation, decimals, words)}"
 
 
