@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from aejax import config as configs
-from aejax import console, experiment, workdir
+from aejax import config_files, console, experiment, workdir
 from aejax.data import catalogue
 from aejax.errors import UserError
 from aejax.files import write_json
@@ -113,12 +113,13 @@ def updated(old: Recorded | None, runs: Sequence[Got], machine: str) -> Recorded
 QUICK_SECONDS = 10.0
 
 
-def write_report(place: Path, lines: Sequence[Line], results: Sequence[Result], machine: str) -> Path:
+def write_report(place: Path, folder: Path, lines: Sequence[Line], results: Sequence[Result], machine: str) -> Path:
     """Write ``reproduce.json``: the lines, what was not run and what failed, and where."""
     trouble = {result.name: result.trouble for result in results if result.trouble}
     return write_json(
         place / "reproduce.json",
         {
+            "collection": folder.name if folder.parent == config_files.experiments_folder() else str(folder.resolve()),
             "machine": machine,
             "environment": workdir.environment(),
             "lines": [line._asdict() for line in lines],
