@@ -7,7 +7,6 @@ import base64
 import re
 import shutil
 from functools import cache
-from html import escape
 from io import BytesIO
 
 import jax
@@ -26,7 +25,6 @@ from aejax.build import load_data
 from aejax.cli import main
 from aejax.evaluate import host_rows
 from aejax.models.activations import ACTIVATIONS
-from aejax.report import touch
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DRIVER = shutil.which("chromedriver")
@@ -38,16 +36,11 @@ SMALL = {"train.steps": 30, "train.evaluate_every": 30, "train.checkpoint_every"
 RUNS = {
     "plane of images": ("lecture/multilayer", {"model.widths": (16,), "model.code": 2}),
     "plane of a table": ("lecture/multilayer", {"model.widths": (8,), "model.code": 2, "data.name": "satimage"}),
+    "plane of rows alone": ("lecture/convolutional", {"model.channels": (2,), "model.code": 2}),
     "walk": ("lecture/multilayer", {"model.widths": (16, 12), "model.code": 5, "model.tied": True}),
 }
 SWEEP = ("lecture/sparse_l1", {"model.code": 12}, ("terms.sparsity.weight=[0.01,0.3,3.0]", "seed=0:2"))
 WIDTHS = (390, 1280)
-COLOURS = """
-:root { --ink: #222; --paper: #fff; --muted: #666; --line: #ddd; --accent: #06c; --accent-2: #c50; --good: #073;
---bad: #b22; }
-@media (prefers-color-scheme: dark) { :root { --ink: #eee; --paper: #111; } }
-body { color: var(--ink); background: var(--paper); margin: 1rem; }
-"""
 
 
 def options(settings):
@@ -68,24 +61,12 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pages(folders):
-    return {language: page(folders, language) for language in ("en", "es")}
-
-
-def page(folders, language):
-    """A page of all runs and the sweep, as a file."""
-    made = [fragment for name in RUNS for fragment in touch.fragments(folders / name, language)]
-    made += touch.sweep_fragments(folders / "sweep", language)
-    assert len(made) == len(RUNS) + 1
-    body = "".join(f"<h2>{escape(f.title)}</h2><p>{escape(f.caption)}</p>{f.html}" for f in made)
-    scripts = "".join(f"<script>{script}</script>" for script in dict.fromkeys(f.script for f in made))
-    path = folders / f"{language}.html"
-    path.write_text(
-        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>aejax</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{COLOURS}{touch.STYLE}</style></head>'
-        f"<body>{body}{scripts}</body></html>",
-        encoding="utf-8",
-    )
-    return path
+    """A page of all runs and the sweep, by language."""
+    found = {language: folders / f"{language}.html" for language in ("en", "es")}
+    for language, path in found.items():
+        words = [str(folders / name) for name in (*RUNS, "sweep")]
+        assert main(["report", *words, "--lang", language, "--output", str(path)]) == 0
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +84,9 @@ def browser():
 def show(browser, path, width, scheme="light"):
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    scheme = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
+    wishes = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}  # a page that scrolls is not clicked
+    features = [{"name": name, "value": value} for name, value in wishes.items()]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     browser.get(path.as_uri())
 
 
@@ -171,7 +153,8 @@ def test_nothing_is_wider_than_the_page(opened):
     wide, there = opened.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
     assert wide <= there
     ids = opened.execute_script("return Array.from(document.querySelectorAll('[id]'), e => e.id)")
-    assert len(ids) == len(set(ids)) == len(RUNS) + 1
+    assert len(ids) == len(set(ids))
+    assert len(opened.find_elements(By.CLASS_NAME, "touchable")) == len(RUNS) + 1
 
 
 @EVERY
@@ -279,6 +262,23 @@ def test_the_decoder_runs_between_the_rows(opened, folders, name):
         np.testing.assert_allclose(now["values"], decoded(folders / name, now["code"]), atol=1e-5)
         seen.add(picture(opened, root, "rebuilt"))
     assert len(seen) == 5
+
+
+def test_without_a_decoder_to_run_the_pointer_shows_the_nearest_row(opened, folders):
+    folder = folders / "plane of rows alone"
+    root = fragment_of(opened, folder.name)
+    plane = root.find_element(By.CLASS_NAME, "touch-map")
+    trained, (dataset, rows) = apply.load(folder), scaled_rows(folder)
+    codes = np.asarray(trained.model.encode(trained.params, jnp.asarray(rows)))
+    assert not root.find_elements(By.TAG_NAME, "input")
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", plane)
+    for across, up in ((-0.5, 0.3), (0.6, 0.6), (0.1, -0.7)):
+        reach = plane.rect["width"] / 2
+        ActionChains(opened).move_to_element_with_offset(plane, int(across * reach), int(up * reach)).perform()
+        place = assert_a_row_is_shown(opened, root, dataset, rows, codes)
+        wanted = np.asarray(trained.model.decode(trained.params, jnp.asarray(codes[place : place + 1])))
+        found = pixels(opened, root, "rebuilt").ravel()
+        np.testing.assert_allclose(found, 255 * np.clip(wanted[0], 0, 1), atol=0.51)
 
 
 @EVERY
