@@ -11,7 +11,6 @@ from aejax.report.page.folders import Run
 from aejax.report.page.network import network
 from aejax.report.page.words import Words
 
-
 COUNT = re.compile(r"_\d+$")
 
 
