@@ -133,8 +133,12 @@ def docstring(path: Path) -> tuple[str, tuple[str, ...]]:
 def _chapter(plan: _Plan, found: Reproduction, collection: Path, language: str, widest: int) -> Chapter:
     entries = [_entry(name, plan, found, collection, language, widest) for name in plan.names]
     absent = [entry for entry in entries[1:] if entry.verdict.kind == verdicts.ABSENT]
-    places = [found.folder / "sweeps" / name.replace(":", "-") for name in plan.names]
-    shown = [sweeps.section(folders.read_sweep(p), language, widest) for p in places if (p / "summary.json").exists()]
+    places = {name: found.folder / "sweeps" / name.replace(":", "-") for name in plan.names}
+    shown = [
+        sweeps.section(folders.read_sweep(place), name.replace(":", "-"), language, widest)
+        for name, place in places.items()
+        if (place / "summary.json").exists()
+    ]
     return Chapter(
         *("chapter", plan.id, plan.slide, plan.title, plan.idea, plan.formulas),
         *(tuple(entries), tuple(absent), tuple(shown), plan.published),

@@ -66,13 +66,15 @@ def _page(found: Sequence[Any], language: str, widest: int) -> "Page":
     if len(found) == 1 and isinstance(found[0], folders.Reproduction):
         return collection.page(found[0], _collection(found[0]), language, widest)
     text, parts = catalogue(language), []
-    runs = [each for each in found if isinstance(each, folders.Run)]
+    names = comparison.labels([each.folder for each in found])
+    runs = [place for place, each in enumerate(found) if isinstance(each, folders.Run)]
     if len(runs) > 1:
-        parts.append(comparison.section(runs, language, widest))
-    for each in found:
+        own = [names[place] for place in runs]
+        parts.append(comparison.section([found[place] for place in runs], own, language, widest))
+    for name, each in zip(names, found, strict=True):
         if isinstance(each, folders.Reproduction):
             raise UserError(f"{each.folder}: is a reproduction, which has a page of its own; allowed: runs and sweeps")
-        parts.append((single if isinstance(each, folders.Run) else sweeps).section(each, language, widest))
+        parts.append((single if isinstance(each, folders.Run) else sweeps).section(each, name, language, widest))
     fragments = [f for part in parts for f in getattr(part, "fragments", ())]
     fragments += [f for part in parts if part.kind == "run" for f in part.shown.fragments]
     own = text["page"]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from aejax.report.page import experiment, folders, words
@@ -40,16 +41,16 @@ class Section(NamedTuple):
     together: tuple[Together, ...]
 
 
-def section(runs: Sequence[Run], language: str, widest: int) -> Section:
+def section(runs: Sequence[Run], names: Sequence[str], language: str, widest: int) -> Section:
     """What is to be shown of two or more runs.
 
     Args:
         runs: read.
+        names: of the runs.
         language: ``"en"`` or ``"es"``.
         widest: of pictures, in pixels.
     """
     text, own = words.catalogue(language), words.catalogue(language)["compare"]
-    names = labels(runs)
     drawn = [(name, experiment.draw(run, text)) for name, run in zip(names, runs, strict=True)]
     return Section(
         kind="compare",
@@ -64,9 +65,9 @@ def section(runs: Sequence[Run], language: str, widest: int) -> Section:
     )
 
 
-def labels(runs: Sequence[Run]) -> list[str]:
-    """A short name for each run: its folder's, with as many of the folders above as tell them apart."""
-    parts = [run.folder.resolve().parts for run in runs]
+def labels(places: Sequence[Path]) -> list[str]:
+    """A short name for each folder: its folder's, with as many of the folders above as tell them apart."""
+    parts = [place.resolve().parts for place in places]
     longest = max(map(len, parts))
     for count in range(1, longest + 1):
         names = ["/".join(own[-count:]) for own in parts]

@@ -9,7 +9,7 @@ from html import escape
 from aejax.report.page.network import Layer, Network
 from aejax.report.page.words import Words, fixed
 
-STEP, MARGIN, TOP = 52, 30, 8  # in CSS pixels of a phone
+STEP, LETTER, MARGIN, TOP = 52, 8, 30, 8  # in CSS pixels of a phone
 HIGH, THIN, SINGLE = 112, 13, 12  # of a layer: most height, width; units up to which each is drawn
 SHEETS = 4
 ARCS = 26  # room above for skip connections
@@ -22,8 +22,9 @@ def svg(network: Network, words: Words) -> str:
         network: what is drawn.
         words: of the page's language.
     """
-    width = 2 * MARGIN + STEP * (len(network.layers) - 1)
-    places = [MARGIN + STEP * place for place in range(len(network.layers))]
+    step = max(STEP, *(LETTER * len(size(layer, words)) + 10 for layer in network.layers))
+    width = 2 * MARGIN + step * (len(network.layers) - 1)
+    places = [MARGIN + step * place for place in range(len(network.layers))]
     half = max(map(_reach, network.layers)) / 2
     middle = TOP + half + (ARCS if network.skips else 0)
     parts = [*_bands(network, places), *_arcs(network, places, half)]
@@ -108,7 +109,7 @@ def _labels(layer: Layer, x: int, y: float, kind: str, network: Network, words: 
     names = words["network"]["layers"]
     name = names["code"] if kind == "mid" else names[layer.name.rstrip("0123456789")]
     if kind == "mid" and "gaussian" in network.traits:
-        name = "z = μ + σε"
+        name = "μ + σε"
     return [
         f'<text class="size" x="{x}" y="{y:.1f}">{size(layer, words)}</text>',
         f'<text class="name" x="{x}" y="{y + 15:.1f}">{escape(name)}</text>',

@@ -1,5 +1,6 @@
 """What a page shows of an experiment: its net, figures, numbers beside the baselines, things to touch, and its time."""
 
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -9,6 +10,8 @@ from aejax.report.page import diagram, folders, images, words
 from aejax.report.page.folders import Run
 from aejax.report.page.network import network
 from aejax.report.page.words import Words
+
+COUNT = re.compile(r"_\d+$")
 
 
 class Figure(NamedTuple):
@@ -126,16 +129,35 @@ def row(measure: str, runs: Sequence[Run], text: Words, published: Sequence[Besi
     """A measure over seeds, beside that of the baselines that have it."""
     part, _, name = measure.rpartition("/")
     value = words.spread([run.summary["metrics"][part][name] for run in runs], text)
+    # baselines are of test rows, where there are any
     again = part in ("train", "validation") and name in runs[0].summary["metrics"].get("test", {})
-    others = {} if again else runs[0].summary["baselines"]  # those are of test rows, where there are any
-    beside = []
-    for other, numbers in others.items():
-        found = [run.summary["baselines"].get(other, {}).get(name) for run in runs]
-        if name in numbers and None not in found:
-            same = words.spread(found, text).removesuffix(" ± 0")  # most are the same for every seed
-            beside.append(Beside(words.method(other, text), same))
+    beside = [] if again else _beside(name, runs, text)
     better = words.shared("lecture")["better"].get(name, "")
     return Row(words.measure(measure, text), better, value, tuple(beside), tuple(published))
+
+
+def _beside(name: str, runs: Sequence[Run], text: Words) -> list[Beside]:
+    """The baselines that have a number for every seed, those whose size depends on the seed (``pca_15``) together."""
+    every = [run.summary["baselines"] for run in runs]
+    stem = lambda other: other if all(other in own for own in every) else COUNT.sub("", other)
+    found: dict[str, list[tuple[str, Any]]] = {}
+    for own in every:
+        for other, numbers in own.items():
+            if name in numbers:
+                found.setdefault(stem(other), []).append((other, numbers[name]))
+    beside = []
+    for other, pairs in found.items():
+        if len(pairs) == len(runs):
+            value = words.spread([value for _, value in pairs], text).removesuffix(" ± 0")  # most are equal in all
+            names = sorted({words.method(own, text) for own, _ in pairs})
+            shown = names[0] if len(names) == 1 else f"{words.method(other, text)} ({_sizes(pairs)})"
+            beside.append(Beside(shown, value))
+    return beside
+
+
+def _sizes(pairs: Sequence[tuple[str, Any]]) -> str:
+    sizes = [int(other.rpartition("_")[2]) for other, _ in pairs]
+    return f"{min(sizes)}–{max(sizes)}"
 
 
 def every_measure(run: Run) -> list[str]:

@@ -22,15 +22,16 @@ class Section(NamedTuple):
     config: str
 
 
-def section(run: Run, language: str, widest: int) -> Section:
+def section(run: Run, name: str, language: str, widest: int) -> Section:
     """What is to be shown of a run.
 
     Args:
         run: read.
+        name: that tells it from the others on the page.
         language: ``"en"`` or ``"es"``.
         widest: of pictures, in pixels.
     """
-    text, name = words.catalogue(language), run.folder.resolve().name
+    text = words.catalogue(language)
     pictures = sorted(folders.figures(run.folder), key=lambda figure: figure == LAST)
     measures = experiment.every_measure(run)
     lead = text["run"]["lead"].format(
@@ -38,4 +39,4 @@ def section(run: Run, language: str, widest: int) -> Section:
     )
     shown = experiment.show([run], measures, pictures, text, language, widest=widest, published={})
     command = f"aejax run --workdir {run.folder}"
-    return Section("run", f"r-{name}", name, lead, shown, command, configs.dumps(run.config))
+    return Section("run", f"r-{name.replace('/', '--')}", name, lead, shown, command, configs.dumps(run.config))

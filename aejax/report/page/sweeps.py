@@ -17,10 +17,10 @@ NAMED = ("heat", "parallel", "trade-off")
 
 
 class Place(NamedTuple):
-    """A point of the ranking: its place, settings, numbers in the order of the columns, and finite runs of all."""
+    """A point of the ranking: its place, the values of the axes, numbers by column, and finite runs of all."""
 
     place: int
-    point: str
+    point: tuple[str, ...]
     cells: tuple[str, ...]
     finite: str
 
@@ -42,11 +42,12 @@ class Section(NamedTuple):
     fragments: tuple[Any, ...]
 
 
-def section(sweep: Sweep, language: str, widest: int) -> Section:
+def section(sweep: Sweep, name: str, language: str, widest: int) -> Section:
     """What is to be shown of a sweep.
 
     Args:
         sweep: read.
+        name: that tells it from the others on the page.
         language: ``"en"`` or ``"es"``.
         widest: of pictures, in pixels.
     """
@@ -64,14 +65,19 @@ def section(sweep: Sweep, language: str, widest: int) -> Section:
     runs = sum(point["runs"] for point in points)
     return Section(
         kind="sweep",
-        id=f"s-{sweep.folder.resolve().name}",
-        title=own["title"].format(name=sweep.folder.resolve().name),
+        id=f"s-{name.replace('/', '--')}",
+        title=own["title"].format(name=name),
         lead=own["lead"].format(points=len(points), runs=runs, metric=words.measure(metric, text), direction=direction),
         best=best,
         axes=tuple((path, _values(values, text)) for path, values in sweep.asked["axes"].items()),
         columns=tuple((_heading(name, text), name.partition("/")[0]) for name in columns),
         ranking=tuple(
-            Place(place, _point(point, text), tuple(_cell(point, name, text) for name in columns), _finite(point))
+            Place(
+                place,
+                tuple(_value(value, text) for value in point["axes"].values()),
+                tuple(_cell(point, name, text) for name in columns),
+                _finite(point),
+            )
             for place, point in enumerate(ranked[:SHOWN], start=1)
         ),
         more=max(0, len(ranked) - SHOWN),
@@ -130,7 +136,9 @@ def _point(point: Mapping[str, Any], text: Words) -> str:
 
 
 def _value(value: Any, text: Words) -> str:
-    return words.number(value, text) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    """A setting as it was given, with the decimal mark of the language."""
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:.6g}".replace(".", text["numbers"]["decimal"]) if known else str(value)
 
 
 def _values(values: Sequence[Any], text: Words) -> str:

@@ -1,6 +1,7 @@
 """What a page says: catalogues by language, with the same keys in each, and numbers as a language writes them."""
 
 import math
+import re
 import statistics
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,8 @@ LANGUAGES = ("en", "es")
 TEXT = Path(__file__).parent / "text"
 DIGITS = 4  # significant ones of a number without a deviation
 NOTHING = 1e-12  # what rounding leaves of 0
+
+COUNTED = re.compile(r"(.+?),?[ _](\d+)(?: rows)?")
 
 Words = Mapping[str, Any]
 
@@ -59,11 +62,11 @@ def measure(name: str, words: Words) -> str:
 
 
 def method(name: str, words: Words) -> str:
-    """A baseline in words; one such as ``"pca_15"`` by what stands before its number."""
-    stem, _, count = name.replace(" ", "_").rpartition("_")
-    if stem in words["methods"] and count.isdigit():
-        return f"{words['methods'][stem]} ({count})"
-    return words["methods"].get(name, name.replace("_", " "))
+    """A baseline in words; ``"pca_15"``, ``"pca 15"`` and ``"spectral, 600 rows"`` by what stands before the number."""
+    known, counted = words["methods"], COUNTED.fullmatch(name)
+    if name not in known and counted and counted[1] in known:
+        return f"{known[counted[1]]} ({number(int(counted[2]), words)})"
+    return known.get(name, name.replace("_", " "))
 
 
 def number(value: float | str | None, words: Words) -> str:
