@@ -112,7 +112,7 @@ def test_a_wide_code_has_sliders_for_the_units_that_vary_most(place):
     folder = run(place / "wide", {"model.code": "30"})
     (found,) = touch.fragments(folder, "es")
     assert found.html.count("<input") == 12
-    assert "12 unidades, de 30" in found.caption
+    assert "12 unidades que más varían, de 30" in found.caption
     spread, units = source.load(folder).code.std(0), payload(found)["units"]
     assert spread[units].min() >= np.delete(spread, units).max()
 

@@ -125,25 +125,3 @@ def legend(names: Sequence[str], used: np.ndarray) -> str:
         for label in np.unique(used)
     )
     return f'<ul class="touch-legend">{"".join(items)}</ul>'
-
-
-def pictures(image: bool, texts: dict[str, str], low: float, high: float, features: int, ratio: float) -> str:
-    """The places where a row and what the decoder makes of its code are drawn, as HTML."""
-    if image:
-        two = (
-            f'<figure><canvas data-show="{name}" role="img" aria-label="{escape(texts[name])}" '
-            f'style="aspect-ratio:{ratio:.4g}"></canvas><figcaption>{escape(texts[name])}</figcaption></figure>'
-            for name in ("row", "rebuilt")
-        )
-        return f'<div class="touch-pair">{"".join(two)}</div>'
-    across, up = Axis(1, max(features, 2), 52, 352), Axis(low, high, 176, 12)
-    sides = frame(across, up, (texts["feature"], texts["value"]), texts["decimal"])
-    lines = "".join(f'<polyline class="touch-{name}" data-show="{name}"/>' for name in ("row", "rebuilt"))
-    key = "".join(
-        f'<li><svg viewBox="0 0 24 8" aria-hidden="true"><path class="touch-{name}" d="M0 4H24"/></svg>'
-        f"{escape(texts[name])}</li>"
-        for name in ("row", "rebuilt")
-    )
-    label = escape(f"{texts['row']}, {texts['rebuilt']}")
-    drawing = f'<svg class="touch-profile" viewBox="0 0 360 220" role="img" aria-label="{label}">{sides}{lines}</svg>'
-    return f'<ul class="touch-legend">{key}</ul>{drawing}'

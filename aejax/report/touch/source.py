@@ -47,7 +47,7 @@ class Source(NamedTuple):
 
 
 def load(folder: Path) -> Source | None:
-    """The source of a run's fragments; None where its net or its data are not at hand, or there is no test row.
+    """The source of a run's fragments; None where its net or data are not at hand, or nothing can be drawn of it.
 
     What is not at hand is said, and nothing else that a page shows of the run is lost.
     """
@@ -61,6 +61,8 @@ def load(folder: Path) -> Source | None:
     if not len(dataset.test.x) or dataset.kind == "text":
         return None
     x, code, x_hat = encode_and_reconstruct(trained.model, trained.params, on_device(dataset.test, dataset))
+    if not (np.isfinite(code).all() and np.isfinite(x_hat).all()):
+        return None
     layers = layers_of(trained, code)
     if layers is not None and sum(layer.kernel.nbytes for layer in layers) > MOST_BYTES:
         layers = None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from aejax import workdir
 from aejax.report.sweep import SPARSITY
@@ -12,16 +12,62 @@ from aejax.report.touch import chart
 from aejax.report.touch.fragment import Fragment, make, slider
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 400, 330, 66, 284
+TEST = ("test/mse", "test/active_fraction")
 
 
-def fragment(folder: Path, catalogue: Mapping[str, Mapping[str, str]]) -> Fragment | None:
+class Line(NamedTuple):
+    """The points of a sweep along one axis.
+
+    Attributes:
+        axis: the field.
+        error: a metric.
+        sparsity: another.
+        points: by the value of the axis, from the least on.
+        first: the position of the best.
+    """
+
+    axis: str
+    error: str
+    sparsity: str
+    points: Sequence[Point]
+    first: int
+
+
+def fragment(folder: Path, catalogue: Mapping[str, Mapping[str, Any]]) -> Fragment | None:
     """The trade-off along one axis of a sweep; None where it sweeps no number, or measured no sparsity.
 
     Of several axes it is the one of a loss term, if there is one, and of those the one with the most values; the others
     stay where the best point has them.
     """
-    summary = workdir.read_json(folder / "summary.json")
+    line = _line(workdir.read_json(folder / "summary.json"))
+    if line is None:
+        return None
     texts = dict(catalogue["shared"] | catalogue["trade_off"])
+    label = texts.pop("axes").get(line.axis.rpartition(".")[2], line.axis)
+    shown = [line.error, line.sparsity, *(n for n in TEST if all(mean_of(p, n) is not None for p in line.points))]
+    names = {metric: _named(metric, catalogue) for metric in shown}
+    numbers = "".join(f'<dt>{escape(names[n])}</dt><dd data-name="{escape(n)}"></dd>' for n in shown)
+    where, drawing = _drawing(line, names, texts)
+    body = (
+        f'<div class="touch-sides"><div class="touch-plot">{drawing}</div><div class="touch-panel">'
+        f"{slider(label, 0, len(line.points) - 1, line.first, '1')}"
+        f'<dl aria-live="polite">{numbers}</dl></div></div>'
+    )
+    points = [
+        {
+            "x": round(x, 2),
+            "y": round(y, 2),
+            "metrics": {n: {key: point["metrics"][n][key] for key in ("mean", "sd")} for n in shown},
+        }
+        for point, (x, y) in zip(line.points, where, strict=True)
+    ]
+    values = [chart.written(point["axes"][line.axis], texts["decimal"]) for point in line.points]
+    data = {"axis": label, "values": values, "first": line.first, "points": points}
+    return make("trade-off", folder.name, texts, data, body)
+
+
+def _line(summary: Mapping[str, Any]) -> Line | None:
+    """The points to go along; None where there are none, or the best is not among them."""
     points, error = summary["points"], summary["metric"]
     sparsity = next((name for name in SPARSITY if any(mean_of(p, name) is not None for p in points)), None)
     axis = _axis(points)
@@ -32,38 +78,7 @@ def fragment(folder: Path, catalogue: Mapping[str, Mapping[str, str]]) -> Fragme
     along = [p for p in points if all(p["axes"][path] == value for path, value in others.items())]
     along = [p for p in along if None not in (mean_of(p, sparsity), mean_of(p, error)) and is_number(p["axes"][axis])]
     along.sort(key=lambda p: p["axes"][axis])
-    across = chart.widest([mean_of(p, sparsity) for p in along], LEFT, WIDTH - 10)
-    up = chart.widest([mean_of(p, error) for p in along], BOTTOM, 12)
-    where = [(across.place(mean_of(p, sparsity)), up.place(mean_of(p, error))) for p in along]
-    name = lambda metric: _named(metric, catalogue)
-    shown = [error, sparsity, *(n for n in ("test/mse", "test/active_fraction") if n in best["metrics"])]
-    numbers = "".join(f'<dt>{escape(name(n))}</dt><dd data-name="{escape(n)}"></dd>' for n in shown)
-    label = texts["axes"].get(axis.rpartition(".")[2], axis)
-    first = along.index(best)
-    body = (
-        '<div class="touch-sides"><div class="touch-plot">'
-        f'<svg class="touch-trade-off" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(texts["picture"])}">'
-        f"{chart.frame(across, up, (name(sparsity), name(error)), texts['decimal'])}{_line(where)}"
-        '<circle class="touch-ring" r="9"/></svg></div><div class="touch-panel">'
-        f"{slider(label, 0, len(along) - 1, first, '1')}"
-        f'<dl aria-live="polite">{numbers}</dl></div></div>'
-    )
-    del texts["axes"]
-    data = {
-        "axis": label,
-        "values": [chart.written(p["axes"][axis], texts["decimal"]) for p in along],
-        "first": first,
-        "points": [
-            {
-                "x": round(x, 2),
-                "y": round(y, 2),
-                "metrics": {n: {key: point["metrics"][n][key] for key in ("mean", "sd")} for n in shown},
-            }
-            for point, (x, y) in zip(along, where, strict=True)
-        ],
-    }
-    return make("trade-off", folder.name, texts, data, body)
+    return Line(axis, error, sparsity, along, along.index(best)) if len(along) > 1 and best in along else None
 
 
 def _axis(points: Sequence[Point]) -> str | None:
@@ -75,10 +90,20 @@ def _axis(points: Sequence[Point]) -> str | None:
     return max(swept, key=lambda path: (path.startswith("terms."), counts[path]), default=None)
 
 
-def _line(where: Sequence[tuple[float, float]]) -> str:
-    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in where)
-    return f'<polyline class="touch-rebuilt" points="{line}"/>' + "".join(
-        f'<circle class="touch-dot" cx="{x:.1f}" cy="{y:.1f}" r="4"/>' for x, y in where
+def _drawing(
+    line: Line, names: Mapping[str, str], texts: Mapping[str, str]
+) -> tuple[Sequence[tuple[float, float]], str]:
+    """Where the points stand, and the drawing of them as SVG."""
+    across = chart.widest([mean_of(p, line.sparsity) for p in line.points], LEFT, WIDTH - 10)
+    up = chart.widest([mean_of(p, line.error) for p in line.points], BOTTOM, 12)
+    where = [(across.place(mean_of(p, line.sparsity)), up.place(mean_of(p, line.error))) for p in line.points]
+    track = " ".join(f"{x:.1f},{y:.1f}" for x, y in where)
+    dots = "".join(f'<circle class="touch-dot" cx="{x:.1f}" cy="{y:.1f}" r="4"/>' for x, y in where)
+    return where, (
+        f'<svg class="touch-trade-off" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="{escape(texts["picture"])}">'
+        f"{chart.frame(across, up, (names[line.sparsity], names[line.error]), texts['decimal'])}"
+        f'<polyline class="touch-rebuilt" points="{track}"/>{dots}<circle class="touch-ring" r="9"/></svg>'
     )
 
 
