@@ -291,7 +291,7 @@ def test_the_weight_shows_sparsity_against_error(opened, folders):
     for point in sorted(points, key=lambda point: point["axes"]["terms.sparsity.weight"]):
         read = lambda text: float(text.split(" ±")[0].replace(",", ".").replace("−", "-"))
         cells = {cell.get_attribute("data-name"): cell.text for cell in root.find_elements(By.TAG_NAME, "dd")}
-        assert {"validation/mse", "validation/active_fraction"} <= set(cells)
+        assert {"validation/mse", "validation/sparsity", "validation/active_fraction", "test/mse"} == set(cells)
         for name, text in cells.items():
             assert read(text) == pytest.approx(point["metrics"][name]["mean"], rel=6e-3)
         output = root.find_element(By.TAG_NAME, "output")

@@ -91,7 +91,7 @@ def frame(across: Axis, up: Axis, names: tuple[str, str], decimal: str) -> str:
         parts.append(f'<path class="touch-grid" d="M{across.start} {y:.1f}H{across.end}"/>')
         parts.append(f'<text x="{across.start - 6}" y="{y + 4:.1f}" text-anchor="end">{written(value, decimal)}</text>')
     centre, middle = (across.start + across.end) / 2, (up.start + up.end) / 2
-    beside = across.start - 12 - 8 * max(len(written(value, decimal)) for value in ticks(up))
+    beside = across.start - 14 - round(7.3 * max(len(written(value, decimal)) for value in ticks(up)))
     parts.append(
         f'<text x="{centre}" y="{up.start + 37}" text-anchor="middle">{escape(names[0])}</text>'
         f'<text transform="translate({beside} {middle}) rotate(-90)" text-anchor="middle">'

@@ -11,7 +11,7 @@ from aejax.report.touch.panel import panel
 from aejax.report.touch.source import Source, class_names, described, drawn, sample
 
 SIDE = 400
-PLOT = {"left": 50, "right": 392, "top": 8, "bottom": 354}
+PLOT = {"left": 56, "right": 392, "top": 8, "bottom": 354}
 
 
 def fragment(source: Source, catalogue: Mapping[str, Mapping[str, str]]) -> Fragment:

@@ -11,8 +11,8 @@ from aejax.report.sweep_values import Point, is_number, mean_of, unique
 from aejax.report.touch import chart
 from aejax.report.touch.fragment import Fragment, make, slider
 
-WIDTH, HEIGHT, LEFT, BOTTOM = 400, 330, 66, 284
-TEST = ("test/mse", "test/active_fraction")
+WIDTH, HEIGHT, LEFT, BOTTOM = 400, 330, 72, 284
+ALSO = ("validation/active_fraction", "test/mse")
 
 
 class Line(NamedTuple):
@@ -21,7 +21,9 @@ class Line(NamedTuple):
     Attributes:
         axis: the field.
         error: a metric.
-        sparsity: another.
+        sparsity: another: where the axis is the weight of a term of `aejax.losses.sparsity`, what that term says, since
+            it is what is bought with the error; else the share of active units.
+        function: the name of that term's function; "" where there is none.
         points: by the value of the axis, from the least on.
         first: the position of the best.
     """
@@ -29,6 +31,7 @@ class Line(NamedTuple):
     axis: str
     error: str
     sparsity: str
+    function: str
     points: Sequence[Point]
     first: int
 
@@ -39,13 +42,15 @@ def fragment(folder: Path, catalogue: Mapping[str, Mapping[str, Any]]) -> Fragme
     Of several axes it is the one of a loss term, if there is one, and of those the one with the most values; the others
     stay where the best point has them.
     """
-    line = _line(workdir.read_json(folder / "summary.json"))
+    terms = workdir.read_json(folder / "sweep.json")["config"]["terms"]
+    line = _line(workdir.read_json(folder / "summary.json"), terms)
     if line is None:
         return None
     texts = dict(catalogue["shared"] | catalogue["trade_off"])
     label = texts.pop("axes").get(line.axis.rpartition(".")[2], line.axis)
-    shown = [line.error, line.sparsity, *(n for n in TEST if all(mean_of(p, n) is not None for p in line.points))]
-    names = {metric: _named(metric, catalogue) for metric in shown}
+    also = [name for name in ALSO if all(mean_of(point, name) is not None for point in line.points)]
+    shown = list(dict.fromkeys([line.error, line.sparsity, *also]))
+    names = {metric: _named(metric, line, catalogue) for metric in shown}
     numbers = "".join(f'<dt>{escape(names[n])}</dt><dd data-name="{escape(n)}"></dd>' for n in shown)
     where, drawing = _drawing(line, names, texts)
     body = (
@@ -66,19 +71,26 @@ def fragment(folder: Path, catalogue: Mapping[str, Mapping[str, Any]]) -> Fragme
     return make("trade-off", folder.name, texts, data, body)
 
 
-def _line(summary: Mapping[str, Any]) -> Line | None:
+def _line(summary: Mapping[str, Any], terms: Mapping[str, Mapping[str, Any]]) -> Line | None:
     """The points to go along; None where there are none, or the best is not among them."""
-    points, error = summary["points"], summary["metric"]
-    sparsity = next((name for name in SPARSITY if any(mean_of(p, name) is not None for p in points)), None)
-    axis = _axis(points)
-    if axis is None or sparsity is None or summary["best"] is None:
+    points, error, axis = summary["points"], summary["metric"], _axis(summary["points"])
+    if axis is None or summary["best"] is None:
+        return None
+    term, field = (*axis.split("."), "", "")[1:3]
+    function = terms[term]["name"] if axis.startswith("terms.") and field == "weight" else ""
+    function = function if function.startswith("sparsity.") else ""
+    measured = ([f"validation/{term}"] if function else []) + list(SPARSITY)
+    sparsity = next((name for name in measured if any(mean_of(p, name) is not None for p in points)), None)
+    if sparsity is None:
         return None
     best = points[summary["best"]]
     others = {path: value for path, value in best["axes"].items() if path != axis}
     along = [p for p in points if all(p["axes"][path] == value for path, value in others.items())]
     along = [p for p in along if None not in (mean_of(p, sparsity), mean_of(p, error)) and is_number(p["axes"][axis])]
     along.sort(key=lambda p: p["axes"][axis])
-    return Line(axis, error, sparsity, along, along.index(best)) if len(along) > 1 and best in along else None
+    if len(along) < 2 or best not in along:
+        return None
+    return Line(axis, error, sparsity, function, along, along.index(best))
 
 
 def _axis(points: Sequence[Point]) -> str | None:
@@ -107,8 +119,10 @@ def _drawing(
     )
 
 
-def _named(metric: str, catalogue: Mapping[str, Any]) -> str:
+def _named(metric: str, line: Line, catalogue: Mapping[str, Any]) -> str:
     """A metric in words, with the rows that it was measured on."""
     rows, _, stem = metric.partition("/")
     words, where = catalogue["metrics"], catalogue["rows"]
-    return f"{words[stem]} ({where[rows]})" if stem in words and rows in where else metric
+    name = catalogue["terms"].get(line.function) if metric == line.sparsity else None
+    name = name or words.get(stem)
+    return f"{name} ({where[rows]})" if name and rows in where else metric
