@@ -73,7 +73,7 @@ def page(found: Reproduction, collection: Path, language: str, widest: int) -> P
         widest: of pictures, in pixels.
     """
     text = words.catalogue(language)
-    ours = collection.resolve() == (config_files.experiments_folder() / LECTURE).resolve()
+    ours = is_lecture(collection)
     plans = _lecture(text) if ours else _plain(collection, found)
     chapters = tuple(_chapter(plan, found, collection, language, widest) for plan in plans)
     judged = {entry.name: entry.verdict for chapter in chapters for entry in chapter.entries}
@@ -93,6 +93,11 @@ def page(found: Reproduction, collection: Path, language: str, widest: int) -> P
         environment=environment(found.report["environment"], text, machine=found.report["machine"]),
         scripts=render.once(scripts),
     )
+
+
+def is_lecture(collection: Path) -> bool:
+    """Whether a collection is the shipped one that the catalogues have chapters for."""
+    return collection.resolve() == (config_files.experiments_folder() / LECTURE).resolve()
 
 
 def _lecture(text: Words) -> list[_Plan]:
@@ -167,7 +172,7 @@ def _some(folder: Path) -> list[str]:
 
 
 def _published(name: str, collection: Path, text: Words) -> dict[str, list[Beside]]:
-    if collection.name != LECTURE:
+    if not is_lecture(collection):
         return {}
     found: dict[str, list[Beside]] = {}
     for each in words.shared("lecture")["published"]:
