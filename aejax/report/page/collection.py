@@ -16,6 +16,7 @@ from aejax.report.page.words import Words
 
 LECTURE = "lecture"
 PLAIN_FIGURES = 3  # of an experiment that nobody chose figures for
+MOST_OF_ONE, MOST_OF_ALL = 1_000_000, 5_000_000  # bytes of things to touch, so that figures have room on the page
 
 
 class Formula(NamedTuple):
@@ -75,7 +76,7 @@ def page(found: Reproduction, collection: Path, language: str, widest: int) -> P
     text = words.catalogue(language)
     ours = is_lecture(collection)
     plans = _lecture(text) if ours else _plain(collection, found)
-    chapters = tuple(_chapter(plan, found, collection, language, widest) for plan in plans)
+    chapters = _affordable([_chapter(plan, found, collection, language, widest) for plan in plans])
     judged = {entry.name: entry.verdict for chapter in chapters for entry in chapter.entries}
     own = text["page"]
     name = collection.resolve().name
@@ -93,6 +94,25 @@ def page(found: Reproduction, collection: Path, language: str, widest: int) -> P
         environment=environment(found.report["environment"], text, machine=found.report["machine"]),
         scripts=render.once(scripts),
     )
+
+
+def _affordable(chapters: Sequence[Chapter]) -> tuple[Chapter, ...]:
+    """The chapters, with things to touch at their first place only, and as long as they are not too large in all."""
+    touched, total, kept = set(), 0, []
+    for chapter in chapters:
+        entries = []
+        for entry in chapter.entries:
+            pieces = entry.shown.fragments if entry.shown else ()
+            size = sum(len(piece.html) for piece in pieces)
+            fits = size <= MOST_OF_ONE and total + size <= MOST_OF_ALL and entry.name not in touched
+            if pieces and fits:
+                touched.add(entry.name)
+                total += size
+            elif pieces:
+                entry = entry._replace(shown=entry.shown._replace(fragments=()))
+            entries.append(entry)
+        kept.append(chapter._replace(entries=tuple(entries)))
+    return tuple(kept)
 
 
 def is_lecture(collection: Path) -> bool:
