@@ -85,7 +85,6 @@ def page(found: Reproduction, collection: Path, language: str, widest: int) -> P
     return Page(
         title=own["lecture_title"] if ours else own["collection_title"].format(name=name),
         lead=own["lecture_lead"] if ours else own["collection_lead"],
-        verdicts=chapters,
         counts={
             text["verdicts"][kind]: (kind, count) for kind, count in verdicts.counts(list(judged.values())).items()
         },
