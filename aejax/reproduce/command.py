@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from aejax.errors import UserError, one_of
 from aejax.report.page import command as pages
-from aejax.report.page.words import check_language
 
 if TYPE_CHECKING:  # for annotations: what they come from imports jax
     from aejax.reproduce.compare import Line
@@ -35,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do what the options say; the exit code: 0 where every number that could be checked held, else 1."""
     if arguments.seeds is not None and arguments.seeds < 1:
         raise UserError(f"--seeds {arguments.seeds}: allowed: 1 or more")
-    language = check_language(arguments.lang)
+    language = pages.check_language(arguments.lang)
     from aejax import compilation, console, interruption, workdir
     from aejax.reproduce import compare, engine, record
 
@@ -58,11 +57,12 @@ def run(arguments: argparse.Namespace) -> int:
     console.say("")
     console.listing([compare.row(line) for line in lines], header=compare.HEADER)
     report = engine.write_report(place, folder, lines, results, machine)
-    page = pages.write_reproduction(place, folder, language)
     if arguments.update:
         record.write(folder, {**recorded, **new})
         console.say(f"{folder / record.FILE}: {len(new)} experiments recorded on {machine}")
-    return _conclude(lines, results, (report, page), update=arguments.update)
+    code = _conclude(lines, results, report, update=arguments.update)
+    console.say(str(pages.write_reproduction(place, folder, language)))
+    return code
 
 
 def _known(folder: Path, *, missing_is_empty: bool) -> Mapping[str, Recorded]:
@@ -102,7 +102,7 @@ def chosen(
     return names
 
 
-def _conclude(lines: Sequence[Line], results: Sequence[Result], written: Sequence[Path], *, update: bool) -> int:
+def _conclude(lines: Sequence[Line], results: Sequence[Result], report: Path, *, update: bool) -> int:
     from aejax import console
     from aejax.reproduce import compare
 
@@ -116,6 +116,5 @@ def _conclude(lines: Sequence[Line], results: Sequence[Result], written: Sequenc
         console.say(f"not run, data not at hand: {', '.join(missing)}")
     if failed:
         console.say(f"failed: {', '.join(failed)}")
-    for path in written:
-        console.say(str(path))
+    console.say(str(report))
     return int(bool(failed) or (bool(off) and not update))

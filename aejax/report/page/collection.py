@@ -16,6 +16,7 @@ from aejax.report.page.words import Words
 
 LECTURE = "lecture"
 PLAIN_FIGURES = 3  # of an experiment that nobody chose figures for
+MOST_OF_ONE, MOST_OF_ALL = 1_000_000, 5_000_000  # bytes of things to touch, so that figures have room on the page
 
 
 class Formula(NamedTuple):
@@ -73,9 +74,9 @@ def page(found: Reproduction, collection: Path, language: str, widest: int) -> P
         widest: of pictures, in pixels.
     """
     text = words.catalogue(language)
-    ours = collection.resolve() == (config_files.experiments_folder() / LECTURE).resolve()
+    ours = is_lecture(collection)
     plans = _lecture(text) if ours else _plain(collection, found)
-    chapters = tuple(_chapter(plan, found, collection, language, widest) for plan in plans)
+    chapters = _affordable([_chapter(plan, found, collection, language, widest) for plan in plans])
     judged = {entry.name: entry.verdict for chapter in chapters for entry in chapter.entries}
     own = text["page"]
     name = collection.resolve().name
@@ -84,7 +85,6 @@ def page(found: Reproduction, collection: Path, language: str, widest: int) -> P
     return Page(
         title=own["lecture_title"] if ours else own["collection_title"].format(name=name),
         lead=own["lecture_lead"] if ours else own["collection_lead"],
-        verdicts=chapters,
         counts={
             text["verdicts"][kind]: (kind, count) for kind, count in verdicts.counts(list(judged.values())).items()
         },
@@ -93,6 +93,30 @@ def page(found: Reproduction, collection: Path, language: str, widest: int) -> P
         environment=environment(found.report["environment"], text, machine=found.report["machine"]),
         scripts=render.once(scripts),
     )
+
+
+def _affordable(chapters: Sequence[Chapter]) -> tuple[Chapter, ...]:
+    """The chapters, with things to touch at their first place only, and as long as they are not too large in all."""
+    touched, total, kept = set(), 0, []
+    for chapter in chapters:
+        entries = []
+        for entry in chapter.entries:
+            pieces = entry.shown.fragments if entry.shown else ()
+            size = sum(len(piece.html) for piece in pieces)
+            fits = size <= MOST_OF_ONE and total + size <= MOST_OF_ALL and entry.name not in touched
+            if pieces and fits:
+                touched.add(entry.name)
+                total += size
+            elif pieces:
+                entry = entry._replace(shown=entry.shown._replace(fragments=()))
+            entries.append(entry)
+        kept.append(chapter._replace(entries=tuple(entries)))
+    return tuple(kept)
+
+
+def is_lecture(collection: Path) -> bool:
+    """Whether a collection is the shipped one that the catalogues have chapters for."""
+    return collection.resolve() == (config_files.experiments_folder() / LECTURE).resolve()
 
 
 def _lecture(text: Words) -> list[_Plan]:
@@ -167,7 +191,7 @@ def _some(folder: Path) -> list[str]:
 
 
 def _published(name: str, collection: Path, text: Words) -> dict[str, list[Beside]]:
-    if collection.name != LECTURE:
+    if not is_lecture(collection):
         return {}
     found: dict[str, list[Beside]] = {}
     for each in words.shared("lecture")["published"]:

@@ -81,7 +81,6 @@ def _page(found: Sequence[Any], language: str, widest: int) -> "Page":
     return render.Page(
         title=parts[0].title if len(found) == 1 else own["several_title"].format(count=len(found)),
         lead=own["single_lead"] if len(found) == 1 else own["several_lead"],
-        verdicts=(),
         counts={},
         parts=tuple(parts),
         sources=(),

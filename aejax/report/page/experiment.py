@@ -11,7 +11,7 @@ from aejax.report.page.folders import Run
 from aejax.report.page.network import network
 from aejax.report.page.words import Words
 
-COUNT = re.compile(r"_\d+$")
+COUNT, SOME = re.compile(r"_\d+$"), "_#"
 
 
 class Figure(NamedTuple):
@@ -139,7 +139,7 @@ def row(measure: str, runs: Sequence[Run], text: Words, published: Sequence[Besi
 def _beside(name: str, runs: Sequence[Run], text: Words) -> list[Beside]:
     """The baselines that have a number for every seed, those whose size depends on the seed (``pca_15``) together."""
     every = [run.summary["baselines"] for run in runs]
-    stem = lambda other: other if all(other in own for own in every) else COUNT.sub("", other)
+    stem = lambda other: other if all(other in own for own in every) else COUNT.sub(SOME, other)
     found: dict[str, list[tuple[str, Any]]] = {}
     for own in every:
         for other, numbers in own.items():
@@ -150,7 +150,7 @@ def _beside(name: str, runs: Sequence[Run], text: Words) -> list[Beside]:
         if len(pairs) == len(runs):
             value = words.spread([value for _, value in pairs], text).removesuffix(" ± 0")  # most are equal in all
             names = sorted({words.method(own, text) for own, _ in pairs})
-            shown = names[0] if len(names) == 1 else f"{words.method(other, text)} ({_sizes(pairs)})"
+            shown = names[0] if len(names) == 1 else f"{words.method(other.removesuffix(SOME), text)} ({_sizes(pairs)})"
             beside.append(Beside(shown, value))
     return beside
 

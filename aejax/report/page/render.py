@@ -19,8 +19,7 @@ class Page(NamedTuple):
     Attributes:
         title: in one line.
         lead: a paragraph below it.
-        verdicts: of a reproduction, in the order of the chapters; empty elsewhere.
-        counts: by kind of verdict, how many.
+        counts: of a reproduction, by the name of each verdict its kind and how many there are; empty elsewhere.
         parts: what follows: each has an ``id``, a ``title`` and a ``kind``, which names its template.
         sources: what is cited.
         environment: pairs of a name and a value: the machine and the versions.
@@ -29,8 +28,7 @@ class Page(NamedTuple):
 
     title: str
     lead: str
-    verdicts: tuple[Any, ...]
-    counts: Mapping[str, int]
+    counts: Mapping[str, tuple[str, int]]
     parts: tuple[Any, ...]
     sources: tuple[Any, ...]
     environment: tuple[tuple[str, str], ...]

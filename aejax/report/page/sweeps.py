@@ -71,20 +71,17 @@ def section(sweep: Sweep, name: str, language: str, widest: int) -> Section:
         best=best,
         axes=tuple((path, _values(values, text)) for path, values in sweep.asked["axes"].items()),
         columns=tuple((_heading(name, text), name.partition("/")[0]) for name in columns),
-        ranking=tuple(
-            Place(
-                place,
-                tuple(_value(value, text) for value in point["axes"].values()),
-                tuple(_cell(point, name, text) for name in columns),
-                _finite(point),
-            )
-            for place, point in enumerate(ranked[:SHOWN], start=1)
-        ),
+        ranking=tuple(_place(place, point, columns, text) for place, point in enumerate(ranked[:SHOWN], start=1)),
         more=max(0, len(ranked) - SHOWN),
         statuses=_statuses(sweep, text),
         figures=tuple(_figure(name, path, text, widest) for name, path in folders.figures(sweep.folder).items()),
         fragments=tuple(touch.sweep_fragments(sweep.folder, language)),
     )
+
+
+def _place(place: int, point: Mapping[str, Any], columns: Sequence[str], text: Words) -> Place:
+    values = tuple(_value(value, text) for value in point["axes"].values())
+    return Place(place, values, tuple(_cell(point, name, text) for name in columns), _finite(point))
 
 
 def ranking(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -99,11 +96,11 @@ def ranking(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _columns(points: Sequence[Mapping[str, Any]], metric: str) -> list[str]:
-    """The metric that chooses, the same of test rows, and two more of test rows that there are."""
+    """The metric that chooses, the same of test rows, and one more of test rows."""
     names = list(points[0]["metrics"]) if points else []
     same = metric.replace("validation/", "test/")
     tests = [name for name in names if name.startswith("test/") and name != same]
-    return [name for name in (metric, same, *tests[:2]) if name in names]
+    return [name for name in (metric, same, *tests[:1]) if name in names]
 
 
 def _heading(name: str, text: Words) -> str:
