@@ -14,8 +14,8 @@ from aejax.report.touch.decoder import Layer, layers_of
 from aejax.report.touch.fragment import packed
 from aejax.types import Dataset
 
-MOST_BYTES = 500_000
-"""Of the rows, or the weights, in one fragment, before base64 makes a third more of them."""
+MOST_WEIGHTS, MOST_VALUES = 450_000, 200_000
+"""Bytes of the decoder, and of the rows, in one fragment, before base64 makes a third more of them."""
 MOST_ROWS = 800
 
 
@@ -64,7 +64,7 @@ def load(folder: Path) -> Source | None:
     if not (np.isfinite(code).all() and np.isfinite(x_hat).all()):
         return None
     layers = layers_of(trained, code)
-    if layers is not None and sum(layer.kernel.nbytes for layer in layers) > MOST_BYTES:
+    if layers is not None and sum(layer.kernel.nbytes for layer in layers) > MOST_WEIGHTS:
         layers = None
     return Source(folder.name, dataset, trained, x, code, x_hat, layers)
 
@@ -72,7 +72,7 @@ def load(folder: Path) -> Source | None:
 def sample(source: Source) -> np.ndarray:
     """The test rows that a fragment has room for, evenly spaced: their places."""
     size = source.x.shape[1] * (1 if source.is_image else 4)
-    count = max(1, min(len(source.x), MOST_ROWS, MOST_BYTES // size))
+    count = max(1, min(len(source.x), MOST_ROWS, MOST_VALUES // size))
     return np.linspace(0, len(source.x) - 1, count).round().astype(int)
 
 
