@@ -33,7 +33,7 @@ def _profile(source: Source, texts: Mapping[str, str]) -> str:
     how = display(source)
     across, up = chart.Axis(1, max(source.x.shape[1], 2), 52, 352), chart.Axis(how.low, how.high, 176, 12)
     sides = chart.frame(across, up, (texts["feature"], texts["value"]), texts["decimal"])
-    lines = "".join(f'<polyline class="touch-{name}" data-show="{name}"/>' for name in NAMES)
+    lines = "".join(f'<polyline class="touch-{name}" data-show="{name}"></polyline>' for name in NAMES)
     key = "".join(
         f'<li><svg viewBox="0 0 24 8" aria-hidden="true"><path class="touch-{name}" d="M0 4H24"/></svg>'
         f"{escape(texts[name])}</li>"

@@ -115,7 +115,7 @@ def _drawing(
         f'<svg class="touch-trade-off" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="{escape(texts["picture"])}">'
         f"{chart.frame(across, up, (names[line.sparsity], names[line.error]), texts['decimal'])}"
-        f'<polyline class="touch-rebuilt" points="{track}"/>{dots}<circle class="touch-ring" r="9"/></svg>'
+        f'<polyline class="touch-rebuilt" points="{track}"></polyline>{dots}<circle class="touch-ring" r="9"/></svg>'
     )
 
 
