@@ -101,6 +101,13 @@ def parser() -> argparse.ArgumentParser:
     reproduction.add_options(reproduce)
     reproduce.set_defaults(command=reproduction.run)
 
+    from aejax.report.page import command as pages
+
+    about = "Write one page, without network, of runs, sweeps or a reproduction."
+    report = commands.add_parser("report", help="write a page of what was run", description=about)
+    pages.add_options(report)
+    report.set_defaults(command=pages.run)
+
     listing = commands.add_parser("list", help="list the shipped experiments")
     listing.set_defaults(command=command_list)
 

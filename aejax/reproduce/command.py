@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aejax.errors import UserError, one_of
+from aejax.report.page import command as pages
 
 if TYPE_CHECKING:  # for annotations: what they come from imports jax
     from aejax.reproduce.compare import Line
@@ -26,6 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--update", action="store_true", help="record what comes out, and show what it changes")
     add("--workdir", type=Path, metavar="DIR", help="folder of the runs; that of a stopped reproduction continues it")
     add("--jobs", type=int, metavar="N", help="experiments at a time, one thread each; else one for each core")
+    pages.add_language(parser)
     add("--no-compile-cache", action="store_true", help="compile afresh, and keep nothing compiled")
 
 
@@ -34,6 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     for option in ("seeds", "jobs"):
         if (value := getattr(arguments, option)) is not None and value < 1:
             raise UserError(f"--{option} {value}: allowed: 1 or more")
+    language = pages.check_language(arguments.lang)
     from aejax import console, interruption, workdir
     from aejax.reproduce import compare, engine, record, workers
 
@@ -67,7 +70,9 @@ def run(arguments: argparse.Namespace) -> int:
     report = engine.write_report(place, folder, lines, results, machine)
     if arguments.update:
         _record(folder, recorded, lines, results)
-    return _conclude(lines, results, report, update=arguments.update)
+    code = _conclude(lines, results, report, update=arguments.update)
+    console.say(str(pages.write_reproduction(place, folder, language)))
+    return code
 
 
 def _known(folder: Path, *, missing_is_empty: bool) -> Mapping[str, Recorded]:

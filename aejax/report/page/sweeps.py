@@ -1,0 +1,163 @@
+"""What a page shows of a sweep: the best point and the ranking, statuses, what changed, and the figures."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from aejax.report import touch
+from aejax.report.page import experiment, folders, words
+from aejax.report.page.experiment import Figure
+from aejax.report.page.folders import Sweep
+from aejax.report.page.words import Words
+
+SHOWN = 15
+KINDS = ("validation", "test", "train")
+NAMED = ("heat", "parallel", "trade-off")
+"""Figures with a caption of their own; the others are named after an axis."""
+
+
+class Place(NamedTuple):
+    """A point of the ranking: its place, the values of the axes, numbers by column, and finite runs of all."""
+
+    place: int
+    point: tuple[str, ...]
+    cells: tuple[str, ...]
+    finite: str
+
+
+class Section(NamedTuple):
+    """A sweep."""
+
+    kind: str
+    id: str
+    title: str
+    lead: str
+    best: str
+    axes: tuple[tuple[str, str], ...]
+    columns: tuple[tuple[str, str], ...]
+    ranking: tuple[Place, ...]
+    more: int
+    statuses: tuple[tuple[str, str], ...]
+    figures: tuple[Figure, ...]
+    fragments: tuple[Any, ...]
+
+
+def section(sweep: Sweep, name: str, language: str, widest: int) -> Section:
+    """What is to be shown of a sweep.
+
+    Args:
+        sweep: read.
+        name: that tells it from the others on the page.
+        language: ``"en"`` or ``"es"``.
+        widest: of pictures, in pixels.
+    """
+    text, summary = words.catalogue(language), sweep.summary
+    own, metric = text["sweep"], summary["metric"]
+    points, ranked = summary["points"], ranking(summary)
+    columns = _columns(points, metric)
+    best = own["none"]
+    if summary["best"] is not None:
+        top = points[summary["best"]]
+        best = own["best"].format(
+            point=_point(top, text), metric=words.measure(metric, text), value=_cell(top, metric, text)
+        )
+    direction = own["most" if summary["maximise"] else "least"]
+    runs = sum(point["runs"] for point in points)
+    return Section(
+        kind="sweep",
+        id=f"s-{name.replace('/', '--')}",
+        title=own["title"].format(name=name),
+        lead=own["lead"].format(points=len(points), runs=runs, metric=words.measure(metric, text), direction=direction),
+        best=best,
+        axes=tuple((path, _values(values, text)) for path, values in sweep.asked["axes"].items()),
+        columns=tuple((_heading(name, text), name.partition("/")[0]) for name in columns),
+        ranking=tuple(_place(place, point, columns, text) for place, point in enumerate(ranked[:SHOWN], start=1)),
+        more=max(0, len(ranked) - SHOWN),
+        statuses=_statuses(sweep, text),
+        figures=tuple(_figure(name, path, text, widest) for name, path in folders.figures(sweep.folder).items()),
+        fragments=tuple(touch.sweep_fragments(sweep.folder, language)),
+    )
+
+
+def _place(place: int, point: Mapping[str, Any], columns: Sequence[str], text: Words) -> Place:
+    values = tuple(_value(value, text) for value in point["axes"].values())
+    return Place(place, values, tuple(_cell(point, name, text) for name in columns), _finite(point))
+
+
+def ranking(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The points, best first by the metric that chooses; those with a run that broke, or without the metric, last."""
+    metric, sign = summary["metric"], -1 if summary["maximise"] else 1
+
+    def order(point: Mapping[str, Any]) -> tuple:
+        mean = _statistics(point, metric).get("mean")
+        return mean is None, point["finite"] < point["runs"], sign * float(mean or 0)
+
+    return sorted(summary["points"], key=order)
+
+
+def _columns(points: Sequence[Mapping[str, Any]], metric: str) -> list[str]:
+    """The metric that chooses, the same of test rows, and one more of test rows."""
+    names = list(points[0]["metrics"]) if points else []
+    same = metric.replace("validation/", "test/")
+    tests = [name for name in names if name.startswith("test/") and name != same]
+    return [name for name in (metric, same, *tests[:1]) if name in names]
+
+
+def _heading(name: str, text: Words) -> str:
+    part, _, metric = name.partition("/")
+    return f"{text['measures'].get(metric, metric)}, {text['rows'].get(part, part)}"
+
+
+def _statistics(point: Mapping[str, Any], metric: str) -> Mapping[str, Any]:
+    return point["metrics"].get(metric, {})
+
+
+def _cell(point: Mapping[str, Any], metric: str, text: Words) -> str:
+    own = _statistics(point, metric)
+    if own.get("mean") is None:
+        return text["labels"]["nothing"]
+    if own.get("sd") is None:
+        return words.number(own["mean"], text)
+    mean, sd = float(own["mean"]), float(own["sd"])
+    return words.deviating(mean, sd, text)
+
+
+def _finite(point: Mapping[str, Any]) -> str:
+    return f"{point['finite']}/{point['runs']}"
+
+
+def _point(point: Mapping[str, Any], text: Words) -> str:
+    return (
+        ", ".join(f"{path} = {_value(value, text)}" for path, value in point["axes"].items()) or text["sweep"]["seeds"]
+    )
+
+
+def _value(value: Any, text: Words) -> str:
+    """A setting as it was given, with the decimal mark of the language."""
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:.6g}".replace(".", text["numbers"]["decimal"]) if known else str(value)
+
+
+def _values(values: Sequence[Any], text: Words) -> str:
+    return "; ".join(_value(value, text) for value in values)
+
+
+def _statuses(sweep: Sweep, text: Words) -> tuple[tuple[str, str], ...]:
+    """How many runs ended how, from the table."""
+    import csv
+
+    path = sweep.folder / "table.csv"
+    if not path.exists():
+        return ()
+    with open(path, newline="", encoding="utf-8") as file:
+        found = Counter(row["status"] for row in csv.DictReader(file) if row.get("status"))
+    own = text["sweep"]["statuses"]
+    return tuple((own.get(status, status), words.number(count, text)) for status, count in found.most_common())
+
+
+def _figure(name: str, path: Any, text: Words, widest: int) -> Figure:
+    found = experiment.figure(path, "sweep", text, widest)
+    if name in NAMED:
+        return found
+    own, axis = text["captions"]["sweep-axis"], name.replace("-", ".")
+    return found._replace(alt=own["alt"].format(axis=axis), caption=own["see"].format(axis=axis))

@@ -1,0 +1,404 @@
+"""Pages: complete in every language, whole without a network, true to the numbers, and safe from hostile names."""
+
+import json
+import re
+import statistics
+from collections.abc import Iterator, Mapping
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from running import ROOT, TINY, arguments, assert_refused, call, quick_programs
+
+from aejax import cli, config_files
+from aejax.report import touch
+from aejax.report.page import comparison, diagram, experiment, folders, images, network, verdicts, words
+
+SOURCES = [*sorted((ROOT / "aejax/report").glob("*.py")), *sorted((ROOT / "aejax/report/tasks").glob("*.py"))]
+VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+SHAPES = {"polygon", "path", "rect", "circle", "mspace"}  # of SVG and MathML, closed where they are opened
+EN = words.catalogue("en")
+SMALL = '''"""A <small> net.
+
+What it is for.
+"""
+
+from aejax.config import base
+
+
+def get_config():
+    config = base()
+    config.data.name, config.data.rows = "clusters", 60
+    config.model = {"name": "dense.multilayer", "widths": (3,), "code": 2}
+    config.train.steps, config.train.batch_size = 4, 16
+    config.report.figures = False
+    return config
+'''
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick(tmp_path_factory):
+    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
+        yield
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A reproduction of three experiments of the lecture, shrunk: two seeds of one, one of the others."""
+    place = tmp_path_factory.mktemp("place")
+    shrunk = {"train.steps": "20", "train.evaluate_every": "10", "train.checkpoint_every": "20"}
+    for name, seeds in (("vanilla", 2), ("convolutional", 1)):
+        for seed in range(seeds):
+            words_ = arguments(shrunk | {"seed": str(seed)}, f"lecture/{name}", place / name / f"seed-{seed}")
+            assert cli.main(words_) == 0
+    line = {"expected": 0.05, "got": 0.05, "tolerance": 0.001, "verdict": "held", "metric": "test/mse"}
+    environment = json.loads((place / "vanilla/seed-0/environment.json").read_text())
+    report = {
+        "collection": "lecture",
+        "machine": "cpu, <the machine>",
+        "environment": environment,
+        "lines": [line | {"experiment": "vanilla"}, line | {"experiment": "convolutional", "verdict": "off"}],
+        "not_run": {"latent:faces": "faces is not at hand; get it with: aejax data prepare faces"},
+        "failed": {"multilayer": 'the loss broke <script>alert("x")</script>'},
+    }
+    (place / "reproduce.json").write_text(json.dumps(report))
+    return place
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> Path:
+    """A run without figures, in a folder with a hostile name."""
+    folder = tmp_path_factory.mktemp("runs") / '<img src="http:x" onerror=alert(1)> & co'
+    assert cli.main(arguments(TINY, workdir=folder)) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("sweeps") / "rates"
+    rest = [word for path, value in TINY.items() for word in ("--set", f"{path}={value}")]
+    axes = ["--axis", "optimizer.learning_rate=[1e-3,1e-2]", "--axis", "seed=0:2"]
+    assert cli.main(["sweep", "lecture/multilayer", *axes, *rest, "--exact", "--workdir", str(folder)]) == 0
+    return folder
+
+
+class Reader(HTMLParser):
+    """What a page holds: its text, ids, and attributes; refuses tags that do not match."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag, attributes):
+        own = dict(attributes)
+        assert len(own) == len(attributes), f"<{tag}> has an attribute twice"
+        self.tags.append((tag, own))
+        self.ids += [own["id"]] if "id" in own else []
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        assert tag in SHAPES | VOID
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag, f"</{tag}> closes another"
+
+    def handle_data(self, data):
+        if not {"script", "style"} & set(self.open):
+            self.text.append(data)
+
+
+def read(path: Path) -> tuple[Reader, str]:
+    """The page, and its text with single spaces."""
+    reader = Reader()
+    reader.feed(path.read_text(encoding="utf-8"))
+    reader.close()
+    assert reader.open == []
+    return reader, " ".join("".join(reader.text).split())
+
+
+def page(tmp_path: Path, *argv: str | Path) -> tuple[Reader, str]:
+    output = tmp_path / "page.html"
+    assert cli.main(["report", *map(str, argv), "--output", str(output)]) == 0
+    return read(output)
+
+
+def keys(catalogue: Mapping, path: str = "") -> Iterator[str]:
+    for name, value in catalogue.items():
+        yield from keys(value, f"{path}{name}/") if isinstance(value, Mapping) else [f"{path}{name}"]
+
+
+def blanks(catalogue: Mapping) -> Iterator[tuple[str, list[str]]]:
+    flat = dict.fromkeys((), catalogue)
+    for path in keys(catalogue):
+        value = catalogue
+        for name in path.split("/"):
+            value = value[name]
+        flat[path] = value
+        yield path, sorted(re.findall(r"{(\w+)}", value))
+
+
+def test_languages_have_the_same_keys_and_the_same_blanks():
+    assert set(words.LANGUAGES) == {path.name for path in words.TEXT.iterdir() if path.is_dir()}
+    for language in words.LANGUAGES:
+        other = words.catalogue(language)
+        assert set(keys(other)) == set(keys(EN))
+        assert dict(blanks(other)) == dict(blanks(EN))
+        assert all(value.strip() for value in map(str, other.values()))
+
+
+def test_every_experiment_of_the_lecture_has_a_chapter_in_the_order_of_the_slides():
+    chapters = words.shared("lecture")["chapters"]
+    told = {name for chapter in chapters for name in chapter["experiments"]}
+    specs = set()
+    for name, path in config_files.shipped().items():
+        if name.startswith("lecture/"):
+            specs |= {path.stem, *(f"{path.stem}:{variant}" for variant in config_files.variants(path))}
+    assert told == specs
+    assert [chapter["id"] for chapter in chapters] == list(EN["chapters"])
+    for chapter in chapters:
+        assert all(name in words.shared("formulas") and name in EN["legends"] for name in chapter["formulas"])
+
+
+def test_an_idea_is_two_sentences():
+    for language in words.LANGUAGES:
+        for name, chapter in words.catalogue(language)["chapters"].items():
+            assert len(re.findall(r"[.?!](?= |$)", chapter["idea"])) == 2, (language, name)
+
+
+def test_every_figure_that_is_drawn_has_a_caption():
+    drawn = {name for path in SOURCES for name in re.findall(r'[/"]([a-z][a-z_-]*)\.png"', path.read_text())}
+    assert len(drawn) > 25
+    captions = {name.rpartition("-")[2] for name in EN["captions"]} | set(EN["captions"])
+    assert drawn <= captions
+    chosen = words.shared("lecture")
+    for names in [*chosen["figures"].values(), *chosen["figures_of"].values()]:
+        assert set(names) <= drawn
+
+
+def test_published_values_have_an_experiment_a_measure_and_a_source():
+    data = words.shared("lecture")
+    told = {name for chapter in data["chapters"] for name in chapter["experiments"]}
+    for each in data["published"]:
+        assert each["experiment"] in told
+        assert each["source"] in data["sources"]
+        assert each["method"] in EN["methods"]
+        assert any(each["metric"] in names for names in data["measures"].values())
+
+
+@pytest.mark.parametrize("language", words.LANGUAGES)
+def test_a_reproduction_as_a_page(place, tmp_path, language):
+    reader, text = page(tmp_path, place, "--lang", language)
+    own = words.catalogue(language)
+    assert reader.tags[0] == ("html", {"lang": language})
+    assert len(reader.ids) == len(set(reader.ids))
+    for tag, attributes in reader.tags:
+        for name in ("src", "href", "action", "data", "poster", "srcset", "xlink:href"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("#", "data:image/")), (tag, value)
+        assert tag not in ("link", "iframe", "object", "base")
+        assert tag != "img" or attributes["alt"]
+        assert not any(name.startswith("on") for name in attributes)
+    links = {attributes["href"][1:] for tag, attributes in reader.tags if tag == "a"}
+    assert links <= set(reader.ids)
+    for chapter in own["chapters"].values():
+        assert chapter["idea"] in text
+    assert sum(tag == "math" for tag, _ in reader.tags) >= len(own["chapters"])
+    values = [summary(place / f"vanilla/seed-{seed}")["metrics"]["test"]["mse"] for seed in (0, 1)]
+    assert words.spread(values, own) in text
+    assert words.number(summary(place / "convolutional/seed-0")["baselines"]["pca"]["mse"], own) in text
+    assert "8×8 → 4×4×16 → 2×2×32 → 8 → 2×2×32 → 4×4×16 → 8×8" in text
+    for kind in (verdicts.HELD, verdicts.OFF, verdicts.FAILED, verdicts.NOT_RUN, verdicts.ABSENT):
+        assert own["verdicts"][kind] in text
+    assert 'the loss broke <script>alert("x")</script>' in text
+    assert "aejax data prepare faces" in text
+    assert "aejax run lecture/convolutional --seed 0" in text
+    assert "cpu, <the machine>" in text
+
+
+def summary(folder: Path) -> dict:
+    return json.loads((folder / "summary.json").read_text())
+
+
+def test_no_style_or_script_loads_anything(place, tmp_path):
+    page(tmp_path, place)
+    content = (tmp_path / "page.html").read_text()
+    assert not re.search(r"url\(\s*['\"]?(?!data:|#)|@import|fetch\(|XMLHttpRequest|import\(", content)
+    assert len(content) < 15_000_000
+
+
+def test_a_hostile_name_is_only_shown(tiny, tmp_path):
+    reader, text = page(tmp_path, tiny)
+    assert tiny.name in text
+    assert not any("onerror" in attributes for _, attributes in reader.tags)
+
+
+def test_a_run_as_a_page(tiny, tmp_path):
+    _, text = page(tmp_path, tiny)
+    found = summary(tiny)
+    for part in found["metrics"].values():
+        for value in part.values():
+            assert words.number(value, EN) in text
+    assert words.number(found["baselines"]["pca"]["mse"], EN) in text
+    assert '"learning_rate": 0.003' in text
+
+
+def test_the_page_of_a_run_goes_into_its_folder_in_the_language(tiny, capsys):
+    answer = call(["report", str(tiny), "--lang", "es"], capsys)
+    assert answer.code == 0
+    assert answer.out.strip() == str(tiny / "report.html")
+    _, text = read(tiny / "report.html")
+    assert "error cuadrático medio" in text
+    (tiny / "report.html").unlink()
+
+
+def test_a_sweep_as_a_page_ranks_by_validation_and_marks_what_is_of_test_rows(sweep, tmp_path):
+    reader, text = page(tmp_path, sweep)
+    found = summary(sweep)
+    assert found["metric"] == "validation/mse"
+    means = [point["metrics"]["validation/mse"] for point in found["points"]]
+    places = [text.index(words.deviating(own["mean"], own["sd"], EN)) for own in sorted(means, key=lambda m: m["mean"])]
+    assert places == sorted(places)
+    assert text.count(EN["sweep"]["test_mark"]) >= 2
+    best = found["points"][found["best"]]["axes"]["optimizer.learning_rate"]
+    assert f"optimizer.learning_rate = {best:g}" in text
+    assert sum(tag == "img" for tag, _ in reader.tags) == len(list((sweep / "figures").glob("*.png")))
+    assert f"{EN['sweep']['statuses']['finished']}4" in text.replace(" 4", "4")
+
+
+def test_several_folders_are_put_side_by_side(tiny, place, sweep, tmp_path):
+    reader, text = page(tmp_path, tiny, place / "vanilla/seed-0", place / "vanilla/seed-1", sweep)
+    assert len(reader.ids) == len(set(reader.ids))
+    assert '"clusters"' in text
+    assert '"digits"' in text
+    for name in ("vanilla/seed-0", "vanilla/seed-1"):
+        assert name in text
+
+
+def test_names_tell_folders_apart():
+    names = comparison.labels([Path("/a/x/seed-0"), Path("/a/y/seed-0"), Path("/a/y/seed-1")])
+    assert names == ["x/seed-0", "y/seed-0", "y/seed-1"]
+
+
+def test_scripts_of_things_to_touch_are_put_once(place, tmp_path, monkeypatch):
+    piece = touch.Fragment("A slider", "Move it.", '<output class="own">0</output>', "window.moved = 1 < 2;")
+    monkeypatch.setattr(touch, "fragments", lambda folder, language: [piece])
+    monkeypatch.setattr(touch, "STYLE", ".own { color: var(--accent); }")
+    reader, text = page(tmp_path, place)
+    content = (tmp_path / "page.html").read_text()
+    assert sum(attributes.get("class") == "own" for _, attributes in reader.tags) == 2  # vanilla once, in two chapters
+    assert content.count("window.moved = 1 < 2;") == 1
+    assert ".own { color: var(--accent); }" in content
+    assert "Move it." in text
+
+
+def test_a_collection_of_ones_own_gets_a_page_from_its_docstrings(tmp_path, capsys):
+    course = tmp_path / "course"
+    course.mkdir()
+    (course / "small.py").write_text(SMALL)
+    recorded = call(["reproduce", str(course), "--update", "--seeds", "1", "--workdir", str(tmp_path / "a")], capsys)
+    assert recorded.code == 0, recorded
+    answer = call(["reproduce", str(course), "--lang", "es", "--workdir", str(tmp_path / "b")], capsys)
+    assert answer.code == 0, answer
+    assert str(tmp_path / "b/report.html") in answer.out
+    for path in (tmp_path / "b/report.html", None):
+        text = read(path)[1] if path else page(tmp_path, tmp_path / "b", "--lang", "es")[1]
+        assert "A <small> net." in text
+        assert "What it is for." in text
+        assert "bit a bit" in text
+        assert "error cuadrático medio" in text
+
+
+@pytest.mark.parametrize(
+    ("values", "english", "spanish"),
+    [
+        ([0.0123456], "0.01235", "0,01235"),
+        ([0.0684, 0.0704], "0.0694 ± 0.0014", "0,0694 ± 0,0014"),
+        ([12345.0], "12,345", "12\u202f345"),
+        ([3e-7], "3.00 × 10⁻⁷", "3,00 × 10⁻⁷"),
+        ([-0.5, -0.5], "−0.5000 ± 0", "−0,5000 ± 0"),
+        (["nan"], "not a number", "no es un número"),
+        ([1e-15], "0", "0"),
+    ],
+)
+def test_numbers_as_a_language_writes_them(values, english, spanish):
+    assert words.spread(values, EN) == english
+    assert words.spread(values, words.catalogue("es")) == spanish
+
+
+def test_a_spread_has_the_mean_and_deviation_of_the_seeds():
+    values = [0.91, 0.93, 0.98]
+    mean, deviation = (float(part) for part in words.spread(values, EN).split(" ± "))
+    assert mean == pytest.approx(statistics.fmean(values), abs=0.0005)
+    assert deviation == pytest.approx(statistics.stdev(values), abs=0.0005)
+
+
+def test_baselines_whose_size_depends_on_the_seed_stand_together():
+    def run(size, value):
+        found = {"metrics": {"test": {"mse": 0.1}}, "baselines": {f"pca_{size}": {"mse": value}, "pca": {"mse": 0.2}}}
+        return folders.Run(Path(), {}, found, {}, {})
+
+    row = experiment.row("test/mse", [run(14, 0.3), run(16, 0.5)], EN)
+    assert [(other.name, other.value) for other in row.baselines] == [("PCA (14–16)", "0.40 ± 0.14"), ("PCA", "0.2000")]
+
+
+def test_verdicts_say_what_became_of_an_experiment():
+    line = {"experiment": "a", "metric": "test/mse", "expected": 1.0, "got": 1.0, "tolerance": 0.1, "verdict": "held"}
+    bits = line | {"metric": "parameters", "expected": None, "got": None, "verdict": "same bits"}
+    judge = lambda *lines, ran=True: verdicts.verdict("a", {"lines": lines, "failed": {}, "not_run": {}}, EN, ran=ran)
+    assert judge(line).kind == verdicts.HELD
+    assert judge(line, bits).kind == verdicts.SAME
+    assert judge(line, bits | {"verdict": "other bits"}).kind == verdicts.OFF
+    assert judge(line | {"verdict": "equal"}, bits).kind == verdicts.SAME
+    broken = judge(line | {"verdict": "not a number", "got": "nan"})
+    assert broken.kind == verdicts.OFF
+    assert "not a number" in broken.wrong[0]
+    assert judge(line | {"verdict": "missing", "got": None}).kind == verdicts.OFF
+    assert judge().kind == verdicts.UNRECORDED
+    assert judge(ran=False).kind == verdicts.ABSENT
+
+
+def test_a_net_is_drawn_with_the_shapes_it_has(place, tiny):
+    dense = network.network(folders.read_run(tiny))
+    assert [layer.shape for layer in dense.layers] == [(8,), (3,), (2,), (3,), (8,)]
+    assert dense.middle == 2
+    assert dense.parameters == (8 * 3 + 3) + (3 * 2 + 2) + (2 * 3 + 3) + (3 * 8 + 8)
+    drawn = diagram.svg(dense, EN)
+    assert drawn.count("<circle") == 8 + 3 + 2 + 3 + 8
+    assert network.network(folders.read_run(place / "vanilla/seed-0")).parameters == 64 * 8 + 8 + 8 * 64 + 64
+
+
+def test_a_picture_is_no_wider_than_it_is_seen(place):
+    path = place / "vanilla/seed-0/figures/loss.png"
+    wide, narrow = images.embedded(path, 5000), images.embedded(path, 300)
+    assert wide.width > 1000
+    assert narrow.width == 300
+    assert narrow.height / narrow.width == pytest.approx(wide.height / wide.width, abs=0.01)
+    assert narrow.source.startswith("data:image/png;base64,")
+
+
+def test_what_cannot_be_shown_is_refused_and_nothing_is_written(tiny, place, tmp_path, capsys):
+    refuse = lambda *argv: call(["report", *map(str, argv), "--output", str(tmp_path / "page.html")], capsys)
+    assert_refused(refuse(tmp_path / "nowhere"), "nowhere", "is no folder")
+    (tmp_path / "empty").mkdir()
+    assert_refused(refuse(tmp_path / "empty"), "holds no run")
+    assert_refused(refuse(tiny, "--lang", "fr"), "--lang", "'fr'", "en, es")
+    assert_refused(refuse(tiny, place), "is a reproduction")
+    unfinished = tmp_path / "unfinished"
+    unfinished.mkdir()
+    (unfinished / "config.json").write_bytes((tiny / "config.json").read_bytes())
+    assert_refused(refuse(unfinished), "is not finished", "--workdir")
+    (unfinished / "summary.json").write_text("{")
+    assert_refused(refuse(unfinished), "summary.json", "is damaged")
+    (unfinished / "summary.json").write_text("{}")
+    assert_refused(refuse(unfinished), "summary.json", "is damaged")
+    assert_refused(call(["report", str(tiny), "--output", str(tmp_path)], capsys), "is a folder")
+    (tmp_path / "file").write_text("")
+    assert_refused(call(["report", str(tiny), "--output", str(tmp_path / "file/page.html")], capsys), "file")
+    assert not list(tmp_path.rglob("*.html"))
+    assert_refused(call(["reproduce", "lecture", "--lang", "fr"], capsys), "--lang", "'fr'")
