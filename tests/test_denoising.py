@@ -255,6 +255,12 @@ def test_the_shipped_config_runs_reports_and_draws(tmp_path):
     assert others["noisy"]["psnr"] == pytest.approx(14, abs=0.5)
     assert test["psnr"] > others["noisy"]["psnr"] + 1
     assert {p.name for p in (tmp_path / "figures").iterdir()} >= {"denoised.png", "psnr.png", "loss.png"}
+    four = load("digits").test.x[:12].reshape(3, 2, 2, 8, 8).transpose(0, 1, 3, 2, 4).reshape(3, 16, 16, 1)
+    noisy = four + 0.2 * 16 * np.random.default_rng(0).normal(size=four.shape)
+    cleaned = apply.apply(apply.load(tmp_path), "reconstruct", noisy)
+    assert cleaned.shape == (3, 16, 16, 1)
+    removed = metrics.error_removed(four, noisy, cleaned)
+    assert removed > 0.25, "the same net takes noise from images twice as high and as wide"
 
 
 def test_the_notebooks_nets_are_dense_and_their_filters_are_compared(tmp_path):

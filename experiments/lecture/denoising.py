@@ -84,6 +84,14 @@ def variants():
         "task.strength": 0.1,
         "task.strengths": (0.05, 0.2, 0.3, 0.5),
     }
+    fashion_mnist = {
+        "data.name": "fashion_mnist",
+        "model.channels": (32, 64, 64),
+        "model.patch": 2,
+        "train.steps": 20000,
+        "train.batch_size": 16,
+        "train.evaluate_every": 2000,
+    }
     return {
         "photographs": photographs,
         "photographs_masked": photographs
@@ -93,14 +101,9 @@ def variants():
             "corruption": {"name": "missing", "probability": 0.1},
             "task.corruption": "missing",
         },
-        "fashion_mnist": {
-            "data.name": "fashion_mnist",
-            "model.channels": (32, 64, 64),
-            "model.patch": 2,
-            "train.steps": 20000,
-            "train.batch_size": 16,
-            "train.evaluate_every": 2000,
-        },
+        "fashion_mnist": fashion_mnist,
+        "fashion_mnist_strengths": fashion_mnist
+        | {"corruption": {"name": "gaussian_between", "least": 0.0, "most": 0.5}},
         "dropout": {
             "data.name": "fashion_mnist",
             "data.scaling": "signed",
