@@ -55,12 +55,13 @@ from aejax.config import base
 
 def get_config():
     config = base()
-    config.model = {"name": "unet.unet", "channels": (32, 64), "patch": 1}
+    config.model = {"name": "unet.unet", "channels": (32, 64, 64), "patch": 1}
     config.terms.reconstruction.name = "reconstruction.squared_error"
     config.corruption = {"name": "gaussian", "scale": 0.2}
     config.optimizer = {"name": "adam", "learning_rate": 3e-3, "schedule": {"name": "warmup_cosine"}}
-    config.train.steps = 2000
-    config.train.batch_size = 32
+    config.train.steps = 4000
+    config.train.batch_size = 16
+    config.train.evaluate_every = 500
     config.task = {
         "name": "denoising.evaluate",
         "corruption": "gaussian",
@@ -79,18 +80,9 @@ def variants():
         "model.patch": 2,
         "corruption": {"name": "masking", "probability": 0.1},
         "train.steps": 1500,
-        "train.batch_size": 16,
         "task.corruption": "masking",
         "task.strength": 0.1,
         "task.strengths": (0.05, 0.2, 0.3, 0.5),
-    }
-    fashion_mnist = {
-        "data.name": "fashion_mnist",
-        "model.channels": (32, 64, 64),
-        "model.patch": 2,
-        "train.steps": 20000,
-        "train.batch_size": 16,
-        "train.evaluate_every": 2000,
     }
     return {
         "photographs": photographs,
@@ -101,9 +93,13 @@ def variants():
             "corruption": {"name": "missing", "probability": 0.1},
             "task.corruption": "missing",
         },
-        "fashion_mnist": fashion_mnist,
-        "fashion_mnist_strengths": fashion_mnist
-        | {"corruption": {"name": "gaussian_between", "least": 0.0, "most": 0.5}},
+        "strengths": {"corruption": {"name": "gaussian_between", "least": 0.0, "most": 0.5}},
+        "fashion_mnist": {
+            "data.name": "fashion_mnist",
+            "model.patch": 2,
+            "train.steps": 20000,
+            "train.evaluate_every": 2000,
+        },
         "dropout": {
             "data.name": "fashion_mnist",
             "data.scaling": "signed",
@@ -115,6 +111,7 @@ def variants():
             },
             "corruption": {"name": "dropout", "probability": 0.5},
             "optimizer": {"name": "adam", "learning_rate": 1e-3, "schedule": {"name": "constant"}},
+            "train.steps": 2000,
             "train.batch_size": 256,
             "task.corruption": "dropout",
             "task.strength": 0.5,
