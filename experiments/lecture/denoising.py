@@ -88,6 +88,7 @@ def variants():
         "photographs": photographs,
         "photographs_masked": photographs
         | {
+            "model.channels": (32, 64),
             "model.holes": True,
             "train.steps": 4000,
             "corruption": {"name": "missing", "probability": 0.1},
