@@ -14,8 +14,9 @@ from aejax.data import corrupt, load
 from aejax.errors import UserError
 from aejax.metrics import images as metrics
 from aejax.models import unet
+from aejax.report.tasks import denoising as report
 from aejax.tasks import denoising, filters
-from aejax.types import Dataset, Range, Split
+from aejax.types import Dataset, Evaluation, Range, Split
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -261,6 +262,19 @@ def test_the_shipped_config_runs_reports_and_draws(tmp_path):
     assert cleaned.shape == (3, 16, 16, 1)
     removed = metrics.error_removed(four, noisy, cleaned)
     assert removed > 0.25, "the same net takes noise from images twice as high and as wide"
+
+
+def test_the_curve_shows_at_which_strengths_a_net_was_trained(tmp_path):
+    shown = {name: draw(10, 8, 8, 1) for name in ("clean", "noisy", "net")}
+    numbers = {"psnr": 20.0, "psnr_at_0.1": 22.0}
+    found = Evaluation({"test": numbers}, {"noisy": numbers}, {"images": shown, "kernels": {}})
+    pictures = []
+    for variant in ("", ":strengths"):
+        given = config.load(f"lecture/denoising{variant}", ["task.strengths=(0.1,)"])
+        report.draw(tmp_path / variant, given, load("digits"), None, None, found)
+        pictures.append((tmp_path / variant / "figures" / "psnr.png").read_bytes())
+    assert len(pictures[0]) > 10_000
+    assert pictures[0] != pictures[1], "a line, and a span"
 
 
 def test_the_notebooks_nets_are_dense_and_their_filters_are_compared(tmp_path):

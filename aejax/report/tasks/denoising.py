@@ -91,14 +91,16 @@ def _curve(
     else:
         axes.axvline(low, color=canvas.GREY, linestyle="--", linewidth=1)
     axes.set_xlim(limits)  # the strengths that were tested, and not more
+    middle = (max(low, limits[0]) + min(high, limits[1])) / 2
     axes.annotate(
-        "trained in the grey" if low < high else "trained here",
-        (max(low, limits[0]), 1),
+        f"trained at {low:g}" + (f" to {high:g}" if low < high else ""),
+        (middle, 1),
         xycoords=("data", "axes fraction"),
         size=SMALL,
         color=canvas.GREY,
-        xytext=(4, -10),
+        xytext=(0, 3),
         textcoords="offset points",
+        ha="center",
     )
     canvas.quiet(
         axes,
