@@ -247,7 +247,7 @@ SMALL = ["train.steps=30", "train.evaluate_every=30", "task.rows=12", "task.tuni
 
 
 def test_the_shipped_config_runs_reports_and_draws(tmp_path):
-    summary = experiment.run(config.load("lecture/denoising", SMALL), tmp_path)
+    summary = experiment.run(config.load("lecture/denoising", [*SMALL, "task.strengths=(0.1,)"]), tmp_path)
     test, others = summary["metrics"]["test"], summary["baselines"]
     assert {"psnr", "ssim", "error_removed"} < set(test) == set(others["plain"])
     model = unet.unet((8, 8, 1))
