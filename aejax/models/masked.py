@@ -94,17 +94,22 @@ def residual(
         cosines).
     """
     features, kind = prod(feature_shape), named(activation, what="model.activation", allowed=tuple(ACTIVATIONS))
-    waves = Waves(frequencies, frequency_scale)
     encoder = Residual(width, blocks, code, kind, dropout)
     decoder = Residual(width, blocks, features, kind, dropout)
+    return _model(feature_shape, Waves(frequencies, frequency_scale), encoder, decoder)
+
+
+def _model(feature_shape: tuple[int, ...], waves: Waves, encoder: Residual, decoder: Residual) -> Model:
+    """The three parts as pure functions."""
+    features = prod(feature_shape)
 
     def init(key: jax.Array) -> Params:
         keys = jax.random.split(key, 3)
         nothing = jnp.zeros((1, features))
         params: dict[str, Any] = {"waves": waves.init(keys[0], nothing, nothing == 0)["params"]}
-        wide = jnp.zeros((1, features * (2 + 2 * frequencies)))
+        wide = jnp.zeros((1, features * (2 + 2 * waves.frequencies)))
         params["encoder"] = encoder.init(keys[1], wide)["params"]
-        return params | {"decoder": decoder.init(keys[2], jnp.zeros((1, code)))["params"]}
+        return params | {"decoder": decoder.init(keys[2], jnp.zeros((1, encoder.units)))["params"]}
 
     def down(params: Params, x: jax.Array, key: jax.Array | None = None) -> tuple[list[jax.Array], jax.Array]:
         seen = ~jnp.isnan(x)
@@ -136,4 +141,4 @@ def residual(
 
     encode = lambda params, x: down(params, x)[1]
     decode = lambda params, code: up(params, code)[1]
-    return Model(init, encode, decode, apply, tuple(feature_shape), code, takes_missing=True)
+    return Model(init, encode, decode, apply, tuple(feature_shape), encoder.units, takes_missing=True)
