@@ -16,7 +16,7 @@ QUIET = nn.initializers.variance_scaling(0.02, "fan_in", "normal")  # a new bloc
 
 
 class Waves(nn.Module):
-    """A value v as (v, 1, sin 2πfv, cos 2πfv) with learned frequencies f of each feature; zeros where it is missing."""
+    """x as (v, 1, sin 2πfv, cos 2πfv), v = arsinh x, with learned frequencies f of each feature; zeros for a hole."""
 
     frequencies: int
     scale: float
@@ -25,8 +25,9 @@ class Waves(nn.Module):
     def __call__(self, x: jax.Array, seen: jax.Array) -> jax.Array:
         """(m, n) and (m, n) bool -> (m, n · (2 + 2 · frequencies))."""
         f = self.param("frequency", nn.initializers.normal(self.scale), (x.shape[1], self.frequencies))
-        angle = 2 * jnp.pi * x[..., None] * f[None]
-        parts = [x[..., None], jnp.ones_like(x)[..., None], jnp.sin(angle), jnp.cos(angle)]
+        v = jnp.arcsinh(x)[..., None]
+        angle = 2 * jnp.pi * v * f[None]
+        parts = [v, jnp.ones_like(v), jnp.sin(angle), jnp.cos(angle)]
         return jnp.where(seen[..., None], jnp.concatenate(parts, -1), 0.0).reshape(len(x), -1)
 
 
@@ -68,9 +69,10 @@ def residual(
 ) -> Model:
     """Residual blocks down to a linear code and up again, on rows in which NaN stands where a value is missing.
 
-    Each value goes in as itself, a 1 that says that it is there, and sines and cosines with learned frequencies; zeros
-    where it is missing. Its named activations are ``encoder0``, …, ``code``, ``decoder0``, …; what `apply` could see of
-    each row is ``extra["seen"]``. The output is linear.
+    Each value x goes in as v = arsinh x, which is near x for small ones and grows like a logarithm for large ones, so
+    that the tail of a skewed column does not rule the net, a 1 that says that it is there, and sines and cosines of v
+    with learned frequencies; zeros where it is missing. Its named activations are ``encoder0``, …, ``code``,
+    ``decoder0``, …; what `apply` could see of each row is ``extra["seen"]``. The output is linear.
 
     Args:
         feature_shape: shape of one row; images are flattened to n = prod(feature_shape) values.
