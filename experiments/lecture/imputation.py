@@ -58,6 +58,8 @@ def variants():
             "data.name": "digits",
             "data.scaling": "signed",
             "data.missing": {"name": "square", "size": 3},
+            "model.dropout": 0.3,
+            "train.steps": 1500,
         },
         "half": {"data.missing.rate": 0.5},
         "at_random": {"data.missing": {"name": "at_random", "rate": 0.3}},
