@@ -30,10 +30,10 @@ seeds 0 to 2 (digits); the split and the holes are the same for all seeds:
     mean           .1899          .884      .1528          .865      .0577          .914      .3096          .935
     extra trees                                 .0623          .907
 
-The errors of the nets of spambase differ by less than .0001, those of digits by a standard deviation of .0009. Extra
-trees stand in MICE's place, for five rounds (ten trees for each column); with
-many columns they take minutes, so they are left out by default. Holes of training rows, which is what is filled where a table is
-both learned from and completed: letter .0611, spambase .0461 (mean .0560).
+The errors of the nets of spambase differ by less than .0001, those of digits by a standard deviation of .0009.
+Extra trees stand in MICE's place, for five rounds (ten trees for each column). With
+many columns they take minutes, so they are left out by default. Of the holes of training rows, which are what is filled
+where a table is both learned from and completed, the error is .0611 with letter, .0461 with spambase (mean .0560).
 
 Other holes, satimage, seed 0:
 
