@@ -32,8 +32,7 @@ seeds 0 to 2 (digits); the split and the holes are the same for all seeds:
 
 The errors of the nets of spambase differ by less than .0001, those of digits by a standard deviation of .0009.
 Extra trees stand in MICE's place, for five rounds: ten of them for each column of letter and spambase, five of
-satimage. Fitting them takes 12 to 22 s of one core, filling the test rows .7 to 1.0 s, the net .06 s
-or less.
+satimage. They take 12 to 22 s of one core in all, and .7 to 1.0 s for the test rows, the net .06 s or less.
 
 Of the holes of training rows, which are what is filled where a table is both learned from and completed, the error is
 .0611 with letter and .0461 with spambase (mean .0560).
