@@ -1,0 +1,151 @@
+"""Sweeps on Ray: two nodes on this machine, a worker that is killed, and what cannot be had."""
+
+import csv
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from running import ROOT, assert_refused, call
+
+pytest.importorskip("ray", reason="Ray has no wheel for this Python or system: pip install 'aejax[ray]'")
+
+CONFIG = """
+from aejax.config import base
+
+
+def get_config():
+    config = base()
+    config.data.name, config.data.rows = "bars", 120
+    config.model = {"name": "dense.multilayer", "widths": (8,), "code": 2}
+    config.terms.own = {"name": "terms_of_mine.peaks", "weight": 0.1}
+    config.train.steps, config.train.batch_size, config.train.checkpoint_every = 8000, 16, 10**6
+    config.report.figures = False
+    return config
+
+
+def sweep():
+    return {"terms.own.weight": [0.01, 0.1], "seed": "0:2", "model.code": [2, 3]}
+"""
+TERM = '''
+def peaks(ctx):
+    """The mean square of the code's largest unit."""
+    return (ctx.code.max(-1) ** 2).mean()
+'''
+NODES = """
+import sys
+from ray.cluster_utils import Cluster
+
+node = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
+cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+cluster.add_node(**node)
+raylets = [process.process.pid for own in cluster.list_all_nodes() for process in own.all_processes["raylet"]]
+print(cluster.address, *raylets, flush=True)
+sys.stdin.read()
+cluster.shutdown()
+"""
+
+
+@contextmanager
+def two_nodes(folder):
+    """A cluster of two nodes: its address, and the processes that workers are children of."""
+    folder.mkdir()
+    with tempfile.TemporaryDirectory(prefix="ray-") as short:  # sockets have short names
+        process = subprocess.Popen(
+            [sys.executable, "-c", NODES],
+            env=environment() | {"RAY_TMPDIR": short, "TMPDIR": str(folder)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        try:
+            address, *raylets = process.stdout.readline().split()
+            yield address, set(map(int, raylets))
+        finally:
+            process.communicate("", timeout=60)
+
+
+def environment():
+    own = {name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "RAY_ADDRESS")}
+    return own | {"PYTHONPATH": str(ROOT), "AEJAX_COMPILE_CACHE": "on", "RAY_USAGE_STATS_ENABLED": "0"}
+
+
+def begin(folder, workdir, *options):
+    words = [sys.executable, "-m", "aejax", "sweep", str(folder / "own.py"), "--workdir", str(workdir), *options]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([*words, "--strategy", "vmap"], env=environment(), cwd=ROOT, text=True, **pipes)
+
+
+def finish(process):
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, out + err
+    return out, err
+
+
+def workers(raylets):
+    """The processes that do a task, by number, and whose children they are."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent in raylets and (path / "cmdline").read_bytes().startswith(b"ray::aejax sweep"):
+                found[int(path.name)] = parent
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds a worker in /proc")
+def test_two_nodes_make_the_table_of_one_process_though_a_worker_is_killed(tmp_path):
+    (tmp_path / "own.py").write_text(CONFIG)
+    (tmp_path / "terms_of_mine.py").write_text(TERM)
+    out, _ = finish(begin(tmp_path, tmp_path / "local", "--devices", "1"))
+    assert "group 2 of 2: 4 runs" in out
+    with two_nodes(tmp_path / "tmp") as (address, raylets):
+        sweep = begin(tmp_path, tmp_path / "ray", "--engine", "ray", "--address", address)
+        seen, deadline = {}, time.monotonic() + 200
+        while len(set(seen.values())) < 2 or not list(tmp_path.glob("tmp/aejax-task-*/parts/*/strategy.json")):
+            assert sweep.poll() is None, sweep.communicate()
+            assert time.monotonic() < deadline
+            seen |= workers(raylets)
+            time.sleep(0.02)
+        victim = next(iter(workers(raylets)))
+        os.kill(victim, signal.SIGKILL)
+        out, err = finish(sweep)
+        left = list(tmp_path.glob("tmp/aejax-task-*"))
+    assert "task 2 of 2 (4 runs): done" in out
+    assert err == ""
+    assert len(left) == 1, "just what the killed worker had begun"
+    assert (tmp_path / "ray" / "table.csv").read_bytes() == (tmp_path / "local" / "table.csv").read_bytes()
+    with open(tmp_path / "ray" / "table.csv", newline="") as file:
+        assert len({row["parameters_digest"] for row in csv.DictReader(file)}) == 8
+    assert parts(tmp_path / "ray") == parts(tmp_path / "local")
+
+
+def parts(folder):
+    """What a sweep keeps of its blocks, but for the times that they took."""
+    return {path.name: path.read_bytes() for path in folder.rglob("*.safetensors")}
+
+
+AXIS = ("sweep", "lecture/sparse_l1", "--axis", "seed=0:2")
+
+
+def closed_port():
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return held.getsockname()[1]
+
+
+@pytest.mark.parametrize("address", ["", "nowhere", "127.0.0.1:none", "there.invalid:6379"])
+def test_a_cluster_that_cannot_be_reached_is_told_in_one_line(tmp_path, capsys, address):
+    address = address or f"127.0.0.1:{closed_port()}"
+    words = [*AXIS, "--workdir", str(tmp_path / "sweep"), "--engine", "ray", "--address", address]
+    assert_refused(call(words, capsys), f"--address {address}: ", "host:port")
+    assert not (tmp_path / "sweep").exists()
