@@ -13,6 +13,7 @@ ONLY_WITH = {
     "address": ("ray",),
     "cluster": ("slurm",),
     "slurm": ("slurm",),
+    "task_minutes": ("slurm",),
     "task_cpus": ("ray", "slurm"),
     "task_gpus": ("ray", "slurm"),
     "task_memory": ("ray", "slurm"),
@@ -57,6 +58,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="most runs of a task; else a group, or its share of a Ray cluster",
     )
+    add("--task-minutes", type=int, metavar="N", help="time limit of a task, which then goes on; else 60")
     add("--cluster", choices=("slurm", "local"), help="slurm, which is the default, or processes of this machine")
     add("--slurm", action="append", metavar="KEY=VALUE", help="an option of sbatch, such as partition=gpu")
 
@@ -94,18 +96,18 @@ def check_engine(arguments: argparse.Namespace) -> None:
     for option, value, least in (
         ("--task-cpus", arguments.task_cpus, 1),
         ("--task-runs", arguments.task_runs, 1),
+        ("--task-minutes", arguments.task_minutes, 1),
         ("--task-gpus", arguments.task_gpus, 0),
     ):
         if value is not None and not least <= value < 1e6:
             raise UserError(f"{option} {value}: allowed: {least} or more")
 
 
-def engine(arguments: argparse.Namespace, folder: Path, home: Path) -> AbstractContextManager[Any] | None:
+def engine(arguments: argparse.Namespace, home: Path) -> AbstractContextManager[Any] | None:
     """The engine that was asked for; None for this process.
 
     Args:
         arguments: of the command.
-        folder: of the sweep.
         home: of the config file.
     """
     if arguments.engine == "local":
@@ -121,7 +123,7 @@ def engine(arguments: argparse.Namespace, folder: Path, home: Path) -> AbstractC
         return engine_ray.cluster(arguments.address, needs)
     from aejax.sweep import engine_slurm
 
-    return engine_slurm.queue(folder, arguments.cluster or "slurm", arguments.slurm or [], needs)
+    return engine_slurm.queue(arguments.cluster or "slurm", arguments.slurm or [], arguments.task_minutes, needs)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -155,7 +157,7 @@ def run(arguments: argparse.Namespace) -> int:
         compilation.enable_cache()
     folder = arguments.workdir or workdir.fresh(f"{path.stem}-sweep")
     try:
-        chosen = engine(arguments, folder, path.parent)
+        chosen = engine(arguments, path.parent)
         summary = engines.run(made, folder, options, arguments.metric, maximise=arguments.maximize, engine=chosen)
     except training.StoppedSweepError:
         print(f"aejax: stopped; go on with the same command and --workdir {folder}", file=sys.stderr, flush=True)

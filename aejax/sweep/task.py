@@ -157,6 +157,24 @@ def do(task: Task, folder: Path) -> None:
     groups.train(members, prepared, Options(**task.options), folder)
 
 
+def do_or_tell(task: Task, folder: Path) -> str | None:
+    """Do a task; why it could not be done, in one line, where that is for its user to mend."""
+    try:
+        do(task, folder)
+    except UserError as error:
+        return str(error)
+    return None
+
+
+def _again(task: Task, folder: Path) -> Any:
+    from submitit.helpers import DelayedSubmission
+
+    return DelayedSubmission(do_or_tell, task, folder)
+
+
+do_or_tell.checkpoint = _again  # submitit asks for it when the time of a job is up, and queues what it returns
+
+
 def do_apart(task: Task) -> dict[str, bytes]:
     """Do a task in a folder of its own: what it leaves there, by path, for a machine that shares no file system."""
     with tempfile.TemporaryDirectory(prefix="aejax-task-") as folder:
