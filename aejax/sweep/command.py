@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ ONLY_WITH = {
     "devices": ("local",),
 }
 """Options that mean nothing to the other engines."""
+
+ONLY_IN_SEARCH = ("trials", "batch", "storage", "study", "no_pruning")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +63,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--task-minutes", type=int, metavar="N", help="time limit of a task, which then goes on; else 60")
     add("--cluster", choices=("slurm", "local"), help="slurm, which is the default, or processes of this machine")
+    add("--search", choices=("optuna",), help="propose settings within the axes, in place of all their combinations")
+    add("--trials", type=int, metavar="N", help="settings to try; else 64")
+    add("--batch", type=int, metavar="B", help="settings that are tried together; else 16")
+    add("--storage", metavar="URL", help="database of the study, such as postgresql://…; else a file in the workdir")
+    add("--study", metavar="NAME", help="of the study in that database; else that of the config")
+    add("--no-pruning", action="store_true", default=None, help="train every setting to the end")
     add("--slurm", action="append", metavar="KEY=VALUE", help="an option of sbatch, such as partition=gpu")
 
 
@@ -93,11 +102,19 @@ def check_engine(arguments: argparse.Namespace) -> None:
         if getattr(arguments, name) is not None and arguments.engine not in engines:
             option = f"--{name.replace('_', '-')}"
             raise UserError(f"{option}: is for --engine {' or '.join(engines)}, not {arguments.engine}")
+    for name in ONLY_IN_SEARCH:
+        if getattr(arguments, name) is not None and not arguments.search:
+            raise UserError(f"--{name.replace('_', '-')}: is for --search optuna")
+    if arguments.search and (arguments.engine != "local" or arguments.exact):
+        other = "--exact" if arguments.exact else f"--engine {arguments.engine}"
+        raise UserError(f"--search: not with {other}; allowed: several processes on one study, with --storage")
     for option, value, least in (
         ("--task-cpus", arguments.task_cpus, 1),
         ("--task-runs", arguments.task_runs, 1),
         ("--task-minutes", arguments.task_minutes, 1),
         ("--task-gpus", arguments.task_gpus, 0),
+        ("--trials", arguments.trials, 1),
+        ("--batch", arguments.batch, 1),
     ):
         if value is not None and not least <= value < 1e6:
             raise UserError(f"{option} {value}: allowed: {least} or more")
@@ -138,7 +155,7 @@ def run(arguments: argparse.Namespace) -> int:
     elif not arguments.exact:
         split_processor(arguments.devices)
     from aejax import compilation, config_files, console, workdir
-    from aejax.sweep import axes, engines, memory, plan, results, training
+    from aejax.sweep import axes, memory, results, training, work
 
     results.check_metric(arguments.metric)
 
@@ -146,19 +163,19 @@ def run(arguments: argparse.Namespace) -> int:
     module = config_files.execute(path)
     declared = config_files.call(module, "sweep", path) if hasattr(module, "sweep") else {}
     asked = axes.collect(declared, arguments.axis, arguments.zip)
-    made = plan.make(arguments.config, arguments.set, asked, arguments.folds)
     budget = None if arguments.memory_budget is None else memory.parse_budget(arguments.memory_budget)
-    options = engines.Options(arguments.exact, arguments.strategy, arguments.devices, budget)
+    options = work.Options(arguments.exact, arguments.strategy, arguments.devices, budget)
+    begin = searching if arguments.search else sweeping
+    lines, do = begin(arguments, path, asked, options)
     if arguments.dry_run:
-        for line in engines.describe(made, options):
+        for line in lines():
             console.say(line)
         return 0
     if not arguments.no_compile_cache:
         compilation.enable_cache()
     folder = arguments.workdir or workdir.fresh(f"{path.stem}-sweep")
     try:
-        chosen = engine(arguments, path.parent)
-        summary = engines.run(made, folder, options, arguments.metric, maximise=arguments.maximize, engine=chosen)
+        summary = do(folder)
     except training.StoppedSweepError:
         print(f"aejax: stopped; go on with the same command and --workdir {folder}", file=sys.stderr, flush=True)
         return 130
@@ -168,3 +185,32 @@ def run(arguments: argparse.Namespace) -> int:
     console.say(str(folder / "table.csv"))
     console.say(str(folder / "summary.json"))
     return 0
+
+
+Begun = tuple[Callable[[], Iterable[str]], Callable[[Path], dict[str, Any]]]
+"""What a dry run says, and the doing in a folder, which returns the summary."""
+
+
+def sweeping(arguments: argparse.Namespace, path: Path, asked: Sequence[Any], options: Any) -> Begun:
+    """A sweep over all combinations of the axes."""
+    from aejax.sweep import engines, plan
+
+    made = plan.make(arguments.config, arguments.set, asked, arguments.folds)
+
+    def do(folder: Path) -> dict[str, Any]:
+        chosen = engine(arguments, path.parent)
+        return engines.run(made, folder, options, arguments.metric, maximise=arguments.maximize, engine=chosen)
+
+    return lambda: engines.describe(made, options), do
+
+
+def searching(arguments: argparse.Namespace, path: Path, asked: Sequence[Any], options: Any) -> Begun:
+    """A search within the axes."""
+    from aejax.sweep import search, spaces
+
+    space = spaces.make(arguments.config, arguments.set, asked, arguments.folds)
+    given = {"trials": arguments.trials, "batch": arguments.batch, "storage": arguments.storage}
+    given = {name: value for name, value in given.items() if value is not None}
+    wanted = search.Search(study=arguments.study or path.stem, prune=not arguments.no_pruning, **given)
+    do = lambda folder: search.run(space, wanted, folder, options, arguments.metric, maximise=arguments.maximize)
+    return lambda: search.describe(space, wanted, options), do

@@ -8,7 +8,7 @@ from typing import Any
 from aejax import config as configs
 from aejax import console, workdir
 from aejax.errors import UserError
-from aejax.files import write_json
+from aejax.files import TEMPORARY, write_json
 from aejax.interruption import asked_to_stop
 from aejax.sweep import groups, memory, results
 from aejax.sweep.groups import cost
@@ -40,7 +40,7 @@ def check_folder(folder: Path, identity: dict[str, Any]) -> None:
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file, not a folder; allowed: another --workdir")
     if not (folder / "sweep.json").exists():
-        if folder.exists() and any(folder.iterdir()):
+        if folder.exists() and not all(path.name.startswith(TEMPORARY) for path in folder.iterdir()):
             raise UserError(f"{folder}: is not empty and holds no sweep; allowed: a new folder, or that of a sweep")
         return
     changed = configs.differences(workdir.read_json(folder / "sweep.json"), identity)
@@ -54,8 +54,8 @@ def check_folder(folder: Path, identity: dict[str, Any]) -> None:
 def begin(folder: Path, identity: dict[str, Any]) -> None:
     """Write down whose folder this is, unless that is done."""
     if not (folder / "sweep.json").exists():
-        write_json(folder / "environment.json", workdir.environment())
         write_json(folder / "sweep.json", identity)
+        write_json(folder / "environment.json", workdir.environment())
 
 
 def _identity(plan: Plan, options: Options) -> dict[str, Any]:
@@ -109,14 +109,35 @@ def run(
 
 
 def conclude(
-    folder: Path, plan: Plan, done: dict[int, dict[str, Any]], metric: str, *, maximise: bool
+    folder: Path,
+    plan: Plan,
+    done: dict[int, dict[str, Any]],
+    metric: str,
+    *,
+    maximise: bool,
+    search: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Write the table, the summary and the pictures; returns the summary."""
+    """Write the table, the summary and the pictures; returns the summary.
+
+    Args:
+        folder: of the sweep.
+        plan: its runs.
+        done: their results, by number.
+        metric: the column that chooses.
+        maximise: whether more of it is better.
+        search: what the summary says of a search besides.
+    """
     summary = results.write(folder, plan, done, metric, maximise=maximise)
+    if search is not None:
+        summary["search"] = search
+        write_json(folder / "summary.json", summary)
     if plan.base["report"]["figures"]:
+        from aejax.report import search as searches
         from aejax.report import sweep as pictures
 
         pictures.draw(folder / workdir.FIGURES, summary)
+        if search is not None:
+            searches.draw(folder / workdir.FIGURES, summary)
     return summary
 
 

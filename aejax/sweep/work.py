@@ -68,6 +68,10 @@ class Prepared(NamedTuple):
     losses: Callable[..., Mapping[str, float]]
 
 
+Trainer = Callable[..., tuple[list[Outcome], dict[str, Any]]]
+"""``(block, prepared, options, settings, folder, asked, show) -> (an outcome for each member, timing)``."""
+
+
 def prepare(config: Mapping[str, Any], count: int | None) -> Prepared:
     """Load the data of a group and build its run.
 
@@ -115,6 +119,7 @@ def work(
     folder: Path,
     asked: Callable[[], bool] = lambda: False,
     show: Callable[[int, float], None] = lambda step, loss: None,
+    train: Trainer | None = None,
 ) -> list[dict[str, Any]]:
     """Train and evaluate a block, unless its marker says that this is done.
 
@@ -125,6 +130,7 @@ def work(
         folder: of the block.
         asked: whether to stop now.
         show: takes the step and the median loss after each chunk.
+        train: in place of what the options say.
 
     Returns:
         For each member its ``id``, ``status``, ``step``, ``parameters_digest`` and ``metrics``.
@@ -136,7 +142,7 @@ def work(
     if found is not None:
         return found["results"]
     settings = block.members[0].config["train"]
-    train = _train_exactly if options.exact else _train_together
+    train = train or (_train_exactly if options.exact else _train_together)
     outcomes, timing = train(block, prepared, options, settings, folder / "checkpoints", asked, show)
     started = time.perf_counter()
     params = jax.tree.map(lambda *leaves: np.stack(leaves), *(outcome.params for outcome in outcomes))
@@ -173,7 +179,7 @@ def _train_together(
     choice = strategies.choose(form, _asked_strategy(options, folder), likely_form(size), settings["steps"])
     write_json(folder.parent / "strategy.json", {"strategy": choice.strategy, "step_seconds": choice.step_seconds})
     names = ("loss", *parts.hparams["terms"])
-    losses = _validation_losses(block, prepared)
+    losses = validation_losses(block, prepared)
     outcomes, seconds = train_block(
         choice.program, members, settings, names, losses, folder=folder, asked=asked, show=show
     )
@@ -198,7 +204,7 @@ def _train_exactly(
     asked: Callable[[], bool],
     show: Callable[[int, float], None],
 ) -> tuple[list[Outcome], dict[str, Any]]:
-    parts, losses = prepared.parts, _validation_losses(block, prepared)
+    parts, losses = prepared.parts, validation_losses(block, prepared)
     rows = [on_device(dataset.train, dataset, parts.relations) for dataset in prepared.datasets]
     init, advance, compiled = exact.compile_members(parts.run, parts.key, parts.hparams, rows[0])
     names, outcomes, started = ("loss", *parts.hparams["terms"]), [], time.perf_counter()
@@ -215,7 +221,9 @@ def _train_exactly(
     return outcomes, timing | {"train_seconds": time.perf_counter() - started}
 
 
-def _validation_losses(block: Block, prepared: Prepared) -> Callable[[int, Params, float], float]:
+def validation_losses(block: Block, prepared: Prepared) -> Callable[[int, Params, float], float]:
+    """``(member, params, progress) -> validation loss``, for the members of a block."""
+
     def losses(place: int, params: Params, progress: float) -> float:
         return measured(block.members[place], prepared, params, progress)["validation/loss"]
 
