@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from running import ROOT, assert_refused, call
 
+from aejax.sweep import results
+
 pytest.importorskip("ray", reason="Ray has no wheel for this Python or system: pip install 'aejax[ray]'")
 
 CONFIG = """
@@ -25,7 +27,7 @@ def get_config():
     config.data.name, config.data.rows = "bars", 120
     config.model = {"name": "dense.multilayer", "widths": (8,), "code": 2}
     config.terms.own = {"name": "terms_of_mine.peaks", "weight": 0.1}
-    config.train.steps, config.train.batch_size, config.train.checkpoint_every = 8000, 16, 10**6
+    config.train.steps, config.train.batch_size, config.train.checkpoint_every = 5000, 16, 10**6
     config.report.figures = False
     return config
 
@@ -77,10 +79,10 @@ def environment():
     return own | {"PYTHONPATH": str(ROOT), "AEJAX_COMPILE_CACHE": "on", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
-def begin(folder, workdir, *options):
+def begin(folder, workdir, *options, **changes):
     words = [sys.executable, "-m", "aejax", "sweep", str(folder / "own.py"), "--workdir", str(workdir), *options]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([*words, "--strategy", "vmap"], env=environment(), cwd=ROOT, text=True, **pipes)
+    return subprocess.Popen([*words, "--strategy", "vmap"], env=environment() | changes, cwd=ROOT, text=True, **pipes)
 
 
 def finish(process):
@@ -102,14 +104,21 @@ def workers(raylets):
     return found
 
 
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds a worker in /proc")
-def test_two_nodes_make_the_table_of_one_process_though_a_worker_is_killed(tmp_path):
-    (tmp_path / "own.py").write_text(CONFIG)
-    (tmp_path / "terms_of_mine.py").write_text(TERM)
-    out, _ = finish(begin(tmp_path, tmp_path / "local", "--devices", "1"))
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    """An experiment, and what one process makes of it."""
+    folder = tmp_path_factory.mktemp("experiment")
+    (folder / "own.py").write_text(CONFIG)
+    (folder / "terms_of_mine.py").write_text(TERM)
+    out, _ = finish(begin(folder, folder / "local", "--devices", "1"))
     assert "group 2 of 2: 4 runs" in out
+    return folder
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds a worker in /proc")
+def test_two_nodes_make_the_table_of_one_process_though_a_worker_is_killed(tmp_path, local):
     with two_nodes(tmp_path / "tmp") as (address, raylets):
-        sweep = begin(tmp_path, tmp_path / "ray", "--engine", "ray", "--address", address)
+        sweep = begin(local, tmp_path / "ray", "--engine", "ray", "--address", address)
         seen, deadline = {}, time.monotonic() + 200
         while len(set(seen.values())) < 2 or not list(tmp_path.glob("tmp/aejax-task-*/parts/*/strategy.json")):
             assert sweep.poll() is None, sweep.communicate()
@@ -123,15 +132,49 @@ def test_two_nodes_make_the_table_of_one_process_though_a_worker_is_killed(tmp_p
     assert "task 2 of 2 (4 runs): done" in out
     assert err == ""
     assert len(left) == 1, "just what the killed worker had begun"
-    assert (tmp_path / "ray" / "table.csv").read_bytes() == (tmp_path / "local" / "table.csv").read_bytes()
+    assert (tmp_path / "ray" / "table.csv").read_bytes() == (local / "local" / "table.csv").read_bytes()
     with open(tmp_path / "ray" / "table.csv", newline="") as file:
         assert len({row["parameters_digest"] for row in csv.DictReader(file)}) == 8
-    assert parts(tmp_path / "ray") == parts(tmp_path / "local")
+    assert parts(tmp_path / "ray") == parts(local / "local")
 
 
 def parts(folder):
     """What a sweep keeps of its blocks, but for the times that they took."""
     return {path.name: path.read_bytes() for path in folder.rglob("*.safetensors")}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_a_cluster_of_its_own_ends_with_an_interrupted_sweep_which_goes_on(tmp_path, local):
+    with tempfile.TemporaryDirectory(prefix="ray-") as short:
+        tasks = ("--engine", "ray", "--task-runs", "1")
+        sweep, deadline = begin(local, tmp_path / "ray", *tasks, RAY_TMPDIR=short), time.monotonic() + 200
+        while not list(tmp_path.glob("ray/parts/*/done.json")):
+            assert sweep.poll() is None, sweep.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        sweep.send_signal(signal.SIGINT)
+        _, err = sweep.communicate(timeout=60)
+        assert (sweep.returncode, err.count("\n")) == (130, 1), err
+        assert "go on with the same command" in err
+        assert not processes_of(short)
+    done = len(list(tmp_path.glob("ray/parts/*/done.json")))
+    assert 1 <= done < 8
+    out, _ = finish(begin(local, tmp_path / "ray", "--devices", "1"))
+    assert f"{done} of 8 runs are done" in out
+    found, wanted = (results.read_table(folder / "table.csv") for folder in (tmp_path / "ray", local / "local"))
+    for one, other in zip(found, wanted, strict=True):
+        assert one["validation/mse"] == pytest.approx(other["validation/mse"], rel=1e-3)
+
+
+def processes_of(folder):
+    """The processes that name a folder on their command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            found += [path.name] if folder.encode() in (path / "cmdline").read_bytes() else []
+        except OSError:
+            continue
+    return found
 
 
 AXIS = ("sweep", "lecture/sparse_l1", "--axis", "seed=0:2")

@@ -27,6 +27,7 @@ SMALL = {
     "train.evaluate_every": "10",
     "train.checkpoint_every": "1000",
     "optimizer.learning_rate": "0.01",
+    "optimizer.schedule": "{'name': 'constant'}",
     "report.figures": "false",
 }
 WEIGHT = "terms.sparsity.weight=log(0.01,1,5)"
@@ -93,8 +94,6 @@ def test_trials_that_are_worse_than_the_median_are_frozen_where_they_were(tmp_pa
     pruned = rows[2 * states.index("pruned")]
     alone = found_alone(tmp_path / "b", pruned, train__steps=pruned["step"])
     assert float(pruned["validation/mse"]) == pytest.approx(alone, rel=1e-4)
-    worst = max(float(row["validation/mse"]) for row in rows if row["status"] == "finished")
-    assert float(pruned["optimizer.learning_rate"]) < 0.01 or float(pruned["validation/mse"]) < worst
 
 
 def test_a_trial_that_breaks_is_no_candidate(tmp_path):
@@ -142,7 +141,7 @@ def finish(process):
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_a_search_that_is_killed_goes_on_as_it_would_have(tmp_path):
-    long = {"train__steps": "2000", "train__checkpoint_every": "50", "train__evaluate_every": "200"}
+    long = {"train__steps": "1200", "train__checkpoint_every": "50", "train__evaluate_every": "200"}
     size = ("--trials", "15", "--batch", "6")
     killed, deadline = begin(tmp_path / "killed", *size, **long), time.monotonic() + 200
     # one batch is done and another is in the middle
@@ -167,21 +166,19 @@ def test_a_search_that_is_killed_goes_on_as_it_would_have(tmp_path):
 
 def test_two_processes_share_one_study(tmp_path):
     url = f"sqlite:///{tmp_path}/study.db"
-    size = ("--trials", "25", "--batch", "2", "--storage", url, "--no-pruning")
+    size = ("--trials", "21", "--batch", "2", "--storage", url, "--no-pruning")
     both = [begin(tmp_path / name, *size) for name in ("one", "two")]
     for process in both:
         finish(process)
     study = optuna.load_study(study_name="sparse_l1", storage=url)
     whole = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
-    assert len(whole) == 25
+    assert len(whole) == 21
     assert all(trial.state.is_finished() for trial in study.trials)
     assert len({trial.user_attrs["searcher"] for trial in whole}) == 2
     finish(begin(tmp_path / "one", *size))
     rows = rows_of(tmp_path / "one")
-    assert len(rows) == 50, "what the other found is in the table as well"
-    assert (
-        len(list(tmp_path.glob("*/parts/*/done.json"))) == len({row["terms.sparsity.weight"] for row in rows}) // 2 + 1
-    )
+    assert len(rows) == 42, "what the other found is in the table as well"
+    assert len({row["terms.sparsity.weight"] for row in rows}) == 21, "no process proposes what the other does"
 
 
 def words(tmp_path, *options, axis=WEIGHT):

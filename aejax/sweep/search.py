@@ -16,14 +16,14 @@ from aejax.errors import UserError
 from aejax.interruption import asked_to_stop
 from aejax.leaves import path_name
 from aejax.retrain import likely_form
-from aejax.sweep import engines, memory, results, spaces, strategies, studies
+from aejax.sweep import engines, memory, pruning, results, spaces, strategies, studies
 from aejax.sweep.journal import BROKEN, PRUNED, Outcome
 from aejax.sweep.markers import PARTS, alone, finished
 from aejax.sweep.plan import Block, Member, filled, static_of
 from aejax.sweep.programs import Program, compile_block, stack_hparams
 from aejax.sweep.spaces import Space
 from aejax.sweep.training import Members, Prune, StoppedSweepError, train_block
-from aejax.sweep.work import Options, Prepared, hparams_of, measured, member_id, prepare, validation_losses, work
+from aejax.sweep.work import Options, Prepared, hparams_of, member_id, prepare, validation_losses, work
 
 
 class Search(NamedTuple):
@@ -144,7 +144,7 @@ def _train_batch(
         block = laid_out(group, search.batch, len(jax.devices()[: options.devices]))
 
         def train(*given: Any, static: str = static) -> tuple[list[Outcome], dict[str, Any]]:
-            prune = pruner(trial_of, metric) if search.prune else None
+            prune = pruning.judging(trial_of, metric) if search.prune else None
             return _train(kept[static].program, space, prune, *given)
 
         place = folder / PARTS / block.id
@@ -210,52 +210,6 @@ def _train(
     )
     timing = {"strategy": strategy, "devices": len(devices), "compile_seconds": compiled, "train_seconds": seconds}
     return outcomes, timing
-
-
-def pruner(trial_of: Mapping[int, Any], metric: str) -> Callable[[Block, Prepared], Prune]:
-    """How members are judged between chunks: by the metric itself where it is cheap, else by the validation loss.
-
-    The value of a trial is the mean over its members that are finite; a trial that is given up is so with all of them.
-
-    Args:
-        trial_of: by the number of a member.
-        metric: of the search.
-    """
-
-    def of_block(block: Block, prepared: Prepared) -> Prune:
-        places: dict[int, list[int]] = {}
-        trials = {}
-        for place, member in enumerate(block.members):
-            trial = trial_of[member.number]
-            trials[trial.number] = trial
-            places.setdefault(trial.number, []).append(place)
-        steps = block.members[0].config["train"]["steps"]
-
-        def prune(step: int, params: Any, going_on: np.ndarray) -> np.ndarray:
-            out = np.zeros_like(going_on)
-            for number, own in places.items():
-                alive = [place for place in own if going_on[place]]
-                values = [value_of(place, params, step / steps) for place in alive]
-                if values and np.isfinite(values).all():
-                    report(trials[number], float(np.mean(values)), step)
-            for number, own in places.items():
-                out[own] = going_on[own] & trials[number].should_prune()
-            return out
-
-        def value_of(place: int, params: Any, progress: float) -> float:
-            one = jax.tree.map(lambda leaf: leaf[place], params)
-            found = measured(block.members[place], prepared, one, progress)
-            return found.get(metric, found["validation/loss"])
-
-        return prune
-
-    return of_block
-
-
-def report(trial: Any, value: float, step: int) -> None:
-    """Tell a value between chunks, once."""
-    if step not in trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values:
-        trial.report(value, step)
 
 
 def _tell(optuna: Any, study: Any, trials: Sequence[Any], metric: str) -> None:

@@ -2,6 +2,8 @@
 
 import secrets
 import time
+import warnings
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,10 +90,14 @@ def open_study(optuna: Any, kept: Any, name: str, space: Space, metric: str, *, 
     pruner = optuna.pruners.MedianPruner(n_warmup_steps=warm) if prune else optuna.pruners.NopPruner()
     direction = "maximize" if maximise else "minimize"
     mine = spaces.identity(space) | {"metric": metric, "direction": direction}
-    make = lambda: optuna.create_study(
-        storage=kept, study_name=name, pruner=pruner, direction=direction, load_if_exists=True
+    study = optuna.create_study(
+        storage=kept,
+        study_name=name,
+        sampler=numbered_sampler(optuna, space.base["seed"]),
+        pruner=pruner,
+        direction=direction,
+        load_if_exists=True,
     )
-    study = make()
     told = study.user_attrs.get(SWEEP)
     if told is None and not study.get_trials(deepcopy=False):
         study.set_user_attr(SWEEP, mine)
@@ -120,9 +126,6 @@ def searcher(folder: Path) -> Iterator[str]:
 def ask(optuna: Any, study: Any, space: Space, name: str, count: int, most: int) -> list[Any]:
     """Trials to train next: those that were left unfinished under this name, and new proposals.
 
-    A proposal depends on the trials so far and on their number alone, so that a search that was killed goes on as it
-    would have.
-
     Args:
         optuna: the module.
         study: from `open_study`.
@@ -140,8 +143,6 @@ def ask(optuna: Any, study: Any, space: Space, name: str, count: int, most: int)
         so_far = len(study.get_trials(deepcopy=False, states=[s for s in state if s != state.FAIL]))
         if so_far >= most:
             break
-        seed = (space.base["seed"] * 1_000_003 + len(study.get_trials(deepcopy=False))) % 2**32
-        study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
         trial = study.ask(known)
         trial.set_user_attr(SEARCHER, name)
         earlier = [t for t in study.get_trials(deepcopy=False) if t.number < trial.number and t.state != state.FAIL]
@@ -150,6 +151,33 @@ def ask(optuna: Any, study: Any, space: Space, name: str, count: int, most: int)
             break
         found.append(trial)
     return found
+
+
+def numbered_sampler(optuna: Any, seed: int) -> Any:
+    """A tree-structured Parzen estimator that draws with a seed of the trial's own.
+
+    So a proposal depends on the trials before it and on its number, not on the process that asks, nor on how many it
+    has asked for: a search that was killed goes on as it would have, and two processes do not propose the same.
+    """
+
+    def of_trial(number: int, name: str) -> Any:
+        own = (seed * 1_000_003 + number) % 2**32 ^ zlib.crc32(name.encode())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # constant_liar, before version 5
+            return optuna.samplers.TPESampler(seed=own, constant_liar=True)
+
+    class NumberedSampler(optuna.samplers.BaseSampler):
+        def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, Any]:
+            return of_trial(trial.number, "").infer_relative_search_space(study, trial)
+
+        def sample_relative(self, study: Any, trial: Any, search_space: Any) -> dict[str, Any]:
+            return of_trial(trial.number, "").sample_relative(study, trial, search_space)
+
+        def sample_independent(self, study: Any, trial: Any, param_name: str, param_distribution: Any) -> Any:
+            sampler = of_trial(trial.number, param_name)
+            return sampler.sample_independent(study, trial, param_name, param_distribution)
+
+    return NumberedSampler()
 
 
 def distributions(optuna: Any, space: Space) -> dict[str, Any]:
