@@ -27,6 +27,8 @@ RETRIES = 3
 """How often a task is begun again after its worker died."""
 POLL_SECONDS = 0.5
 PROBE_SECONDS = 5.0
+SETTINGS = 4
+"""The type of a frame of settings in HTTP/2."""
 
 
 @contextmanager
@@ -80,16 +82,16 @@ def connect(ray: Any, address: str | None) -> None:
     probe(address)
     try:
         ray.init(address=address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise UserError(f"--address {address}: no Ray cluster could be joined there: {reason}") from None
+    except (ray.exceptions.RayError, RuntimeError, ValueError, OSError, ImportError) as error:
+        line = str(error).strip().partition("\n")[0]
+        raise UserError(f"--address {address}: no Ray cluster could be joined there: {line}") from None
 
 
 def probe(address: str) -> None:
-    """Whether anything listens at a ``host:port``; Ray itself would wait for long.
+    """Whether gRPC, which Ray speaks, is spoken at a ``host:port``; Ray itself would try for minutes.
 
     Raises:
-        UserError: nothing does.
+        UserError: it is not.
     """
     if address == "auto":
         return
@@ -97,11 +99,23 @@ def probe(address: str) -> None:
     if not host or not port.isdecimal():
         raise UserError(f"--address {address}: expected host:port of the head node of a Ray cluster, or auto")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE_SECONDS).close()
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE_SECONDS) as link:
+            spoken = os.environ.get("RAY_USE_TLS", "0") != "0" or speaks_http2(link)
     except (OSError, OverflowError) as error:
-        raise UserError(
-            f"--address {address}: no Ray cluster answers there ({error}); allowed: host:port, auto"
-        ) from None
+        spoken, why = False, str(error)
+    else:
+        why = "something else does"
+    if not spoken:
+        raise UserError(f"--address {address}: no Ray cluster answers there ({why}); allowed: host:port, or auto")
+
+
+def speaks_http2(link: socket.socket) -> bool:
+    """Whether the other end greets as every gRPC server does: by a frame of settings, RFC 9113, section 3.4."""
+    link.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, SETTINGS, 0, 0, 0, 0, 0]))
+    head = b""
+    while len(head) < 9 and (more := link.recv(9 - len(head))):
+        head += more
+    return len(head) == 9 and head[3] == SETTINGS
 
 
 def slots(ray: Any, needs: Needs) -> int:

@@ -229,6 +229,9 @@ def _conclude(optuna: Any, study: Any, space: Space, folder: Path, metric: str, 
     trials = studies.finished(study)
     if not trials:
         raise UserError(f"--study {study.study_name}: other processes have all its trials, and none is finished yet")
+    others = len(study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING]))
+    if others:
+        console.say(f"{engines.counted(others, 'trial')} of the study are with other processes, or were left by them")
     planned = spaces.planned(space, [trial.params for trial in trials])
     runs = [run for trial in trials for run in trial.user_attrs[studies.RESULTS]]
     told = {
