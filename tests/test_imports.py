@@ -15,7 +15,18 @@ PACKAGE = Path(aejax.__file__).parent
 # A module or package may import from any earlier line, and from nothing on its own line or later.
 ORDER = (
     ("errors", "types", "bounds"),
-    ("files", "passphrase", "leaves", "metrics", "console", "interruption", "compilation", "guards", "sparse"),
+    (
+        "files",
+        "passphrase",
+        "leaves",
+        "metrics",
+        "console",
+        "interruption",
+        "compilation",
+        "guards",
+        "sparse",
+        "remember",
+    ),
     ("components", "config_files", "checkpoint"),
     ("batches", "schedules", "optimizers", "samplers"),
     ("config",),
@@ -24,7 +35,7 @@ ORDER = (
     ("rows", "models", "relations"),
     ("losses",),
     ("train",),
-    ("evaluate",),
+    ("evaluate", "padding"),
     ("build",),
     ("retrain", "attacks", "features"),
     ("tasks", "artifact"),

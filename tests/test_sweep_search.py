@@ -197,6 +197,7 @@ WRONG = {
     "--storage postgresql+nothing://us:***@here/x: ": ["--storage", "postgresql+nothing://us:secret@here/x"],
     "unable to open database file": ["--storage", "sqlite:////nowhere/at/all/study.db"],
     "allowed: 1 to ": ["--batch", "99999", "--memory-budget", "20MB"],
+    "there are no validation rows to choose on": ["--set", "data.validation=0"],
     "chosen on validation rows alone": ["--metric", "test/mse"],
 }
 

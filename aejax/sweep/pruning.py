@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
+from aejax.sweep.evaluating import losses_together
 from aejax.sweep.plan import Block
+from aejax.sweep.prepared import Prepared
 from aejax.sweep.training import Prune
-from aejax.sweep.work import Prepared, measured
 
 
 def judging(trial_of: Mapping[int, Any], metric: str) -> Callable[[Block, Prepared], Prune]:
@@ -32,19 +32,15 @@ def judging(trial_of: Mapping[int, Any], metric: str) -> Callable[[Block, Prepar
 
         def prune(step: int, params: Any, going_on: np.ndarray) -> np.ndarray:
             out = np.zeros_like(going_on)
+            found = losses_together(block.members, prepared, params, np.full(len(block.members), step / steps))
+            values = found.get(metric, found["validation/loss"])
             for number, own in places.items():
                 alive = [place for place in own if going_on[place]]
-                values = [value_of(place, params, step / steps) for place in alive]
-                if values and np.isfinite(values).all():
-                    report(trials[number], float(np.mean(values)), step)
+                if alive and np.isfinite(values[alive]).all():
+                    report(trials[number], float(np.mean(values[alive])), step)
             for number, own in places.items():
                 out[own] = going_on[own] & trials[number].should_prune()
             return out
-
-        def value_of(place: int, params: Any, progress: float) -> float:
-            one = jax.tree.map(lambda leaf: leaf[place], params)
-            found = measured(block.members[place], prepared, one, progress)
-            return found.get(metric, found["validation/loss"])
 
         return prune
 

@@ -15,15 +15,15 @@ from aejax import console
 from aejax.errors import UserError
 from aejax.interruption import asked_to_stop
 from aejax.leaves import path_name
-from aejax.retrain import likely_form
 from aejax.sweep import engines, memory, pruning, results, spaces, strategies, studies
 from aejax.sweep.journal import BROKEN, PRUNED, Outcome
 from aejax.sweep.markers import PARTS, alone, finished
 from aejax.sweep.plan import Block, Member, filled, static_of
+from aejax.sweep.prepared import Prepared, hparams_of, prepare, size_of
 from aejax.sweep.programs import Program, compile_block, stack_hparams
 from aejax.sweep.spaces import Space
 from aejax.sweep.training import Members, Prune, StoppedSweepError, train_block
-from aejax.sweep.work import Options, Prepared, hparams_of, member_id, prepare, validation_losses, work
+from aejax.sweep.work import Options, member_id, validation_losses, work
 
 
 class Search(NamedTuple):
@@ -82,7 +82,7 @@ def run(
     engines.check_folder(folder, own)
     optuna = studies.import_optuna()
     kept = {static_of(space.base): Kept(prepare(space.base, space.folds), {})}
-    check_memory(space, search, options, kept[static_of(space.base)].prepared)
+    check_fit(space, search, options, kept[static_of(space.base)].prepared)
     if search.storage is None:
         engines.begin(folder, own)
     storage = studies.storage(optuna, search.storage, folder)
@@ -97,12 +97,14 @@ def run(
     return _conclude(optuna, study, space, folder, metric, maximise=maximise)
 
 
-def check_memory(space: Space, search: Search, options: Options, prepared: Prepared) -> tuple[int, int]:
-    """Refuse a batch that does not fit the memory; bytes of one run and of the data.
+def check_fit(space: Space, search: Search, options: Options, prepared: Prepared) -> tuple[int, int]:
+    """Refuse to search without validation rows, or by batches that do not fit the memory; bytes of a run and the data.
 
     Raises:
-        UserError: naming the batch that would.
+        UserError: naming what is allowed.
     """
+    if prepared.validation[0] is None:
+        raise UserError("--search: there are no validation rows to choose on; allowed: data.validation > 0, or --folds")
     rows = prepared.data([0]).common
     shared = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(rows))
     member = memory.of_member(prepared.parts, prepared.datasets[0], space.base["train"]["batch_size"])
@@ -188,14 +190,13 @@ def _train(
         keys = jax.vmap(jax.random.key)(np.array([seed for seed, _ in block.streams], np.uint32))
         data = prepared.data([fold or 0 for _, fold in block.streams])
 
-        def form(strategy: str) -> Program:
-            given = {"strategy": strategy, "devices": devices, "shape": block.places.shape}
-            return compile_block(parts.run, keys, swept, data, **given)
+        def compile_form(form: strategies.Form) -> Program:
+            return compile_block(
+                parts.run, keys, swept, data, **form._asdict(), devices=devices, shape=block.places.shape
+            )
 
-        init = jax.eval_shape(parts.run.init, parts.key, parts.hparams)
-        size = sum(leaf.size for leaf in jax.tree.leaves(init.params))
-        choice = strategies.choose(form, options.strategy, likely_form(size), settings["steps"])
-        programs[choice.strategy], compiled = choice.program, choice.compile_seconds
+        choice = strategies.choose(compile_form, strategies.forms(options.strategy, size_of(parts)), settings["steps"])
+        programs[choice.form.strategy], compiled = choice.program, choice.compile_seconds
     ((strategy, program),) = programs.items()
     outcomes, seconds = train_block(
         program.bound(swept.own),
@@ -245,7 +246,7 @@ def _conclude(optuna: Any, study: Any, space: Space, folder: Path, metric: str, 
 def describe(space: Space, search: Search, options: Options) -> Iterator[str]:
     """What a search would do, in lines."""
     prepared = prepare(space.base, space.folds)
-    member, shared = check_memory(space, search, options, prepared)
+    member, shared = check_fit(space, search, options, prepared)
     runs = engines.counted(search.trials * space.streams, "run")
     yield f"{engines.counted(search.trials, 'trial')} in batches of {search.batch}: {runs}"
     for dimension in space.dimensions:
