@@ -161,11 +161,11 @@ def test_sbatch_is_told_what_was_asked_for_and_gets_one_array(experiment):
     assert {f"#SBATCH --{own}" for own in wanted} <= set(script)
 
 
-def the_task(tmp_path):
+def the_task(needs=None):
     overrides = ("data.name=bars", "data.rows=120", "model.code=3", "train.steps=3000", "report.figures=false")
     made = plan.make("lecture/sparse_l1", overrides, axes.collect({}, ["seed=0:2"]))
-    options = {"exact": False, "strategy": "vmap", "devices": None, "budget": 10**9}
-    (found,) = task.split(made.groups, None, options, task.Needs(), None)
+    options = {"exact": False, "strategy": "vmap", "devices": None, "budget": None}
+    (found,) = task.split(made.groups, None, options, needs or task.Needs(), None)
     return found
 
 
@@ -177,7 +177,7 @@ def told_by(given, folder):
 
 
 def test_a_task_that_is_done_twice_at_once_is_trained_once(tmp_path):
-    given = the_task(tmp_path)
+    given = the_task()
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         futures = [pool.submit(told_by, given, tmp_path / "sweep") for _ in range(2)]
         told = [future.result() for future in futures]
@@ -194,8 +194,19 @@ def test_a_task_that_is_done_twice_at_once_is_trained_once(tmp_path):
     assert digests(files[f"parts/{part.name}/done.json"]) == digests(marker)
 
 
+def test_a_task_keeps_to_what_was_asked_for():
+    given = the_task(task.Needs(cpus=3, memory=8 * 10**9))
+    assert given.options["budget"] == 4 * 10**9
+    assert given.environment["OMP_NUM_THREADS"] == "3"
+    assert given.environment["JAX_PLATFORMS"] == "cpu"
+    assert "device_count=3 " in given.environment["XLA_FLAGS"]
+    shared = the_task(task.Needs(gpus=0.25, memory=8 * 10**9))
+    assert shared.options["budget"] is None
+    assert shared.environment == {"OMP_NUM_THREADS": "1", "XLA_PYTHON_CLIENT_MEM_FRACTION": "0.225"}
+
+
 def test_a_task_refuses_other_data(tmp_path):
-    given = the_task(tmp_path)._replace(data="0" * 64)
+    given = the_task()._replace(data="0" * 64)
     told = task.do_or_tell(given, tmp_path / "sweep")
     assert "data.name: bars on " in told
     assert "differs from that of the sweep" in told

@@ -63,13 +63,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--task-minutes", type=int, metavar="N", help="time limit of a task, which then goes on; else 60")
     add("--cluster", choices=("slurm", "local"), help="slurm, which is the default, or processes of this machine")
+    add("--slurm", action="append", metavar="KEY=VALUE", help="an option of sbatch, such as partition=gpu")
+    add = parser.add_argument_group("search").add_argument
     add("--search", choices=("optuna",), help="propose settings within the axes, in place of all their combinations")
     add("--trials", type=int, metavar="N", help="settings to try; else 64")
     add("--batch", type=int, metavar="B", help="settings that are tried together; else 16")
     add("--storage", metavar="URL", help="database of the study, such as postgresql://…; else a file in the workdir")
     add("--study", metavar="NAME", help="of the study in that database; else that of the config")
     add("--no-pruning", action="store_true", default=None, help="train every setting to the end")
-    add("--slurm", action="append", metavar="KEY=VALUE", help="an option of sbatch, such as partition=gpu")
 
 
 def split_processor(devices: int | None) -> None:

@@ -70,6 +70,8 @@ def split(
     from aejax.sweep.work import prepare
     from aejax.workdir import fingerprint
 
+    if needs.memory and not needs.gpus and options["budget"] is None:
+        options = {**options, "budget": needs.memory // 2}  # what is free on its node is not what a task may take
     found = []
     for group in groups:
         data = fingerprint(prepare(group[0].config, folds).datasets[0])
