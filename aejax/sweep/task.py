@@ -6,6 +6,7 @@ set up for it.
 
 import atexit
 import os
+import platform
 import shutil
 import sys
 import tempfile
@@ -155,7 +156,7 @@ def do(task: Task, folder: Path) -> None:
     prepared = prepare(members[0].config, task.folds)
     if fingerprint(prepared.datasets[0]) != task.data:
         name = members[0].config["data"]["name"]
-        raise UserError(f"data.name: {name} on {os.uname().nodename} differs from that of the sweep; allowed: the same")
+        raise UserError(f"data.name: {name} on {platform.node()} differs from that of the sweep; allowed: the same")
     groups.train(members, prepared, Options(**task.options), folder)
 
 
