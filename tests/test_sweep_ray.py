@@ -17,6 +17,9 @@ from pathlib import Path
 import pytest
 from running import ROOT, assert_refused, call
 
+from aejax.errors import UserError
+from aejax.sweep import engine_ray
+
 pytest.importorskip("ray", reason="Ray has no wheel for this Python or system: pip install 'aejax[ray]'")
 
 CONFIG = """
@@ -198,6 +201,15 @@ def test_a_cluster_that_cannot_be_reached_is_told_in_one_line(tmp_path, capsys, 
     words = [*AXIS, "--workdir", str(tmp_path / "sweep"), "--engine", "ray", "--address", address]
     assert_refused(call(words, capsys), f"--address {address}: ", "host:port")
     assert not (tmp_path / "sweep").exists()
+
+
+def test_a_head_that_is_gone_for_good_is_told_in_one_line(monkeypatch):
+    monkeypatch.setattr(engine_ray, "ASK_SECONDS", 0)
+    alive = engine_ray.watch(f"127.0.0.1:{closed_port()}", Path("runs/x"))
+    alive()  # it may come back
+    monkeypatch.setattr(engine_ray, "GONE_SECONDS", 0)
+    with pytest.raises(UserError, match=r"the Ray cluster of 127.* has gone; .* --workdir runs/x does the rest"):
+        alive()
 
 
 def test_a_port_where_something_else_answers_is_no_cluster(tmp_path, capsys):

@@ -6,8 +6,9 @@ What a task leaves is sent back, so that nodes need no file system in common; th
 import logging
 import os
 import socket
+import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ RETRIES = 3
 """How often a task is begun again after its worker died."""
 POLL_SECONDS = 0.5
 PROBE_SECONDS = 5.0
+ASK_SECONDS, GONE_SECONDS = 5.0, 30.0
 SETTINGS = 4
 """The type of a frame of settings in HTTP/2."""
 
@@ -154,9 +156,11 @@ def _train(
     do = ray.remote(**asks)(tasks.do_apart).options(name="aejax sweep")
     running = {do.remote(task): place for place, task in enumerate(todo)}
     failed: list[str] = []
+    alive = watch(ray.get_runtime_context().gcs_address, folder)
     with asked_to_stop() as asked:
         while running and not asked():
             ready, _ = ray.wait(list(running), timeout=POLL_SECONDS, fetch_local=True)
+            alive()
             for reference in ready:
                 place = running.pop(reference)
                 name = f"task {place + 1} of {len(todo)} ({len(todo[place].members)} runs)"
@@ -172,6 +176,30 @@ def _train(
             raise StoppedSweepError
     if failed:
         raise UserError(tasks.failures(folder, failed, len(todo)))
+
+
+def watch(address: str, folder: Path) -> Callable[[], None]:
+    """A function, to be called now and then, that raises `UserError` once the head of a cluster is gone for good.
+
+    Ray itself ends the process after a minute.
+    """
+    seen = asked = time.monotonic()
+
+    def alive() -> None:
+        nonlocal seen, asked
+        now = time.monotonic()
+        if now - asked < ASK_SECONDS:
+            return
+        asked = now
+        try:
+            probe(address)
+            seen = now
+        except UserError:
+            if now - seen > GONE_SECONDS:
+                line = f"the Ray cluster of {address} has gone; what was done is kept: the same command with "
+                raise UserError(f"{line}--workdir {folder} does the rest") from None
+
+    return alive
 
 
 def reason(error: Any) -> str:
