@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from aejax.errors import UserError
 from aejax.sparse import is_sparse
@@ -26,7 +27,8 @@ def padded_size(count: int) -> int:
 def pad(rows: Rows, size: int) -> Rows:
     """Rows with zeros after them, `size` in all, that know how many they are."""
     count = rows.x.shape[0]
-    longer = lambda leaf: jnp.pad(leaf, [(0, size - count), *[(0, 0)] * (leaf.ndim - 1)])
+    # by NumPy, for which nothing is compiled
+    longer = lambda leaf: jnp.asarray(np.pad(np.asarray(leaf), [(0, size - count), *[(0, 0)] * (leaf.ndim - 1)]))
     own = jax.tree.map(longer, {name: getattr(rows, name) for name in ("x", "mask", "labels", "relations")})
     return rows._replace(**own, used=jnp.int32(count))
 

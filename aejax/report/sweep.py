@@ -40,7 +40,7 @@ def draw(folder: Path, summary: Mapping[str, Any]) -> list[Path]:
         file = folder / f"{path.replace('.', '-')}.png"
         drawn.append(against_axis(file, points, path, others, metric, least=least))
     tiles = math.prod(len(unique(point["axes"][path] for point in points)) for path in axes)
-    if len(axes) == 2 and 2 * len(points) >= tiles:
+    if len(axes) == 2 and 4 * len(points) >= 3 * tiles:
         drawn.append(heat_map(folder / "heat.png", points, axes, metric, best=summary["points"][summary["best"]]))
     elif len(axes) >= 2:  # more axes than two, or two that were zipped
         drawn.append(parallel_coordinates(folder / "parallel.png", points, axes, metric, least=least))

@@ -163,7 +163,8 @@ def say(summary: Mapping[str, Any]) -> None:
     console.say("")
     console.table(("point", metric, "95 %", "finite runs"), rows)
     if len(points) > len(rows):
-        console.say(f"and {len(points) - len(rows)} more points")
+        more = len(points) - len(rows)
+        console.say(f"and {more} more point{'' if more == 1 else 's'}")
     console.say("")
 
 
