@@ -181,14 +181,14 @@ def test_two_processes_share_one_study(tmp_path):
     assert len({row["terms.sparsity.weight"] for row in rows}) == 21, "no process proposes what the other does"
 
 
-def words(tmp_path, *options, axis=WEIGHT):
+def words(tmp_path, *options, axis=WEIGHT, config="lecture/sparse_l1"):
     sets = [word for text in overrides() for word in ("--set", text)]
-    base = ["sweep", "lecture/sparse_l1", "--axis", axis, "--workdir", str(tmp_path / "s"), "--search", "optuna"]
+    base = ["sweep", config, "--axis", axis, "--workdir", str(tmp_path / "s"), "--search", "optuna"]
     return [*base, *sets, *options]
 
 
 WRONG = {
-    "--search: there is nothing to search": ["--axis", "seed=0:2"],
+    "--search: there is nothing to search": [],
     "--batch 0: allowed: 1 or more": ["--batch", "0"],
     "--trials 0: allowed: 1 or more": ["--trials", "0"],
     "--search: not with --engine ray": ["--engine", "ray"],
@@ -204,9 +204,11 @@ WRONG = {
 
 @pytest.mark.parametrize("told", WRONG)
 def test_a_mistake_is_told_in_one_line_and_nothing_is_begun(tmp_path, capsys, told):
-    axis = "seed=1:3" if "nothing to search" in told else WEIGHT
-    given = WRONG[told][2:] if "nothing to search" in told else WRONG[told]
-    assert_refused(call(words(tmp_path, *given, axis=axis), capsys), told)
+    if "nothing to search" in told:
+        line = words(tmp_path, axis="seed=1:3", config="lecture/multilayer")  # which declares no axes of its own
+    else:
+        line = words(tmp_path, *WRONG[told])
+    assert_refused(call(line, capsys), told)
     assert not (tmp_path / "s").exists()
 
 
