@@ -8,6 +8,7 @@ import ast
 import json
 import warnings
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from typing import Annotated, Any
 
 from aejax import components
@@ -180,6 +181,18 @@ def _siblings(config: Mapping[str, Any], parents: list[str]) -> list[str]:
     for name in parents:
         group = group[name]
     return [".".join([*parents, key]) for key in group]
+
+
+def varied(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved config with some values changed, by their dotted paths.
+
+    Raises:
+        UserError: a field that does not exist, or a value that does not fit it.
+    """
+    changed = deepcopy(dict(config))
+    for path, value in changes.items():
+        put(changed, path, value)
+    return resolve(changed)
 
 
 def resolve(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,8 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         folder: of the run; made if it is not there.
 
     Returns:
-        What ``summary.json`` holds: ``seed``, ``metrics``, ``baselines``, ``timing``, ``parameters_digest``.
+        What ``summary.json`` holds: ``seed``, ``metrics``, ``baselines``, ``timing``, ``parameters_digest``. The sum of
+        what ends in ``_seconds`` in ``timing`` is the time of the run.
 
     Raises:
         UserError: the config does not fit the data, the folder holds another run, or the loss became non-finite.
@@ -51,17 +52,24 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         return workdir.read_json(folder / "summary.json")
     if config["report"]["tensorboard"]:
         tensorboard.import_writer()
+    started = time.perf_counter()
     dataset = load_data(config["data"])
     parts = build(config, dataset)
-    check_task(config["task"], dataset, parts.model)
+    check_task(config, dataset, parts.model)
     rows = on_device(dataset.train, dataset, parts.relations)
     check(parts, rows)
     workdir.begin(folder, config)
     workdir.same_data(folder, dataset)
+    prepare_seconds = time.perf_counter() - started
     params, timing = fit(config, parts, dataset, rows, folder)
     checkpoint.save(folder / workdir.MODEL, 0, model_tree(params, dataset), keep=1, info=model_info(dataset))
     console.say("evaluating")
-    summary = evaluate(config, parts, params, dataset, folder) | {"timing": timing}
+    started = time.perf_counter()
+    summary = evaluate(config, parts, params, dataset, folder)
+    summary["timing"] = timing | {
+        "prepare_seconds": prepare_seconds,
+        "evaluate_seconds": time.perf_counter() - started,
+    }
     write_json(folder / "summary.json", summary)
     return summary
 
@@ -104,19 +112,20 @@ def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: D
     }
 
 
-def check_task(given: Mapping[str, Any], dataset: Dataset, model: Model) -> None:
+def check_task(config: Mapping[str, Any], dataset: Dataset, model: Model) -> None:
     """Let a task refuse its data before training, by the ``check(dataset, **options)`` of its module, if it has one.
 
-    A task that serves some models only has ``check(dataset, model, **options)``.
+    A task that serves some models only has ``check(dataset, model, **options)``, and one that trains nets of its own
+    ``check(dataset, model, config, **options)``.
 
     Raises:
         UserError: from the task.
     """
-    options = dict(given)
+    options = dict(config["task"])
     task = resolve(options.pop("name"), "aejax.tasks", what="task.name")
     refuse = getattr(import_module(task.__module__), "check", None)
     if refuse is not None:
-        refuse(*(dataset, model)[: len(positional(refuse))], **options)
+        refuse(*(dataset, model, config)[: len(positional(refuse))], **options)
 
 
 @dataclass

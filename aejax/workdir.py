@@ -142,11 +142,15 @@ def _version(name: str) -> str | None:
 
 
 def _processor() -> str:
+    """Its name and what code for it depends on: ``"AMD EPYC, family 25, model 17, avx512f"``."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        first = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
     except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+        return platform.processor() or platform.machine()
+    found = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())}
+    kinds = [f"{name.removeprefix('cpu ')} {found[name]}" for name in ("cpu family", "model") if name in found]
+    vectors = [name for name in ("avx512f", "avx2", "avx") if name in found.get("flags", "").split()]
+    return ", ".join([found.get("model name", platform.machine()), *kinds, *vectors[:1]])
 
 
 def _git_commit() -> str | None:

@@ -32,7 +32,7 @@ def measure(data, variant, layouts, seeds):
     column = ["data.label_column=class"] if data.startswith("file:") else []
     settings = config.load(f"lecture/aeknn{variant}", [f"data.name={data}", *column])
     dataset, task = load_data(settings["data"]), {k: v for k, v in settings["task"].items() if k != "name"}
-    aeknn.check(dataset, **task | {"layouts": layouts})
+    aeknn.check(dataset, None, settings, **task | {"layouts": layouts})
     key = jax.random.fold_in(jax.random.key(settings["seed"]), EVALUATION_STREAM)
     cuts, k = aeknn.cut(key, dataset, folds=task["folds"], repeats=task["repeats"]), task["neighbours"]
     retrain = retrainer(settings, dataset)

@@ -40,12 +40,12 @@ def config_of(table, args):
 def found(config):
     """ROC AUC by method, the score of the config being called `score`, and what its threshold gets right."""
     dataset = load_data(config["data"])
-    check_task(config["task"], dataset)
+    model = build_model(config["model"], dataset.feature_shape)
+    check_task(config, dataset, model)
     options = {name: value for name, value in config["task"].items() if name not in ("name", "members")}
     own, *keys = jax.random.split(jax.random.key(config["seed"]), 3)
     ensemble = crossfit.train(own, dataset, retrainer(config, dataset), config["task"]["members"])
     one = jax.tree.map(lambda leaf: leaf[0], ensemble.params)
-    model = build_model(config["model"], dataset.feature_shape)
     result = anomaly.assess(keys, model, one, ensemble, dataset, **options)
     test = result.metrics["test"]
     judged = {"score": test} | result.baselines

@@ -11,7 +11,6 @@ address. Words are drawn with the frequencies of Zipf's law, codes at random: sp
 """
 
 import argparse
-import platform
 import statistics
 import time
 
@@ -19,6 +18,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from aejax.metrics import hamming
+from aejax.workdir import environment
 
 WORDS, FEATURES, RETRIEVED = 50, 2000, 100
 
@@ -62,9 +62,8 @@ def main():
         address = np.array([random.integers(2**20)])
         seconds["look-up, 20 bits"].append(timed(lambda a: list(hamming.balls(table, a, 2)), address))
     seconds = {name: values[1:] for name, values in seconds.items()}  # the first turn fills caches
-    print(
-        f"{given.rows:,} rows, {given.bits} bits, {given.turns} turns, numpy {np.__version__}, {platform.processor()}"
-    )
+    cpu = environment()["processor"]
+    print(f"{given.rows:,} rows, {given.bits} bits, {given.turns} turns, numpy {np.__version__}, {cpu}")
     for name, values in seconds.items():
         ratio = statistics.median(a / b for a, b in zip(seconds["cosine scan"], values, strict=True))
         print(f"{name:18} {statistics.median(values):9.3f} ms a query, {ratio:8.1f} times as fast as the cosine scan")

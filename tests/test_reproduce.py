@@ -2,13 +2,19 @@
 
 import json
 import math
+import os
+import shutil
+import signal
 import statistics
+import subprocess
+import time
 
 import pytest
-from running import assert_refused, call, quick_programs
+from running import assert_refused, call, command, environment
 
 from aejax.errors import UserError
-from aejax.reproduce import command, compare, engine, record
+from aejax.reproduce import command as options
+from aejax.reproduce import compare, engine, progress, record, workers
 from aejax.reproduce.compare import Got
 from aejax.reproduce.record import Number, Recorded
 
@@ -32,13 +38,22 @@ def variants():
         "wide": {"model.widths": (5,)},
         "far": {"data": base().data.to_dict() | {"name": "kmnist"}},
         "broken": {"optimizer.learning_rate": 1e30},
+        "long": {"train.steps": 10**6, "train.checkpoint_every": 10**6, "train.evaluate_every": 10**6},
     }
 '''
+SWEEP = """
+
+def sweep():
+    return {"optimizer.learning_rate": %s, "seed": "0:2"}
+"""
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _quick(tmp_path_factory):
-    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
+def _quick():
+    """What `running.environment` sets for processes, for those that a reproduction starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AEJAX_COMPILE_CACHE", "JAX_DISABLE_MOST_OPTIMIZATIONS"):
+            patch.setenv(name, environment()[name])
         yield
 
 
@@ -50,8 +65,27 @@ def folder(tmp_path):
     return tmp_path / "course"
 
 
-def reproduce(folder, capsys, *words):
-    place = folder.parent / f"runs-{len(list(folder.parent.iterdir()))}"
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    """A collection that is recorded, two seeds of two experiments, and the runs of that."""
+    root = tmp_path_factory.mktemp("original")
+    (root / "course").mkdir()
+    (root / "course" / "small.py").write_text(CONFIG)
+    words = ["reproduce", str(root / "course"), "--update", "--seeds", "2", "--only", "small", "small:wide"]
+    done = subprocess.run(command([*words, "--workdir", root / "runs"]), capture_output=True, text=True)
+    assert done.returncode == 0, done
+    return root, done.stdout
+
+
+@pytest.fixture
+def recorded_folder(original, tmp_path):
+    """A copy of that, to be changed."""
+    shutil.copytree(original[0], tmp_path / "copy")
+    return tmp_path / "copy" / "course"
+
+
+def reproduce(folder, capsys, *words, place=None):
+    place = place or folder.parent / f"runs-{len(list(folder.parent.iterdir()))}"
     return call(["reproduce", str(folder), "--workdir", str(place), *words], capsys), place
 
 
@@ -59,63 +93,152 @@ def content(folder):
     return json.loads((folder / "expected.json").read_text())
 
 
-def test_what_was_recorded_holds_bit_for_bit_and_a_changed_digit_does_not(folder, capsys):
-    recorded, _ = reproduce(folder, capsys, "--update", "--seeds", "2", "--only", "small", "small:wide")
-    assert recorded.code == 0, recorded
-    found = content(folder)["experiments"]
+def report_of(place):
+    return json.loads((place / "reproduce.json").read_text())
+
+
+def test_what_was_recorded_holds_bit_for_bit_in_a_second_run(recorded_folder, capsys, original):
+    found = content(recorded_folder)["experiments"]
     assert set(found) == {"small", "small:wide"}
     own = found["small"]["metrics"]["test/mse"]
     assert len(own["values"]) == 2
     assert own["tolerance"] == pytest.approx(4 * statistics.stdev(own["values"]), rel=0.05)
     assert "baselines/pca/mse" in found["small"]["metrics"]
+    assert found["small"]["seconds"] > 0
+    assert "[4/4] " in original[1]
 
-    again, place = reproduce(folder, capsys)
+    again, place = reproduce(recorded_folder, capsys)
     assert again.code == 0, again
-    report = json.loads((place / "reproduce.json").read_text())
+    report = report_of(place)
     verdicts = [line["verdict"] for line in report["lines"]]
     assert verdicts.count("same bits") == 2
-    assert set(verdicts) == {"held", "same bits"}
+    assert set(verdicts) == {"equal", "same bits"}
     assert len(verdicts) == sum(len(each["metrics"]) + 1 for each in found.values())
+    assert report["checked"] == {"small": "bits", "small:wide": "bits"}
 
-    changed = content(folder)
-    changed["experiments"]["small"]["metrics"]["test/mse"]["values"] = [value * 2 for value in own["values"]]
-    (folder / "expected.json").write_text(json.dumps(changed))
-    answer, _ = reproduce(folder, capsys)
+
+@pytest.mark.parametrize("machine", ["the one that recorded", "another"])
+def test_a_changed_digit_makes_it_fail(recorded_folder, capsys, machine):
+    changed = content(recorded_folder)
+    own = changed["experiments"]["small"]["metrics"]["test/mse"]
+    if machine == "another":
+        changed["experiments"]["small"]["digests"] = {}
+        own["values"][0] += 2.5 * own["tolerance"]
+    else:
+        text = repr(own["values"][0])
+        own["values"][0] = float(text[:-1] + ("1" if text[-1] != "1" else "2"))
+    (recorded_folder / "expected.json").write_text(json.dumps(changed))
+    answer, place = reproduce(recorded_folder, capsys, place=recorded_folder.parent / "runs")
     assert answer.code == 1
-    assert sum(line.endswith("off") for line in answer.out.splitlines()) == 1
+    off = [line for line in report_of(place)["lines"] if line["verdict"] == "off"]
+    assert [(line["experiment"], line["metric"]) for line in off] == [("small", "test/mse")]
+    assert report_of(place)["checked"]["small"] == ("tolerance" if machine == "another" else "bits")
 
-    changed = content(folder)
+
+def test_other_bits_make_it_fail(recorded_folder, capsys):
+    changed = content(recorded_folder)
     (digests,) = changed["experiments"]["small:wide"]["digests"].values()
     digests[1] = digests[0]
-    (folder / "expected.json").write_text(json.dumps(changed))
-    answer, _ = reproduce(folder, capsys, "--only", "small:wide")
+    (recorded_folder / "expected.json").write_text(json.dumps(changed))
+    words = ("--only", "small:wide")
+    answer, _ = reproduce(recorded_folder, capsys, *words, place=recorded_folder.parent / "runs")
     assert answer.code == 1
     assert "other bits" in answer.out
 
 
-def test_data_not_at_hand_and_a_failure_are_told_and_the_others_go_on(folder, capsys):
-    assert reproduce(folder, capsys, "--update", "--seeds", "1", "--only", "small")[0].code == 0
-    recorded = content(folder)
-    recorded["experiments"] |= {f"small:{name}": recorded["experiments"]["small"] for name in ("far", "broken")}
-    (folder / "expected.json").write_text(json.dumps(recorded))
-    answer, place = reproduce(folder, capsys)
+def test_a_number_that_is_none_fails_and_is_not_recorded(recorded_folder, capsys):
+    before, place = (recorded_folder / "expected.json").read_text(), recorded_folder.parent / "runs"
+    path = place / "small" / "seed-1" / "summary.json"
+    summary = json.loads(path.read_text())
+    summary["metrics"]["test"]["mse"] = "nan"
+    path.write_text(json.dumps(summary))
+    answer, _ = reproduce(recorded_folder, capsys, place=place)
+    assert answer.code == 1
+    assert [line["verdict"] for line in report_of(place)["lines"]].count("not a number") == 1
+    answer, _ = reproduce(recorded_folder, capsys, "--update", "--only", "small", place=place)
+    assert answer.code == 1
+    assert "not recorded, for a number that is none any more: small" in answer.out
+    assert (recorded_folder / "expected.json").read_text() == before
+    del summary["metrics"]["test"]["mse"]
+    path.write_text(json.dumps(summary))
+    answer, _ = reproduce(recorded_folder, capsys, place=place)
+    assert answer.code == 1
+    assert any(line.startswith("small ") and line.endswith("missing") for line in answer.out.splitlines())
+
+
+def test_data_not_at_hand_and_a_failure_are_told_and_the_others_go_on(recorded_folder, capsys):
+    place = recorded_folder.parent / "runs"
+    known = content(recorded_folder)
+    known["experiments"] |= {f"small:{name}": known["experiments"]["small"] for name in ("far", "broken")}
+    (recorded_folder / "expected.json").write_text(json.dumps(known))
+    answer, _ = reproduce(recorded_folder, capsys, place=place)
     assert answer.code == 1, "one failed"
-    report = json.loads((place / "reproduce.json").read_text())
+    report = report_of(place)
     assert report["not_run"] == {"small:far": "kmnist is not at hand; get it with: aejax data prepare kmnist"}
     assert list(report["failed"]) == ["small:broken"]
     assert "training stopped" in report["failed"]["small:broken"]
-    assert {line["experiment"] for line in report["lines"]} == {"small"}, "what was not run is not judged"
-    only, _ = reproduce(folder, capsys, "--only", "small", "small:far")
+    assert {line["experiment"] for line in report["lines"]} == {"small", "small:wide"}, "only what was run is judged"
+    only, _ = reproduce(recorded_folder, capsys, "--only", "small", "small:far", place=place)
     assert only.code == 0
     assert "not run, data not at hand: small:far" in only.out
 
 
-def test_a_stopped_reproduction_reads_what_is_finished(folder, capsys):
-    reproduce(folder, capsys, "--update", "--seeds", "1", "--only", "small")
-    _, place = reproduce(folder, capsys)
+def test_finished_runs_are_read_and_keep_their_time(recorded_folder, capsys):
+    place = recorded_folder.parent / "runs"
     before = (place / "small" / "seed-0" / "summary.json").stat().st_mtime_ns
-    assert call(["reproduce", str(folder), "--workdir", str(place)], capsys).code == 0
+    seconds = content(recorded_folder)["experiments"]["small"]["seconds"]
+    assert reproduce(recorded_folder, capsys, "--update", place=place)[0].code == 0
     assert (place / "small" / "seed-0" / "summary.json").stat().st_mtime_ns == before
+    assert content(recorded_folder)["experiments"]["small"]["seconds"] == seconds
+
+
+def test_what_is_listed_and_not_recorded_does_not_pass(recorded_folder, capsys):
+    known = content(recorded_folder)
+    known["experiments"]["small"] |= {"metrics": {}, "digests": {}}
+    (recorded_folder / "expected.json").write_text(json.dumps(known))
+    place = recorded_folder.parent / "runs"
+    answer, _ = reproduce(recorded_folder, capsys, "--seeds", "2", place=place)
+    assert answer.code == 1
+    assert "not recorded" in answer.out
+    answer, _ = reproduce(recorded_folder, capsys, "--update", "--seeds", "2", place=place)
+    assert answer.code == 0
+    assert len(content(recorded_folder)["experiments"]["small"]["metrics"]["test/mse"]["values"]) == 2
+
+
+@pytest.mark.parametrize(("rates", "code"), [("[0.001, 0.01]", 0), ("[]", 1)])
+def test_sweeps_of_the_configs_are_done_and_do_not_stop_the_others(recorded_folder, capsys, rates, code):
+    (recorded_folder / "small.py").write_text(CONFIG + SWEEP % rates)
+    place = recorded_folder.parent / "runs"
+    answer, _ = reproduce(recorded_folder, capsys, place=place)
+    assert answer.code == code, answer
+    assert (place / "sweeps" / "small" / "table.csv").exists() == (code == 0)
+    assert ("sweeps/small" in report_of(place)["failed"]) == (code == 1)
+    assert len(report_of(place)["lines"]) > 4
+    quick, _ = reproduce(recorded_folder, capsys, "--quick", place=place)
+    assert quick.code == 0
+    assert "sweeps/small" not in quick.out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_stop_reaches_the_runs_and_the_folder_goes_on(folder, number, tmp_path):
+    place = tmp_path / "runs"
+    words = ["reproduce", folder, "--update", "--seeds", "1", "--only", "small:long", "--workdir", place]
+    process = subprocess.Popen(command(words), env=environment(), stderr=subprocess.PIPE, text=True)
+    log, deadline = place / "small-long" / "log.txt", time.monotonic() + 120
+    while "step " not in (log.read_text() if log.exists() else ""):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    if number != signal.SIGKILL:
+        assert process.returncode == 130
+        assert said == f"aejax: stopped; go on with the same command and --workdir {place}\n"
+    while not list(place.glob("small-long/seed-0/checkpoints/*")):  # without its parent a run stops a little later
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert not (folder / "expected.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -148,12 +271,24 @@ def test_other_mistakes_are_refused_in_one_line(folder, capsys, tmp_path):
     assert_refused(call(["reproduce", "nothing"], capsys), "collection: unknown 'nothing'")
     assert_refused(reproduce(folder, capsys, "--update", "--only", "smal")[0], "--only: unknown 'smal'", "'small'")
     assert_refused(reproduce(folder, capsys, "--seeds", "0")[0], "--seeds 0: allowed: 1 or more")
+    assert_refused(reproduce(folder, capsys, "--jobs", "0")[0], "--jobs 0: allowed: 1 or more")
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_trained(folder, capsys, tmp_path, monkeypatch):
+    words = ("--update", "--only", "small")
+    monkeypatch.setattr(engine, "run_all", lambda *_, **__: pytest.fail("trained"))
     (tmp_path / "file").write_text("")
-    answer = call(
-        ["reproduce", str(folder), "--update", "--only", "small", "--workdir", str(tmp_path / "file")], capsys
-    )
-    assert answer.code in (1, 2)
-    assert "Traceback" not in answer.err
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert_refused(reproduce(folder, capsys, *words, place=place)[0], f"{place}: cannot be written")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "letter.txt").write_text("")
+    assert_refused(reproduce(folder, capsys, *words, place=tmp_path / "other")[0], "holds no reproduction")
+    if os.geteuid():  # root may write anywhere
+        (tmp_path / "locked").mkdir(mode=0o500)
+        assert_refused(reproduce(folder, capsys, *words, place=tmp_path / "locked" / "a")[0], "cannot be written")
+        folder.chmod(0o500)
+        assert_refused(reproduce(folder, capsys, *words)[0], f"{folder}: cannot be written")
+        folder.chmod(0o700)
 
 
 def recorded(values, tolerance, digests=()):
@@ -169,55 +304,88 @@ def recorded(values, tolerance, digests=()):
         ([1.0, 3.0], [1.3, 3.3], "off"),
         ([1.0, 3.0], [1.15], "held"),  # one seed is compared with that seed
         ([1.0, 3.0], [2.0], "off"),
-        ([1.0], [math.nan], "off"),
+        ([1.0], [math.nan], "not a number"),
         ([math.nan], [math.nan], "held"),
+        ([math.inf], [math.inf], "held"),
+        ([1e-33], [-2e-33], "held"),  # what rounding leaves of 0
+        ([math.nan], [1.0], "off"),
     ],
 )
 def test_means_over_the_same_seeds_are_compared(values, got, verdict):
-    runs = [Got({"test/mse": value}, "a", 1.0) for value in got]
-    (line,) = compare.compare("x", recorded(values, 0.2), runs, "here")
+    runs = [Got({"test/mse": value}, "a", 1.0, "here") for value in got]
+    (line,) = compare.compare("x", recorded(values, 0.2), runs)
     assert line.verdict == verdict
-    assert compare.fails(line) == (verdict == "off")
-    assert compare.compare("x", recorded(values, 0.2), [Got({}, "a", 1.0)], "here")[0].verdict in ("off", verdict)
+    assert compare.fails(line) == (verdict != "held")
+    assert compare.compare("x", recorded(values, 0.2), [Got({}, "a", 1.0, "here")])[0].verdict == "missing"
 
 
-def test_bits_count_only_on_the_machine_that_recorded_them():
-    runs = [Got({"test/mse": 1.0}, digest, 1.0) for digest in "ab"]
-    verdict = lambda digests, machine: [
-        line.verdict for line in compare.compare("x", recorded([1], 1, digests), runs, machine)
-    ]
-    assert verdict("ab", "here") == ["held", "same bits"]
-    assert verdict("abc", "here") == ["held", "same bits"]
-    assert verdict("ac", "here") == ["held", "other bits"]
-    assert verdict("ac", "elsewhere") == ["held"]
+def test_bits_and_digits_count_only_on_the_machine_that_recorded_them():
+    def verdicts(digests, *machines, value=1.0):
+        made = zip("ab", machines, strict=True)
+        runs = [Got({"test/mse": value}, digest, 1.0, machine) for digest, machine in made]
+        return [line.verdict for line in compare.compare("x", recorded([1, 1], 0.1, digests), runs)]
+
+    assert verdicts("ab", "here", "here") == ["equal", "same bits"]
+    assert verdicts("abc", "here", "here") == ["equal", "same bits"]
+    assert verdicts("ac", "here", "here") == ["held", "other bits"]
+    assert verdicts("ac", "elsewhere", "elsewhere") == ["held"]
+    assert verdicts("ab", "here", "here", value=1.000001) == ["off", "same bits"]
+    assert verdicts("ab", "elsewhere", "elsewhere", value=1.000001) == ["held"]
+    assert verdicts("ac", "here", "elsewhere") == ["held", "same bits"]
 
 
 def test_new_bits_here_make_those_of_other_machines_stale():
     old = Recorded(False, 1.0, {}, {"here": ("a",), "there": ("x",)})
-    runs = lambda digest: [Got({"test/mse": 1.0}, digest, 2.0)]
-    assert engine.updated(old, runs("a"), "here").digests == {"here": ("a",), "there": ("x",)}
-    assert engine.updated(old, runs("b"), "here").digests == {"here": ("b",)}
-    assert engine.updated(old, runs("b"), "third").digests == {"here": ("a",), "there": ("x",), "third": ("b",)}
-    assert not engine.updated(old, runs("a"), "here").quick, "what a person set stays"
-    assert engine.updated(None, runs("a"), "here").quick
+    runs = lambda digest, machine: [Got({"test/mse": 1.0}, digest, 2.0, machine)]
+    assert engine.updated(old, runs("a", "here")).digests == {"here": ("a",), "there": ("x",)}
+    assert engine.updated(old, runs("b", "here")).digests == {"here": ("b",)}
+    assert engine.updated(old, runs("b", "third")).digests == {"here": ("a",), "there": ("x",), "third": ("b",)}
+    assert not engine.updated(old, runs("a", "here")).quick, "what a person set stays"
+    assert engine.updated(None, runs("a", "here")).quick
 
 
 def test_what_only_some_seeds_have_is_not_recorded():
-    runs = [Got({"test/mse": 1.0, "baselines/pca_15/mse": 2.0}, "a", 1.0), Got({"test/mse": 3.0}, "b", 1.0)]
-    assert engine.updated(None, runs, "here").numbers == {"test/mse": record.number([1.0, 3.0])}
+    runs = [Got({"test/mse": 1.0, "baselines/pca_15/mse": 2.0}, "a", 1.0, "here")]
+    runs.append(Got({"test/mse": 3.0}, "b", 1.0, "here"))
+    assert engine.updated(None, runs).numbers == {"test/mse": record.number([1.0, 3.0])}
 
 
 def test_times_are_not_recorded():
     summary = {
         "metrics": {"train": {"mse": 1.0}, "test": {"mse": 2.0, "predict_seconds": 1.0}, "all": {"accuracy": 0.5}},
-        "baselines": {"pca": {"mse": 3.0, "time_ratio": 9.0}},
+        "baselines": {"pca": {"mse": 3.0, "time_ratio": 9.0, "kind": "linear"}},
     }
     assert record.numbers_of(summary) == {"test/mse": 2.0, "all/accuracy": 0.5, "baselines/pca/mse": 3.0}
 
 
 def test_quick_takes_the_quick_ones():
     known = {"a": Recorded(True, 1, {}, {}), "b": Recorded(False, 1, {}, {})}
-    assert command.chosen(known, ["a", "b", "c"], None, quick=True, update=False) == ["a"]
-    assert command.chosen(known, ["a", "b", "c"], None, quick=False, update=True) == ["a", "b", "c"]
+    assert options.chosen(known, ["a", "b", "c"], None, quick=True, update=False) == ["a"]
+    assert options.chosen(known, ["a", "b", "c"], None, quick=False, update=True) == ["a", "b"]
+    assert options.chosen(known, ["a", "b", "c"], ["c"], quick=False, update=True) == ["c"]
+    assert options.chosen({}, ["a", "b", "c"], None, quick=False, update=True) == ["a", "b", "c"]
     with pytest.raises(UserError, match="no experiment to run"):
-        command.chosen(known, ["a", "b"], ["b"], quick=True, update=False)
+        options.chosen(known, ["a", "b"], ["b"], quick=True, update=False)
+
+
+def test_the_time_left_goes_by_what_was_recorded_and_by_the_pace(tmp_path, capsys):
+    jobs = [workers.Job(name, "", 2, tmp_path / name, seconds, True) for name, seconds in (("a", 60.0), ("b", 600.0))]
+    tell = progress.teller(jobs, 2)
+    assert capsys.readouterr().out == "4 runs, 2 at a time; about 20 min left\n", "the longest is a bound"
+    run = tmp_path / "a" / "seed-0"
+    run.mkdir(parents=True)
+    (run / "summary.json").write_text('{"timing": {"train_seconds": 100, "evaluate_seconds": 20, "steps": 9}}')
+    tell(workers.Event(jobs[0], run, ""))
+    assert capsys.readouterr().out == "[1/4] a, seed 0: 120.0 s; about 40 min left\n", "half as fast"
+    tell(workers.Event(jobs[1], None, "it broke"))
+    assert capsys.readouterr().out == "[3/4] b: failed: it broke; about 2 min left\n"
+
+
+def test_a_process_that_is_killed_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "environment", lambda: {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)})
+    (tmp_path / "aejax").mkdir()
+    (tmp_path / "aejax" / "__init__.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    monkeypatch.chdir(tmp_path)
+    job = workers.Job("a", "", 1, tmp_path / "a", 1.0, True)
+    (event,) = workers.run([job], 1, lambda: False)
+    assert event == workers.Event(job, None, f"its process was ended by SIGKILL; see {tmp_path / 'a' / 'log.txt'}")

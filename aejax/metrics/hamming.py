@@ -33,11 +33,13 @@ def distances(some: np.ndarray, others: np.ndarray) -> np.ndarray:
 def nearest(query: np.ndarray, codes: np.ndarray, retrieved: int) -> np.ndarray:
     """The rows whose packed codes are nearest to one, (words,), (m, words) -> (retrieved,), nearest first.
 
-    Distances are small whole numbers, so that counting the rows within a few of them takes the place of a sort.
+    Distances are small whole numbers, so that counting the rows within a few of them takes the place of a sort. Where
+    the first block alone holds as many rows as are wanted within some distance, no row beyond it needs a look.
     """
     blocks = (codes[start : start + BLOCK] for start in range(0, len(codes), BLOCK))
     apart = np.concatenate([distances(query[None], block)[0] for block in blocks])
-    radius = bisect_left(range(WORD * codes.shape[1]), retrieved, key=lambda r: np.count_nonzero(apart <= r))
+    first = apart[: max(BLOCK, retrieved)]
+    radius = bisect_left(range(WORD * codes.shape[1]), retrieved, key=lambda r: np.count_nonzero(first <= r))
     near = np.flatnonzero(apart <= radius)
     return near[np.argsort(apart[near], kind="stable")][:retrieved]
 

@@ -1,4 +1,9 @@
-"""What is recorded of a collection: numbers by seed with their tolerance and its reason, and digests by machine."""
+"""What is recorded of a collection: numbers by seed with their tolerance and its reason, and digests by machine.
+
+``expected.json`` is also the list of what a reproduction runs: an experiment may stand there without numbers, to be
+recorded. All of it is of single runs on one thread, as `aejax run` does them: members of a sweep over seeds agree with
+those only up to rounding, so that their bits would be nobody else's.
+"""
 
 import json
 import math
@@ -12,6 +17,12 @@ from aejax.errors import UserError, one_of
 from aejax.files import write_json
 
 FILE, FORMAT = "expected.json", 1
+SEEDS = 5
+"""How many are recorded of an experiment, unless it is said."""
+DIGITS = 7
+"""Significant ones of a recorded value: what float32 holds."""
+NOTHING = 1e-12
+"""What rounding leaves of 0."""
 SPREAD = 4.0  # two single runs of other rounding differ by √2 deviations: this is beyond 99 of 100 of them
 LEAST = 1e-3  # of the number itself, where seeds do not spread
 TIMES = ("second", "time", "speed")
@@ -31,8 +42,8 @@ class Recorded(NamedTuple):
 
     Attributes:
         quick: whether ``--quick`` runs it.
-        seconds: that one seed took when it was recorded.
-        numbers: by name, such as ``"test/mse"`` or ``"baselines/pca/mse"``.
+        seconds: that one seed took when it was recorded, on one thread.
+        numbers: by name, such as ``"test/mse"`` or ``"baselines/pca/mse"``; none before it is recorded.
         digests: by fingerprint of the machine, those of the parameters for seeds 0, 1, ….
     """
 
@@ -88,13 +99,27 @@ def read(folder: Path) -> dict[str, Recorded]:
 
 def _recorded(value: Mapping[str, Any]) -> Recorded:
     numbers = {
-        name: Number(tuple(map(float, own["values"])), float(own["tolerance"]), str(own["why"]))
+        name: Number(tuple(map(float, _list(own["values"]))), float(own["tolerance"]), str(own["why"]))
         for name, own in value["metrics"].items()
     }
-    if any(not number.values or number.tolerance < 0 for number in numbers.values()):
-        raise ValueError("a metric without values, or with a negative tolerance")
-    digests = {machine: tuple(map(str, own)) for machine, own in value["digests"].items()}
-    return Recorded(bool(value["quick"]), float(value["seconds"]), numbers, digests)
+    if any(not number.values or not number.tolerance >= 0 for number in numbers.values()):
+        raise ValueError("a metric without values, or with a tolerance that is not 0 or above")
+    digests = {machine: tuple(map(str, _list(own))) for machine, own in value["digests"].items()}
+    if not isinstance(value["quick"], bool):
+        raise ValueError("quick is not true or false")
+    return Recorded(value["quick"], float(value["seconds"]), numbers, digests)
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is not a list")
+    return value
+
+
+def seeds(recorded: Recorded | None) -> int:
+    """How many seeds are recorded of an experiment; of one that is not recorded yet, how many are to be."""
+    counts = [len(number.values) for number in recorded.numbers.values()] if recorded else []
+    return max(counts, default=SEEDS)
 
 
 def write(folder: Path, recorded: Mapping[str, Recorded]) -> Path:
@@ -119,33 +144,32 @@ def numbers_of(summary: Mapping[str, Any]) -> dict[str, float]:
     return {
         name: float(value)
         for name, value in found.items()
-        if isinstance(value, int | float | str) and not any(word in name for word in TIMES)
+        if (isinstance(value, int | float) or value in ("nan", "inf", "-inf"))
+        and not any(word in name for word in TIMES)
     }
+
+
+def rounded(value: float) -> float:
+    """A value to as many digits as are recorded."""
+    return 0.0 if abs(value) < NOTHING else float(f"{value:.{DIGITS}g}")
 
 
 def number(values: Sequence[float]) -> Number:
     """A number to be recorded, with the tolerance that its spread over seeds suggests."""
-    mean = statistics.fmean(values)
-    spread = statistics.stdev(values) if len(values) > 1 else 0.0
-    least = LEAST * abs(mean)
+    mean = sum(values) / len(values)
+    spread = statistics.stdev(values) if len(values) > 1 and math.isfinite(mean) else 0.0
+    least, kept = LEAST * abs(mean), tuple(map(rounded, values))
     if not math.isfinite(mean) or SPREAD * spread <= least:
-        return Number(tuple(values), float(f"{least:.2g}") if math.isfinite(least) else 0.0, "a thousandth of it")
-    return Number(
-        tuple(values), float(f"{SPREAD * spread:.2g}"), f"{SPREAD:g} standard deviations over {len(values)} seeds"
-    )
+        return Number(kept, float(f"{least:.2g}") if math.isfinite(least) else 0.0, "a thousandth of it")
+    return Number(kept, float(f"{SPREAD * spread:.2g}"), f"{SPREAD:g} standard deviations over {len(values)} seeds")
 
 
-def fingerprint() -> str:
-    """What the bits of a result depend on beside the program: processor, cores, jaxlib, device."""
-    import os
+def fingerprint(environment: Mapping[str, Any]) -> str:
+    """What the bits of a result depend on beside the program: processor or accelerator, and jaxlib.
 
-    import jax
-    import jaxlib
-
-    from aejax.workdir import environment
-
-    found = environment()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    kind = jax.devices()[0].device_kind
-    device = found["processor"] if found["backend"] == "cpu" else kind
-    return f"{found['backend']}, {device}, {cores} cores, jaxlib {jaxlib.__version__}"
+    Args:
+        environment: from `aejax.workdir.environment`, or ``environment.json`` of a run.
+    """
+    backend, device = environment["backend"], environment["devices"][0].partition(" ")[2]
+    what = environment["processor"] if backend == "cpu" else device
+    return f"{backend}, {what}, jaxlib {environment['packages']['jaxlib']}"

@@ -84,7 +84,7 @@ def prepare(config: Mapping[str, Any], count: int | None) -> Prepared:
     datasets = [whole] if cut is None else cut.datasets
     first = datasets[0]
     parts = build(config, first)
-    check_task(config["task"], first, parts.model)
+    check_task(config, first, parts.model)
     check(parts, on_device(first.train, first, parts.relations))
     data = (
         partial(folds.shared, first, parts.relations) if cut is None else partial(folds.stacked, cut, parts.relations)

@@ -1,7 +1,7 @@
 """Nearest neighbours among codes instead of rows: as good, and faster, beside kNN on all features, PCA and LDA."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Annotated, Any
 
@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from aejax.bounds import Count, Positive, Within
+from aejax.config import varied
 from aejax.data.folds import pooled, stratified
 from aejax.errors import UserError
 from aejax.evaluate import on_device
@@ -33,6 +34,8 @@ Scores = dict[str, np.ndarray]
 
 def check(
     dataset: Dataset,
+    model: Model,
+    config: Mapping[str, Any],
     *,
     layouts: Layouts = PUBLISHED,
     neighbours: Count = 5,
@@ -40,13 +43,13 @@ def check(
     repeats: Count = 2,
     seeds: Count = 1,
 ) -> None:
-    """Refuse data of which the task cannot say anything.
+    """Refuse data of which the task cannot say anything, and nets that cannot have its layouts.
 
     Raises:
-        UserError: no labels, a single class, constant rows, too few rows for the folds or the neighbours, or a layout
-            without a code.
+        UserError: no labels, a single class, constant rows, too few rows for the folds or the neighbours, a layout
+            without a code, or a model without hidden layers to be laid out.
     """
-    del repeats, seeds
+    del model, repeats, seeds
     rows = pooled(dataset)
     if rows.labels is None:
         raise UserError(
@@ -80,6 +83,14 @@ def check(
                 f"task.layouts: {layout} of {features} features leaves a layer without a unit; "
                 f"allowed: shares of {0.5 / features:.3g} or more"
             )
+    for name, changes in _changes(layouts, dataset).items():
+        try:
+            varied(config, changes)
+        except UserError as error:
+            raise UserError(
+                f"task.layouts: {config['model']['name']} has no layout {name} ({error}); "
+                "allowed: a model such as dense.multilayer, or task.layouts=() for the config's net as it is"
+            ) from None
 
 
 def units(layout: tuple[float, ...], features: int) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ Slide: "Autoencoder regularizado", KL-divergence: + Σ_j KL(ρ‖ρ̂_j); ρ is 
     aejax run lecture/sparse_kl                          # 2 s of training
     aejax run lecture/sparse_kl --set terms.sparsity.target_rate=0.1
     aejax run lecture/sparse_kl:fashion_mnist
+    aejax sweep lecture/sparse_kl                    # nine weights, two seeds each
 
 Expect, on the test rows at seed 0: see the table in README.md. The picture `code.png` shows the mean activations at ρ.
 """
@@ -24,3 +25,7 @@ def get_config():
 
 def variants():
     return {"fashion_mnist": {"data.name": "fashion_mnist", "model.code": 256, "train.batch_size": 128}}
+
+
+def sweep():
+    return {"terms.sparsity.weight": "log(0.01,100,9)", "seed": "0:2"}

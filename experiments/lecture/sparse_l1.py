@@ -5,6 +5,7 @@ Slide: "Autoencoder regularizado", L1 regularization: + λ Σ_i |a_i|; λ is `te
     aejax run lecture/sparse_l1                          # 1 s of training
     aejax run lecture/sparse_l1 --set terms.sparsity.weight=1
     aejax run lecture/sparse_l1:fashion_mnist
+    aejax sweep lecture/sparse_l1                    # nine weights, two seeds each
 
 Expect, on the test rows at seed 0: see the table in README.md. The baseline `pca_N` is PCA with as many components as
 a row uses units in the mean: a sparse code of a row is no longer than that.
@@ -25,3 +26,7 @@ def get_config():
 
 def variants():
     return {"fashion_mnist": {"data.name": "fashion_mnist", "model.code": 256, "train.batch_size": 128}}
+
+
+def sweep():
+    return {"terms.sparsity.weight": "log(0.003,30,9)", "seed": "0:2"}

@@ -1,0 +1,58 @@
+"""One config gives the same bits in any process, with any number of threads, with and without a compile cache.
+
+The cheap cases, of a few steps; scripts/check_determinism.py has longer ones. That a killed run goes on to the same
+bits is tests/test_resume.py's.
+"""
+
+import subprocess
+import sys
+
+import pytest
+from running import TINY, digest, environment
+
+from aejax.reproduce.workers import ONE_THREAD
+
+CONVOLUTIONAL = {
+    "train.steps": "3",
+    "train.evaluate_every": "3",
+    "train.checkpoint_every": "3",
+    "model.channels": "(4, 4)",
+    "report.figures": "false",
+}
+SETTINGS = {"lecture/multilayer": TINY, "lecture/convolutional": CONVOLUTIONAL}
+RUNS = """
+import sys
+from pathlib import Path
+from aejax import compilation, config, experiment
+name, *settings = sys.argv[1].split(";")
+compilation.enable_cache()
+for folder in sys.argv[2:]:
+    experiment.run(config.load(name, settings), Path(folder))
+"""
+
+
+def runs(config, *folders, seed=0, **changes):
+    """One run in each folder, all in one process."""
+    words = ";".join([config, f"seed={seed}", *(f"{path}={value}" for path, value in SETTINGS[config].items())])
+    command = [sys.executable, "-c", RUNS, words, *map(str, folders)]
+    subprocess.run(command, env=environment(**changes), check=True, capture_output=True)
+    return [digest(folder) for folder in folders]
+
+
+ALONE = {"XLA_FLAGS": ONE_THREAD, "AEJAX_COMPILE_CACHE": "off"}
+
+
+@pytest.mark.parametrize("config", SETTINGS)
+def test_the_bits_depend_on_neither_process_nor_threads(config, tmp_path):
+    first, second = runs(config, tmp_path / "first", tmp_path / "second", **ALONE)
+    assert first == second
+    assert runs(config, tmp_path / "third", XLA_FLAGS="", AEJAX_COMPILE_CACHE="off") == [first]
+
+
+def test_the_bits_do_not_depend_on_the_compile_cache(tmp_path):
+    config, cached = "lecture/multilayer", {"XLA_FLAGS": ONE_THREAD, "AEJAX_CACHE_DIR": str(tmp_path / "cache")}
+    (alone,) = runs(config, tmp_path / "alone", **ALONE)
+    assert runs(config, tmp_path / "cold", **cached) == [alone]
+    assert list((tmp_path / "cache").rglob("*-cache")), "something was kept"
+    assert runs(config, tmp_path / "warm", tmp_path / "other", **cached) == [alone, alone]
+    assert runs(config, tmp_path / "seed", seed=1, **cached) != [alone], "another seed has other bits"
