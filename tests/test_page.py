@@ -59,7 +59,7 @@ def place(tmp_path_factory) -> Path:
         "environment": environment,
         "lines": [line | {"experiment": "vanilla"}, line | {"experiment": "convolutional", "verdict": "off"}],
         "not_run": {"latent:faces": "faces is not at hand; get it with: aejax data prepare faces"},
-        "failed": {"multilayer": 'the loss broke <script>alert("x")</script>'},
+        "failed": {"multilayer": 'the loss broke <script>alert("x")</script>', "sweeps/sparse_l1": "no room left"},
     }
     (place / "reproduce.json").write_text(json.dumps(report))
     return place
@@ -219,6 +219,7 @@ def test_a_reproduction_as_a_page(place, tmp_path, language):
     assert "aejax data prepare faces" in text
     assert "aejax run lecture/convolutional --seed 0" in text
     assert "cpu, <the machine>" in text
+    assert f"sweeps/sparse_l1 {own['verdicts']['failed']} no room left" in text
 
 
 def summary(folder: Path) -> dict:
@@ -389,6 +390,9 @@ def test_what_cannot_be_shown_is_refused_and_nothing_is_written(tiny, place, tmp
     assert_refused(refuse(tmp_path / "empty"), "holds no run")
     assert_refused(refuse(tiny, "--lang", "fr"), "--lang", "'fr'", "en, es")
     assert_refused(refuse(tiny, place), "is a reproduction")
+    begun = {"machine": "", "environment": {}, "lines": [], "not_run": {}, "failed": {}}
+    (tmp_path / "empty" / "reproduce.json").write_text(json.dumps(begun))
+    assert_refused(refuse(tmp_path / "empty"), "this reproduction is not finished")
     unfinished = tmp_path / "unfinished"
     unfinished.mkdir()
     (unfinished / "config.json").write_bytes((tiny / "config.json").read_bytes())

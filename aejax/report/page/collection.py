@@ -37,7 +37,7 @@ class Entry(NamedTuple):
 
 
 class Chapter(NamedTuple):
-    """A slide, or a config: its idea, formulas, experiments and sweeps; `absent` are those that were not asked for."""
+    """A slide, or a config, with its experiments and sweeps; `absent` were not asked for, `lost` are sweeps that failed."""
 
     kind: str
     id: str
@@ -47,6 +47,7 @@ class Chapter(NamedTuple):
     formulas: tuple[Formula, ...]
     entries: tuple[Entry, ...]
     absent: tuple[Entry, ...]
+    lost: tuple[tuple[str, Verdict], ...]
     sweeps: tuple[Any, ...]
     published: str
 
@@ -165,8 +166,15 @@ def _chapter(plan: _Plan, found: Reproduction, collection: Path, language: str, 
     ]
     return Chapter(
         *("chapter", plan.id, plan.slide, plan.title, plan.idea, plan.formulas),
-        *(tuple(entries), tuple(absent), tuple(shown), plan.published),
+        *(tuple(entries), tuple(absent), _lost(plan, found, language), tuple(shown), plan.published),
     )
+
+
+def _lost(plan: _Plan, found: Reproduction, language: str) -> tuple[tuple[str, Verdict], ...]:
+    """The sweeps that failed or have no data."""
+    text, trouble = words.catalogue(language), {*found.report["failed"], *found.report["not_run"]}
+    names = [f"{verdicts.SWEEP}{name}" for name in plan.names]
+    return tuple((name, verdicts.verdict(name, found.report, text, ran=False)) for name in names if name in trouble)
 
 
 def _entry(name: str, plan: _Plan, found: Reproduction, collection: Path, language: str, widest: int) -> Entry:

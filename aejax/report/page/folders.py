@@ -54,7 +54,11 @@ def read(folder: Path) -> Run | Sweep | Reproduction:
         raise UserError(f"{folder}: is no folder; allowed: the folder of a run, a sweep or a reproduction")
     if (folder / REPORT).exists():
         keys = ("machine", "environment", "lines", "not_run", "failed")
-        return Reproduction(folder, _holding(folder / REPORT, keys))
+        report = _holding(folder / REPORT, keys)
+        if not report["environment"]:
+            command = f"the same command and --workdir {folder}"
+            raise UserError(f"{folder}: this reproduction is not finished; go on with {command}")
+        return Reproduction(folder, report)
     if (folder / "sweep.json").exists():
         return read_sweep(folder)
     if (folder / "config.json").exists():
