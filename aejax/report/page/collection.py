@@ -37,7 +37,7 @@ class Entry(NamedTuple):
 
 
 class Chapter(NamedTuple):
-    """A slide, or a config, with its experiments and sweeps; `absent` were not asked for, `lost` are sweeps that failed."""
+    """A slide, or a config: what is told and shown. `absent` was not asked for; the sweeps in `lost` failed."""
 
     kind: str
     id: str
