@@ -11,6 +11,7 @@ import pytest
 from running import ROOT, TINY, arguments, assert_refused, call, quick_programs
 
 from aejax import cli, config_files
+from aejax import config as configs
 from aejax.report import touch
 from aejax.report.page import comparison, diagram, experiment, folders, images, network, verdicts, words
 
@@ -134,12 +135,10 @@ def keys(catalogue: Mapping, path: str = "") -> Iterator[str]:
 
 
 def blanks(catalogue: Mapping) -> Iterator[tuple[str, list[str]]]:
-    flat = dict.fromkeys((), catalogue)
     for path in keys(catalogue):
         value = catalogue
         for name in path.split("/"):
             value = value[name]
-        flat[path] = value
         yield path, sorted(re.findall(r"{(\w+)}", value))
 
 
@@ -372,6 +371,37 @@ def test_a_net_is_drawn_with_the_shapes_it_has(place, tiny):
     drawn = diagram.svg(dense, EN)
     assert drawn.count("<circle") == 8 + 3 + 2 + 3 + 8
     assert network.network(folders.read_run(place / "vanilla/seed-0")).parameters == 64 * 8 + 8 + 8 * 64 + 64
+
+
+def drawn(folder: Path, spec: str, feature_shape: tuple[int, ...]) -> network.Network:
+    """The net of an experiment for rows of that shape, without training it."""
+    (folder / "model").mkdir(parents=True)
+    manifest = {"leaves": {}, "info": {"feature_shape": feature_shape}}
+    (folder / "model" / "step-00000000.json").write_text(json.dumps(manifest))
+    return network.network(folders.Run(folder, configs.load(spec), {}, {}, {}))
+
+
+def test_every_kind_of_net_is_drawn_as_it_is(tmp_path):
+    skipping = drawn(tmp_path / "unet", "lecture/denoising", (8, 8, 1))
+    assert [layer.shape for layer in skipping.layers] == [(8, 8, 1), (8, 8, 32), (4, 4, 64), (8, 8, 32), (8, 8, 1)]
+    assert skipping.middle == 2
+    assert skipping.skips == ((0, 4), (1, 3)), "what the decoder gets beside the coarsest maps"
+    assert diagram.svg(skipping, EN).count('class="arc"') == 2
+    variational = drawn(tmp_path / "vae", "lecture/latent", (8, 8, 1))
+    assert variational.traits == ("gaussian",)
+    assert "μ + σε" in diagram.svg(variational, EN)
+    assert drawn(tmp_path / "bits", "lecture/hashing", (64,)).traits == ("binary", "noise")
+    assert drawn(tmp_path / "clusters", "lecture/clustering", (8, 8, 1)).centres == 10
+    assert drawn(tmp_path / "holes", "lecture/imputation", (36,)).traits == ("holes",)
+    assert drawn(tmp_path / "tied", "lecture/vanilla:tied", (8, 8, 1)).traits == ("tied",)
+
+
+def test_a_net_whose_model_is_not_at_hand_is_not_drawn(tmp_path):
+    config = configs.load("lecture/vanilla")
+    config["model"] = {"name": "gone.away"}
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "step-00000000.json").write_text('{"leaves": {}, "info": {"feature_shape": [4]}}')
+    assert network.network(folders.Run(tmp_path, config, {}, {}, {})) is None
 
 
 def test_a_picture_is_no_wider_than_it_is_seen(place):
