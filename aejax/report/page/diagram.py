@@ -36,7 +36,7 @@ def svg(network: Network, words: Words) -> str:
     label = escape(words["network"]["label"].format(path=path(network, words)), quote=True)
     return (
         f'<svg class="net" role="img" aria-label="{label}" viewBox="0 0 {width} {middle + half + 42:.0f}" '
-        f'style="max-width:{1.5 * width:.0f}px"><g transform="translate(0 {middle:.1f})">{"".join(parts)}</g>'
+        f'style="min-width:{0.8 * width:.0f}px;max-width:{1.5 * width:.0f}px"><g transform="translate(0 {middle:.1f})">{"".join(parts)}</g>'
         f"{''.join(labels)}</svg>"
     )
 
