@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 
-def shuffled(keys: jax.Array, place: jax.Array, rows: int) -> jax.Array:
+def shuffled(keys: jax.Array, place: jax.Array, rows: int | jax.Array) -> jax.Array:
     """The row at each place of an epoch's order: a keyed bijection of 0 … rows−1, without sorting.
 
     A Feistel network on pairs (left, right) with left < a, right < b and a·b ≥ rows, each round adding a keyed hash
@@ -14,7 +14,7 @@ def shuffled(keys: jax.Array, place: jax.Array, rows: int) -> jax.Array:
     Args:
         keys: (rounds,) uint32 or (rounds, m), one for each round and place.
         place: (m,) integers in [0, rows).
-        rows: number of rows.
+        rows: number of rows; traced where one program serves several numbers.
 
     Returns:
         (m,) int32 row numbers.
@@ -22,9 +22,9 @@ def shuffled(keys: jax.Array, place: jax.Array, rows: int) -> jax.Array:
     References:
         Black & Rogaway 2002, Ciphers with arbitrary finite domains, sections 3 and 5.
     """
-    b = max(1, round(rows**0.5))
+    b = max(1, round(rows**0.5)) if isinstance(rows, int) else nearest_root(rows)
     a = -(-rows // b)
-    size = jnp.uint32(rows)
+    size, a, b = map(jnp.uint32, (rows, a, b))
 
     def hashed(half: jax.Array, key: jax.Array) -> jax.Array:
         mixed = (half ^ key) * jnp.uint32(0x9E3779B1)
@@ -32,20 +32,32 @@ def shuffled(keys: jax.Array, place: jax.Array, rows: int) -> jax.Array:
         return mixed ^ (mixed >> 13)
 
     def rounds(value: jax.Array) -> jax.Array:
-        left, right = value // jnp.uint32(b), value % jnp.uint32(b)
+        left, right = value // b, value % b
         for index in range(keys.shape[0]):
             if index % 2 == 0:
-                left = (left + hashed(right, keys[index]) % jnp.uint32(a)) % jnp.uint32(a)
+                left = (left + hashed(right, keys[index]) % a) % a
             else:
-                right = (right + hashed(left, keys[index]) % jnp.uint32(b)) % jnp.uint32(b)
-        return left * jnp.uint32(b) + right
+                right = (right + hashed(left, keys[index]) % b) % b
+        return left * b + right
 
     outside = lambda value: jnp.any(value >= size)
     again = lambda value: jnp.where(value >= size, rounds(value), value)
     return jax.lax.while_loop(outside, again, rounds(place.astype(jnp.uint32))).astype(jnp.int32)
 
 
-def times(step: jax.Array, batch_size: int, rows: int) -> tuple[jax.Array, jax.Array]:
+def nearest_root(rows: jax.Array) -> jax.Array:
+    """The whole number nearest to the square root of another, 1 to 2^30, in whole numbers: int32, 1 or more."""
+    rows = rows.astype(jnp.int32)
+    root = jnp.sqrt(rows.astype(jnp.float32)).astype(
+        jnp.int32
+    )  # may be one off where the rounding of floats falls badly
+    below = root - (root * root > rows) + ((root + 1) * (root + 1) <= rows)
+    return below + (rows > below * below + below)  # (r + ½)² = r² + r + ¼
+
+
+def times(
+    step: jax.Array, batch_size: int, rows: int | jax.Array, most: int | None = None
+) -> tuple[jax.Array, jax.Array]:
     """Divmod of step · batch_size by rows, a product that may need 62 bits, in 32: the epoch and the place in it.
 
     As on paper, from the highest digit of the step on: multiply, divide, carry the remainder down to the next digit.
@@ -54,11 +66,14 @@ def times(step: jax.Array, batch_size: int, rows: int) -> tuple[jax.Array, jax.A
         step: scalar integer, from 0.
         batch_size: at most `rows`.
         rows: below 2^30.
+        most: as many as there may be, where `rows` is traced.
 
     Returns:
         Two uint32 scalars, the first modulo 2^32.
     """
-    bits = 31 - rows.bit_length()  # of a digit: then neither of the two products below exceeds 31 bits
+    bits = (
+        31 - (rows if most is None else most).bit_length()
+    )  # of a digit: then neither of the two products below exceeds 31 bits
     epoch = place = jnp.uint32(0)
     for low in reversed(range(0, 31, bits)):
         digit = (step.astype(jnp.uint32) >> low) & jnp.uint32(2**bits - 1)
@@ -67,7 +82,9 @@ def times(step: jax.Array, batch_size: int, rows: int) -> tuple[jax.Array, jax.A
     return epoch, place
 
 
-def batch_rows(key: jax.Array, step: jax.Array, batch_size: int, rows: int) -> jax.Array:
+def batch_rows(
+    key: jax.Array, step: jax.Array, batch_size: int, rows: int | jax.Array, most: int | None = None
+) -> jax.Array:
     """The rows of one step: the next `batch_size` places of an endless chain of shuffled epochs.
 
     No row is ever left out: a batch that reaches the end of an epoch goes on in the next one.
@@ -76,12 +93,13 @@ def batch_rows(key: jax.Array, step: jax.Array, batch_size: int, rows: int) -> j
         key: of the data stream.
         step: number of the step, from 0.
         batch_size: at most `rows`.
-        rows: number of rows, below 2^30.
+        rows: number of rows, below 2^30; traced where one program serves several numbers.
+        most: as many as there may be, where `rows` is traced.
 
     Returns:
         (batch_size,) int32 row numbers.
     """
-    epoch, place = times(step, batch_size, rows)
+    epoch, place = times(step, batch_size, rows, most)
     place = place + jnp.arange(batch_size, dtype=jnp.uint32)
     keys = jnp.stack([jax.random.bits(jax.random.fold_in(key, epoch + e), (4,), jnp.uint32) for e in (0, 1)])
     later = place >= jnp.uint32(rows)  # a batch touches at most two epochs

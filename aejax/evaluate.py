@@ -78,11 +78,57 @@ def make_losses(
         ``(params, key, hparams, rows, progress) -> {"loss", each term, "mse"}``. The same key
         gives the same corruption. Values are means over batches of at most 1000 rows, weighted by their rows.
     """
+    on_batch = jax.jit(_losses_on_batch(model, objective, corrupt, data_range))
 
-    @jax.jit
+    def losses(params: Params, key: jax.Array, hparams: Hparams, rows: Rows, progress: float) -> dict[str, float]:
+        found, weights = [], []
+        for number, (part, index) in enumerate(_numbered(rows)):
+            batch_key = jax.random.fold_in(key, number)
+            found.append(on_batch(params, batch_key, hparams, rows, part, index, jnp.float32(progress)))
+            weights.append(len(index))
+        return {name: float(np.average([float(f[name]) for f in found], weights=weights)) for name in found[0]}
+
+    return losses
+
+
+def make_member_losses(
+    model: Model,
+    objective: Callable[..., tuple[jax.Array, dict[str, jax.Array]]],
+    corrupt: Callable[..., jax.Array],
+    data_range: Range,
+) -> Callable[..., Mapping[str, np.ndarray]]:
+    """What `make_losses` says, of many nets: the same arguments.
+
+    Returns:
+        ``(params, keys, hparams, rows, progress, together) -> {"loss", each term, "mse"}``, (members,) each. All but
+        `rows` have a leading axis of members, of whom `together` look at a batch of rows at once.
+    """
+    one = _losses_on_batch(model, objective, corrupt, data_range)
+    on_batch = jax.jit(jax.vmap(one, in_axes=(0, 0, 0, None, None, None, 0)))
+
+    def losses(
+        params: Params, keys: jax.Array, hparams: Hparams, rows: Rows, progress: np.ndarray, together: int
+    ) -> dict[str, np.ndarray]:
+        found, weights = [], []
+        for number, (part, index) in enumerate(_numbered(rows)):
+            own = (params, jax.vmap(jax.random.fold_in, (0, None))(keys, number), hparams, progress)
+            look = lambda own, part=part, index=index: on_batch(*own[:3], rows, part, index, own[3])
+            found.append(in_slices(look, own, together))
+            weights.append(len(index))
+        return {name: np.average([f[name] for f in found], axis=0, weights=weights) for name in found[0]}
+
+    return losses
+
+
+def _losses_on_batch(
+    model: Model,
+    objective: Callable[..., tuple[jax.Array, dict[str, jax.Array]]],
+    corrupt: Callable[..., jax.Array],
+    data_range: Range,
+) -> Callable[..., dict[str, jax.Array]]:
     def on_batch(
         params: Params, key: jax.Array, hparams: Hparams, rows: Rows, part: Rows, index: jax.Array, progress: jax.Array
-    ) -> dict:
+    ) -> dict[str, jax.Array]:
         noise, inner, own = jax.random.split(key, 3)
         ctx = context(model, corrupt, params, part, None, noise, inner, own, hparams, data_range)
         ctx = ctx._replace(index=index, rows=partial(clean, rows))
@@ -91,18 +137,26 @@ def make_losses(
         observed = jnp.ones_like(squares) if ctx.mask is None else ctx.mask
         return {"loss": loss, **values, "mse": (squares * observed).sum() / jnp.maximum(observed.sum(), 1)}
 
-    def losses(params: Params, key: jax.Array, hparams: Hparams, rows: Rows, progress: float) -> dict[str, float]:
-        found, weights, start = [], [], 0
-        for number, part in enumerate(batches(rows)):
-            count = part.x.shape[0]
-            index = jnp.arange(start, start + count)
-            batch_key = jax.random.fold_in(key, number)
-            found.append(on_batch(params, batch_key, hparams, rows, part, index, jnp.float32(progress)))
-            weights.append(count)
-            start += count
-        return {name: float(np.average([float(f[name]) for f in found], weights=weights)) for name in found[0]}
+    return on_batch
 
-    return losses
+
+def _numbered(rows: Rows) -> Iterator[tuple[Rows, jax.Array]]:
+    """The batches, and the places of their rows."""
+    start = 0
+    for part in batches(rows):
+        count = part.x.shape[0]
+        yield part, jnp.arange(start, start + count)
+        start += count
+
+
+def in_slices(function: Callable[[Any], Any], given: Any, together: int) -> Any:
+    """A function of leaves (members, ...), asked of a few members at a time, always as many: leaves on the host."""
+    members = jax.tree.leaves(given)[0].shape[0]
+    size, found = min(together, members), []
+    for start in range(0, members, size):
+        places = np.minimum(np.arange(start, start + size), members - 1)
+        found.append(jax.device_get(function(jax.tree.map(lambda leaf, at=places: leaf[at], given))))
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:members], *found)
 
 
 def encode_and_reconstruct(model: Model, params: Params, rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import jax
@@ -14,16 +15,22 @@ from aejax import console, train
 from aejax.build import Parts, build
 from aejax.compilation import quick_compile
 from aejax.evaluate import on_device
+from aejax.padding import few_shapes, stacked
 from aejax.train import CAPACITY, CHUNK_SECONDS, Rows
-from aejax.types import Dataset, Range, Retrain, State, Trained
+from aejax.types import Dataset, Hparams, Range, Retrain, Run, State, Trained
 
 BIG_LAYER = 20_000
-"""Parameters above which a batch fills a processor core by itself, so members take turns on a CPU."""
+"""Parameters above which a batch fills a processor core by itself: members take turns, and full optimisation pays."""
 
 
 def likely_form(parameters: int) -> str:
     """The faster form of a program over members, from the size of a model: ``"vmap"`` or ``"map"``."""
     return "map" if jax.default_backend() == "cpu" and parameters > BIG_LAYER else "vmap"
+
+
+def likely_level(parameters: int) -> int | None:
+    """How much such a program is optimised: the `level` of `aejax.compilation.quick_compile`."""
+    return None if parameters > BIG_LAYER else 1
 
 
 def retrainer(config: Mapping[str, Any], dataset: Dataset) -> Retrain:
@@ -36,9 +43,10 @@ def retrainer(config: Mapping[str, Any], dataset: Dataset) -> Retrain:
     Returns:
         ``(keys, changes={}, datasets=None) -> Trained``: one member for each of the typed `keys`, all trained to the
         last step as one compiled program, without early stopping. `changes` are a variant's, dotted path -> value.
-        `datasets` are one for each member, of equally many training rows and equal feature shape, a batch being all of
-        them where they are fewer than `train.batch_size`; all members share the run's where it is left out. It raises
-        `UserError` where the changed config does not fit the data or the loss of a member is not finite.
+        `datasets` are one for each member, of equal feature shape, a batch being as many rows as the smallest has where
+        these are fewer than `train.batch_size`; all members share the run's where it is left out. Rows are padded to a
+        few sizes, so that data of almost equal size are one program (`aejax.padding`). It raises `UserError` where the
+        changed config does not fit the data or the loss of a member is not finite.
     """
 
     def retrain(
@@ -50,10 +58,10 @@ def retrainer(config: Mapping[str, Any], dataset: Dataset) -> Retrain:
         own = [dataset] if datasets is None else _of_one_range(datasets)
         batch_size = changed["train"]["batch_size"]
         if datasets is not None and batch_size is not None:  # a fold may have fewer rows than a batch of the run
-            changed["train"]["batch_size"] = min(batch_size, len(own[0].train.x))
+            changed["train"]["batch_size"] = min(batch_size, *(len(each.train.x) for each in own))
         parts = build(configs.resolve(changed), own[0])
-        rows = [on_device(each.train, each, parts.relations) for each in own]
-        together = rows[0] if datasets is None else jax.tree.map(lambda *leaves: jnp.stack(leaves), *rows)
+        batch_size, rows = changed["train"]["batch_size"], [on_device(d.train, d, parts.relations) for d in own]
+        together = few_shapes(rows[0], batch_size) if datasets is None else stacked(rows, batch_size)
         return Trained(parts.model, _train(parts, keys, together, changed["train"]["steps"], shared=datasets is None))
 
     return retrain
@@ -66,15 +74,17 @@ def _of_one_range(datasets: Sequence[Dataset]) -> list[Dataset]:
 
 def _train(parts: Parts, keys: jax.Array, rows: Rows, steps: int, *, shared: bool) -> Any:
     """The parameters of all members, leaves (members, ...), trained in chunks between which progress is shown."""
-    state = jax.jit(jax.vmap(lambda key: parts.run.init(key, parts.hparams)))(keys)
+    begin = jax.jit(jax.vmap(parts.run.init, in_axes=(0, None)))
+    state = quick_compile(begin.lower(keys, parts.hparams), 0)(keys, parts.hparams)
     size = sum(leaf.size for leaf in jax.tree.leaves(state.params)) // keys.shape[0]
-    over = _over_members(parts, likely_form(size), shared=shared)
-    advance = quick_compile(jax.jit(over, donate_argnums=0).lower(state, keys, rows, jnp.int32(1)), 1)
+    over = jax.jit(_over_members(parts.run, likely_form(size), shared=shared), donate_argnums=0)
+    given = (keys, parts.hparams, rows)
+    advance = quick_compile(over.lower(state, *given, jnp.int32(1)), likely_level(size))
     done, chunk = 0, 20
     with console.progress(steps, 0) as show:
         while done < steps:
             n, started = min(chunk, steps - done), time.perf_counter()
-            state, history = advance(state, keys, rows, jnp.int32(n))
+            state, history = advance(state, *given, jnp.int32(n))
             history = {name: np.asarray(values)[:, :n] for name, values in history.items()}
             # a sum over members is finite only where all of them are
             train.check_finite({name: values.sum(0) for name, values in history.items()}, done, state.params)
@@ -86,19 +96,16 @@ def _train(parts: Parts, keys: jax.Array, rows: Rows, steps: int, *, shared: boo
     return state.params
 
 
-def _over_members(parts: Parts, form: str, *, shared: bool) -> Callable[..., Any]:
-    """``(state, keys, rows, n) -> (state, history)`` over members."""
-
-    def one(state: State, key: jax.Array, rows: Rows, n: jax.Array) -> Any:
-        return parts.run.advance(state, key, parts.hparams, rows, n, capacity=CAPACITY)
-
+def _over_members(run: Run, form: str, *, shared: bool) -> Callable[..., Any]:
+    """``(state, keys, hparams, rows, n) -> (state, history)`` over members."""
+    one = partial(run.advance, capacity=CAPACITY)
     if form == "vmap":
-        return jax.vmap(one, in_axes=(0, 0, None if shared else 0, None))
+        return jax.vmap(one, in_axes=(0, 0, None, None if shared else 0, None))
 
-    def in_turn(state: State, keys: jax.Array, rows: Rows, n: jax.Array) -> Any:
+    def in_turn(state: State, keys: jax.Array, hparams: Hparams, rows: Rows, n: jax.Array) -> Any:
         if shared:
-            return jax.lax.map(lambda member: one(*member, rows, n), (state, keys))
-        return jax.lax.map(lambda member: one(*member, n), (state, keys, rows))
+            return jax.lax.map(lambda member: one(*member, hparams, rows, n), (state, keys))
+        return jax.lax.map(lambda member: one(*member[:2], hparams, member[2], n), (state, keys, rows))
 
     return in_turn
 

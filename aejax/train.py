@@ -32,6 +32,8 @@ class Rows(NamedTuple):
         scale: (n,) or ().
         labels: (rows,) int32 or None.
         relations: by name, what is known of each row beforehand; leaves (rows, ...).
+        used: how many rows there are, where others that are never drawn stand after them (`aejax.padding`); None where
+            there are none of those.
     """
 
     x: jax.Array
@@ -40,6 +42,7 @@ class Rows(NamedTuple):
     scale: jax.Array
     labels: jax.Array | None = None
     relations: Mapping[str, Any] = {}
+    used: jax.Array | None = None
 
 
 def scaled(rows: Rows, index: jax.Array | slice) -> tuple[jax.Array, jax.Array | None]:
@@ -135,7 +138,10 @@ def make_run(
     """
 
     def rows_of(step: jax.Array, keys: dict[str, jax.Array], rows: Rows) -> jax.Array | None:
-        return None if batch_size is None else batch_rows(keys["data"], step, batch_size, rows.x.shape[0])
+        if batch_size is None:
+            return None
+        most = rows.x.shape[0]
+        return batch_rows(keys["data"], step, batch_size, most if rows.used is None else rows.used, most)
 
     def loss_of(params: Any, step: jax.Array, keys: dict[str, jax.Array], hparams: Hparams, rows: Rows) -> tuple:
         noise, inner, own = (jax.random.fold_in(keys[name], step) for name in ("corruption", "model", "terms"))

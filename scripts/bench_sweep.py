@@ -1,8 +1,8 @@
 """Sweeps beside sequential PyTorch: many learning rates of one autoencoder, as one program and one after the other.
 
     pip install torch
-    python scripts/bench_sweep.py                      # both nets, 64 settings
-    python scripts/bench_sweep.py --net 36-16-2 --picture sweep.png
+    python scripts/bench_sweep.py                          # both nets, 64 settings
+    python scripts/bench_sweep.py --picture sweep.png      # and time a setting from 1 to 256 settings
 
 Both sides run in this process, in turns; ratios are taken turn by turn and the median is printed. The PyTorch side is
 a hand-written loop: rows shuffled once an epoch, contiguous slices, fused Adam, one thread or two, whichever is
@@ -35,16 +35,16 @@ def aejax_side(net, settings, strategy):
     import jax.numpy as jnp
     import numpy as np
 
-    from aejax import losses, optimizers, schedules, train
+    from aejax import compilation, losses, optimizers, schedules, train
     from aejax.data import corrupt
     from aejax.losses import reconstruction
     from aejax.models import dense
-    from aejax.retrain import likely_form
+    from aejax.padding import few_shapes
     from aejax.sweep import programs, strategies, training
     from aejax.types import Range
 
     features, widths, code, steps, batch, _ = NETS[net]
-    rows = train.Rows(jnp.asarray(data_of(net)), None, jnp.float32(0), jnp.float32(1 / 255))
+    rows = few_shapes(train.Rows(jnp.asarray(data_of(net)), None, jnp.float32(0), jnp.float32(1 / 255)), batch)
     members = training.Members(np.arange(settings)[None])
     rates = np.geomspace(1e-4, 1e-2, settings)
     fixed = {"terms": {"reconstruction": {"weight": 1.0}}, "corruption": {}}
@@ -54,6 +54,7 @@ def aejax_side(net, settings, strategy):
     plain = {"steps": steps, "patience": None, "evaluate_every": steps, "checkpoint_every": steps}
 
     def turn():
+        compilation.compiled.cache_clear()
         own = {"widths": widths, "activation": "sigmoid"} if widths else {}
         build = dense.multilayer if widths else dense.vanilla
         model = build((features,), code=code, **own)
@@ -63,14 +64,16 @@ def aejax_side(net, settings, strategy):
         run = train.make_run(model, objective, corrupt.none, adam, **kind)
         data = programs.Data(rows, (), lambda rows, _: rows)
         shape, devices = members.places.shape, jax.devices()
-        form = lambda name: programs.compile_block(run, keys, swept, data, strategy=name, devices=devices, shape=shape)
+        compile_form = lambda form: programs.compile_block(
+            run, keys, swept, data, **form._asdict(), devices=devices, shape=shape
+        )
         started = time.perf_counter()
         size = sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(model.init, jax.random.key(0))))
-        choice = strategies.choose(form, strategy, likely_form(size), steps)
+        choice = strategies.choose(compile_form, strategies.forms(strategy, size), steps)
         jax.block_until_ready(choice.program.init())
         prepared = time.perf_counter() - started
         training.train_block(choice.program, members, plain, ("loss", "reconstruction"), lambda *_: 0.0)
-        return time.perf_counter() - started - prepared, prepared, choice.strategy
+        return time.perf_counter() - started - prepared, prepared, choice.form
 
     return turn
 
@@ -121,7 +124,8 @@ def compare(net, arguments):
     warm = [theirs / train for train, _, _, theirs in turns]
     cold = [theirs / (train + prepared) for train, prepared, _, theirs in turns]
     middle = statistics.median
-    print(f"net {net}, {arguments.settings} settings, {NETS[net][3]} steps of {NETS[net][4]} rows, form {turns[0][2]}")
+    form = turns[0][2].strategy
+    print(f"net {net}, {arguments.settings} settings, {NETS[net][3]} steps of {NETS[net][4]} rows, form {form}")
     print(f"  PyTorch {middle([t[3] for t in turns]):.1f} s, aejax {middle([t[0] for t in turns]):.2f} s ", end="")
     print(f"and {middle([t[1] for t in turns]):.2f} s to compile")
     print(f"  without the compile {middle(warm):.1f} times faster (from {min(warm):.1f} to {max(warm):.1f})")
@@ -130,24 +134,27 @@ def compare(net, arguments):
     )
 
 
-def picture(net, arguments):
+def picture(nets, arguments):
     """Draw the time a setting takes over the number of settings."""
     import numpy as np
 
     from aejax.report import sweep
 
-    counts = [2**power for power in range(9)]
-    found = [aejax_side(net, count, arguments.strategy)() for count in counts]
-    theirs = min(torch_side(net, threads, 1)() for threads in (1, 2)[: os.cpu_count()])
-    series = {
-        "aejax, compiled before": np.array([t[0] / count for t, count in zip(found, counts, strict=True)]),
-        "aejax, with the compile": np.array([(t[0] + t[1]) / count for t, count in zip(found, counts, strict=True)]),
-        "PyTorch, one after the other": np.full(len(counts), theirs),
-    }
-    for name, values in series.items():
-        print(f"{name}: {', '.join(f'{c}: {v:.3g} s' for c, v in zip(counts, values, strict=True))}")
-    path = sweep.time_per_setting(arguments.picture, counts, series, title=f"Time a setting takes, net {net}")
-    print(path)
+    counts, panels = [2**power for power in range(9)], {}
+    for net in nets:
+        found = [aejax_side(net, count, arguments.strategy)() for count in counts]
+        theirs = min(torch_side(net, threads, 2)() for threads in (1, 2)[: os.cpu_count()])
+        panels[f"net {net}"] = {
+            "aejax, compiled before": np.array([t[0] / count for t, count in zip(found, counts, strict=True)]),
+            "aejax, with the compile": np.array(
+                [(t[0] + t[1]) / count for t, count in zip(found, counts, strict=True)]
+            ),
+            "PyTorch, one after the other": np.full(len(counts), theirs),
+        }
+        for name, values in panels[f"net {net}"].items():
+            told = ", ".join(f"{c}: {v:.3g} s" for c, v in zip(counts, values, strict=True))
+            print(f"net {net}, {name}: {told}", flush=True)
+    print(sweep.time_per_setting(arguments.picture, counts, panels))
 
 
 def main():
@@ -157,7 +164,7 @@ def main():
     parser.add_argument("--torch-settings", type=int, default=4, help="settings that PyTorch trains in a turn")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--strategy", choices=("auto", "vmap", "map"), default="auto")
-    parser.add_argument("--picture", metavar="FILE", help="draw time a setting from 1 to 256 settings, and stop")
+    parser.add_argument("--picture", metavar="FILE", help="also draw time a setting from 1 to 256 settings")
     arguments = parser.parse_args()
     from aejax.sweep.command import split_processor
 
@@ -171,8 +178,11 @@ def main():
     cores = len(jax.devices())
     print(f"{platform.machine()}, {cores} cores, Python {platform.python_version()}, jax {jax.__version__}, ", end="")
     print(f"torch {torch.__version__}")
-    for net in [arguments.net] if arguments.net else NETS:
-        picture(net, arguments) if arguments.picture else compare(net, arguments)
+    nets = [arguments.net] if arguments.net else list(NETS)
+    for net in nets:
+        compare(net, arguments)
+    if arguments.picture:
+        picture(nets, arguments)
 
 
 if __name__ == "__main__":

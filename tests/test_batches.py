@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from aejax.batches import batch_rows, shuffled
+from aejax.batches import batch_rows, nearest_root, shuffled
 
 LAST_STEP = 2**31 - 2
 MANY_ROWS = [*range(1, 65), *range(67, 200, 7), 211, 255, 256, 257, 1009, 1024, 1437, 4096, 7919]
@@ -147,3 +147,19 @@ def slow_batch_ends(key, step, batch_size, rows):
     """The first two rows and the last of a batch too large for the slow model as a whole."""
     start = step * batch_size
     return [slow_batch(key, position, 1, rows)[0] for position in (start, start + 1, start + batch_size - 1)]
+
+
+def test_a_number_of_rows_that_is_traced_gives_the_same_batches():
+    key, drawn = jax.random.key(4), jax.jit(batch_rows, static_argnums=(2, 4))
+    for rows in (16, 17, 97, 1437, 4095, 4096):
+        for step in (0, 5, 1000, LAST_STEP):
+            found = np.asarray(drawn(key, jnp.int32(step), 16, jnp.int32(rows), 4096))
+            np.testing.assert_array_equal(found, slow_batch(key, step, 16, rows), err_msg=f"{rows} rows, step {step}")
+
+
+def test_the_nearest_root_is_exact():
+    sides = np.arange(1, 2**15, dtype=np.int64)
+    near = np.concatenate([np.arange(1, 20_000), *(sides**2 + offset for offset in (-1, 0, 1, sides, sides + 1))])
+    near = near[(near >= 1) & (near <= 2**30)]
+    found = np.asarray(jax.jit(nearest_root)(jnp.asarray(near, jnp.int32)))
+    np.testing.assert_array_equal(found, np.round(np.sqrt(near.astype(np.float64))))

@@ -59,6 +59,19 @@ def test_gaussian_noise_has_its_deviation_and_no_mean():
     assert len(np.unique(noise.round(7))) > 0.9 * n
 
 
+def test_gaussian_noise_between_two_strengths_has_one_of_its_own_in_each_row():
+    x = jnp.zeros((400, 16, 16, 1))
+    drawn = jax.jit(corrupt.gaussian_between)(key(), x, least=jnp.float32(0.1), most=jnp.float32(0.3))
+    strengths = np.asarray(drawn, np.float64).reshape(400, -1).std(1)
+    expected = np.linspace(0.1, 0.3, 400)  # the quantiles of a uniform distribution
+    np.testing.assert_allclose(np.sort(strengths), expected, atol=0.03)
+    assert np.abs(np.asarray(drawn, np.float64).mean()) < 4 * 0.3 / np.sqrt(drawn.size)
+    one = corrupt.gaussian_between(key(), X, least=0.3, most=0.3)
+    assert np.asarray(one - X, np.float64).std() == pytest.approx(0.3, abs=4 * 0.3 / np.sqrt(2 * X.size))
+    np.testing.assert_array_equal(corrupt.gaussian_between(key(), X, least=0.0, most=0.0), X)
+    assert corrupt.gaussian_between(key(), X.astype(jnp.bfloat16)).dtype == jnp.bfloat16
+
+
 def test_masking_sets_values_to_zero_and_leaves_the_others():
     found = np.asarray(corrupt.masking(key(), X, probability=0.3))
     gone = found == 0

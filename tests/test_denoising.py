@@ -14,8 +14,9 @@ from aejax.data import corrupt, load
 from aejax.errors import UserError
 from aejax.metrics import images as metrics
 from aejax.models import unet
+from aejax.report.tasks import denoising as report
 from aejax.tasks import denoising, filters
-from aejax.types import Dataset, Range, Split
+from aejax.types import Dataset, Evaluation, Range, Split
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -246,7 +247,7 @@ SMALL = ["train.steps=30", "train.evaluate_every=30", "task.rows=12", "task.tuni
 
 
 def test_the_shipped_config_runs_reports_and_draws(tmp_path):
-    summary = experiment.run(config.load("lecture/denoising", SMALL), tmp_path)
+    summary = experiment.run(config.load("lecture/denoising", [*SMALL, "task.strengths=(0.1,)"]), tmp_path)
     test, others = summary["metrics"]["test"], summary["baselines"]
     assert {"psnr", "ssim", "error_removed"} < set(test) == set(others["plain"])
     model = unet.unet((8, 8, 1))
@@ -255,6 +256,25 @@ def test_the_shipped_config_runs_reports_and_draws(tmp_path):
     assert others["noisy"]["psnr"] == pytest.approx(14, abs=0.5)
     assert test["psnr"] > others["noisy"]["psnr"] + 1
     assert {p.name for p in (tmp_path / "figures").iterdir()} >= {"denoised.png", "psnr.png", "loss.png"}
+    four = load("digits").test.x[:12].reshape(3, 2, 2, 8, 8).transpose(0, 1, 3, 2, 4).reshape(3, 16, 16, 1)
+    noisy = four + 0.2 * 16 * np.random.default_rng(0).normal(size=four.shape)
+    cleaned = apply.apply(apply.load(tmp_path), "reconstruct", noisy)
+    assert cleaned.shape == (3, 16, 16, 1)
+    removed = metrics.error_removed(four, noisy, cleaned)
+    assert removed > 0.25, "the same net takes noise from images twice as high and as wide"
+
+
+def test_the_curve_shows_at_which_strengths_a_net_was_trained(tmp_path):
+    shown = {name: draw(10, 8, 8, 1) for name in ("clean", "noisy", "net")}
+    numbers = {"psnr": 20.0, "psnr_at_0.1": 22.0}
+    found = Evaluation({"test": numbers}, {"noisy": numbers}, {"images": shown, "kernels": {}})
+    pictures = []
+    for variant in ("", ":strengths"):
+        given = config.load(f"lecture/denoising{variant}", ["task.strengths=(0.1,)"])
+        report.draw(tmp_path / variant, given, load("digits"), None, None, found)
+        pictures.append((tmp_path / variant / "figures" / "psnr.png").read_bytes())
+    assert len(pictures[0]) > 10_000
+    assert pictures[0] != pictures[1], "a line, and a span"
 
 
 def test_the_notebooks_nets_are_dense_and_their_filters_are_compared(tmp_path):

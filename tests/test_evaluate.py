@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from aejax import metrics
-from aejax.evaluate import batches, encode_and_reconstruct, make_losses, on_device
+from aejax.evaluate import batches, encode_and_reconstruct, make_losses, make_member_losses, on_device
 from aejax.losses import compose, reconstruction, sparsity
 from aejax.models import dense
-from aejax.tasks.reconstruction import evaluate
+from aejax.tasks.reconstruction import evaluate, evaluate_members
 from aejax.types import Dataset, Range, Split
 
 IMAGES, TABLE = (4, 2, 1), (5,)
@@ -241,3 +241,27 @@ def test_reconstruction_leaves_out_what_is_missing():
     x = scaled(data, data.test)
     errors = (forward(params, x, "linear")[1] - x) ** 2
     assert found.metrics["test"]["mse"] == pytest.approx(errors[data.test.mask].mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+@pytest.mark.parametrize("together", [1, 2, 9])
+def test_many_nets_are_judged_as_each_alone(missing, together):
+    data = dataset(TABLE, rows=(1500, 0, 30), missing=missing)
+    model, _ = net(TABLE)
+    params = jax.jit(jax.vmap(model.init))(jax.random.split(jax.random.key(2), 3))
+    nth = lambda tree, n: jax.tree.map(lambda leaf: leaf[n], tree)
+    found = evaluate_members(model, params, data, together=together)
+    for number in range(3):
+        alone = evaluate(KEY(), model, nth(params, number), data).metrics
+        assert found.keys() == alone.keys() == {"train", "test"}
+        for name, own in alone.items():
+            assert {metric: values[number] for metric, values in found[name].items()} == pytest.approx(own, rel=1e-5)
+    assert np.ptp(found["test"]["mse"]) > 1e-3
+    objective = compose({"error": reconstruction.squared_error}, {"error": lambda progress: progress})
+    given = (model, objective, lambda key, x, *, scale: x + scale * jax.random.normal(key, x.shape), data.range)
+    hparams = {"terms": {"error": {"weight": np.float32([1, 2, 3])}}, "corruption": {"scale": np.float32([0, 1, 2])}}
+    keys, rows = jax.random.split(jax.random.key(9), 3), on_device(data.train, data)
+    losses = make_member_losses(*given)(params, keys, hparams, rows, np.float32([0.2, 0.5, 1]), together)
+    for number, progress in enumerate((0.2, 0.5, 1.0)):
+        own = make_losses(*given)(nth(params, number), keys[number], nth(hparams, number), rows, progress)
+        assert {name: values[number] for name, values in losses.items()} == pytest.approx(own, rel=1e-5)

@@ -1,11 +1,13 @@
 """Training a config's net again: members beside runs of their own, shared and own rows, both forms, refusals."""
 
+import logging
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aejax import config, retrain, train
+from aejax import compilation, config, retrain, train
 from aejax.build import build, load_data
 from aejax.errors import UserError
 from aejax.evaluate import on_device
@@ -56,6 +58,21 @@ def test_members_with_data_of_their_own(given, big, monkeypatch):
     trained = retrain.retrainer(resolved, dataset)(keys, datasets=own)
     for number in range(2):
         assert close(retrain.member(trained, number), alone(resolved, own[number], keys[number]))
+
+
+def test_data_sets_of_almost_equal_size_are_one_program_and_train_as_alone(given, caplog):
+    resolved, dataset = given
+    compilation.compiled.cache_clear()
+    keys, sizes = jax.random.split(jax.random.key(0)), [(40, 37), (36, 45), (33, 33)]
+    parts = lambda sizes: [dataset._replace(train=Split(dataset.train.x[:size])) for size in sizes]
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        trained = [retrain.retrainer(resolved, dataset)(keys, datasets=parts(each)) for each in sizes]
+    messages = [record.getMessage() for record in caplog.records]
+    assert sum("Finished XLA compilation of jit(advance)" in message for message in messages) == 1
+    for number, own in enumerate(parts(sizes[0])):
+        assert close(retrain.member(trained[0], number), alone(resolved, own, keys[number]))
+    with pytest.raises(UserError, match="data sets have 37 to 40"):
+        retrain.retrainer(resolved, dataset)(keys, {"train.batch_size": None}, parts(sizes[0]))
 
 
 def test_changes_are_those_of_a_variant(given):

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aejax import build, cli, config, experiment
+from aejax import build, cli, compilation, config, config_files, experiment, padding
 from aejax.errors import UserError
 from aejax.evaluate import on_device
 from aejax.sweep import axes, engines, markers, plan, work
@@ -245,6 +245,21 @@ def test_folds_hold_out_every_row_once_and_train_as_one_program(tmp_path, caplog
         assert distance(params, place, state.params) < TOLERANCE
 
 
+def test_tables_of_almost_equal_size_are_padded_to_one_program_and_train_as_alone(tmp_path, caplog):
+    made = planned("data.rows=[100,103,110]", "terms.sparsity.weight=[0.01,0.3]")
+    compilation.compiled.cache_clear()
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        found = train(tmp_path, made, work.Options(strategy="vmap"))
+    compiled = [r.getMessage() for r in caplog.records if "Finished XLA compilation of jit(advance)" in r.getMessage()]
+    assert len(found) == 3
+    assert len(compiled) == 1
+    for members, _, params in found:
+        assert distance(params, 1, alone(members[1])) < TOLERANCE
+    sizes = [padding.padded_size(rows) for rows in range(1, 20_001)]
+    assert all(rows <= size <= max(64, 1.5 * rows) for rows, size in enumerate(sizes, 1))
+    assert len(set(sizes)) < 20
+
+
 def test_a_budget_cuts_a_group_into_blocks_of_one_shape(tmp_path, caplog):
     made = planned("terms.sparsity.weight=log(0.01,1,5)", "seed=0:2")
     prepared = work.prepare(made.groups[0][0].config, None)
@@ -279,8 +294,12 @@ def test_the_estimate_of_memory_is_near_what_the_compiler_says():
 
 
 def command(tmp_path, *options, sets=SMALL, workdir="sweep"):
+    """Sweep the shipped net with L1, without the axes that its config declares."""
     words = [word for text in sets for word in ("--set", text)]
-    return cli.main(["sweep", "lecture/sparse_l1", *words, "--workdir", str(tmp_path / workdir), *options])
+    shipped = config_files.experiments_folder() / "lecture" / "sparse_l1.py"
+    undeclared = shipped.read_text(encoding="utf-8").partition("\n\ndef sweep")[0]
+    (tmp_path / "sparse.py").write_text(undeclared, encoding="utf-8")
+    return cli.main(["sweep", str(tmp_path / "sparse.py"), *words, "--workdir", str(tmp_path / workdir), *options])
 
 
 WRONG = {
@@ -345,3 +364,31 @@ def test_a_sweep_from_the_command_line_leaves_a_table_and_a_summary(tmp_path, ca
     assert command(tmp_path, *options[:2]) == 2
     assert "holds another sweep" in capsys.readouterr().err
     assert config.load("lecture/sparse_l1", SMALL)["seed"] == 0
+
+
+def test_zipped_quasi_random_values_break_and_are_drawn_and_one_is_run_alone(tmp_path, capsys):
+    sets = [*SMALL[:-1], "report.figures=true", *BY_SGD, *SQUARED, "model.activation=linear", "model.output=linear"]
+    zipped = ["--zip", "terms.sparsity.weight=logquasi(0.01,1,3)", "optimizer.learning_rate=[0.01,0.02,1e25]"]
+    assert command(tmp_path, *zipped, "--axis", "seed=0:2", "--strategy", "vmap", sets=sets) == 0
+    with open(tmp_path / "sweep" / "table.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    weights = axes.read("w", "logquasi(0.01,1,3)")
+    assert [float(row["terms.sparsity.weight"]) for row in rows] == [*weights] * 2
+    broken = {("not finite", False)}
+    assert {(row["status"], row["step"] == "60") for row in rows[2::3]} == broken
+    assert {(row["status"], row["step"]) for row in [*rows[::3], *rows[1::3]]} == {("finished", "60")}
+    summary = json.loads((tmp_path / "sweep" / "summary.json").read_text())
+    assert summary["best"] in (0, 1)
+    for point in summary["points"][:2]:
+        found = point["metrics"]["validation/mse"]
+        assert found["low"] < found["mean"] < found["high"]
+    names = {"terms-sparsity-weight", "optimizer-learning_rate", "heat", "parallel", "trade-off"}
+    drawn = {path.stem for path in (tmp_path / "sweep" / "figures").glob("*.png")}
+    assert drawn == names - {"heat"}, "of the tiles of zipped axes most are empty"
+    row = rows[4]
+    own = [f"{path}={row[path]}" for path in ("terms.sparsity.weight", "optimizer.learning_rate", "seed")]
+    words = [word for text in [*sets, *own] for word in ("--set", text)]
+    assert cli.main(["run", "lecture/sparse_l1", *words, "--workdir", str(tmp_path / "run")]) == 0
+    alone = json.loads((tmp_path / "run" / "summary.json").read_text())["metrics"]
+    for split in ("train", "validation", "test"):
+        assert float(row[f"{split}/mse"]) == pytest.approx(alone[split]["mse"], rel=TOLERANCE)

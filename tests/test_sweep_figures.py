@@ -55,9 +55,21 @@ def test_pictures_fit_their_page(tmp_path, axes, seeds):
         assert (pixels < 128).mean() > 0.001, "there is nothing to see"
 
 
+def test_zipped_axes_have_no_tiles_and_the_better_end_is_told(tmp_path):
+    found = summary({"a": list(range(6)), "b": list(range(6))})
+    zipped = found | {"points": [found["points"][7 * place] for place in range(6)], "best": 0}
+    assert {path.stem for path in sweep.draw(tmp_path, zipped)} == {"a", "b", "parallel", "trade-off"}
+    once = {"axes": {"a": 1, "b": 1}, "metrics": {"validation/mse": results.interval([1.0])}}
+    sweep.against_axis(
+        tmp_path / "one.png", [once, once | {"axes": {"a": 2, "b": 3}}], "a", ["b"], "validation/mse", least=False
+    )
+
+
 def test_the_picture_of_times_has_its_curves(tmp_path):
-    path = sweep.time_per_setting(tmp_path / "t.png", [1, 2, 4], {"ours": [3, 2, 1.0], "theirs": [4, 4, 4.0]})
-    assert path.exists()
+    series = {"ours": [3, 2, 1.0], "theirs": [4, 4, 4.0]}
+    path = sweep.time_per_setting(tmp_path / "t.png", [1, 2, 4], {"small": series, "large": series})
+    with Image.open(path) as image:
+        assert min(np.asarray(image.convert("RGB"))[:, -2:].min(), np.asarray(image.convert("RGB"))[:2].min()) == 255
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1))

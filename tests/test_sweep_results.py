@@ -66,3 +66,23 @@ def test_nothing_is_chosen_on_test_rows():
         results.check_metric("test/mse")
     with pytest.raises(UserError, match="did you mean 'validation/mse'"):
         results.check_metric("validation/msse", made_rows([1] * 4, ["finished"] * 4)[1])
+
+
+def test_without_validation_rows_nothing_is_chosen_and_one_line_says_so(capsys):
+    made, rows = made_rows([0.1, 0.2, 0.3, 0.4], ["finished"] * 4)
+    rows = [{name: value for name, value in row.items() if name != "validation/mse"} for row in rows]
+    results.check_metric("validation/mse", rows)
+    summary = results.summarise(made, rows, "validation/mse", maximise=False)
+    assert summary["best"] is None
+    assert summary["points"][0]["metrics"]["test/mse"]["n"] == 2
+    results.say(summary)
+    told = capsys.readouterr().out.strip()
+    assert told.startswith("no point is chosen: there are no validation rows")
+    assert told.count("\n") == 0
+
+
+def test_metrics_of_other_rows_stand_behind_those_of_the_splits():
+    made, _ = made_rows([0.1] * 4, ["finished"] * 4)
+    metrics = {"all/accuracy": 0.5, "test/mse": 0.2, "train/loss": 0.3, "validation/mse": 0.1}
+    done = {n: {"status": "finished", "step": 5, "parameters_digest": "0", "metrics": metrics} for n in range(4)}
+    assert list(results.rows_of(made, done)[0])[3:7] == ["validation/mse", "train/loss", "test/mse", "all/accuracy"]

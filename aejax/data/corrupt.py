@@ -44,6 +44,28 @@ def gaussian(key: jax.Array, x: jax.Array, *, scale: NonNegative) -> jax.Array:
     return x + jnp.asarray(scale, x.dtype) * jax.random.normal(key, x.shape, x.dtype)
 
 
+def gaussian_between(key: jax.Array, x: jax.Array, *, least: NonNegative = 0.0, most: NonNegative = 0.5) -> jax.Array:
+    """Gaussian noise of a strength drawn for each row: x_in = x + s · ε, s uniform between two numbers for each row.
+
+    For nets that are to serve at every strength in between, without being told which it is.
+
+    Args:
+        key: typed key.
+        x: (rows, *feature_shape), scaled.
+        least: the smallest standard deviation, in the units of the scaled values; not negative.
+        most: the largest.
+
+    Returns:
+        x_in, of the shape and type of x; its values may leave the range of x.
+
+    References:
+        Zhang et al. 2017, Beyond a Gaussian denoiser, section III-D (DnCNN-B: strengths drawn from [0, 55] of 255).
+    """
+    share, noise = jax.random.split(key)
+    drawn = jax.random.uniform(share, (len(x), *(1,) * (x.ndim - 1)), x.dtype)
+    return gaussian(noise, x, scale=least + (most - least) * drawn)
+
+
 def masking(key: jax.Array, x: jax.Array, *, probability: Probability) -> jax.Array:
     """Values set to zero: x_in = x · m, m Bernoulli(1 - probability) for each value.
 

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+ACTIVE = 0.1
+"""Share of a row's largest activation above which a unit is active."""
+
 
 def mse(x: np.ndarray, x_hat: np.ndarray, mask: np.ndarray | None = None) -> float:
     """Mean squared error per feature: Σ_observed (x − x̂)² / number observed.
@@ -20,7 +23,7 @@ def mse(x: np.ndarray, x_hat: np.ndarray, mask: np.ndarray | None = None) -> flo
     return float(squares[weights].sum() / count) if count else float("nan")
 
 
-def active_fraction(code: np.ndarray, *, threshold: float = 0.1) -> float:
+def active_fraction(code: np.ndarray, *, threshold: float = ACTIVE) -> float:
     """Share of the units of a code that matter to a row: those above a tenth of its largest activation.
 
     Args:

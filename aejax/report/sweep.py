@@ -34,14 +34,15 @@ def draw(folder: Path, summary: Mapping[str, Any]) -> list[Path]:
     if not points:
         return []
     axes = [path for path in points[0]["axes"] if len(unique(point["axes"][path] for point in points)) > 1]
-    drawn = []
+    drawn, least = [], not summary["maximise"]
     for path in axes:
         others = [other for other in axes if other != path]
-        drawn.append(against_axis(folder / f"{path.replace('.', '-')}.png", points, path, others, metric))
-    if len(axes) == 2:
+        file = folder / f"{path.replace('.', '-')}.png"
+        drawn.append(against_axis(file, points, path, others, metric, least=least))
+    tiles = math.prod(len(unique(point["axes"][path] for point in points)) for path in axes)
+    if len(axes) == 2 and 4 * len(points) >= 3 * tiles:
         drawn.append(heat_map(folder / "heat.png", points, axes, metric, best=summary["points"][summary["best"]]))
-    if len(axes) > 2:
-        least = not summary["maximise"]
+    elif len(axes) >= 2:  # more axes than two, or two that were zipped
         drawn.append(parallel_coordinates(folder / "parallel.png", points, axes, metric, least=least))
     sparsity = next((name for name in SPARSITY if name in points[0]["metrics"] and name != metric), None)
     if axes and sparsity:
@@ -50,12 +51,12 @@ def draw(folder: Path, summary: Mapping[str, Any]) -> list[Path]:
 
 
 def against_axis(
-    path: str | os.PathLike, points: Sequence[Point], axis: str, others: Sequence[str], metric: str
+    path: str | os.PathLike, points: Sequence[Point], axis: str, others: Sequence[str], metric: str, *, least: bool
 ) -> Path:
     """Draw a metric against one axis: its mean, and its 95 % interval over seeds as a band.
 
-    There is a line for each setting of the other axes, up to seven; of more, the points alone are drawn, and a line
-    through the best at each value.
+    There is a line for each setting of the other axes, up to seven. Of more, and where not each setting goes with each
+    value, the points alone are drawn, their intervals upright, and a line through the best where a value has several.
 
     Args:
         path: the PNG file to write.
@@ -63,6 +64,7 @@ def against_axis(
         axis: the field along the horizontal.
         others: the other fields that change.
         metric: along the vertical.
+        least: whether less of it is better.
     """
     figure = canvas.new_figure(4.0, f"{metric} against {axis}")
     axes = figure.subplots()
@@ -72,7 +74,7 @@ def against_axis(
     for point in points:
         lines.setdefault(tuple(repr(point["axes"][other]) for other in others), []).append(point)
     place = lambda point: places[values.index(point["axes"][axis])]
-    if len(lines) <= LINES:
+    if len(lines) <= LINES and len(points) == len(lines) * len(values):
         for number, own in enumerate(lines.values()):
             own = sorted(own, key=place)
             label = ", ".join(f"{other} {tick(own[0]['axes'][other])}" for other in others)
@@ -80,10 +82,15 @@ def against_axis(
         if others:
             canvas.legend_above(axes, canvas.WIDTH - 0.8)
     else:
-        axes.scatter([place(p) for p in points], [mean_of(p, metric) for p in points], s=14, color=GREY, alpha=0.6)
-        least = [min(mean_of(p, metric) for p in points if p["axes"][axis] == value) for value in values]
-        axes.plot(places, least, color=OKABE_ITO[0], label="lowest")
-        canvas.legend_above(axes, canvas.WIDTH - 0.8)
+        own = [(place(point), point["metrics"][metric]) for point in points]
+        axes.scatter([at for at, _ in own], [found["mean"] for _, found in own], s=14, color=GREY, alpha=0.6)
+        spread = [(at, found["low"], found["high"]) for at, found in own if found["low"] is not None]
+        axes.vlines(*(np.array(spread).reshape(-1, 3).T), color=GREY, alpha=0.35, linewidth=1)
+        if len(points) >= 2 * len(values):
+            best = min if least else max
+            chosen = [best(mean_of(p, metric) for p in points if p["axes"][axis] == value) for value in values]
+            axes.plot(places, chosen, color=OKABE_ITO[0], label="lowest" if least else "highest")
+            canvas.legend_above(axes, canvas.WIDTH - 0.8)
     _scale(axes, values, places)
     canvas.quiet(axes, x=axis, y=metric)
     return canvas.save_figure(figure, path)
@@ -130,26 +137,24 @@ def front(pairs: np.ndarray) -> np.ndarray:
     return np.array(found, int)
 
 
-def time_per_setting(
-    path: str | os.PathLike, counts: Sequence[int], series: Mapping[str, Any], *, title: str = "Time a setting takes"
-) -> Path:
-    """Draw seconds for each setting against the number of settings, both logarithmic.
+def time_per_setting(path: str | os.PathLike, counts: Sequence[int], panels: Mapping[str, Mapping[str, Any]]) -> Path:
+    """Draw seconds for each setting against the number of settings, both logarithmic, one panel beside the other.
 
     Args:
         path: the PNG file to write.
         counts: numbers of settings.
-        series: by name, seconds for each.
-        title: what there is to see.
+        panels: by title, the series by name, seconds for each.
     """
-    figure = canvas.new_figure(4.0, title)
-    axes = figure.subplots()
-    for number, (name, values) in enumerate(series.items()):
-        axes.plot(counts, values, color=OKABE_ITO[number], marker=MARKS[number], markersize=5, label=canvas.plain(name))
-    axes.set_xscale("log", base=2)
-    axes.set_yscale("log")
-    axes.set_xticks(list(counts), [str(count) for count in counts])
-    canvas.legend_above(axes, canvas.WIDTH - 0.8)
-    canvas.quiet(axes, x="settings trained together", y="seconds for each")
+    figure = canvas.new_figure(4.2, "Seconds a setting takes, by the number that is trained together")
+    for axes, (title, series) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for number, (name, values) in enumerate(series.items()):
+            style = {"color": OKABE_ITO[number], "marker": MARKS[number], "markersize": 5}
+            axes.plot(counts, values, label=canvas.plain(name), **style)
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
+        axes.set_xticks(list(counts), [str(count) for count in counts])
+        canvas.legend_above(axes, canvas.WIDTH / len(panels) - 0.8)
+        canvas.quiet(axes, x=f"settings, {title}", y="seconds for each")
     return canvas.save_figure(figure, path)
 
 

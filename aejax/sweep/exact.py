@@ -12,7 +12,7 @@ from aejax import train
 from aejax.errors import UserError
 from aejax.sweep.journal import Journal, Outcome
 from aejax.sweep.programs import GOING_ON
-from aejax.sweep.training import Losses, StoppedSweepError
+from aejax.sweep.training import StoppedSweepError
 from aejax.train import CAPACITY, Rows
 from aejax.types import Hparams, Run, State
 
@@ -25,9 +25,8 @@ def train_member(
     rows: Rows,
     settings: Mapping[str, Any],
     names: Sequence[str],
-    losses: Losses,
+    losses: Callable[[Any, float], float],
     *,
-    member: int,
     asked: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Train one member to the end, as `aejax.experiment.fit` does.
@@ -40,8 +39,7 @@ def train_member(
         rows: the training rows.
         settings: the config's `train` section.
         names: of the loss and its terms.
-        losses: asked at every evaluation if the config stops early.
-        member: its position, for `losses`.
+        losses: ``(params, progress) -> validation loss``, asked at every evaluation if the config stops early.
         asked: whether to stop now.
 
     Raises:
@@ -67,7 +65,7 @@ def train_member(
         if step % every == 0 or step == steps:
             journal.close()
             if patience is not None and stopped[0] == GOING_ON:
-                found = np.array([losses(member, state.params, step / steps)])
+                found = np.array([losses(state.params, step / steps)])
                 enough = journal.judge(found, one(state.params), np.array([True]), patience)
                 stopped = np.where(enough, step, stopped)
     journal.close()

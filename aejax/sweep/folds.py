@@ -10,6 +10,7 @@ from aejax.data.folds import rescaled
 from aejax.data.splits import permutation, take
 from aejax.errors import UserError
 from aejax.evaluate import on_device
+from aejax.padding import few_shapes
 from aejax.sweep.programs import Data
 from aejax.train import Rows
 from aejax.types import Dataset, Range, Split
@@ -59,10 +60,11 @@ def cut(dataset: Dataset, folds: int, seed: int) -> Folds:
     return Folds([d._replace(range=together) for d in found], dataset.train, np.stack(chosen))
 
 
-def shared(dataset: Dataset, relations: Mapping[str, Any], streams: Sequence[int]) -> Data:
-    """The training rows of streams without cross-validation: the same for all."""
+def shared(dataset: Dataset, relations: Mapping[str, Any], batch_size: int | None, streams: Sequence[int]) -> Data:
+    """The training rows of streams without cross-validation: the same for all, padded to one of few sizes."""
     del streams
-    return Data(on_device(dataset.train, dataset, relations), (), lambda rows, _: rows)
+    rows = few_shapes(on_device(dataset.train, dataset, relations), batch_size)
+    return Data(rows, (), lambda rows, _: rows)
 
 
 def stacked(folds: Folds, relations: Mapping[str, Any], streams: Sequence[int]) -> Data:

@@ -50,17 +50,25 @@ def of_member(parts: Parts, dataset: Dataset, batch_size: int | None) -> int:
     pass leaves for its gradient, and its history. Data and clean batches are shared and do not count.
     """
     state = jax.eval_shape(parts.run.init, parts.key, parts.hparams)
-    count, *shape = dataset.train.x.shape
-    x = jax.ShapeDtypeStruct((batch_size or count, math.prod(shape)), "float32")
+    history = 4 * CAPACITY * (1 + len(parts.hparams["terms"]))
+    activations = of_pass(parts, dataset, batch_size or len(dataset.train.x))
+    return 3 * _size((state.params, state.opt_state)) + 2 * activations + history
+
+
+def of_pass(parts: Parts, dataset: Dataset, rows: int) -> int:
+    """The bytes of all that a training pass computes of some rows before its gradient."""
+    params = jax.eval_shape(parts.run.init, parts.key, parts.hparams).params
+    x = jax.ShapeDtypeStruct((rows, math.prod(dataset.train.x.shape[1:])), "float32")
 
     def forward(params: Any, x: Any, key: Any) -> Any:
         seen = parts.model.apply(params, x, x, key)
         return seen.x_in, seen.code, seen.x_hat, dict(seen.hidden), dict(seen.log_odds), dict(seen.extra)
 
-    activations = jax.eval_shape(forward, state.params, x, parts.key)
-    size = lambda tree: sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
-    history = 4 * CAPACITY * (1 + len(parts.hparams["terms"]))
-    return 3 * size((state.params, state.opt_state)) + 2 * size(activations) + history
+    return _size(jax.eval_shape(forward, params, x, parts.key))
+
+
+def _size(tree: Any) -> int:
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
 def members_that_fit(budget: int, member: int, shared: int, what: str) -> int:

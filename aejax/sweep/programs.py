@@ -1,6 +1,7 @@
 """A block of runs as one compiled program, in four forms: vmap or map over its members, on one device or several."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -149,6 +150,7 @@ def compile_block(
     data: Data,
     *,
     strategy: str,
+    level: int | None,
     devices: Sequence[Any],
     shape: tuple[int, int],
 ) -> Program:
@@ -160,6 +162,7 @@ def compile_block(
         swept: from `stack_hparams`.
         data: the training rows.
         strategy: ``"vmap"`` or ``"map"``.
+        level: of `aejax.compilation.quick_compile`.
         devices: over which settings or streams are spread, whichever their number divides; the first where neither.
         shape: (streams, settings).
     """
@@ -191,11 +194,14 @@ def compile_block(
         specs = (members, whole, whole, of_streams, members, of_streams, whole, whole)
         advance = jax.shard_map(advance, mesh=mesh, in_specs=specs, out_specs=members, check_vma=False)
     begin = jax.jit(start, out_shardings=NamedSharding(mesh, members))
-    begun = quick_compile(begin.lower(given[0], given[1], shared[0]), 0)
+    lowered = begin.lower(given[0], given[1], shared[0])
     placed = lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype, sharding=NamedSharding(mesh, members))
     carry = jax.tree.map(placed, jax.eval_shape(begin, given[0], given[1], shared[0]))
     number = put(jnp.int32(1), whole)
-    compiled = quick_compile(jax.jit(advance, donate_argnums=0).lower(carry, number, number, *given, *shared), 1)
+    with ThreadPoolExecutor(1) as beside:  # XLA needs no Python: one is compiled while the other is traced
+        beginning = beside.submit(quick_compile, lowered, 0)
+        whole_step = jax.jit(advance, donate_argnums=0).lower(carry, number, number, *given, *shared)
+        compiled, begun = quick_compile(whole_step, level), beginning.result()
 
     def go(carry: Carry, step: int, n: int) -> tuple[Carry, dict[str, jax.Array]]:
         return compiled(carry, put(jnp.int32(step), whole), put(jnp.int32(n), whole), *given, *shared)

@@ -16,6 +16,10 @@ from aejax.sweep.plan import Plan
 Row = Mapping[str, Any]
 METRIC = "validation/mse"
 SHOWN = 10
+NO_CHOICE = (
+    "no point is chosen: there are no validation rows, and settings are not chosen on test rows; "
+    "allowed: data.validation=0.2, or --folds 5"
+)
 LAST = ("status", "step", "parameters_digest")
 
 
@@ -27,7 +31,8 @@ def rows_of(plan: Plan, done: Mapping[int, Row]) -> list[dict[str, Any]]:
         done: by the number of a member, its ``status``, ``step``, ``parameters_digest`` and ``metrics``.
     """
     names = list(dict.fromkeys(name for result in done.values() for name in result["metrics"]))
-    names.sort(key=lambda name: (("validation", "train", "test").index(name.partition("/")[0]),))
+    order = ("validation", "train", "test")
+    names.sort(key=lambda name: (*order, name.partition("/")[0]).index(name.partition("/")[0]))  # others come last
     rows = []
     for member in plan.members:
         row = {"run": member.number, **member.point, "seed": member.config["seed"]}
@@ -146,6 +151,9 @@ def say(summary: Mapping[str, Any]) -> None:
     found = [point for point in points if point["metrics"].get(metric, {}).get("mean") is not None]
     found.sort(key=lambda point: (point["finite"] < point["runs"], sign * point["metrics"][metric]["mean"]))
     cell = lambda value: f"{value:.5g}" if isinstance(value, float) else str(value)
+    if not found:
+        console.say(NO_CHOICE if not _validated(points) else f"no point is best: none has a finite {metric}")
+        return
     rows = []
     for point in found[:SHOWN]:
         own = point["metrics"][metric]
@@ -155,8 +163,13 @@ def say(summary: Mapping[str, Any]) -> None:
     console.say("")
     console.table(("point", metric, "95 %", "finite runs"), rows)
     if len(points) > len(rows):
-        console.say(f"and {len(points) - len(rows)} more points")
+        more = len(points) - len(rows)
+        console.say(f"and {more} more point{'' if more == 1 else 's'}")
     console.say("")
+
+
+def _validated(points: Sequence[Mapping[str, Any]]) -> bool:
+    return any(name.startswith("validation/") for point in points for name in point["metrics"])
 
 
 def read_table(path: Path) -> list[dict[str, Any]]:

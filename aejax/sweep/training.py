@@ -13,8 +13,8 @@ from aejax.sweep.journal import Journal, Outcome
 from aejax.sweep.programs import GOING_ON, Carry, Program
 from aejax.train import CAPACITY, CHUNK_SECONDS
 
-Losses = Callable[[int, Any, float], float]
-"""``(member, params, progress) -> validation loss``."""
+Losses = Callable[[Any, float], np.ndarray]
+"""``(params, progress) -> validation losses``: of all members, (members, ...) leaves -> (members,)."""
 
 
 class StoppedSweepError(Exception):
@@ -114,7 +114,5 @@ def _stop_early(
 ) -> np.ndarray:
     """Judge the members that go on; where each is frozen now, (M,) int32."""
     going_on = stopped == GOING_ON
-    found = np.full(len(stopped), np.inf)
-    for member in np.flatnonzero(going_on):
-        found[member] = losses(int(member), jax.tree.map(lambda leaf, m=member: leaf[m], params), progress)
+    found = losses(params, progress)
     return np.where(journal.judge(found, params, going_on, patience), step, stopped).astype(np.int32)

@@ -9,7 +9,6 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,21 +16,18 @@ import jax
 import numpy as np
 
 from aejax import checkpoint
-from aejax.build import Parts, build, check, load_data
-from aejax.components import resolve
-from aejax.evaluate import make_losses, on_device
-from aejax.experiment import EVALUATION_STREAM, check_task
+from aejax.evaluate import on_device
 from aejax.files import write_json
 from aejax.leaves import digest
-from aejax.retrain import likely_form, retrainer
-from aejax.sweep import exact, folds, programs, strategies
+from aejax.sweep import evaluating, exact, programs, strategies
 from aejax.sweep.journal import Outcome
 from aejax.sweep.markers import read_marker, write_marker
 from aejax.sweep.plan import Block, Member
-from aejax.sweep.programs import Data
+from aejax.sweep.prepared import Prepared, hparams_of, prepare, size_of
 from aejax.sweep.training import Members, train_block
-from aejax.train import Rows
-from aejax.types import Dataset, Params
+from aejax.types import Params
+
+__all__ = ["Options", "Prepared", "hparams_of", "member_id", "prepare", "work"]
 
 
 class Options(NamedTuple):
@@ -48,59 +44,6 @@ class Options(NamedTuple):
     strategy: str = "auto"
     devices: int | None = None
     budget: int | None = None
-
-
-class Prepared(NamedTuple):
-    """What the blocks of one group have in common.
-
-    Attributes:
-        datasets: one, or one for each fold.
-        parts: of a run.
-        data: the training rows of streams, from the fold of each (0 without cross-validation).
-        validation: the validation rows of each data set; None where it has none.
-        losses: from `aejax.evaluate.make_losses`.
-    """
-
-    datasets: list[Dataset]
-    parts: Parts
-    data: Callable[[list[int]], Data]
-    validation: list[Rows | None]
-    losses: Callable[..., Mapping[str, float]]
-
-
-def prepare(config: Mapping[str, Any], count: int | None) -> Prepared:
-    """Load the data of a group and build its run.
-
-    Args:
-        config: of any of its members.
-        count: number of folds, or None.
-
-    Raises:
-        UserError: the config does not fit the data.
-    """
-    settings = config["data"]
-    whole = load_data(settings if count is None else {**settings, "validation": 0.0})
-    cut = None if count is None else folds.cut(whole, count, settings["split_seed"])
-    datasets = [whole] if cut is None else cut.datasets
-    first = datasets[0]
-    parts = build(config, first)
-    check_task(config, first, parts.model)
-    check(parts, on_device(first.train, first, parts.relations))
-    data = (
-        partial(folds.shared, first, parts.relations) if cut is None else partial(folds.stacked, cut, parts.relations)
-    )
-    validation = [on_device(d.validation, d, parts.relations) if len(d.validation.x) else None for d in datasets]
-    losses = make_losses(parts.model, parts.objective, parts.corrupt, first.range)
-    return Prepared(datasets, parts, data, validation, losses)
-
-
-def hparams_of(member: Member, prepared: Prepared) -> Any:
-    """The hyperparameters of a member, in the structure of its group's run."""
-    return _floats(prepared.parts.hparams, member.config)
-
-
-def _floats(like: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: _floats(v, own[k]) if isinstance(v, Mapping) else np.float32(own[k]) for k, v in like.items()}
 
 
 def member_id(member: Member) -> str:
@@ -141,8 +84,12 @@ def work(
     started = time.perf_counter()
     params = jax.tree.map(lambda *leaves: np.stack(leaves), *(outcome.params for outcome in outcomes))
     checkpoint.save(folder / "params", 0, params, keep=1, info={"members": [member_id(m) for m in block.members]})
-    pairs = zip(block.members, outcomes, strict=True)
-    results = [_result(member, outcome, prepared) for member, outcome in pairs]
+    if options.exact:
+        pairs = zip(block.members, outcomes, strict=True)
+        metrics = [evaluating.metrics_alone(member, outcome, prepared) for member, outcome in pairs]
+    else:
+        metrics = evaluating.metrics_together(block.members, outcomes, prepared, params)
+    results = [_result(*each) for each in zip(block.members, outcomes, metrics, strict=True)]
     timing["evaluate_seconds"] = time.perf_counter() - started
     write_marker(folder, {"results": results, "timing": timing})
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
@@ -164,29 +111,30 @@ def _train_together(
     data = prepared.data([fold or 0 for _, fold in block.streams])
     devices = jax.devices()[: options.devices]
 
-    def form(strategy: str) -> programs.Program:
+    def compile_form(form: strategies.Form) -> programs.Program:
         return programs.compile_block(
-            parts.run, keys, swept, data, strategy=strategy, devices=devices, shape=block.places.shape
+            parts.run, keys, swept, data, **form._asdict(), devices=devices, shape=block.places.shape
         )
 
-    size = sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(parts.run.init, parts.key, parts.hparams).params))
-    choice = strategies.choose(form, _asked_strategy(options, folder), likely_form(size), settings["steps"])
-    write_json(folder.parent / "strategy.json", {"strategy": choice.strategy, "step_seconds": choice.step_seconds})
+    forms = _forms(options, folder, size_of(parts))
+    choice = strategies.choose(compile_form, forms, settings["steps"])
+    tried = [form._asdict() | {"step_seconds": seconds} for form, seconds in choice.step_seconds]
+    write_json(folder.parent / "strategy.json", {"form": choice.form._asdict(), "tried": tried})
     names = ("loss", *parts.hparams["terms"])
-    losses = _validation_losses(block, prepared)
+    losses = validation_losses(block, prepared)
     outcomes, seconds = train_block(
         choice.program, members, settings, names, losses, folder=folder, asked=asked, show=show
     )
-    timing = {"strategy": choice.strategy, "devices": len(devices), "compile_seconds": choice.compile_seconds}
+    timing = {"strategy": choice.form.strategy, "devices": len(devices), "compile_seconds": choice.compile_seconds}
     return outcomes, timing | {"train_seconds": seconds}
 
 
-def _asked_strategy(options: Options, folder: Path) -> str:
-    """A block that is continued keeps the form that it began with."""
-    if checkpoint.steps(folder) and options.strategy == "auto":
-        path = folder.parent / "strategy.json"
-        return json.loads(path.read_text())["strategy"] if path.exists() else "auto"
-    return options.strategy
+def _forms(options: Options, folder: Path, parameters: int) -> list[strategies.Form]:
+    """The forms that a block may have; one that is continued keeps the form that it began with."""
+    path = folder.parent / "strategy.json"
+    if checkpoint.steps(folder) and options.strategy == "auto" and path.exists():
+        return [strategies.Form(**json.loads(path.read_text())["form"])]
+    return strategies.forms(options.strategy, parameters)
 
 
 def _train_exactly(
@@ -198,55 +146,37 @@ def _train_exactly(
     asked: Callable[[], bool],
     show: Callable[[int, float], None],
 ) -> tuple[list[Outcome], dict[str, Any]]:
-    parts, losses = prepared.parts, _validation_losses(block, prepared)
+    parts = prepared.parts
     rows = [on_device(dataset.train, dataset, parts.relations) for dataset in prepared.datasets]
     init, advance, compiled = exact.compile_members(parts.run, parts.key, parts.hparams, rows[0])
     names, outcomes, started = ("loss", *parts.hparams["terms"]), [], time.perf_counter()
-    for place, member in enumerate(block.members):
+    for member in block.members:
         key = jax.random.key(member.config["seed"])
         hparams = jax.tree.map(jax.numpy.float32, hparams_of(member, prepared))
         own = rows[member.fold or 0]
-        outcome = exact.train_member(
-            advance, init, key, hparams, own, settings, names, losses, member=place, asked=asked
-        )
+        loss = lambda params, progress, m=member: evaluating.measured(m, prepared, params, progress)["validation/loss"]
+        outcome = exact.train_member(advance, init, key, hparams, own, settings, names, loss, asked=asked)
         outcomes.append(outcome)
         show(settings["steps"], outcome.means["loss"])
     timing = {"strategy": "exact", "devices": 1, "compile_seconds": compiled}
     return outcomes, timing | {"train_seconds": time.perf_counter() - started}
 
 
-def _validation_losses(block: Block, prepared: Prepared) -> Callable[[int, Params, float], float]:
-    def losses(place: int, params: Params, progress: float) -> float:
-        return measured(block.members[place], prepared, params, progress)["validation/loss"]
+def validation_losses(block: Block, prepared: Prepared) -> Callable[[Params, float], np.ndarray]:
+    """``(params, progress) -> (members,)``: the validation losses of a block's members, leaves (members, ...)."""
+
+    def losses(params: Params, progress: float) -> np.ndarray:
+        share = np.full(len(block.members), progress)
+        return evaluating.losses_together(block.members, prepared, params, share)["validation/loss"]
 
     return losses
 
 
-def measured(member: Member, prepared: Prepared, params: Params, progress: float) -> dict[str, float]:
-    """The losses of a member's validation rows; none where there are no rows."""
-    rows = prepared.validation[member.fold or 0]
-    if rows is None:
-        return {}
-    key = jax.random.fold_in(jax.random.key(member.config["seed"]), EVALUATION_STREAM)
-    found = prepared.losses(params, key, hparams_of(member, prepared), rows, progress)
-    return {f"validation/{name}": value for name, value in found.items()}
-
-
-def _result(member: Member, outcome: Outcome, prepared: Prepared) -> dict[str, Any]:
-    """What the table says of a member: its means in training, its validation losses, and what the task finds."""
-    metrics = {f"train/{name}": value for name, value in outcome.means.items()}
-    metrics |= measured(member, prepared, outcome.params, outcome.step / member.config["train"]["steps"])
-    given = dict(member.config["task"])
-    task = resolve(given.pop("name"), "aejax.tasks", what="task.name")
-    key = jax.random.fold_in(jax.random.key(member.config["seed"]), EVALUATION_STREAM)
-    dataset = prepared.datasets[member.fold or 0]
-    again = retrainer(member.config, dataset)
-    found = task(key, prepared.parts.model, outcome.params, dataset, again, **given).metrics
-    metrics |= {f"{split}/{name}": value for split, own in found.items() for name, value in own.items()}
+def _result(member: Member, outcome: Outcome, metrics: Mapping[str, float]) -> dict[str, Any]:
     return {
         "id": member_id(member),
         "status": outcome.status,
         "step": outcome.step,
         "parameters_digest": digest(outcome.params),
-        "metrics": {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)},
+        "metrics": metrics,
     }

@@ -15,6 +15,7 @@ from aejax.evaluate import encode_and_reconstruct, on_device
 from aejax.losses.clustering import transport_cost
 from aejax.metrics import partitions
 from aejax.relations import graph
+from aejax.remember import remembered
 from aejax.tasks.reconstruction import fitted_pca
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
@@ -207,6 +208,7 @@ def own_clusters(key: jax.Array, model: Model, params: Params, x: np.ndarray, co
     return Partition(assign(code), assign)
 
 
+@remembered
 def classical(x: np.ndarray, count: int, *, components: int, restarts: int, seed: int) -> dict[str, np.ndarray]:
     """Clusters by k-means of rows (m, n), and by k-means and a Gaussian mixture of their principal components."""
     from sklearn.mixture import GaussianMixture
@@ -222,6 +224,7 @@ def classical(x: np.ndarray, count: int, *, components: int, restarts: int, seed
     }
 
 
+@remembered
 def spectral(x: np.ndarray, count: int, *, neighbours: int, seed: int) -> np.ndarray:
     """Scikit-learn's spectral clustering of rows (m, n) on the graph of their nearest neighbours."""
     from sklearn.cluster import SpectralClustering

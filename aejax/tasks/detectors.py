@@ -5,11 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from aejax.metrics import outliers
+from aejax.remember import remembered
 
 EXPLAINED = 0.9  # of the variance, by the components that PCA keeps
 SVM_ROWS = 2000  # its time grows with the square of the rows
 
 
+@remembered
 def fitted(train: np.ndarray, parts: Mapping[str, np.ndarray], *, neighbours: int, seed: int) -> dict[str, dict]:
     """The scores of rows by four detectors.
 

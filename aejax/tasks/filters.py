@@ -38,19 +38,20 @@ def non_local_means(image: np.ndarray, setting: tuple[float, ...]) -> np.ndarray
     """Means of pixels weighted by how alike their surroundings are but for the noise (Buades, Coll & Morel 2005)."""
     from skimage.restoration import denoise_nl_means
 
-    noise, share, size, distance = setting
-    options = {"patch_size": int(size), "patch_distance": int(distance), "fast_mode": True, "channel_axis": -1}
+    noise, share, size, distance, even = setting
+    options = {"patch_size": int(size), "patch_distance": int(distance), "fast_mode": bool(even), "channel_axis": -1}
     return denoise_nl_means(image, h=share * noise, sigma=noise, **options)
 
+
+EVEN = [(1.0, h, *sizes, True) for sizes in ((3, 6), (5, 6), (5, 11)) for h in (0.4, 0.55, 0.7, 0.85)]
+CENTRED = [(noise, h, size, 6, False) for noise, h in ((1, 0.7), (1.15, 0.7), (1.25, 0.5)) for size in (3, 5, 7)]
+"""Settings of `non_local_means`: the noise it is told, h as a share of that, the side of a patch, how far it looks, and
+whether all pixels of a patch count the same (scikit-image's fast mode) or the middle ones more."""
 
 FILTERS = {
     "median": Filter(median, [(3,), (5,)], scaled=False),
     "total_variation": Filter(total_variation, [(0.3,), (0.5,), (0.7,), (0.9,), (1.2,), (1.6,)], scaled=True),
-    "non_local_means": Filter(
-        non_local_means,
-        [(1.0, h, *sizes) for sizes in ((3, 6), (5, 6), (5, 11)) for h in (0.4, 0.55, 0.7, 0.85)],
-        scaled=True,
-    ),
+    "non_local_means": Filter(non_local_means, EVEN + CENTRED, scaled=True),
 }
 
 

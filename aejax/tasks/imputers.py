@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from aejax.remember import remembered
 from aejax.types import Column
 
 
@@ -18,6 +19,7 @@ class Filled(NamedTuple):
     seconds: float
 
 
+@remembered
 def fill(method: Any, train: np.ndarray, test: np.ndarray) -> Filled:
     """Fit an imputer to rows with holes, and fill those and others.
 

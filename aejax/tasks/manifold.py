@@ -11,6 +11,7 @@ from aejax import metrics
 from aejax.bounds import Count, Natural
 from aejax.errors import UserError
 from aejax.evaluate import encode_and_reconstruct, on_device
+from aejax.remember import remembered
 from aejax.retrain import member
 from aejax.tasks.reconstruction import fitted_pca
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
@@ -93,6 +94,7 @@ def evaluate(
     return Evaluation(found, judged, arrays)
 
 
+@remembered
 def fitted_maps(
     x: np.ndarray, new_x: np.ndarray, components: int, neighbours: int
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:

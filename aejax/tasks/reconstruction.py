@@ -1,12 +1,17 @@
 """How well rows are rebuilt from their codes, beside PCA with as many components."""
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from aejax import metrics
-from aejax.evaluate import encode_and_reconstruct, on_device
+from aejax.evaluate import batches, encode_and_reconstruct, in_slices, on_device
+from aejax.remember import remembered
+from aejax.train import Rows, scaled, shown
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
 
@@ -58,12 +63,58 @@ def evaluate(
     return Evaluation(found, baselines, arrays)
 
 
+def evaluate_members(
+    model: Model, params: Params, dataset: Dataset, *, together: int
+) -> dict[str, dict[str, np.ndarray]]:
+    """The metrics of `evaluate` for many nets, without baselines.
+
+    Args:
+        model: of all of them.
+        params: leaves (members, ...).
+        dataset: the data.
+        together: how many nets look at a batch at once.
+
+    Returns:
+        ``{split: {"mse", "active_fraction"}}``, (members,) each.
+    """
+    found, counted = {}, _counted(model)
+    for name in ("train", "validation", "test"):
+        split = getattr(dataset, name)
+        if not len(split.x):
+            continue
+        parts = [
+            in_slices(lambda own, part=part: counted(own, part), params, together)
+            for part in batches(on_device(split, dataset))
+        ]
+        squares, active = (np.sum([part[place] for part in parts], 0, np.float64) for place in range(2))
+        observed = int(split.x.size if split.mask is None else split.mask.sum())
+        error = squares / observed if observed else np.full(len(squares), np.nan)
+        found[name] = {"mse": error, "active_fraction": active / (len(split.x) * model.code_size)}
+    return found
+
+
+@lru_cache(maxsize=8)
+def _counted(model: Model) -> Callable[[Params, Rows], tuple[jax.Array, jax.Array]]:
+    """``(params, rows) -> (sum of squared errors, number of active units)`` of many nets."""
+
+    def of_one(params: Params, rows: Rows) -> tuple[jax.Array, jax.Array]:
+        x, mask = scaled(rows, slice(None))
+        code = model.encode(params, shown(model, x, mask))
+        squares, size = jnp.square(x - model.decode(params, code)), jnp.abs(code)
+        return jnp.where(True if mask is None else mask, squares, 0).sum(), (
+            size > metrics.ACTIVE * size.max(-1, keepdims=True)
+        ).sum()
+
+    return jax.jit(jax.vmap(of_one, in_axes=(0, None)))
+
+
 def pca_reconstruction(train: np.ndarray, rows: np.ndarray, components: int) -> np.ndarray:
     """Rows projected on the leading principal components of the training rows, and back: (m, n)."""
     pca = fitted_pca(train, components)
     return pca.inverse_transform(pca.transform(rows)).astype(np.float32)
 
 
+@remembered
 def fitted_pca(train: np.ndarray, components: int) -> Any:
     """scikit-learn's PCA of the training rows, with as many of the components as there are."""
     from sklearn.decomposition import PCA

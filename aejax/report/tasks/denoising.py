@@ -42,7 +42,7 @@ def draw(
     task = config["task"]
     _denoised(place / "denoised.png", found.arrays["images"], numbers, task)
     if task["strengths"]:
-        _curve(place / "psnr.png", numbers, task)
+        _curve(place / "psnr.png", numbers, task, _trained_at(config["corruption"]))
     if found.arrays["kernels"]:
         _kernels(place / "kernels.png", found.arrays["kernels"], numbers, dataset)
 
@@ -61,10 +61,22 @@ def _denoised(
     canvas.save_figure(panels.image_rows(rows, names, [""] * len(shown), title, ()), path)
 
 
-def _curve(path: Path, numbers: Mapping[str, Mapping[str, float]], task: Mapping[str, Any]) -> None:
+def _trained_at(corruption: Mapping[str, Any]) -> tuple[float, float]:
+    """The least and the greatest strength that a net saw: the same, unless its corruption has a ``least`` and ``most``.
+
+    The strength is the first hyperparameter of a corruption; one without any has none to speak of, 0.
+    """
+    hyperparameters = {name: value for name, value in corruption.items() if name != "name"}
+    only = next(iter(hyperparameters.values()), 0.0)
+    return hyperparameters.get("least", only), hyperparameters.get("most", only)
+
+
+def _curve(
+    path: Path, numbers: Mapping[str, Mapping[str, float]], task: Mapping[str, Any], trained: tuple[float, float]
+) -> None:
     """Peak signal-to-noise ratio over the strength of the noise, a line for each method."""
     strengths = np.array(sorted({task["strength"], *task["strengths"]}))
-    figure = canvas.new_figure(4.4, "How well each method does at other strengths than the net was trained at")
+    figure = canvas.new_figure(4.4, "How well each method does at other strengths of the corruption")
     axes = figure.subplots()
     shown = [name for name in NAMES if name in numbers]
     for name, marker in zip(shown, "oX^sDvP", strict=False):
@@ -72,15 +84,23 @@ def _curve(path: Path, numbers: Mapping[str, Mapping[str, float]], task: Mapping
         style = {"linewidth": 2.4 if name == "net" else 1.4, "linestyle": ":" if name == "noisy" else "-"}
         values = [at(value) for value in strengths]
         axes.plot(strengths, values, label=NAMES[name], color=COLOURS[name], marker=marker, markersize=5, **style)
-    axes.axvline(task["strength"], color=canvas.GREY, linestyle="--", linewidth=1)
+    low, high = trained
+    limits = axes.get_xlim()
+    if low < high:
+        axes.axvspan(low, high, color=canvas.PALE, alpha=0.4, linewidth=0, zorder=0)
+    else:
+        axes.axvline(low, color=canvas.GREY, linestyle="--", linewidth=1)
+    axes.set_xlim(limits)  # the strengths that were tested, and not more
+    middle = (max(low, limits[0]) + min(high, limits[1])) / 2
     axes.annotate(
-        "trained here",
-        (task["strength"], 1),
+        f"trained at {low:g}" + (f" to {high:g}" if low < high else ""),
+        (middle, 1),
         xycoords=("data", "axes fraction"),
         size=SMALL,
         color=canvas.GREY,
-        xytext=(4, -10),
+        xytext=(0, 3),
         textcoords="offset points",
+        ha="center",
     )
     canvas.quiet(
         axes,

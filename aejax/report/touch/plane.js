@@ -1,0 +1,91 @@
+// The plane of a code of two units: the pointer is a code, and the decoder runs there.
+
+function plane(root, data) {
+  const { texts, box, plot } = data;
+  const svg = root.querySelector(".touch-map");
+  const ring = svg.querySelector(".touch-ring");
+  const live = root.querySelector(".touch-live");
+  const sliders = [...root.querySelectorAll("input")];
+  const layers = layersOf(data);
+  const shown = shownOf(data);
+  const rows = rowsOf(data, data.rows);
+  const rebuilt = data.rebuilt && rowsOf(data, data.rebuilt);
+  const flat = floatsOf(data.codes);
+  const codes = rows.map((_, row) => [flat[2 * row], flat[2 * row + 1]]);
+  const pictures = picturesOf(root, data);
+
+  const [wide, high] = [plot.right - plot.left, plot.bottom - plot.top];
+  const [across, up] = box.map(([low, top]) => top - low);
+  const placeOf = (code) => [
+    plot.left + (wide * (code[0] - box[0][0])) / across,
+    plot.bottom - (high * (code[1] - box[1][0])) / up,
+  ];
+  const codeAt = ([x, y]) => [
+    box[0][0] + ((x - plot.left) / wide) * across,
+    box[1][0] + ((plot.bottom - y) / high) * up,
+  ];
+  const places = codes.map(placeOf);
+
+  function nearest([x, y], allowed = () => true, stretch = () => 1) {
+    let [best, least] = [-1, Infinity];
+    places.forEach(([a, b], row) => {
+      const away = Math.hypot(a - x, b - y) * stretch(a - x, b - y);
+      if (allowed(a - x, b - y) && away < least) [best, least] = [row, away];
+    });
+    return [best, least];
+  }
+
+  // Show a code; of a row, if it is the row's own.
+  function show(code, row = -1) {
+    const place = placeOf(code);
+    const own = row >= 0 ? row : nearest(place)[0];
+    const values = layers && decode(layers, code);
+    root.touch = { code: Array.from(code), row: own, values };
+    ring.setAttribute("cx", place[0]);
+    ring.setAttribute("cy", place[1]);
+    sliders.forEach((slider, unit) => {
+      slider.value = code[unit];
+      slider.nextElementSibling.value = fixed(code[unit], 3, texts);
+    });
+    pictures.row(rows[own]);
+    pictures.rebuilt(values ? shown(values) : rebuilt[own]);
+    const told = { row: data.numbers[own], label: data.labels[own] && ` (${data.labels[own]})`, error: written(data.errors[own], texts) };
+    live.textContent = filled(row >= 0 ? texts.at_row : texts.between, told);
+  }
+
+  function follow(event) {
+    const matrix = svg.getScreenCTM().inverse();
+    const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix);
+    const place = [clip(x, plot.left, plot.right), clip(y, plot.top, plot.bottom)];
+    const [row, away] = nearest(place);
+    if (layers && away > 7) show(codeAt(place));
+    else show(codes[row], row);
+  }
+
+  const directions = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  function step(event) {
+    const direction = directions[event.key];
+    if (!direction) return;
+    event.preventDefault();
+    const along = (dx, dy) => dx * direction[0] + dy * direction[1];
+    const aside = (dx, dy) => Math.abs(dx * direction[1] - dy * direction[0]);
+    const [row] = nearest(
+      placeOf(root.touch.code),
+      (dx, dy) => along(dx, dy) > 0.5,
+      (dx, dy) => 1 + (2 * aside(dx, dy)) / along(dx, dy),
+    );
+    if (row >= 0) show(codes[row], row);
+  }
+
+  svg.addEventListener("pointermove", follow);
+  svg.addEventListener("pointerdown", follow);
+  svg.addEventListener("keydown", step);
+  sliders.forEach((slider, unit) =>
+    slider.addEventListener("input", () => {
+      const code = [...root.touch.code];
+      code[unit] = Number(slider.value);
+      show(code);
+    }),
+  );
+  show(codes[data.first], data.first);
+}

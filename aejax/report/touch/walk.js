@@ -1,0 +1,45 @@
+// A walk through the latent space: a slider for each unit, from the code of a row on.
+
+function walk(root, data) {
+  const { texts } = data;
+  const sliders = [...root.querySelectorAll("input")];
+  const buttons = [...root.querySelectorAll("button")];
+  const live = root.querySelector(".touch-live");
+  const layers = layersOf(data);
+  const shown = shownOf(data);
+  const rows = rowsOf(data, data.rows);
+  const flat = floatsOf(data.codes);
+  const size = flat.length / rows.length;
+  const pictures = picturesOf(root, data);
+
+  function show(code, message) {
+    const values = decode(layers, code);
+    root.touch = { code, values };
+    sliders.forEach((slider, place) => {
+      slider.value = code[data.units[place]];
+      slider.nextElementSibling.value = fixed(code[data.units[place]], 3, texts);
+    });
+    pictures.rebuilt(shown(values));
+    live.textContent = message;
+  }
+
+  function start(row) {
+    buttons.forEach((button, place) => button.setAttribute("aria-pressed", place === row));
+    pictures.row(rows[row]);
+    const told = { row: data.numbers[row], label: data.labels[row] && ` (${data.labels[row]})` };
+    show(Array.from(flat.subarray(row * size, (row + 1) * size)), filled(texts.started, told));
+  }
+
+  buttons.forEach((button, row) => {
+    if (data.image) drawImage(button.querySelector("canvas"), data.shape, rows[row]);
+    button.addEventListener("click", () => start(row));
+  });
+  sliders.forEach((slider, place) =>
+    slider.addEventListener("input", () => {
+      const code = [...root.touch.code];
+      code[data.units[place]] = Number(slider.value);
+      show(code, filled(texts.moved, { unit: data.units[place] + 1, value: fixed(Number(slider.value), 3, texts) }));
+    }),
+  );
+  start(0);
+}

@@ -1,0 +1,121 @@
+"""What the table says of the members of a block: validation losses and the task's metrics, of many nets at once."""
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import jax
+import numpy as np
+
+from aejax.components import resolve
+from aejax.experiment import EVALUATION_STREAM
+from aejax.retrain import retrainer
+from aejax.sweep.journal import Outcome
+from aejax.sweep.plan import Member
+from aejax.sweep.prepared import Prepared, hparams_of
+from aejax.types import Params
+
+
+def metrics_together(
+    members: Sequence[Member], outcomes: Sequence[Outcome], prepared: Prepared, params: Params
+) -> list[dict[str, float]]:
+    """The metrics of each member: means in training, validation losses, and what the task finds.
+
+    Args:
+        members: of one group.
+        outcomes: of their training.
+        prepared: of the group.
+        params: those that were kept, leaves (members, ...).
+    """
+    done = zip(members, outcomes, strict=True)
+    progress = np.array([outcome.step / member.config["train"]["steps"] for member, outcome in done])
+    columns = losses_together(members, prepared, params, progress)
+    by_task = _task_of_members(members[0].config["task"])
+    if by_task is None:
+        own = [task_metrics(m, outcome.params, prepared) for m, outcome in zip(members, outcomes, strict=True)]
+    else:
+        own = [{} for _ in members]
+        columns |= _by_fold(members, params, lambda fold, places, part: by_task(prepared, fold, part))
+    found = []
+    for place, outcome in enumerate(outcomes):
+        metrics = {f"train/{name}": value for name, value in outcome.means.items()}
+        metrics |= {name: float(values[place]) for name, values in columns.items()}
+        found.append(metrics | own[place])
+    return found
+
+
+def metrics_alone(member: Member, outcome: Outcome, prepared: Prepared) -> dict[str, float]:
+    """The same of one member, to the bit as `aejax run` finds them."""
+    metrics = {f"train/{name}": value for name, value in outcome.means.items()}
+    metrics |= measured(member, prepared, outcome.params, outcome.step / member.config["train"]["steps"])
+    return metrics | task_metrics(member, outcome.params, prepared)
+
+
+def losses_together(
+    members: Sequence[Member], prepared: Prepared, params: Params, progress: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The losses of the members' validation rows, (members,) each; none where there are no rows."""
+    if prepared.validation[0] is None:
+        return {}
+
+    def of_fold(fold: int, places: np.ndarray, part: Params) -> dict[str, np.ndarray]:
+        own = [members[place] for place in places]
+        keys = jax.vmap(_key)(np.array([member.config["seed"] for member in own], np.uint32))
+        hparams = jax.tree.map(lambda *values: np.stack(values), *(hparams_of(member, prepared) for member in own))
+        given = (part, keys, hparams, prepared.validation[fold], progress[places].astype(np.float32))
+        found = prepared.member_losses(*given, prepared.together)
+        return {f"validation/{name}": values for name, values in found.items()}
+
+    return _by_fold(members, params, of_fold)
+
+
+def measured(member: Member, prepared: Prepared, params: Params, progress: float) -> dict[str, float]:
+    """The losses of a member's validation rows; none where there are no rows."""
+    rows = prepared.validation[member.fold or 0]
+    if rows is None:
+        return {}
+    found = prepared.losses(params, _key(member.config["seed"]), hparams_of(member, prepared), rows, progress)
+    return {f"validation/{name}": value for name, value in found.items()}
+
+
+def task_metrics(member: Member, params: Params, prepared: Prepared) -> dict[str, float]:
+    """What the task finds of one member."""
+    given, dataset = dict(member.config["task"]), prepared.datasets[member.fold or 0]
+    task = resolve(given.pop("name"), "aejax.tasks", what="task.name")
+    again = retrainer(member.config, dataset)
+    found = task(_key(member.config["seed"]), prepared.parts.model, params, dataset, again, **given).metrics
+    metrics = {f"{split}/{name}": value for split, own in found.items() for name, value in own.items()}
+    return {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)}
+
+
+def _key(seed: Any) -> jax.Array:
+    return jax.random.fold_in(jax.random.key(seed), EVALUATION_STREAM)
+
+
+def _task_of_members(task: Mapping[str, Any]) -> Callable[[Prepared, int, Params], dict[str, np.ndarray]] | None:
+    """The task's function of many nets; None where it has none."""
+    given = dict(task)
+    function = resolve(given.pop("name"), "aejax.tasks", what="task.name")
+    of_members = getattr(import_module(function.__module__), f"{function.__name__}_members", None)
+    if of_members is None:
+        return None
+
+    def asked(prepared: Prepared, fold: int, params: Params) -> dict[str, np.ndarray]:
+        found = of_members(prepared.parts.model, params, prepared.datasets[fold], together=prepared.together, **given)
+        return {f"{split}/{name}": values for split, own in found.items() for name, values in own.items()}
+
+    return asked
+
+
+def _by_fold(
+    members: Sequence[Member], params: Params, function: Callable[[int, np.ndarray, Params], dict[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """Columns (members,) of what ``function(fold, places, params of those)`` says of the members of each fold."""
+    folds = np.array([member.fold or 0 for member in members])
+    columns: dict[str, np.ndarray] = {}
+    for fold in np.unique(folds):
+        places = np.flatnonzero(folds == fold)
+        part = jax.tree.map(lambda leaf, at=places: leaf[at], params)
+        for name, values in function(int(fold), places, part).items():
+            columns.setdefault(name, np.full(len(members), np.nan))[places] = values
+    return columns

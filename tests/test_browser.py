@@ -1,0 +1,321 @@
+"""A page in a real browser, from a file: things move by pointer and by key, and what is drawn is what JAX computes.
+
+Needs Debian's chromium and chromium-driver, or any Chrome and its driver, on the path.
+"""
+
+import base64
+import re
+import shutil
+from functools import cache
+from io import BytesIO
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+from running import quick_programs
+from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from aejax import apply, workdir
+from aejax.build import load_data
+from aejax.cli import main
+from aejax.evaluate import host_rows
+from aejax.models.activations import ACTIVATIONS
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+DRIVER = shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    not (BROWSER and DRIVER), reason="no chromium and chromedriver here: apt-get install chromium chromium-driver"
+)
+
+SMALL = {"train.steps": 30, "train.evaluate_every": 30, "train.checkpoint_every": 30, "report.figures": False}
+RUNS = {
+    "plane of images": ("lecture/multilayer", {"model.widths": (16,), "model.code": 2}),
+    "plane of a table": ("lecture/multilayer", {"model.widths": (8,), "model.code": 2, "data.name": "satimage"}),
+    "plane of rows alone": ("lecture/convolutional", {"model.channels": (2,), "model.code": 2}),
+    "walk": ("lecture/multilayer", {"model.widths": (16, 12), "model.code": 5, "model.tied": True}),
+}
+SWEEP = ("lecture/sparse_l1", {"model.code": 12}, ("terms.sparsity.weight=[0.01,0.3,3.0]", "seed=0:2"))
+WIDTHS = (390, 1280)
+
+
+def options(settings):
+    return [word for path, value in (SMALL | settings).items() for word in ("--set", f"{path}={value}")]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    place = tmp_path_factory.mktemp("touched")
+    with quick_programs(tmp_path_factory.mktemp("compiled")):
+        for name, (config, settings) in RUNS.items():
+            assert main(["run", config, "--workdir", str(place / name), *options(settings)]) == 0
+        config, settings, axes = SWEEP
+        words = [word for axis in axes for word in ("--axis", axis)]
+        assert main(["sweep", config, "--workdir", str(place / "sweep"), "--exact", *words, *options(settings)]) == 0
+    return place
+
+
+@pytest.fixture(scope="module")
+def pages(folders):
+    """A page of all runs and the sweep, by language."""
+    found = {language: folders / f"{language}.html" for language in ("en", "es")}
+    for language, path in found.items():
+        words = [str(folders / name) for name in (*RUNS, "sweep")]
+        assert main(["report", *words, "--lang", language, "--output", str(path)]) == 0
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser():
+    asked = webdriver.ChromeOptions()
+    asked.binary_location = BROWSER
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        asked.add_argument(argument)
+    asked.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(asked, webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+def show(browser, path, width, scheme="light"):
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    wishes = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}  # a page that scrolls is not clicked
+    features = [{"name": name, "value": value} for name, value in wishes.items()]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    browser.get(path.as_uri())
+
+
+@pytest.fixture
+def opened(browser, pages, request):
+    """The page at a width; whatever a test does with it, nothing is said on the console."""
+    width, language = getattr(request, "param", (1280, "en"))
+    show(browser, pages[language], width)
+    yield browser
+    assert browser.get_log("browser") == []
+
+
+EVERY = pytest.mark.parametrize("opened", [(390, "es"), (1280, "en")], indirect=True, ids=["phone, es", "desktop, en"])
+
+
+def fragment_of(browser, name):
+    """The element of a run's fragment, or of the sweep's."""
+    return browser.find_elements(By.CLASS_NAME, "touchable")[[*RUNS, "sweep"].index(name)]
+
+
+def state(browser, root):
+    return browser.execute_script(
+        "const t = arguments[0].touch; return {...t, values: t.values && Array.from(t.values)};", root
+    )
+
+
+def picture(browser, root, name):
+    """What is drawn of the row, or of the decoder's answer."""
+    return browser.execute_script(
+        "const e = arguments[0].querySelector(`[data-show=${arguments[1]}]`);"
+        "return e.getContext ? e.toDataURL() : e.getAttribute('points');",
+        root,
+        name,
+    )
+
+
+def pixels(browser, root, name):
+    """The values of a grey image, (height, width)."""
+    png = base64.b64decode(picture(browser, root, name).partition(",")[2])
+    return np.asarray(Image.open(BytesIO(png)).convert("RGB"))[..., 0].astype(int)
+
+
+@cache
+def decoder(folder):
+    trained = apply.load(folder)
+    return jax.jit(lambda code: trained.model.decode(trained.params, code))
+
+
+def decoded(folder, code):
+    return np.asarray(decoder(folder)(jnp.float32(code)[None]))[0]
+
+
+def scaled_rows(folder):
+    dataset = load_data(workdir.read_json(folder / "config.json")["data"])
+    return dataset, host_rows(dataset.test, dataset)
+
+
+def live(root):
+    return root.find_element(By.CLASS_NAME, "touch-live").text
+
+
+@EVERY
+def test_nothing_is_wider_than_the_page(opened):
+    wide, there = opened.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+    assert wide <= there
+    ids = opened.execute_script("return Array.from(document.querySelectorAll('[id]'), e => e.id)")
+    assert len(ids) == len(set(ids))
+    assert len(opened.find_elements(By.CLASS_NAME, "touchable")) == len(RUNS) + 1
+
+
+@EVERY
+def test_a_slider_moves_the_picture_and_the_decoder_agrees_with_jax(opened, folders):
+    root = fragment_of(opened, "walk")
+    for button in root.find_elements(By.TAG_NAME, "button")[::4]:
+        button.click()
+        for slider in root.find_elements(By.TAG_NAME, "input"):
+            before = picture(opened, root, "rebuilt"), state(opened, root), picture(opened, root, "row")
+            slider.send_keys(Keys.ARROW_RIGHT * 5 if slider.get_attribute("value") < "0" else Keys.ARROW_LEFT * 5)
+            after = state(opened, root)
+            assert picture(opened, root, "rebuilt") != before[0]
+            assert picture(opened, root, "row") == before[2], "the row that it started from stays"
+            assert sum(a != b for a, b in zip(after["code"], before[1]["code"], strict=True)) == 1
+            np.testing.assert_allclose(after["values"], decoded(folders / "walk", after["code"]), atol=1e-5)
+    found = pixels(opened, root, "rebuilt").ravel()
+    np.testing.assert_allclose(found, 255 * np.clip(after["values"], 0, 1), atol=0.51)
+
+
+def test_dragging_a_slider_does_what_its_keys_do(opened):
+    root = fragment_of(opened, "walk")
+    slider, before = root.find_element(By.TAG_NAME, "input"), picture(opened, root, "rebuilt")
+    wide = slider.rect["width"]
+    ActionChains(opened).move_to_element_with_offset(slider, int(wide * 0.45), 0).click().perform()
+    assert picture(opened, root, "rebuilt") != before
+    low, high, value = (float(slider.get_attribute(name)) for name in ("min", "max", "value"))
+    assert low + 0.9 * (high - low) < value < high
+
+
+def test_a_row_to_start_from_is_shown_with_its_own_code(opened, folders):
+    root = fragment_of(opened, "walk")
+    _, rows = scaled_rows(folders / "walk")
+    trained = apply.load(folders / "walk")
+    codes = np.asarray(trained.model.encode(trained.params, jnp.asarray(rows)))
+    for button in root.find_elements(By.TAG_NAME, "button"):
+        button.click()
+        assert button.get_attribute("aria-pressed") == "true"
+        place = int(re.search(r"\d+", live(root))[0]) - 1
+        np.testing.assert_allclose(pixels(opened, root, "row").ravel(), 255 * rows[place], atol=0.51)
+        np.testing.assert_allclose(state(opened, root)["code"], codes[place], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["plane of images", "plane of a table"])
+@EVERY
+def test_the_pointer_and_the_arrow_keys_show_rows(opened, folders, name):
+    root = fragment_of(opened, name)
+    plane = root.find_element(By.CLASS_NAME, "touch-map")
+    marks = plane.find_elements(By.CSS_SELECTOR, ".touch-marks > *")
+    dataset, rows = scaled_rows(folders / name)
+    trained = apply.load(folders / name)
+    codes = np.asarray(trained.model.encode(trained.params, jnp.asarray(rows)))
+    shown = set()
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", plane)
+    for mark in marks[:: len(marks) // 3]:
+        ActionChains(opened).move_to_element(mark).perform()
+        shown.add(assert_a_row_is_shown(opened, root, dataset, rows, codes))
+    opened.execute_script("arguments[0].focus()", plane)
+    for key in (Keys.ARROW_LEFT, Keys.ARROW_RIGHT, Keys.ARROW_UP, Keys.ARROW_DOWN):
+        before = state(opened, root)["code"]
+        ActionChains(opened).send_keys(key).perform()
+        after = state(opened, root)["code"]
+        if after != before:  # there may be no row further on
+            unit, sign = (
+                (0, key == Keys.ARROW_RIGHT)
+                if key in (Keys.ARROW_LEFT, Keys.ARROW_RIGHT)
+                else (1, key == Keys.ARROW_UP)
+            )
+            assert (after[unit] > before[unit]) == sign
+        shown.add(assert_a_row_is_shown(opened, root, dataset, rows, codes))
+    assert len(shown) > 3
+
+
+def assert_a_row_is_shown(browser, root, dataset, rows, codes):
+    """That a test row, its class, its own code and the decoder's answer to it are on the page; its number."""
+    now = state(browser, root)
+    place = int(np.abs(codes - np.array(now["code"])[None]).sum(1).argmin())
+    np.testing.assert_allclose(now["code"], codes[place], atol=1e-5)
+    words = re.findall(r"\w+", live(root))
+    assert str(place + 1) in words
+    assert dataset.label_names[dataset.test.labels[place]].split()[0] in words
+    if dataset.kind == "image":
+        np.testing.assert_allclose(pixels(browser, root, "row").ravel(), 255 * rows[place], atol=0.51)
+    else:
+        drawn = np.array([pair.split(",") for pair in picture(browser, root, "row").split()], float)
+        assert np.corrcoef(drawn[:, 1], rows[place])[0, 1] < -0.99, "higher values are drawn further up"
+    return place
+
+
+@pytest.mark.parametrize("name", ["plane of images", "plane of a table"])
+def test_the_decoder_runs_between_the_rows(opened, folders, name):
+    root = fragment_of(opened, name)
+    plane = root.find_element(By.CLASS_NAME, "touch-map")
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", plane)
+    reach = plane.rect["width"] / 2
+    seen = set()
+    for across, up in ((-0.5, 0.3), (0.6, 0.6), (0.1, -0.7)):
+        ActionChains(opened).move_to_element_with_offset(plane, int(across * reach), int(up * reach)).perform()
+        now = state(opened, root)
+        np.testing.assert_allclose(now["values"], decoded(folders / name, now["code"]), atol=1e-5)
+        seen.add(picture(opened, root, "rebuilt"))
+    for slider in root.find_elements(By.TAG_NAME, "input"):
+        slider.send_keys(Keys.HOME)
+        assert float(slider.get_attribute("value")) == float(slider.get_attribute("min"))
+        now = state(opened, root)
+        np.testing.assert_allclose(now["values"], decoded(folders / name, now["code"]), atol=1e-5)
+        seen.add(picture(opened, root, "rebuilt"))
+    assert len(seen) == 5
+
+
+def test_without_a_decoder_to_run_the_pointer_shows_the_nearest_row(opened, folders):
+    folder = folders / "plane of rows alone"
+    root = fragment_of(opened, folder.name)
+    plane = root.find_element(By.CLASS_NAME, "touch-map")
+    trained, (dataset, rows) = apply.load(folder), scaled_rows(folder)
+    codes = np.asarray(trained.model.encode(trained.params, jnp.asarray(rows)))
+    assert not root.find_elements(By.TAG_NAME, "input")
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", plane)
+    for across, up in ((-0.5, 0.3), (0.6, 0.6), (0.1, -0.7)):
+        reach = plane.rect["width"] / 2
+        ActionChains(opened).move_to_element_with_offset(plane, int(across * reach), int(up * reach)).perform()
+        place = assert_a_row_is_shown(opened, root, dataset, rows, codes)
+        wanted = np.asarray(trained.model.decode(trained.params, jnp.asarray(codes[place : place + 1])))
+        found = pixels(opened, root, "rebuilt").ravel()
+        np.testing.assert_allclose(found, 255 * np.clip(wanted[0], 0, 1), atol=0.51)
+
+
+@EVERY
+def test_the_weight_shows_sparsity_against_error(opened, folders):
+    root = fragment_of(opened, "sweep")
+    points = workdir.read_json(folders / "sweep" / "summary.json")["points"]
+    slider, ring = root.find_element(By.TAG_NAME, "input"), root.find_element(By.CLASS_NAME, "touch-ring")
+    slider.send_keys(Keys.HOME)
+    places = []
+    for point in sorted(points, key=lambda point: point["axes"]["terms.sparsity.weight"]):
+        read = lambda text: float(text.split(" ±")[0].replace(",", ".").replace("−", "-"))
+        cells = {cell.get_attribute("data-name"): cell.text for cell in root.find_elements(By.TAG_NAME, "dd")}
+        assert {"validation/mse", "validation/sparsity", "validation/active_fraction", "test/mse"} == set(cells)
+        for name, text in cells.items():
+            assert read(text) == pytest.approx(point["metrics"][name]["mean"], rel=6e-3)
+        output = root.find_element(By.TAG_NAME, "output")
+        assert read(output.text) == point["axes"]["terms.sparsity.weight"]
+        places.append((ring.get_attribute("cx"), ring.get_attribute("cy")))
+        slider.send_keys(Keys.ARROW_RIGHT)
+    assert len(set(places)) == len(points) == 3
+
+
+def test_every_activation_agrees_with_jax(opened):
+    z = np.linspace(-6, 6, 101, dtype=np.float32)
+    for name, kind in ACTIVATIONS.items():
+        found = opened.execute_script(
+            "return arguments[1].map(z => aejaxTouch.ACTIVATIONS[arguments[0]](z))", name, z.tolist()
+        )
+        np.testing.assert_allclose(found, kind.function(jnp.asarray(z)), atol=1e-5, err_msg=name)
+
+
+def test_the_colours_follow_the_scheme(browser, pages):
+    seen = []
+    for scheme in ("light", "dark"):
+        show(browser, pages["en"], 1280, scheme)
+        shot = base64.b64decode(browser.get_screenshot_as_base64())
+        ring = browser.find_element(By.CLASS_NAME, "touch-ring").value_of_css_property("stroke")
+        seen.append((shot, ring))
+    assert seen[0][0] != seen[1][0]
+    assert seen[0][1] != seen[1][1]
