@@ -64,6 +64,7 @@ NOWHERE = {"pickle", "cloudpickle", "dill", "shelve", "torch", "tensorflow", "or
 # Slow to import, or extras: only inside functions.
 LATE = {"tensorflow_datasets", "matplotlib", "sklearn", "skimage", "scipy", "pandas", "pyarrow", "rich", "PIL"}
 LATE |= {"ml_collections", "safetensors", "platformdirs", "jinja2", "pyreadr", "cryptography", "tensorboardX"}
+LATE |= {"ray", "submitit", "optuna"}
 
 
 # Its classes are tensorflow-datasets builders, so it is itself imported late.

@@ -291,6 +291,19 @@ def test_a_category_is_hidden_whole_or_not_at_all():
     np.testing.assert_array_equal(whole(COLUMNS, jnp.asarray(x), jnp.asarray(x_in)), expected)
 
 
+def test_a_value_goes_in_on_a_scale_that_long_tails_do_not_rule():
+    x, seen = np.array([[-30.0, 0.4], [2.0, 9.0]], np.float32), np.array([[True, True], [False, True]])
+    waves = masked.Waves(3, 0.1)
+    params = waves.init(key(), jnp.asarray(x), jnp.asarray(seen))
+    found = np.asarray(waves.apply(params, jnp.asarray(x), jnp.asarray(seen))).reshape(2, 2, 8)
+    frequency = np.asarray(params["params"]["frequency"])
+    for i, j in np.ndindex(2, 2):
+        v = np.sign(x[i, j]) * np.log(abs(x[i, j]) + np.hypot(x[i, j], 1))
+        angles = 2 * np.pi * v * frequency[j]
+        expected = np.concatenate([[v, 1], np.sin(angles), np.cos(angles)]) * seen[i, j]
+        np.testing.assert_allclose(found[i, j], expected, rtol=1e-4, atol=1e-5)
+
+
 def test_units_drop_out_in_training_only():
     model = masked.residual((6,), width=16, blocks=2, code=4, dropout=0.5)
     params = jax.jit(model.init)(key())

@@ -16,7 +16,7 @@ QUIET = nn.initializers.variance_scaling(0.02, "fan_in", "normal")  # a new bloc
 
 
 class Waves(nn.Module):
-    """A value v as (v, 1, sin 2πfv, cos 2πfv) with learned frequencies f of each feature; zeros where it is missing."""
+    """x as (v, 1, sin 2πfv, cos 2πfv), v = arsinh x, with learned frequencies f of each feature; zeros for a hole."""
 
     frequencies: int
     scale: float
@@ -25,8 +25,9 @@ class Waves(nn.Module):
     def __call__(self, x: jax.Array, seen: jax.Array) -> jax.Array:
         """(m, n) and (m, n) bool -> (m, n · (2 + 2 · frequencies))."""
         f = self.param("frequency", nn.initializers.normal(self.scale), (x.shape[1], self.frequencies))
-        angle = 2 * jnp.pi * x[..., None] * f[None]
-        parts = [x[..., None], jnp.ones_like(x)[..., None], jnp.sin(angle), jnp.cos(angle)]
+        v = jnp.arcsinh(x)[..., None]
+        angle = 2 * jnp.pi * v * f[None]
+        parts = [v, jnp.ones_like(v), jnp.sin(angle), jnp.cos(angle)]
         return jnp.where(seen[..., None], jnp.concatenate(parts, -1), 0.0).reshape(len(x), -1)
 
 
@@ -68,9 +69,10 @@ def residual(
 ) -> Model:
     """Residual blocks down to a linear code and up again, on rows in which NaN stands where a value is missing.
 
-    Each value goes in as itself, a 1 that says that it is there, and sines and cosines with learned frequencies; zeros
-    where it is missing. Its named activations are ``encoder0``, …, ``code``, ``decoder0``, …; what `apply` could see of
-    each row is ``extra["seen"]``. The output is linear.
+    Each value x goes in as v = arsinh x, which is near x for small ones and grows like a logarithm for large ones, so
+    that the tail of a skewed column does not rule the net, a 1 that says that it is there, and sines and cosines of v
+    with learned frequencies; zeros where it is missing. Its named activations are ``encoder0``, …, ``code``,
+    ``decoder0``, …; what `apply` could see of each row is ``extra["seen"]``. The output is linear.
 
     Args:
         feature_shape: shape of one row; images are flattened to n = prod(feature_shape) values.
@@ -94,17 +96,22 @@ def residual(
         cosines).
     """
     features, kind = prod(feature_shape), named(activation, what="model.activation", allowed=tuple(ACTIVATIONS))
-    waves = Waves(frequencies, frequency_scale)
     encoder = Residual(width, blocks, code, kind, dropout)
     decoder = Residual(width, blocks, features, kind, dropout)
+    return _model(feature_shape, Waves(frequencies, frequency_scale), encoder, decoder)
+
+
+def _model(feature_shape: tuple[int, ...], waves: Waves, encoder: Residual, decoder: Residual) -> Model:
+    """The three parts as pure functions."""
+    features = prod(feature_shape)
 
     def init(key: jax.Array) -> Params:
         keys = jax.random.split(key, 3)
         nothing = jnp.zeros((1, features))
         params: dict[str, Any] = {"waves": waves.init(keys[0], nothing, nothing == 0)["params"]}
-        wide = jnp.zeros((1, features * (2 + 2 * frequencies)))
+        wide = jnp.zeros((1, features * (2 + 2 * waves.frequencies)))
         params["encoder"] = encoder.init(keys[1], wide)["params"]
-        return params | {"decoder": decoder.init(keys[2], jnp.zeros((1, code)))["params"]}
+        return params | {"decoder": decoder.init(keys[2], jnp.zeros((1, encoder.units)))["params"]}
 
     def down(params: Params, x: jax.Array, key: jax.Array | None = None) -> tuple[list[jax.Array], jax.Array]:
         seen = ~jnp.isnan(x)
@@ -136,4 +143,4 @@ def residual(
 
     encode = lambda params, x: down(params, x)[1]
     decode = lambda params, code: up(params, code)[1]
-    return Model(init, encode, decode, apply, tuple(feature_shape), code, takes_missing=True)
+    return Model(init, encode, decode, apply, tuple(feature_shape), encoder.units, takes_missing=True)

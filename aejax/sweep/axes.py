@@ -31,10 +31,12 @@ class Axis(NamedTuple):
     Attributes:
         paths: dotted names of the fields; one, or more where they are zipped.
         values: for each field, its values; all of equal length.
+        ends: of a single field whose values lie between two ends: these, and whether evenly in their logarithm.
     """
 
     paths: tuple[str, ...]
     values: tuple[tuple[Any, ...], ...]
+    ends: tuple[float, float, bool] | None = None
 
     def __len__(self) -> int:
         """How many values each field has."""
@@ -66,7 +68,15 @@ def make(paths: str | Sequence[str], specs: Any) -> Axis:
             shown = together if len(together) > 1 else together[0]
             raise UserError(f"axis {', '.join(names)}: {shown!r} is there twice; allowed: each value once")
         seen.add(repr(together))
-    return Axis(names, values)
+    return Axis(names, values, _ends(given[0]) if len(names) == 1 else None)
+
+
+def _ends(spec: Any) -> tuple[float, float, bool] | None:
+    found = _CALL.fullmatch(spec.strip()) if isinstance(spec, str) else None
+    if found is None:
+        return None
+    low, high = (float(parse(part)) for part in _parts(found[2])[:2])
+    return min(low, high), max(low, high), found[1].startswith("log")
 
 
 def read(name: str, spec: Any, place: int = 0) -> tuple[Any, ...]:

@@ -1,54 +1,37 @@
-"""The local engine: the blocks of a plan, one after the other, in this process; the table at the end."""
+"""A sweep in a folder: what is done already, an engine for the groups that are not, and the table at the end."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import jax
+from typing import Any
 
 from aejax import config as configs
 from aejax import console, workdir
 from aejax.errors import UserError
-from aejax.files import write_json
+from aejax.files import TEMPORARY, write_json
 from aejax.interruption import asked_to_stop
-from aejax.sweep import memory, results
-from aejax.sweep.markers import PARTS, finished
-from aejax.sweep.plan import Block, Member, Plan, blocks
-from aejax.sweep.training import StoppedSweepError
-from aejax.sweep.work import Options, Prepared, member_id, prepare, work
+from aejax.sweep import groups, memory, results
+from aejax.sweep.groups import cost
+from aejax.sweep.markers import finished
+from aejax.sweep.plan import Member, Plan
+from aejax.sweep.work import Options, member_id, prepare
+
+Engine = Callable[[Sequence[tuple[Member, ...]], int | None, Options, Path], None]
+"""``(groups, folds, options, folder) -> None``: trains the groups, so that `finished` finds them in the folder.
+
+It raises `StoppedSweepError` when it was asked to stop, and `UserError` where a group failed; the others are done.
+"""
 
 
-class Cost(NamedTuple):
-    """What a group will take.
-
-    Attributes:
-        blocks: how it is cut.
-        member: bytes that one run adds.
-        shared: bytes of the data.
-    """
-
-    blocks: list[Block]
-    member: int
-    shared: int
+def local(todo: Sequence[tuple[Member, ...]], folds: int | None, options: Options, folder: Path) -> None:
+    """The engine of this process: one group after the other."""
+    with asked_to_stop() as asked:
+        for number, group in enumerate(todo):
+            prepared = prepare(group[0].config, folds)
+            groups.train(group, prepared, options, folder, asked, name=f"group {number + 1} of {len(todo)}")
 
 
-def cost(group: tuple[Member, ...], prepared: Prepared, options: Options) -> Cost:
-    """Cut a group into blocks that fit the budget.
-
-    Raises:
-        UserError: the budget is too small for one member.
-    """
-    rows = prepared.data([0]).common
-    shared = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(rows))
-    member = memory.of_member(prepared.parts, prepared.datasets[0], group[0].config["train"]["batch_size"])
-    if options.exact:
-        return Cost(blocks(group, len(group)), member, shared)
-    budget = options.budget or memory.available()
-    most = memory.members_that_fit(budget, member, shared, "one run")
-    return Cost(blocks(group, most, len(jax.devices()[: options.devices])), member, shared)
-
-
-def check_folder(folder: Path, plan: Plan, options: Options) -> None:
+def check_folder(folder: Path, identity: dict[str, Any]) -> None:
     """Refuse a folder that holds something else than this sweep.
 
     Raises:
@@ -57,15 +40,22 @@ def check_folder(folder: Path, plan: Plan, options: Options) -> None:
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file, not a folder; allowed: another --workdir")
     if not (folder / "sweep.json").exists():
-        if folder.exists() and any(folder.iterdir()):
+        if folder.exists() and not all(path.name.startswith(TEMPORARY) for path in folder.iterdir()):
             raise UserError(f"{folder}: is not empty and holds no sweep; allowed: a new folder, or that of a sweep")
         return
-    changed = configs.differences(workdir.read_json(folder / "sweep.json"), _identity(plan, options))
+    changed = configs.differences(workdir.read_json(folder / "sweep.json"), identity)
     if changed:
         raise UserError(
             f"{folder}: holds another sweep ({changed[0]}{', …' if len(changed) > 1 else ''}); "
             "allowed: the same one, or another --workdir"
         )
+
+
+def begin(folder: Path, identity: dict[str, Any]) -> None:
+    """Write down whose folder this is, unless that is done."""
+    if not (folder / "sweep.json").exists():
+        write_json(folder / "sweep.json", identity)
+        write_json(folder / "environment.json", workdir.environment())
 
 
 def _identity(plan: Plan, options: Options) -> dict[str, Any]:
@@ -75,7 +65,13 @@ def _identity(plan: Plan, options: Options) -> dict[str, Any]:
 
 
 def run(
-    plan: Plan, folder: Path, options: Options, metric: str = results.METRIC, *, maximise: bool = False
+    plan: Plan,
+    folder: Path,
+    options: Options,
+    metric: str = results.METRIC,
+    *,
+    maximise: bool = False,
+    engine: AbstractContextManager[Engine] | None = None,
 ) -> dict[str, Any]:
     """Do a sweep in a folder, from where it was left.
 
@@ -85,42 +81,63 @@ def run(
         options: how.
         metric: the column that chooses the best point, of validation rows.
         maximise: whether more of it is better.
+        engine: entered before anything is written, and only where something is to be trained; None for `local`.
 
     Returns:
         What ``summary.json`` holds.
 
     Raises:
-        UserError: a config that does not fit the data, another sweep's folder, a budget that is too small.
+        UserError: a config that does not fit the data, another sweep's folder, a budget that is too small, or an engine
+            that cannot be had or was left with groups that failed.
         StoppedSweepError: SIGINT or SIGTERM came; what was done is saved.
     """
     results.check_metric(metric)
-    check_folder(folder, plan, options)
+    check_folder(folder, _identity(plan, options))
     done = finished(folder)
     missing = [[member for member in group if member_id(member) not in done] for group in plan.groups]
-    groups = [tuple(group) for group in missing if group]
-    for group in groups:  # before anything is trained
+    todo = [tuple(group) for group in missing if group]
+    for group in todo:  # before anything is trained
         cost(group, prepare(group[0].config, plan.folds), options)
-    if not (folder / "sweep.json").exists():
-        write_json(folder / "environment.json", workdir.environment())
-        write_json(folder / "sweep.json", _identity(plan, options))
-    if len(plan.members) > sum(map(len, groups)):
-        console.say(f"{folder}: {len(plan.members) - sum(map(len, groups))} of {len(plan.members)} runs are done")
-    with asked_to_stop() as asked:
-        for number, group in enumerate(groups):
-            prepared = prepare(group[0].config, plan.folds)
-            for block in cost(group, prepared, options).blocks:
-                console.say(f"group {number + 1} of {len(groups)}: {len(block.members)} runs")
-                with console.progress(group[0].config["train"]["steps"], 0) as show:
-                    found = work(block, prepared, options, folder / PARTS / block.id, asked, show)
-                done |= {result["id"]: result for result in found}
-                if asked():
-                    raise StoppedSweepError
+    with (engine or nullcontext(local)) if todo else nullcontext(local) as train:
+        begin(folder, _identity(plan, options))
+        if len(plan.members) > sum(map(len, todo)):
+            console.say(f"{folder}: {len(plan.members) - sum(map(len, todo))} of {len(plan.members)} runs are done")
+        train(todo, plan.folds, options, folder)
+    done = finished(folder)
     by_number = {member.number: done[member_id(member)] for member in plan.members}
-    summary = results.write(folder, plan, by_number, metric, maximise=maximise)
+    return conclude(folder, plan, by_number, metric, maximise=maximise)
+
+
+def conclude(
+    folder: Path,
+    plan: Plan,
+    done: dict[int, dict[str, Any]],
+    metric: str,
+    *,
+    maximise: bool,
+    search: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Write the table, the summary and the pictures; returns the summary.
+
+    Args:
+        folder: of the sweep.
+        plan: its runs.
+        done: their results, by number.
+        metric: the column that chooses.
+        maximise: whether more of it is better.
+        search: what the summary says of a search besides.
+    """
+    summary = results.write(folder, plan, done, metric, maximise=maximise)
+    if search is not None:
+        summary["search"] = search
+        write_json(folder / "summary.json", summary)
     if plan.base["report"]["figures"]:
+        from aejax.report import search as searches
         from aejax.report import sweep as pictures
 
         pictures.draw(folder / workdir.FIGURES, summary)
+        if search is not None:
+            searches.draw(folder / workdir.FIGURES, summary)
     return summary
 
 

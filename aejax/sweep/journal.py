@@ -9,7 +9,7 @@ import numpy as np
 
 from aejax.sweep.programs import GOING_ON
 
-FINISHED, EARLY, BROKEN = "finished", "stopped early", "not finite"
+FINISHED, EARLY, BROKEN, PRUNED = "finished", "stopped early", "not finite", "pruned"
 
 
 class Outcome(NamedTuple):
@@ -17,7 +17,7 @@ class Outcome(NamedTuple):
 
     Attributes:
         params: the parameters to keep, on the host.
-        status: `FINISHED`, `EARLY` or `BROKEN`.
+        status: `FINISHED`, `EARLY`, `BROKEN` or `PRUNED`.
         step: steps that it trained; a member that broke was frozen as it was before the step of this number, from 0.
         means: the loss and each term, means over the steps since the last evaluation.
     """
@@ -39,6 +39,7 @@ class Journal:
         best_loss: (M,) the lowest validation loss so far.
         waited: (M,) evaluations since then.
         early: (M,) whether early stopping froze the member.
+        pruned: (M,) whether a search froze it.
         best: the parameters of the lowest validation loss, leaves (M, ...); () without early stopping.
     """
 
@@ -48,6 +49,7 @@ class Journal:
     best_loss: np.ndarray
     waited: np.ndarray
     early: np.ndarray
+    pruned: np.ndarray
     best: Any
 
     @classmethod
@@ -61,6 +63,7 @@ class Journal:
             best_loss=np.full(members, np.inf),
             waited=zeros(np.int32),
             early=zeros(bool),
+            pruned=zeros(bool),
             best=best,
         )
 
@@ -94,7 +97,8 @@ class Journal:
         """Each member's end; `params` are the last ones, leaves (M, ...)."""
         found = []
         for member, frozen in enumerate(stopped):
-            status = EARLY if self.early[member] else FINISHED if frozen == GOING_ON else BROKEN
+            chosen = EARLY if self.early[member] else PRUNED if self.pruned[member] else BROKEN
+            status = FINISHED if frozen == GOING_ON else chosen
             judged = early_stopping and np.isfinite(self.best_loss[member])
             kept = jax.tree.map(lambda leaf, m=member: leaf[m], self.best if judged else params)
             means = {name: float(values[member]) for name, values in self.means.items()}

@@ -1,15 +1,47 @@
 """The marker of a block: its results under a seal, written last, so that a block is done or it is not."""
 
+import errno
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from aejax import console
 from aejax.files import to_json, write_json
 
 PARTS = "parts"
+LOCK = "lock"
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process works in this folder, so that a block that two were given is trained once.
+
+    The lock goes with the process that holds it, however that ends. Where the file system, or the system, has no
+    locks there is no waiting.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / LOCK, "w") as file:
+        lock(file, wait=True)
+        yield
+
+
+def lock(file: IO[str], *, wait: bool) -> bool:
+    """Lock an open file; whether it is, or cannot be where it lies. False only for a lock of another process."""
+    try:
+        import fcntl
+    except ImportError:  # not POSIX
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL):
+            raise
+    return True
 
 
 def read_marker(folder: Path) -> dict[str, Any] | None:

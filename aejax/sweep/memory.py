@@ -15,7 +15,7 @@ from aejax.types import Dataset
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
-def parse_budget(text: str) -> int:
+def parse_budget(text: str, option: str = "--memory-budget") -> int:
     """Bytes: ``"2GB"``, ``"500 MiB"``, ``"1e9"``.
 
     Raises:
@@ -27,7 +27,7 @@ def parse_budget(text: str) -> int:
     except (TypeError, KeyError, ValueError, OverflowError):
         amount = 0
     if amount < 1:
-        raise UserError(f"--memory-budget {text}: expected an amount such as 500MB or 2GiB")
+        raise UserError(f"{option} {text}: expected an amount such as 500MB or 2GiB")
     return amount
 
 

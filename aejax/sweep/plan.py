@@ -73,7 +73,7 @@ def make(spec: str, overrides: Sequence[str], axes: Sequence[Axis], folds: int |
     points = axes_.points(axes)
     base = _load(spec, overrides, points[0])
     traced = [
-        path for axis in axes for path, own in zip(axis.paths, axis.values, strict=True) if _traced(base, path, own)
+        path for axis in axes for path, own in zip(axis.paths, axis.values, strict=True) if is_traced(base, path, own)
     ]
     _check_ends(spec, overrides, axes, points[0], traced)
     loaded: dict[str, dict[str, Any]] = {}
@@ -118,7 +118,7 @@ def _load(spec: str, overrides: Sequence[str], point: Mapping[str, Any]) -> dict
     return configs.load(spec, [*overrides, *whole])
 
 
-def _traced(base: Mapping[str, Any], path: str, values: Sequence[Any]) -> bool:
+def is_traced(base: Mapping[str, Any], path: str, values: Sequence[Any]) -> bool:
     """Whether a field enters the compiled program as a number that may change."""
     numeric = all(type(value) in (int, float) for value in values)
     if path == "seed":
@@ -194,7 +194,7 @@ def blocks(group: Sequence[Member], most: int, multiple: int = 1) -> list[Block]
     for top in range(0, len(rows), lines):
         for left in range(0, wide, columns):
             part = [(stream, own[left : left + columns]) for stream, own in rows[top : top + lines]]
-            found.append(_filled(part, lines, columns, multiple))
+            found.append(filled(part, lines, columns, multiple))
     return found
 
 
@@ -204,7 +204,8 @@ def _equal(count: int, most: int) -> int:
     return -(-count // parts)
 
 
-def _filled(part: list[tuple[Any, list[Member]]], lines: int, columns: int, multiple: int) -> Block:
+def filled(part: list[tuple[Any, list[Member]]], lines: int, columns: int, multiple: int) -> Block:
+    """Streams with their members as a block of a shape, the last of each standing in where there are too few."""
     members = [member for _, own in part for member in own]
     position = {member.number: place for place, member in enumerate(members)}
     streams, places = [stream for stream, _ in part], [[position[member.number] for member in own] for _, own in part]

@@ -1,6 +1,6 @@
 """A block of runs as one compiled program, in four forms: vmap or map over its members, on one device or several."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
@@ -54,24 +54,26 @@ class Program(NamedTuple):
         advance: ``(carry, step, n) -> (carry, history)``: n steps, at most `aejax.train.CAPACITY`, from a step;
             history leaves are (streams, settings, CAPACITY). It uses up the buffers of its carry.
         place: puts a tree of (streams, settings, ...) arrays where the program wants it.
+        bound: the same compiled program for other values of `Swept.own`.
     """
 
     init: Callable[[], Carry]
     advance: Callable[..., tuple[Carry, dict[str, jax.Array]]]
     place: Callable[[Any], Any]
+    bound: Callable[[dict[str, Any]], "Program"]
 
 
-def stack_hparams(hparams: Sequence[Hparams], places: np.ndarray) -> Swept:
-    """The hyperparameters of all members, apart where they differ.
+def stack_hparams(hparams: Sequence[Hparams], places: np.ndarray, own: Collection[str] = ()) -> Swept:
+    """The hyperparameters of all members, apart where they differ, and for the positions in `own` even where not.
 
     A number that all members share stays a scalar: what depends on it alone, such as the corrupted batch, is then
     computed once for all of them.
     """
     structure = jax.tree.structure(hparams[0])
     columns = [np.array(column, np.float32) for column in zip(*map(jax.tree.leaves, hparams), strict=True)]
-    common = {str(i): jnp.float32(v[0]) for i, v in enumerate(columns) if (v == v[0]).all()}
-    own = {str(i): v[places] for i, v in enumerate(columns) if str(i) not in common}
-    return Swept(common, own, structure)
+    common = {str(i): jnp.float32(v[0]) for i, v in enumerate(columns) if (v == v[0]).all() and str(i) not in own}
+    apart = {str(i): v[places] for i, v in enumerate(columns) if str(i) not in common}
+    return Swept(common, apart, structure)
 
 
 def _joined(common: Mapping[str, Any], own: Mapping[str, Any], structure: Any) -> Hparams:
@@ -203,7 +205,12 @@ def compile_block(
         whole_step = jax.jit(advance, donate_argnums=0).lower(carry, number, number, *given, *shared)
         compiled, begun = quick_compile(whole_step, level), beginning.result()
 
-    def go(carry: Carry, step: int, n: int) -> tuple[Carry, dict[str, jax.Array]]:
-        return compiled(carry, put(jnp.int32(step), whole), put(jnp.int32(n), whole), *given, *shared)
+    def bound(own: dict[str, Any]) -> Program:
+        keys, own, streams = given[0], put(own, members), given[2]
 
-    return Program(lambda: begun(given[0], given[1], shared[0]), go, lambda tree: put(tree, members))
+        def go(carry: Carry, step: int, n: int) -> tuple[Carry, dict[str, jax.Array]]:
+            return compiled(carry, put(jnp.int32(step), whole), put(jnp.int32(n), whole), keys, own, streams, *shared)
+
+        return Program(lambda: begun(keys, own, shared[0]), go, lambda tree: put(tree, members), bound)
+
+    return bound(swept.own)

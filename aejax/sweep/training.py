@@ -16,6 +16,9 @@ from aejax.train import CAPACITY, CHUNK_SECONDS
 Losses = Callable[[Any, float], np.ndarray]
 """``(params, progress) -> validation losses``: of all members, (members, ...) leaves -> (members,)."""
 
+Prune = Callable[[int, Any, np.ndarray], np.ndarray]
+"""``(step, params, going_on) -> which members to freeze``; leaves and arrays are (M, ...)."""
+
 
 class StoppedSweepError(Exception):
     """The sweep was asked to stop; its folder holds all that was done."""
@@ -48,6 +51,7 @@ def train_block(
     folder: Path | None = None,
     asked: Callable[[], bool] = lambda: False,
     show: Callable[[int, float], None] = lambda step, loss: None,
+    prune: Prune | None = None,
 ) -> tuple[list[Outcome], float]:
     """Train a block to the end, from where its folder's checkpoint is.
 
@@ -60,6 +64,7 @@ def train_block(
         folder: where checkpoints lie; None for none.
         asked: whether to stop now.
         show: takes the step and the median loss after each chunk.
+        prune: asked at every evaluation but the last which members are not worth going on with; None for none.
 
     Returns:
         One outcome for each member, and the seconds spent training.
@@ -85,6 +90,11 @@ def train_block(
             if patience is not None:
                 params = members.of(carry.params)
                 stopped = _stop_early(journal, params, stopped, step, step / steps, patience, losses)
+                carry = carry._replace(stopped=program.place(members.laid_out(stopped)))
+            if prune is not None and step < steps:
+                hopeless = prune(step, members.of(carry.params), stopped == GOING_ON)
+                journal.pruned = journal.pruned | hopeless
+                stopped = np.where(hopeless, step, stopped).astype(np.int32)
                 carry = carry._replace(stopped=program.place(members.laid_out(stopped)))
         wanted = asked() and step < steps
         if folder is not None and (wanted or step % settings["checkpoint_every"] == 0):

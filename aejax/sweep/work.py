@@ -46,6 +46,10 @@ class Options(NamedTuple):
     budget: int | None = None
 
 
+Trainer = Callable[..., tuple[list[Outcome], dict[str, Any]]]
+"""``(block, prepared, options, settings, folder, asked, show) -> (an outcome for each member, timing)``."""
+
+
 def member_id(member: Member) -> str:
     """Which run this is, whatever sweep it is in."""
     return hashlib.sha256(json.dumps([member.config, member.fold], sort_keys=True).encode()).hexdigest()[:16]
@@ -58,6 +62,7 @@ def work(
     folder: Path,
     asked: Callable[[], bool] = lambda: False,
     show: Callable[[int, float], None] = lambda step, loss: None,
+    train: Trainer | None = None,
 ) -> list[dict[str, Any]]:
     """Train and evaluate a block, unless its marker says that this is done.
 
@@ -68,6 +73,7 @@ def work(
         folder: of the block.
         asked: whether to stop now.
         show: takes the step and the median loss after each chunk.
+        train: in place of what the options say.
 
     Returns:
         For each member its ``id``, ``status``, ``step``, ``parameters_digest`` and ``metrics``.
@@ -79,7 +85,7 @@ def work(
     if found is not None:
         return found["results"]
     settings = block.members[0].config["train"]
-    train = _train_exactly if options.exact else _train_together
+    train = train or (_train_exactly if options.exact else _train_together)
     outcomes, timing = train(block, prepared, options, settings, folder / "checkpoints", asked, show)
     started = time.perf_counter()
     params = jax.tree.map(lambda *leaves: np.stack(leaves), *(outcome.params for outcome in outcomes))

@@ -54,7 +54,7 @@ def _errors(path: Path, dataset: Dataset, found: Evaluation) -> None:
     axes = panels[-1]
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.2)
     axes.plot(found.arrays["levels"], found.arrays["coverages"], color=OKABE_ITO[0], marker="o", markersize=4)
-    axes.text(0.42, 0.36, "as it should be", color=GREY, size=SMALL)
+    axes.text(0.48, 0.35, "as it should be", color=GREY, size=SMALL)
     canvas.quiet(axes, x="level of the interval", y="share of the truth inside")
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)

@@ -1,0 +1,75 @@
+"""A group of a plan: how it is cut into blocks that fit the memory, and the training of these in a folder."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+
+from aejax import console
+from aejax.sweep import memory
+from aejax.sweep.markers import PARTS, alone
+from aejax.sweep.plan import Block, Member, blocks
+from aejax.sweep.training import StoppedSweepError
+from aejax.sweep.work import Options, Prepared, work
+
+
+class Cost(NamedTuple):
+    """What a group will take.
+
+    Attributes:
+        blocks: how it is cut.
+        member: bytes that one run adds.
+        shared: bytes of the data.
+    """
+
+    blocks: list[Block]
+    member: int
+    shared: int
+
+
+def cost(group: tuple[Member, ...], prepared: Prepared, options: Options) -> Cost:
+    """Cut a group into blocks that fit the budget.
+
+    Raises:
+        UserError: the budget is too small for one member.
+    """
+    rows = prepared.data([0]).common
+    shared = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(rows))
+    member = memory.of_member(prepared.parts, prepared.datasets[0], group[0].config["train"]["batch_size"])
+    if options.exact:
+        return Cost(blocks(group, len(group)), member, shared)
+    budget = options.budget or memory.available()
+    most = memory.members_that_fit(budget, member, shared, "one run")
+    return Cost(blocks(group, most, len(jax.devices()[: options.devices])), member, shared)
+
+
+def train(
+    group: tuple[Member, ...],
+    prepared: Prepared,
+    options: Options,
+    folder: Path,
+    asked: Callable[[], bool] = lambda: False,
+    *,
+    name: str = "group",
+) -> None:
+    """Train the blocks of a group, each in its own part of a folder, unless a marker there says that it is done.
+
+    Args:
+        group: members of equal static setting.
+        prepared: of the group.
+        options: how.
+        folder: of the sweep.
+        asked: whether to stop now.
+        name: of the group, for the progress.
+
+    Raises:
+        StoppedSweepError: `asked` said so; what was done is saved.
+    """
+    for block in cost(group, prepared, options).blocks:
+        console.say(f"{name}: {len(block.members)} runs")
+        place = folder / PARTS / block.id
+        with alone(place), console.progress(group[0].config["train"]["steps"], 0) as show:
+            work(block, prepared, options, place, asked, show)
+        if asked():
+            raise StoppedSweepError

@@ -1,0 +1,246 @@
+"""Sweeps as jobs of submitit: tasks that fail, a machine that goes down, a task done twice, and what sbatch is told."""
+
+import csv
+import io
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stdout
+from multiprocessing import get_context
+
+import pytest
+from running import ROOT, assert_refused, call
+
+from aejax.sweep import axes, markers, plan, task
+
+pytest.importorskip("submitit", reason="pip install 'aejax[slurm]'")
+
+CONFIG = """
+from aejax.config import base
+
+
+def get_config():
+    config = base()
+    config.data.name, config.data.rows = "bars", 120
+    config.model = {"name": "dense.vanilla", "code": 2}
+    config.terms.own = {"name": "terms_of_mine.peaks", "weight": 0.1}
+    config.train.steps, config.train.batch_size, config.train.checkpoint_every = 4000, 16, 100
+    config.report.figures = False
+    return config
+
+
+def sweep():
+    return {"seed": "0:2", "model.code": [2, 3]}
+"""
+TERM = '''
+import os
+
+
+def peaks(ctx):
+    """The mean square of the code's largest unit; broken in jobs of one kind while there is a file of that name."""
+    if ctx.code.shape[-1] == 3 and "SUBMITIT_EXECUTOR" in os.environ and os.path.exists("broken"):
+        raise RuntimeError("out of order")
+    return (ctx.code.max(-1) ** 2).mean()
+'''
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    (tmp_path / "own.py").write_text(CONFIG)
+    (tmp_path / "terms_of_mine.py").write_text(TERM)
+    return tmp_path
+
+
+def begin(folder, workdir, *options, **environment):
+    words = [sys.executable, "-m", "aejax", "sweep", str(folder / "own.py"), "--workdir", str(workdir), *options]
+    own = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    own |= {"PYTHONPATH": str(ROOT), "AEJAX_COMPILE_CACHE": "on"} | environment
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(
+        [*words, "--strategy", "vmap"], env=own, cwd=folder, text=True, start_new_session=True, **pipes
+    )
+
+
+def finish(process, code=0):
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == code, out + err
+    return out, err
+
+
+def table(folder):
+    with open(folder / "table.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_tasks_that_fail_or_are_killed_are_done_by_the_same_command(experiment):
+    jobs = ("--engine", "slurm", "--cluster", "local")
+    (experiment / "broken").touch()
+    out, err = finish(begin(experiment, experiment / "jobs", *jobs), code=2)
+    assert "task 1 of 2 (2 runs): done" in out
+    assert "1 of 2 tasks failed, the first of them task 2 of 2 (2 runs): " in err
+    assert "RuntimeError: out of order" in err
+    assert err.count("\n") == 1
+    assert not (experiment / "jobs" / "table.csv").exists()
+    (first,) = experiment.glob("jobs/parts/*/done.json")
+    before = first.stat().st_mtime_ns
+    (experiment / "broken").unlink()
+
+    killed, deadline = begin(experiment, experiment / "jobs", *jobs), time.monotonic() + 200
+    while not list(experiment.glob("jobs/parts/*/checkpoints/*.json")):
+        assert killed.poll() is None, killed.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(killed.pid, signal.SIGKILL)  # the sweep, and with it the jobs
+    killed.communicate()
+
+    out, err = finish(begin(experiment, experiment / "jobs", *jobs))
+    assert "2 of 4 runs are done" in out
+    assert err == ""
+    assert first.stat().st_mtime_ns == before
+    assert begun_at(experiment / "jobs" / "slurm") > 0
+    finish(begin(experiment, experiment / "local", "--devices", "1"))
+    assert table(experiment / "jobs") == table(experiment / "local")
+    assert len({row["parameters_digest"] for row in table(experiment / "jobs")}) == 4
+
+
+def begun_at(folder):
+    """The step that the last job began at, from the steps and the seconds that the first line of its log tells."""
+    log = max(folder.glob("*_log.out"), key=lambda path: path.stat().st_mtime_ns).read_text()
+    steps = [line.split()[1] for line in log.splitlines() if line.startswith("step ")]
+    return int(steps[0].partition("/")[0])
+
+
+SBATCH = """#!{python}
+# What stands in for SLURM: the jobs of an array, one after the other, on this machine.
+import os, pathlib, subprocess, sys
+script = pathlib.Path(__file__).parent / "script"
+if sys.argv[-1] == "later":
+    (array,) = [line for line in script.read_text().splitlines() if line.startswith("#SBATCH --array=")]
+    first, last = array.partition("=")[2].partition("%")[0].split("-")
+    for index in range(int(first), int(last) + 1):
+        own = {{"SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": str(index), "SLURM_JOB_ID": str(8 + index)}}
+        subprocess.run(["bash", script], env=os.environ | own)
+else:
+    script.write_text(pathlib.Path(sys.argv[-1]).read_text())
+    nothing = {{name: subprocess.DEVNULL for name in ("stdin", "stdout", "stderr")}}
+    subprocess.Popen([__file__, "later"], **nothing)
+    print("Submitted batch job 7")
+"""
+SACCT = """#!/bin/bash
+echo "JobID|State|NodeList"
+"""
+SRUN = """#!/bin/bash
+while [[ $1 == --* ]]; do case $1 in --output|--error) shift 2;; *) shift;; esac; done
+exec "$@" > /dev/null 2> /dev/null
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="scripts of POSIX")
+def test_sbatch_is_told_what_was_asked_for_and_gets_one_array(experiment):
+    binaries = experiment / "bin"
+    binaries.mkdir()
+    for name, text in {"sbatch": SBATCH.format(python=sys.executable), "srun": SRUN, "sacct": SACCT}.items():
+        (binaries / name).write_text(text)
+        (binaries / name).chmod(stat.S_IRWXU)
+    asks = ("--slurm", "partition=long", "--slurm", "account=us", "--task-minutes", "90", "--task-memory", "2GiB")
+    short = ("--set", "train.steps=50", "--task-cpus", "2")
+    path = f"{binaries}{os.pathsep}{os.environ['PATH']}"
+    _, err = finish(begin(experiment, experiment / "jobs", "--engine", "slurm", *asks, *short, PATH=path))
+    assert err == ""
+    assert len(table(experiment / "jobs")) == 4
+    timing = [json.loads(path.read_text())["timing"] for path in experiment.glob("jobs/parts/*/done.json")]
+    assert [own["devices"] for own in timing] == [2, 2]
+    script = (binaries / "script").read_text().splitlines()
+    wanted = {"partition=long", "account=us", "time=90", "mem=2GB", "cpus-per-task=2", "array=0-1%2"}
+    assert {f"#SBATCH --{own}" for own in wanted} <= set(script)
+
+
+def the_task(needs=None):
+    overrides = ("data.name=bars", "data.rows=120", "model.code=3", "train.steps=1000", "report.figures=false")
+    made = plan.make("lecture/sparse_l1", overrides, axes.collect({}, ["seed=0:2"]))
+    options = {"exact": False, "strategy": "vmap", "devices": None, "budget": None}
+    (found,) = task.split(made.groups, None, options, needs or task.Needs(), None)
+    return found
+
+
+def told_by(given, folder):
+    told = io.StringIO()
+    with redirect_stdout(told):
+        task.do(given, folder)
+    return told.getvalue()
+
+
+def test_a_task_that_is_done_twice_at_once_is_trained_once(tmp_path):
+    given = the_task()
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(told_by, given, tmp_path / "sweep") for _ in range(2)]
+        told = [future.result() for future in futures]
+    assert sorted("step 1000/1000" in text for text in told) == [False, True]
+    (part,) = (tmp_path / "sweep" / "parts").iterdir()
+    marker = (part / "done.json").read_bytes()
+    before = (part / "done.json").stat().st_mtime_ns
+    task.do(given, tmp_path / "sweep")
+    assert (part / "done.json").stat().st_mtime_ns == before
+    files = task.do_apart(given)
+    task.keep(tmp_path / "back", files)
+    assert set(markers.finished(tmp_path / "back")) == set(markers.finished(tmp_path / "sweep"))
+    digests = lambda text: [own["parameters_digest"] for own in json.loads(text)["results"]]
+    assert digests(files[f"parts/{part.name}/done.json"]) == digests(marker)
+
+
+def test_a_task_keeps_to_what_was_asked_for():
+    given = the_task(task.Needs(cpus=3, memory=8 * 10**9))
+    assert given.options["budget"] == 4 * 10**9
+    assert given.environment["OMP_NUM_THREADS"] == "3"
+    assert given.environment["JAX_PLATFORMS"] == "cpu"
+    assert "device_count=3 " in given.environment["XLA_FLAGS"]
+    shared = the_task(task.Needs(gpus=0.25, memory=8 * 10**9))
+    assert shared.options["budget"] is None
+    assert shared.environment == {"OMP_NUM_THREADS": "1", "XLA_PYTHON_CLIENT_MEM_FRACTION": "0.225"}
+
+
+def test_a_task_refuses_other_data(tmp_path):
+    given = the_task()._replace(data="0" * 64)
+    told = task.do_or_tell(given, tmp_path / "sweep")
+    assert "data.name: bars on " in told
+    assert "differs from that of the sweep" in told
+    assert not (tmp_path / "sweep").exists()
+
+
+ENGINES = {"ray": "Ray", "slurm": "submitit"}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_engine_without_its_extra_names_it(tmp_path, capsys, monkeypatch, engine):
+    monkeypatch.setitem(sys.modules, ENGINES[engine].lower(), None)
+    words = ["sweep", "lecture/sparse_l1", "--axis", "seed=0:2", "--workdir", str(tmp_path / "s"), "--engine", engine]
+    assert_refused(call(words, capsys), f"{ENGINES[engine]} is not installed", f"pip install 'aejax[{engine}]'")
+    assert not (tmp_path / "s").exists()
+
+
+WRONG = {
+    "--address: is for --engine ray, not local": ["--address", "here:1"],
+    "--task-cpus: is for --engine ray or slurm, not local": ["--task-cpus", "2"],
+    "--devices: is for --engine local, not ray": ["--engine", "ray", "--devices", "2"],
+    "--task-cpus 0: allowed: 1 or more": ["--engine", "ray", "--task-cpus", "0"],
+    "--task-gpus nan: allowed: 0 or more": ["--engine", "ray", "--task-gpus", "nan"],
+    "--task-memory much: expected an amount": ["--engine", "ray", "--task-memory", "much"],
+    "there is no srun on this machine": ["--engine", "slurm"],
+    "--slurm: is for --cluster slurm": ["--engine", "slurm", "--cluster", "local", "--slurm", "partition=x"],
+    "--slurm long: expected KEY=VALUE": ["--engine", "slurm", "--cluster", "local", "--slurm", "long"],
+    "a whole number": ["--engine", "slurm", "--cluster", "local", "--task-gpus", "0.5"],
+}
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_a_mistake_is_told_in_one_line_and_nothing_is_begun(tmp_path, capsys, monkeypatch, words):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    line = ["sweep", "lecture/sparse_l1", "--axis", "seed=0:2", "--workdir", str(tmp_path / "s"), *WRONG[words]]
+    assert_refused(call(line, capsys), words)
+    assert not (tmp_path / "s").exists()
