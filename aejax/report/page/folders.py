@@ -85,7 +85,9 @@ def read_sweep(folder: Path) -> Sweep:
     Raises:
         UserError: it is not finished, or damaged.
     """
-    asked = _holding(folder / "sweep.json", ("config", "axes"))
+    asked = _holding(folder / "sweep.json", ("config",))
+    if "axes" not in asked:
+        asked = _holding(folder / "sweep.json", ("space", "seeds"))  # a search
     if not (folder / "summary.json").exists():
         raise UserError(f"{folder}: this sweep is not finished; go on with the same command and --workdir {folder}")
     summary = _holding(folder / "summary.json", ("metric", "maximise", "best", "points"))
