@@ -37,7 +37,7 @@ class Entry(NamedTuple):
 
 
 class Chapter(NamedTuple):
-    """A slide, or a config: its idea, formulas, experiments and sweeps; `absent` are those that were not asked for."""
+    """A slide, or a config: what is told and shown. `absent` was not asked for; the sweeps in `lost` failed."""
 
     kind: str
     id: str
@@ -47,6 +47,7 @@ class Chapter(NamedTuple):
     formulas: tuple[Formula, ...]
     entries: tuple[Entry, ...]
     absent: tuple[Entry, ...]
+    lost: tuple[tuple[str, Verdict], ...]
     sweeps: tuple[Any, ...]
     published: str
 
@@ -75,7 +76,7 @@ def page(found: Reproduction, collection: Path, language: str, widest: int) -> P
     """
     text = words.catalogue(language)
     ours = is_lecture(collection)
-    plans = _lecture(text) if ours else _plain(collection, found)
+    plans = _lecture(text, found) if ours else _plain(collection, found)
     chapters = _affordable([_chapter(plan, found, collection, language, widest) for plan in plans])
     judged = {entry.name: entry.verdict for chapter in chapters for entry in chapter.entries}
     own = text["page"]
@@ -119,17 +120,25 @@ def is_lecture(collection: Path) -> bool:
     return collection.resolve() == (config_files.experiments_folder() / LECTURE).resolve()
 
 
-def _lecture(text: Words) -> list[_Plan]:
-    plans = []
+def _lecture(text: Words, found: Reproduction) -> list[_Plan]:
+    """The chapters of the catalogue; a variant that is listed in none is in the first one of its config."""
+    plans, told = [], {name for given in words.shared("lecture")["chapters"] for name in given["experiments"]}
     for given in words.shared("lecture")["chapters"]:
         own = text["chapters"][given["id"]]
         formulas = [Formula(words.shared("formulas")[name], text["legends"][name]) for name in given["formulas"]]
-        names = tuple(given["experiments"])
+        more = [name for name in verdicts.experiments(found.report) if name not in told and _of(name, given)]
+        told.update(more)
+        names = (*given["experiments"], *more)
         figures, published = tuple(given.get("figures", ())), own.get("published", "")
         plans.append(
             _Plan(given["id"], own["slide"], own["title"], (own["idea"],), tuple(formulas), names, figures, published)
         )
     return plans
+
+
+def _of(name: str, chapter: Mapping[str, Any]) -> bool:
+    stem = lambda experiment: experiment.partition(":")[0]
+    return stem(name) in map(stem, chapter["experiments"])
 
 
 def _plain(collection: Path, found: Reproduction) -> list[_Plan]:
@@ -165,8 +174,15 @@ def _chapter(plan: _Plan, found: Reproduction, collection: Path, language: str, 
     ]
     return Chapter(
         *("chapter", plan.id, plan.slide, plan.title, plan.idea, plan.formulas),
-        *(tuple(entries), tuple(absent), tuple(shown), plan.published),
+        *(tuple(entries), tuple(absent), _lost(plan, found, language), tuple(shown), plan.published),
     )
+
+
+def _lost(plan: _Plan, found: Reproduction, language: str) -> tuple[tuple[str, Verdict], ...]:
+    """The sweeps that failed or have no data."""
+    text, trouble = words.catalogue(language), {*found.report["failed"], *found.report["not_run"]}
+    names = [f"{verdicts.SWEEP}{name}" for name in plan.names]
+    return tuple((name, verdicts.verdict(name, found.report, text, ran=False)) for name in names if name in trouble)
 
 
 def _entry(name: str, plan: _Plan, found: Reproduction, collection: Path, language: str, widest: int) -> Entry:

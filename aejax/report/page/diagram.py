@@ -33,11 +33,11 @@ def svg(network: Network, words: Words) -> str:
         kind = "mid" if place == network.middle else "end" if place in (0, len(places) - 1) else "hid"
         parts += _layer(layer, x, kind)
         labels += _labels(layer, x, middle + half + 20, kind, network, words)
+    wide = f"min-width:{0.8 * width:.0f}px;max-width:{1.5 * width:.0f}px"
     label = escape(words["network"]["label"].format(path=path(network, words)), quote=True)
     return (
         f'<svg class="net" role="img" aria-label="{label}" viewBox="0 0 {width} {middle + half + 42:.0f}" '
-        f'style="max-width:{1.5 * width:.0f}px"><g transform="translate(0 {middle:.1f})">{"".join(parts)}</g>'
-        f"{''.join(labels)}</svg>"
+        f'style="{wide}"><g transform="translate(0 {middle:.1f})">{"".join(parts)}</g>{"".join(labels)}</svg>'
     )
 
 

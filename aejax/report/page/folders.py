@@ -54,7 +54,11 @@ def read(folder: Path) -> Run | Sweep | Reproduction:
         raise UserError(f"{folder}: is no folder; allowed: the folder of a run, a sweep or a reproduction")
     if (folder / REPORT).exists():
         keys = ("machine", "environment", "lines", "not_run", "failed")
-        return Reproduction(folder, _holding(folder / REPORT, keys))
+        report = _holding(folder / REPORT, keys)
+        if not report["environment"]:
+            command = f"the same command and --workdir {folder}"
+            raise UserError(f"{folder}: this reproduction is not finished; go on with {command}")
+        return Reproduction(folder, report)
     if (folder / "sweep.json").exists():
         return read_sweep(folder)
     if (folder / "config.json").exists():
@@ -81,7 +85,9 @@ def read_sweep(folder: Path) -> Sweep:
     Raises:
         UserError: it is not finished, or damaged.
     """
-    asked = _holding(folder / "sweep.json", ("config", "axes"))
+    asked = _holding(folder / "sweep.json", ("config",))
+    if "axes" not in asked:
+        asked = _holding(folder / "sweep.json", ("space", "seeds"))  # a search
     if not (folder / "summary.json").exists():
         raise UserError(f"{folder}: this sweep is not finished; go on with the same command and --workdir {folder}")
     summary = _holding(folder / "summary.json", ("metric", "maximise", "best", "points"))

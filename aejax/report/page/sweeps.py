@@ -12,7 +12,7 @@ from aejax.report.page.words import Words
 
 SHOWN = 15
 KINDS = ("validation", "test", "train")
-NAMED = ("heat", "parallel", "trade-off")
+NAMED = ("heat", "parallel", "trade-off", "history", "importance")
 """Figures with a caption of their own; the others are named after an axis."""
 
 
@@ -69,7 +69,7 @@ def section(sweep: Sweep, name: str, language: str, widest: int) -> Section:
         title=own["title"].format(name=name),
         lead=own["lead"].format(points=len(points), runs=runs, metric=words.measure(metric, text), direction=direction),
         best=best,
-        axes=tuple((path, _values(values, text)) for path, values in sweep.asked["axes"].items()),
+        axes=_axes(sweep, text),
         columns=tuple((_heading(name, text), name.partition("/")[0]) for name in columns),
         ranking=tuple(_place(place, point, columns, text) for place, point in enumerate(ranked[:SHOWN], start=1)),
         more=max(0, len(ranked) - SHOWN),
@@ -140,6 +140,13 @@ def _value(value: Any, text: Words) -> str:
 
 def _values(values: Sequence[Any], text: Words) -> str:
     return "; ".join(_value(value, text) for value in values)
+
+
+def _axes(sweep: Sweep, text: Words) -> tuple[tuple[str, str], ...]:
+    """The fields that change, and their values; of a search, the ends between which it looked, and its seeds."""
+    asked = sweep.asked
+    axes = asked["axes"] if "axes" in asked else asked["space"] | {"seed": asked["seeds"]}
+    return tuple((path, _values(values, text)) for path, values in axes.items())
 
 
 def _statuses(sweep: Sweep, text: Words) -> tuple[tuple[str, str], ...]:

@@ -11,6 +11,7 @@ SAME, HELD, UNRECORDED, OFF, FAILED, NOT_RUN, ABSENT = (
     *("same", "held", "unrecorded", "off", "failed", "not_run", "absent"),
 )
 BIT_FOR_BIT, NOTHING_RECORDED = "same bits", "not recorded"
+SWEEP = "sweeps/"
 GET = "get it with: "
 GOOD = ("held", "equal", BIT_FOR_BIT)
 
@@ -84,6 +85,7 @@ def counts(found: Sequence[Verdict]) -> dict[str, int]:
 
 
 def experiments(report: Mapping[str, Any]) -> list[str]:
-    """The names of all experiments that a report tells of."""
+    """The names of all experiments that a report tells of; its sweeps are told of with the experiments."""
     lines = [line["experiment"] for line in report["lines"]]
-    return list(dict.fromkeys([*lines, *report["not_run"], *report["failed"]]))
+    names = dict.fromkeys([*lines, *report["not_run"], *report["failed"]])
+    return [name for name in names if not name.startswith(SWEEP)]
