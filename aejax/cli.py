@@ -85,6 +85,13 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--seed", type=int, metavar="N", help="the same as --set seed=N")
     run.add_argument("--print-config", action="store_true", help="print the resolved config and stop")
     run.add_argument("--no-compile-cache", action="store_true", help="compile afresh, and keep nothing compiled")
+    several = run.add_argument_group(
+        "one run of several processes, on one host or many; SLURM and TPUs need the first only"
+    )
+    several.add_argument("--distributed", action="store_true", help="this is one process of them; needs --workdir")
+    several.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0; else JAX_COORDINATOR_ADDRESS")
+    several.add_argument("--processes", type=int, metavar="N", help="how many there are; else JAX_NUM_PROCESSES")
+    several.add_argument("--process-id", type=int, metavar="I", help="which this is, from 0; else JAX_PROCESS_ID")
     run.set_defaults(command=command_run)
 
     from aejax.sweep import command as sweeps
@@ -136,11 +143,18 @@ def parser() -> argparse.ArgumentParser:
 def command_run(arguments: argparse.Namespace) -> int:
     """`aejax run`."""
     from aejax import config as configs
+    from aejax import distributed
 
     config = settings(arguments)
     if arguments.print_config:
         print(configs.dumps(config), end="", flush=True)
         return 0
+    with distributed.joined(distributed.place(arguments), arguments.workdir):
+        return train(arguments, config)
+
+
+def train(arguments: argparse.Namespace, config: dict[str, Any]) -> int:
+    """Train a config, in this process or in this and others."""
     from aejax import compilation, config_files, console, experiment, interruption, workdir
 
     if not arguments.no_compile_cache:
@@ -150,6 +164,8 @@ def command_run(arguments: argparse.Namespace) -> int:
         summary = experiment.run(config, folder)
     except interruption.InterruptedRunError as stop:
         return complain(str(stop), 130)
+    if not summary:  # in a process that does not write
+        return 0
     console.results(summary)
     console.say("")
     for picture in sorted((folder / workdir.FIGURES).glob("*")):

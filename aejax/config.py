@@ -16,7 +16,19 @@ from aejax.components import REQUIRED, Parameter
 from aejax.config_files import config_of, find, literal
 from aejax.errors import UserError, one_of, shown
 
-SECTIONS = ("seed", "data", "model", "relations", "terms", "corruption", "optimizer", "train", "task", "report")
+SECTIONS = (
+    "seed",
+    "data",
+    "model",
+    "relations",
+    "terms",
+    "corruption",
+    "optimizer",
+    "train",
+    "devices",
+    "task",
+    "report",
+)
 SCALINGS = ("unit", "standard", "signed", "none")
 WEIGHTINGS = ("log", "tfidf")
 
@@ -45,6 +57,10 @@ FIELDS: dict[str, dict[str, Parameter]] = {
         "patience": Parameter(Count | None, REQUIRED),
         "checkpoint_every": Parameter(Count, REQUIRED),
         "keep": Parameter(Count, REQUIRED),
+    },
+    "devices": {
+        "data": Parameter(Count | None, REQUIRED),
+        "code": Parameter(Count, REQUIRED),
     },
     "report": {
         "figures": Parameter(bool, REQUIRED),
@@ -99,6 +115,10 @@ def base() -> Any:
                 "patience": None,  # stop after so many evaluations without a better validation loss
                 "checkpoint_every": 1000,
                 "keep": 2,  # checkpoints
+            },
+            "devices": {
+                "data": None,  # how many share each batch; None: 1, or all of a run of several processes
+                "code": 1,  # how many share the parameters of the code's units
             },
             "task": {"name": "reconstruction.evaluate"},
             "report": {"figures": True, "tensorboard": False},

@@ -15,6 +15,7 @@ import numpy as np
 import optax
 
 from aejax.batches import batch_rows
+from aejax.devices import agreed
 from aejax.errors import UserError
 from aejax.optimizers import Optimizer
 from aejax.types import Context, Hparams, Model, Range, Run, State
@@ -116,6 +117,7 @@ def make_run(
     steps: int,
     batch_size: int | None,
     data_range: Range,
+    cut: Callable[[jax.Array], jax.Array] | None = None,
 ) -> Run:
     """A run as pure functions of its key, its hyperparameters and its data.
 
@@ -127,6 +129,8 @@ def make_run(
         steps: length of the whole run, which schedules are shares of.
         batch_size: rows in a step; None takes all of them, in order.
         data_range: `Dataset.range`.
+        cut: ``places -> places``, of the rows of a batch, spread over devices, each of which then fetches its own rows;
+            None on one device.
 
     Returns:
         ``Run(init, advance)``. ``advance(state, key, hparams, rows, n, capacity=None)`` does n steps as one loop: a
@@ -135,7 +139,9 @@ def make_run(
     """
 
     def rows_of(step: jax.Array, keys: dict[str, jax.Array], rows: Rows) -> jax.Array | None:
-        return None if batch_size is None else batch_rows(keys["data"], step, batch_size, rows.x.shape[0])
+        count = rows.x.shape[0]
+        index = None if batch_size is None else batch_rows(keys["data"], step, batch_size, count)
+        return index if cut is None else cut(jnp.arange(count) if index is None else index)
 
     def loss_of(params: Any, step: jax.Array, keys: dict[str, jax.Array], hparams: Hparams, rows: Rows) -> tuple:
         noise, inner, own = (jax.random.fold_in(keys[name], step) for name in ("corruption", "model", "terms"))
@@ -204,9 +210,14 @@ class Chunk(NamedTuple):
     seconds: float
 
 
-def compile_advance(run: Run, state: State, key: jax.Array, hparams: Hparams, rows: Rows) -> Callable[..., Any]:
-    """`run.advance` compiled for chunks of any length up to `CAPACITY`; it uses up the buffers of its state."""
-    advance = jax.jit(partial(run.advance, capacity=CAPACITY), donate_argnums=0)
+def compile_advance(
+    run: Run, state: State, key: jax.Array, hparams: Hparams, rows: Rows, shardings: Any = None
+) -> Callable[..., Any]:
+    """`run.advance` compiled for chunks of any length up to `CAPACITY`; it uses up the buffers of its state.
+
+    Where a run has several devices, `shardings` are those of the state and of the history.
+    """
+    advance = jax.jit(partial(run.advance, capacity=CAPACITY), donate_argnums=0, out_shardings=shardings)
     return advance.lower(state, key, hparams, rows, jnp.int32(1)).compile()
 
 
@@ -222,7 +233,8 @@ def fit(
 ) -> Iterator[Chunk]:
     """Train in compiled chunks; between them the caller may evaluate, save, draw or stop.
 
-    All chunks are one program, so results do not depend on their lengths, which adapt to about half a second.
+    All chunks are one program, so results do not depend on their lengths, which adapt to about half a second; where a
+    run has several processes, the first one's clock counts.
 
     Args:
         advance: from `compile_advance`.
@@ -241,7 +253,7 @@ def fit(
     """
     done, chunk = int(state.step), 20
     while done < steps:
-        n = min([chunk, steps - done, *(stop - done % stop for stop in stops)])
+        n = agreed(min([chunk, steps - done, *(stop - done % stop for stop in stops)]))
         started = time.perf_counter()
         state, history = advance(state, key, hparams, rows, jnp.int32(n))
         history = {name: np.asarray(values)[:n] for name, values in history.items()}

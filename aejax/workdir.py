@@ -47,7 +47,7 @@ def read_json(path: Path) -> Any:
 
 
 def check(folder: Path, config: Mapping[str, Any]) -> None:
-    """Refuse a folder that another config has begun.
+    """Refuse a folder that another config has begun; a run may go on with another number of devices.
 
     Raises:
         UserError: naming what differs.
@@ -61,7 +61,7 @@ def check(folder: Path, config: Mapping[str, Any]) -> None:
     begun = read_json(folder / "config.json")
     if not isinstance(begun, dict):
         raise UserError(f"{folder / 'config.json'}: is damaged: it holds no config")
-    changed = configs.differences(begun, config)
+    changed = configs.differences(*({k: v for k, v in each.items() if k != "devices"} for each in (begun, config)))
     if changed:
         raise UserError(
             f"{folder}: holds a run of another config ({'; '.join(changed)}); "

@@ -17,7 +17,7 @@ ORDER = (
     ("errors", "types", "bounds"),
     ("files", "passphrase", "leaves", "metrics", "console", "interruption", "compilation", "guards", "sparse"),
     ("components", "config_files", "checkpoint"),
-    ("batches", "schedules", "optimizers", "samplers"),
+    ("batches", "devices", "schedules", "optimizers", "samplers"),
     ("config",),
     ("workdir",),
     ("data",),

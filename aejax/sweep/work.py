@@ -19,6 +19,7 @@ import numpy as np
 from aejax import checkpoint
 from aejax.build import Parts, build, check, load_data
 from aejax.components import resolve
+from aejax.errors import UserError
 from aejax.evaluate import make_losses, on_device
 from aejax.experiment import EVALUATION_STREAM, check_task
 from aejax.files import write_json
@@ -76,8 +77,12 @@ def prepare(config: Mapping[str, Any], count: int | None) -> Prepared:
         count: number of folds, or None.
 
     Raises:
-        UserError: the config does not fit the data.
+        UserError: the config does not fit the data, or spreads one run over devices.
     """
+    if config["devices"]["data"] not in (None, 1) or config["devices"]["code"] != 1:
+        raise UserError(
+            "devices: in a sweep each device has runs of its own; allowed: devices.data=null and devices.code=1"
+        )
     settings = config["data"]
     whole = load_data(settings if count is None else {**settings, "validation": 0.0})
     cut = None if count is None else folds.cut(whole, count, settings["split_seed"])
