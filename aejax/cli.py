@@ -180,11 +180,13 @@ def settings(arguments: argparse.Namespace) -> dict[str, Any]:
 
     if arguments.config is not None:
         return configs.load(arguments.config, arguments.set, seed=arguments.seed)
-    if arguments.workdir is None or arguments.set or arguments.seed is not None:
-        raise UserError("run: name a config, or give the --workdir of a run, alone, to go on with it")
+    if arguments.workdir is None or arguments.seed is not None:
+        raise UserError("run: name a config, or give the --workdir of a run, without --seed, to go on with it")
     from aejax import workdir
 
-    return configs.resolve(workdir.read_json(arguments.workdir / "config.json"))
+    config = configs.resolve(workdir.read_json(arguments.workdir / "config.json"))
+    configs.override(config, arguments.set)  # where it goes on with more or fewer devices; the rest is refused
+    return configs.resolve(config)
 
 
 def command_list(arguments: argparse.Namespace) -> None:

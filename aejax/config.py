@@ -140,14 +140,23 @@ def load(spec: str, overrides: Iterable[str] = (), *, seed: int | None = None) -
     config, changes = config_of(*find(spec))
     for path, value in changes.items():
         put(config, path, value)
-    for override in overrides:
-        key, equals, text = override.partition("=")
-        if not equals:
-            raise UserError(f"--set {override}: expected path=value, such as optimizer.learning_rate=3e-4")
-        put(config, key.strip(), parse(text.strip()))
+    override(config, overrides)
     if seed is not None:
         put(config, "seed", seed)
     return resolve(config)
+
+
+def override(config: dict[str, Any], overrides: Iterable[str]) -> None:
+    """Set fields of a config, in place, from texts such as ``"optimizer.learning_rate=3e-4"``.
+
+    Raises:
+        UserError: a text without ``=``, or from `put`.
+    """
+    for given in overrides:
+        key, equals, text = given.partition("=")
+        if not equals:
+            raise UserError(f"--set {given}: expected path=value, such as optimizer.learning_rate=3e-4")
+        put(config, key.strip(), parse(text.strip()))
 
 
 def parse(text: str) -> Any:

@@ -186,7 +186,7 @@ def test_each_device_does_its_share():
         ({"devices.code": "3"}, "devices.code: 3 devices cannot share the 8 units of the code equally"),
         ({"devices.code": "0"}, "devices.code"),
         ({"devices.data": "two"}, "devices.data"),
-        ({"devices.model": "2"}, "devices.model: unknown"),
+        ({"devices.model": "2"}, "unknown 'devices.model'"),
     ],
 )
 def test_bad_devices_get_one_line(refusals, changes, line):
