@@ -27,6 +27,7 @@ FINISHING_SECONDS = 7 * 24 * 3600
 """That the others wait at the end for the first process, which evaluates and draws."""
 
 _FATAL = re.compile(rb"^F\d{4} \d\d:\d\d:\d\d")  # how the runtime begins the message that it ends with
+_LOSS = re.compile(rb"^E\d{4} [^\n]*coordination_service")  # and the one that may come before
 _COLLECTIVE = re.compile("gloo|nccl|coordination service|heartbeat", re.IGNORECASE)
 
 
@@ -202,7 +203,8 @@ def _hand_on(said: BinaryIO) -> bytes:
             continue
         line += piece
         while (end := line.find(b"\n") + 1) and not _FATAL.match(line):
-            os.write(2, line[:end])
+            if not _LOSS.match(line):
+                os.write(2, line[:end])
             line = line[end:]
         if _FATAL.match(line):
             rest = line

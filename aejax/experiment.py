@@ -56,6 +56,7 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         return workdir.read_json(folder / "summary.json")
     with devices.all_or_none():
         dataset, parts, rows = prepare(config)
+    with devices.all_or_none():
         if devices.is_first():
             workdir.begin(folder, config)
             workdir.same_data(folder, dataset)

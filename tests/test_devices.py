@@ -300,7 +300,7 @@ def test_when_one_of_two_processes_dies_the_other_ends_with_one_line(lost, folde
 
 def test_a_mistake_of_one_process_ends_both(tmp_path):
     port, folder = free_port(), tmp_path / "run"
-    np.save(tmp_path / "there.npy", np.random.default_rng(0).normal(size=(80, 4)).astype(np.float32))
+    np.save(tmp_path / "there.npy", np.random.default_rng(0).normal(size=(200, 4)).astype(np.float32))
     own = lambda name: {
         **SETTINGS,
         "data.name": f"file:{tmp_path / name}",
