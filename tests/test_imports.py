@@ -15,7 +15,18 @@ PACKAGE = Path(aejax.__file__).parent
 # A module or package may import from any earlier line, and from nothing on its own line or later.
 ORDER = (
     ("errors", "types", "bounds"),
-    ("files", "passphrase", "leaves", "metrics", "console", "interruption", "compilation", "guards", "sparse"),
+    (
+        "files",
+        "passphrase",
+        "leaves",
+        "metrics",
+        "console",
+        "interruption",
+        "distributed",
+        "compilation",
+        "guards",
+        "sparse",
+    ),
     ("components", "config_files", "checkpoint"),
     ("batches", "devices", "schedules", "optimizers", "samplers"),
     ("config",),
