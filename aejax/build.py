@@ -85,7 +85,9 @@ def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None)
     optimizer, optimizer_hparams = _optimizer(config["optimizer"])
     objective = losses.compose(terms, schedules)
     hparams = {"terms": term_hparams, "corruption": corruption_hparams, "optimizer": optimizer_hparams}
-    batch_size, rows = config["train"]["batch_size"], len(dataset.train.x)
+    batch_size, rows = config["train"]["batch_size"], training_rows(dataset)
+    if dataset.stream is not None:
+        _check_streamable(config)
     if batch_size is not None and batch_size > rows:
         raise UserError(f"train.batch_size: {batch_size} is more than the {rows} training rows; allowed: 1 to {rows}")
     run = make_run(
@@ -102,6 +104,19 @@ def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None)
     key, hparams = jax.random.key(config["seed"]), jax.tree.map(jnp.float32, hparams)
     layout = None if mesh is None else devices.layout(mesh, jax.eval_shape(run.init, key, hparams), model.code_size)
     return Parts(model, objective, corrupt, run, hparams, key, relations, layout)
+
+
+def training_rows(dataset: Dataset) -> int:
+    """How many rows are trained on."""
+    return len(dataset.train.x) if dataset.stream is None else dataset.stream.rows
+
+
+def _check_streamable(config: Mapping[str, Any]) -> None:
+    """Refuse what needs all training rows at once."""
+    if config["train"]["batch_size"] is None:
+        raise UserError("train.batch_size: null takes all rows, which are streamed; allowed: a number of rows")
+    for name in config["relations"]:
+        raise UserError(f"relations.{name}: needs all training rows in memory, and they are streamed")
 
 
 def check(parts: Parts, rows: Rows) -> None:

@@ -137,6 +137,12 @@ def parser() -> argparse.ArgumentParser:
     )
     prepare.add_argument("--data-dir", metavar="DIR", help="where tensorflow-datasets keeps what it prepared")
     prepare.set_defaults(command=command_data_prepare)
+    about = "Write rows, which may be more than fit in memory, as a folder that data.name=stream:FOLDER reads."
+    pack = data.add_parser("pack", help="write rows as a folder to stream from", description=about)
+    pack.add_argument("files", nargs="+", type=Path, metavar="FILE", help=".npy of any size, .npz, .csv or .parquet")
+    pack.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+    pack.add_argument("--label-column", metavar="NAME", help="column (in .npz: array) of the labels")
+    pack.set_defaults(command=command_data_pack)
     return top
 
 
@@ -248,3 +254,13 @@ def command_data_prepare(arguments: argparse.Namespace) -> None:
     from aejax import console, data
 
     console.say(str(data.prepare(arguments.name, arguments.source, arguments.data_dir)))
+
+
+def command_data_pack(arguments: argparse.Namespace) -> None:
+    """`aejax data pack`."""
+    from aejax import console
+    from aejax.data import packing
+
+    packed = packing.pack(arguments.files, arguments.output, arguments.label_column)
+    rows, shape = sum(own["rows"] for own in packed["files"].values()), "x".join(map(str, packed["shape"]))
+    console.say(f"{arguments.output}: {rows} rows of {shape} values; --set data.name=stream:{arguments.output}")

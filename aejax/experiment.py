@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax import checkpoint, console, devices, train, workdir
+from aejax import checkpoint, console, devices, train, windows, workdir
 from aejax import config as configs
-from aejax.build import Parts, build, check, load_data
+from aejax.build import Parts, build, check, load_data, training_rows
 from aejax.components import positional, resolve
 from aejax.errors import UserError
 from aejax.evaluate import make_losses, on_device
@@ -24,6 +24,7 @@ from aejax.report import tensorboard
 from aejax.retrain import retrainer
 from aejax.train import Rows
 from aejax.types import Dataset, Model, Params, State
+from aejax.windows import Windows
 
 EVALUATION_STREAM = 4
 
@@ -70,8 +71,8 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return summary
 
 
-def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Parts, Rows]:
-    """The data of a run, its parts and its training rows, all checked before anything is written.
+def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Parts, Rows | Windows]:
+    """The data of a run, its parts, and its training rows or the windows of a stream; all checked, nothing written.
 
     Raises:
         UserError: the config does not fit the data or the devices.
@@ -79,9 +80,14 @@ def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Parts, Rows]:
     if config["report"]["tensorboard"]:
         tensorboard.import_writer()
     dataset = load_data(config["data"])
-    mesh = devices.make_mesh(config["devices"], config["train"]["batch_size"] or len(dataset.train.x))
+    settings = config["train"]
+    mesh = devices.make_mesh(config["devices"], settings["batch_size"] or training_rows(dataset))
     parts = build(config, dataset, mesh)
     check_task(config["task"], dataset, parts.model)
+    if dataset.stream is not None:
+        streamed = windows.make(dataset, parts.key, settings["batch_size"], settings["steps"], parts.layout)
+        check(parts, streamed.example)
+        return dataset, parts, streamed
     rows = on_device(dataset.train, dataset, parts.relations)
     check(parts, rows)
     return dataset, parts, rows
@@ -160,15 +166,19 @@ class Progress:
 
 
 def fit(
-    config: Mapping[str, Any], parts: Parts, dataset: Dataset, rows: Rows, folder: Path
+    config: Mapping[str, Any], parts: Parts, dataset: Dataset, rows: Rows | Windows, folder: Path
 ) -> tuple[Params, dict[str, float]]:
     """Train to the end, with evaluations, early stopping and checkpoints: the parameters to keep, and the timing."""
     settings = config["train"]
     state, best, kept = _start(config, parts, folder)
     begun = int(state.step)
     started = time.perf_counter()
-    rows, shardings = _spread(parts, rows)
-    advance = train.compile_advance(parts.run, state, parts.key, parts.hparams, rows, shardings)
+    stops = (settings["evaluate_every"], settings["checkpoint_every"])
+    if isinstance(rows, Windows):
+        feed, given, stops = rows.at, rows.example, (*stops, rows.steps)
+    else:
+        feed = given = _everywhere(parts, rows)
+    advance = train.compile_advance(parts.run, state, parts.key, parts.hparams, given, _shardings(parts))
     compile_seconds = time.perf_counter() - started
     measure = _measurer(parts, dataset)
     metrics = workdir.read_metrics(folder, until=begun)
@@ -181,8 +191,7 @@ def fit(
         if writing:
             checkpoint.save(folder / workdir.CHECKPOINTS, step, tree, keep=settings["keep"], info=vars(kept))
 
-    stops = (settings["evaluate_every"], settings["checkpoint_every"])
-    chunks = train.fit(advance, state, parts.key, parts.hparams, rows, steps=settings["steps"], stops=stops)
+    chunks = train.fit(advance, state, parts.key, parts.hparams, feed, steps=settings["steps"], stops=stops)
     with console.progress(settings["steps"], begun) as show, asked_to_stop() as asked:
         while step < settings["steps"] and not _enough(kept, settings["patience"]):
             try:
@@ -218,17 +227,21 @@ def fit(
     return jax.tree.map(jnp.asarray, host(state.params if settings["patience"] is None else best)), timing
 
 
-def _spread(parts: Parts, rows: Rows) -> tuple[Rows, Any]:
-    """The training rows on every device of the run, and where its state and history lie; both as they are on one."""
+def _everywhere(parts: Parts, rows: Rows) -> Rows:
+    """The training rows on every device of the run; as they are on one."""
+    return rows if parts.layout is None else devices.put(rows, devices.whole(parts.layout.step.mesh))
+
+
+def _shardings(parts: Parts) -> Any:
+    """Where the state and the history lie; None on one device."""
     if parts.layout is None:
-        return rows, None
+        return None
     mesh = parts.layout.step.mesh
     console.say(
         f"training on {mesh.size} devices: {mesh.shape[devices.DATA]} share each batch, "
         f"{mesh.shape[devices.CODE]} the units of the code"
     )
-    everywhere = devices.whole(mesh)
-    return devices.put(rows, everywhere), (parts.layout, everywhere)
+    return parts.layout, devices.whole(mesh)
 
 
 def _start(config: Mapping[str, Any], parts: Parts, folder: Path) -> tuple[State, Params, Progress]:

@@ -37,7 +37,8 @@ def retrainer(config: Mapping[str, Any], dataset: Dataset) -> Retrain:
         ``(keys, changes={}, datasets=None) -> Trained``: one member for each of the typed `keys`, all trained to the
         last step as one compiled program, without early stopping. `changes` are a variant's, dotted path -> value.
         `datasets` are one for each member, of equally many training rows and equal feature shape, a batch being all of
-        them where they are fewer than `train.batch_size`; all members share the run's where it is left out. It raises
+        them where they are fewer than `train.batch_size`; all members share the run's where it is left out, of a
+        streamed one the training rows that are held in memory. It raises
         `UserError` where the changed config does not fit the data or the loss of a member is not finite.
     """
 
@@ -47,7 +48,7 @@ def retrainer(config: Mapping[str, Any], dataset: Dataset) -> Retrain:
         changed = deepcopy(dict(config))
         for path, value in (changes or {}).items():
             configs.put(changed, path, value)
-        own = [dataset] if datasets is None else _of_one_range(datasets)
+        own = [dataset._replace(stream=None)] if datasets is None else _of_one_range(datasets)
         batch_size = changed["train"]["batch_size"]
         if datasets is not None and batch_size is not None:  # a fold may have fewer rows than a batch of the run
             changed["train"]["batch_size"] = min(batch_size, len(own[0].train.x))

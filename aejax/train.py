@@ -33,6 +33,8 @@ class Rows(NamedTuple):
         scale: (n,) or ().
         labels: (rows,) int32 or None.
         relations: by name, what is known of each row beforehand; leaves (rows, ...).
+        first: where the rows are streamed, the step of the first of the batches that `x`, (batches, batch_size, n),
+            and `labels` hold; else None.
     """
 
     x: jax.Array
@@ -41,6 +43,7 @@ class Rows(NamedTuple):
     scale: jax.Array
     labels: jax.Array | None = None
     relations: Mapping[str, Any] = {}
+    first: jax.Array | None = None
 
 
 def scaled(rows: Rows, index: jax.Array | slice) -> tuple[jax.Array, jax.Array | None]:
@@ -48,6 +51,12 @@ def scaled(rows: Rows, index: jax.Array | slice) -> tuple[jax.Array, jax.Array |
     shift, scale = jnp.atleast_2d(rows.shift), jnp.atleast_2d(rows.scale)
     x = (rows.x[index].astype(jnp.float32) - shift) * scale
     return x, None if rows.mask is None else rows.mask[index]
+
+
+def one_batch(rows: Rows, step: jax.Array) -> Rows:
+    """The batch of a step among those that are held of streamed rows."""
+    place = step - rows.first
+    return rows._replace(x=rows.x[place], labels=None if rows.labels is None else rows.labels[place])
 
 
 def clean(rows: Rows, index: jax.Array) -> jax.Array:
@@ -145,7 +154,12 @@ def make_run(
 
     def loss_of(params: Any, step: jax.Array, keys: dict[str, jax.Array], hparams: Hparams, rows: Rows) -> tuple:
         noise, inner, own = (jax.random.fold_in(keys[name], step) for name in ("corruption", "model", "terms"))
-        ctx = context(model, corrupt, params, rows, rows_of(step, keys, rows), noise, inner, own, hparams, data_range)
+        randomness = (noise, inner, own, hparams, data_range)
+        if rows.first is None:
+            ctx = context(model, corrupt, params, rows, rows_of(step, keys, rows), *randomness)
+        else:
+            ctx = context(model, corrupt, params, one_batch(rows, step), None, *randomness)
+            ctx = ctx._replace(index=None, rows=None)
         return objective(ctx, hparams["terms"], step / steps)
 
     def init(key: jax.Array, hparams: Hparams) -> State:
@@ -226,7 +240,7 @@ def fit(
     state: State,
     key: jax.Array,
     hparams: Hparams,
-    rows: Rows,
+    rows: Rows | Callable[[int], Rows],
     *,
     steps: int,
     stops: tuple[int, ...] = (),
@@ -241,7 +255,7 @@ def fit(
         state: where to begin; its buffers are used up.
         key: the run's key.
         hparams: the run's hyperparameters.
-        rows: the training rows.
+        rows: the training rows; or, where they are streamed, ``step -> rows`` with the batches up to the next stop.
         steps: the step to end at.
         stops: a chunk ends at every multiple of each of these.
 
@@ -255,7 +269,8 @@ def fit(
     while done < steps:
         n = agreed(min([chunk, steps - done, *(stop - done % stop for stop in stops)]))
         started = time.perf_counter()
-        state, history = advance(state, key, hparams, rows, jnp.int32(n))
+        given = rows(done) if callable(rows) else rows
+        state, history = advance(state, key, hparams, given, jnp.int32(n))
         history = {name: np.asarray(values)[:n] for name, values in history.items()}
         seconds = time.perf_counter() - started
         check_finite(history, done, state.params)

@@ -93,7 +93,8 @@ def same_data(folder: Path, dataset: Dataset) -> None:
         "name": dataset.name,
         "source": dataset.source,
         "licence": dataset.licence,
-        "rows": {part: len(getattr(dataset, part).x) for part in ("train", "validation", "test")},
+        "rows": {part: len(getattr(dataset, part).x) for part in ("train", "validation", "test")}
+        | ({} if dataset.stream is None else {"streamed": dataset.stream.rows}),
         "feature_shape": list(dataset.feature_shape),
         "sha256": fingerprint(dataset),
     }
@@ -104,10 +105,10 @@ def same_data(folder: Path, dataset: Dataset) -> None:
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """SHA-256 over the rows, masks and labels of every split, as stored."""
+    """SHA-256 over the rows, masks and labels of every split, as stored, and over what tells a stream from others."""
     import jax
 
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(b"" if dataset.stream is None else dataset.stream.digest.encode())
     for part in ("train", "validation", "test"):
         for name, values in zip(Split._fields, getattr(dataset, part), strict=True):
             for leaf in jax.tree.leaves(values):  # sparse rows are several arrays

@@ -37,7 +37,7 @@ ORDER = (
     ("train",),
     ("evaluate",),
     ("build",),
-    ("retrain", "attacks", "features"),
+    ("retrain", "attacks", "features", "windows"),
     ("tasks", "artifact"),
     ("report",),
     ("apply", "experiment"),
@@ -54,6 +54,7 @@ SEAMS = {
     "tensorflow_datasets": "data",
     "matplotlib": "report",
     "array_record": "data",
+    "grain": "data",
     "optax": ("optimizers", "train"),
     "ml_collections": ("config",),
     "safetensors": ("leaves",),
@@ -62,7 +63,7 @@ NOWHERE = {"pickle", "cloudpickle", "dill", "shelve", "torch", "tensorflow", "or
 
 # Slow to import, or extras: only inside functions.
 LATE = {"tensorflow_datasets", "matplotlib", "sklearn", "skimage", "scipy", "pandas", "pyarrow", "rich", "PIL"}
-LATE |= {"ml_collections", "safetensors", "platformdirs", "jinja2", "pyreadr", "cryptography", "tensorboardX"}
+LATE |= {"ml_collections", "safetensors", "platformdirs", "jinja2", "pyreadr", "cryptography", "tensorboardX", "grain"}
 
 
 # Its classes are tensorflow-datasets builders, so it is itself imported late.

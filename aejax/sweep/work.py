@@ -84,6 +84,8 @@ def prepare(config: Mapping[str, Any], count: int | None) -> Prepared:
             "devices: in a sweep each device has runs of its own; allowed: devices.data=null and devices.code=1"
         )
     settings = config["data"]
+    if settings["name"].startswith("stream:"):
+        raise UserError("data.name: a sweep holds its rows in memory; allowed: data that are not streamed")
     whole = load_data(settings if count is None else {**settings, "validation": 0.0})
     cut = None if count is None else folds.cut(whole, count, settings["split_seed"])
     datasets = [whole] if cut is None else cut.datasets
