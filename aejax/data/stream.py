@@ -1,8 +1,8 @@
 """Rows that do not fit in memory: read from array_record files where they lie, in any order, ahead of their use.
 
 ``stream:FOLDER`` is a folder that `aejax.data.packing` wrote. Validation and test rows, and as many training rows for
-what looks at all of them together, are at most `HELD` each, drawn at random and held in memory; all other rows are
-trained on and pass through.
+what looks at all of them together, are at most `HELD` rows and `HELD_BYTES` each, drawn at random and held in memory;
+all rows that are not held out are trained on, and pass through.
 """
 
 import json
@@ -20,6 +20,7 @@ from aejax.errors import UserError
 from aejax.types import Dataset, Split
 
 HELD = 10_000
+HELD_BYTES = 2**26
 THREADS = 2
 AHEAD = 3
 
@@ -76,8 +77,8 @@ def load(name: str, folder: Path, *, scaling: str, validation: float, test: floa
         folder: that was packed.
         scaling: as in `aejax.data.load`; where it depends on values that are not bounded by their type, all training
             rows are read once.
-        validation: fraction of the rows that are not test rows; no more than `HELD` are drawn.
-        test: fraction of all rows, 0.2 where None; no more than `HELD` are drawn.
+        validation: fraction of the rows that are not test rows; no more are drawn than are held.
+        test: fraction of all rows, 0.2 where None; no more are drawn than are held.
         seed: of the split.
 
     Raises:
@@ -85,8 +86,9 @@ def load(name: str, folder: Path, *, scaling: str, validation: float, test: floa
     """
     check(validation, test, seed)
     records = open_folder(folder)
-    tested = min(HELD, count(DEFAULT_TEST if test is None else test, records.rows))
-    validated = min(HELD, count(validation, records.rows - tested))
+    most = max(1, min(HELD, HELD_BYTES // _row_bytes(records.details)))
+    tested = min(most, count(DEFAULT_TEST if test is None else test, records.rows))
+    validated = min(most, count(validation, records.rows - tested))
     first = tested + validated
     if first >= records.rows:
         raise UserError(f"data: no training row is left of {records.rows}; make validation and test smaller")
@@ -95,7 +97,7 @@ def load(name: str, folder: Path, *, scaling: str, validation: float, test: floa
     images = records.details["dtype"] == "uint8"
     bounds = (0, 255) if images else None
     order = lambda start, end: in_order(stream, np.arange(start, end))
-    parts = [order(0, tested), order(tested, first), order(first, min(records.rows, first + HELD))]
+    parts = [order(0, tested), order(tested, first), order(first, min(records.rows, first + most))]
     held = [Split(*read(records, np.sort(places))) if len(places) else _none(records) for places in parts]
     passed = Passed(records, np.sort(np.concatenate(parts[:2])))
     fitted = fit(passed, None, scaling=scaling, bounds=bounds, per_feature=not images)
@@ -185,7 +187,7 @@ def read(records: Records, places: np.ndarray) -> tuple[np.ndarray, None, np.nda
         raise UserError(
             f"stream:{records.folder}: a row cannot be read: {_line(error)}; pack the rows again"
         ) from error
-    size = int(np.prod(records.details["shape"])) * dtype.itemsize
+    size = _row_bytes(records.details)
     whole = size + (4 if records.details["labelled"] else 0)
     for place, record in zip(places, found, strict=True):
         if len(record) != whole:
@@ -197,6 +199,10 @@ def read(records: Records, places: np.ndarray) -> tuple[np.ndarray, None, np.nda
     x = np.ascontiguousarray(table[:, :size]).view(dtype).astype(dtype.newbyteorder("="), copy=False)
     labels = np.ascontiguousarray(table[:, size:]).view("<i4")[:, 0] if records.details["labelled"] else None
     return x.reshape(-1, *records.details["shape"]), None, labels
+
+
+def _row_bytes(details: Mapping[str, Any]) -> int:
+    return int(np.prod(details["shape"])) * np.dtype(details["dtype"]).itemsize
 
 
 def _line(error: Exception) -> str:
