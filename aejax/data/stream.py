@@ -20,7 +20,7 @@ from aejax.errors import UserError
 from aejax.types import Dataset, Split
 
 HELD = 10_000
-HELD_BYTES = 2**26
+HELD_BYTES = 2**25
 THREADS = 2
 AHEAD = 3
 
@@ -238,6 +238,11 @@ class Passed(NamedTuple):
     def shape(self) -> tuple[int, ...]:
         """That of all rows of the folder."""
         return self.records.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the values."""
+        return np.dtype(self.records.details["dtype"])
 
     def __getitem__(self, places: slice) -> np.ndarray:
         """Those of a slice of the folder that are trained on."""
