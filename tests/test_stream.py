@@ -185,17 +185,18 @@ def test_labels_of_several_files_share_their_names(tmp_path):
 # threads, which are hardly touched, and where one is hit within the reader's threads the process hangs.
 
 MEASURED = """
-import resource, sys
+import sys
 from aejax import cli
 from aejax.data import stream
 stream.HELD_BYTES = 2**22  # 64 rows: a task that looks at those that are held makes copies of them
 code = cli.main(sys.argv[1:])
-print("PEAK", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+with open("/proc/self/status") as file:  # ru_maxrss would begin with that of the process that started this one
+    print("PEAK", next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM")))
 sys.exit(code)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the peak is in other units")
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read as Linux tells it")
 def test_a_set_larger_than_all_that_the_process_holds(tmp_path, monkeypatch):
     monkeypatch.setattr(packing, "FILE_BYTES", 2**27)
     monkeypatch.setattr(packing, "_BLOCK", 64)
@@ -220,7 +221,8 @@ def test_a_set_larger_than_all_that_the_process_holds(tmp_path, monkeypatch):
     )
     assert done.returncode == 0, done.stderr
     peak = int(done.stdout.rpartition("PEAK ")[2])
-    assert peak < x.nbytes
+    assert peak < 0.75 * x.nbytes
+    print(peak)
 
 
 # Mistakes.
