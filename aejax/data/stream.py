@@ -182,19 +182,20 @@ def read(records: Records, places: np.ndarray) -> tuple[np.ndarray, None, np.nda
     """
     dtype = np.dtype(records.details["dtype"]).newbyteorder("<")
     try:
-        found = records.source.__getitems__([int(place) for place in places])
+        found = records.source.__getitems__(np.asarray(places).tolist())
     except Exception as error:  # the reader raises whatever its C++ part raises
         raise UserError(
             f"stream:{records.folder}: a row cannot be read: {_line(error)}; pack the rows again"
         ) from error
     size = _row_bytes(records.details)
     whole = size + (4 if records.details["labelled"] else 0)
-    for place, record in zip(places, found, strict=True):
-        if len(record) != whole:
-            raise UserError(
-                f"stream:{records.folder}: row {int(place) + 1} has {len(record)} bytes, and the rows of {MANIFEST} "
-                f"have {whole}; pack rows of one shape"
-            )
+    sizes = list(map(len, found))
+    if set(sizes) - {whole}:
+        other = next(number for number, size in enumerate(sizes) if size != whole)
+        raise UserError(
+            f"stream:{records.folder}: row {int(places[other]) + 1} has {sizes[other]} bytes, and the rows of {MANIFEST} "
+            f"have {whole}; pack rows of one shape"
+        )
     table = np.frombuffer(b"".join(found), np.uint8).reshape(len(found), whole)
     x = np.ascontiguousarray(table[:, :size]).view(dtype).astype(dtype.newbyteorder("="), copy=False)
     labels = np.ascontiguousarray(table[:, size:]).view("<i4")[:, 0] if records.details["labelled"] else None
