@@ -309,7 +309,7 @@ def _other_rows(folder):
         (_file_missing, "rows-00001.array_record is missing, or not of"),
         (_file_cut, "rows-00001.array_record is missing, or not of"),
         (_file_garbled, "pack the rows again"),
-        (_other_rows, "has 20 bytes, and the rows of rows.json have 36; pack rows of one shape"),
+        (_other_rows, "has 20 bytes, and rows of rows.json have 36; pack rows of one shape"),
     ],
 )
 def test_folders_that_are_none_get_one_line(damage, line, packed, tmp_path, capsys):

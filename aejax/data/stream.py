@@ -193,7 +193,7 @@ def read(records: Records, places: np.ndarray) -> tuple[np.ndarray, None, np.nda
     if set(sizes) - {whole}:
         other = next(number for number, size in enumerate(sizes) if size != whole)
         raise UserError(
-            f"stream:{records.folder}: row {int(places[other]) + 1} has {sizes[other]} bytes, and the rows of {MANIFEST} "
+            f"stream:{records.folder}: row {int(places[other]) + 1} has {sizes[other]} bytes, and rows of {MANIFEST} "
             f"have {whole}; pack rows of one shape"
         )
     table = np.frombuffer(b"".join(found), np.uint8).reshape(len(found), whole)
