@@ -27,7 +27,8 @@ FINISHING_SECONDS = 7 * 24 * 3600
 """That the others wait at the end for the first process, which evaluates and draws."""
 
 _FATAL = re.compile(rb"^F\d{4} \d\d:\d\d:\d\d")  # how the runtime begins the message that it ends with
-_LOSS = re.compile(rb"^E\d{4} [^\n]*coordination_service")  # and the one that may come before
+_LOSS = re.compile(rb"^[EW]\d{4} [^\n]*(coordination_service|preemption)")  # and those before it
+_OWN = re.compile(rb"^(aejax: |Traceback|[EW]\d{4} )")  # what ends them
 _COLLECTIVE = re.compile("gloo|nccl|coordination service|heartbeat", re.IGNORECASE)
 
 
@@ -196,14 +197,15 @@ def _part(place: Place, seconds: int, folder: Path | None) -> None:
 
 def _hand_on(said: BinaryIO) -> bytes:
     """Write to standard error what a process says there, up to where its runtime gives up; returns what follows."""
-    rest, line = b"", b""
+    rest, line, lost = b"", b"", False
     while piece := said.read(1 << 16):
         if rest:
             rest += piece
             continue
         line += piece
         while (end := line.find(b"\n") + 1) and not _FATAL.match(line):
-            if not _LOSS.match(line):
+            lost = bool(_LOSS.match(line)) or (lost and not _OWN.match(line))
+            if not lost:
                 os.write(2, line[:end])
             line = line[end:]
         if _FATAL.match(line):
