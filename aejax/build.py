@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 
-from aejax import components, guards, losses, optimizers
+from aejax import components, devices, guards, losses, optimizers
 from aejax.data.corrupt import HIDING
 from aejax.errors import UserError
 from aejax.evaluate import Relations
@@ -27,6 +28,7 @@ class Parts(NamedTuple):
         hparams: every float of the terms, the optimiser and the corruption, as float32 scalars.
         key: of the whole run.
         relations: by name, functions of the scaled rows of a split.
+        layout: where each leaf of the state lies, from `aejax.devices.layout`; None on one device.
     """
 
     model: Model
@@ -36,6 +38,7 @@ class Parts(NamedTuple):
     hparams: Hparams
     key: jax.Array
     relations: Relations
+    layout: Any = None
 
 
 def load_data(settings: Mapping[str, Any]) -> Dataset:
@@ -52,16 +55,17 @@ def build_model(settings: Mapping[str, Any], feature_shape: tuple[int, ...], col
     return mixed(guards.model_or_raise(made, settings["name"]), columns)
 
 
-def build(config: Mapping[str, Any], dataset: Dataset) -> Parts:
+def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None) -> Parts:
     """The parts of a run.
 
     Args:
         config: resolved, from `aejax.config.load`.
         dataset: what it is to be trained on.
+        mesh: from `aejax.devices.make_mesh`; None for one device.
 
     Raises:
-        UserError: the model does not fit the data, or the batch is larger than it. Whether terms, model and data fit
-            each other is for `check` to find out.
+        UserError: the model does not fit the data or the mesh, or the batch is larger than the data. Whether terms,
+            model and data fit each other is for `check` to find out.
     """
     model = build_model(config["model"], dataset.feature_shape, dataset.columns)
     terms, schedules, term_hparams = {}, {}, {}
@@ -81,7 +85,9 @@ def build(config: Mapping[str, Any], dataset: Dataset) -> Parts:
     optimizer, optimizer_hparams = _optimizer(config["optimizer"])
     objective = losses.compose(terms, schedules)
     hparams = {"terms": term_hparams, "corruption": corruption_hparams, "optimizer": optimizer_hparams}
-    batch_size, rows = config["train"]["batch_size"], len(dataset.train.x)
+    batch_size, rows = config["train"]["batch_size"], training_rows(dataset)
+    if dataset.stream is not None:
+        _check_streamable(config)
     if batch_size is not None and batch_size > rows:
         raise UserError(f"train.batch_size: {batch_size} is more than the {rows} training rows; allowed: 1 to {rows}")
     run = make_run(
@@ -92,10 +98,25 @@ def build(config: Mapping[str, Any], dataset: Dataset) -> Parts:
         steps=config["train"]["steps"],
         batch_size=batch_size,
         data_range=dataset.range,
+        cut=None if mesh is None else devices.cut_batch(mesh),
     )
     relations = {name: _bound(given, f"relations.{name}.name") for name, given in config["relations"].items()}
     key, hparams = jax.random.key(config["seed"]), jax.tree.map(jnp.float32, hparams)
-    return Parts(model, objective, corrupt, run, hparams, key, relations)
+    layout = None if mesh is None else devices.layout(mesh, jax.eval_shape(run.init, key, hparams), model.code_size)
+    return Parts(model, objective, corrupt, run, hparams, key, relations, layout)
+
+
+def training_rows(dataset: Dataset) -> int:
+    """How many rows are trained on."""
+    return len(dataset.train.x) if dataset.stream is None else dataset.stream.rows
+
+
+def _check_streamable(config: Mapping[str, Any]) -> None:
+    """Refuse what needs all training rows at once."""
+    if config["train"]["batch_size"] is None:
+        raise UserError("train.batch_size: null takes all rows, which are streamed; allowed: a number of rows")
+    for name in config["relations"]:
+        raise UserError(f"relations.{name}: needs all training rows in memory, and they are streamed")
 
 
 def check(parts: Parts, rows: Rows) -> None:
@@ -105,7 +126,7 @@ def check(parts: Parts, rows: Rows) -> None:
         UserError: from a term or the model, or the machine's memory is too small.
     """
     state = jax.eval_shape(parts.run.init, parts.key, parts.hparams)
-    guards.enough_memory(state)
+    guards.enough_memory(state, 1 if parts.layout is None else parts.layout.step.mesh.shape[devices.CODE])
     jax.eval_shape(partial(parts.run.advance, n=1), state, parts.key, parts.hparams, rows)
 
 

@@ -85,6 +85,13 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--seed", type=int, metavar="N", help="the same as --set seed=N")
     run.add_argument("--print-config", action="store_true", help="print the resolved config and stop")
     run.add_argument("--no-compile-cache", action="store_true", help="compile afresh, and keep nothing compiled")
+    several = run.add_argument_group(
+        "one run of several processes, on one host or many; SLURM and TPUs need the first only"
+    )
+    several.add_argument("--distributed", action="store_true", help="this is one process of them; needs --workdir")
+    several.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0; else JAX_COORDINATOR_ADDRESS")
+    several.add_argument("--processes", type=int, metavar="N", help="how many there are; else JAX_NUM_PROCESSES")
+    several.add_argument("--process-id", type=int, metavar="I", help="which this is, from 0; else JAX_PROCESS_ID")
     run.set_defaults(command=command_run)
 
     from aejax.sweep import command as sweeps
@@ -137,17 +144,30 @@ def parser() -> argparse.ArgumentParser:
     )
     prepare.add_argument("--data-dir", metavar="DIR", help="where tensorflow-datasets keeps what it prepared")
     prepare.set_defaults(command=command_data_prepare)
+    about = "Write rows, which may be more than fit in memory, as a folder that data.name=stream:FOLDER reads."
+    pack = data.add_parser("pack", help="write rows as a folder to stream from", description=about)
+    pack.add_argument("files", nargs="+", type=Path, metavar="FILE", help=".npy of any size, .npz, .csv or .parquet")
+    pack.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+    pack.add_argument("--label-column", metavar="NAME", help="column (in .npz: array) of the labels")
+    pack.set_defaults(command=command_data_pack)
     return top
 
 
 def command_run(arguments: argparse.Namespace) -> int:
     """`aejax run`."""
     from aejax import config as configs
+    from aejax import distributed
 
     config = settings(arguments)
     if arguments.print_config:
         print(configs.dumps(config), end="", flush=True)
         return 0
+    with distributed.joined(distributed.place(arguments), arguments.workdir):
+        return train(arguments, config)
+
+
+def train(arguments: argparse.Namespace, config: dict[str, Any]) -> int:
+    """Train a config, in this process or in this and others."""
     from aejax import compilation, config_files, console, experiment, interruption, workdir
 
     if not arguments.no_compile_cache:
@@ -157,6 +177,8 @@ def command_run(arguments: argparse.Namespace) -> int:
         summary = experiment.run(config, folder)
     except interruption.InterruptedRunError as stop:
         return complain(str(stop), 130)
+    if not summary:  # in a process that does not write
+        return 0
     console.results(summary)
     console.say("")
     for picture in sorted((folder / workdir.FIGURES).glob("*")):
@@ -171,11 +193,13 @@ def settings(arguments: argparse.Namespace) -> dict[str, Any]:
 
     if arguments.config is not None:
         return configs.load(arguments.config, arguments.set, seed=arguments.seed)
-    if arguments.workdir is None or arguments.set or arguments.seed is not None:
-        raise UserError("run: name a config, or give the --workdir of a run, alone, to go on with it")
+    if arguments.workdir is None or arguments.seed is not None:
+        raise UserError("run: name a config, or give the --workdir of a run, without --seed, to go on with it")
     from aejax import workdir
 
-    return configs.resolve(workdir.read_json(arguments.workdir / "config.json"))
+    config = configs.resolve(workdir.read_json(arguments.workdir / "config.json"))
+    configs.override(config, arguments.set)  # where it goes on with more or fewer devices; the rest is refused
+    return configs.resolve(config)
 
 
 def command_list(arguments: argparse.Namespace) -> None:
@@ -237,3 +261,13 @@ def command_data_prepare(arguments: argparse.Namespace) -> None:
     from aejax import console, data
 
     console.say(str(data.prepare(arguments.name, arguments.source, arguments.data_dir)))
+
+
+def command_data_pack(arguments: argparse.Namespace) -> None:
+    """`aejax data pack`."""
+    from aejax import console
+    from aejax.data import packing
+
+    packed = packing.pack(arguments.files, arguments.output, arguments.label_column)
+    rows, shape = sum(own["rows"] for own in packed["files"].values()), "x".join(map(str, packed["shape"]))
+    console.say(f"{arguments.output}: {rows} rows of {shape} values; --set data.name=stream:{arguments.output}")

@@ -17,7 +17,19 @@ from aejax.components import REQUIRED, Parameter
 from aejax.config_files import config_of, find, literal
 from aejax.errors import UserError, one_of, shown
 
-SECTIONS = ("seed", "data", "model", "relations", "terms", "corruption", "optimizer", "train", "task", "report")
+SECTIONS = (
+    "seed",
+    "data",
+    "model",
+    "relations",
+    "terms",
+    "corruption",
+    "optimizer",
+    "train",
+    "devices",
+    "task",
+    "report",
+)
 SCALINGS = ("unit", "standard", "signed", "none")
 WEIGHTINGS = ("log", "tfidf")
 
@@ -46,6 +58,10 @@ FIELDS: dict[str, dict[str, Parameter]] = {
         "patience": Parameter(Count | None, REQUIRED),
         "checkpoint_every": Parameter(Count, REQUIRED),
         "keep": Parameter(Count, REQUIRED),
+    },
+    "devices": {
+        "data": Parameter(Count | None, REQUIRED),
+        "code": Parameter(Count, REQUIRED),
     },
     "report": {
         "figures": Parameter(bool, REQUIRED),
@@ -101,6 +117,10 @@ def base() -> Any:
                 "checkpoint_every": 1000,
                 "keep": 2,  # checkpoints
             },
+            "devices": {
+                "data": None,  # how many share each batch; None: 1, or all of a run of several processes
+                "code": 1,  # how many share the parameters of the code's units
+            },
             "task": {"name": "reconstruction.evaluate"},
             "report": {"figures": True, "tensorboard": False},
         }
@@ -121,14 +141,23 @@ def load(spec: str, overrides: Iterable[str] = (), *, seed: int | None = None) -
     config, changes = config_of(*find(spec))
     for path, value in changes.items():
         put(config, path, value)
-    for override in overrides:
-        key, equals, text = override.partition("=")
-        if not equals:
-            raise UserError(f"--set {override}: expected path=value, such as optimizer.learning_rate=3e-4")
-        put(config, key.strip(), parse(text.strip()))
+    override(config, overrides)
     if seed is not None:
         put(config, "seed", seed)
     return resolve(config)
+
+
+def override(config: dict[str, Any], overrides: Iterable[str]) -> None:
+    """Set fields of a config, in place, from texts such as ``"optimizer.learning_rate=3e-4"``.
+
+    Raises:
+        UserError: a text without ``=``, or from `put`.
+    """
+    for given in overrides:
+        key, equals, text = given.partition("=")
+        if not equals:
+            raise UserError(f"--set {given}: expected path=value, such as optimizer.learning_rate=3e-4")
+        put(config, key.strip(), parse(text.strip()))
 
 
 def parse(text: str) -> Any:

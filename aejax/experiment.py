@@ -12,8 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax import checkpoint, console, train, workdir
-from aejax.build import Parts, build, check, load_data
+from aejax import checkpoint, console, devices, train, windows, workdir
+from aejax import config as configs
+from aejax.build import Parts, build, check, load_data, training_rows
 from aejax.components import positional, resolve
 from aejax.errors import UserError
 from aejax.evaluate import make_losses, on_device
@@ -23,6 +24,7 @@ from aejax.report import tensorboard
 from aejax.retrain import retrainer
 from aejax.train import Rows
 from aejax.types import Dataset, Model, Params, State
+from aejax.windows import Windows
 
 EVALUATION_STREAM = 4
 
@@ -31,37 +33,39 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Train what a config describes, in a folder, and leave there all that is worth keeping.
 
     The folder of a run that was not finished continues it, to the same parameters bit for bit; that of a finished run
-    is read.
+    is read. Where a run has several processes (`aejax.distributed`), each one calls this with the same config and
+    folder, and the first one alone evaluates and writes.
 
     Args:
         config: resolved, from `aejax.config.load`.
         folder: of the run; made if it is not there.
 
     Returns:
-        What ``summary.json`` holds: ``seed``, ``metrics``, ``baselines``, ``timing``, ``parameters_digest``. The sum of
-        what ends in ``_seconds`` in ``timing`` is the time of the run.
+        What ``summary.json`` holds: ``seed``, ``metrics``, ``baselines``, ``timing``, ``parameters_digest``; nothing in
+        processes other than the first. The sum of what ends in ``_seconds`` in ``timing`` is the time of the run.
 
     Raises:
         UserError: the config does not fit the data, the folder holds another run, or the loss became non-finite.
         InterruptedRunError: SIGINT or SIGTERM came; what was done is saved.
         OSError: the folder cannot be written.
     """
-    workdir.check(folder, config)
-    if (folder / "summary.json").exists():
+    with devices.all_or_none():
+        workdir.check(folder, config)
+        finished = (folder / "summary.json").exists()
+    if finished:
         console.say(f"{folder}: this run is finished")
         return workdir.read_json(folder / "summary.json")
-    if config["report"]["tensorboard"]:
-        tensorboard.import_writer()
     started = time.perf_counter()
-    dataset = load_data(config["data"])
-    parts = build(config, dataset)
-    check_task(config, dataset, parts.model)
-    rows = on_device(dataset.train, dataset, parts.relations)
-    check(parts, rows)
-    workdir.begin(folder, config)
-    workdir.same_data(folder, dataset)
+    with devices.all_or_none():
+        dataset, parts, rows = prepare(config)
+    with devices.all_or_none():
+        if devices.is_first():
+            workdir.begin(folder, config)
+            workdir.same_data(folder, dataset)
     prepare_seconds = time.perf_counter() - started
     params, timing = fit(config, parts, dataset, rows, folder)
+    if not devices.is_first():
+        return {}
     checkpoint.save(folder / workdir.MODEL, 0, model_tree(params, dataset), keep=1, info=model_info(dataset))
     console.say("evaluating")
     started = time.perf_counter()
@@ -72,6 +76,28 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     }
     write_json(folder / "summary.json", summary)
     return summary
+
+
+def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Parts, Rows | Windows]:
+    """The data of a run, its parts, and its training rows or the windows of a stream; all checked, nothing written.
+
+    Raises:
+        UserError: the config does not fit the data or the devices.
+    """
+    if config["report"]["tensorboard"]:
+        tensorboard.import_writer()
+    dataset = load_data(config["data"])
+    settings = config["train"]
+    mesh = devices.make_mesh(config["devices"], settings["batch_size"] or training_rows(dataset))
+    parts = build(config, dataset, mesh)
+    check_task(config, dataset, parts.model)
+    if dataset.stream is not None:
+        streamed = windows.make(dataset, parts.key, settings["batch_size"], settings["steps"], parts.layout)
+        check(parts, streamed.example)
+        return dataset, parts, streamed
+    rows = on_device(dataset.train, dataset, parts.relations)
+    check(parts, rows)
+    return dataset, parts, rows
 
 
 def model_tree(params: Params, dataset: Dataset) -> dict[str, Any]:
@@ -148,31 +174,32 @@ class Progress:
 
 
 def fit(
-    config: Mapping[str, Any], parts: Parts, dataset: Dataset, rows: Rows, folder: Path
+    config: Mapping[str, Any], parts: Parts, dataset: Dataset, rows: Rows | Windows, folder: Path
 ) -> tuple[Params, dict[str, float]]:
     """Train to the end, with evaluations, early stopping and checkpoints: the parameters to keep, and the timing."""
     settings = config["train"]
     state, best, kept = _start(config, parts, folder)
     begun = int(state.step)
     started = time.perf_counter()
-    advance = train.compile_advance(parts.run, state, parts.key, parts.hparams, rows)
+    stops = (settings["evaluate_every"], settings["checkpoint_every"])
+    if isinstance(rows, Windows):
+        feed, given, stops = rows.at, rows.example, (*stops, rows.steps)
+    else:
+        feed = given = _everywhere(parts, rows)
+    advance = train.compile_advance(parts.run, state, parts.key, parts.hparams, given, _shardings(parts))
     compile_seconds = time.perf_counter() - started
     measure = _measurer(parts, dataset)
     metrics = workdir.read_metrics(folder, until=begun)
-    writer = tensorboard.open_writer(folder) if config["report"]["tensorboard"] else None
+    writing, host = devices.is_first(), devices.fetch if parts.layout is not None else lambda tree: tree
+    writer = tensorboard.open_writer(folder) if config["report"]["tensorboard"] and writing else None
     seconds_before, step = kept.train_seconds, begun
 
     def save() -> None:
-        checkpoint.save(
-            folder / workdir.CHECKPOINTS,
-            step,
-            {"state": state, "best": best},
-            keep=settings["keep"],
-            info=vars(kept),
-        )
+        tree = host({"state": state, "best": best})
+        if writing:
+            checkpoint.save(folder / workdir.CHECKPOINTS, step, tree, keep=settings["keep"], info=vars(kept))
 
-    stops = (settings["evaluate_every"], settings["checkpoint_every"])
-    chunks = train.fit(advance, state, parts.key, parts.hparams, rows, steps=settings["steps"], stops=stops)
+    chunks = train.fit(advance, state, parts.key, parts.hparams, feed, steps=settings["steps"], stops=stops)
     with console.progress(settings["steps"], begun) as show, asked_to_stop() as asked:
         while step < settings["steps"] and not _enough(kept, settings["patience"]):
             try:
@@ -181,18 +208,20 @@ def fit(
                 raise UserError(f"{error} ({_kept(folder)})") from None
             state, step = chunk.state, int(chunk.state.step)
             kept.train_seconds += chunk.seconds
+            stop = bool(devices.of_all(asked()).any())
             _add(kept, chunk.history)
             show(step, float(chunk.history["loss"][-1]))
             if step % settings["evaluate_every"] == 0 or step == settings["steps"]:
                 row = {"step": step} | _means(kept) | measure(state.params, step / settings["steps"])
                 metrics.append(row)
-                workdir.write_metrics(folder, metrics)
+                if writing:
+                    workdir.write_metrics(folder, metrics)
                 tensorboard.write(writer, row)
                 if settings["patience"] is not None:
-                    best = _judge(kept, row["validation_loss"], state.params, best)
-            if step % settings["checkpoint_every"] == 0 or step == settings["steps"] or asked():
+                    best = _judge(kept, devices.agreed(row["validation_loss"]), state.params, best)
+            if step % settings["checkpoint_every"] == 0 or step == settings["steps"] or stop:
                 save()
-            if asked() and step < settings["steps"]:
+            if stop and step < settings["steps"]:
                 raise InterruptedRunError(f"stopped at step {step}; go on with the same command and --workdir {folder}")
     if writer:
         writer.close()
@@ -203,16 +232,34 @@ def fit(
         "steps_per_second": (step - begun) / seconds if seconds else 0.0,
         "steps": step,
     }
-    return (state.params if settings["patience"] is None else best), timing
+    return jax.tree.map(jnp.asarray, host(state.params if settings["patience"] is None else best)), timing
+
+
+def _everywhere(parts: Parts, rows: Rows) -> Rows:
+    """The training rows on every device of the run; as they are on one."""
+    return rows if parts.layout is None else devices.put(rows, devices.whole(parts.layout.step.mesh))
+
+
+def _shardings(parts: Parts) -> Any:
+    """Where the state and the history lie; None on one device."""
+    if parts.layout is None:
+        return None
+    mesh = parts.layout.step.mesh
+    console.say(
+        f"training on {mesh.size} devices: {mesh.shape[devices.DATA]} share each batch, "
+        f"{mesh.shape[devices.CODE]} the units of the code"
+    )
+    return parts.layout, devices.whole(mesh)
 
 
 def _start(config: Mapping[str, Any], parts: Parts, folder: Path) -> tuple[State, Params, Progress]:
     """The newest checkpoint that verifies, or a fresh state."""
-    init = jax.jit(parts.run.init)
+    init = jax.jit(parts.run.init, out_shardings=parts.layout)
     like = jax.eval_shape(init, parts.key, parts.hparams)
     early = config["train"]["patience"] is not None
     shapes = {"state": like, "best": like.params if early else {}}
     found = checkpoint.restore(folder / workdir.CHECKPOINTS, shapes, say=console.say)
+    devices.check_same(config=configs.dumps(config), checkpoint=str(found and found.step))
     if found is None:
         state = init(parts.key, parts.hparams)
         return state, jax.tree.map(jnp.copy, state.params) if early else {}, Progress()
@@ -229,6 +276,7 @@ def _measurer(parts: Parts, dataset: Dataset) -> Any:
     key = jax.random.fold_in(parts.key, EVALUATION_STREAM)
 
     def measure(params: Params, progress: float) -> dict[str, float]:
+        params = params if parts.layout is None else devices.fetch(params)
         found = losses(params, key, parts.hparams, rows, progress)
         return {f"validation_{name}": value for name, value in found.items()}
 

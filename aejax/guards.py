@@ -94,17 +94,18 @@ def _form(value: Any) -> str:
         return shown(value)
 
 
-def enough_memory(state: Any) -> None:
+def enough_memory(state: Any, devices: int = 1) -> None:
     """Refuse a run whose parameters cannot fit, before the machine grinds to a halt.
 
     Args:
         state: shapes of what a run keeps, `aejax.types.State`.
+        devices: that share it.
 
     Raises:
         UserError: the parameters, their gradient and the optimiser's state need more than the machine has.
     """
     size = lambda tree: sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
-    needed, there = size(state) + size(state.params), _memory()
+    needed, there = (size(state) + size(state.params)) // devices, _memory()
     if there and needed > there:
         raise UserError(
             f"model: its parameters, their gradient and the optimiser's state need {needed / 1e9:,.0f} GB and the "
@@ -114,7 +115,7 @@ def enough_memory(state: Any) -> None:
 
 def _memory() -> int:
     """Bytes of the device, or of the machine where the device does not say; 0 where nobody does."""
-    of_device = (jax.devices()[0].memory_stats() or {}).get("bytes_limit", 0)
+    of_device = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit", 0)
     try:
         return of_device or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError, AttributeError):

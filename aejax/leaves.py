@@ -108,4 +108,6 @@ def place(array: np.ndarray, like: Any) -> Any:
         return array
     if jax.dtypes.canonicalize_dtype(array.dtype) != array.dtype:
         return array
-    return jax.device_put(array, sharding)
+    if sharding is None:
+        return jax.device_put(array)
+    return jax.make_array_from_callback(array.shape, sharding, array.__getitem__)

@@ -44,9 +44,10 @@ def retrainer(config: Mapping[str, Any], dataset: Dataset) -> Retrain:
         ``(keys, changes={}, datasets=None) -> Trained``: one member for each of the typed `keys`, all trained to the
         last step as one compiled program, without early stopping. `changes` are a variant's, dotted path -> value.
         `datasets` are one for each member, of equal feature shape, a batch being as many rows as the smallest has where
-        these are fewer than `train.batch_size`; all members share the run's where it is left out. Rows are padded to a
-        few sizes, so that data of almost equal size are one program (`aejax.padding`). It raises `UserError` where the
-        changed config does not fit the data or the loss of a member is not finite.
+        these are fewer than `train.batch_size`; all members share the run's where it is left out, of a streamed one the
+        training rows that are held in memory. Rows are padded to a few sizes, so that data of almost equal size are one
+        program (`aejax.padding`). It raises `UserError` where the changed config does not fit the data or the loss of a
+        member is not finite.
     """
 
     def retrain(
@@ -55,7 +56,7 @@ def retrainer(config: Mapping[str, Any], dataset: Dataset) -> Retrain:
         changed = deepcopy(dict(config))
         for path, value in (changes or {}).items():
             configs.put(changed, path, value)
-        own = [dataset] if datasets is None else _of_one_range(datasets)
+        own = [dataset._replace(stream=None)] if datasets is None else _of_one_range(datasets)
         batch_size = changed["train"]["batch_size"]
         if datasets is not None and batch_size is not None:  # a fold may have fewer rows than a batch of the run
             changed["train"]["batch_size"] = min(batch_size, *(len(each.train.x) for each in own))

@@ -15,6 +15,7 @@ import numpy as np
 import optax
 
 from aejax.batches import batch_rows
+from aejax.devices import agreed
 from aejax.errors import UserError
 from aejax.optimizers import Optimizer
 from aejax.types import Context, Hparams, Model, Range, Run, State
@@ -34,6 +35,8 @@ class Rows(NamedTuple):
         relations: by name, what is known of each row beforehand; leaves (rows, ...).
         used: how many rows there are, where others that are never drawn stand after them (`aejax.padding`); None where
             there are none of those.
+        first: where the rows are streamed, the step of the first of the batches that `x`, (batches, batch_size, n),
+            and `labels` hold; else None.
     """
 
     x: jax.Array
@@ -43,6 +46,7 @@ class Rows(NamedTuple):
     labels: jax.Array | None = None
     relations: Mapping[str, Any] = {}
     used: jax.Array | None = None
+    first: jax.Array | None = None
 
 
 def scaled(rows: Rows, index: jax.Array | slice) -> tuple[jax.Array, jax.Array | None]:
@@ -50,6 +54,12 @@ def scaled(rows: Rows, index: jax.Array | slice) -> tuple[jax.Array, jax.Array |
     shift, scale = jnp.atleast_2d(rows.shift), jnp.atleast_2d(rows.scale)
     x = (rows.x[index].astype(jnp.float32) - shift) * scale
     return x, None if rows.mask is None else rows.mask[index]
+
+
+def one_batch(rows: Rows, step: jax.Array) -> Rows:
+    """The batch of a step among those that are held of streamed rows."""
+    place = step - rows.first
+    return rows._replace(x=rows.x[place], labels=None if rows.labels is None else rows.labels[place])
 
 
 def clean(rows: Rows, index: jax.Array) -> jax.Array:
@@ -119,6 +129,7 @@ def make_run(
     steps: int,
     batch_size: int | None,
     data_range: Range,
+    cut: Callable[[jax.Array], jax.Array] | None = None,
 ) -> Run:
     """A run as pure functions of its key, its hyperparameters and its data.
 
@@ -130,6 +141,8 @@ def make_run(
         steps: length of the whole run, which schedules are shares of.
         batch_size: rows in a step; None takes all of them, in order.
         data_range: `Dataset.range`.
+        cut: ``places -> places``, of the rows of a batch, spread over devices, each of which then fetches its own rows;
+            None on one device.
 
     Returns:
         ``Run(init, advance)``. ``advance(state, key, hparams, rows, n, capacity=None)`` does n steps as one loop: a
@@ -138,14 +151,19 @@ def make_run(
     """
 
     def rows_of(step: jax.Array, keys: dict[str, jax.Array], rows: Rows) -> jax.Array | None:
-        if batch_size is None:
-            return None
-        most = rows.x.shape[0]
-        return batch_rows(keys["data"], step, batch_size, most if rows.used is None else rows.used, most)
+        count = rows.x.shape[0]
+        used = count if rows.used is None else rows.used
+        index = None if batch_size is None else batch_rows(keys["data"], step, batch_size, used, count)
+        return index if cut is None else cut(jnp.arange(count) if index is None else index)
 
     def loss_of(params: Any, step: jax.Array, keys: dict[str, jax.Array], hparams: Hparams, rows: Rows) -> tuple:
         noise, inner, own = (jax.random.fold_in(keys[name], step) for name in ("corruption", "model", "terms"))
-        ctx = context(model, corrupt, params, rows, rows_of(step, keys, rows), noise, inner, own, hparams, data_range)
+        randomness = (noise, inner, own, hparams, data_range)
+        if rows.first is None:
+            ctx = context(model, corrupt, params, rows, rows_of(step, keys, rows), *randomness)
+        else:
+            ctx = context(model, corrupt, params, one_batch(rows, step), None, *randomness)
+            ctx = ctx._replace(index=None, rows=None)
         return objective(ctx, hparams["terms"], step / steps)
 
     def init(key: jax.Array, hparams: Hparams) -> State:
@@ -210,9 +228,14 @@ class Chunk(NamedTuple):
     seconds: float
 
 
-def compile_advance(run: Run, state: State, key: jax.Array, hparams: Hparams, rows: Rows) -> Callable[..., Any]:
-    """`run.advance` compiled for chunks of any length up to `CAPACITY`; it uses up the buffers of its state."""
-    advance = jax.jit(partial(run.advance, capacity=CAPACITY), donate_argnums=0)
+def compile_advance(
+    run: Run, state: State, key: jax.Array, hparams: Hparams, rows: Rows, shardings: Any = None
+) -> Callable[..., Any]:
+    """`run.advance` compiled for chunks of any length up to `CAPACITY`; it uses up the buffers of its state.
+
+    Where a run has several devices, `shardings` are those of the state and of the history.
+    """
+    advance = jax.jit(partial(run.advance, capacity=CAPACITY), donate_argnums=0, out_shardings=shardings)
     return advance.lower(state, key, hparams, rows, jnp.int32(1)).compile()
 
 
@@ -221,21 +244,22 @@ def fit(
     state: State,
     key: jax.Array,
     hparams: Hparams,
-    rows: Rows,
+    rows: Rows | Callable[[int], Rows],
     *,
     steps: int,
     stops: tuple[int, ...] = (),
 ) -> Iterator[Chunk]:
     """Train in compiled chunks; between them the caller may evaluate, save, draw or stop.
 
-    All chunks are one program, so results do not depend on their lengths, which adapt to about half a second.
+    All chunks are one program, so results do not depend on their lengths, which adapt to about half a second; where a
+    run has several processes, the first one's clock counts.
 
     Args:
         advance: from `compile_advance`.
         state: where to begin; its buffers are used up.
         key: the run's key.
         hparams: the run's hyperparameters.
-        rows: the training rows.
+        rows: the training rows; or, where they are streamed, ``step -> rows`` with the batches up to the next stop.
         steps: the step to end at.
         stops: a chunk ends at every multiple of each of these.
 
@@ -247,9 +271,10 @@ def fit(
     """
     done, chunk = int(state.step), 20
     while done < steps:
-        n = min([chunk, steps - done, *(stop - done % stop for stop in stops)])
+        n = agreed(min([chunk, steps - done, *(stop - done % stop for stop in stops)]))
         started = time.perf_counter()
-        state, history = advance(state, key, hparams, rows, jnp.int32(n))
+        given = rows(done) if callable(rows) else rows
+        state, history = advance(state, key, hparams, given, jnp.int32(n))
         history = {name: np.asarray(values)[:n] for name, values in history.items()}
         seconds = time.perf_counter() - started
         check_finite(history, done, state.params)

@@ -87,6 +87,8 @@ class Dataset(NamedTuple):
         source: where it comes from, in one line.
         scaling: the rule that made `shift` and `scale` from the training rows, one of `aejax.data.SCALINGS`.
         columns: of a table with categories; empty where every feature is a column of numbers.
+        stream: an `aejax.data.stream.Stream` of the rows that are trained on, where they are streamed; the splits are
+            then bounded samples, `train` of those rows, `validation` and `test` of the others. Else None.
     """
 
     name: str
@@ -104,6 +106,7 @@ class Dataset(NamedTuple):
     source: str
     scaling: str = "none"
     columns: tuple[Column, ...] = ()
+    stream: Any = None
 
 
 class Context(NamedTuple):
@@ -121,11 +124,12 @@ class Context(NamedTuple):
         params: the model's parameters.
         ranges: where the values of ``"x"``, ``"x_hat"`` and of each hidden activation lie.
         mask: (m, n) bool, True where observed; None where everything is.
-        index: (m,) int32, the rows' places among the training rows; None outside training.
+        index: (m,) int32, the rows' places among the training rows; None outside training, and of streamed rows.
         labels: (m,) int32, or None without labels.
         relations: by name, what a config's `relations` say of these rows; leaves (m, ...).
         encode: ``x -> code`` with these parameters, for terms that need derivatives of the code, or other rows' codes.
-        rows: ``index -> (k, n)``, any rows of the same split, clean and scaled, by their places (k,).
+        rows: ``index -> (k, n)``, any rows of the same split, clean and scaled, by their places (k,); None of streamed
+            rows.
         key: of this batch, for terms that are estimates; None outside a run.
         extra: what a family of models adds (mean and log-variance, indices).
         columns: `Dataset.columns`.

@@ -47,7 +47,7 @@ def read_json(path: Path) -> Any:
 
 
 def check(folder: Path, config: Mapping[str, Any]) -> None:
-    """Refuse a folder that another config has begun.
+    """Refuse a folder that another config has begun; a run may go on with another number of devices.
 
     Raises:
         UserError: naming what differs.
@@ -61,7 +61,7 @@ def check(folder: Path, config: Mapping[str, Any]) -> None:
     begun = read_json(folder / "config.json")
     if not isinstance(begun, dict):
         raise UserError(f"{folder / 'config.json'}: is damaged: it holds no config")
-    changed = configs.differences(begun, config)
+    changed = configs.differences(*({k: v for k, v in each.items() if k != "devices"} for each in (begun, config)))
     if changed:
         raise UserError(
             f"{folder}: holds a run of another config ({'; '.join(changed)}); "
@@ -93,7 +93,8 @@ def same_data(folder: Path, dataset: Dataset) -> None:
         "name": dataset.name,
         "source": dataset.source,
         "licence": dataset.licence,
-        "rows": {part: len(getattr(dataset, part).x) for part in ("train", "validation", "test")},
+        "rows": {part: len(getattr(dataset, part).x) for part in ("train", "validation", "test")}
+        | ({} if dataset.stream is None else {"streamed": dataset.stream.rows}),
         "feature_shape": list(dataset.feature_shape),
         "sha256": fingerprint(dataset),
     }
@@ -104,10 +105,10 @@ def same_data(folder: Path, dataset: Dataset) -> None:
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """SHA-256 over the rows, masks and labels of every split, as stored."""
+    """SHA-256 over the rows, masks and labels of every split, as stored, and over what tells a stream from others."""
     import jax
 
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(b"" if dataset.stream is None else dataset.stream.digest.encode())
     for part in ("train", "validation", "test"):
         for name, values in zip(Split._fields, getattr(dataset, part), strict=True):
             for leaf in jax.tree.leaves(values):  # sparse rows are several arrays

@@ -22,13 +22,14 @@ ORDER = (
         "metrics",
         "console",
         "interruption",
+        "distributed",
         "compilation",
         "guards",
         "sparse",
         "remember",
     ),
     ("components", "config_files", "checkpoint"),
-    ("batches", "schedules", "optimizers", "samplers"),
+    ("batches", "devices", "schedules", "optimizers", "samplers"),
     ("config",),
     ("workdir",),
     ("data",),
@@ -37,7 +38,7 @@ ORDER = (
     ("train",),
     ("evaluate", "padding"),
     ("build",),
-    ("retrain", "attacks", "features"),
+    ("retrain", "attacks", "features", "windows"),
     ("tasks", "artifact"),
     ("apply",),
     ("report",),
@@ -55,6 +56,7 @@ SEAMS = {
     "tensorflow_datasets": "data",
     "matplotlib": "report",
     "array_record": "data",
+    "grain": "data",
     "optax": ("optimizers", "train"),
     "ml_collections": ("config",),
     "safetensors": ("leaves",),
@@ -63,7 +65,7 @@ NOWHERE = {"pickle", "cloudpickle", "dill", "shelve", "torch", "tensorflow", "or
 
 # Slow to import, or extras: only inside functions.
 LATE = {"tensorflow_datasets", "matplotlib", "sklearn", "skimage", "scipy", "pandas", "pyarrow", "rich", "PIL"}
-LATE |= {"ml_collections", "safetensors", "platformdirs", "jinja2", "pyreadr", "cryptography", "tensorboardX"}
+LATE |= {"ml_collections", "safetensors", "platformdirs", "jinja2", "pyreadr", "cryptography", "tensorboardX", "grain"}
 LATE |= {"ray", "submitit", "optuna"}
 
 

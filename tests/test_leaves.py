@@ -68,6 +68,8 @@ CHANGES = {
     "train.patience": "1",
     "train.checkpoint_every": "3",
     "train.keep": "1",
+    "devices.data": "2",  # more than there are here: refused
+    "devices.code": "2",
     "task.name": "reduction.evaluate",
     "report.figures": "true",
     "report.tensorboard": "true",

@@ -62,7 +62,8 @@ def load(
     Args:
         name: a name of the catalogue (``aejax data list``), ``file:PATH`` for a .csv, .npy, .npz or .parquet file,
             ``tfds:NAME`` for what tensorflow-datasets has prepared in the array_record format, or ``binary:NAME`` for
-            images of any such name with each pixel drawn as 0 or 1.
+            images of any such name with each pixel drawn as 0 or 1; or ``stream:FOLDER``, for rows that do not fit in
+            memory, see `aejax.data.stream`.
         scaling: ``"unit"`` to [0, 1], ``"signed"`` to [-1, 1], ``"standard"`` to mean 0 and standard deviation 1,
             ``"none"``. For images the first two use the range of the pixels, for tables the least and greatest
             training value of each column; validation and test rows may then lie outside. Documents stay sparse:
@@ -97,6 +98,10 @@ def load(
         raise one_of(scaling, SCALINGS, what="data.scaling")
     options = {"label_column": label_column, "data_dir": data_dir, "rows": rows, "noise": noise}
     options |= {"categories": categories, "weighting": weighting}
+    if str(name).startswith("stream:"):
+        unused = options | {"normal": normal, "left_out": left_out, "contamination": contamination or None}
+        unused |= {"missing": None if missing["name"] == "none" else missing}
+        return _streamed(name, unused, scaling=scaling, validation=validation, test=test, seed=split_seed)
     raw = hide(_raw(name, options), missing, split_seed)
     shares = {"validation": validation, "test": test, "seed": split_seed}
     if normal is not None:
@@ -132,6 +137,15 @@ def load(
         scaling=scaling,
         columns=raw.columns,
     )
+
+
+def _streamed(name: str, unused: Mapping[str, Any], **shares: Any) -> Dataset:
+    from aejax.data import stream
+
+    for option, value in unused.items():
+        if value is not None:
+            raise UserError(f"data.{option}: data that are streamed do not take it; allowed: leave it out")
+    return stream.load(name, Path(name.removeprefix("stream:")).expanduser(), **shares)
 
 
 def prepare(name: str, source_dir: str | None = None, data_dir: str | None = None) -> Path:

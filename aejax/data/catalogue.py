@@ -61,6 +61,7 @@ ENTRIES = {
 FORMS = {
     "tfds:NAME": "any image or vector data prepared by tensorflow-datasets as array_record",
     "binary:NAME": "images of that name, each pixel drawn once as 0 or 1",
+    "stream:FOLDER": "more rows than fit in memory, of a folder that aejax data pack wrote",
     "file:PATH": "your own .csv, .npy, .npz or .parquet",
 }
 

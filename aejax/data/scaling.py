@@ -1,5 +1,6 @@
 """How values are scaled, from the training rows only: scaled = (x - shift) * factor, in float32."""
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -10,7 +11,8 @@ from aejax.sparse import SparseRows, is_sparse
 from aejax.types import Column, Range
 
 SCALINGS = ("unit", "signed", "standard", "none")
-_BLOCK = 4096  # rows looked at together, so that memory-mapped images are never copied whole
+_BLOCK = 4096  # rows looked at together, so that memory-mapped images are never copied whole,
+_BLOCK_BYTES = 2**24  # and fewer where they are large
 
 
 class Scaling(NamedTuple):
@@ -180,6 +182,7 @@ def moments(x: np.ndarray, mask: np.ndarray | None) -> tuple[np.ndarray, np.ndar
 
 
 def _blocks(x: np.ndarray, mask: np.ndarray | None) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    for start in range(0, x.shape[0], _BLOCK):
-        rows = slice(start, start + _BLOCK)
+    size = max(1, min(_BLOCK, _BLOCK_BYTES // max(1, math.prod(x.shape[1:]) * x.dtype.itemsize)))
+    for start in range(0, x.shape[0], size):
+        rows = slice(start, start + size)
         yield x[rows], None if mask is None else mask[rows]

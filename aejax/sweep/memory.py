@@ -33,7 +33,7 @@ def parse_budget(text: str, option: str = "--memory-budget") -> int:
 
 def available() -> int:
     """Half of the memory that is free now: of the accelerator, or of the machine where there is none."""
-    stats = jax.devices()[0].memory_stats() or {}
+    stats = jax.local_devices()[0].memory_stats() or {}
     if "bytes_limit" in stats:
         return (stats["bytes_limit"] - stats.get("bytes_in_use", 0)) // 2
     try:

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from aejax.build import Parts, build, check, load_data
+from aejax.errors import UserError
 from aejax.evaluate import BATCH, make_losses, make_member_losses, on_device
 from aejax.experiment import check_task
 from aejax.sweep import folds, memory
@@ -51,9 +52,15 @@ def prepare(config: Mapping[str, Any], count: int | None) -> Prepared:
         count: number of folds, or None.
 
     Raises:
-        UserError: the config does not fit the data.
+        UserError: the config does not fit the data, or spreads one run over devices.
     """
+    if config["devices"]["data"] not in (None, 1) or config["devices"]["code"] != 1:
+        raise UserError(
+            "devices: in a sweep each device has runs of its own; allowed: devices.data=null and devices.code=1"
+        )
     settings = config["data"]
+    if settings["name"].startswith("stream:"):
+        raise UserError("data.name: a sweep holds its rows in memory; allowed: data that are not streamed")
     whole = load_data(settings if count is None else {**settings, "validation": 0.0})
     cut = None if count is None else folds.cut(whole, count, settings["split_seed"])
     datasets = [whole] if cut is None else cut.datasets

@@ -1,0 +1,259 @@
+"""Rows that do not fit in memory: read from array_record files where they lie, in any order, ahead of their use.
+
+``stream:FOLDER`` is a folder that `aejax.data.packing` wrote. Validation and test rows, and as many training rows for
+what looks at all of them together, are at most `HELD` rows and `HELD_BYTES` each, drawn at random and held in memory;
+all rows that are not held out are trained on, and pass through.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from aejax.data.packing import FORMAT, MANIFEST
+from aejax.data.scaling import fit
+from aejax.data.splits import DEFAULT_TEST, check, count
+from aejax.errors import UserError
+from aejax.types import Dataset, Split
+
+HELD = 10_000
+HELD_BYTES = 2**25
+THREADS = 2
+AHEAD = 3
+
+
+class Records(NamedTuple):
+    """The rows of a folder.
+
+    Attributes:
+        folder: that they lie in.
+        details: its ``rows.json``.
+        digest: SHA-256 of that.
+        rows: how many there are.
+        source: ``source.__getitems__(places) -> records``.
+    """
+
+    folder: Path
+    details: Mapping[str, Any]
+    digest: str
+    rows: int
+    source: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(rows, *feature_shape)."""
+        return self.rows, *self.details["shape"]
+
+
+class Stream(NamedTuple):
+    """The training rows of a data set that is streamed.
+
+    Attributes:
+        records: all rows of the folder.
+        rows: how many are trained on, N.
+        first: how many are held out, which come first in the order below.
+        keys: (4,) uint32, of that order, a keyed bijection of all rows; None for the order of the folder.
+    """
+
+    records: Records
+    rows: int
+    first: int
+    keys: np.ndarray | None
+
+    @property
+    def digest(self) -> str:
+        """What tells these rows from others."""
+        return self.records.digest
+
+
+def load(name: str, folder: Path, *, scaling: str, validation: float, test: float | None, seed: int) -> Dataset:
+    """The data set of a folder.
+
+    Args:
+        name: as given to `aejax.data.load`.
+        folder: that was packed.
+        scaling: as in `aejax.data.load`; where it depends on values that are not bounded by their type, all training
+            rows are read once.
+        validation: fraction of the rows that are not test rows; no more are drawn than are held.
+        test: fraction of all rows, 0.2 where None; no more are drawn than are held.
+        seed: of the split.
+
+    Raises:
+        UserError: the folder is missing, damaged or empty, or no training row is left.
+    """
+    check(validation, test, seed)
+    records = open_folder(folder)
+    most = max(1, min(HELD, HELD_BYTES // _row_bytes(records.details)))
+    tested = min(most, count(DEFAULT_TEST if test is None else test, records.rows))
+    validated = min(most, count(validation, records.rows - tested))
+    first = tested + validated
+    if first >= records.rows:
+        raise UserError(f"data: no training row is left of {records.rows}; make validation and test smaller")
+    keys = (np.random.Philox(int(seed)).random_raw(4) & np.uint64(0xFFFFFFFF)).astype(np.uint32) if first else None
+    stream = Stream(records, records.rows - first, first, keys)
+    images = records.details["dtype"] == "uint8"
+    bounds = (0, 255) if images else None
+    order = lambda start, end: in_order(stream, np.arange(start, end))
+    parts = [order(0, tested), order(tested, first), order(first, min(records.rows, first + most))]
+    held = [Split(*read(records, np.sort(places))) if len(places) else _none(records) for places in parts]
+    passed = Passed(records, np.sort(np.concatenate(parts[:2])))
+    fitted = fit(passed, None, scaling=scaling, bounds=bounds, per_feature=not images)
+    names = tuple(records.details["feature_names"])
+    return Dataset(
+        name=name,
+        train=held[2],
+        validation=held[1],
+        test=held[0],
+        feature_shape=records.shape[1:],
+        kind="image" if len(records.shape) == 4 else "table",
+        range=fitted.range,
+        shift=fitted.shift,
+        scale=fitted.factor,
+        label_names=tuple(records.details["label_names"]),
+        feature_names=names,
+        licence="your own",
+        source=f"the folder {folder}, {records.rows} rows",
+        scaling=scaling,
+        stream=stream,
+    )
+
+
+def open_folder(folder: Path) -> Records:
+    """The rows of a folder, after a look at the size of each file and at its first row.
+
+    Raises:
+        UserError: it is not there, holds no rows, or is damaged.
+    """
+    if not folder.is_dir():
+        raise UserError(f"stream:{folder}: there is no such folder; aejax data pack writes one")
+    try:
+        text = (folder / MANIFEST).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"stream:{folder}: has no {MANIFEST}; allowed: a folder that aejax data pack wrote") from None
+    try:
+        details = json.loads(text)
+        files = {name: (int(own["rows"]), int(own["bytes"])) for name, own in details["files"].items()}
+        complete = {"shape", "labelled", "label_names", "feature_names"} <= details.keys()
+        sound = complete and details["format"] == FORMAT and details["dtype"] in ("uint8", "float32")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        sound = False
+    if not sound:
+        raise UserError(f"stream:{folder}: its {MANIFEST} is damaged, or of another version; pack the rows again")
+    if not files:
+        raise UserError(f"stream:{folder}: holds no rows")
+    for name, (_, size) in files.items():
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != size:
+            raise UserError(f"stream:{folder}: {name} is missing, or not of {size} bytes; pack the rows again")
+    source = _source(folder, list(files))
+    records = Records(folder, details, sha256(text.encode()).hexdigest(), sum(n for n, _ in files.values()), source)
+    if len(source) != records.rows:
+        raise UserError(f"stream:{folder}: holds {len(source)} of {records.rows} rows; pack the rows again")
+    read(records, np.cumsum([0, *(rows for rows, _ in files.values())])[:-1])
+    return records
+
+
+def _source(folder: Path, names: list[str]) -> Any:
+    grain = import_grain()
+    try:
+        return grain.sources.ArrayRecordDataSource([str(folder / name) for name in names])
+    except Exception as error:  # the reader raises whatever its C++ part raises
+        raise UserError(f"stream:{folder}: is damaged: {_line(error)}; pack the rows again") from error
+
+
+def import_grain() -> Any:
+    """Grain, or one line that says how to get it."""
+    try:
+        import grain
+        import grain.sources
+    except ImportError as error:
+        raise UserError(f"data that are streamed need grain (pip install 'aejax[stream]'): {error}") from error
+    return grain
+
+
+def read(records: Records, places: np.ndarray) -> tuple[np.ndarray, None, np.ndarray | None]:
+    """Rows at places of the folder: (m, *feature_shape), no mask, and (m,) labels where there are any.
+
+    Raises:
+        UserError: a record cannot be read, or is none of these rows.
+    """
+    dtype = np.dtype(records.details["dtype"]).newbyteorder("<")
+    try:
+        found = records.source.__getitems__(np.asarray(places).tolist())
+    except Exception as error:  # the reader raises whatever its C++ part raises
+        raise UserError(
+            f"stream:{records.folder}: a row cannot be read: {_line(error)}; pack the rows again"
+        ) from error
+    size = _row_bytes(records.details)
+    whole = size + (4 if records.details["labelled"] else 0)
+    sizes = list(map(len, found))
+    if set(sizes) - {whole}:
+        other = next(number for number, size in enumerate(sizes) if size != whole)
+        raise UserError(
+            f"stream:{records.folder}: row {int(places[other]) + 1} has {sizes[other]} bytes, and rows of {MANIFEST} "
+            f"have {whole}; pack rows of one shape"
+        )
+    table = np.frombuffer(b"".join(found), np.uint8).reshape(len(found), whole)
+    x = np.ascontiguousarray(table[:, :size]).view(dtype).astype(dtype.newbyteorder("="), copy=False)
+    labels = np.ascontiguousarray(table[:, size:]).view("<i4")[:, 0] if records.details["labelled"] else None
+    return x.reshape(-1, *records.details["shape"]), None, labels
+
+
+def _row_bytes(details: Mapping[str, Any]) -> int:
+    return int(np.prod(details["shape"])) * np.dtype(details["dtype"]).itemsize
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _none(records: Records) -> Split:
+    empty = np.zeros((0, *records.details["shape"]), records.details["dtype"])
+    return Split(empty, None, np.zeros(0, np.int32) if records.details["labelled"] else None)
+
+
+def in_order(stream: Stream, places: np.ndarray) -> np.ndarray:
+    """The rows of the folder at places of the order that held-out rows begin."""
+    if stream.keys is None:
+        return places
+    import jax
+
+    from aejax.batches import shuffled
+
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        return np.asarray(
+            jax.jit(shuffled, static_argnums=2)(stream.keys, places.astype(np.int32), stream.records.rows)
+        )
+
+
+class Passed(NamedTuple):
+    """The rows that are trained on, in the order of the folder, for a pass that sums them up block by block."""
+
+    records: Records
+    left_out: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of all rows of the folder."""
+        return self.records.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the values."""
+        return np.dtype(self.records.details["dtype"])
+
+    def __getitem__(self, places: slice) -> np.ndarray:
+        """Those of a slice of the folder that are trained on."""
+        chosen = np.setdiff1d(np.arange(*places.indices(self.records.rows)), self.left_out)
+        return read(self.records, chosen)[0]
+
+
+def ahead(make: Callable[[int], Any], start: int, end: int) -> Iterator[Any]:
+    """``make(start)``, ``make(start + 1)``, … up to the end, in threads that run ahead of their use."""
+    grain = import_grain()
+    options = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=AHEAD)
+    numbers = grain.MapDataset.range(start, end).map(make)
+    return iter(numbers.to_iter_dataset(options))

@@ -1,0 +1,396 @@
+"""Rows that do not fit in memory: the batches, and the parameters, that the same rows give in memory; and packing."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import jax
+import numpy as np
+import pytest
+from running import (
+    TINY,
+    arguments,
+    assert_refused,
+    call,
+    command,
+    contents,
+    digest,
+    environment,
+    execute,
+    quick_programs,
+    summary,
+)
+from test_devices import finish, free_port, process
+
+from aejax import checkpoint, data, windows
+from aejax.batches import batch_rows
+from aejax.data import packing, stream
+from aejax.errors import UserError
+from aejax.train import streams
+from aejax.workdir import read_metrics
+
+ROWS = np.random.default_rng(0).normal(size=(500, 8)).astype(np.float32)
+LABELS = np.arange(500) % 3
+SETTINGS = {
+    **TINY,
+    "data.rows": "null",
+    "data.validation": "0",
+    "data.test": "0",
+    "data.scaling": "standard",
+    "terms.reconstruction.name": "reconstruction.squared_error",
+    "corruption": "{'name': 'gaussian', 'scale': 0.1}",
+    "train.steps": "60",
+    "train.evaluate_every": "20",
+    "train.checkpoint_every": "15",
+    "train.keep": "9",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick(tmp_path_factory):
+    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch):
+    """Several files and several windows, of few rows."""
+    monkeypatch.setattr(packing, "FILE_BYTES", 200 * 36)
+    monkeypatch.setattr(windows, "WINDOW_BYTES", 7 * 16 * 32)
+
+
+@pytest.fixture
+def packed(tmp_path):
+    """The rows with labels in a folder; beside it, ``rows.npz`` with the same."""
+    np.savez(tmp_path / "rows.npz", x=ROWS, y=LABELS)
+    packing.pack([tmp_path / "rows.npz"], tmp_path / "packed")
+    return tmp_path / "packed"
+
+
+def test_every_row_comes_back(packed):
+    records = stream.open_folder(packed)
+    assert records.shape == (500, 8)
+    assert len(records.details["files"]) == 3
+    places = np.random.default_rng(1).permutation(500)
+    x, mask, labels = stream.read(records, places)
+    np.testing.assert_array_equal(x, ROWS[places])
+    np.testing.assert_array_equal(labels, LABELS[places])
+    assert mask is None
+    assert x.dtype == np.float32
+
+
+def test_a_stream_trains_to_the_bits_of_the_same_rows_in_memory(packed, tmp_path, capsys):
+    for name in (f"stream:{packed}", f"file:{tmp_path / 'rows.npz'}"):
+        given = arguments({**SETTINGS, "data.name": name}, workdir=tmp_path / name.partition(":")[0])
+        answer = call(given, capsys)
+        assert (answer.code, answer.err) == (0, "")
+    assert digest(tmp_path / "stream") == digest(tmp_path / "file")
+    metrics = [(tmp_path / kind / "metrics.csv").read_text() for kind in ("stream", "file")]
+    assert metrics[0] == metrics[1]
+    assert summary(tmp_path / "stream")["metrics"] == summary(tmp_path / "file")["metrics"]
+
+
+@pytest.mark.parametrize("until", [0, 15, 30, 45, 60])
+def test_from_every_checkpoint(until, packed, tmp_path, capsys):
+    settings = {**SETTINGS, "data.name": f"stream:{packed}"}
+    assert call(arguments(settings, workdir=tmp_path / "whole"), capsys).code == 0
+    shutil.copytree(tmp_path / "whole", tmp_path / "part", ignore=shutil.ignore_patterns("summary.json", "model"))
+    for path in (tmp_path / "part" / "checkpoints").iterdir():
+        if int(path.name.split("-")[1].partition(".")[0]) > until:
+            path.unlink()
+    assert call(arguments(settings, workdir=tmp_path / "part"), capsys).code == 0
+    assert digest(tmp_path / "part") == digest(tmp_path / "whole")
+    assert (tmp_path / "part" / "metrics.csv").read_bytes() == (tmp_path / "whole" / "metrics.csv").read_bytes()
+
+
+def test_a_run_that_was_killed_goes_on_to_the_same_bits(packed, tmp_path):
+    settings = {**SETTINGS, "data.name": f"stream:{packed}", "train.steps": "3000", "train.evaluate_every": "3000"}
+    whole = execute(arguments(settings, workdir=tmp_path / "whole"))
+    assert whole.code == 0, whole
+    running = subprocess.Popen(command(arguments(settings, workdir=tmp_path / "part")), env=environment())
+    until = time.monotonic() + 100
+    while not checkpoint.steps(tmp_path / "part" / "checkpoints") and running.poll() is None:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert not (tmp_path / "part" / "summary.json").exists()
+    again = execute(arguments(settings, workdir=tmp_path / "part"))
+    assert "going on from step" in again.out
+    assert digest(tmp_path / "part") == digest(tmp_path / "whole")
+
+
+def test_the_batches_are_those_of_rows_in_memory(packed):
+    found = data.load(f"stream:{packed}", validation=0.1, test=0.2, split_seed=3)
+    own = windows.make(found, jax.random.key(5), 16, 40)
+    order = stream.in_order(found.stream, np.arange(500))
+    key = streams(jax.random.key(5))["data"]
+    for step in (0, 1, 6, 7, 20, 39, 3):
+        rows = own.at(step)
+        held = np.asarray(rows.x[step - rows.first])
+        places = order[150 - 10 + np.asarray(batch_rows(key, np.int32(step), 16, found.stream.rows))]
+        np.testing.assert_array_equal(held, ROWS[places])
+        np.testing.assert_array_equal(rows.labels[step - rows.first], LABELS[places])
+    assert own.steps == 7
+    assert own.example.x.shape == (7, 16, 8)
+
+
+def test_the_parts_are_disjoint_and_bounded(packed, monkeypatch):
+    monkeypatch.setattr(stream, "HELD", 40)
+    found = data.load(f"stream:{packed}", validation=0.1, test=0.2)
+    assert [len(part.x) for part in (found.train, found.validation, found.test)] == [40, 40, 40]
+    assert found.stream.rows == 420
+    rows = [tuple(row) for part in (found.train, found.validation, found.test) for row in part.x]
+    assert len(set(rows)) == 120
+    assert {tuple(row) for row in ROWS} >= set(rows)
+    order = stream.in_order(found.stream, np.arange(500))
+    assert sorted(order) == list(range(500))
+    assert not {tuple(row) for row in ROWS[order[80:]]} & set(rows[40:])
+
+
+def test_the_scaling_is_that_of_the_training_rows(packed):
+    for scaling in ("standard", "unit"):
+        found = data.load(f"stream:{packed}", scaling=scaling, validation=0.2, test=0.3)
+        own = ROWS[stream.in_order(found.stream, np.arange(500))[found.stream.first :]]
+        shift = own.mean(0) if scaling == "standard" else own.min(0)
+        size = own.std(0) if scaling == "standard" else np.ptp(own, axis=0)
+        np.testing.assert_allclose(found.shift, shift, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(found.scale, 1 / size, rtol=1e-5)
+
+
+def test_images_stay_bytes_and_need_no_pass(tmp_path, monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (40, 5, 4), dtype=np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    packing.pack([tmp_path / "images.npy", tmp_path / "images.npy"], tmp_path / "packed")
+    monkeypatch.delattr(stream.Passed, "__getitem__")
+    found = data.load(f"stream:{tmp_path / 'packed'}", validation=0, test=0.1)
+    assert found.feature_shape == (5, 4, 1)
+    assert found.kind == "image"
+    assert found.train.x.dtype == np.uint8
+    assert found.scale == pytest.approx(1 / 255)
+
+
+def test_labels_of_several_files_share_their_names(tmp_path):
+    (tmp_path / "a.csv").write_text("v,w,kind\n1,2,cat\n3,4,dog\n")
+    (tmp_path / "b.csv").write_text("v,w,kind\n5,6,bird\n7,8,dog\n")
+    made = packing.pack([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "packed", "kind")
+    records = stream.open_folder(tmp_path / "packed")
+    labels = stream.read(records, np.arange(4))[2]
+    assert [made["label_names"][label] for label in labels] == ["cat", "dog", "bird", "dog"]
+    assert made["feature_names"] == ["v", "w"]
+
+
+def test_two_processes_read_their_parts_of_each_batch(packed, tmp_path):
+    settings = {**SETTINGS, "data.name": f"stream:{packed}"}
+    alone = execute(arguments(settings, workdir=tmp_path / "alone"))
+    assert alone.code == 0, alone
+    port = free_port()
+    for answer in map(finish, [process(number, port, tmp_path / "both", settings) for number in (0, 1)]):
+        assert (answer.code, answer.err) == (0, "")
+    one, other = (read_metrics(tmp_path / name)[-1] for name in ("alone", "both"))
+    assert other == pytest.approx(one, rel=1e-6)
+
+
+def test_a_process_reads_no_more_than_its_devices_hold(packed, monkeypatch):
+    found = data.load(f"stream:{packed}", validation=0, test=0)
+    layout = SimpleNamespace(step=SimpleNamespace(mesh=jax.make_mesh((1, 1), ("data", "code"))))
+    monkeypatch.setattr(windows, "_own", lambda mesh, batch_size: (4, 12))
+    asked = []
+    monkeypatch.setattr(stream, "read", lambda records, places: asked.append(places) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        windows.make(found, jax.random.key(5), 16, 40, layout).at(0)
+    key = streams(jax.random.key(5))["data"]
+    np.testing.assert_array_equal(asked[0][:8], np.asarray(batch_rows(key, np.int32(0), 16, 500))[4:12])
+
+
+# What a process has held at its peak is measured. A limit of what it may allocate would count the stacks of its
+# threads, which are hardly touched, and where one is hit within the reader's threads the process hangs.
+
+MEASURED = """
+import sys
+from aejax import cli
+from aejax.data import stream
+stream.HELD_BYTES = 2**22  # 64 rows: a task that looks at those that are held makes copies of them
+code = cli.main(sys.argv[1:])
+with open("/proc/self/status") as file:  # ru_maxrss would begin with that of the process that started this one
+    print("PEAK", next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM")))
+sys.exit(code)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read as Linux tells it")
+def test_a_set_larger_than_all_that_the_process_holds(tmp_path, monkeypatch):
+    monkeypatch.setattr(packing, "FILE_BYTES", 2**27)
+    monkeypatch.setattr(packing, "_BLOCK", 64)
+    x = np.lib.format.open_memmap(tmp_path / "big.npy", "w+", np.float32, (12_000, 2**14))
+    x[:, ::1024] = np.random.default_rng(0).random((12_000, 16), np.float32)
+    x.flush()
+    packing.pack([tmp_path / "big.npy"], tmp_path / "packed")
+    settings = {
+        **SETTINGS,
+        "data.name": f"stream:{tmp_path / 'packed'}",
+        "model": "{'name': 'dense.vanilla', 'code': 2}",
+        "data.scaling": "none",
+        "data.test": "0.01",
+        "train.batch_size": "64",
+        "train.steps": "188",  # every row is read
+        "train.evaluate_every": "188",
+        "train.checkpoint_every": "188",
+    }
+    words = arguments(settings, workdir=tmp_path / "run")
+    own = environment(MALLOC_ARENA_MAX="2")  # else the allocator keeps what each of the reader's threads once held
+    done = subprocess.run([sys.executable, "-c", MEASURED, *words], env=own, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    peak = int(done.stdout.rpartition("PEAK ")[2])
+    assert peak < x.nbytes
+
+
+# Mistakes.
+
+
+def _gone(folder):
+    shutil.rmtree(folder)
+
+
+def _no_manifest(folder):
+    (folder / packing.MANIFEST).unlink()
+
+
+def _bad_manifest(folder):
+    (folder / packing.MANIFEST).write_text("{")
+
+
+def _other_manifest(folder):
+    (folder / packing.MANIFEST).write_text(json.dumps({"format": 1, "files": {}}))
+
+
+def _empty(folder):
+    manifest = json.loads((folder / packing.MANIFEST).read_text())
+    (folder / packing.MANIFEST).write_text(json.dumps(manifest | {"files": {}}))
+
+
+def _file_missing(folder):
+    (folder / "rows-00001.array_record").unlink()
+
+
+def _file_cut(folder):
+    path = folder / "rows-00001.array_record"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def _file_garbled(folder):
+    path = folder / "rows-00001.array_record"
+    path.write_bytes(b"\x5a" * path.stat().st_size)
+
+
+def _other_rows(folder):
+    other = folder.parent / "other"
+    np.save(folder.parent / "other.npy", ROWS[:, :5])
+    packing.pack([folder.parent / "other.npy"], other)
+    shutil.copy(other / "rows-00001.array_record", folder / "rows-00001.array_record")
+    manifest = json.loads((folder / packing.MANIFEST).read_text())
+    own = json.loads((other / packing.MANIFEST).read_text())["files"]["rows-00001.array_record"]
+    manifest["files"]["rows-00001.array_record"] = own
+    (folder / packing.MANIFEST).write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    ("damage", "line"),
+    [
+        (_gone, "there is no such folder; aejax data pack writes one"),
+        (_no_manifest, "has no rows.json"),
+        (_bad_manifest, "its rows.json is damaged"),
+        (_other_manifest, "its rows.json is damaged"),
+        (_empty, "holds no rows"),
+        (_file_missing, "rows-00001.array_record is missing, or not of"),
+        (_file_cut, "rows-00001.array_record is missing, or not of"),
+        (_file_garbled, "pack the rows again"),
+        (_other_rows, "has 20 bytes, and rows of rows.json have 36; pack rows of one shape"),
+    ],
+)
+def test_folders_that_are_none_get_one_line(damage, line, packed, tmp_path, capsys):
+    damage(packed)
+    settings = {**SETTINGS, "data.name": f"stream:{packed}"}
+    assert_refused(call(arguments(settings, workdir=tmp_path / "run"), capsys), line)
+    assert not (tmp_path / "run").exists()
+
+
+def test_damage_in_the_middle_of_a_run_gets_one_line(packed, tmp_path, capsys):
+    path = packed / "rows-00001.array_record"
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 1000] = bytes(1000)
+    path.write_bytes(content)
+    settings = {**SETTINGS, "data.name": f"stream:{packed}", "data.scaling": "none"}
+    assert_refused(call(arguments(settings, workdir=tmp_path / "run"), capsys), "pack the rows again")
+
+
+def test_another_folder_is_not_gone_on_with(packed, tmp_path, capsys):
+    settings = {**SETTINGS, "data.name": f"stream:{packed}"}
+    assert call(arguments(settings, workdir=tmp_path / "run"), capsys).code == 0
+    (tmp_path / "run" / "summary.json").unlink()
+    shutil.rmtree(packed)
+    np.save(tmp_path / "more.npy", np.concatenate([ROWS, ROWS]))
+    packing.pack([tmp_path / "more.npy"], packed)
+    assert_refused(call(arguments(settings, workdir=tmp_path / "run"), capsys), "has changed since this run began")
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"data.label_column": "y"}, "data.label_column: data that are streamed do not take it"),
+        ({"data.normal": "0"}, "data.normal: data that are streamed do not take it"),
+        ({"train.batch_size": "null"}, "train.batch_size: null takes all rows, which are streamed"),
+        ({"train.batch_size": "501"}, "train.batch_size: 501 is more than the 500 training rows"),
+        ({"data.test": "0.999"}, "no training row is left of 500"),
+        ({"relations.near": "{'name': 'graph.exact'}"}, "relations"),
+    ],
+)
+def test_what_a_stream_cannot_do_gets_one_line(changes, line, packed, tmp_path, capsys):
+    settings = {**SETTINGS, "data.name": f"stream:{packed}", **changes}
+    assert_refused(call(arguments(settings, workdir=tmp_path / "run"), capsys), line)
+
+
+def test_a_sweep_refuses_a_stream(packed, tmp_path, capsys):
+    words = ["sweep", "lecture/multilayer", "--axis", "seed=0:2", "--set", f"data.name=stream:{packed}"]
+    answer = call([*words, "--workdir", str(tmp_path / "sweep")], capsys)
+    assert_refused(answer, "data.name: a sweep holds its rows in memory")
+
+
+def test_packing_from_the_command_line(tmp_path, capsys):
+    np.save(tmp_path / "rows.npy", ROWS)
+    answer = call(["data", "pack", str(tmp_path / "rows.npy"), "--output", str(tmp_path / "packed")], capsys)
+    assert answer.code == 0
+    assert f"500 rows of 8 values; --set data.name=stream:{tmp_path / 'packed'}" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("files", "line"),
+    [
+        (
+            {"a.npy": ROWS, "b.npy": ROWS[:, :5]},
+            "b.npy: its values are 5 of type float32, and in .*a.npy they are 8 of",
+        ),
+        ({"a.npy": np.where(np.arange(8) == 3, np.nan, ROWS)}, "a.npy: row 1 has a value that is missing or infinite"),
+        ({"a.npy": ROWS[:0]}, "with at least one row"),
+        ({"a.npy": np.array([["x"]])}, "needed are numbers"),
+        ({}, "gone.npy: there is no such file"),
+    ],
+)
+def test_files_that_cannot_be_packed_get_one_line(files, line, tmp_path):
+    for name, rows in files.items():
+        np.save(tmp_path / name, rows)
+    with pytest.raises(UserError, match=line):
+        packing.pack([tmp_path / name for name in files or ["gone.npy"]], tmp_path / "packed")
+    assert sorted(contents(tmp_path)) == sorted(files)
+
+
+def test_a_folder_that_is_there_is_left_alone(packed, tmp_path):
+    before = contents(packed)
+    with pytest.raises(UserError, match="is there already"):
+        packing.pack([tmp_path / "rows.npz"], packed)
+    assert contents(packed) == before
