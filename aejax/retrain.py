@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -53,14 +52,12 @@ def retrainer(config: Mapping[str, Any], dataset: Dataset) -> Retrain:
     def retrain(
         keys: jax.Array, changes: Mapping[str, Any] | None = None, datasets: Sequence[Dataset] | None = None
     ) -> Trained:
-        changed = deepcopy(dict(config))
-        for path, value in (changes or {}).items():
-            configs.put(changed, path, value)
+        changed = configs.varied(config, changes or {})
         own = [dataset._replace(stream=None)] if datasets is None else _of_one_range(datasets)
         batch_size = changed["train"]["batch_size"]
         if datasets is not None and batch_size is not None:  # a fold may have fewer rows than a batch of the run
             changed["train"]["batch_size"] = min(batch_size, *(len(each.train.x) for each in own))
-        parts = build(configs.resolve(changed), own[0])
+        parts = build(changed, own[0])
         batch_size, rows = changed["train"]["batch_size"], [on_device(d.train, d, parts.relations) for d in own]
         together = few_shapes(rows[0], batch_size) if datasets is None else stacked(rows, batch_size)
         return Trained(parts.model, _train(parts, keys, together, changed["train"]["steps"], shared=datasets is None))
