@@ -18,8 +18,8 @@ Expect, on test images (peak signal-to-noise ratio in dB from the error of all t
 of the squared error that is removed), mean ± standard deviation over as many seeds as the first line says, from 0 on:
 
                      digits, sd .2               photographs, p = .1          told which           fashion_mnist, sd .2
-    seeds            4                           3                            3                    1
-    this net         20.84 ± .07, .795 ± .002    39.91 ± .15, .9964 ± .0001   42.23 ± .05, .9979   23.94, .899
+    seeds            5                           3                            3                    1
+    this net         20.84 ± .06, .795 ± .003    39.91 ± .15, .9964 ± .0001   42.23 ± .05, .9979   23.94, .899
     median           12.70 ± .02, -.336 ± .003   28.71 ± .16, .9521 ± .0014                        17.45, .550
     total variation  16.04 ± .05, .382 ± .004    22.88 ± .07, .8167 ± .0010                        20.35, .769
     non-local means  16.14 ± .12, .395 ± .013    22.61 ± .07, .8050 ± .0016                        21.09, .805
