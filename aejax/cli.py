@@ -222,9 +222,9 @@ def command_apply(arguments: argparse.Namespace) -> None:
     from aejax import apply, console, passphrase, rows
 
     trained = apply.load(arguments.workdir, lambda: passphrase.known(arguments.passphrase_file))
-    codes = arguments.action == "decode"
-    label, columns = (None, ()) if codes else (apply.label_column(arguments.workdir), apply.columns(trained))
-    given, names = rows.read(arguments.input, label, columns)
+    codes, columns = arguments.action == "decode", apply.columns(trained)
+    told = () if codes else (apply.label_column(arguments.workdir), columns, trained.info["feature_names"])
+    given, names = rows.read(arguments.input, *told)
     rows.check_output(arguments.output, arguments.input)
     out = apply.apply(trained, arguments.action, given, names)
     if arguments.action == "fill" and rows.is_table(arguments.input) and arguments.output.suffix.lower() == ".csv":

@@ -8,6 +8,7 @@ import pytest
 from running import TINY, arguments, assert_refused, call, contents, quick_programs
 
 from aejax import checkpoint
+from aejax.rows import read as rows_in
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -249,6 +250,57 @@ def test_wrong_run(break_it, fragment, runs, tmp_path, capsys):
 def test_a_file_is_no_run(tmp_path, capsys):
     np.save(tmp_path / "x.npy", X)
     assert_refused(apply(tmp_path / "x.npy", "encode", tmp_path / "x.npy", tmp_path / "out.npy", capsys), "x.npy")
+
+
+LABELLED = "height,weight,kind\n" + "".join(
+    f"{row},{row * 7 % 50},{'left' if row % 2 else 'right'}\n" for row in range(50)
+)
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory):
+    """The folder of a run on a table with a column of labels, and that of a run on one with categories too."""
+    made = {}
+
+    def of(capsys, categories=None):
+        if categories not in made:
+            folder = tmp_path_factory.mktemp("labelled")
+            colours = ["colour", *("red" if row % 3 else "blue" for row in range(50))]
+            lines = [f"{line},{colour}" for line, colour in zip(LABELLED.split(), colours, strict=True)]
+            (folder / "rows.csv").write_text("\n".join(lines) + "\n" if categories else LABELLED)
+            named = {"data.name": f"file:{folder / 'rows.csv'}", "data.label_column": "kind", "data.rows": "none"}
+            named |= {"data.categories": f"('{categories}',)"} if categories else {}
+            assert call(arguments({**TINY, **named}, workdir=folder / "run"), capsys).code == 0
+            made[categories] = folder / "run"
+        return made[categories]
+
+    return of
+
+
+@pytest.mark.parametrize("action", ["encode", "fill"])
+@pytest.mark.parametrize(
+    ("line", "fragment"),
+    [
+        ("height,weight,kind\n1,2,left\n3,inf,right", "row 2, column 'weight' holds inf"),
+        ("height,weight,kind\n1,2,\n3,inf,right", "row 2, column 'weight' holds inf"),  # labels are of no account
+        ("height,weight,kind,day\n1,2,left,Monday", "training data: 'day' is too many"),
+        ("height,day,hour,kind\n1,2,3,left", "training data: 'weight' is missing and 'day', 'hour' are too many"),
+        ("height,kind\n1,left", "training data: 'weight' is missing"),
+        ("height,weight,kind\n1,tall,left", "column 'weight' holds text"),
+    ],
+)
+def test_the_real_trouble_of_a_table_with_labels(action, line, fragment, labelled, tmp_path, capsys):
+    (tmp_path / "x.csv").write_text(line + "\n")
+    answer = apply(labelled(capsys), action, tmp_path / "x.csv", tmp_path / "out.csv", capsys)
+    assert_refused(answer, fragment)
+    assert "'kind'" not in answer.err
+
+
+def test_without_names_labels_are_a_column_too_many(tmp_path):
+    (tmp_path / "with.csv").write_text("7,1,2\n8,3,4\n")
+    (tmp_path / "without.csv").write_text("1,2\n3,4\n")
+    for name in ("with.csv", "without.csv"):
+        np.testing.assert_array_equal(rows_in(tmp_path / name, "0", (), ("1", "2"))[0], [[1, 2], [3, 4]])
 
 
 def test_the_table_that_was_trained_on_can_be_applied_with_its_labels(tmp_path, capsys):
