@@ -38,7 +38,7 @@ def load(folder: Path, passphrase: Callable[[], str] = lambda: "") -> Trained:
     if not checkpoint.steps(place):
         raise UserError(f"{folder}: its run is not finished; go on with aejax run and --workdir {folder}")
     scaling = checkpoint.restore_flat(place, "scaling", say=console.say)
-    info = workdir.read_json(max(place.glob("*.json")))["info"]
+    info = workdir.read_json(max(place.glob("*.json")))["info"] | {"label_column": _label_column(folder)}
     model = build_model(settings, tuple(info["feature_shape"]), artifact.columns_of(info))
     found = checkpoint.restore(place, jax.eval_shape(model.init, jax.random.key(0)), prefix="params", say=console.say)
     return Trained(model, found.tree, scaling, info, settings, ACTIONS)
@@ -82,12 +82,13 @@ def columns(trained: Trained) -> tuple[Column, ...]:
     return artifact.columns_of(trained.info)
 
 
-def label_column(folder: Path) -> str | None:
-    """The column of labels of the table that a run was trained on; None where it named none, and for a half."""
-    if folder.is_file():
-        return None
-    config = workdir.read_json(folder / "config.json")
-    data = config.get("data") if isinstance(config, dict) else None
+def label_column(trained: Trained) -> str | None:
+    """The column of labels of the table that a net was trained on; None where there was none, and in old halves."""
+    return trained.info.get("label_column")
+
+
+def _label_column(folder: Path) -> str | None:
+    data = workdir.read_json(folder / "config.json").get("data")
     return data.get("label_column") if isinstance(data, dict) else None
 
 

@@ -223,7 +223,7 @@ def command_apply(arguments: argparse.Namespace) -> None:
 
     trained = apply.load(arguments.workdir, lambda: passphrase.known(arguments.passphrase_file))
     codes, columns = arguments.action == "decode", apply.columns(trained)
-    told = () if codes else (apply.label_column(arguments.workdir), columns, trained.info["feature_names"])
+    told = () if codes else (apply.label_column(trained), columns, trained.info["feature_names"])
     given, names = rows.read(arguments.input, *told)
     rows.check_output(arguments.output, arguments.input)
     out = apply.apply(trained, arguments.action, given, names)

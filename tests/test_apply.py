@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from running import TINY, arguments, assert_refused, call, contents, quick_programs
 
-from aejax import checkpoint
+from aejax import apply as applied
+from aejax import artifact, checkpoint
 from aejax.rows import read as rows_in
 
 
@@ -294,6 +295,27 @@ def test_the_real_trouble_of_a_table_with_labels(action, line, fragment, labelle
     answer = apply(labelled(capsys), action, tmp_path / "x.csv", tmp_path / "out.csv", capsys)
     assert_refused(answer, fragment)
     assert "'kind'" not in answer.err
+
+
+def test_the_half_of_a_net_knows_the_labels_as_well(labelled, tmp_path, capsys, monkeypatch):
+    folder = labelled(capsys)
+    monkeypatch.setenv("AEJAX_PASSPHRASE", "open")
+    half, out = tmp_path / "encoder.aejax", tmp_path / "out.csv"
+    split = ["split", str(folder), "--encoder", str(half), "--decoder", str(tmp_path / "decoder")]
+    assert call(split, capsys).code == 0
+    assert apply(half, "encode", folder.parent / "rows.csv", out, capsys).code == 0
+    codes = np.loadtxt(out, delimiter=",")
+    assert apply(folder, "encode", folder.parent / "rows.csv", out, capsys).code == 0
+    np.testing.assert_array_equal(codes, np.loadtxt(out, delimiter=","))
+
+
+def test_a_half_that_was_written_without_the_name_of_the_labels_still_works(labelled, tmp_path, capsys):
+    trained = applied.load(labelled(capsys))
+    info = {name: value for name, value in trained.info.items() if name != "label_column"}
+    old = trained._replace(info=info)
+    artifact.write_encoder(tmp_path / "old.aejax", artifact.as_bytes(old, artifact.halves(old)["encoder"]))
+    (tmp_path / "x.csv").write_text("height,weight\n1,2\n")
+    assert apply(tmp_path / "old.aejax", "encode", tmp_path / "x.csv", tmp_path / "out.csv", capsys).code == 0
 
 
 def test_without_names_labels_are_a_column_too_many(tmp_path):

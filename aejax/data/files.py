@@ -42,6 +42,9 @@ class Known(NamedTuple):
     names: Sequence[str] = ()
 
 
+UNKNOWN = Known()
+
+
 def load_file(path: str, label_column: str | None, asked: Sequence[str] = ()) -> Raw:
     """The data set in a file.
 
@@ -98,7 +101,7 @@ def read_rows(
     return table.x.astype(np.float32, copy=False), table.mask, table.names
 
 
-def _read(path: Path, label_column: str | None, asked: Sequence[str] = (), known: Known = Known()) -> Table:
+def _read(path: Path, label_column: str | None, asked: Sequence[str] = (), known: Known = UNKNOWN) -> Table:
     ending = path.suffix.lower()
     if ending not in ENDINGS:
         raise one_of(ending, ENDINGS, what=f"the ending of {path}")
