@@ -270,7 +270,9 @@ def labelled(tmp_path_factory):
             lines = [f"{line},{colour}" for line, colour in zip(LABELLED.split(), colours, strict=True)]
             (folder / "rows.csv").write_text("\n".join(lines) + "\n" if categories else LABELLED)
             named = {"data.name": f"file:{folder / 'rows.csv'}", "data.label_column": "kind", "data.rows": "none"}
-            named |= {"data.categories": f"('{categories}',)"} if categories else {}
+            if categories:
+                named |= {"data.categories": f"('{categories}',)", "model.output": "linear"}
+                named["terms.reconstruction.name"] = "reconstruction.squared_error"
             assert call(arguments({**TINY, **named}, workdir=folder / "run"), capsys).code == 0
             made[categories] = folder / "run"
         return made[categories]
@@ -295,6 +297,24 @@ def test_the_real_trouble_of_a_table_with_labels(action, line, fragment, labelle
     answer = apply(labelled(capsys), action, tmp_path / "x.csv", tmp_path / "out.csv", capsys)
     assert_refused(answer, fragment)
     assert "'kind'" not in answer.err
+
+
+@pytest.mark.parametrize(
+    ("text", "fragment"),
+    [
+        (
+            "height,weight,kind,colour\n1,2,left,red\n3,4,left,green",
+            "row 2: 'green' of column 'colour' was not seen in training; allowed: blue, red",
+        ),
+        ("height,weight,kind\n1,2,left", "training data: 'colour' is missing"),
+        ("height,weight,kind,color\n1,2,left,red", "training data: 'colour' is missing and 'color' is too many"),
+        ("height,colour,weight\n1,red,2", "column 2 is 'colour', in training it was 'weight'"),
+    ],
+)
+def test_a_table_with_categories_that_is_not_like_the_trained_one(text, fragment, labelled, tmp_path, capsys):
+    (tmp_path / "x.csv").write_text(text + "\n")
+    run = labelled(capsys, "colour")
+    assert_refused(apply(run, "encode", tmp_path / "x.csv", tmp_path / "out.csv", capsys), fragment)
 
 
 def test_the_half_of_a_net_knows_the_labels_as_well(labelled, tmp_path, capsys, monkeypatch):
