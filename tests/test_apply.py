@@ -175,6 +175,10 @@ def test_wrong_rows(name, runs, tmp_path, capsys):
         ("height,weight,age,score,width\n", "no row"),
         ("1,2,3,4\n", "expected rows of 5 values, got 4"),
         ("1,2,3,4,\n1,2,3,4,5\n", "row 1, value 5 is missing"),
+        (
+            "height,weight,age,score,width\n1,2,3,4,5\n1,2,?,4,5\n",
+            "row 2, column 'age' is missing; fill it in, leave the",
+        ),
         ("1,2,3,4,x\n1,2,3,4,y\n", "unclear"),
         ("weight,height,age,score,width\n1,2,3,4,5\n", "column 1 is 'weight', in training it was 'height'"),
         ("a,b,c,d,height\n1,2,3,4,5\n", "column 5 is 'height', in training it was 'width'"),
@@ -306,6 +310,7 @@ def test_the_real_trouble_of_a_table_with_labels(action, line, fragment, labelle
             "height,weight,kind,colour\n1,2,left,red\n3,4,left,green",
             "row 2: 'green' of column 'colour' was not seen in training; allowed: blue, red",
         ),
+        ("height,weight,kind,colour\n1,2,left,red\n3,4,left,", "row 2, column 'colour' is missing; fill it in"),
         ("height,weight,kind\n1,2,left", "training data: 'colour' is missing"),
         ("height,weight,kind,color\n1,2,left,red", "training data: 'colour' is missing and 'color' is too many"),
         ("height,colour,weight\n1,red,2", "column 2 is 'colour', in training it was 'weight'"),
