@@ -16,6 +16,7 @@ from aejax import checkpoint, console, devices, train, windows, workdir
 from aejax import config as configs
 from aejax.build import Parts, build, check, load_data, training_rows
 from aejax.components import positional, resolve
+from aejax.data import holes
 from aejax.errors import UserError
 from aejax.evaluate import make_losses, on_device
 from aejax.files import write_json
@@ -62,6 +63,7 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         if devices.is_first():
             workdir.begin(folder, config)
             workdir.same_data(folder, dataset)
+    _tell_missing(dataset)
     prepare_seconds = time.perf_counter() - started
     params, timing = fit(config, parts, dataset, rows, folder)
     if not devices.is_first():
@@ -76,6 +78,18 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     }
     write_json(folder / "summary.json", summary)
     return summary
+
+
+def _tell_missing(dataset: Dataset) -> None:
+    """Say how many values of the data are missing as they were read, one for each column of categories."""
+    missing = total = 0
+    for split in (dataset.train, dataset.validation, dataset.test):
+        if split.mask is not None and devices.is_first():
+            there = split.mask if split.truth is None else ~np.isnan(split.truth)
+            gone = np.isnan(holes.condensed(np.where(there, 0.0, np.nan), dataset.columns))
+            missing, total = missing + int(gone.sum()), total + gone.size
+    if missing:
+        console.say(f"{dataset.name}: {missing} of {total} values are missing")
 
 
 def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Parts, Rows | Windows]:

@@ -343,6 +343,22 @@ def test_a_half_that_was_written_without_the_name_of_the_labels_still_works(labe
     assert apply(tmp_path / "old.aejax", "encode", tmp_path / "x.csv", tmp_path / "out.csv", capsys).code == 0
 
 
+@pytest.mark.parametrize("missing", ["none", "random"])
+def test_a_run_says_how_many_values_of_a_table_are_missing(missing, tmp_path, capsys):
+    (tmp_path / "rows.csv").write_text(
+        "a,b,kind\n" + "".join(f"{row},{row % 7},{'pqr'[row % 3]}\n" for row in range(50))
+    )
+    whole = (tmp_path / "rows.csv").read_text()
+    changes = {"data.name": f"file:{tmp_path / 'rows.csv'}", "data.rows": "none", "data.categories": "('kind',)"}
+    changes |= {"model.output": "linear", "terms.reconstruction.name": "reconstruction.squared_error"}
+    changes |= {} if missing == "none" else {"data.missing": "{'name': 'at_random', 'rate': 0.2}"}
+    for text, told in ((whole, False), (whole.replace("\n3,3,p", "\nNA,3,?"), True)):
+        (tmp_path / "rows.csv").write_text(text)
+        answer = call(arguments({**TINY, **changes}, workdir=tmp_path / str(told)), capsys)
+        assert answer.code == 0, answer.err
+        assert ("2 of 150 values are missing" in answer.out) == told
+
+
 def test_without_names_labels_are_a_column_too_many(tmp_path):
     (tmp_path / "with.csv").write_text("7,1,2\n8,3,4\n")
     (tmp_path / "without.csv").write_text("1,2\n3,4\n")

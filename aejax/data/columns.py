@@ -11,6 +11,7 @@ from aejax.errors import UserError, one_of
 
 _LARGEST = np.finfo(np.float32).max / 4  # so that differences of two values are still finite
 MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})  # compared in lower case
+MISSING_MEAN = f"empty cells, {', '.join(sorted(MISSING - {''}))} (in either case) mean missing"
 
 
 class Columns(NamedTuple):
@@ -246,7 +247,7 @@ def observed(x: np.ndarray, names: tuple[str, ...], where: object) -> tuple[np.n
         column = repr(names[at[1]]) if names else tuple(map(int, at[1:]))
         raise UserError(
             f"{where}: row {at[0] + 1}, column {column} holds {x[tuple(at)]}, which is infinite or too large for"
-            " float32; empty cells and nan mean missing"
+            f" float32; {MISSING_MEAN}"
         )
     bare = np.flatnonzero(missing.reshape(len(x), -1).all(1))
     if len(bare):
