@@ -62,7 +62,7 @@ FIELDS = [
     ("optimizer.clip_norm", "0", "float > 0 or None"),
     ("optimizer.name", "adan", "did you mean 'adam'?"),
     ("optimizer.name", "null", "allowed: adabelief"),
-    ("optimizer.name", "lbfgs", "unknown 'learning_rate'"),
+    ("optimizer.name", "lbfgs", "train.batch_size: lbfgs needs all rows"),
     ("optimizer", "{'name': 'lbfgs'}", "train.batch_size: lbfgs needs all rows"),
     ("optimizer", "{'name': 'adam'}", "optimizer.learning_rate: adam needs it"),
     ("optimizer", "{}", "optimizer.name: is missing"),
