@@ -48,7 +48,7 @@ FIELDS: dict[str, dict[str, Parameter]] = {
         "normal": Parameter(str | int | tuple[str | int, ...] | None, REQUIRED),
         "left_out": Parameter(str | int | tuple[str | int, ...] | None, REQUIRED),
         "contamination": Parameter(Annotated[float, Within(0, 0.5, open_high=True)], REQUIRED),
-        "categories": Parameter(tuple[str, ...] | None, REQUIRED),
+        "categories": Parameter(str | int | tuple[str | int, ...] | None, REQUIRED),
         "missing": Parameter(Mapping, REQUIRED),
     },
     "train": {

@@ -79,7 +79,12 @@ def test_another_function_does_not_inherit_what_it_does_not_take(texts, expected
 
 def test_another_function_keeps_what_belongs_to_its_place():
     values = config.base().to_dict()
-    values["terms"]["extra"] = {"name": "sparsity.kl_bernoulli", "weight": 0.5, "target_rate": 0.1, "schedule": {"name": "linear"}}
+    values["terms"]["extra"] = {
+        "name": "sparsity.kl_bernoulli",
+        "weight": 0.5,
+        "target_rate": 0.1,
+        "schedule": {"name": "linear"},
+    }
     values["optimizer"]["schedule"] = {"name": "cosine", "final": 0.1}
     texts = ["terms.extra.name=sparsity.l1", "optimizer.schedule.name=constant", "model.name=dense.vanilla"]
     config.override(values, texts)
