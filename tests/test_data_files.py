@@ -216,6 +216,8 @@ except data.UserError as error:
         ("a,city\n1,Madrid\n", "column 'city' holds text .'Madrid' in row 1.; encode it as numbers, drop it, or name"),
         ("a,b\n1,2\n3,inf\n", "row 2, column 'b' holds inf, which is infinite"),
         ("a,b\n1,2\n3,inf\n", r"empty cells, \?, n/a, na, nan, none, null .in either case. mean missing"),
+        ("a;b\n14,23;2\n", "row 1.: 14,23 looks like a number with a decimal comma; write 14.23"),
+        ("a;b\n14,23 kg;2\n", "row 1.; encode it as numbers"),
         ("a,b\n1,2\n3,-1e39\n", "row 2, column 'b' holds -1e.39"),
         ("a,b\n1,\n3,4\n,NA\n", "every value of row 3 is missing; drop the row"),
         ("a,b\n1,1_0\n", "column 'b' holds text"),

@@ -1,5 +1,6 @@
 """A person's own table: .csv, .npy, .npz or .parquet, read with its missing values."""
 
+import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from aejax.errors import UserError, one_of
 from aejax.types import Column, Split
 
 ENDINGS = (".csv", ".npy", ".npz", ".parquet")
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 _LABEL_ARRAYS = ("y", "labels")  # taken from an .npz file where no label column is named
 
 
@@ -164,9 +166,12 @@ def _numbers(name: str, cells: object, path: Path) -> np.ndarray:
     values = [float("nan") if c is None else columns.number(c) for c in cells]
     if None in values:
         at = values.index(None)
+        found = f"{path}: column {name!r} holds text ({cells[at]!r} in row {at + 1})"
+        if DECIMAL_COMMA.fullmatch(cells[at]):
+            with_point = cells[at].replace(",", ".")
+            raise UserError(f"{found}: {cells[at]} looks like a number with a decimal comma; write {with_point}")
         raise UserError(
-            f"{path}: column {name!r} holds text ({cells[at]!r} in row {at + 1}); encode it as numbers, drop it,"
-            " or name it in data.categories or as data.label_column"
+            f"{found}; encode it as numbers, drop it, or name it in data.categories or as data.label_column"
         )
     return np.asarray(values, np.float64)
 
