@@ -14,7 +14,7 @@ import numpy as np
 
 from aejax import checkpoint, console, devices, train, windows, workdir
 from aejax import config as configs
-from aejax.build import Parts, build, check, load_data, training_rows
+from aejax.build import Parts, build, build_model, check, load_data, training_rows
 from aejax.components import positional, resolve
 from aejax.data import holes
 from aejax.errors import UserError
@@ -101,10 +101,10 @@ def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Parts, Rows | Windows]:
     if config["report"]["tensorboard"]:
         tensorboard.import_writer()
     dataset = load_data(config["data"])
+    check_task(config, dataset, build_model(config["model"], dataset.feature_shape, dataset.columns))
     settings = config["train"]
     mesh = devices.make_mesh(config["devices"], settings["batch_size"] or training_rows(dataset))
     parts = build(config, dataset, mesh)
-    check_task(config, dataset, parts.model)
     if dataset.stream is not None:
         streamed = windows.make(dataset, parts.key, settings["batch_size"], settings["steps"], parts.layout)
         check(parts, streamed.example)

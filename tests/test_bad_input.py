@@ -321,6 +321,32 @@ def test_wrong_table(content, kind, fragment, tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("command", ["run", "sweep"])
+@pytest.mark.parametrize(
+    ("labels", "kind", "fragment"),
+    [
+        (None, "pq", "reduction: "),
+        ("kind", "pp", "are of one class"),
+        ("kind", "pq", "train.batch_size: 64 is more than the 43 training rows; allowed: 1 to 43"),
+    ],
+)
+def test_the_task_refuses_its_data_before_the_batch_is_too_large(command, labels, kind, fragment, tmp_path, capsys):
+    lines = ["a,b,c" + (",kind" if labels else ""), *(f"{row},{row % 7},{row % 3}" for row in range(60))]
+    lines[1:] = [f"{line},{kind[row % 2]}" if labels else line for row, line in enumerate(lines[1:])]
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+    changes = {
+        "data.name": f"file:{tmp_path / 'rows.csv'}",
+        "train.batch_size": "64",
+        "task.name": "reduction.evaluate",
+    }
+    changes |= {"data.label_column": labels} if labels else {}
+    changes = {**TINY, "data.rows": "none"} | changes
+    words = arguments(changes, workdir=tmp_path / "run")
+    more = ["--axis", "seed=[0,1]"] if command == "sweep" else []
+    assert_refused(call([command, *words[1:], *more], capsys), fragment)
+    assert not (tmp_path / "run").exists()
+
+
 LIMITED = """
 import resource, sys
 from aejax import cli
