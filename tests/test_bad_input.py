@@ -112,7 +112,7 @@ FIELDS = [
     ("data.name", "cluster", "did you mean 'clusters'?"),
     ("data.name", "rows.csv", "write 'file:rows.csv'"),
     ("data.name", "'file:\\udcff.csv'", "expected text in UTF-8"),
-    ("data.name", "file:rows.csv", "data.rows: 'file:rows.csv' does not take it"),
+    ("data.name", "file:rows.csv", "'file:rows.csv' does not take it; only synthetic data do; allowed: data.rows=None"),
     ("data.scaling", "unot", "did you mean 'unit'?"),
     ("data.scaling", "standard", "the data must lie in [0, 1]"),
     ("data.validation", "1", "float in [0, 1)"),

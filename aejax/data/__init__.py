@@ -143,9 +143,11 @@ def load(
 def _streamed(name: str, unused: Mapping[str, Any], **shares: Any) -> Dataset:
     from aejax.data import stream
 
+    unset = {"contamination": "contamination=0", "missing": "missing.name=none"}
     for option, value in unused.items():
         if value is not None:
-            raise UserError(f"data.{option}: data that are streamed do not take it; allowed: leave it out")
+            allowed = unset.get(option, f"{option}=None")
+            raise UserError(f"data.{option}: data that are streamed do not take it; allowed: data.{allowed}")
     return stream.load(name, Path(name.removeprefix("stream:")).expanduser(), **shares)
 
 
@@ -202,7 +204,8 @@ def _raw(name: str, options: dict[str, Any]) -> Raw:
     for option, value in options.items():
         if value is not None and option not in _TAKES[way]:
             owners = [w for w, taken in _TAKES.items() if option in taken]
-            raise UserError(f"data.{option}: {name!r} does not take it; only {' and '.join(owners)} data do")
+            only = f"only {' and '.join(owners)} data do"
+            raise UserError(f"data.{option}: {name!r} does not take it; {only}; allowed: data.{option}=None")
     rest = name.partition(":")[2]
     if way == "file":
         return load_file(rest, options["label_column"], options["categories"] or ())
