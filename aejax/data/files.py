@@ -197,6 +197,11 @@ def _arrays(path: Path, label_column: str | None, ending: str, known: Known) -> 
             f"{path}: has shape {x.shape}; needed is (rows, features), (rows, height, width) or"
             " (rows, height, width, channels), with at least one row"
         )
+    if x.ndim == 4 and x.shape[1] in (1, 3) and min(x.shape[2:]) > 4:
+        raise UserError(
+            f"{path}: has shape {x.shape}, which looks like images with their channels first; needed is (rows, height,"
+            " width, channels), such as numpy.moveaxis(x, 1, 3)"
+        )
     if x.ndim > 2:
         if ending == ".npy" and label_column is not None:
             raise UserError(f"data.label_column: images in {path} have no columns; use .npz with an array of labels")
