@@ -4,6 +4,7 @@ import argparse
 import io
 import sys
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -193,13 +194,23 @@ def settings(arguments: argparse.Namespace) -> dict[str, Any]:
 
     if arguments.config is not None:
         return configs.load(arguments.config, arguments.set, seed=arguments.seed)
-    if arguments.workdir is None or arguments.seed is not None:
-        raise UserError("run: name a config, or give the --workdir of a run, without --seed, to go on with it")
+    if arguments.workdir is None:
+        raise UserError("run: name a config, or give the --workdir of a run to go on with it")
     from aejax import workdir
 
-    config = configs.resolve(workdir.read_json(arguments.workdir / "config.json"))
-    configs.override(config, arguments.set)  # where it goes on with more or fewer devices; the rest is refused
-    return configs.resolve(config)
+    begun = configs.resolve(workdir.read_json(arguments.workdir / "config.json"))
+    config = deepcopy(begun)
+    configs.override(config, arguments.set)  # where it goes on with more or fewer devices
+    if arguments.seed is not None:
+        configs.put(config, "seed", arguments.seed)
+    config = configs.resolve(config)
+    if changed := configs.changed(begun, config):
+        option = "--seed" if arguments.seed is not None and not arguments.set else "--set"
+        raise UserError(
+            f"run: {option} changes the run in {arguments.workdir} ({configs.first_of(changed)}), which goes on as it "
+            "was begun; allowed: --set devices.…=N, or a config by name and another --workdir"
+        )
+    return config
 
 
 def command_list(arguments: argparse.Namespace) -> None:

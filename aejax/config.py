@@ -7,7 +7,7 @@ dict from a variant's name to its overrides. The resolved config is a plain nest
 import ast
 import json
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Annotated, Any
 
@@ -379,6 +379,17 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") 
         elif _as_json(before) != _as_json(after):
             lines.append(f"{here}: {shown(before)} -> {shown(after)}")
     return lines
+
+
+def first_of(lines: Sequence[str], most: int = 3) -> str:
+    """The first differences, and how many more there are."""
+    more = len(lines) - most
+    return "; ".join(lines[:most]) + (f"; and {more} more" if more > 0 else "")
+
+
+def changed(begun: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
+    """What differs between the config of a run that was begun and another; a run may go on with other devices."""
+    return differences(*({k: v for k, v in each.items() if k != "devices"} for each in (begun, config)))
 
 
 def _as_json(value: Any) -> Any:
