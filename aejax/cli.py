@@ -48,7 +48,13 @@ def complain(line: str, code: int = 2) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Argparse, with its errors in one line."""
+    """Argparse, with its errors in one line, which names the command that they belong to."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[argparse.Namespace, list[str]]:
+        found, more = super().parse_known_args(args, namespace)
+        if more:
+            self.error(f"unrecognized arguments: {' '.join(more)}")
+        return found, more
 
     def error(self, message: str) -> None:
         raise SystemExit(complain(f"{message} (see {self.prog} --help)"))
