@@ -38,7 +38,7 @@ def load(folder: Path, passphrase: Callable[[], str] = lambda: "") -> Trained:
     if not checkpoint.steps(place):
         raise UserError(f"{folder}: its run is not finished; go on with aejax run and --workdir {folder}")
     scaling = checkpoint.restore_flat(place, "scaling", say=console.say)
-    info = workdir.read_json(max(place.glob("*.json")))["info"]
+    info = workdir.read_json(max(place.glob("*.json")))["info"] | {"label_column": _label_column(folder)}
     model = build_model(settings, tuple(info["feature_shape"]), artifact.columns_of(info))
     found = checkpoint.restore(place, jax.eval_shape(model.init, jax.random.key(0)), prefix="params", say=console.say)
     return Trained(model, found.tree, scaling, info, settings, ACTIONS)
@@ -82,12 +82,13 @@ def columns(trained: Trained) -> tuple[Column, ...]:
     return artifact.columns_of(trained.info)
 
 
-def label_column(folder: Path) -> str | None:
-    """The column of labels of the table that a run was trained on; None where it named none, and for a half."""
-    if folder.is_file():
-        return None
-    config = workdir.read_json(folder / "config.json")
-    data = config.get("data") if isinstance(config, dict) else None
+def label_column(trained: Trained) -> str | None:
+    """The column of labels of the table that a net was trained on; None where there was none, and in old halves."""
+    return trained.info.get("label_column")
+
+
+def _label_column(folder: Path) -> str | None:
+    data = workdir.read_json(folder / "config.json").get("data")
     return data.get("label_column") if isinstance(data, dict) else None
 
 
@@ -143,7 +144,7 @@ def apply(trained: Trained, action: str, rows: np.ndarray, names: Sequence[str] 
     if action != "decode":
         _check_order(names, info["feature_names"])
     x = rows.reshape(len(rows), size).astype(np.float32)
-    _check_missing(x, action, model)
+    _check_missing(x, action, trained, names)
     if action != "decode":
         x = (x - shift) * scale
     functions = {
@@ -164,9 +165,9 @@ def apply(trained: Trained, action: str, rows: np.ndarray, names: Sequence[str] 
     return out.reshape(-1, *model.feature_shape).astype(np.float32)
 
 
-def _check_missing(x: np.ndarray, action: str, model: Model) -> None:
+def _check_missing(x: np.ndarray, action: str, trained: Trained, names: Sequence[str]) -> None:
     """Refuse missing values where the net does not take them, and a table without any that is to be filled."""
-    missing = np.argwhere(np.isnan(x))
+    missing, model = np.argwhere(np.isnan(x)), trained.model
     takes = model.takes_missing and action != "decode"
     if action == "fill" and not model.takes_missing:
         raise UserError(
@@ -177,9 +178,18 @@ def _check_missing(x: np.ndarray, action: str, model: Model) -> None:
     if len(missing) and not takes:
         row, place = missing[0]
         raise UserError(
-            f"input: row {row + 1}, value {place + 1} is missing; "
-            "allowed: rows without missing values, or a run whose model takes them, such as masked.residual"
+            f"input: row {row + 1}, {_place_of(int(place), names, columns(trained))} is missing; fill it in, leave the "
+            "row out, or train a net that takes missing values (model.name=masked.residual)"
         )
+
+
+def _place_of(place: int, names: Sequence[str], own: Sequence[Column]) -> str:
+    """The column of a value, or its place where the columns have no names."""
+    for column in own:
+        if column.start <= place < column.start + column.size:
+            return f"column {column.name!r}"
+    numbered = tuple(names) == tuple(map(str, range(len(names))))
+    return f"value {place + 1}" if numbered else f"column {names[place]!r}"
 
 
 def _check_order(given: Sequence[str], trained: Sequence[str]) -> None:

@@ -45,7 +45,7 @@ class Trained(NamedTuple):
         model: the autoencoder; of a half only the functions of `actions` mean something.
         params: its parameters; zeros for those of the other half.
         scaling: ``shift`` and ``scale`` of the data.
-        info: ``feature_shape`` and ``feature_names``.
+        info: ``feature_shape``, ``feature_names``, ``columns``, and ``label_column`` of a table with labels, else None.
         settings: the config's `model`.
         actions: what can be done with it.
     """

@@ -4,6 +4,7 @@ import argparse
 import io
 import sys
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,13 @@ def complain(line: str, code: int = 2) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Argparse, with its errors in one line."""
+    """Argparse, with its errors in one line, which names the command that they belong to."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[argparse.Namespace, list[str]]:
+        found, more = super().parse_known_args(args, namespace)
+        if more:
+            self.error(f"unrecognized arguments: {' '.join(more)}")
+        return found, more
 
     def error(self, message: str) -> None:
         raise SystemExit(complain(f"{message} (see {self.prog} --help)"))
@@ -193,13 +200,23 @@ def settings(arguments: argparse.Namespace) -> dict[str, Any]:
 
     if arguments.config is not None:
         return configs.load(arguments.config, arguments.set, seed=arguments.seed)
-    if arguments.workdir is None or arguments.seed is not None:
-        raise UserError("run: name a config, or give the --workdir of a run, without --seed, to go on with it")
+    if arguments.workdir is None:
+        raise UserError("run: name a config, or give the --workdir of a run to go on with it")
     from aejax import workdir
 
-    config = configs.resolve(workdir.read_json(arguments.workdir / "config.json"))
-    configs.override(config, arguments.set)  # where it goes on with more or fewer devices; the rest is refused
-    return configs.resolve(config)
+    begun = configs.resolve(workdir.read_json(arguments.workdir / "config.json"))
+    config = deepcopy(begun)
+    configs.override(config, arguments.set)  # where it goes on with more or fewer devices
+    if arguments.seed is not None:
+        configs.put(config, "seed", arguments.seed)
+    config = configs.resolve(config)
+    if changed := configs.changed(begun, config):
+        option = "--seed" if arguments.seed is not None and not arguments.set else "--set"
+        raise UserError(
+            f"run: {option} changes the run in {arguments.workdir} ({configs.first_of(changed)}), which goes on as it "
+            "was begun; allowed: --set devices.…=N, or a config by name and another --workdir"
+        )
+    return config
 
 
 def command_list(arguments: argparse.Namespace) -> None:
@@ -222,9 +239,9 @@ def command_apply(arguments: argparse.Namespace) -> None:
     from aejax import apply, console, passphrase, rows
 
     trained = apply.load(arguments.workdir, lambda: passphrase.known(arguments.passphrase_file))
-    codes = arguments.action == "decode"
-    label, columns = (None, ()) if codes else (apply.label_column(arguments.workdir), apply.columns(trained))
-    given, names = rows.read(arguments.input, label, columns)
+    codes, columns = arguments.action == "decode", apply.columns(trained)
+    told = () if codes else (apply.label_column(trained), columns, trained.info["feature_names"])
+    given, names = rows.read(arguments.input, *told)
     rows.check_output(arguments.output, arguments.input)
     out = apply.apply(trained, arguments.action, given, names)
     if arguments.action == "fill" and rows.is_table(arguments.input) and arguments.output.suffix.lower() == ".csv":

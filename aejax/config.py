@@ -7,7 +7,7 @@ dict from a variant's name to its overrides. The resolved config is a plain nest
 import ast
 import json
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Annotated, Any
 
@@ -48,7 +48,7 @@ FIELDS: dict[str, dict[str, Parameter]] = {
         "normal": Parameter(str | int | tuple[str | int, ...] | None, REQUIRED),
         "left_out": Parameter(str | int | tuple[str | int, ...] | None, REQUIRED),
         "contamination": Parameter(Annotated[float, Within(0, 0.5, open_high=True)], REQUIRED),
-        "categories": Parameter(tuple[str, ...] | None, REQUIRED),
+        "categories": Parameter(str | int | tuple[str | int, ...] | None, REQUIRED),
         "missing": Parameter(Mapping, REQUIRED),
     },
     "train": {
@@ -150,14 +150,57 @@ def load(spec: str, overrides: Iterable[str] = (), *, seed: int | None = None) -
 def override(config: dict[str, Any], overrides: Iterable[str]) -> None:
     """Set fields of a config, in place, from texts such as ``"optimizer.learning_rate=3e-4"``.
 
+    Where one names another function for a component, what the config held for the old one and the new one does not
+    take is dropped; what the texts themselves set stays, in whatever order they come.
+
     Raises:
         UserError: a text without ``=``, or from `put`.
     """
+    before, chosen = deepcopy(config), []
     for given in overrides:
         key, equals, text = given.partition("=")
         if not equals:
             raise UserError(f"--set {given}: expected path=value, such as optimizer.learning_rate=3e-4")
-        put(config, key.strip(), parse(text.strip()))
+        chosen.append(key.strip())
+        put(config, chosen[-1], parse(text.strip()))
+    for path in chosen:
+        if path.endswith(".name") and path != "data.name":
+            _drop_left_over(config, before, path.removesuffix(".name"), chosen)
+
+
+HOMES = {"model": "models", "relations": "relations", "terms": "losses", "corruption": "data.corrupt", "task": "tasks"}
+"""The packages of the components of each section."""
+
+
+def _drop_left_over(config: dict[str, Any], before: dict[str, Any], path: str, chosen: list[str]) -> None:
+    """Drop from a component what it held for the function of before, unless it is one of the `chosen` fields."""
+    group, old = _group(config, path), _group(before, path)
+    name = group.get("name")
+    if not old or name == old.get("name"):
+        return
+    for key in old.keys() - _taken(path, name):
+        here = f"{path}.{key}."
+        if not any(f"{own}.".startswith(here) or here.startswith(f"{own}.") for own in chosen):
+            del group[key]
+
+
+def _group(config: dict[str, Any], path: str) -> dict[str, Any]:
+    """The group of fields at a path; empty where there is none."""
+    for name in path.split("."):
+        config = config.get(name, {}) if isinstance(config, dict) else {}
+    return config if isinstance(config, dict) else {}
+
+
+def _taken(path: str, name: Any) -> set[str]:
+    """The fields that the component at a path may have with the function of that name."""
+    from aejax import optimizers
+
+    if path == "optimizer":
+        return {"name", *optimizers.parameters(name), *([] if optimizers.needs_line_search(name) else ["schedule"])}
+    section = path.partition(".")[0]
+    home = {"schedule": "schedules", "missing": "data.missing"}.get(path.rpartition(".")[2]) or HOMES[section]
+    function = components.resolve(name, f"aejax.{home}", what=f"{path}.name")
+    return {"name", *components.parameters(function), *((*TERM, "schedule") if section == "terms" else ())}
 
 
 def parse(text: str) -> Any:
@@ -336,6 +379,17 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") 
         elif _as_json(before) != _as_json(after):
             lines.append(f"{here}: {shown(before)} -> {shown(after)}")
     return lines
+
+
+def first_of(lines: Sequence[str], most: int = 3) -> str:
+    """The first differences, and how many more there are."""
+    more = len(lines) - most
+    return "; ".join(lines[:most]) + (f"; and {more} more" if more > 0 else "")
+
+
+def changed(begun: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
+    """What differs between the config of a run that was begun and another; a run may go on with other devices."""
+    return differences(*({k: v for k, v in each.items() if k != "devices"} for each in (begun, config)))
 
 
 def _as_json(value: Any) -> Any:

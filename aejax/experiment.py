@@ -14,8 +14,9 @@ import numpy as np
 
 from aejax import checkpoint, console, devices, train, windows, workdir
 from aejax import config as configs
-from aejax.build import Parts, build, check, load_data, training_rows
+from aejax.build import Parts, build, build_model, check, load_data, training_rows
 from aejax.components import positional, resolve
+from aejax.data import holes
 from aejax.errors import UserError
 from aejax.evaluate import make_losses, on_device
 from aejax.files import write_json
@@ -62,6 +63,7 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         if devices.is_first():
             workdir.begin(folder, config)
             workdir.same_data(folder, dataset)
+    _tell_missing(dataset)
     prepare_seconds = time.perf_counter() - started
     params, timing = fit(config, parts, dataset, rows, folder)
     if not devices.is_first():
@@ -78,6 +80,18 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return summary
 
 
+def _tell_missing(dataset: Dataset) -> None:
+    """Say how many values of the data are missing as they were read, one for each column of categories."""
+    missing = total = 0
+    for split in (dataset.train, dataset.validation, dataset.test):
+        if split.mask is not None and devices.is_first():
+            there = split.mask if split.truth is None else ~np.isnan(split.truth)
+            gone = np.isnan(holes.condensed(np.where(there, 0.0, np.nan), dataset.columns))
+            missing, total = missing + int(gone.sum()), total + gone.size
+    if missing:
+        console.say(f"{dataset.name}: {missing} of {total} values are missing")
+
+
 def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Parts, Rows | Windows]:
     """The data of a run, its parts, and its training rows or the windows of a stream; all checked, nothing written.
 
@@ -87,10 +101,10 @@ def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Parts, Rows | Windows]:
     if config["report"]["tensorboard"]:
         tensorboard.import_writer()
     dataset = load_data(config["data"])
+    check_task(config, dataset, build_model(config["model"], dataset.feature_shape, dataset.columns))
     settings = config["train"]
     mesh = devices.make_mesh(config["devices"], settings["batch_size"] or training_rows(dataset))
     parts = build(config, dataset, mesh)
-    check_task(config, dataset, parts.model)
     if dataset.stream is not None:
         streamed = windows.make(dataset, parts.key, settings["batch_size"], settings["steps"], parts.layout)
         check(parts, streamed.example)

@@ -15,7 +15,7 @@ OUTPUT_ENDINGS = (".csv", ".npy")
 
 
 def read(
-    path: Path, label_column: str | None = None, columns: tuple[Column, ...] = ()
+    path: Path, label_column: str | None = None, columns: tuple[Column, ...] = (), trained: Sequence[str] = ()
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """The rows of a table file, (m, …) float32, NaN where one is missing, and the names of its features, if any.
 
@@ -23,18 +23,15 @@ def read(
         path: of the file.
         label_column: of the training data; left out where the file has it.
         columns: of the training data, where some hold categories.
+        trained: names of the features of the training data; empty where they had none.
 
     Raises:
-        UserError: a file that cannot be read as numbers, or is empty.
+        UserError: a file that cannot be read as numbers, has columns missing or too many, or is empty.
     """
     from aejax.data import files
 
-    try:
-        x, _, names = files.read_rows(path, label_column=label_column, known=columns)
-    except UserError:
-        if label_column is None:
-            raise
-        x, _, names = files.read_rows(path, known=columns)  # new rows need not have labels
+    own = tuple(column.name for column in columns) or trained
+    x, _, names = files.read_rows(path, label_column=label_column, known=columns, trained=own)
     if not len(x):
         raise UserError(f"{path}: has no rows")
     return x, names

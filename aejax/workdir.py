@@ -61,10 +61,10 @@ def check(folder: Path, config: Mapping[str, Any]) -> None:
     begun = read_json(folder / "config.json")
     if not isinstance(begun, dict):
         raise UserError(f"{folder / 'config.json'}: is damaged: it holds no config")
-    changed = configs.differences(*({k: v for k, v in each.items() if k != "devices"} for each in (begun, config)))
+    changed = configs.changed(begun, config)
     if changed:
         raise UserError(
-            f"{folder}: holds a run of another config ({'; '.join(changed)}); "
+            f"{folder}: holds a run of another config ({configs.first_of(changed)}); "
             "allowed: the same config, or another --workdir"
         )
 

@@ -62,7 +62,7 @@ FIELDS = [
     ("optimizer.clip_norm", "0", "float > 0 or None"),
     ("optimizer.name", "adan", "did you mean 'adam'?"),
     ("optimizer.name", "null", "allowed: adabelief"),
-    ("optimizer.name", "lbfgs", "unknown 'learning_rate'"),
+    ("optimizer.name", "lbfgs", "train.batch_size: lbfgs needs all rows"),
     ("optimizer", "{'name': 'lbfgs'}", "train.batch_size: lbfgs needs all rows"),
     ("optimizer", "{'name': 'adam'}", "optimizer.learning_rate: adam needs it"),
     ("optimizer", "{}", "optimizer.name: is missing"),
@@ -112,7 +112,7 @@ FIELDS = [
     ("data.name", "cluster", "did you mean 'clusters'?"),
     ("data.name", "rows.csv", "write 'file:rows.csv'"),
     ("data.name", "'file:\\udcff.csv'", "expected text in UTF-8"),
-    ("data.name", "file:rows.csv", "data.rows: 'file:rows.csv' does not take it"),
+    ("data.name", "file:rows.csv", "'file:rows.csv' does not take it; only synthetic data do; allowed: data.rows=None"),
     ("data.scaling", "unot", "did you mean 'unit'?"),
     ("data.scaling", "standard", "the data must lie in [0, 1]"),
     ("data.validation", "1", "float in [0, 1)"),
@@ -232,7 +232,10 @@ COMMANDS = [
     (["run", MULTILAYER, "--config.train.stepz=1"], "did you mean 'train.steps'?"),
     (["run", MULTILAYER, "--config.train.steps"], "got ''"),
     (["run", MULTILAYER, "--config.=3"], "unknown ''"),
-    (["list", "more"], "unrecognized arguments: more"),
+    (["list", "more"], "unrecognized arguments: more (see aejax list --help)"),
+    (["sweep", MULTILAYER, "--engin-e", "ray"], "unrecognized arguments: --engin-e ray (see aejax sweep --help)"),
+    (["data", "list", "--all"], "unrecognized arguments: --all (see aejax data list --help)"),
+    (["--all", "list"], "unrecognized arguments: --all (see aejax --help)"),
     (["data"], "required: WHAT"),
     (["data", "prepare"], "required: NAME"),
     (["data", "prepare", "no_such"], "data.name: unknown 'no_such'"),
@@ -318,6 +321,32 @@ def test_wrong_table(content, kind, fragment, tmp_path, capsys):
     (path,) = tmp_path.iterdir()
     settings = {k: v for k, v in TINY.items() if k != "data.rows"} | {"data.name": f"file:{path}"}
     assert_refused(call(arguments(settings, workdir=tmp_path / "run"), capsys), fragment)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("command", ["run", "sweep"])
+@pytest.mark.parametrize(
+    ("labels", "kind", "fragment"),
+    [
+        (None, "pq", "reduction: "),
+        ("kind", "pp", "are of one class"),
+        ("kind", "pq", "train.batch_size: 64 is more than the 43 training rows; allowed: 1 to 43"),
+    ],
+)
+def test_the_task_refuses_its_data_before_the_batch_is_too_large(command, labels, kind, fragment, tmp_path, capsys):
+    lines = ["a,b,c" + (",kind" if labels else ""), *(f"{row},{row % 7},{row % 3}" for row in range(60))]
+    lines[1:] = [f"{line},{kind[row % 2]}" if labels else line for row, line in enumerate(lines[1:])]
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+    changes = {
+        "data.name": f"file:{tmp_path / 'rows.csv'}",
+        "train.batch_size": "64",
+        "task.name": "reduction.evaluate",
+    }
+    changes |= {"data.label_column": labels} if labels else {}
+    changes = {**TINY, "data.rows": "none"} | changes
+    words = arguments(changes, workdir=tmp_path / "run")
+    more = ["--axis", "seed=[0,1]"] if command == "sweep" else []
+    assert_refused(call([command, *words[1:], *more], capsys), fragment)
     assert not (tmp_path / "run").exists()
 
 

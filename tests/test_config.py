@@ -55,6 +55,48 @@ def test_parse_reads_what_python_writes(value):
     assert config.parse(repr(value)) == value
 
 
+HIDING = {"name": "at_random", "rate": 0.2, "always": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["data.missing.name=none"], {"name": "none"}),
+        (["data.missing.name=completely_at_random"], {"name": "completely_at_random", "rate": 0.2}),
+        (["data.missing.name=at_random"], HIDING),
+        (["data.missing.name=none", "data.missing.name=at_random"], HIDING),
+        (["data.missing.name=none", "data.missing.rate=0.3"], {"name": "none", "rate": 0.3}),
+        (["data.missing.rate=0.3", "data.missing.name=none"], {"name": "none", "rate": 0.3}),
+        (["data.missing={'name': 'square', 'rate': 1}", "data.missing.name=none"], {"name": "none", "rate": 1}),
+    ],
+)
+def test_another_function_does_not_inherit_what_it_does_not_take(texts, expected):
+    values = config.base().to_dict()
+    values["data"]["missing"] = dict(HIDING)
+    config.override(values, texts)
+    assert values["data"]["missing"] == expected
+
+
+def test_another_function_keeps_what_belongs_to_its_place():
+    values = config.base().to_dict()
+    values["terms"]["extra"] = {
+        "name": "sparsity.kl_bernoulli",
+        "weight": 0.5,
+        "target_rate": 0.1,
+        "schedule": {"name": "linear"},
+    }
+    values["optimizer"]["schedule"] = {"name": "cosine", "final": 0.1}
+    texts = ["terms.extra.name=sparsity.l1", "optimizer.schedule.name=constant", "model.name=dense.vanilla"]
+    config.override(values, texts)
+    assert values["terms"]["extra"] == {"name": "sparsity.l1", "weight": 0.5, "schedule": {"name": "linear"}}
+    assert values["optimizer"]["schedule"] == {"name": "constant"}
+    assert values["model"] == {"name": "dense.vanilla", "code": 8}
+    config.override(values, ["optimizer.name=lbfgs", "train.batch_size=null"])
+    assert values["optimizer"] == {"name": "lbfgs"}
+    config.override(values, ["data.name=bars"])
+    assert values["data"]["missing"] == {"name": "none"}
+
+
 def test_put_replaces_values_and_groups():
     values = config.base().to_dict()
     config.put(values, "train.steps", 7)

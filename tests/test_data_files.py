@@ -215,6 +215,9 @@ except data.UserError as error:
         ("5.1,setosa\n4.9,setosa\n", "the first line holds names .'setosa'. and numbers .'5.1'."),
         ("a,city\n1,Madrid\n", "column 'city' holds text .'Madrid' in row 1.; encode it as numbers, drop it, or name"),
         ("a,b\n1,2\n3,inf\n", "row 2, column 'b' holds inf, which is infinite"),
+        ("a,b\n1,2\n3,inf\n", r"empty cells, \?, n/a, na, nan, none, null .in either case. mean missing"),
+        ("a;b\n14,23;2\n", "row 1.: 14,23 looks like a number with a decimal comma; write 14.23"),
+        ("a;b\n14,23 kg;2\n", "row 1.; encode it as numbers"),
         ("a,b\n1,2\n3,-1e39\n", "row 2, column 'b' holds -1e.39"),
         ("a,b\n1,\n3,4\n,NA\n", "every value of row 3 is missing; drop the row"),
         ("a,b\n1,1_0\n", "column 'b' holds text"),
@@ -249,6 +252,8 @@ def test_mistakes_with_labels_get_one_line(write, content, label, line):
     [
         (np.arange(3.0), r"has shape \(3,\); needed is \(rows, features\)"),
         (np.zeros((0, 3)), "with at least one row"),
+        (np.zeros((2, 3, 32, 32)), r"shape \(2, 3, 32, 32\), which looks like images with their channels first"),
+        (np.zeros((2, 1, 8, 6)), r"needed is \(rows, height, width, channels\), such as numpy.moveaxis\(x, 1, 3\)"),
         (np.zeros((2, 2), complex), "holds values of type complex128; numbers are needed"),
         (np.array([["a", "b"]]), "numbers are needed"),
         (np.array([[1, np.inf]]), "row 1, column '1' holds inf"),

@@ -208,9 +208,9 @@ def test_holes_of_a_file_are_filled_and_the_rest_stays_as_it_is(own_run, tmp_pat
     ("text", "fragment"),
     [
         ("size,twice,kind,big\n1,2,p,yes\n", "input: has no missing values to fill; allowed: a table with empty cells"),
-        ("size,twice,kind,big\n1,2,s,\n", "row 1, column 'kind': unknown 's'; allowed: p, q, r"),
+        ("size,twice,kind,big\n1,2,s,\n", "row 1: 's' of column 'kind' was not seen in training; allowed: p, q, r"),
         ("size,twice,kind,big\n1,2,p,yes\n,,,\n", "every value of row 2 is missing; drop the row"),
-        ("size,twice,big,kind\n1,2,,p\n", "its columns are not those of the training data: size, twice, kind, big"),
+        ("size,twice,big,kind\n1,2,,p\n", "column 3 is 'big', in training it was 'kind'"),
     ],
 )
 def test_a_file_that_cannot_be_filled_is_refused(text, fragment, own_run, tmp_path, capsys):

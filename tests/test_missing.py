@@ -7,6 +7,8 @@ import pytest
 from running import assert_refused, call, quick_programs
 
 from aejax import components, data, train
+from aejax import config as configs
+from aejax.build import load_data
 from aejax.data import corrupt, missing
 from aejax.errors import UserError
 from aejax.evaluate import on_device
@@ -145,6 +147,15 @@ TABLE = "age,sex,region,kind\n" + "".join(
     f"{20 + i},{('m', 'f')[i % 2]},{('north', 'south', 'west')[i % 3]},{i % 2}\n" for i in range(30)
 )
 HOLES = TABLE.replace("20,m,north", "20,,north").replace("21,f,south", "21,f,").replace("22,m,west", ",m,west")
+
+
+@pytest.mark.parametrize(("text", "name"), [("b", "b"), ("('b',)", "b"), ("1", "1"), ("(1,)", "1")])
+def test_one_column_of_categories_needs_no_tuple(text, name, tmp_path):
+    (tmp_path / "t.csv").write_text(("a,b\n" if name == "b" else "") + "1,7\n2,8\n3,9\n" * 4)
+    given = configs.base().to_dict()
+    configs.override(given, [f"data.name=file:{tmp_path / 't.csv'}", f"data.categories={text}"])
+    given = configs.resolve(given | {"terms": {"error": {"name": "reconstruction.squared_error", "weight": 1.0}}})
+    assert load_data(given["data"]).columns[1] == Column(name, 1, 3, ("7", "8", "9"))
 
 
 def test_categories_become_features_and_stay_zero_and_one(tmp_path):

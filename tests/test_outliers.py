@@ -99,7 +99,9 @@ def test_mistakes_are_told_in_one_line(options, message):
 
 
 def test_data_without_labels_have_no_normal_ones():
-    with pytest.raises(UserError, match=r"^data.normal: the data has no labels; allowed: data.label_column"):
+    with pytest.raises(
+        UserError, match=r"^data.normal: the data has no labels; allowed: data.label_column .*or data.normal=None"
+    ):
         outliers.split(raw(labels=None), normal="a")
 
 

@@ -277,6 +277,41 @@ def test_a_sweep_as_a_page_ranks_by_validation_and_marks_what_is_of_test_rows(sw
     assert f"{EN['sweep']['statuses']['finished']}4" in text.replace(" 4", "4")
 
 
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({"config": {"model": {"name": "x"}}}, True),
+        ({"data": {"sha256": "2"}}, False),
+        ({"config": {"data": {"name": "a", "scaling": "unit", "validation": 0.1}}}, True),  # the same rows all the same
+        ({"config": {"data": {"name": "a", "scaling": "standard"}}}, False),
+        ({"data": {}}, False),
+    ],
+)
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_no_best_is_marked_across_different_data(language, changes, same):
+    config = {"data": {"name": "a", "scaling": "unit"}, "model": {}, "terms": {}, "train": {}, "task": {}}
+    run = lambda mse: {"config": config, "summary": {"metrics": {"test": {"mse": mse}}, "baselines": {}}}
+    one, two = (run(mse) | {"data": {"sha256": "1"}} for mse in (0.1, 0.2))
+    two |= {key: (config | value if key == "config" else value) for key, value in changes.items()}
+    runs = [folders.Run(Path("x"), environment={}, **each) for each in (one, two)]
+    (line,) = comparison._numbers(runs, words.catalogue(language))
+    assert line.best == (0 if same else -1)
+    assert line.better == "less"
+    assert comparison._same_data(runs) is same
+
+
+def test_runs_without_a_digest_are_of_the_same_data_where_their_configs_say_so():
+    runs = lambda *settings: [folders.Run(Path("x"), {"data": data}, {}, {}, {}) for data in settings]
+    assert comparison._same_data(runs({"name": "a", "rows": 3}, {"name": "a", "rows": 3}))
+    assert not comparison._same_data(runs({"name": "a", "rows": 3}, {"name": "a", "rows": 4}))
+
+
+def test_captions_name_no_data_of_the_lecture_and_leave_the_result_to_the_reader():
+    for language, lecture in (("en", "soil|digits rebuilt|the net draws"), ("es", "suelo|dígitos reconstruidos")):
+        captions = words.catalogue(language)["captions"]
+        assert not [name for name, text in captions.items() if re.search(lecture, text["alt"] + text["see"])]
+
+
 def test_several_folders_are_put_side_by_side(tiny, place, sweep, tmp_path):
     reader, text = page(tmp_path, tiny, place / "vanilla/seed-0", place / "vanilla/seed-1", sweep)
     assert len(reader.ids) == len(set(reader.ids))

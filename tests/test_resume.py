@@ -275,6 +275,25 @@ def test_a_run_goes_on_without_naming_its_config_again(tmp_path, capsys):
     assert "name a config" in answer.err
 
 
+def test_a_run_that_goes_on_says_which_option_would_change_it(tmp_path, capsys):
+    assert call(arguments(TINY, workdir=tmp_path / "run"), capsys).code == 0
+    before, alone = contents(tmp_path / "run"), ["run", "--workdir", str(tmp_path / "run")]
+    more = [w for text in ("seed=5", "train.keep=3", "train.steps=6", "train.batch_size=8") for w in ("--set", text)]
+    for words, fragment in (
+        (["--set", "train.steps=6"], "run: --set changes the run in"),
+        (["--set", "train.steps=6"], "(train.steps: 4 -> 6), which goes on as it was begun; allowed: --set devices."),
+        (["--seed", "3"], "run: --seed changes the run in"),
+        (more, "(seed: 0 -> 5; train.steps: 4 -> 6; train.batch_size: 16 -> 8; and 1 more)"),
+    ):
+        assert_refused(call(alone + words, capsys), fragment)
+    for words in (["--set", "devices.data=1"], ["--set", "train.steps=4"]):
+        assert call(alone + words, capsys).code == 0
+    command = arguments({**TINY, "seed": "5", "train.keep": "3", "train.steps": "6"}, workdir=tmp_path / "run")
+    command += ["--set", "train.batch_size=8"]
+    assert_refused(call(command, capsys), "train.batch_size: 16 -> 8; and 1 more); allowed: the same config")
+    assert contents(tmp_path / "run") == before
+
+
 def test_a_run_does_not_go_on_with_other_data(tmp_path, capsys):
     table = tmp_path / "rows.csv"
     rows = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)

@@ -54,7 +54,7 @@ def load(
     normal: outliers.Labels | None = None,
     left_out: outliers.Labels | None = None,
     contamination: float = 0.0,
-    categories: Sequence[str] | None = None,
+    categories: str | int | Sequence[str | int] | None = None,
     missing: Mapping[str, Any] = {"name": "none"},
 ) -> Dataset:
     """A data set by its name, split and with its scaling; values stay as stored until `scale` is called.
@@ -82,8 +82,8 @@ def load(
             a share of the normal rows (None without an official split: 0.5), and all anomalies are test rows.
         left_out: with `normal` only; labels whose rows are dropped.
         contamination: with `normal` only; share of anomalies among the training rows, in [0, 0.5).
-        categories: tables in ``file:`` only; names of the columns that hold categories. One of two becomes a feature of
-            0 and 1, any other a feature for each category.
+        categories: tables in ``file:`` only; name or names of the columns that hold categories. One of two becomes a
+            feature of 0 and 1, any other a feature for each category.
         missing: how values are hidden, to see how well they are imputed: name and hyperparameters of a function of
             `aejax.data.missing`. What is hidden depends on `split_seed`; `Split.truth` remembers it.
 
@@ -97,7 +97,8 @@ def load(
     if scaling not in SCALINGS:
         raise one_of(scaling, SCALINGS, what="data.scaling")
     options = {"label_column": label_column, "data_dir": data_dir, "rows": rows, "noise": noise}
-    options |= {"categories": categories, "weighting": weighting}
+    named = [categories] if isinstance(categories, str | int) else categories
+    options |= {"categories": named and tuple(map(str, named)), "weighting": weighting}
     if str(name).startswith("stream:"):
         unused = options | {"normal": normal, "left_out": left_out, "contamination": contamination or None}
         unused |= {"missing": None if missing["name"] == "none" else missing}
@@ -142,9 +143,11 @@ def load(
 def _streamed(name: str, unused: Mapping[str, Any], **shares: Any) -> Dataset:
     from aejax.data import stream
 
+    unset = {"contamination": "contamination=0", "missing": "missing.name=none"}
     for option, value in unused.items():
         if value is not None:
-            raise UserError(f"data.{option}: data that are streamed do not take it; allowed: leave it out")
+            allowed = unset.get(option, f"{option}=None")
+            raise UserError(f"data.{option}: data that are streamed do not take it; allowed: data.{allowed}")
     return stream.load(name, Path(name.removeprefix("stream:")).expanduser(), **shares)
 
 
@@ -201,7 +204,8 @@ def _raw(name: str, options: dict[str, Any]) -> Raw:
     for option, value in options.items():
         if value is not None and option not in _TAKES[way]:
             owners = [w for w, taken in _TAKES.items() if option in taken]
-            raise UserError(f"data.{option}: {name!r} does not take it; only {' and '.join(owners)} data do")
+            only = f"only {' and '.join(owners)} data do"
+            raise UserError(f"data.{option}: {name!r} does not take it; {only}; allowed: data.{option}=None")
     rest = name.partition(":")[2]
     if way == "file":
         return load_file(rest, options["label_column"], options["categories"] or ())

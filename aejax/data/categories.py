@@ -60,7 +60,10 @@ def features(column: Column, cells: Sequence[str | None] | np.ndarray, where: ob
         if text is None:
             continue
         if text not in places:
-            raise one_of(text, column.categories, what=f"{where}: row {row + 1}, column {column.name!r}")
+            raise UserError(
+                f"{where}: row {row + 1}: {text!r} of column {column.name!r} was not seen in training; "
+                f"allowed: {', '.join(column.categories)}"
+            )
         out[row] = places[text] if column.size == 1 else np.arange(column.size) == places[text]
     return out
 

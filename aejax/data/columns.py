@@ -11,6 +11,7 @@ from aejax.errors import UserError, one_of
 
 _LARGEST = np.finfo(np.float32).max / 4  # so that differences of two values are still finite
 MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})  # compared in lower case
+MISSING_MEAN = f"empty cells, {', '.join(sorted(MISSING - {''}))} (in either case) mean missing"
 
 
 class Columns(NamedTuple):
@@ -122,6 +123,45 @@ def number(cell: str) -> float | None:
         return None
 
 
+def without(columns: Columns, name: str | None, most: int) -> Columns:
+    """The columns but the one of that name; of columns that have numbers for names, only where there are over `most`.
+
+    Args:
+        columns: of the table.
+        name: of the column of labels that a model was trained with; None for none.
+        most: how many columns it was trained on.
+    """
+    numbered = columns.names == tuple(map(str, range(len(columns.names))))
+    if name not in columns.names or (numbered and len(columns.names) <= most):
+        return columns
+    at = columns.names.index(name)
+    return Columns(*(values[:at] + values[at + 1 :] for values in columns))
+
+
+def check_same(given: Sequence[str], trained: Sequence[str], where: object) -> None:
+    """Refuse columns of other names than those that a model was trained on, or of the same in another order.
+
+    Raises:
+        UserError: naming those that are missing and those that are too many.
+    """
+    missing, extra = (
+        [name for name in one if name not in other] for one, other in ((trained, given), (given, trained))
+    )
+    told = [_listed(missing, "is missing", "are missing"), _listed(extra, "is too many", "are too many")]
+    if missing or extra:
+        raise UserError(f"{where}: its columns are not those of the training data: {' and '.join(filter(None, told))}")
+    moved = [place for place, name in enumerate(given) if trained[place] != name]
+    if moved:
+        raise UserError(
+            f"{where}: column {moved[0] + 1} is {given[moved[0]]!r}, in training it was {trained[moved[0]]!r}; "
+            "allowed: the columns in the order of the training data"
+        )
+
+
+def _listed(names: Sequence[str], one: str, more: str) -> str:
+    return f"{', '.join(map(repr, names))} {one if len(names) == 1 else more}" if names else ""
+
+
 def separate(columns: Columns, label_column: str | None, path: Path) -> tuple[Columns, Labels | None]:
     """The features and, where a label column is named, the labels.
 
@@ -207,7 +247,7 @@ def observed(x: np.ndarray, names: tuple[str, ...], where: object) -> tuple[np.n
         column = repr(names[at[1]]) if names else tuple(map(int, at[1:]))
         raise UserError(
             f"{where}: row {at[0] + 1}, column {column} holds {x[tuple(at)]}, which is infinite or too large for"
-            " float32; empty cells and nan mean missing"
+            f" float32; {MISSING_MEAN}"
         )
     bare = np.flatnonzero(missing.reshape(len(x), -1).all(1))
     if len(bare):

@@ -1,5 +1,6 @@
 """A person's own table: .csv, .npy, .npz or .parquet, read with its missing values."""
 
+import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from aejax.errors import UserError, one_of
 from aejax.types import Column, Split
 
 ENDINGS = (".csv", ".npy", ".npz", ".parquet")
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 _LABEL_ARRAYS = ("y", "labels")  # taken from an .npz file where no label column is named
 
 
@@ -32,6 +34,17 @@ class Table(NamedTuple):
     labels: columns.Labels | None
     names: tuple[str, ...]
     columns: tuple[Column, ...] = ()
+
+
+class Known(NamedTuple):
+    """What a model was trained on: the name of its labels, its columns where some hold categories, their names."""
+
+    labels: str | None = None
+    columns: tuple[Column, ...] = ()
+    names: Sequence[str] = ()
+
+
+UNKNOWN = Known()
 
 
 def load_file(path: str, label_column: str | None, asked: Sequence[str] = ()) -> Raw:
@@ -65,14 +78,19 @@ def load_file(path: str, label_column: str | None, asked: Sequence[str] = ()) ->
 
 
 def read_rows(
-    path: str | Path, *, label_column: str | None = None, known: tuple[Column, ...] = ()
+    path: str | Path,
+    *,
+    label_column: str | None = None,
+    known: tuple[Column, ...] = (),
+    trained: Sequence[str] = (),
 ) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
     """The features in a file, for applying a trained model to them.
 
     Args:
         path: of a .csv, .npy, .npz or .parquet file.
-        label_column: name of a column (for .npz: an array) to leave out.
+        label_column: name of a column (for .npz: an array) to leave out, where the file has it.
         known: the columns that a model was trained on, where some hold categories.
+        trained: the names of the columns that a model was trained on; empty where they had none.
 
     Returns:
         x (rows, *feature_shape) float32 with NaN where a value is missing; mask, bool of the same shape, True
@@ -81,11 +99,11 @@ def read_rows(
     Raises:
         UserError: the file cannot be read as numbers; the line says where and what to do.
     """
-    table = _read(Path(path).expanduser(), label_column, known=known)
+    table = _read(Path(path).expanduser(), None, known=Known(label_column, known, trained))
     return table.x.astype(np.float32, copy=False), table.mask, table.names
 
 
-def _read(path: Path, label_column: str | None, asked: Sequence[str] = (), known: tuple[Column, ...] = ()) -> Table:
+def _read(path: Path, label_column: str | None, asked: Sequence[str] = (), known: Known = UNKNOWN) -> Table:
     ending = path.suffix.lower()
     if ending not in ENDINGS:
         raise one_of(ending, ENDINGS, what=f"the ending of {path}")
@@ -94,9 +112,9 @@ def _read(path: Path, label_column: str | None, asked: Sequence[str] = (), known
     try:
         if ending in (".csv", ".parquet"):
             return _columnar(path, label_column, asked, known)
-        if asked or known:
+        if asked or known.columns:
             raise UserError(f"data.categories: {path} has no named columns; allowed: a .csv or .parquet file")
-        return _arrays(path, label_column, ending)
+        return _arrays(path, label_column, ending, known)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
 
@@ -106,20 +124,21 @@ def read_columns(path: Path) -> columns.Columns:
     return columns.read_csv(path) if path.suffix.lower() == ".csv" else columns.read_parquet(path)
 
 
-def _columnar(path: Path, label_column: str | None, asked: Sequence[str], known: tuple[Column, ...]) -> Table:
-    table, labels = columns.separate(read_columns(path), label_column, path)
+def _columnar(path: Path, label_column: str | None, asked: Sequence[str], known: Known) -> Table:
+    table = columns.without(read_columns(path), known.labels, len(known.names))
+    table, labels = columns.separate(table, label_column, path)
     if not table.cells or not len(table.cells[0]):
         raise UserError(f"{path}: there is no row")
+    if known.columns or _other_count(table.names, known.names):
+        columns.check_same(table.names, known.names, path)
     categories.check_names(asked, table.names, path)
     cells = dict(zip(table.names, table.cells, strict=True))
-    own = known or categories.lay_out(
+    own = known.columns or categories.lay_out(
         table.names, {name: categories.found_in(name, cells[name], path) for name in table.names if name in asked}
     )
     if not own:
         x, mask = columns.observed(_side_by_side(table, path), table.names, path)
         return Table(x, mask, labels, table.names)
-    if table.names != tuple(column.name for column in own):
-        raise UserError(f"{path}: its columns are not those of the training data: {', '.join(c.name for c in own)}")
     parts = [
         categories.features(column, cells[column.name], path)
         if column.categories
@@ -129,6 +148,12 @@ def _columnar(path: Path, label_column: str | None, asked: Sequence[str], known:
     names = tuple(name for column in own for name in categories.feature_names(column))
     x, mask = columns.observed(np.concatenate(parts, axis=1), names, path)
     return Table(x, mask, labels, names, own)
+
+
+def _other_count(given: Sequence[str], trained: Sequence[str]) -> bool:
+    """Whether there are more columns than were trained on, or fewer, and both have names to tell them by."""
+    named = [tuple(names) != tuple(map(str, range(len(names)))) for names in (given, trained)]
+    return all(named) and len(given) != len(trained)
 
 
 def _side_by_side(table: columns.Columns, path: Path) -> np.ndarray:
@@ -141,14 +166,17 @@ def _numbers(name: str, cells: object, path: Path) -> np.ndarray:
     values = [float("nan") if c is None else columns.number(c) for c in cells]
     if None in values:
         at = values.index(None)
+        found = f"{path}: column {name!r} holds text ({cells[at]!r} in row {at + 1})"
+        if DECIMAL_COMMA.fullmatch(cells[at]):
+            with_point = cells[at].replace(",", ".")
+            raise UserError(f"{found}: {cells[at]} looks like a number with a decimal comma; write {with_point}")
         raise UserError(
-            f"{path}: column {name!r} holds text ({cells[at]!r} in row {at + 1}); encode it as numbers, drop it,"
-            " or name it in data.categories or as data.label_column"
+            f"{found}; encode it as numbers, drop it, or name it in data.categories or as data.label_column"
         )
     return np.asarray(values, np.float64)
 
 
-def _arrays(path: Path, label_column: str | None, ending: str) -> Table:
+def _arrays(path: Path, label_column: str | None, ending: str, known: Known) -> Table:
     try:
         with path.open("rb") as file:
             found = np.load(file, allow_pickle=False)
@@ -158,6 +186,7 @@ def _arrays(path: Path, label_column: str | None, ending: str) -> Table:
         raise UserError(f"{path}: not a NumPy file of numbers: {reason}") from error
     labels = None
     if ending == ".npz":
+        arrays.pop(known.labels, None)
         x, labels = _from_npz(arrays, label_column, path)
     else:
         x = arrays["x"]
@@ -168,6 +197,11 @@ def _arrays(path: Path, label_column: str | None, ending: str) -> Table:
             f"{path}: has shape {x.shape}; needed is (rows, features), (rows, height, width) or"
             " (rows, height, width, channels), with at least one row"
         )
+    if x.ndim == 4 and x.shape[1] in (1, 3) and min(x.shape[2:]) > 4:
+        raise UserError(
+            f"{path}: has shape {x.shape}, which looks like images with their channels first; needed is (rows, height,"
+            " width, channels), such as numpy.moveaxis(x, 1, 3)"
+        )
     if x.ndim > 2:
         if ending == ".npy" and label_column is not None:
             raise UserError(f"data.label_column: images in {path} have no columns; use .npz with an array of labels")
@@ -175,6 +209,7 @@ def _arrays(path: Path, label_column: str | None, ending: str) -> Table:
         return Table(*((x, None) if x.dtype == np.uint8 else columns.observed(x, (), path)), labels, ())
     table = columns.Columns(tuple(map(str, range(x.shape[1]))), tuple(x.T))
     if ending == ".npy":
+        table = columns.without(table, known.labels, len(known.names))
         table, labels = columns.separate(table, label_column, path)
     x, mask = columns.observed(np.stack(table.cells, axis=1), table.names, path)
     return Table(x, mask, labels, table.names)

@@ -84,7 +84,9 @@ def split(
 def _chosen(raw: Raw, normal: Labels, left_out: Labels) -> tuple[np.ndarray, np.ndarray]:
     """The labels, as numbers, that are kept, and those of them that are normal."""
     if raw.train.labels is None:
-        raise UserError("data.normal: the data has no labels; allowed: data.label_column of a file, or leave it out")
+        raise UserError(
+            "data.normal: the data has no labels; allowed: data.label_column of a file, or data.normal=None"
+        )
     good, dropped = _places(normal, raw.label_names, "data.normal"), _places(left_out, raw.label_names, "data.left_out")
     if both := good & dropped:
         raise UserError(f"data.left_out: {raw.label_names[min(both)]!r} is in data.normal too; allowed: other labels")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from aejax.build import Parts, build, check, load_data
+from aejax.build import Parts, build, build_model, check, load_data
 from aejax.errors import UserError
 from aejax.evaluate import BATCH, make_losses, make_member_losses, on_device
 from aejax.experiment import check_task
@@ -65,8 +65,8 @@ def prepare(config: Mapping[str, Any], count: int | None) -> Prepared:
     cut = None if count is None else folds.cut(whole, count, settings["split_seed"])
     datasets = [whole] if cut is None else cut.datasets
     first = datasets[0]
+    check_task(config, first, build_model(config["model"], first.feature_shape, first.columns))
     parts = build(config, first)
-    check_task(config, first, parts.model)
     check(parts, on_device(first.train, first, parts.relations))
     whole_data = partial(folds.shared, first, parts.relations, config["train"]["batch_size"])
     data = whole_data if cut is None else partial(folds.stacked, cut, parts.relations)

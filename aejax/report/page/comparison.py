@@ -56,7 +56,7 @@ def section(runs: Sequence[Run], names: Sequence[str], language: str, widest: in
         kind="compare",
         id="compare",
         title=own["title"],
-        lead=own["lead"].format(count=len(runs)),
+        lead=own["lead" if _same_data(runs) else "lead_other_data"].format(count=len(runs)),
         names=tuple(names),
         changes=tuple(_changes(runs, text)),
         numbers=tuple(_numbers(runs, text)),
@@ -99,15 +99,24 @@ def _changes(runs: Sequence[Run], text: Words) -> list[Line]:
 
 
 def _numbers(runs: Sequence[Run], text: Words) -> list[Line]:
-    """Every number, the best of its row marked where it is known whether more or less is better."""
-    better = words.shared("lecture")["better"]
+    """Every number, the best of its row marked where it is known whether more or less is better, on the same data."""
+    better, same = words.shared("lecture")["better"], _same_data(runs)
     lines = []
     for name in dict.fromkeys(name for run in runs for name in experiment.every_measure(run)):
         part, _, metric = name.rpartition("/")
         values = [run.summary["metrics"].get(part, {}).get(metric) for run in runs]
         cells = tuple(words.number(value, text) or text["labels"]["nothing"] for value in values)
-        lines.append(Line(words.measure(name, text), better.get(metric, ""), cells, _best(values, better.get(metric))))
+        best = _best(values, better.get(metric)) if same else -1
+        lines.append(Line(words.measure(name, text), better.get(metric, ""), cells, best))
     return lines
+
+
+def _same_data(runs: Sequence[Run]) -> bool:
+    """Whether the runs had the same rows, scaled alike; by their configs where one does not know the digest."""
+    digests = {run.data.get("sha256") for run in runs}
+    fields = ["scaling"] if None not in digests else list(runs[0].config["data"])
+    settings = {json.dumps([run.config["data"].get(field) for field in fields]) for run in runs}
+    return len(digests) == len(settings) == 1
 
 
 def _best(values: Sequence[Any], better: str | None) -> int:
