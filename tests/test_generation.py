@@ -1,16 +1,20 @@
 """Generated rows: measures beside brute force and closed forms, samplers, refusals, and runs of the shipped config."""
 
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
+from looking import drawn as figures_of
 from running import assert_refused, call
 
 from aejax import config, data, experiment, samplers
 from aejax.errors import UserError
 from aejax.features import features, fit_classifier, predict
 from aejax.metrics import generation as metrics
+from aejax.report.tasks import generation as pictures
 from aejax.tasks import generation
-from aejax.types import Dataset, Range, Split
+from aejax.types import Dataset, Evaluation, Range, Split
 
 RNG = np.random.default_rng(0)
 
@@ -167,6 +171,14 @@ def test_rows_made_of_a_table_train_a_classifier(tmp_path, monkeypatch):
     assert baselines["training rows"]["accuracy"] > 0.83
     assert "accuracy" not in baselines["prior"]
     assert (tmp_path / "figures" / "plane.png").stat().st_size > 10_000
+
+
+def test_the_clouds_of_a_table_are_drawn_on_the_same_axes(monkeypatch):
+    clouds = {name: RNG.normal(size=(20, 2)) * scale for name, scale in (("training rows", 1), ("mixture", 9))}
+    found = Evaluation({"test": {"frechet": 1.0}}, {"training rows": {"frechet": 0.0}}, {"plane": clouds})
+    settings = {"task": {"sampler": "mixture"}}
+    (figure,) = figures_of(lambda: pictures.draw(Path(), settings, table(), None, None, found), monkeypatch)
+    assert len({axes.get_xlim() + axes.get_ylim() for axes in figure.axes}) == 1
 
 
 def table(rows=40, labels=True, test=10, classes=2):
