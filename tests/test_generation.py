@@ -8,7 +8,7 @@ import pytest
 from looking import drawn as figures_of
 from running import assert_refused, call
 
-from aejax import config, data, experiment, samplers
+from aejax import config, console, data, experiment, samplers
 from aejax.errors import UserError
 from aejax.features import features, fit_classifier, predict
 from aejax.metrics import generation as metrics
@@ -132,11 +132,13 @@ def test_units_that_do_not_vary_are_drawn_as_they_are():
 # The classifier.
 
 
-def test_the_classifier_learns_and_is_a_function_of_its_key():
+def test_the_classifier_learns_and_is_a_function_of_its_key(monkeypatch, capsys):
     dataset = data.load("digits")
     flat = lambda split: split.x.reshape(len(split.x), -1) / np.float32(16)
     x, labels, new = flat(dataset.train), dataset.train.labels, flat(dataset.test)
+    monkeypatch.setattr(console, "PLAIN_SECONDS", 0.0)
     classifier = fit_classifier(jax.random.key(0), x, labels, 10)
+    assert capsys.readouterr().out.count("\nstep ") == 20
     assert (predict(classifier, new) == dataset.test.labels).mean() > 0.95
     assert features(classifier, new).shape == (len(new), 64)
     again = fit_classifier(jax.random.key(0), x, labels, 10)
