@@ -7,13 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax import metrics, optimizers, schedules
+from aejax import console, metrics, optimizers, schedules
 from aejax.types import Model, Params, Range
 
 RATE, INVERSION_RATE = 3e-3, 0.05
 BATCH = 64
 JUDGED = 20  # times that a surrogate decoder is judged on its held-out pairs
 HELD_OUT = 0.2
+SHOWN = 25  # steps of an inversion between which progress is shown
 
 
 def _moved(rule: Any, gradient: Any, state: Any, params: Any) -> tuple[Any, Any]:
@@ -62,7 +63,7 @@ def fitted_line(codes: np.ndarray, known: np.ndarray) -> Callable[[np.ndarray], 
 def train_surrogates(
     key: jax.Array, model: Model, codes: jax.Array, known: jax.Array, counts: np.ndarray, held: np.ndarray, steps: int
 ) -> Params:
-    """Decoders of the model's shape fitted to the first pairs, as one program over all n: leaves (attacks, ...).
+    """Decoders of the model's shape fitted to the first pairs, n by n: leaves (attacks, ...).
 
     Of each the parameters are kept that were best on its held-out pairs, which are the first `held` ones.
     """
@@ -70,30 +71,35 @@ def train_surrogates(
     rule = lambda progress: optimizer({"learning_rate": jnp.float32(RATE)}, progress)
     error = lambda params, codes, rows: jnp.square(model.decode(params, codes) - rows).sum(-1)
 
-    def one(given: tuple[jax.Array, jax.Array, jax.Array]) -> Params:
-        key, count, out = given
-        judged = jnp.arange(codes.shape[0]) < out
+    @jax.jit
+    def begin(key: jax.Array) -> tuple:
         params = model.init(jax.random.fold_in(key, 0))
+        return params, rule(jnp.float32(0)).init(params), params, jnp.float32(jnp.inf)
 
+    @jax.jit
+    def judge(part: jax.Array, carry: tuple, key: jax.Array, count: jax.Array, out: jax.Array) -> tuple:
         def step(i: jax.Array, carry: tuple) -> tuple:
             params, state = carry
             chosen = jax.random.randint(jax.random.fold_in(key, i + 1), (BATCH,), out, count)
             gradient = jax.grad(lambda p: error(p, codes[chosen], known[chosen]).mean())(params)
             return _moved(rule(i / steps), gradient, state, params)
 
-        def judge(part: jax.Array, carry: tuple) -> tuple:
-            params, state, best, lowest = carry
-            begin, end = part * steps // JUDGED, (part + 1) * steps // JUDGED
-            params, state = jax.lax.fori_loop(begin, end, step, (params, state))
-            found = jnp.where(judged, error(params, codes, known), 0.0).sum()
-            best = jax.tree.map(lambda new, old: jnp.where(found < lowest, new, old), params, best)
-            return params, state, best, jnp.minimum(found, lowest)
+        params, state, best, lowest = carry
+        first, end = part * steps // JUDGED, (part + 1) * steps // JUDGED
+        params, state = jax.lax.fori_loop(first, end, step, (params, state))
+        found = jnp.where(jnp.arange(codes.shape[0]) < out, error(params, codes, known), 0.0).sum()
+        best = jax.tree.map(lambda new, old: jnp.where(found < lowest, new, old), params, best)
+        return params, state, best, jnp.minimum(found, lowest)
 
-        start = (params, rule(jnp.float32(0)).init(params), params, jnp.float32(jnp.inf))
-        return jax.lax.fori_loop(0, JUDGED, judge, start)[2]
-
-    keys = jax.random.split(key, len(counts))
-    return jax.jit(lambda *given: jax.lax.map(one, given))(keys, jnp.asarray(counts), jnp.asarray(held))
+    trained = []
+    with console.progress(len(counts) * steps, 0) as show:
+        for place, (own, count, out) in enumerate(zip(jax.random.split(key, len(counts)), counts, held, strict=True)):
+            carry = begin(own)
+            for part in range(JUDGED):
+                carry = judge(jnp.int32(part), carry, own, jnp.asarray(count), jnp.asarray(out))
+                show(place * steps + (part + 1) * steps // JUDGED, float(carry[3]) / int(out))
+            trained.append(carry[2])
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trained)
 
 
 def by_gradient(
@@ -116,8 +122,14 @@ def by_gradient(
         x, state = _moved(rule, jax.grad(cost)(carry[0]), carry[1], carry[0])
         return jnp.clip(x, within.low, within.high), state
 
-    start = jnp.broadcast_to(middle, (len(code), middle.shape[1]))
-    return np.asarray(jax.jit(lambda x: jax.lax.fori_loop(0, steps, step, (x, rule.init(x)))[0])(start))
+    advance = jax.jit(lambda carry, n: jax.lax.fori_loop(0, n, step, carry))
+    x = jnp.broadcast_to(middle, (len(code), middle.shape[1]))
+    carry, mean_cost = (x, rule.init(x)), jax.jit(lambda x: cost(x) / len(code))
+    with console.progress(steps, 0) as show:
+        for done in range(0, steps, SHOWN):
+            carry = advance(carry, jnp.int32(min(SHOWN, steps - done)))
+            show(min(done + SHOWN, steps), float(mean_cost(carry[0])))
+    return np.asarray(carry[0])
 
 
 def from_codes(codes: np.ndarray, known: np.ndarray, code: np.ndarray) -> np.ndarray:

@@ -247,7 +247,8 @@ def command_apply(arguments: argparse.Namespace) -> None:
     if arguments.action == "fill" and rows.is_table(arguments.input) and arguments.output.suffix.lower() == ".csv":
         rows.write_table(arguments.output, *rows.filled_table(arguments.input, out, columns or rows.numbered(names)))
     else:
-        rows.write(arguments.output, out)
+        encoded = arguments.action == "encode"
+        rows.write(arguments.output, out, rows.code_names(out.shape[1]) if encoded else trained.info["feature_names"])
     console.say(f"{arguments.output}: {len(out)} rows of {'x'.join(map(str, out.shape[1:]))} values")
 
 

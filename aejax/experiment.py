@@ -16,7 +16,7 @@ from aejax import checkpoint, console, devices, train, windows, workdir
 from aejax import config as configs
 from aejax.build import Parts, build, build_model, check, load_data, training_rows
 from aejax.components import positional, resolve
-from aejax.data import holes
+from aejax.data import copies, holes
 from aejax.errors import UserError
 from aejax.evaluate import make_losses, on_device
 from aejax.files import write_json
@@ -101,6 +101,8 @@ def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Parts, Rows | Windows]:
     if config["report"]["tensorboard"]:
         tensorboard.import_writer()
     dataset = load_data(config["data"])
+    if devices.is_first() and (line := copies.described(dataset)) is not None:
+        console.say(line)
     check_task(config, dataset, build_model(config["model"], dataset.feature_shape, dataset.columns))
     settings = config["train"]
     mesh = devices.make_mesh(config["devices"], settings["batch_size"] or training_rows(dataset))

@@ -6,11 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax import optimizers, schedules
+from aejax import console, optimizers, schedules
 from aejax.batches import batch_rows
 
 WIDTHS = (256, 64)
 STEPS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 2000, 128, 2e-3, 1e-4
+SHOWN = 100  # steps between which progress is shown
 
 
 class Classifier(NamedTuple):
@@ -49,16 +50,17 @@ def fit_classifier(key: jax.Array, x: np.ndarray, labels: np.ndarray, classes: i
         log_odds = _log_odds(Classifier(layers, shift, scale), rows[index])[-1]
         return -jnp.take_along_axis(jax.nn.log_softmax(log_odds), targets[index][:, None], axis=1).mean()
 
+    drawn = lambda number: batch_rows(order, number, min(BATCH, len(x)), len(x))
+
     def step(carry: tuple[Any, Any], number: jax.Array) -> tuple[tuple[Any, Any], None]:
         layers, state = carry
-        grads = jax.grad(loss)(layers, batch_rows(order, number, min(BATCH, len(x)), len(x)))
+        grads = jax.grad(loss)(layers, drawn(number))
         updates, state = rule(hparams, number / STEPS).update(grads, state, layers)
         return (jax.tree.map(jnp.add, layers, updates), state), None
 
     @jax.jit
-    def train(layers: Any) -> Any:
-        state = rule(hparams, jnp.float32(0)).init(layers)
-        return jax.lax.scan(step, (layers, state), jnp.arange(STEPS))[0][0]
+    def advance(carry: tuple[Any, Any], numbers: jax.Array) -> tuple[Any, Any]:
+        return jax.lax.scan(step, carry, numbers)[0]
 
     sizes = (x.shape[1], *WIDTHS, classes)
     he = jax.nn.initializers.he_normal()
@@ -66,7 +68,15 @@ def fit_classifier(key: jax.Array, x: np.ndarray, labels: np.ndarray, classes: i
         {"kernel": he(place, (sizes[i], sizes[i + 1])), "bias": jnp.zeros(sizes[i + 1])}
         for i, place in enumerate(jax.random.split(start, len(sizes) - 1))
     ]
-    return Classifier(train(layers), shift, scale)
+    carry = (layers, jax.jit(rule(hparams, jnp.float32(0)).init)(layers))
+    value = jax.jit(lambda layers, number: loss(layers, drawn(number)))
+    console.say("training a classifier of the rows to judge by")
+    with console.progress(STEPS, 0) as show:
+        for done in range(0, STEPS, SHOWN):
+            numbers = jnp.arange(done, min(done + SHOWN, STEPS))
+            carry = advance(carry, numbers)
+            show(done + len(numbers), float(value(carry[0], numbers[-1])))
+    return Classifier(carry[0], shift, scale)
 
 
 def _log_odds(classifier: Classifier, x: jax.Array) -> list[jax.Array]:

@@ -51,16 +51,30 @@ def check_output(path: Path, source: Path) -> None:
         raise UserError(f"--output {path}: there is no folder {path.parent}")
 
 
-def write(path: Path, rows: np.ndarray) -> None:
-    """Write rows as .npy, or laid flat as .csv without a header; a whole file or none."""
+def write(path: Path, rows: np.ndarray, names: Sequence[str] = ()) -> None:
+    """Write rows as .npy, or laid flat as .csv under a line of names, where they have any; a whole file or none."""
     if path.suffix.lower() == ".npy":
         buffer = io.BytesIO()
         np.save(buffer, rows, allow_pickle=False)
         write_atomic(path, buffer.getvalue())
         return
     text = io.StringIO()
+    if header(names):
+        csv.writer(text, lineterminator="\n").writerow(names)
     np.savetxt(text, rows.reshape(len(rows), -1), delimiter=",", fmt="%.9g")
     write_atomic(path, text.getvalue())
+
+
+def header(names: Sequence[str]) -> bool:
+    """Whether a line of these names is read back as one: a name that is a number would be taken for a row's."""
+    from aejax.data.columns import number
+
+    return len(names) > 0 and all(number(name) is None for name in names)
+
+
+def code_names(units: int) -> tuple[str, ...]:
+    """The names of the units of a code, ``code0`` and so on."""
+    return tuple(f"code{unit}" for unit in range(units))
 
 
 def is_table(path: Path) -> bool:

@@ -9,6 +9,7 @@ from running import TINY, arguments, assert_refused, call, contents, quick_progr
 
 from aejax import apply as applied
 from aejax import artifact, checkpoint
+from aejax import rows as table
 from aejax.rows import read as rows_in
 
 
@@ -108,6 +109,36 @@ def test_encode_then_decode_is_reconstruct(runs, tmp_path, capsys):
     np.testing.assert_allclose(decoded, reconstructed, rtol=1e-6)
 
 
+def test_tables_have_a_line_of_names_and_are_read_back(runs, tmp_path, capsys):
+    folder, x = runs("table", capsys), rows(6, seed=4)
+    write_csv(tmp_path / "x.csv", x, NAMES)
+    steps = (
+        ("encode", "x.csv", "code.csv", "code0,code1"),
+        ("decode", "code.csv", "decoded.csv", ",".join(NAMES)),
+        ("reconstruct", "x.csv", "reconstructed.csv", ",".join(NAMES)),
+        ("encode", "decoded.csv", "again.csv", "code0,code1"),
+    )
+    for action, source, target, names in steps:
+        assert apply(folder, action, tmp_path / source, tmp_path / target, capsys).code == 0
+        lines = (tmp_path / target).read_text().splitlines()
+        assert (lines[0], len(lines)) == (names, 7)
+    values = lambda name: np.loadtxt(tmp_path / name, delimiter=",", skiprows=1)
+    np.testing.assert_allclose(values("decoded.csv"), values("reconstructed.csv"), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("names", "line"),
+    [(("a", "b; c"), "a,b; c"), (('say "a"', "b, c"), '"say ""a""","b, c"'), (("0", "1"), None), (("a", "2019"), None)],
+)
+def test_names_are_written_where_they_are_read_back_as_names(names, line, tmp_path):
+    path, values = tmp_path / "rows.csv", np.array([[0.5, 2], [1, 3]], np.float32)
+    table.write(path, values, names)
+    assert (path.read_text().splitlines()[0] == line) == (line is not None)
+    found, read = table.read(path)
+    np.testing.assert_array_equal(found, values)
+    assert read == (names if line else ("0", "1"))
+
+
 def test_csv_and_npy_hold_the_same_numbers(runs, tmp_path, capsys):
     folder, x = runs("table", capsys), rows(3, seed=3)
     np.save(tmp_path / "x.npy", x)
@@ -116,7 +147,8 @@ def test_csv_and_npy_hold_the_same_numbers(runs, tmp_path, capsys):
     for number, source in enumerate(sources):
         assert apply(folder, "encode", source, tmp_path / f"{number}.npy", capsys).code == 0
         assert apply(folder, "encode", source, tmp_path / f"{number}.csv", capsys).code == 0
-        found += [np.load(tmp_path / f"{number}.npy"), np.loadtxt(tmp_path / f"{number}.csv", delimiter=",")]
+        csv_codes = np.loadtxt(tmp_path / f"{number}.csv", delimiter=",", skiprows=1)
+        found += [np.load(tmp_path / f"{number}.npy"), csv_codes]
     for other in found[1:]:
         np.testing.assert_array_equal(other.astype(np.float32), found[0])
 
@@ -377,6 +409,6 @@ def test_the_table_that_was_trained_on_can_be_applied_with_its_labels(tmp_path, 
         out = tmp_path / "codes.csv"
         command = ["apply", str(folder), "encode", "--input", str(tmp_path / name), "--output", str(out)]
         assert call(command, capsys).code == 0
-        assert len(out.read_text().splitlines()) == rows
+        assert len(out.read_text().splitlines()) == 1 + rows
     same = ["apply", str(folder), "encode", "--input", str(out), "--output", str(out)]
     assert "is the input file" in call(same, capsys).err

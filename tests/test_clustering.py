@@ -233,7 +233,7 @@ def blobs(labels=True, rows=60, apart=30.0):
 
 
 def through(model, dataset, params=None, **options):
-    clustering.check(dataset, **options)
+    clustering.check(dataset, model, **options)
     params = model.init(jax.random.key(1)) if params is None else params
     return clustering.evaluate(jax.random.key(0), model, params, dataset, **options)
 
@@ -257,7 +257,7 @@ def test_a_net_with_centres_puts_rows_to_the_nearest_of_its_own():
     model, dataset = clustered.dense((4,), clusters=5, **LINEAR), blobs()
     right = 30 * np.eye(5, 4, dtype=np.float32)[[0, 1, 2, 0, 1]]  # two to a place, but for one of three
     params = SAME | {"centres": np.stack([right + 20, right, 0 * right])}
-    found = through(model, dataset, params, neighbours=5, spectral_rows=0)
+    found = clustering.evaluate(jax.random.key(0), model, params, dataset, neighbours=5, spectral_rows=0)
     assert found.metrics["train"]["clusters"] == 3, "of two in one place the first has all rows"
     assert found.metrics["train"]["accuracy"] == found.baselines["code, k-means"]["accuracy"] == 1
     np.testing.assert_array_equal(found.arrays["clusters"], dataset.train.labels)
@@ -301,15 +301,48 @@ def with_train(x, labels):
 )
 def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
     with pytest.raises(UserError, match=message) as caught:
-        clustering.check(dataset, **options)
+        clustering.check(dataset, dense.multilayer(dataset.feature_shape, **LINEAR), **options)
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("own", "options", "message"),
+    [
+        (
+            10,
+            {},
+            r"^model\.clusters: 10, but the data have 3 classes \(blobs\); "
+            r"allowed: model\.clusters=3 or task\.clusters=10$",
+        ),
+        (500, {}, r"^model\.clusters: 500, but .*; allowed: model\.clusters=3$"),
+        (
+            2,
+            {"clusters": 4},
+            r"^model\.clusters: 2, but task\.clusters is 4; allowed: model\.clusters=4 or task\.clusters=2$",
+        ),
+        (50, {"clusters": 50}, r"50 clusters of 40 .*; allowed: model\.clusters and task\.clusters from 2 to 40$"),
+    ],
+)
+def test_a_net_of_another_number_of_clusters_than_the_methods_beside_it_is_refused(own, options, message):
+    model = clustered.dense((4,), clusters=own, **LINEAR)
+    with pytest.raises(UserError, match=message):
+        clustering.check(blobs(), model, neighbours=5, **options)
+    clustering.check(blobs(), clustered.dense((4,), clusters=3, **LINEAR), neighbours=5)
+
+
+def test_without_labels_and_a_number_the_net_s_own_is_taken():
+    model = clustered.dense((4,), clusters=3, sets=2, **LINEAR)
+    found = through(model, blobs(labels=False), neighbours=5, spectral_rows=0)
+    assert found.baselines["k-means"]["clusters"] == 3
+
+
 def test_too_few_clusters_are_refused_with_the_config(tmp_path):
+    with pytest.raises(UserError, match=r"^model.clusters: expected int .*2.*, got 1$"):
+        config.load("lecture/clustering", ["model.clusters=1"])
     with pytest.raises(UserError, match=r"^task.clusters: expected int >= 2 or None, got 1$"):
         config.load("lecture/clustering", ["task.clusters=1"])
     with pytest.raises(UserError, match=r"^task.clusters: swiss_roll has no labels"):
-        experiment.run(config.load("lecture/clustering", ["data.name=swiss_roll"]), tmp_path / "run")
+        experiment.run(config.load("lecture/clustering:code", ["data.name=swiss_roll"]), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

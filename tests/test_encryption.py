@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aejax import attacks, config, experiment
+from aejax import attacks, config, console, experiment
 from aejax.errors import UserError
 from aejax.models import dense
 from aejax.tasks import encryption
@@ -124,3 +124,20 @@ def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
     with pytest.raises(UserError, match=message) as caught:
         encryption.check(dataset, **options)
     assert "\n" not in str(caught.value)
+
+
+def said(out):
+    """The steps of each line of progress, in order."""
+    return [int(line.split("/")[0].removeprefix("step ")) for line in out.splitlines() if line.startswith("step ")]
+
+
+def test_attacks_show_how_far_they_are(monkeypatch, capsys):
+    monkeypatch.setattr(console, "PLAIN_SECONDS", 0.0)
+    model = dense.multilayer((6,), widths=(), code=2, output="linear")
+    code, known = np.random.default_rng(0).normal(size=(40, 2)), np.random.default_rng(1).normal(size=(40, 6))
+    pairs, counts = (code.astype(np.float32), known.astype(np.float32)), [10, 20]
+    attacks.from_pairs(jax.random.key(0), model, pairs, pairs[0][:3], counts, 40)
+    assert said(capsys.readouterr().out) == list(range(2, 81, 2)), "twenty times for each number of pairs"
+    params, wide = model.init(jax.random.key(1)), Range()
+    attacks.by_gradient(model, params, pairs[0], known.mean(0).astype(np.float32), wide, steps=60, prior=0.0)
+    assert said(capsys.readouterr().out) == [25, 50, 60]

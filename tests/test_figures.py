@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from looking import drawn
 from PIL import Image
 
 from aejax.errors import UserError
@@ -75,6 +76,19 @@ def test_a_picture_fits_its_page(tmp_path, draw):
     sides = np.concatenate([pixels[:, :3].reshape(-1, 3), pixels[:, -3:].reshape(-1, 3)])
     assert edge.min() == sides.min() == 255, "something is cut off"
     assert (pixels < 128).mean() > 0.001, "there is nothing to see"
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_maps_that_are_to_be_compared_have_the_same_axes(same, tmp_path, monkeypatch):
+    panels = {"near": (POINTS, None), "wide": (10 * POINTS, None), "aside": (POINTS + 50, None)}
+    draw = lambda: figures.scatter_2d(tmp_path / "map.png", panels, same_axes=same)
+    (figure,) = drawn(draw, monkeypatch)
+    limits = {axes.get_xlim() + axes.get_ylim() for axes in figure.axes}
+    assert len(limits) == (1 if same else 3)
+    if same:
+        ((left, right, *_),) = limits
+        assert left < 10 * POINTS[:, 0].min()
+        assert right > POINTS[:, 0].max() + 50
 
 
 @pytest.mark.parametrize("name", ["loss terms", "images", "two maps"])

@@ -1,16 +1,20 @@
 """Generated rows: measures beside brute force and closed forms, samplers, refusals, and runs of the shipped config."""
 
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
+from looking import drawn as figures_of
 from running import assert_refused, call
 
-from aejax import config, data, experiment, samplers
+from aejax import config, console, data, experiment, samplers
 from aejax.errors import UserError
 from aejax.features import features, fit_classifier, predict
 from aejax.metrics import generation as metrics
+from aejax.report.tasks import generation as pictures
 from aejax.tasks import generation
-from aejax.types import Dataset, Range, Split
+from aejax.types import Dataset, Evaluation, Range, Split
 
 RNG = np.random.default_rng(0)
 
@@ -128,11 +132,13 @@ def test_units_that_do_not_vary_are_drawn_as_they_are():
 # The classifier.
 
 
-def test_the_classifier_learns_and_is_a_function_of_its_key():
+def test_the_classifier_learns_and_is_a_function_of_its_key(monkeypatch, capsys):
     dataset = data.load("digits")
     flat = lambda split: split.x.reshape(len(split.x), -1) / np.float32(16)
     x, labels, new = flat(dataset.train), dataset.train.labels, flat(dataset.test)
+    monkeypatch.setattr(console, "PLAIN_SECONDS", 0.0)
     classifier = fit_classifier(jax.random.key(0), x, labels, 10)
+    assert capsys.readouterr().out.count("\nstep ") == 20
     assert (predict(classifier, new) == dataset.test.labels).mean() > 0.95
     assert features(classifier, new).shape == (len(new), 64)
     again = fit_classifier(jax.random.key(0), x, labels, 10)
@@ -167,6 +173,14 @@ def test_rows_made_of_a_table_train_a_classifier(tmp_path, monkeypatch):
     assert baselines["training rows"]["accuracy"] > 0.83
     assert "accuracy" not in baselines["prior"]
     assert (tmp_path / "figures" / "plane.png").stat().st_size > 10_000
+
+
+def test_the_clouds_of_a_table_are_drawn_on_the_same_axes(monkeypatch):
+    clouds = {name: RNG.normal(size=(20, 2)) * scale for name, scale in (("training rows", 1), ("mixture", 9))}
+    found = Evaluation({"test": {"frechet": 1.0}}, {"training rows": {"frechet": 0.0}}, {"plane": clouds})
+    settings = {"task": {"sampler": "mixture"}}
+    (figure,) = figures_of(lambda: pictures.draw(Path(), settings, table(), None, None, found), monkeypatch)
+    assert len({axes.get_xlim() + axes.get_ylim() for axes in figure.axes}) == 1
 
 
 def table(rows=40, labels=True, test=10, classes=2):

@@ -1,10 +1,12 @@
 """Semantic grouping: its metrics beside scikit-learn and counting, a run of it, its figures and refusals."""
 
 import itertools
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from looking import drawn, read
 from test_hashing import data
 
 from aejax import config, experiment
@@ -13,7 +15,7 @@ from aejax.metrics import groups
 from aejax.models import binary, dense
 from aejax.report.tasks import grouping as pictures
 from aejax.tasks import grouping
-from aejax.types import Split, Trained
+from aejax.types import Dataset, Evaluation, Range, Split, Trained
 
 RNG = np.random.default_rng(0)
 GROUPS, LABELS = RNG.integers(0, 5, 60) * 3, RNG.integers(0, 3, 60)
@@ -66,6 +68,44 @@ def test_the_task_on_documents_and_images(kind, shape, tmp_path):
     assert found.baselines["k-means"]["purity"] > 0.7
     pictures.draw(tmp_path, {}, dataset, model, params, found)
     assert (tmp_path / "figures" / "groups.png").stat().st_size > 5_000
+
+
+LONG = ("od280/od315_of_diluted_wines", "nonflavanoid_phenols", "proline", "a" * 60)
+
+
+def groups_of(kind, monkeypatch):
+    """The picture of two groups, of which one is of one class and has large values in the first column."""
+    x = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    inside = np.arange(40) < 10
+    x[inside, 0] += 4
+    x[inside, 2] -= 2
+    split = Split(x, labels=np.where(inside, 2, np.arange(40) % 2))
+    one, names = np.float32(1), ("Grignolino", "a class of a long name, longer than most", "Barolo")
+    dataset = Dataset("wine.csv", split, split, split, (4,), kind, Range(), 0 * one, one, names, LONG, "", "")
+    codes = np.where(inside, 5, 4095)
+    examples = {5: np.flatnonzero(inside), 4095: np.flatnonzero(~inside)}
+    found = Evaluation({}, {}, {"examples": examples, "groups": codes})
+    model = binary.noisy((4,), widths=(), code=12)
+    (figure,) = drawn(lambda: pictures.draw(Path(), {}, dataset, model, None, found), monkeypatch)
+    size = (x[inside].mean(0) - x.mean(0)) / x.std(0)
+    return read(figure), [f"{value:+.1f} sd".replace("-", "−") for value in size]
+
+
+def test_a_group_of_a_table_is_told_by_the_columns_that_set_it_apart_and_its_own_classes(monkeypatch):
+    texts, sizes = groups_of("table", monkeypatch)
+    group, first, classes, *rest = texts[1:]
+    assert group == "101000000000  (10)"
+    assert first.startswith(f"od280/od315_of_diluted_wi… {sizes[0]}, proline {sizes[2]}, ")
+    assert first.count(" sd") == 3
+    assert classes == "Barolo 100 %", "nothing of classes that none of its rows has"
+    assert rest[-1] == "Grignolino 50 %, a class of a long name, longe… 50 %"
+
+
+def test_a_group_of_documents_is_told_by_its_words(monkeypatch):
+    texts, _ = groups_of("text", monkeypatch)
+    assert texts[2].startswith("od280/od315_of_diluted_wines")
+    assert "proline" not in texts[2], "fewer than in others"
+    assert " sd" not in "".join(texts)
 
 
 BITS = binary.noisy((16,), widths=(), code=3)

@@ -1,11 +1,13 @@
 """Semantic hashing: packed codes, look-up, precision and codes without a net beside brute force; runs and refusals."""
 
 import itertools
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from looking import drawn, read
 
 from aejax import config, experiment, sparse
 from aejax.errors import UserError
@@ -272,6 +274,32 @@ def test_the_task_on_documents_tables_and_images(kind, shape, tmp_path):
     pictures.draw(tmp_path, {}, dataset, model, params, found)
     for name in ("curves", "distances", "found"):
         assert (tmp_path / "figures" / f"{name}.png").stat().st_size > 5_000
+
+
+def found_of(dataset, monkeypatch):
+    """What ``found.png`` says."""
+    model = models.noisy((16,), widths=(), code=12)
+    found = hashing.evaluate(jax.random.key(1), model, model.init(jax.random.key(0)), dataset, retrieved=20)
+    *_, figure = drawn(lambda: pictures.draw(Path(), {}, dataset, model, None, found), monkeypatch)
+    return read(figure), found.arrays["queries"]
+
+
+def test_a_row_of_a_table_is_shown_by_the_values_of_the_columns_that_vary_most(monkeypatch):
+    dataset = data("table")
+    for column in (15, 3, 9, 6, 2):
+        dataset.train.x[:, column] *= 40
+    names = tuple(f"{place}: a column of a long name" for place in range(16))
+    dataset = dataset._replace(feature_names=names, label_names=("a class of a long name, too long", "b", "c"))
+    texts, queries = found_of(dataset, monkeypatch)
+    assert texts[1:6] == [f"{place}: a column of a"[:12] + "…" for place in (2, 3, 6, 9, 15)]
+    row = [f"{dataset.test.x[queries[0], place]:.4g}" for place in (2, 3, 6, 9, 15)]
+    assert texts[7:12] == row
+
+
+def test_documents_of_long_words_are_not_cut_off(monkeypatch):
+    dataset = data("text")._replace(feature_names=tuple(f"a-rather-long-word-{place}" for place in range(16)))
+    texts, _ = found_of(dataset, monkeypatch)
+    assert sum(text.endswith("…") for text in texts) > 3
 
 
 def test_sparse_and_dense_rows_give_the_same_numbers():

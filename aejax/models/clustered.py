@@ -1,12 +1,15 @@
 """Autoencoders that also learn where the centres of clusters lie in their code."""
 
+from typing import Annotated
+
 import jax
 import jax.numpy as jnp
 
-from aejax.bounds import Count
+from aejax.bounds import Count, Within
 from aejax.models import dense as nets
 from aejax.types import Context, Model, Params
 
+Clusters = Annotated[int, Within(2, 2**31 - 1)]
 START = 0.1
 """Standard deviation of the first centres: near the middle of the code, from where the loss terms move them."""
 
@@ -14,7 +17,7 @@ START = 0.1
 def dense(
     feature_shape: tuple[int, ...],
     *,
-    clusters: Count = 10,
+    clusters: Clusters = 10,
     sets: Count = 8,
     widths: tuple[Count, ...] = (128, 64),
     code: Count = 10,

@@ -61,8 +61,12 @@ def plain(text: object) -> str:
 
 def short(text: object, most: int) -> str:
     """Text as it is, with its end cut off where it is longer than `most` letters."""
-    text = str(text)
-    return plain(text if len(text) <= most else text[: most - 1] + "…")
+    return plain(cut(str(text), most))
+
+
+def cut(text: str, most: int) -> str:
+    """Text of at most so many letters, with an ellipsis for the end that is lost."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def fitting(width: float, title: str) -> float:

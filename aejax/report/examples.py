@@ -1,4 +1,4 @@
-"""Rows that stand for something: images side by side, documents by their heaviest words."""
+"""Rows that stand for something: images side by side, documents by their heaviest words, tables by columns."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +13,34 @@ SHOWN_WORDS = 7
 WRONG = tuple(int(OKABE_ITO[5][i : i + 2], 16) / 255 for i in (1, 3, 5))
 
 
-def words_of(dataset: Dataset, row: np.ndarray, most: int = SHOWN_WORDS) -> str:
+def words_of(dataset: Dataset, row: np.ndarray, most: int = SHOWN_WORDS, letters: int = 76) -> str:
     """The features of a row with the largest values above 0, largest first: of a document, its heaviest words."""
     order = np.argsort(-row, kind="stable")[:most]
-    names = dataset.feature_names or [f"feature {place}" for place in range(len(row))]
-    return canvas.plain(", ".join(names[place] for place in order if row[place] > 0) or "–")
+    names = names_of(dataset, len(row))
+    return canvas.short(", ".join(names[place] for place in order if row[place] > 0) or "–", letters)
+
+
+def names_of(dataset: Dataset, features: int) -> Sequence[str]:
+    """The names of the features, or their numbers where they have none."""
+    return dataset.feature_names or [f"feature {place + 1}" for place in range(features)]
+
+
+def apart(dataset: Dataset, own: np.ndarray, mean: np.ndarray, deviation: np.ndarray, most: int = 3) -> str:
+    """What tells a group of rows of a table from the others: "proline +1.8 sd" says it is large in them.
+
+    Args:
+        dataset: with the names of its columns.
+        own: (n,) the means of the group.
+        mean: (n,) those of all rows.
+        deviation: (n,) the standard deviations of all rows.
+        most: columns that are named, those with the largest magnitudes.
+    """
+    size = np.where(deviation > 0, (own - mean) / np.where(deviation > 0, deviation, 1), 0)
+    names = names_of(dataset, len(size))
+    order = [place for place in np.argsort(-np.abs(size), kind="stable")[:most] if abs(size[place]) >= 0.05]
+    signed = lambda value: f"{value:+.1f}".replace("-", "−")
+    parts = [f"{canvas.cut(names[place], 26)} {signed(size[place])} sd" for place in order]
+    return canvas.plain(", ".join(parts) or "like all rows")
 
 
 def pictured(path: Path, rows: np.ndarray, names: Sequence[str], title: str, right: np.ndarray) -> Path:

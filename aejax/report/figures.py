@@ -257,6 +257,7 @@ def scatter_2d(
     *,
     axis_names: tuple[str, str] = ("first coordinate", "second coordinate"),
     title: str = "Maps of the data in two dimensions",
+    same_axes: bool = False,
 ) -> Path:
     """Draw maps of the same data side by side, a point for each row, coloured by class.
 
@@ -267,6 +268,7 @@ def scatter_2d(
         label_names: a name for each class; for a quantity, its one name.
         axis_names: of the horizontal and the vertical axis.
         title: what there is to see.
+        same_axes: all maps have the limits that hold the points of every one, so that clouds can be compared.
 
     Returns:
         The path of the picture.
@@ -283,7 +285,7 @@ def scatter_2d(
     rows = -(-len(drawn) // columns)
     side = 1.4 if quantity or used != [-1] else 0.2
     figure = canvas.new_figure(0.7 + rows * min((WIDTH - side) / columns, 4.2), title)
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=same_axes, sharey=same_axes).ravel()
     for axes in grid[len(drawn) :]:
         axes.set_visible(False)
     classes = len(label_names) or max(used, default=-1) + 1

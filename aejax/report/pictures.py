@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from aejax import workdir
-from aejax.report import figures
+from aejax.report import figures, names
 from aejax.types import Dataset, Evaluation, Model, Params
 
 SHOWN = 10
@@ -29,6 +29,14 @@ def draw(
         params: its parameters.
         found: of the task `aejax.tasks.reconstruction.evaluate`, or of one that returns the same arrays.
     """
+    dataset, families = names.drawable(dataset)
+    with names.fonts(families):
+        _draw(folder, config, dataset, model, params, found)
+
+
+def _draw(
+    folder: Path, config: Mapping[str, Any], dataset: Dataset, model: Model, params: Params, found: Evaluation
+) -> None:
     place = folder / workdir.FIGURES
     _losses(place / "loss.png", workdir.read_metrics(folder))
     kernels = first_kernels(params, dataset)

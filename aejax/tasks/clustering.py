@@ -1,5 +1,6 @@
 """Clusters of rows in the code, beside k-means, Gaussian mixtures and spectral clustering; classes only judge them."""
 
+import math
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -39,6 +40,7 @@ class Partition(NamedTuple):
 
 def check(
     dataset: Dataset,
+    model: Model,
     *,
     clusters: Clusters | None = None,
     neighbours: Count = 10,
@@ -48,11 +50,12 @@ def check(
     """Refuse data that cannot be clustered, or whose labels could not judge any clusters.
 
     Raises:
-        UserError: the number of clusters is not known, all rows are of one class, or there are too few different rows.
+        UserError: the number of clusters is not known, or is another one in the net than in the methods beside it, all
+            rows are of one class, or there are too few different rows.
     """
     del restarts, spectral_rows
-    train, rows = dataset.train, len(dataset.train.x)
-    if train.labels is None and clusters is None:
+    train, rows, own = dataset.train, len(dataset.train.x), centres_of(model)
+    if train.labels is None and clusters is None and own is None:
         raise UserError(
             f"task.clusters: {dataset.name} has no labels whose classes could be counted; "
             "allowed: int >= 2, or data with labels (a file's data.label_column)"
@@ -62,15 +65,33 @@ def check(
             f"clustering: all training rows of {dataset.name} are of one class, which can judge no clusters; "
             "allowed: two classes or more, or data without labels"
         )
-    wanted = clusters or len(np.unique(train.labels))
+    wanted = wanted_clusters(clusters, train.labels, own)
+    if own not in (None, wanted):
+        why = f"task.clusters is {wanted}" if clusters else f"the data have {wanted} classes ({dataset.name})"
+        other = f" or task.clusters={own}" if 2 <= own <= rows else ""
+        raise UserError(f"model.clusters: {own}, but {why}; allowed: model.clusters={wanted}{other}")
     different = different_rows(train.x, wanted)
     if different < wanted:
-        most = "features that vary" if different < 2 else f"task.clusters from 2 to {different}"
+        settings = "task.clusters" if own is None else "model.clusters and task.clusters"
+        most = "features that vary" if different < 2 else f"{settings} from 2 to {different}"
         raise UserError(
             f"clustering: {wanted} clusters of {rows} training rows of which {different} are different; allowed: {most}"
         )
     if neighbours >= rows:
         raise UserError(f"task.neighbours: {neighbours} of {rows} training rows; allowed: 1 to {rows - 1}")
+
+
+def centres_of(model: Model) -> int | None:
+    """How many clusters a net has centres of; None where it has none. Nothing is computed."""
+    x = jax.ShapeDtypeStruct((1, math.prod(model.feature_shape)), np.float32)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    extra = jax.eval_shape(model.apply, jax.eval_shape(model.init, key), x, x, key).extra
+    return extra["centres"].shape[-2] if "centres" in extra else None
+
+
+def wanted_clusters(asked: int | None, labels: np.ndarray | None, own: int | None) -> int | None:
+    """How many clusters are looked for: as asked, as there are classes, or as the net has centres of."""
+    return asked or (own if labels is None else len(np.unique(labels)))
 
 
 def different_rows(x: np.ndarray, enough: int) -> int:
@@ -105,7 +126,7 @@ def evaluate(
         params: its parameters.
         dataset: the data.
         retrain: not used: nothing is trained again.
-        clusters: how many are looked for; None: as many as there are classes. A net with centres has its own number.
+        clusters: how many are looked for; None: as many as there are classes, without labels as the net has centres of.
         neighbours: of a row, in the graphs of spectral clustering and of the modularity.
         restarts: of k-means and of the mixture, of which the one with the best cost counts.
         spectral_rows: that spectral clustering sees at most, drawn by lot; 0 leaves it out.
@@ -128,7 +149,7 @@ def evaluate(
         mask = None if split.mask is None else split.mask.reshape(x_hat.shape)
         found[name] = {"mse": metrics.mse(rows[name], x_hat, mask)}
     x, labels = rows["train"], dataset.train.labels
-    count = clusters or len(np.unique(labels))
+    count = wanted_clusters(clusters, labels, centres_of(model))
     of_code = k_means(codes["train"], count, restarts=restarts, seed=seed)
     net = own_clusters(for_model, model, params, x, codes["train"]) or of_code
     for name in set(parts) - {"train"}:

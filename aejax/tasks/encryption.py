@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from aejax import metrics
+from aejax import console, metrics
 from aejax.attacks import by_gradient, from_codes, from_pairs
 from aejax.bounds import Count, NonNegative
 from aejax.errors import UserError
@@ -97,7 +97,9 @@ def evaluate(
     known, codes = known[order], codes[order]
     counts = sorted({count for count in pairs if count <= len(known)})
     keys = jax.random.split(key)
+    console.say("attack: decoders of one's own, from leaked pairs")
     leaked = from_pairs(keys[0], model, (codes, known), code, counts, surrogate_steps)
+    console.say("attack: inverting the encoder by gradient")
     inverted = by_gradient(model, params, code, known.mean(0), dataset.range, steps=inversion_steps, prior=prior)
     attacks = [Attack(f"{count} leaked pairs", leaked[count]) for count in counts]
     attacks += [Attack("encoder known", inverted), Attack("codes only", from_codes(codes, known, code))]

@@ -1,4 +1,4 @@
-"""A row of images, or of words, for each code."""
+"""A row of images, of words, or of columns of a table, for each code."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ import numpy as np
 from aejax import workdir
 from aejax.report import canvas
 from aejax.report.canvas import GREY, SMALL
-from aejax.report.examples import pictured, words_of
+from aejax.report.examples import apart, pictured, words_of
 from aejax.types import Dataset, Evaluation, Model, Params
 
 MOST_GROUPS = 24
@@ -30,7 +30,9 @@ def draw(
     if dataset.kind == "image" and dataset.feature_shape[-1] in (1, 3):
         _images(path, dataset, [examples[code] for code in shown], names, title)
     else:
-        _words(path, dataset, [groups == code for code in shown], names, title)
+        members = [groups == code for code in shown]
+        says = _words(dataset, members) if dataset.kind == "text" else _columns(dataset, members)
+        _listed(path, names, says, [_classes(dataset, inside) for inside in members], title)
 
 
 def _images(path: Path, dataset: Dataset, rows: list[np.ndarray], names: list[str], title: str) -> None:
@@ -41,23 +43,40 @@ def _images(path: Path, dataset: Dataset, rows: list[np.ndarray], names: list[st
     pictured(path, np.stack([of_group(places) for places in rows]), names, title, every)
 
 
-def _words(path: Path, dataset: Dataset, members: list[np.ndarray], names: list[str], title: str) -> None:
-    """The features in which a group's mean is farthest above that of all test rows, and its most frequent classes."""
+def _words(dataset: Dataset, members: list[np.ndarray]) -> list[str]:
+    """The words in which a group's mean is farthest above that of all groups shown."""
     means = np.stack([dataset.test.x[np.flatnonzero(inside)].mean(0) for inside in members])
     overall = np.average(means, axis=0, weights=[inside.sum() for inside in members])
-    figure = canvas.new_figure(0.42 * len(members) + 0.8, title)
+    return [words_of(dataset, mean - overall, 6) for mean in means]
+
+
+def _columns(dataset: Dataset, members: list[np.ndarray]) -> list[str]:
+    """The columns in which a group's mean is farthest from that of all test rows, in standard deviations."""
+    x = np.asarray(dataset.test.x, np.float64).reshape(len(dataset.test.x), -1)
+    mean, deviation = x.mean(0), x.std(0)
+    return [apart(dataset, x[inside].mean(0), mean, deviation) for inside in members]
+
+
+def _classes(dataset: Dataset, inside: np.ndarray) -> str:
+    """The two most frequent classes of a group; of a pure one, the only one."""
+    counts = np.bincount(dataset.test.labels[inside])
+    commonest = [label for label in np.argsort(-counts, kind="stable")[:2] if counts[label] / counts.sum() >= 0.005]
+    return ", ".join(
+        f"{canvas.short(dataset.label_names[label], 30)} {100 * counts[label] / counts.sum():.0f} %"
+        for label in commonest
+    )
+
+
+def _listed(path: Path, names: list[str], says: list[str], classes: list[str], title: str) -> None:
+    """Two lines for each group: what sets it apart, and below that its classes."""
+    figure = canvas.new_figure(0.46 * len(names) + 0.8, title)
     axes = figure.subplots()
     axes.axis("off")
-    for line, (inside, name) in enumerate(zip(members, names, strict=True)):
-        y = 1 - (line + 0.5) / len(members)
-        counts = np.bincount(dataset.test.labels[inside], minlength=len(dataset.label_names))
-        first, second = np.argsort(-counts)[:2]
-        share = lambda c, counts=counts: (
-            f"{canvas.short(dataset.label_names[c], 22)} {100 * counts[c] / counts.sum():.0f} %"
-        )
-        axes.text(0.0, y, name, size=SMALL, family="monospace", va="center")
-        axes.text(0.17, y, words_of(dataset, means[line] - overall, 6), size=SMALL, va="center")
-        axes.text(1.0, y, f"{share(first)}, {share(second)}", size=SMALL - 1, color=GREY, va="center", ha="right")
+    for line, (name, first, second) in enumerate(zip(names, says, classes, strict=True)):
+        high, low = (1 - (line + part) / len(names) for part in (0.28, 0.66))
+        axes.text(0.0, high, name, size=SMALL, family="monospace", va="center")
+        axes.text(0.2, high, first, size=SMALL, va="center")
+        axes.text(0.2, low, second, size=SMALL, color=GREY, va="center")
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     canvas.save_figure(figure, path)

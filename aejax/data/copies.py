@@ -1,0 +1,36 @@
+"""Rows of a table that are there more than once."""
+
+import numpy as np
+
+from aejax.types import Dataset
+
+
+def described(dataset: Dataset) -> str | None:
+    """One line on how many rows of a table from a file are copies of others; None where all are different.
+
+    A row that is trained on and tested on makes a net look better than it is on new rows, and where neighbours are
+    looked for, as in spectral clustering, copies are the nearest ones. Labels do not count: rows are copies where all
+    features are the same.
+
+    Args:
+        dataset: the data.
+    """
+    if dataset.kind != "table" or not dataset.name.startswith("file:"):
+        return None
+    train, validation, test = (_hashes(split.x) for split in (dataset.train, dataset.validation, dataset.test))
+    every = np.concatenate([train, validation, test])
+    different = len(np.unique(every))
+    if different == len(every):
+        return None
+    seen = int(np.isin(test, train).sum())
+    consequence = (
+        f"{seen} of the {len(test)} test rows are training rows too, which makes test numbers too good"
+        if seen
+        else "copies are the nearest neighbours of each other"
+    )
+    return f"{dataset.name}: {len(every)} rows, of which {different} are different; {consequence}"
+
+
+def _hashes(x: np.ndarray) -> np.ndarray:
+    """One number for each row, (m,) int64, the same for rows of equal values."""
+    return np.array([hash(row.tobytes()) for row in x + np.float32(0)], np.int64)  # -0 and 0 are one value
