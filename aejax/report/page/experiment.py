@@ -126,9 +126,9 @@ def has(run: Run, measure: str) -> bool:
 
 
 def row(measure: str, runs: Sequence[Run], text: Words, published: Sequence[Beside] = ()) -> Row:
-    """A measure over seeds, beside that of the baselines that have it."""
+    """A measure over the seeds that have it, beside that of the baselines that do."""
     part, _, name = measure.rpartition("/")
-    value = words.spread([run.summary["metrics"][part][name] for run in runs], text)
+    value = words.spread([run.summary["metrics"][part][name] for run in runs if has(run, measure)], text)
     # baselines are of test rows, where there are any
     again = part in ("train", "validation") and name in runs[0].summary["metrics"].get("test", {})
     beside = [] if again else _beside(name, runs, text)
