@@ -72,6 +72,21 @@ def test_the_commands_exist(command):
         config_files.find(words[1])
 
 
+def test_the_spanish_readme_has_the_same_commands_pictures_and_numbers():
+    spanish = (ROOT / "README.es.md").read_text(encoding="utf-8")
+
+    def essence(text):
+        blocks = re.findall(r"```\w+\n(.*?)```", text, re.DOTALL)
+        code = [re.sub(r"\s+#.*", "", line) for block in blocks for line in block.splitlines()]
+        rows = [re.findall(r"`[^`]+`|\d*\.?\d+", line) for line in text.splitlines() if line.startswith("| ")]
+        return code, [[cell.replace(",", "") for cell in row] for row in rows], re.findall(r"!\[[^]]+\]\((.*?)\)", text)
+
+    english = re.sub(r"(\d),(\d{3})", r"\1 \2", README)
+    spanish = re.sub(r"(\d),(\d{3})", r"\1 \2", spanish)
+    for own, other in zip(essence(english), essence(spanish), strict=True):
+        assert own == other
+
+
 def test_the_scripts_exist_and_can_be_run():
     for name in ("demo", "test"):
         assert f"scripts/{name}" in README

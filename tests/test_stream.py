@@ -204,7 +204,9 @@ def test_a_process_reads_no_more_than_its_devices_hold(packed, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         windows.make(found, jax.random.key(5), 16, 40, layout).at(0)
     key = streams(jax.random.key(5))["data"]
-    np.testing.assert_array_equal(asked[0][:8], np.asarray(batch_rows(key, np.int32(0), 16, 500))[4:12])
+    first = np.asarray(batch_rows(key, np.int32(0), 16, 500))[4:12]
+    # windows are read some ahead, so which of them is asked for first is not sure
+    assert any(np.array_equal(places[:8], first) for places in asked)
 
 
 # What a process has held at its peak is measured. A limit of what it may allocate would count the stacks of its
