@@ -48,10 +48,11 @@ def test_what_needs_a_cluster_is_spelled_as_the_command_line_takes_it():
 
     shown = [text for page in PAGES for language, text in blocks(page) if language == ELSEWHERE]
     commands = [line for text in shown for line in text.replace("\\\n", " ").splitlines()]
-    found = [re.search(r"\baejax (run|sweep) .*", line) for line in commands]
-    for command in filter(None, found):
+    found = list(filter(None, (re.search(r"\baejax (run|sweep) .*", line) for line in commands)))
+    assert len(found) > 3
+    for command in found:
         words = command[0].partition("#")[0].split()[1:]
-        parser().parse_args(spelled([word.strip("\"'") for word in words]))
+        assert parser().parse_args(spelled([word.strip("\"'") for word in words])).config
 
 
 def test_every_public_module_is_in_the_reference():
