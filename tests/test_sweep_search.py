@@ -14,7 +14,7 @@ import pytest
 from running import ROOT, assert_refused, call
 
 from aejax import config, experiment
-from aejax.sweep import axes, search, spaces, work
+from aejax.sweep import axes, search, spaces, studies, work
 
 optuna = pytest.importorskip("optuna", reason="pip install 'aejax[optuna]'")
 
@@ -170,7 +170,7 @@ def test_two_processes_share_one_study(tmp_path):
     both = [begin(tmp_path / name, *size) for name in ("one", "two")]
     for process in both:
         finish(process)
-    study = optuna.load_study(study_name="sparse_l1", storage=url)
+    study = optuna.load_study(study_name="sparse_l1", storage=studies.storage(optuna, url, tmp_path))
     whole = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
     assert len(whole) == 21
     assert all(trial.state.is_finished() for trial in study.trials)
@@ -232,7 +232,8 @@ def test_a_study_or_a_folder_of_another_sweep_is_refused(tmp_path, capsys):
     elsewhere = [*other, "--workdir", str(tmp_path / "t")]
     assert_refused(call(elsewhere, capsys), "--study sparse_l1: is that of another sweep", "steps: 60 -> 50")
     assert not (tmp_path / "t").exists()
-    optuna.create_study(storage=url, study_name="strange").add_trial(optuna.trial.create_trial(value=1.0))
+    strange = optuna.create_study(storage=studies.storage(optuna, url, tmp_path), study_name="strange")
+    strange.add_trial(optuna.trial.create_trial(value=1.0))
     assert_refused(call([*elsewhere, "--study", "strange"], capsys), "it was not made by aejax")
     assert call([*elsewhere, "--study", "own"], capsys).code == 0
 

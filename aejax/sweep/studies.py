@@ -48,11 +48,14 @@ def storage(optuna: Any, url: str | None, folder: Path) -> Any:
         return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(folder / FILE)))
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.pool import NullPool
 
     try:
         shown = make_url(url).render_as_string(hide_password=True)
-        wait = {"connect_args": {"timeout": 60}} if make_url(url).get_backend_name() == "sqlite" else {}
-        return patiently(lambda: optuna.storages.RDBStorage(url, engine_kwargs=wait))
+        # a file is opened for each transaction and closed after it, so that none is left open at the end
+        of_file = {"connect_args": {"timeout": 60}, "poolclass": NullPool}
+        options = of_file if make_url(url).get_backend_name() == "sqlite" else {}
+        return patiently(lambda: optuna.storages.RDBStorage(url, engine_kwargs=options))
     except ImportError as error:
         raise UserError(f"--storage {shown}: a package is missing: {_line(error)}") from None
     except SQLAlchemyError as error:
