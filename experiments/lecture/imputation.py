@@ -42,7 +42,7 @@ Other holes, satimage, seed 0:
     hidden                 net    inside  accuracy  neighbours  MICE   mean
     half of the values     .0461  .907    .894     .0743       .0554  .1910
     at_random              .0358  .900    .912     .0423       .0372  .1931
-NOTATRANDOM
+
 Published (GAIN, Yoon et al. 2018, from memory, other splits): letter .1198, spambase .0513.
 
 Settings were chosen on spambase without its test rows, a quarter of the rest held out. Error of the held-out values,
