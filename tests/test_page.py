@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import statistics
 from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
@@ -143,7 +144,7 @@ def blanks(catalogue: Mapping) -> Iterator[tuple[str, list[str]]]:
         value = catalogue
         for name in path.split("/"):
             value = value[name]
-        yield path, sorted(re.findall(r"{(\w+)}", value))
+        yield path, sorted(re.findall(r"{(\w+)}", str(value)))
 
 
 def test_languages_have_the_same_keys_and_the_same_blanks():
@@ -213,6 +214,9 @@ def test_a_reproduction_as_a_page(place, tmp_path, language):
     for chapter in own["chapters"].values():
         assert chapter["idea"] in text
     assert sum(tag == "math" for tag, _ in reader.tags) >= len(own["chapters"])
+    told = {name: own["chapters"][name]["finding"] in text for name in own["chapters"]}
+    assert told["what"], "its experiment came out as recorded"
+    assert not any(told[name] for name in ("convolutional", "multilayer", "latent")), "off, failed, not run"
     values = [summary(place / f"vanilla/seed-{seed}")["metrics"]["test"]["mse"] for seed in (0, 1)]
     assert words.spread(values, own) in text
     assert words.number(summary(place / "convolutional/seed-0")["baselines"]["pca"]["mse"], own) in text
@@ -275,6 +279,12 @@ def test_a_sweep_as_a_page_ranks_by_validation_and_marks_what_is_of_test_rows(sw
     assert f"optimizer.learning_rate = {best:g}" in text
     assert sum(tag == "img" for tag, _ in reader.tags) == len(list((sweep / "figures").glob("*.png")))
     assert f"{EN['sweep']['statuses']['finished']}4" in text.replace(" 4", "4")
+    assert EN["sweep"]["finite"] not in text
+    broken = tmp_path / "broken"
+    shutil.copytree(sweep, broken)
+    found["points"][0]["finite"] -= 1
+    (broken / "summary.json").write_text(json.dumps(found))
+    assert EN["sweep"]["finite"] in page(tmp_path, broken)[1], "a run that broke is counted"
 
 
 @pytest.mark.parametrize(
@@ -361,6 +371,7 @@ def test_a_collection_of_ones_own_gets_a_page_from_its_docstrings(tmp_path, caps
         ([0.0123456], "0.01235", "0,01235"),
         ([0.0684, 0.0704], "0.0694 ± 0.0014", "0,0694 ± 0,0014"),
         ([12345.0], "12,345", "12\u202f345"),
+        ([1294.0], "1,294", "1294"),
         ([3e-7], "3.00 × 10⁻⁷", "3,00 × 10⁻⁷"),
         ([-0.5, -0.5], "−0.5000 ± 0", "−0,5000 ± 0"),
         (["nan"], "not a number", "no es un número"),

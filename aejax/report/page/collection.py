@@ -37,7 +37,10 @@ class Entry(NamedTuple):
 
 
 class Chapter(NamedTuple):
-    """A slide, or a config: what is told and shown. `absent` was not asked for; the sweeps in `lost` failed."""
+    """A slide, or a config: what is told and shown. `absent` was not asked for; the sweeps in `lost` failed.
+
+    `finding` is what the recorded numbers of the first experiment say; "" unless these came out again.
+    """
 
     kind: str
     id: str
@@ -50,6 +53,7 @@ class Chapter(NamedTuple):
     lost: tuple[tuple[str, Verdict], ...]
     sweeps: tuple[Any, ...]
     published: str
+    finding: str
 
 
 class _Plan(NamedTuple):
@@ -62,7 +66,8 @@ class _Plan(NamedTuple):
     formulas: tuple[Formula, ...]
     names: tuple[str, ...]
     figures: tuple[str, ...]
-    published: str
+    published: str = ""
+    finding: str = ""
 
 
 def page(found: Reproduction, collection: Path, language: str, widest: int) -> Page:
@@ -129,10 +134,8 @@ def _lecture(text: Words, found: Reproduction) -> list[_Plan]:
         more = [name for name in verdicts.experiments(found.report) if name not in told and _of(name, given)]
         told.update(more)
         names = (*given["experiments"], *more)
-        figures, published = tuple(given.get("figures", ())), own.get("published", "")
-        plans.append(
-            _Plan(given["id"], own["slide"], own["title"], (own["idea"],), tuple(formulas), names, figures, published)
-        )
+        told_of = (own["slide"], own["title"], (own["idea"],), tuple(formulas), names, tuple(given.get("figures", ())))
+        plans.append(_Plan(given["id"], *told_of, own.get("published", ""), own["finding"]))
     return plans
 
 
@@ -149,7 +152,7 @@ def _plain(collection: Path, found: Reproduction) -> list[_Plan]:
     plans = []
     for stem, own in names.items():
         first, paragraphs = docstring(collection / f"{stem}.py")
-        plans.append(_Plan(stem, stem, first or stem, paragraphs, (), tuple(own), (), ""))
+        plans.append(_Plan(stem, stem, first or stem, paragraphs, (), tuple(own), ()))
     return plans
 
 
@@ -172,9 +175,10 @@ def _chapter(plan: _Plan, found: Reproduction, collection: Path, language: str, 
         for name, place in places.items()
         if (place / "summary.json").exists()
     ]
+    finding = plan.finding if entries[0].verdict.kind in verdicts.AS_RECORDED else ""
     return Chapter(
         *("chapter", plan.id, plan.slide, plan.title, plan.idea, plan.formulas),
-        *(tuple(entries), tuple(absent), _lost(plan, found, language), tuple(shown), plan.published),
+        *(tuple(entries), tuple(absent), _lost(plan, found, language), tuple(shown), plan.published, finding),
     )
 
 

@@ -172,9 +172,8 @@ def facts(runs: Sequence[Run], text: Words) -> tuple[tuple[str, str], ...]:
     """Data, task, seeds and time, as pairs of a name and a value."""
     own, first = text["facts"], runs[0]
     rows = first.data.get("rows", {})
-    split = own["split"].format(
-        **{part: words.number(rows.get(part, 0), text) for part in ("train", "validation", "test")}
-    )
+    parts = [(rows.get(part, 0), phrase) for part, phrase in own["split"].items()]
+    split = ", ".join(phrase.format(count=words.number(count, text)) for count, phrase in parts if count)
     seeds = ", ".join(str(run.summary["seed"]) for run in runs)
     train = statistics.fmean(float(run.summary["timing"]["train_seconds"]) for run in runs)
     steps = words.number(first.summary["timing"].get("steps", first.config["train"]["steps"]), text)

@@ -37,6 +37,7 @@ class Section(NamedTuple):
     columns: tuple[tuple[str, str], ...]
     ranking: tuple[Place, ...]
     more: int
+    divergent: bool  # whether a run was not finite, which the ranking then counts
     statuses: tuple[tuple[str, str], ...]
     figures: tuple[Figure, ...]
     fragments: tuple[Any, ...]
@@ -73,6 +74,7 @@ def section(sweep: Sweep, name: str, language: str, widest: int) -> Section:
         columns=tuple((_heading(name, text), name.partition("/")[0]) for name in columns),
         ranking=tuple(_place(place, point, columns, text) for place, point in enumerate(ranked[:SHOWN], start=1)),
         more=max(0, len(ranked) - SHOWN),
+        divergent=any(point["finite"] < point["runs"] for point in points),
         statuses=_statuses(sweep, text),
         figures=tuple(_figure(name, path, text, widest) for name, path in folders.figures(sweep.folder).items()),
         fragments=tuple(touch.sweep_fragments(sweep.folder, language)),

@@ -10,6 +10,7 @@ from aejax.report.page.words import Words
 SAME, HELD, UNRECORDED, OFF, FAILED, NOT_RUN, ABSENT = (
     *("same", "held", "unrecorded", "off", "failed", "not_run", "absent"),
 )
+AS_RECORDED = (SAME, HELD)
 BIT_FOR_BIT, NOTHING_RECORDED = "same bits", "not recorded"
 SWEEP = "sweeps/"
 GET = "get it with: "

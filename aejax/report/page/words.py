@@ -95,7 +95,8 @@ def _raised(power: int) -> str:
 def fixed(value: float, decimals: int, words: Words) -> str:
     """A number with so many decimals, a true minus, and the marks of the language."""
     marks = words["numbers"]
-    whole, _, part = f"{value:,.{decimals}f}".replace("-", "−").partition(".")
+    comma = "," if abs(value) >= marks["grouped_from"] else ""
+    whole, _, part = f"{value:{comma}.{decimals}f}".replace("-", "−").partition(".")
     return whole.replace(",", marks["thousands"]) + (marks["decimal"] + part if part else "")
 
 
