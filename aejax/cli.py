@@ -175,7 +175,8 @@ def command_run(arguments: argparse.Namespace) -> int:
 
 def train(arguments: argparse.Namespace, config: dict[str, Any]) -> int:
     """Train a config, in this process or in this and others."""
-    from aejax import compilation, config_files, console, experiment, interruption, workdir
+    from aejax import compilation, console, experiment, interruption, workdir
+    from aejax.config import files as config_files
 
     if not arguments.no_compile_cache:
         compilation.enable_cache()
@@ -203,18 +204,19 @@ def settings(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.workdir is None:
         raise UserError("run: name a config, or give the --workdir of a run to go on with it")
     from aejax import workdir
+    from aejax.config import differences, overrides
 
     begun = configs.resolve(workdir.read_json(arguments.workdir / "config.json"))
     config = deepcopy(begun)
-    configs.override(config, arguments.set)  # where it goes on with more or fewer devices
+    overrides.override(config, arguments.set)  # where it goes on with more or fewer devices
     if arguments.seed is not None:
-        configs.put(config, "seed", arguments.seed)
+        overrides.put(config, "seed", arguments.seed)
     config = configs.resolve(config)
-    if changed := configs.changed(begun, config):
+    if changed := differences.changed(begun, config):
         option = "--seed" if arguments.seed is not None and not arguments.set else "--set"
         raise UserError(
-            f"run: {option} changes the run in {arguments.workdir} ({configs.first_of(changed)}), which goes on as it "
-            "was begun; allowed: --set devices.…=N, or a config by name and another --workdir"
+            f"run: {option} changes the run in {arguments.workdir} ({differences.first_of(changed)}), which goes on as "
+            "it was begun; allowed: --set devices.…=N, or a config by name and another --workdir"
         )
     return config
 
@@ -223,7 +225,8 @@ def command_list(arguments: argparse.Namespace) -> None:
     """`aejax list`."""
     import ast
 
-    from aejax import config_files, console
+    from aejax import console
+    from aejax.config import files as config_files
 
     rows = []
     for name, path in config_files.shipped().items():

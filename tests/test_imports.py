@@ -28,7 +28,7 @@ ORDER = (
         "sparse",
         "remember",
     ),
-    ("components", "config_files", "checkpoint"),
+    ("components", "checkpoint"),
     ("batches", "devices", "schedules", "optimizers", "samplers"),
     ("config",),
     ("workdir",),

@@ -9,6 +9,7 @@ from running import assert_refused, call, quick_programs
 from aejax import components, data, train
 from aejax import config as configs
 from aejax.build import load_data
+from aejax.config.overrides import override
 from aejax.data import corrupt, missing
 from aejax.errors import UserError
 from aejax.evaluate import on_device
@@ -153,7 +154,7 @@ HOLES = TABLE.replace("20,m,north", "20,,north").replace("21,f,south", "21,f,").
 def test_one_column_of_categories_needs_no_tuple(text, name, tmp_path):
     (tmp_path / "t.csv").write_text(("a,b\n" if name == "b" else "") + "1,7\n2,8\n3,9\n" * 4)
     given = configs.base().to_dict()
-    configs.override(given, [f"data.name=file:{tmp_path / 't.csv'}", f"data.categories={text}"])
+    override(given, [f"data.name=file:{tmp_path / 't.csv'}", f"data.categories={text}"])
     given = configs.resolve(given | {"terms": {"error": {"name": "reconstruction.squared_error", "weight": 1.0}}})
     assert load_data(given["data"]).columns[1] == Column(name, 1, 3, ("7", "8", "9"))
 
