@@ -16,9 +16,11 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from aejax import devices
 from aejax.batches import batch_rows, shuffled
+from aejax.chunks import CAPACITY
+from aejax.context import Rows
 from aejax.data import stream as streams
 from aejax.data.stream import Stream
-from aejax.train import CAPACITY, STREAMS, Rows
+from aejax.train import STREAMS
 from aejax.types import Dataset
 
 WINDOW_BYTES = 2**22

@@ -10,6 +10,7 @@ import numpy as np
 
 from aejax.bounds import Count, Positive, Within
 from aejax.config import varied
+from aejax.context import scaled
 from aejax.data.folds import pooled, stratified
 from aejax.errors import UserError
 from aejax.evaluate import on_device
@@ -17,7 +18,6 @@ from aejax.metrics.classification import classification
 from aejax.retrain import member
 from aejax.tasks import reconstruction
 from aejax.tasks.reconstruction import fitted_pca
-from aejax.train import scaled
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Split
 
 Folds = Annotated[int, Within(2)]
