@@ -48,6 +48,7 @@ ORDER = (
     ("experiment",),
     ("sweep",),
     ("reproduce",),
+    ("commands",),
     ("cli",),
     ("__main__",),
 )
