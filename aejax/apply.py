@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax import artifact, checkpoint, console, workdir
-from aejax import config as configs
 from aejax.artifact import Trained
 from aejax.build import build_model
+from aejax.config.resolving import component
 from aejax.errors import UserError
 from aejax.evaluate import BATCH
 from aejax.types import Column, Model, Params
@@ -97,7 +97,7 @@ def model_settings(folder: Path) -> Mapping[str, Any]:
     config = workdir.read_json(folder / "config.json")
     if not isinstance(config, dict) or "model" not in config:
         raise UserError(f"{folder / 'config.json'}: is damaged: it holds no config of a run")
-    return configs.component(config["model"], "aejax.models", what=f"{folder / 'config.json'}: model")
+    return component(config["model"], "aejax.models", what=f"{folder / 'config.json'}: model")
 
 
 def resized(settings: Mapping[str, Any], model: Model, params: Params, shape: tuple[int, ...]) -> Model:

@@ -22,8 +22,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax import components
-from aejax import config as configs
 from aejax.build import build_model
+from aejax.config.resolving import component
 from aejax.errors import UserError, one_of
 from aejax.files import write_atomic
 from aejax.leaves import named_arrays, pack, path_name, unpack
@@ -220,7 +220,7 @@ def _from_bytes(half: bytes, action: str) -> Trained:
     told = json.loads(half[4:size])
     _own_model(told["model"])
     arrays = unpack(half[size:], told["leaves"])
-    settings = configs.component(told["model"], "aejax.models", what="model of a half")
+    settings = component(told["model"], "aejax.models", what="model of a half")
     model = build_model(settings, tuple(map(int, told["info"]["feature_shape"])), columns_of(told["info"]))
     shapes = jax.eval_shape(model.init, jax.random.key(0))
     zeros = lambda name, leaf: jnp.asarray(arrays.get(f"params/{name}", np.zeros(leaf.shape, leaf.dtype)))

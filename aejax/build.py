@@ -9,11 +9,12 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from aejax import components, devices, guards, losses, optimizers
+from aejax.context import Rows
 from aejax.data.corrupt import HIDING
 from aejax.errors import UserError
 from aejax.evaluate import Relations
 from aejax.models.links import mixed
-from aejax.train import Rows, make_run
+from aejax.train import make_run
 from aejax.types import Column, Dataset, Hparams, Model, Run
 
 

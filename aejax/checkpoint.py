@@ -11,9 +11,7 @@ writes to a folder at a time; any number may read.
 """
 
 import hashlib
-import json
 import os
-import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -22,15 +20,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from jax.tree_util import tree_flatten_with_path
 
+from aejax import manifest
 from aejax.errors import UserError
-from aejax.files import TEMPORARY, to_json, write_atomic
+from aejax.files import TEMPORARY, write_atomic
 from aejax.leaves import describe, digest, named_arrays, pack, path_name, place, unpack
+from aejax.manifest import DamagedError
 
 __all__ = ["Restored", "digest", "restore", "restore_flat", "save", "steps"]
-
-FORMAT = 1
-
-_NAME = re.compile(r"step-(\d{8,})(?:\.json|-[0-9a-f]{16}\.safetensors)")
 
 
 class Restored(NamedTuple):
@@ -45,10 +41,6 @@ class Restored(NamedTuple):
     step: int
     tree: Any
     info: dict[str, Any]
-
-
-class _DamagedError(Exception):
-    """Why a checkpoint does not verify."""
 
 
 def save(
@@ -80,7 +72,7 @@ def save(
     data = pack(arrays)
     sha256 = hashlib.sha256(data).hexdigest()
     record = {
-        "format": FORMAT,
+        "format": manifest.FORMAT,
         "step": step,
         "data": f"step-{step:08d}-{sha256[:16]}.safetensors",
         "bytes": len(data),
@@ -88,11 +80,11 @@ def save(
         "leaves": {name: [array.dtype.name, list(array.shape)] for name, array in arrays.items()},
         "info": {} if info is None else info,
     }
-    manifest = _seal(record)
+    text = manifest.sealed(record)
     for leftover in folder.glob(f"{TEMPORARY}*"):
         leftover.unlink(missing_ok=True)
     write_atomic(folder / record["data"], data)
-    path = write_atomic(_manifest(folder, step), manifest)
+    path = write_atomic(manifest.path_of(folder, step), text)
     _tidy(folder, step, keep)
     return path
 
@@ -180,72 +172,38 @@ def restore_flat(
 
 def steps(folder: str | os.PathLike) -> list[int]:
     """The steps that have a checkpoint, oldest first; whether they verify is for `restore` to find out."""
-    return [number for number in reversed(_numbers(Path(folder))) if _manifest(Path(folder), number).exists()]
-
-
-def _manifest(folder: Path, step: int) -> Path:
-    return folder / f"step-{step:08d}.json"
-
-
-def _numbers(folder: Path) -> list[int]:
-    """Every step that left a manifest or data, newest first."""
-    found = (_NAME.fullmatch(path.name) for path in folder.glob("step-*"))
-    return sorted({int(match[1]) for match in found if match}, reverse=True)
-
-
-def _seal(record: Mapping[str, Any]) -> str:
-    """The manifest's text, which ends with the digest of the rest of it."""
-    return to_json({**record, "seal": hashlib.sha256(to_json(record).encode()).hexdigest()})
-
-
-def _record(folder: Path, step: int) -> dict[str, Any]:
-    """The manifest of a step, if it is, byte for byte, what `_seal` writes."""
-    try:
-        text = _manifest(folder, step).read_bytes().decode()
-        record = json.loads(text)
-        del record["seal"]
-        intact = text == _seal(record) and record["step"] == step
-    except FileNotFoundError:
-        raise _DamagedError("its manifest is missing") from None
-    except OSError as error:
-        raise _DamagedError(f"its manifest cannot be read: {error.strerror}") from None
-    except (ValueError, TypeError, KeyError, RecursionError):
-        intact = False
-    if not intact:
-        raise _DamagedError("its manifest is damaged")
-    if record["format"] != FORMAT:
-        raise _DamagedError(f"it is of format {record['format']}, this version reads {FORMAT}")
-    return record
+    folder = Path(folder)
+    return [number for number in reversed(manifest.numbers(folder)) if manifest.path_of(folder, number).exists()]
 
 
 def _verified(folder: Path, step: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    record = _record(folder, step)
+    record = manifest.read(folder, step)
     try:
         data = (folder / record["data"]).read_bytes()
     except FileNotFoundError:
-        raise _DamagedError("its data are missing") from None
+        raise DamagedError("its data are missing") from None
     except OSError as error:
-        raise _DamagedError(f"its data cannot be read: {error.strerror}") from None
+        raise DamagedError(f"its data cannot be read: {error.strerror}") from None
     # Digest and arrays come from the same bytes in memory: nothing is read twice.
     if hashlib.sha256(data).hexdigest() != record["sha256"]:
-        raise _DamagedError("its data do not have the SHA-256 of its manifest")
+        raise DamagedError("its data do not have the SHA-256 of its manifest")
     return record, unpack(data, record["leaves"])
 
 
 def _newest(
     folder: Path, step: int | None, say: Callable[[str], None]
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
-    numbers = _numbers(folder)
+    found = manifest.numbers(folder)
     if step is not None:
         try:
             return _verified(folder, int(step))
-        except _DamagedError as error:
-            there = ", ".join(map(str, reversed(numbers))) or "none"
+        except DamagedError as error:
+            there = ", ".join(map(str, reversed(found))) or "none"
             raise UserError(f"checkpoint of step {step} in {folder}: {error}; there are: {there}") from None
-    for number, before in zip(numbers, [*numbers[1:], None], strict=False):
+    for number, before in zip(found, [*found[1:], None], strict=False):
         try:
             return _verified(folder, number)
-        except _DamagedError as error:
+        except DamagedError as error:
             rest = "there is none before it" if before is None else f"trying step {before}"
             say(f"checkpoint of step {number} in {folder} is passed over: {error}; {rest}")
     return None
@@ -254,28 +212,21 @@ def _newest(
 def _tidy(folder: Path, step: int, keep: int) -> None:
     """Remove what is older than the `keep` newest that look whole, what is later, and data without an owner."""
     owned, whole = {}, []
-    for number in _numbers(folder):
-        with suppress(_DamagedError):
-            owned[number] = _record(folder, number)
-        if number <= step and number in owned and _looks_whole(folder, owned[number]):
+    for number in manifest.numbers(folder):
+        with suppress(DamagedError):
+            owned[number] = manifest.read(folder, number)
+        if number <= step and number in owned and manifest.looks_whole(folder, owned[number]):
             whole.append(number)
     oldest = whole[:keep][-1]
     for suffix in (".json", ".safetensors"):
         for path in folder.glob(f"step-*{suffix}"):
-            match = _NAME.fullmatch(path.name)
+            match = manifest.NAME.fullmatch(path.name)
             if match is None:
                 continue
             number = int(match[1])
             kept = oldest <= number <= step
             if kept and suffix == ".safetensors":
-                kept = path.name == owned[number]["data"] if number in owned else _manifest(folder, number).exists()
+                owner = owned.get(number)
+                kept = manifest.path_of(folder, number).exists() if owner is None else path.name == owner["data"]
             if not kept:
                 path.unlink(missing_ok=True)
-
-
-def _looks_whole(folder: Path, record: Mapping[str, Any]) -> bool:
-    """A quick look that spares reading the data: a checkpoint that fails it does not count as kept."""
-    try:
-        return (folder / record["data"]).stat().st_size == record["bytes"]
-    except OSError:
-        return False

@@ -16,6 +16,12 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
+def complain(line: str, code: int = 2) -> int:
+    """Print one line to standard error and return the exit code."""
+    print("aejax: " + " ".join(line.split()), file=sys.stderr, flush=True)
+    return code
+
+
 @contextmanager
 def progress(total: int, done: int) -> Iterator[Advance]:
     """A progress bar over training steps: steps per second, loss, time left.

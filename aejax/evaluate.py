@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from aejax.context import Rows, clean, context, scaled, shown
 from aejax.sparse import is_sparse, to_csr
-from aejax.train import Rows, clean, context, scaled, shown
 from aejax.types import Dataset, Hparams, Model, Params, Range, Split
 
 BATCH = 1000

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from aejax.context import Rows
 from aejax.errors import UserError
 from aejax.sparse import is_sparse
-from aejax.train import Rows
 
 FEWEST = 64
 MOST = 20_000

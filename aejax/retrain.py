@@ -9,13 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from aejax import chunks, console
 from aejax import config as configs
-from aejax import console, train
 from aejax.build import Parts, build
+from aejax.chunks import CAPACITY, CHUNK_SECONDS
 from aejax.compilation import quick_compile
+from aejax.context import Rows
 from aejax.evaluate import on_device
 from aejax.padding import few_shapes, stacked
-from aejax.train import CAPACITY, CHUNK_SECONDS, Rows
 from aejax.types import Dataset, Hparams, Range, Retrain, Run, State, Trained
 
 BIG_LAYER = 20_000
@@ -85,7 +86,7 @@ def _train(parts: Parts, keys: jax.Array, rows: Rows, steps: int, *, shared: boo
             state, history = advance(state, *given, jnp.int32(n))
             history = {name: np.asarray(values)[:, :n] for name, values in history.items()}
             # a sum over members is finite only where all of them are
-            train.check_finite({name: values.sum(0) for name, values in history.items()}, done, state.params)
+            chunks.check_finite({name: values.sum(0) for name, values in history.items()}, done, state.params)
             done += n
             chunk = int(
                 np.clip(n * CHUNK_SECONDS / (time.perf_counter() - started), chunk / 2, chunk * 4).clip(1, CAPACITY)

@@ -1,118 +1,26 @@
-"""Training: a run as two pure functions, and `fit`, the same in compiled chunks.
+"""Training: a run as two pure functions.
 
 Everything static is closed over by `make_run`; everything numeric comes in through `hparams` and may be traced and
-swept. Randomness is a function of (seed, step), so any way of cutting a run into chunks sees the same batches.
+swept. Randomness is a function of (seed, step), so any way of cutting a run into chunks (`aejax.chunks`) sees the same
+batches.
 """
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 from aejax.batches import batch_rows
-from aejax.devices import agreed
-from aejax.errors import UserError
+from aejax.context import Rows, context, one_batch
 from aejax.optimizers import Optimizer
-from aejax.types import Context, Hparams, Model, Range, Run, State
+from aejax.types import Hparams, Model, Range, Run, State
 
-STREAMS = {"init": 0, "data": 1, "corruption": 2, "model": 3, "terms": 5}  # 4 is the evaluation's
-
-
-class Rows(NamedTuple):
-    """Rows on the device, as stored, and the numbers that scale them inside the step.
-
-    Attributes:
-        x: (rows, n) uint8 or float32; an array, or what hands out rows of one, as `aejax.sparse.SparseRows` does.
-        mask: (rows, n) bool or None.
-        shift: (n,) or ().
-        scale: (n,) or ().
-        labels: (rows,) int32 or None.
-        relations: by name, what is known of each row beforehand; leaves (rows, ...).
-        used: how many rows there are, where others that are never drawn stand after them (`aejax.padding`); None where
-            there are none of those.
-        first: where the rows are streamed, the step of the first of the batches that `x`, (batches, batch_size, n),
-            and `labels` hold; else None.
-    """
-
-    x: jax.Array
-    mask: jax.Array | None
-    shift: jax.Array
-    scale: jax.Array
-    labels: jax.Array | None = None
-    relations: Mapping[str, Any] = {}
-    used: jax.Array | None = None
-    first: jax.Array | None = None
-
-
-def scaled(rows: Rows, index: jax.Array | slice) -> tuple[jax.Array, jax.Array | None]:
-    """The chosen rows as float32, (x − shift) · scale, and their mask."""
-    shift, scale = jnp.atleast_2d(rows.shift), jnp.atleast_2d(rows.scale)
-    x = (rows.x[index].astype(jnp.float32) - shift) * scale
-    return x, None if rows.mask is None else rows.mask[index]
-
-
-def one_batch(rows: Rows, step: jax.Array) -> Rows:
-    """The batch of a step among those that are held of streamed rows."""
-    place = step - rows.first
-    return rows._replace(x=rows.x[place], labels=None if rows.labels is None else rows.labels[place])
-
-
-def clean(rows: Rows, index: jax.Array) -> jax.Array:
-    """The chosen rows, scaled: (k,) places -> (k, n)."""
-    return scaled(rows, index)[0]
-
-
-def shown(model: Model, x: jax.Array, mask: jax.Array | None) -> jax.Array:
-    """What a model gets to see of rows: NaN where a value is missing, if it takes that, else the column's mean."""
-    return jnp.where(mask, x, jnp.nan) if model.takes_missing and mask is not None else x
-
-
-def context(
-    model: Model,
-    corrupt: Callable[..., jax.Array],
-    params: Any,
-    rows: Rows,
-    index: jax.Array | None,
-    noise: jax.Array,
-    inner: jax.Array,
-    own: jax.Array,
-    hparams: Hparams,
-    data_range: Range,
-) -> Context:
-    """What the loss terms see of some rows.
-
-    Args:
-        model: the autoencoder.
-        corrupt: ``(key, x, **hparams["corruption"]) -> x_in``, of rows (m, *feature_shape).
-        params: the model's parameters.
-        rows: where the rows are taken from.
-        index: (m,) which; None for all, in order.
-        noise: key of the corruption.
-        inner: key of the model's own randomness.
-        own: key of the loss terms' randomness.
-        hparams: the run's hyperparameters.
-        data_range: `Dataset.range`.
-    """
-    chosen = slice(None) if index is None else index
-    x, mask = scaled(rows, chosen)
-    folded = shown(model, x, mask).reshape(-1, *model.feature_shape)  # some corruptions are of places in an image
-    x_in = shown(model, corrupt(noise, folded, **hparams["corruption"]).reshape(x.shape), mask)
-    ctx = model.apply(params, x, x_in, inner)
-    return ctx._replace(
-        ranges={**ctx.ranges, "x": data_range},
-        mask=mask,
-        index=jnp.arange(x.shape[0]) if index is None else index,
-        labels=None if rows.labels is None else rows.labels[chosen],
-        relations=jax.tree.map(lambda leaf: leaf[chosen], dict(rows.relations)),
-        encode=partial(model.encode, params),
-        rows=partial(clean, rows),
-        key=own,
-    )
+STREAMS = {"init": 0, "data": 1, "corruption": 2, "model": 3, "terms": 5}
+EVALUATION_STREAM = 4
+"""That of the run's evaluation, beside those of its training."""
 
 
 def streams(key: jax.Array) -> dict[str, jax.Array]:
@@ -208,110 +116,3 @@ def make_run(
 def train(run: Run, key: jax.Array, hparams: Hparams, rows: Rows, steps: int) -> tuple[State, dict[str, jax.Array]]:
     """A whole run as one program, to be jitted (`steps` static) and vmapped by the caller."""
     return run.advance(run.init(key, hparams), key, hparams, rows, steps)
-
-
-CAPACITY = 1000
-CHUNK_SECONDS = 0.5
-
-
-class Chunk(NamedTuple):
-    """A few steps of a run.
-
-    Attributes:
-        state: after them; valid until the next chunk is asked for.
-        history: by name, one value for each step.
-        seconds: that they took.
-    """
-
-    state: State
-    history: dict[str, np.ndarray]
-    seconds: float
-
-
-def compile_advance(
-    run: Run, state: State, key: jax.Array, hparams: Hparams, rows: Rows, shardings: Any = None
-) -> Callable[..., Any]:
-    """`run.advance` compiled for chunks of any length up to `CAPACITY`; it uses up the buffers of its state.
-
-    Where a run has several devices, `shardings` are those of the state and of the history.
-    """
-    advance = jax.jit(partial(run.advance, capacity=CAPACITY), donate_argnums=0, out_shardings=shardings)
-    return advance.lower(state, key, hparams, rows, jnp.int32(1)).compile()
-
-
-def fit(
-    advance: Callable[..., Any],
-    state: State,
-    key: jax.Array,
-    hparams: Hparams,
-    rows: Rows | Callable[[int], Rows],
-    *,
-    steps: int,
-    stops: tuple[int, ...] = (),
-) -> Iterator[Chunk]:
-    """Train in compiled chunks; between them the caller may evaluate, save, draw or stop.
-
-    All chunks are one program, so results do not depend on their lengths, which adapt to about half a second; where a
-    run has several processes, the first one's clock counts.
-
-    Args:
-        advance: from `compile_advance`.
-        state: where to begin; its buffers are used up.
-        key: the run's key.
-        hparams: the run's hyperparameters.
-        rows: the training rows; or, where they are streamed, ``step -> rows`` with the batches up to the next stop.
-        steps: the step to end at.
-        stops: a chunk ends at every multiple of each of these.
-
-    Yields:
-        One chunk after the other.
-
-    Raises:
-        UserError: the loss or a parameter is not finite; the line names the step and the term.
-    """
-    done, chunk = int(state.step), 20
-    while done < steps:
-        n = agreed(min([chunk, steps - done, *(stop - done % stop for stop in stops)]))
-        started = time.perf_counter()
-        given = rows(done) if callable(rows) else rows
-        state, history = advance(state, key, hparams, given, jnp.int32(n))
-        history = {name: np.asarray(values)[:n] for name, values in history.items()}
-        seconds = time.perf_counter() - started
-        check_finite(history, done, state.params)
-        done += n
-        chunk = int(np.clip(n * CHUNK_SECONDS / seconds, chunk / 2, chunk * 2).clip(1, CAPACITY))
-        yield Chunk(state, history, seconds)
-
-
-def check_finite(history: Mapping[str, np.ndarray], first_step: int, params: Any) -> None:
-    """Refuse a chunk in which something became infinite or not a number.
-
-    Args:
-        history: by name, the values of consecutive steps.
-        first_step: the number of steps before the chunk.
-        params: the parameters after it.
-
-    Raises:
-        UserError: naming the first such step and its terms.
-    """
-    bad = {name: np.flatnonzero(~np.isfinite(values)) for name, values in history.items()}
-    first = min((int(places[0]) for places in bad.values() if places.size), default=None)
-    if first is not None:
-        terms = [n for n, places in bad.items() if n != "loss" and places.size and places[0] == first]
-        which = ", ".join(f"term {name!r}" for name in terms) or "their weighted sum"
-        raise UserError(
-            f"training stopped at step {first_step + first}: {which} is not finite; "
-            "try a smaller optimizer.learning_rate or a clip_norm"
-        )
-    if not _all_finite(params):
-        last = first_step + len(history["loss"]) - 1
-        raise UserError(
-            f"training stopped at step {last}: the parameters are not finite after the gradient of the loss; "
-            "try a smaller optimizer.learning_rate or a clip_norm"
-        )
-
-
-@jax.jit
-def _all_finite(tree: Any) -> jax.Array:
-    """Whether every number of a tree is finite, as one program: leaf by leaf each shape would compile its own."""
-    return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()

@@ -16,9 +16,12 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from aejax import devices
 from aejax.batches import batch_rows, shuffled
+from aejax.chunks import CAPACITY
+from aejax.context import Rows
+from aejax.data import packed
 from aejax.data import stream as streams
 from aejax.data.stream import Stream
-from aejax.train import CAPACITY, STREAMS, Rows
+from aejax.train import STREAMS
 from aejax.types import Dataset
 
 WINDOW_BYTES = 2**22
@@ -60,7 +63,7 @@ def make(dataset: Dataset, key: jax.Array, batch_size: int, steps: int, layout: 
 
     def read(number: int) -> tuple[np.ndarray, np.ndarray | None]:
         own = places(number)[:, low:high]
-        x, _, labels = streams.read(stream.records, own.reshape(-1))
+        x, _, labels = packed.read(stream.records, own.reshape(-1))
         return x.reshape(*own.shape, features), None if labels is None else labels.reshape(own.shape)
 
     def part(values: np.ndarray) -> jax.Array:

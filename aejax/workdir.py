@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from aejax import config as configs
+from aejax.config import differences
 from aejax.errors import UserError
 from aejax.files import TEMPORARY, write_atomic, write_json
 from aejax.types import Dataset, Split
@@ -61,10 +62,10 @@ def check(folder: Path, config: Mapping[str, Any]) -> None:
     begun = read_json(folder / "config.json")
     if not isinstance(begun, dict):
         raise UserError(f"{folder / 'config.json'}: is damaged: it holds no config")
-    changed = configs.changed(begun, config)
+    changed = differences.changed(begun, config)
     if changed:
         raise UserError(
-            f"{folder}: holds a run of another config ({configs.first_of(changed)}); "
+            f"{folder}: holds a run of another config ({differences.first_of(changed)}); "
             "allowed: the same config, or another --workdir"
         )
 

@@ -18,9 +18,9 @@ import numpy as np
 from aejax import config
 from aejax.build import load_data
 from aejax.compilation import enable_cache
-from aejax.experiment import EVALUATION_STREAM
 from aejax.retrain import retrainer
 from aejax.tasks import aeknn
+from aejax.train import EVALUATION_STREAM
 
 QUARTER = ((0.25,), (1.5, 0.25, 1.5))
 RULE = "|---"

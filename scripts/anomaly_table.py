@@ -16,7 +16,8 @@ import numpy as np
 
 from aejax import config as configs
 from aejax.build import build_model, load_data
-from aejax.data.columns import as_labels, read_csv
+from aejax.data.columns import read_csv
+from aejax.data.labels import as_labels
 from aejax.experiment import check_task
 from aejax.files import write_json
 from aejax.retrain import retrainer

@@ -36,6 +36,7 @@ def aejax_side(net, settings, strategy):
     import numpy as np
 
     from aejax import compilation, losses, optimizers, schedules, train
+    from aejax.context import Rows
     from aejax.data import corrupt
     from aejax.losses import reconstruction
     from aejax.models import dense
@@ -44,7 +45,7 @@ def aejax_side(net, settings, strategy):
     from aejax.types import Range
 
     features, widths, code, steps, batch, _ = NETS[net]
-    rows = few_shapes(train.Rows(jnp.asarray(data_of(net)), None, jnp.float32(0), jnp.float32(1 / 255)), batch)
+    rows = few_shapes(Rows(jnp.asarray(data_of(net)), None, jnp.float32(0), jnp.float32(1 / 255)), batch)
     members = training.Members(np.arange(settings)[None])
     rates = np.geomspace(1e-4, 1e-2, settings)
     fixed = {"terms": {"reconstruction": {"weight": 1.0}}, "corruption": {}}

@@ -24,6 +24,7 @@ def aejax_side(steps, images):
     import jax.numpy as jnp
 
     from aejax import losses, optimizers, schedules, train
+    from aejax.context import Rows
     from aejax.data import corrupt
     from aejax.losses import reconstruction
     from aejax.models import dense
@@ -47,7 +48,7 @@ def aejax_side(steps, images):
         },
     )
     key = jax.random.key(0)
-    rows = train.Rows(jnp.asarray(images), None, jnp.float32(0), jnp.float32(1 / 255))
+    rows = Rows(jnp.asarray(images), None, jnp.float32(0), jnp.float32(1 / 255))
     state = jax.jit(run.init)(key, hparams)
     advance = jax.jit(run.advance, static_argnums=5)
 

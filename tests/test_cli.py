@@ -23,7 +23,8 @@ from running import (
 )
 
 import aejax
-from aejax import compilation, config, config_files, console, workdir
+from aejax import compilation, config, console, workdir
+from aejax.config import files as config_files
 
 HEAVY = {"jax", "flax", "optax", "numpy", "sklearn", "matplotlib", "tensorflow_datasets"}
 

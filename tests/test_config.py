@@ -10,8 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from running import MULTILAYER, environment
 
-from aejax import components, config, config_files
+from aejax import components, config
 from aejax.bounds import Choice, Count, Fraction, NonNegative, Rate, Within
+from aejax.config import files as config_files
+from aejax.config import overrides
+from aejax.config.differences import differences
+from aejax.config.fields import SECTIONS
 from aejax.errors import UserError, one_of, shown
 
 
@@ -41,7 +45,7 @@ from aejax.errors import UserError, one_of, shown
     ],
 )
 def test_parse(text, value):
-    found = config.parse(text)
+    found = overrides.parse(text)
     assert found == value
     assert type(found) is type(value)
 
@@ -52,7 +56,7 @@ NESTED = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(s
 
 @given(NESTED)
 def test_parse_reads_what_python_writes(value):
-    assert config.parse(repr(value)) == value
+    assert overrides.parse(repr(value)) == value
 
 
 HIDING = {"name": "at_random", "rate": 0.2, "always": 0.5}
@@ -73,7 +77,7 @@ HIDING = {"name": "at_random", "rate": 0.2, "always": 0.5}
 def test_another_function_does_not_inherit_what_it_does_not_take(texts, expected):
     values = config.base().to_dict()
     values["data"]["missing"] = dict(HIDING)
-    config.override(values, texts)
+    overrides.override(values, texts)
     assert values["data"]["missing"] == expected
 
 
@@ -87,23 +91,23 @@ def test_another_function_keeps_what_belongs_to_its_place():
     }
     values["optimizer"]["schedule"] = {"name": "cosine", "final": 0.1}
     texts = ["terms.extra.name=sparsity.l1", "optimizer.schedule.name=constant", "model.name=dense.vanilla"]
-    config.override(values, texts)
+    overrides.override(values, texts)
     assert values["terms"]["extra"] == {"name": "sparsity.l1", "weight": 0.5, "schedule": {"name": "linear"}}
     assert values["optimizer"]["schedule"] == {"name": "constant"}
     assert values["model"] == {"name": "dense.vanilla", "code": 8}
-    config.override(values, ["optimizer.name=lbfgs", "train.batch_size=null"])
+    overrides.override(values, ["optimizer.name=lbfgs", "train.batch_size=null"])
     assert values["optimizer"] == {"name": "lbfgs"}
-    config.override(values, ["data.name=bars"])
+    overrides.override(values, ["data.name=bars"])
     assert values["data"]["missing"] == {"name": "none"}
 
 
 def test_put_replaces_values_and_groups():
     values = config.base().to_dict()
-    config.put(values, "train.steps", 7)
-    config.put(values, "model", {"name": "dense.vanilla", "widths": [3]})
-    config.put(values, "terms.sparsity.weight", 0.1)
-    config.put(values, "terms.sparsity.schedule.name", "cosine")
-    config.put(values, "optimizer.b1", 0.5)
+    overrides.put(values, "train.steps", 7)
+    overrides.put(values, "model", {"name": "dense.vanilla", "widths": [3]})
+    overrides.put(values, "terms.sparsity.weight", 0.1)
+    overrides.put(values, "terms.sparsity.schedule.name", "cosine")
+    overrides.put(values, "optimizer.b1", 0.5)
     assert values["train"]["steps"] == 7
     assert values["model"] == {"name": "dense.vanilla", "widths": (3,)}
     assert values["terms"]["sparsity"] == {"weight": 0.1, "schedule": {"name": "cosine"}}
@@ -114,7 +118,7 @@ def test_base_is_complete_and_fresh():
     one, other = config.base(), config.base()
     one.train.steps = 3
     assert other.train.steps != 3
-    assert set(config.resolve(other.to_dict())) == set(config.SECTIONS)
+    assert set(config.resolve(other.to_dict())) == set(SECTIONS)
 
 
 def test_resolve_fills_in_the_defaults_of_every_component():
@@ -190,12 +194,12 @@ def test_what_a_config_prints_does_not_spoil_the_output(tmp_path, capsys):
 
 def test_differences():
     old, new = config.load(MULTILAYER), config.load(MULTILAYER, ["train.steps=7", "optimizer.name=sgd"])
-    found = dict(line.split(": ", 1) for line in config.differences(old, new))
+    found = dict(line.split(": ", 1) for line in differences(old, new))
     assert found["train.steps"] == f"{old['train']['steps']} -> 7"
     assert found["optimizer.name"] == "'adam' -> 'sgd'"
     assert found["optimizer.b1"] == "0.9 -> '(absent)'"
     assert found["optimizer.momentum"] == "'(absent)' -> None"
-    assert config.differences(json.loads(config.dumps(old)), old) == []
+    assert differences(json.loads(config.dumps(old)), old) == []
 
 
 @pytest.mark.parametrize(

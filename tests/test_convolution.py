@@ -10,8 +10,9 @@ from jax import lax
 from jax.test_util import check_grads
 
 from aejax.errors import UserError
-from aejax.models import convolution
+from aejax.models import convolution, convolution_columns
 from aejax.models.convolution import convolve, convolve_transposed
+from aejax.models.convolution_columns import Geometry
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 
@@ -100,15 +101,16 @@ def test_transposed_convolution_spreads_every_input_over_a_window():
 
 
 @pytest.mark.parametrize("geometry", [
-    convolution._Geometry((9, 8), (5, 4), (3, 3), (2, 2), (1, 0)),
-    convolution._Geometry((8, 9), (3, 4), (2, 3), (3, 2), (0, 0)),
-    convolution._Geometry((7, 6), (4, 3), (2, 2), (1, 2), (-2, -1)),
+    Geometry((9, 8), (5, 4), (3, 3), (2, 2), (1, 0)),
+    Geometry((8, 9), (3, 4), (2, 3), (3, 2), (0, 0)),
+    Geometry((7, 6), (4, 3), (2, 2), (1, 2), (-2, -1)),
 ])  # fmt: skip
 def test_forms_of_the_other_platforms_agree_with_columns(geometry):
     x, y = draw(2, *geometry.inputs, 3), draw(2, *geometry.outputs, 5)
     kernel = draw(*geometry.kernel, 3, 5)
     for form, a, b in [("output", x, kernel), ("input", y, kernel), ("kernel", x, y)]:
-        both = [partial(getattr(convolution, f"_{form}_{way}"), geometry) for way in ("by_columns", "native")]
+        ways = getattr(convolution_columns, f"{form}_by_columns"), getattr(convolution, f"_{form}_native")
+        both = [partial(way, geometry) for way in ways]
         assert_close(*jax.jit(lambda a, b, both=both: [way(a, b) for way in both])(a, b))
 
 

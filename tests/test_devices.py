@@ -141,7 +141,7 @@ CUT = """
 import json
 from functools import partial
 import jax
-from aejax import config, devices, train
+from aejax import chunks, config, devices
 from aejax.build import build, load_data
 from aejax.evaluate import on_device
 found = {}
@@ -155,7 +155,7 @@ for data, code in ((None, 1), (4, 1), (1, 4), (2, 2)):
         everywhere = devices.whole(parts.layout.step.mesh)
         rows, shardings = devices.put(rows, everywhere), (parts.layout, everywhere)
     state = jax.jit(parts.run.init, out_shardings=parts.layout)(parts.key, parts.hparams)
-    compiled = train.compile_advance(parts.run, state, parts.key, parts.hparams, rows, shardings)
+    compiled = chunks.compile_advance(parts.run, state, parts.key, parts.hparams, rows, shardings)
     kernel = state.params["encoder"]["layer0"]["kernel"].addressable_shards[0].data.shape
     found[f"{data or 1}x{code}"] = [compiled.cost_analysis()["flops"], kernel]
 print(json.dumps(found))

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from aejax import config as configs
-from aejax import config_files
 from aejax.cli import main
+from aejax.config import files as config_files
 
 SHRUNK = ("train.steps=6", "train.evaluate_every=3", "train.checkpoint_every=3")
 OWN = {

@@ -9,7 +9,12 @@ from looking import drawn
 from PIL import Image
 
 from aejax.errors import UserError
-from aejax.report import canvas, figures, panels
+from aejax.report import canvas
+from aejax.report.figures.codes import code_histogram
+from aejax.report.figures.curves import loss_curves, smooth
+from aejax.report.figures.kernels import filters
+from aejax.report.figures.maps import class_style, scatter_2d
+from aejax.report.figures.rows import reconstructions
 
 RANDOM = np.random.default_rng(0)
 STEPS = np.arange(1, 401)
@@ -21,19 +26,19 @@ POINTS = RANDOM.normal(size=(60, 2))
 LONG = "a title that goes on and on, " * 8
 
 CASES = {
-    "loss": lambda path: figures.loss_curves(path, STEPS, {"loss": FALLING}, {"validation": ([1, 400], [2, 0.02])}),
-    "loss terms": lambda path: figures.loss_curves(
+    "loss": lambda path: loss_curves(path, STEPS, {"loss": FALLING}, {"validation": ([1, 400], [2, 0.02])}),
+    "loss terms": lambda path: loss_curves(
         path,
         STEPS,
         {"loss": FALLING, "mse": FALLING / 2, "_kl $x$": FALLING * 0},
         {"loss": (STEPS[::9], FALLING[::9]), "mse": (STEPS[::9], FALLING[::9]), "test": ([400], [0.1])},
         title=LONG,
     ),
-    "loss at one step": lambda path: figures.loss_curves(path, [7], {"loss": [0.5]}),
-    "loss that diverges": lambda path: figures.loss_curves(path, STEPS, {"loss": BROKEN}),
-    "loss never finite": lambda path: figures.loss_curves(path, STEPS, {"loss": BROKEN * np.nan}),
-    "loss constant": lambda path: figures.loss_curves(path, STEPS, {"loss": FALLING * 0}),
-    "images": lambda path: figures.reconstructions(
+    "loss at one step": lambda path: loss_curves(path, [7], {"loss": [0.5]}),
+    "loss that diverges": lambda path: loss_curves(path, STEPS, {"loss": BROKEN}),
+    "loss never finite": lambda path: loss_curves(path, STEPS, {"loss": BROKEN * np.nan}),
+    "loss constant": lambda path: loss_curves(path, STEPS, {"loss": FALLING * 0}),
+    "images": lambda path: reconstructions(
         path,
         IMAGES,
         IMAGES / 2,
@@ -42,25 +47,25 @@ CASES = {
         labels=[str(n) for n in range(15)],
         errors={"autoencoder": "mean squared error 0.0123", "PCA": "mean squared error 0.0456"},
     ),
-    "one constant image": lambda path: figures.reconstructions(path, np.ones((1, 4, 4)), np.zeros((1, 4, 4))),
-    "wide images": lambda path: figures.reconstructions(path, RANDOM.random((3, 2, 40, 3)), np.ones((3, 2, 40, 3))),
-    "rows of a table": lambda path: figures.reconstructions(
+    "one constant image": lambda path: reconstructions(path, np.ones((1, 4, 4)), np.zeros((1, 4, 4))),
+    "wide images": lambda path: reconstructions(path, RANDOM.random((3, 2, 40, 3)), np.ones((3, 2, 40, 3))),
+    "rows of a table": lambda path: reconstructions(
         path, TABLE, TABLE / 2, TABLE / 3, feature_names=["a", "b_$", "c" * 60, "_d", "e"], errors={"PCA": "MSE 1"}
     ),
-    "one row, one feature": lambda path: figures.reconstructions(path, [[1.0]], [[2.0]]),
-    "long rows": lambda path: figures.reconstructions(path, RANDOM.random((3, 200)), np.zeros((3, 200))),
-    "filters": lambda path: figures.filters(path, RANDOM.normal(size=(23, 8, 8))),
-    "filters in colour": lambda path: figures.filters(path, RANDOM.normal(size=(120, 3, 5, 3))),
-    "one filter of zeros": lambda path: figures.filters(path, np.zeros((1, 8, 8, 1))),
-    "code": lambda path: figures.code_histogram(path, np.maximum(RANDOM.normal(size=(50, 9)), 0), 0.05),
-    "code of one constant": lambda path: figures.code_histogram(path, np.full((5, 1), 1e20)),
-    "code of many units": lambda path: figures.code_histogram(path, RANDOM.normal(size=(5, 900)), title=LONG),
-    "two maps": lambda path: figures.scatter_2d(
+    "one row, one feature": lambda path: reconstructions(path, [[1.0]], [[2.0]]),
+    "long rows": lambda path: reconstructions(path, RANDOM.random((3, 200)), np.zeros((3, 200))),
+    "filters": lambda path: filters(path, RANDOM.normal(size=(23, 8, 8))),
+    "filters in colour": lambda path: filters(path, RANDOM.normal(size=(120, 3, 5, 3))),
+    "one filter of zeros": lambda path: filters(path, np.zeros((1, 8, 8, 1))),
+    "code": lambda path: code_histogram(path, np.maximum(RANDOM.normal(size=(50, 9)), 0), 0.05),
+    "code of one constant": lambda path: code_histogram(path, np.full((5, 1), 1e20)),
+    "code of many units": lambda path: code_histogram(path, RANDOM.normal(size=(5, 900)), title=LONG),
+    "two maps": lambda path: scatter_2d(
         path, {"PCA": (POINTS, np.arange(60) % 3), "_code $": (POINTS, np.arange(60) % 3 - 1)}, ["a", "_b", "c" * 60]
     ),
-    "maps of many classes": lambda path: figures.scatter_2d(path, dict.fromkeys("abcd", (POINTS, np.arange(60) % 30))),
-    "map of a quantity": lambda path: figures.scatter_2d(path, {"roll": (POINTS, POINTS[:, 0])}, ["angle"]),
-    "map of one point": lambda path: figures.scatter_2d(path, {"one": (np.zeros((1, 2)), None)}),
+    "maps of many classes": lambda path: scatter_2d(path, dict.fromkeys("abcd", (POINTS, np.arange(60) % 30))),
+    "map of a quantity": lambda path: scatter_2d(path, {"roll": (POINTS, POINTS[:, 0])}, ["angle"]),
+    "map of one point": lambda path: scatter_2d(path, {"one": (np.zeros((1, 2)), None)}),
 }
 
 
@@ -81,7 +86,7 @@ def test_a_picture_fits_its_page(tmp_path, draw):
 @pytest.mark.parametrize("same", [True, False])
 def test_maps_that_are_to_be_compared_have_the_same_axes(same, tmp_path, monkeypatch):
     panels = {"near": (POINTS, None), "wide": (10 * POINTS, None), "aside": (POINTS + 50, None)}
-    draw = lambda: figures.scatter_2d(tmp_path / "map.png", panels, same_axes=same)
+    draw = lambda: scatter_2d(tmp_path / "map.png", panels, same_axes=same)
     (figure,) = drawn(draw, monkeypatch)
     limits = {axes.get_xlim() + axes.get_ylim() for axes in figure.axes}
     assert len(limits) == (1 if same else 3)
@@ -97,17 +102,17 @@ def test_the_same_arrays_give_the_same_bytes(tmp_path, name):
 
 
 def test_the_file_is_named_for_what_it_is(tmp_path):
-    assert figures.filters(tmp_path / "v1.filters", np.ones((1, 2, 2))) == tmp_path / "v1.filters.png"
+    assert filters(tmp_path / "v1.filters", np.ones((1, 2, 2))) == tmp_path / "v1.filters.png"
 
 
 def test_pictures_leave_no_trace_in_the_process(tmp_path):
     code = f"""
 import sys
-from aejax.report import figures
+from aejax.report.figures import codes, curves, kernels, maps, rows
 assert "matplotlib" not in sys.modules, "matplotlib loads when it is first used"
 import matplotlib
 before = matplotlib.rcParams.copy()
-figures.scatter_2d({str(tmp_path / "a.png")!r}, {{"a": ([[0, 1], [2, 3]], [0, 1])}})
+maps.scatter_2d({str(tmp_path / "a.png")!r}, {{"a": ([[0, 1], [2, 3]], [0, 1])}})
 assert "matplotlib.pyplot" not in sys.modules
 assert matplotlib.rcParams.copy() == before
 """
@@ -120,7 +125,7 @@ def rows_of(pixels, colour):
 
 def test_each_row_of_images_is_where_its_name_says(tmp_path):
     red, green, blue = (np.broadcast_to(np.eye(3)[i], (4, 6, 6, 3)) for i in range(3))
-    with Image.open(figures.reconstructions(tmp_path / "a", red, green, blue)) as image:
+    with Image.open(reconstructions(tmp_path / "a", red, green, blue)) as image:
         pixels = np.asarray(image.convert("RGB"))
     first, second, third = (rows_of(pixels, 255 * np.eye(3, dtype=int)[i]) for i in range(3))
     assert first.max() < second.min()
@@ -130,7 +135,7 @@ def test_each_row_of_images_is_where_its_name_says(tmp_path):
 def test_a_positive_weight_is_red_and_a_negative_one_blue(tmp_path):
     kernel = np.zeros((1, 2, 2))
     kernel[0, 0], kernel[0, 1] = 1e-6, -1e-6
-    with Image.open(figures.filters(tmp_path / "a", kernel)) as image:
+    with Image.open(filters(tmp_path / "a", kernel)) as image:
         pixels = np.asarray(image.convert("RGB")).astype(int)
     middle = pixels[:, pixels.shape[1] // 2]
     strong = middle[np.ptp(middle, axis=1) > 60]
@@ -146,7 +151,7 @@ def test_smooth_is_the_mean_of_the_finite_neighbours(half):
     for i in range(15):
         near = [values[j] for j in range(15) if abs(i - j) <= half and np.isfinite(values[j])]
         expected.append(np.mean(near) if near else np.nan)
-    np.testing.assert_allclose(panels.smooth(values, half), expected, rtol=1e-12)
+    np.testing.assert_allclose(smooth(values, half), expected, rtol=1e-12)
 
 
 def test_a_mosaic_holds_each_tile_in_its_place():
@@ -172,22 +177,22 @@ def test_a_grid_wastes_little(count):
 
 @pytest.mark.parametrize("classes", [2, 8, 9, 10, 30])
 def test_no_two_classes_look_the_same(classes):
-    assert len({panels.class_style(label, classes) for label in range(-1, classes)}) == classes + 1
+    assert len({class_style(label, classes) for label in range(-1, classes)}) == classes + 1
 
 
 MISTAKES = {
-    "nothing": (lambda path: figures.loss_curves(path, [], {"loss": []}), "steps"),
-    "no series": (lambda path: figures.loss_curves(path, [1], {}), "needs at least the loss"),
-    "lengths": (lambda path: figures.loss_curves(path, [1, 2], {"loss": [1.0]}), "'loss': has 1 values for 2 steps"),
-    "evaluation": (lambda path: figures.loss_curves(path, [1], {"a": [1]}, {"b": ([1, 2], [1])}), "'b': has 1"),
-    "shapes": (lambda path: figures.reconstructions(path, IMAGES, IMAGES[:3]), r"autoencoder: shape \(3, 8, 8, 1\)"),
-    "channels": (lambda path: figures.filters(path, np.ones((2, 3, 3, 2))), "1 or 3 channels"),
-    "no filter": (lambda path: figures.filters(path, np.ones((0, 3, 3))), "kernels"),
-    "code": (lambda path: figures.code_histogram(path, np.full((2, 2), np.nan)), "no value is finite"),
-    "no map": (lambda path: figures.scatter_2d(path, {}), "at least one map"),
-    "three coordinates": (lambda path: figures.scatter_2d(path, {"a": (np.ones((4, 3)), None)}), "'a'.*2 coordinates"),
-    "labels": (lambda path: figures.scatter_2d(path, {"a": (POINTS, [1, 2])}), "'a': 60 points"),
-    "no point": (lambda path: figures.scatter_2d(path, {"a": (POINTS * np.nan, None)}), "'a': no point is finite"),
+    "nothing": (lambda path: loss_curves(path, [], {"loss": []}), "steps"),
+    "no series": (lambda path: loss_curves(path, [1], {}), "needs at least the loss"),
+    "lengths": (lambda path: loss_curves(path, [1, 2], {"loss": [1.0]}), "'loss': has 1 values for 2 steps"),
+    "evaluation": (lambda path: loss_curves(path, [1], {"a": [1]}, {"b": ([1, 2], [1])}), "'b': has 1"),
+    "shapes": (lambda path: reconstructions(path, IMAGES, IMAGES[:3]), r"autoencoder: shape \(3, 8, 8, 1\)"),
+    "channels": (lambda path: filters(path, np.ones((2, 3, 3, 2))), "1 or 3 channels"),
+    "no filter": (lambda path: filters(path, np.ones((0, 3, 3))), "kernels"),
+    "code": (lambda path: code_histogram(path, np.full((2, 2), np.nan)), "no value is finite"),
+    "no map": (lambda path: scatter_2d(path, {}), "at least one map"),
+    "three coordinates": (lambda path: scatter_2d(path, {"a": (np.ones((4, 3)), None)}), "'a'.*2 coordinates"),
+    "labels": (lambda path: scatter_2d(path, {"a": (POINTS, [1, 2])}), "'a': 60 points"),
+    "no point": (lambda path: scatter_2d(path, {"a": (POINTS * np.nan, None)}), "'a': no point is finite"),
 }
 
 

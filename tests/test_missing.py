@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from running import assert_refused, call, quick_programs
 
-from aejax import components, data, train
+from aejax import components, data
 from aejax import config as configs
 from aejax.build import load_data
+from aejax.config.overrides import override
+from aejax.context import context
 from aejax.data import corrupt, missing
 from aejax.errors import UserError
 from aejax.evaluate import on_device
@@ -153,7 +155,7 @@ HOLES = TABLE.replace("20,m,north", "20,,north").replace("21,f,south", "21,f,").
 def test_one_column_of_categories_needs_no_tuple(text, name, tmp_path):
     (tmp_path / "t.csv").write_text(("a,b\n" if name == "b" else "") + "1,7\n2,8\n3,9\n" * 4)
     given = configs.base().to_dict()
-    configs.override(given, [f"data.name=file:{tmp_path / 't.csv'}", f"data.categories={text}"])
+    override(given, [f"data.name=file:{tmp_path / 't.csv'}", f"data.categories={text}"])
     given = configs.resolve(given | {"terms": {"error": {"name": "reconstruction.squared_error", "weight": 1.0}}})
     assert load_data(given["data"]).columns[1] == Column(name, 1, 3, ("7", "8", "9"))
 
@@ -266,7 +268,7 @@ def test_a_net_that_takes_missing_values_is_shown_them_and_others_the_mean():
     arguments = (rows, None, key(), jax.random.key(1), jax.random.key(2), {"corruption": {}}, dataset.range)
     for model, gone in ((masked.residual((8,), width=8, blocks=1, code=4), True), (dense.vanilla((8,)), False)):
         params = jax.jit(model.init)(jax.random.key(3))
-        ctx = train.context(model, corrupt.none, params, *arguments)
+        ctx = context(model, corrupt.none, params, *arguments)
         np.testing.assert_array_equal(np.isnan(ctx.x_in), ~np.asarray(rows.mask) & gone)
         assert np.isfinite(ctx.x).all()
         assert np.isfinite(ctx.x_hat).all()

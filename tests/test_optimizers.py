@@ -11,9 +11,10 @@ import pytest
 
 from aejax import optimizers, schedules
 from aejax.components import REQUIRED, check
+from aejax.context import Rows
 from aejax.errors import UserError
 from aejax.losses import compose, reconstruction
-from aejax.train import Rows, make_run, train
+from aejax.train import make_run, train
 from aejax.types import Context, Model, Range
 
 STEPWISE = [name for name in optimizers.NAMES if name != "lbfgs"]

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from running import ROOT, TINY, arguments, assert_refused, call, quick_programs
 
-from aejax import cli, config_files
+from aejax import cli
 from aejax import config as configs
+from aejax.config import files as config_files
 from aejax.report import touch
 from aejax.report.page import comparison, diagram, experiment, folders, images, network, verdicts, words
 

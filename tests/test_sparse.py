@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from aejax import sparse
+from aejax.context import scaled
 from aejax.evaluate import batches, encoded, on_device
 from aejax.models import dense
-from aejax.train import scaled
 from aejax.types import Dataset, Range, Split
 
 

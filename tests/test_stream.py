@@ -29,6 +29,7 @@ from test_devices import finish, free_port, process
 from aejax import checkpoint, data, windows
 from aejax.batches import batch_rows
 from aejax.data import packing, stream
+from aejax.data.packed import open_folder, read
 from aejax.errors import UserError
 from aejax.train import streams
 from aejax.workdir import read_metrics
@@ -72,11 +73,11 @@ def packed(tmp_path):
 
 
 def test_every_row_comes_back(packed):
-    records = stream.open_folder(packed)
+    records = open_folder(packed)
     assert records.shape == (500, 8)
     assert len(records.details["files"]) == 3
     places = np.random.default_rng(1).permutation(500)
-    x, mask, labels = stream.read(records, places)
+    x, mask, labels = read(records, places)
     np.testing.assert_array_equal(x, ROWS[places])
     np.testing.assert_array_equal(labels, LABELS[places])
     assert mask is None
@@ -178,8 +179,8 @@ def test_labels_of_several_files_share_their_names(tmp_path):
     (tmp_path / "a.csv").write_text("v,w,kind\n1,2,cat\n3,4,dog\n")
     (tmp_path / "b.csv").write_text("v,w,kind\n5,6,bird\n7,8,dog\n")
     made = packing.pack([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "packed", "kind")
-    records = stream.open_folder(tmp_path / "packed")
-    labels = stream.read(records, np.arange(4))[2]
+    records = open_folder(tmp_path / "packed")
+    labels = read(records, np.arange(4))[2]
     assert [made["label_names"][label] for label in labels] == ["cat", "dog", "bird", "dog"]
     assert made["feature_names"] == ["v", "w"]
 
@@ -200,7 +201,7 @@ def test_a_process_reads_no_more_than_its_devices_hold(packed, monkeypatch):
     layout = SimpleNamespace(step=SimpleNamespace(mesh=jax.make_mesh((1, 1), ("data", "code"))))
     monkeypatch.setattr(windows, "_own", lambda mesh, batch_size: (4, 12))
     asked = []
-    monkeypatch.setattr(stream, "read", lambda records, places: asked.append(places) or 1 / 0)
+    monkeypatch.setattr("aejax.data.packed.read", lambda records, places: asked.append(places) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
         windows.make(found, jax.random.key(5), 16, 40, layout).at(0)
     key = streams(jax.random.key(5))["data"]

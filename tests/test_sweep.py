@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aejax import build, cli, compilation, config, config_files, experiment, padding
+from aejax import build, cli, compilation, config, experiment, padding
+from aejax.config import files as config_files
 from aejax.errors import UserError
 from aejax.evaluate import on_device
 from aejax.sweep import axes, engines, markers, plan, work

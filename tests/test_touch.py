@@ -12,10 +12,10 @@ import pytest
 from running import TINY, arguments, quick_programs
 
 from aejax import apply, components, errors
-from aejax import config as configs
 from aejax.artifact import Trained
 from aejax.build import build_model
 from aejax.cli import main
+from aejax.config.resolving import component
 from aejax.report import touch
 from aejax.report.touch import chart, decoder, source, texts
 
@@ -47,7 +47,7 @@ def quick(tmp_path_factory):
 
 
 def trained(name, given):
-    settings = configs.component({"name": name, **given}, "aejax.models", what="model")
+    settings = component({"name": name, **given}, "aejax.models", what="model")
     model = build_model(settings, SHAPE)
     leaves, structure = jax.tree.flatten(jax.jit(model.init)(jax.random.key(0)))
     random = np.random.default_rng(0)  # biases begin at 0, where nobody sees whether they are there

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aejax import optimizers, schedules, train
+from aejax import chunks, optimizers, schedules, train
 from aejax.batches import batch_rows
+from aejax.context import Rows
 from aejax.errors import UserError
 from aejax.losses import compose, reconstruction, sparsity
 from aejax.models import dense
@@ -16,7 +17,7 @@ from aejax.types import Context, Model, Range
 
 ROWS, FEATURES, STEPS = 23, 6, 30
 FIRST = np.random.default_rng(0).integers(0, 256, (ROWS, FEATURES), dtype=np.uint8)
-IMAGES = train.Rows(jnp.asarray(FIRST), None, jnp.float32(0), jnp.float32(1 / 255))
+IMAGES = Rows(jnp.asarray(FIRST), None, jnp.float32(0), jnp.float32(1 / 255))
 KEY = lambda: jax.random.key(5)  # a new one for each use: no key is used twice
 
 
@@ -75,7 +76,7 @@ def whole(run, key, hparams, rows, steps):
 @cache
 def chunks_of(run):
     init, _, _ = compiled(run)
-    return train.compile_advance(run, init(KEY(), HPARAMS), KEY(), HPARAMS, IMAGES)
+    return chunks.compile_advance(run, init(KEY(), HPARAMS), KEY(), HPARAMS, IMAGES)
 
 
 def fresh(state):
@@ -129,7 +130,7 @@ def test_fit_is_the_same_loop_and_stops_where_it_is_asked_to(resumed_at):
     state = forward(start, KEY(), HPARAMS, IMAGES, resumed_at)[0] if resumed_at else start
     advance = chunks_of(run)
     ends, history = [], []
-    for chunk in train.fit(advance, fresh(state), KEY(), HPARAMS, IMAGES, steps=STEPS, stops=(4, 10)):
+    for chunk in chunks.fit(advance, fresh(state), KEY(), HPARAMS, IMAGES, steps=STEPS, stops=(4, 10)):
         assert chunk.seconds > 0
         ends.append(int(chunk.state.step))
         history.append(chunk.history)
@@ -146,7 +147,7 @@ def test_fit_is_the_same_loop_and_stops_where_it_is_asked_to(resumed_at):
 def test_fit_of_a_finished_run_does_nothing():
     run = a_run()
     state = compiled(run)[0](KEY(), HPARAMS)._replace(step=jnp.int32(STEPS))
-    assert list(train.fit(chunks_of(run), state, KEY(), HPARAMS, IMAGES, steps=STEPS)) == []
+    assert list(chunks.fit(chunks_of(run), state, KEY(), HPARAMS, IMAGES, steps=STEPS)) == []
 
 
 def test_vmap_over_hyperparameters_and_seeds_equals_a_loop():
@@ -195,7 +196,7 @@ def test_a_linear_net_follows_gradient_descent_written_in_numpy(batch_size):
         rng.uniform(0, 99, FEATURES).astype(np.float32),
         rng.uniform(0.005, 0.01, FEATURES).astype(np.float32),
     )
-    rows = train.Rows(jnp.asarray(FIRST), jnp.asarray(mask), jnp.asarray(shift), jnp.asarray(scale))
+    rows = Rows(jnp.asarray(FIRST), jnp.asarray(mask), jnp.asarray(shift), jnp.asarray(scale))
     run = train.make_run(
         dense.vanilla((FEATURES,), code=2, activation="linear", output="linear"),
         compose({"reconstruction": reconstruction.squared_error}),
@@ -261,7 +262,7 @@ def test_a_linear_autoencoder_reaches_the_error_of_pca(digits, optimizer, batch_
         data_range=Range(),
     )
     hparams = {"terms": {"reconstruction": {"weight": 1.0}}, "corruption": {}, "optimizer": hyperparameters}
-    rows = train.Rows(jnp.asarray(digits), None, jnp.float32(0), jnp.float32(1))
+    rows = Rows(jnp.asarray(digits), None, jnp.float32(0), jnp.float32(1))
     state, _ = whole(run, KEY(), hparams, rows, steps)
     p = jax.tree.map(np.float64, state.params)
     x = np.float64(digits)
@@ -352,20 +353,20 @@ def test_a_loss_that_overflows_is_told_with_its_step_and_term():
     _, history = whole(run, KEY(), hparams, IMAGES, 10)
     first = int(np.flatnonzero(~np.isfinite(history["wild"]))[0])
     assert first > 1
-    advance = train.compile_advance(run, state, KEY(), hparams, IMAGES)
+    advance = chunks.compile_advance(run, state, KEY(), hparams, IMAGES)
     with pytest.raises(
         UserError, match=rf"^training stopped at step {first}: term 'wild' is not finite; try a smaller"
     ):
-        list(train.fit(advance, state, KEY(), hparams, IMAGES, steps=10, stops=(2,)))
+        list(chunks.fit(advance, state, KEY(), hparams, IMAGES, steps=10, stops=(2,)))
 
 
 def test_a_gradient_that_is_not_finite_is_told():
     run = vector_run({"root": lambda ctx: jnp.sqrt(jnp.square(ctx.params["w"]).sum())})
     hparams = {"terms": {"root": {"weight": 1.0}}, "corruption": {}, "optimizer": {"learning_rate": jnp.float32(0.1)}}
     state = compiled(run)[0](KEY(), hparams)
-    advance = train.compile_advance(run, state, KEY(), hparams, IMAGES)
+    advance = chunks.compile_advance(run, state, KEY(), hparams, IMAGES)
     with pytest.raises(UserError, match=r"^training stopped at step 0: the parameters are not finite after "):
-        list(train.fit(advance, state, KEY(), hparams, IMAGES, steps=1))
+        list(chunks.fit(advance, state, KEY(), hparams, IMAGES, steps=1))
 
 
 NAN, INF = float("nan"), float("inf")
@@ -384,8 +385,8 @@ NAN, INF = float("nan"), float("inf")
 def test_the_first_step_and_its_terms_are_named(history, line):
     history = {name: np.float32(values) for name, values in history.items()}
     with pytest.raises(UserError, match=line):
-        train.check_finite(history, 40, {"w": jnp.zeros(2)})
+        chunks.check_finite(history, 40, {"w": jnp.zeros(2)})
 
 
 def test_what_is_finite_passes():
-    train.check_finite({"loss": np.float32([1, 3e38])}, 0, {"w": jnp.zeros(2), "b": jnp.ones(())})
+    chunks.check_finite({"loss": np.float32([1, 3e38])}, 0, {"w": jnp.zeros(2), "b": jnp.ones(())})

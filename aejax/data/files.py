@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from aejax.data import categories, columns
+from aejax.data.labels import Labels, as_labels, separate
 from aejax.data.splits import Raw
 from aejax.errors import UserError, one_of
 from aejax.types import Column, Split
@@ -31,7 +32,7 @@ class Table(NamedTuple):
 
     x: np.ndarray
     mask: np.ndarray | None
-    labels: columns.Labels | None
+    labels: Labels | None
     names: tuple[str, ...]
     columns: tuple[Column, ...] = ()
 
@@ -126,7 +127,7 @@ def read_columns(path: Path) -> columns.Columns:
 
 def _columnar(path: Path, label_column: str | None, asked: Sequence[str], known: Known) -> Table:
     table = columns.without(read_columns(path), known.labels, len(known.names))
-    table, labels = columns.separate(table, label_column, path)
+    table, labels = separate(table, label_column, path)
     if not table.cells or not len(table.cells[0]):
         raise UserError(f"{path}: there is no row")
     if known.columns or _other_count(table.names, known.names):
@@ -210,14 +211,12 @@ def _arrays(path: Path, label_column: str | None, ending: str, known: Known) -> 
     table = columns.Columns(tuple(map(str, range(x.shape[1]))), tuple(x.T))
     if ending == ".npy":
         table = columns.without(table, known.labels, len(known.names))
-        table, labels = columns.separate(table, label_column, path)
+        table, labels = separate(table, label_column, path)
     x, mask = columns.observed(np.stack(table.cells, axis=1), table.names, path)
     return Table(x, mask, labels, table.names)
 
 
-def _from_npz(
-    arrays: dict[str, np.ndarray], label_column: str | None, path: Path
-) -> tuple[np.ndarray, columns.Labels | None]:
+def _from_npz(arrays: dict[str, np.ndarray], label_column: str | None, path: Path) -> tuple[np.ndarray, Labels | None]:
     """The array of features, ``x`` or the only one with two or more axes, and the labels."""
     if label_column is not None and label_column not in arrays:
         raise one_of(label_column, arrays, what=f"data.label_column, an array of {path}")
@@ -228,7 +227,7 @@ def _from_npz(
         raise UserError(f"{path}: needs an array 'x' of features; it has {', '.join(arrays) or 'no array'}")
     if label is None:
         return arrays[name], None
-    labels = columns.as_labels(arrays[label], f"{path}: array {label!r}")
+    labels = as_labels(arrays[label], f"{path}: array {label!r}")
     if len(labels.values) != len(np.atleast_1d(arrays[name])):
         raise UserError(f"{path}: {len(labels.values)} labels in {label!r}, but {len(arrays[name])} rows in {name!r}")
     return arrays[name], labels

@@ -1,9 +1,7 @@
 """U-shaped convolutional nets: skip connections carry every resolution to the output; for images of any size."""
 
 from collections.abc import Sequence
-from itertools import accumulate
 from math import prod
-from typing import NamedTuple
 
 import flax.linen as nn
 import jax
@@ -14,9 +12,9 @@ from aejax.errors import UserError
 from aejax.models.activations import OUTPUTS, Activation, named
 from aejax.models.conv import Convolution
 from aejax.models.convolution import convolve
+from aejax.models.unet_code import Layout, Seen, Shape, flat, folded
 from aejax.types import Context, Model, Params, Range
 
-Shape = tuple[int, int, int]
 NEAR_ZERO = nn.initializers.variance_scaling(1e-4, "fan_in", "normal")
 WINDOW = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 
@@ -142,52 +140,6 @@ def unet(
     return _pure(layout, encoder, decoder, residual, last)
 
 
-class Layout(NamedTuple):
-    """What the code holds: maps, then the input without holes, then where it was observed.
-
-    Attributes:
-        shapes: of the image, then of the maps, the finest first.
-        all_maps: whether all of them, or the last one only.
-        image: whether the input.
-        observed: whether where it was observed.
-    """
-
-    shapes: tuple[Shape, ...]
-    all_maps: bool
-    image: bool
-    observed: bool
-
-    def parts(self) -> list[Shape]:
-        """The shapes of what the code holds, in order."""
-        maps = self.shapes[1:] if self.all_maps else self.shapes[-1:]
-        return [*maps, *([self.shapes[0]] * (self.image + self.observed))]
-
-
-class Seen(NamedTuple):
-    """What the encoder made of images: maps, the finest first, the images without holes, and where they had none."""
-
-    maps: list[jax.Array]
-    image: jax.Array | None
-    observed: jax.Array | None
-
-
-def _flat(layout: Layout, seen: Seen) -> jax.Array:
-    """What the encoder made of m images as m codes."""
-    parts = [*(seen.maps if layout.all_maps else seen.maps[-1:])]
-    parts += [seen.image] * layout.image + ([seen.observed.astype(jnp.float32)] if layout.observed else [])
-    return jnp.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
-
-
-def _folded(layout: Layout, code: jax.Array) -> Seen:
-    """The inverse of `_flat`."""
-    shapes = layout.parts()
-    ends = list(accumulate(prod(shape) for shape in shapes))
-    cut = [part.reshape(-1, *shape) for part, shape in zip(jnp.split(code, ends[:-1], axis=1), shapes, strict=True)]
-    observed = cut.pop() > 0.5 if layout.observed else None
-    image = cut.pop() if layout.image else None
-    return Seen(cut, image, observed)
-
-
 def _pure(layout: Layout, encoder: Encoder, decoder: Decoder, residual: bool, output: Activation) -> Model:
     """The two modules as pure functions of flat rows."""
     shape = layout.shapes[0]
@@ -224,7 +176,7 @@ def _pure(layout: Layout, encoder: Encoder, decoder: Decoder, residual: bool, ou
         seen = down(params, x_in)
         made, z, x_hat = up(params, seen)
         hidden = {f"encoder{level}": seen.maps[level] for level in levels}
-        hidden |= {"code": _flat(layout, seen)} | {f"decoder{index}": a for index, a in enumerate(made)}
+        hidden |= {"code": flat(layout, seen)} | {f"decoder{index}": a for index, a in enumerate(made)}
         return Context(
             x=x,
             x_in=x_in,
@@ -238,8 +190,8 @@ def _pure(layout: Layout, encoder: Encoder, decoder: Decoder, residual: bool, ou
 
     return Model(
         init=init,
-        encode=lambda params, x: _flat(layout, down(params, x)),
-        decode=lambda params, code: up(params, _folded(layout, code))[2],
+        encode=lambda params, x: flat(layout, down(params, x)),
+        decode=lambda params, code: up(params, folded(layout, code))[2],
         apply=apply,
         feature_shape=shape,
         code_size=sum(map(prod, layout.parts())),

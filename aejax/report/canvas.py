@@ -101,6 +101,11 @@ def legend_above(axes: Any, width: float) -> None:
     )
 
 
+def finite(values: np.ndarray) -> np.ndarray:
+    """The values, with a gap (nan) where one is infinite."""
+    return np.where(np.isfinite(values), values, np.nan)
+
+
 def numbers(array: Any, name: str, dimensions: Sequence[int]) -> np.ndarray:
     """The array in float64, or an error if it is empty or has another number of dimensions."""
     array = np.asarray(array, dtype=np.float64)

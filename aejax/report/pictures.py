@@ -10,7 +10,12 @@ from typing import Any
 import numpy as np
 
 from aejax import workdir
-from aejax.report import figures, names
+from aejax.report import names
+from aejax.report.figures.codes import code_histogram
+from aejax.report.figures.curves import loss_curves
+from aejax.report.figures.kernels import filters
+from aejax.report.figures.maps import scatter_2d
+from aejax.report.figures.rows import reconstructions
 from aejax.types import Dataset, Evaluation, Model, Params
 
 SHOWN = 10
@@ -41,14 +46,14 @@ def _draw(
     _losses(place / "loss.png", workdir.read_metrics(folder))
     kernels = first_kernels(params, dataset)
     if kernels is not None:
-        figures.filters(place / "filters.png", kernels)
+        filters(place / "filters.png", kernels)
     if "x_hat" in found.arrays:
         _reconstructions(place / "reconstructions.png", dataset, found)
-        figures.code_histogram(place / "code.png", found.arrays["code"], _target_rate(config))
+        code_histogram(place / "code.png", found.arrays["code"], _target_rate(config))
         if model.code_size == 2:
             labels = np.zeros(len(found.arrays["code"]), int) if dataset.test.labels is None else dataset.test.labels
             panels = {"code of the test rows": (found.arrays["code"], labels)}
-            figures.scatter_2d(place / "map.png", panels, dataset.label_names)
+            scatter_2d(place / "map.png", panels, dataset.label_names)
     own = _own(config["task"]["name"].partition(".")[0])
     if own is not None:
         own.draw(folder, config, dataset, model, params, found)
@@ -68,7 +73,7 @@ def _losses(path: Path, rows: list[dict[str, float]]) -> None:
     series = {n.removeprefix("train_"): column(n) for n in rows[0] if n.startswith("train_")}
     series = {"training": series.pop("loss"), **series}
     measured = {"validation": (steps, column("validation_loss"))} if "validation_loss" in rows[0] else {}
-    figures.loss_curves(path, steps, series, measured, unit="loss of a row")
+    loss_curves(path, steps, series, measured, unit="loss of a row")
 
 
 def _target_rate(config: Mapping[str, Any]) -> float | None:
@@ -96,7 +101,7 @@ def _reconstructions(path: Path, dataset: Dataset, found: Evaluation) -> None:
     if dataset.kind == "image" and dataset.feature_shape[-1] in (1, 3):
         three = as_images(three, dataset)
     errors = {"autoencoder": found.metrics["test"]["mse"], "PCA": found.baselines["pca"]["mse"]}
-    figures.reconstructions(
+    reconstructions(
         path,
         *three,
         errors={name: f"mean squared error {value:.4f}" for name, value in errors.items()},

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aejax import config as configs
-from aejax import config_files, console, workdir
+from aejax import console, workdir
+from aejax.config import files as config_files
 from aejax.data import catalogue
 from aejax.errors import UserError
 from aejax.files import write_json

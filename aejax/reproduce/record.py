@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aejax import config_files
+from aejax.config import files as config_files
 from aejax.errors import UserError, one_of
 from aejax.files import write_json
 

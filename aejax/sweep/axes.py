@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from aejax.config import parse
+from aejax.config.overrides import parse
 from aejax.errors import UserError, one_of
 
 MOST = 100_000

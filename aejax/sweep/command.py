@@ -155,7 +155,8 @@ def run(arguments: argparse.Namespace) -> int:
         stay_on_processor()
     elif not arguments.exact:
         split_processor(arguments.devices)
-    from aejax import compilation, config_files, console, workdir
+    from aejax import compilation, console, workdir
+    from aejax.config import files as config_files
     from aejax.sweep import axes, memory, results, training, work
 
     results.check_metric(arguments.metric)

@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from aejax import config as configs
 from aejax import console, workdir
+from aejax.config.differences import differences
 from aejax.errors import UserError
 from aejax.files import TEMPORARY, write_json
 from aejax.interruption import asked_to_stop
@@ -43,7 +43,7 @@ def check_folder(folder: Path, identity: dict[str, Any]) -> None:
         if folder.exists() and not all(path.name.startswith(TEMPORARY) for path in folder.iterdir()):
             raise UserError(f"{folder}: is not empty and holds no sweep; allowed: a new folder, or that of a sweep")
         return
-    changed = configs.differences(workdir.read_json(folder / "sweep.json"), identity)
+    changed = differences(workdir.read_json(folder / "sweep.json"), identity)
     if changed:
         raise UserError(
             f"{folder}: holds another sweep ({changed[0]}{', …' if len(changed) > 1 else ''}); "

@@ -8,11 +8,11 @@ import jax
 import numpy as np
 
 from aejax.components import resolve
-from aejax.experiment import EVALUATION_STREAM
 from aejax.retrain import retrainer
 from aejax.sweep.journal import Outcome
 from aejax.sweep.plan import Member
 from aejax.sweep.prepared import Prepared, hparams_of
+from aejax.train import EVALUATION_STREAM
 from aejax.types import Params
 
 

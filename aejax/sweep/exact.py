@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax import train
+from aejax import chunks
+from aejax.chunks import CAPACITY
+from aejax.context import Rows
 from aejax.errors import UserError
 from aejax.sweep.journal import Journal, Outcome
 from aejax.sweep.programs import GOING_ON
 from aejax.sweep.training import StoppedSweepError
-from aejax.train import CAPACITY, Rows
 from aejax.types import Hparams, Run, State
 
 
@@ -29,10 +30,10 @@ def train_member(
     *,
     asked: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Train one member to the end, as `aejax.experiment.fit` does.
+    """Train one member to the end, as `aejax.training_loop.fit` does.
 
     Args:
-        advance: from `aejax.train.compile_advance`.
+        advance: from `aejax.chunks.compile_advance`.
         init: the run's, jitted.
         key: of the run.
         hparams: of the run.
@@ -75,7 +76,7 @@ def train_member(
 def first_broken(history: Mapping[str, np.ndarray], step: int, params: Any) -> int | None:
     """The first step that was not finite; None where all were."""
     try:
-        train.check_finite(history, step, params)
+        chunks.check_finite(history, step, params)
     except UserError:
         bad = np.flatnonzero(~np.all([np.isfinite(values) for values in history.values()], axis=0))
         length = len(next(iter(history.values())))
@@ -87,5 +88,5 @@ def compile_members(run: Run, key: jax.Array, hparams: Hparams, rows: Rows) -> t
     """The jitted `init` and the compiled `advance` of a run, and the seconds that took."""
     started = time.perf_counter()
     init = jax.jit(run.init)
-    advance = train.compile_advance(run, init(key, hparams), key, hparams, rows)
+    advance = chunks.compile_advance(run, init(key, hparams), key, hparams, rows)
     return init, advance, time.perf_counter() - started

@@ -8,13 +8,13 @@ import jax
 import numpy as np
 
 from aejax.build import Parts, build, build_model, check, load_data
+from aejax.context import Rows
 from aejax.errors import UserError
 from aejax.evaluate import BATCH, make_losses, make_member_losses, on_device
 from aejax.experiment import check_task
 from aejax.sweep import folds, memory
 from aejax.sweep.plan import Member
 from aejax.sweep.programs import Data
-from aejax.train import Rows
 from aejax.types import Dataset
 
 MOST_TOGETHER = 16

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from aejax.chunks import CAPACITY
 from aejax.compilation import quick_compile
-from aejax.train import CAPACITY, Rows
+from aejax.context import Rows
 from aejax.types import Hparams, Run, State
 
 GOING_ON = -1
@@ -51,7 +52,7 @@ class Program(NamedTuple):
 
     Attributes:
         init: ``() -> Carry``.
-        advance: ``(carry, step, n) -> (carry, history)``: n steps, at most `aejax.train.CAPACITY`, from a step;
+        advance: ``(carry, step, n) -> (carry, history)``: n steps, at most `aejax.chunks.CAPACITY`, from a step;
             history leaves are (streams, settings, CAPACITY). It uses up the buffers of its carry.
         place: puts a tree of (streams, settings, ...) arrays where the program wants it.
         bound: the same compiled program for other values of `Swept.own`.

@@ -1,10 +1,6 @@
-"""Bayesian search over the axes of a sweep: Optuna proposes a batch of settings, one compiled program trains it.
+"""Bayesian search over the axes of a sweep: Optuna proposes a batch of settings, one compiled program trains it."""
 
-All batches of a static setting have the same shape and use the same compiled program. Trials that are worse than others
-were at that step are frozen between chunks, as the members of a sweep that stop early are.
-"""
-
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,16 +10,13 @@ import numpy as np
 from aejax import console
 from aejax.errors import UserError
 from aejax.interruption import asked_to_stop
-from aejax.leaves import path_name
-from aejax.sweep import engines, memory, pruning, results, spaces, strategies, studies
-from aejax.sweep.journal import BROKEN, PRUNED, Outcome
-from aejax.sweep.markers import PARTS, alone, finished
-from aejax.sweep.plan import Block, Member, filled, static_of
-from aejax.sweep.prepared import Prepared, hparams_of, prepare, size_of
-from aejax.sweep.programs import Program, compile_block, stack_hparams
+from aejax.sweep import engines, memory, results, spaces, studies
+from aejax.sweep.journal import BROKEN, PRUNED
+from aejax.sweep.plan import static_of
+from aejax.sweep.prepared import Prepared, prepare
 from aejax.sweep.spaces import Space
-from aejax.sweep.training import Members, Prune, StoppedSweepError, train_block
-from aejax.sweep.work import Options, member_id, validation_losses, work
+from aejax.sweep.trials import Kept, train_batch
+from aejax.sweep.work import Options
 
 
 class Search(NamedTuple):
@@ -42,18 +35,6 @@ class Search(NamedTuple):
     storage: str | None = None
     study: str = "aejax"
     prune: bool = True
-
-
-class Kept(NamedTuple):
-    """What stays from batch to batch, for one static setting.
-
-    Attributes:
-        prepared: of its runs.
-        program: by its strategy, once it is compiled.
-    """
-
-    prepared: Prepared
-    program: dict[str, Program]
 
 
 def run(
@@ -92,7 +73,8 @@ def run(
         while trials := studies.ask(optuna, study, space, name, search.batch, search.trials):
             last = trials[-1].number + 1
             console.say(f"trials {trials[0].number + 1} to {last} of {search.trials}: {space.streams} runs each")
-            _train_batch(study, trials, space, search, kept, folder, options, metric, asked)
+            prune_by = metric if search.prune else None
+            train_batch(trials, space, kept, folder, options, asked, batch=search.batch, prune_by=prune_by)
             _tell(optuna, study, trials, metric)
     return _conclude(optuna, study, space, folder, metric, maximise=maximise)
 
@@ -117,100 +99,6 @@ def check_fit(space: Space, search: Search, options: Options, prepared: Prepared
             f"allowed: {f'1 to {most}' if most else 'fewer seeds or folds'}"
         )
     return member, shared
-
-
-def _train_batch(
-    study: Any,
-    trials: Sequence[Any],
-    space: Space,
-    search: Search,
-    kept: dict[str, Kept],
-    folder: Path,
-    options: Options,
-    metric: str,
-    asked: Callable[[], bool],
-) -> None:
-    """Train the runs of trials that no marker vouches for yet, and note the results with each trial."""
-    planned = spaces.planned(space, [trial.params for trial in trials])
-    trial_of = {member.number: trials[member.number // space.streams] for member in planned.members}
-    done = finished(folder)
-    missing = {trial_of[member.number].number for member in planned.members if member_id(member) not in done}
-    for whole in planned.groups:
-        group = [member for member in whole if trial_of[member.number].number in missing]
-        if not group:
-            continue
-        static = static_of(group[0].config)
-        if static not in kept:
-            kept[static] = Kept(prepare(group[0].config, space.folds), {})
-        prepared = kept[static].prepared
-        block = laid_out(group, search.batch, len(jax.devices()[: options.devices]))
-
-        def train(*given: Any, static: str = static) -> tuple[list[Outcome], dict[str, Any]]:
-            prune = pruning.judging(trial_of, metric) if search.prune else None
-            return _train(kept[static].program, space, prune, *given)
-
-        place = folder / PARTS / block.id
-        with alone(place), console.progress(group[0].config["train"]["steps"], 0) as show:
-            found = work(block, prepared, options, place, asked, show, train)
-        done |= {result["id"]: result for result in found}
-        if asked():
-            raise StoppedSweepError
-    for trial in trials:
-        own = [done[member_id(member)] for member in planned.members if trial_of[member.number] is trial]
-        trial.set_user_attr(studies.RESULTS, own)
-
-
-def laid_out(group: Sequence[Member], batch: int, devices: int) -> Block:
-    """The members of a static setting as a block of a shape that is the same for every batch."""
-    streams: dict[tuple[int, int | None], list[Member]] = {}
-    for member in group:
-        streams.setdefault((member.config["seed"], member.fold), []).append(member)
-    return filled(list(streams.items()), len(streams), batch, devices)
-
-
-def _train(
-    programs: dict[str, Program],
-    space: Space,
-    prune: Callable[[Block, Prepared], Prune] | None,
-    block: Block,
-    prepared: Prepared,
-    options: Options,
-    settings: Mapping[str, Any],
-    folder: Path,
-    asked: Callable[[], bool],
-    show: Callable[[int, float], None],
-) -> tuple[list[Outcome], dict[str, Any]]:
-    """In place of a sweep's own training: with the program of an earlier batch, and pruning."""
-    parts, devices = prepared.parts, jax.devices()[: options.devices]
-    leaves = jax.tree_util.tree_leaves_with_path(parts.hparams)
-    own = {str(i) for i, (path, _) in enumerate(leaves) if path_name(path).replace("/", ".") in space.traced}
-    swept = stack_hparams([hparams_of(member, prepared) for member in block.members], block.places, own)
-    compiled = 0.0
-    if not programs:
-        keys = jax.vmap(jax.random.key)(np.array([seed for seed, _ in block.streams], np.uint32))
-        data = prepared.data([fold or 0 for _, fold in block.streams])
-
-        def compile_form(form: strategies.Form) -> Program:
-            return compile_block(
-                parts.run, keys, swept, data, **form._asdict(), devices=devices, shape=block.places.shape
-            )
-
-        choice = strategies.choose(compile_form, strategies.forms(options.strategy, size_of(parts)), settings["steps"])
-        programs[choice.form.strategy], compiled = choice.program, choice.compile_seconds
-    ((strategy, program),) = programs.items()
-    outcomes, seconds = train_block(
-        program.bound(swept.own),
-        Members(block.places),
-        settings,
-        ("loss", *parts.hparams["terms"]),
-        validation_losses(block, prepared),
-        folder=folder,
-        asked=asked,
-        show=show,
-        prune=prune and prune(block, prepared),
-    )
-    timing = {"strategy": strategy, "devices": len(devices), "compile_seconds": compiled, "train_seconds": seconds}
-    return outcomes, timing
 
 
 def _tell(optuna: Any, study: Any, trials: Sequence[Any], metric: str) -> None:

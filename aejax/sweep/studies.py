@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from aejax import config as configs
+from aejax.config.differences import differences
 from aejax.errors import UserError
 from aejax.sweep import spaces
 from aejax.sweep.markers import lock
@@ -105,7 +105,7 @@ def open_study(optuna: Any, kept: Any, name: str, space: Space, metric: str, *, 
     if told is None and not study.get_trials(deepcopy=False):
         study.set_user_attr(SWEEP, mine)
         return study
-    changed = ["it was not made by aejax"] if told is None else configs.differences(told, mine)
+    changed = ["it was not made by aejax"] if told is None else differences(told, mine)
     if changed:
         raise UserError(
             f"--study {name}: is that of another sweep ({changed[0]}{', …' if len(changed) > 1 else ''}); "

@@ -19,13 +19,13 @@ from aejax import checkpoint
 from aejax.evaluate import on_device
 from aejax.files import write_json
 from aejax.leaves import digest
-from aejax.sweep import evaluating, exact, programs, strategies
+from aejax.sweep import evaluating, exact, strategies
 from aejax.sweep.journal import Outcome
 from aejax.sweep.markers import read_marker, write_marker
 from aejax.sweep.plan import Block, Member
 from aejax.sweep.prepared import Prepared, hparams_of, prepare, size_of
-from aejax.sweep.training import Members, train_block
-from aejax.types import Params
+from aejax.sweep.programs import stack_hparams
+from aejax.sweep.together import compile_fastest, train_program
 
 __all__ = ["Options", "Prepared", "hparams_of", "member_id", "prepare", "work"]
 
@@ -111,26 +111,12 @@ def _train_together(
     asked: Callable[[], bool],
     show: Callable[[int, float], None],
 ) -> tuple[list[Outcome], dict[str, Any]]:
-    parts, members = prepared.parts, Members(block.places)
-    swept = programs.stack_hparams([hparams_of(member, prepared) for member in block.members], block.places)
-    keys = jax.vmap(jax.random.key)(np.array([seed for seed, _ in block.streams], np.uint32))
-    data = prepared.data([fold or 0 for _, fold in block.streams])
+    swept = stack_hparams([hparams_of(member, prepared) for member in block.members], block.places)
     devices = jax.devices()[: options.devices]
-
-    def compile_form(form: strategies.Form) -> programs.Program:
-        return programs.compile_block(
-            parts.run, keys, swept, data, **form._asdict(), devices=devices, shape=block.places.shape
-        )
-
-    forms = _forms(options, folder, size_of(parts))
-    choice = strategies.choose(compile_form, forms, settings["steps"])
+    choice = compile_fastest(block, prepared, swept, _forms(options, folder, size_of(prepared.parts)), devices)
     tried = [form._asdict() | {"step_seconds": seconds} for form, seconds in choice.step_seconds]
     write_json(folder.parent / "strategy.json", {"form": choice.form._asdict(), "tried": tried})
-    names = ("loss", *parts.hparams["terms"])
-    losses = validation_losses(block, prepared)
-    outcomes, seconds = train_block(
-        choice.program, members, settings, names, losses, folder=folder, asked=asked, show=show
-    )
+    outcomes, seconds = train_program(choice.program, block, prepared, settings, folder, asked, show)
     timing = {"strategy": choice.form.strategy, "devices": len(devices), "compile_seconds": choice.compile_seconds}
     return outcomes, timing | {"train_seconds": seconds}
 
@@ -166,16 +152,6 @@ def _train_exactly(
         show(settings["steps"], outcome.means["loss"])
     timing = {"strategy": "exact", "devices": 1, "compile_seconds": compiled}
     return outcomes, timing | {"train_seconds": time.perf_counter() - started}
-
-
-def validation_losses(block: Block, prepared: Prepared) -> Callable[[Params, float], np.ndarray]:
-    """``(params, progress) -> (members,)``: the validation losses of a block's members, leaves (members, ...)."""
-
-    def losses(params: Params, progress: float) -> np.ndarray:
-        share = np.full(len(block.members), progress)
-        return evaluating.losses_together(block.members, prepared, params, share)["validation/loss"]
-
-    return losses
 
 
 def _result(member: Member, outcome: Outcome, metrics: Mapping[str, float]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Nearest neighbours among codes instead of rows: as good, and faster, beside kNN on all features, PCA and LDA."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Annotated, Any
@@ -12,21 +11,16 @@ from aejax.bounds import Count, Positive, Within
 from aejax.config import varied
 from aejax.data.folds import pooled, stratified
 from aejax.errors import UserError
-from aejax.evaluate import on_device
-from aejax.metrics.classification import classification
 from aejax.retrain import member
 from aejax.tasks import reconstruction
+from aejax.tasks.neighbours import judged, scaled_rows
 from aejax.tasks.reconstruction import fitted_pca
-from aejax.train import scaled
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Split
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
 Folds = Annotated[int, Within(2)]
 Layouts = tuple[tuple[Positive, ...], ...]
 PUBLISHED: Layouts = ((0.25,), (0.5,), (0.75,), (1.5, 0.25, 1.5), (1.5, 0.5, 1.5), (1.5, 0.75, 1.5))
 """The hidden layers of Pulgar et al.'s six nets, as shares of the number of features; the middle one is the code."""
-
-TIMED_SECONDS = 0.02
-"""How long a prediction is repeated, so that a busy machine disturbs the fastest one less."""
 
 Scores = dict[str, np.ndarray]
 """Of one method, by metric: one value for each fold, or (folds, seeds)."""
@@ -208,44 +202,6 @@ def baseline_scores(cuts: Sequence[Dataset], sizes: Sequence[int], *, neighbours
         for name, transform in maps.items():
             found.setdefault(name, []).append(judged(cut, neighbours, transform))
     return {name: _by_metric(scores) for name, scores in found.items()}
-
-
-def judged(dataset: Dataset, neighbours: int, encode: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
-    """How kNN among the encoded training rows classifies the test rows.
-
-    Args:
-        dataset: with labels.
-        neighbours: k; their votes are equal, and ties go to the first class.
-        encode: (m, n) scaled rows -> (m, d).
-
-    Returns:
-        What `aejax.metrics.classification` says, and ``seconds`` of encoding the test rows and finding their classes,
-        by a search through all codes or by scikit-learn's choice (a tree up to 15 units), whichever is faster.
-    """
-    from sklearn.neighbors import KNeighborsClassifier
-
-    x, new = (scaled_rows(split, dataset) for split in (dataset.train, dataset.test))
-    codes, found = encode(x), []
-    for search in ("auto", "brute"):
-        classifier = KNeighborsClassifier(neighbours, algorithm=search).fit(codes, dataset.train.labels)
-        found.append(_timed(lambda c=classifier: c.predict_proba(encode(new))))
-    places = np.searchsorted(classifier.classes_, dataset.test.labels)
-    return classification(places, found[0][0]) | {"seconds": min(seconds for _, seconds in found)}
-
-
-def _timed(predict: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
-    """What it predicts, and the seconds of its fastest run after a first one, in which it may be compiled."""
-    predicted, taken = predict(), []
-    while sum(taken) < TIMED_SECONDS:
-        started = time.perf_counter()
-        predict()
-        taken.append(time.perf_counter() - started)
-    return predicted, min(taken)
-
-
-def scaled_rows(split: Split, dataset: Dataset) -> np.ndarray:
-    """Rows as a net sees them: (rows, n) float32."""
-    return np.asarray(scaled(on_device(split, dataset), slice(None))[0])
 
 
 def _by_metric(found: Sequence[dict[str, float]]) -> Scores:

@@ -11,13 +11,13 @@ import numpy as np
 
 from aejax import components
 from aejax.bounds import Count, Natural, Positive
+from aejax.context import scaled
 from aejax.data.scaling import moments
 from aejax.errors import UserError
 from aejax.evaluate import on_device
 from aejax.metrics import images as metrics
 from aejax.retrain import member
 from aejax.tasks import filters
-from aejax.train import scaled
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Split
 
 PLAIN = {"corruption": {"name": "none"}}

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.bounds import Count
+from aejax.context import Rows, scaled
 from aejax.errors import UserError
 from aejax.evaluate import batches, on_device
 from aejax.losses.latent import unit_divergences
-from aejax.train import Rows, scaled
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
 ACTIVE = 0.01  # variance of a unit's mean above which it says something of a row, Burda et al. 2016, section 5.2

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax import metrics
+from aejax.context import Rows, scaled, shown
 from aejax.evaluate import batches, encode_and_reconstruct, in_slices, on_device
 from aejax.remember import remembered
-from aejax.train import Rows, scaled, shown
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
 

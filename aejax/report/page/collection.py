@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aejax import config_files
+from aejax.config import files as config_files
 from aejax.report.page import experiment, folders, render, sweeps, verdicts, words
 from aejax.report.page.experiment import Beside, Shown
 from aejax.report.page.folders import Reproduction

@@ -95,7 +95,7 @@ def _collection(found: "Reproduction") -> Path:
     Raises:
         UserError: the report does not say, or it is no longer there.
     """
-    from aejax import config_files
+    from aejax.config import files as config_files
 
     name = found.report.get("collection")
     if name is None:

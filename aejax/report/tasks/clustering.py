@@ -8,8 +8,9 @@ import numpy as np
 
 from aejax import workdir
 from aejax.metrics.partitions import matching
-from aejax.report import canvas, figures
+from aejax.report import canvas
 from aejax.report.canvas import SMALL
+from aejax.report.figures.maps import scatter_2d
 from aejax.report.pictures import as_images
 from aejax.tasks.reconstruction import fitted_pca
 from aejax.types import Dataset, Evaluation, Model, Params
@@ -49,7 +50,7 @@ def _maps(
     if labels is None:
         names = [f"cluster {number + 1}" for number in range(clusters.max() + 1)]
         panels = {"by cluster": (points[chosen], clusters[chosen])}
-        figures.scatter_2d(path, panels, names, axis_names=axes, title=title)
+        scatter_2d(path, panels, names, axis_names=axes, title=title)
         return
     stands_for, names = matching(labels, clusters), list(dataset.label_names)
     extra = np.flatnonzero(stands_for < 0)
@@ -60,7 +61,7 @@ def _maps(
         "by class": (points[chosen], labels[chosen]),
     }
     title += ", each in the colour of its class"
-    figures.scatter_2d(path, panels, names, axis_names=axes, title=title)
+    scatter_2d(path, panels, names, axis_names=axes, title=title)
 
 
 def _means(path: Path, clusters: np.ndarray, labels: np.ndarray | None, dataset: Dataset) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from aejax import workdir
-from aejax.report import canvas, panels, pictures
+from aejax.report import canvas, pictures
 from aejax.report.canvas import SMALL, TEXT
+from aejax.report.figures.rows import image_rows
 from aejax.types import Dataset, Evaluation, Model, Params
 
 NAMES = {
@@ -58,7 +59,7 @@ def _denoised(
     }
     kind = task["corruption"].replace("_", " ")
     title = f"The same test images, {kind} at {task['strength']:g}, and what each method makes of them"
-    canvas.save_figure(panels.image_rows(rows, names, [""] * len(shown), title, ()), path)
+    canvas.save_figure(image_rows(rows, names, [""] * len(shown), title, ()), path)
 
 
 def _trained_at(corruption: Mapping[str, Any]) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from aejax import workdir
-from aejax.report import figures
+from aejax.report.figures.maps import scatter_2d
 from aejax.report.tasks.walk import film_strips
 from aejax.types import Dataset, Evaluation, Model, Params
 
@@ -37,7 +37,7 @@ def draw(
         }
         axis_names = ("first component", "second component")
         title = f"Rows of {dataset.name} and generated ones on the real ones' leading principal components"
-        figures.scatter_2d(place / "plane.png", panels, axis_names=axis_names, title=title, same_axes=True)
+        scatter_2d(place / "plane.png", panels, axis_names=axis_names, title=title, same_axes=True)
         return
     shown = [name for name in NAMES if name in found.arrays["made"]]
     strips, left, right = [], [], []

@@ -8,8 +8,8 @@ import numpy as np
 
 from aejax import workdir
 from aejax.report import canvas
-from aejax.report import panels as parts
 from aejax.report.canvas import TEXT, WIDTH
+from aejax.report.figures.maps import class_legend, labelled_points, limits, scatter
 from aejax.report.pictures import as_images
 from aejax.report.tasks.walk import MOST_STEPS, film_strips
 from aejax.types import Dataset, Evaluation, Model, Params
@@ -54,8 +54,8 @@ def _grid(path: Path, dataset: Dataset, model: Model, arrays: Mapping[str, Any])
     axes[0].set_axis_off()
     if flat:
         labels = dataset.test.labels
-        points, labels = parts.labelled_points("code", arrays["code"], labels)
-        parts.scatter(axes[1], points, labels, len(dataset.label_names), parts.limits([labels]))
+        points, labels = labelled_points("code", arrays["code"], labels)
+        scatter(axes[1], points, labels, len(dataset.label_names), limits([labels]))
         inside = np.percentile(points, [2, 98], axis=0)
         axes[1].set(xlim=inside[:, 0], ylim=inside[:, 1])
         axes[1].set_box_aspect(1)
@@ -63,7 +63,7 @@ def _grid(path: Path, dataset: Dataset, model: Model, arrays: Mapping[str, Any])
         canvas.quiet(axes[1], x="first unit of the code", y="second unit of the code")
         used = np.unique(labels).tolist()
         if used != [-1]:
-            parts.class_legend(figure, used, dataset.label_names)
+            class_legend(figure, used, dataset.label_names)
     canvas.save_figure(figure, path)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from aejax import workdir
-from aejax.report import figures
+from aejax.report.figures.maps import scatter_2d
 from aejax.types import Dataset, Evaluation, Model, Params
 
 
@@ -29,7 +29,7 @@ def draw(
     title = f"The test rows of {dataset.name} in two numbers each, by class"
     if least < 1:
         title += f" (at least {100 * least:.0f} % of them)"
-    figures.scatter_2d(folder / workdir.FIGURES / "maps.png", panels, dataset.label_names, title=title)
+    scatter_2d(folder / workdir.FIGURES / "maps.png", panels, dataset.label_names, title=title)
 
 
 def middle(points: np.ndarray, *, share: float = 0.96, margin: float = 0.5) -> np.ndarray:

@@ -14,7 +14,7 @@ from aejax.errors import UserError, one_of, shown
 
 def experiments_folder() -> Path:
     """Where the shipped experiments lie: in the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
+    package = Path(__file__).parent.parent
     installed = package / "experiments"
     return installed if installed.is_dir() else package.parent / "experiments"
 

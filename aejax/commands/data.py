@@ -1,0 +1,50 @@
+"""`aejax data`: list, prepare and pack data sets."""
+
+import argparse
+from pathlib import Path
+
+
+def add_commands(parser: argparse.ArgumentParser) -> None:
+    """What `aejax data` can do, and the options of each."""
+    commands = parser.add_subparsers(metavar="WHAT", required=True)
+    listing = commands.add_parser("list", help="list the data sets")
+    listing.set_defaults(command=list_names)
+    preparation = commands.add_parser("prepare", help="build a data set from its original files")
+    preparation.add_argument("name", metavar="NAME")
+    preparation.add_argument(
+        "--from", dest="source", metavar="PATH", help="the original files or their folder; else they are downloaded"
+    )
+    preparation.add_argument("--data-dir", metavar="DIR", help="where tensorflow-datasets keeps what it prepared")
+    preparation.set_defaults(command=prepare)
+    about = "Write rows, which may be more than fit in memory, as a folder that data.name=stream:FOLDER reads."
+    packing = commands.add_parser("pack", help="write rows as a folder to stream from", description=about)
+    packing.add_argument("files", nargs="+", type=Path, metavar="FILE", help=".npy of any size, .npz, .csv or .parquet")
+    packing.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+    packing.add_argument("--label-column", metavar="NAME", help="column (in .npz: array) of the labels")
+    packing.set_defaults(command=pack)
+
+
+def list_names(arguments: argparse.Namespace) -> None:
+    """`aejax data list`."""
+    from aejax import console
+    from aejax.data import catalogue
+
+    rows = [tuple("" if cell is None else str(cell) for cell in row) for row in catalogue.table()]
+    console.listing(rows, header=tuple(name.replace("_", " ") for name in catalogue.Row._fields))
+
+
+def prepare(arguments: argparse.Namespace) -> None:
+    """`aejax data prepare`."""
+    from aejax import console, data
+
+    console.say(str(data.prepare(arguments.name, arguments.source, arguments.data_dir)))
+
+
+def pack(arguments: argparse.Namespace) -> None:
+    """`aejax data pack`."""
+    from aejax import console
+    from aejax.data import packing
+
+    packed = packing.pack(arguments.files, arguments.output, arguments.label_column)
+    rows, shape = sum(own["rows"] for own in packed["files"].values()), "x".join(map(str, packed["shape"]))
+    console.say(f"{arguments.output}: {rows} rows of {shape} values; --set data.name=stream:{arguments.output}")

@@ -1,0 +1,102 @@
+"""What the loss terms see of some rows: scaled, corrupted, and passed through the model."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from aejax.types import Context, Hparams, Model, Range
+
+
+class Rows(NamedTuple):
+    """Rows on the device, as stored, and the numbers that scale them inside the step.
+
+    Attributes:
+        x: (rows, n) uint8 or float32; an array, or what hands out rows of one, as `aejax.sparse.SparseRows` does.
+        mask: (rows, n) bool or None.
+        shift: (n,) or ().
+        scale: (n,) or ().
+        labels: (rows,) int32 or None.
+        relations: by name, what is known of each row beforehand; leaves (rows, ...).
+        used: how many rows there are, where others that are never drawn stand after them (`aejax.padding`); None where
+            there are none of those.
+        first: where the rows are streamed, the step of the first of the batches that `x`, (batches, batch_size, n),
+            and `labels` hold; else None.
+    """
+
+    x: jax.Array
+    mask: jax.Array | None
+    shift: jax.Array
+    scale: jax.Array
+    labels: jax.Array | None = None
+    relations: Mapping[str, Any] = {}
+    used: jax.Array | None = None
+    first: jax.Array | None = None
+
+
+def scaled(rows: Rows, index: jax.Array | slice) -> tuple[jax.Array, jax.Array | None]:
+    """The chosen rows as float32, (x − shift) · scale, and their mask."""
+    shift, scale = jnp.atleast_2d(rows.shift), jnp.atleast_2d(rows.scale)
+    x = (rows.x[index].astype(jnp.float32) - shift) * scale
+    return x, None if rows.mask is None else rows.mask[index]
+
+
+def one_batch(rows: Rows, step: jax.Array) -> Rows:
+    """The batch of a step among those that are held of streamed rows."""
+    place = step - rows.first
+    return rows._replace(x=rows.x[place], labels=None if rows.labels is None else rows.labels[place])
+
+
+def clean(rows: Rows, index: jax.Array) -> jax.Array:
+    """The chosen rows, scaled: (k,) places -> (k, n)."""
+    return scaled(rows, index)[0]
+
+
+def shown(model: Model, x: jax.Array, mask: jax.Array | None) -> jax.Array:
+    """What a model gets to see of rows: NaN where a value is missing, if it takes that, else the column's mean."""
+    return jnp.where(mask, x, jnp.nan) if model.takes_missing and mask is not None else x
+
+
+def context(
+    model: Model,
+    corrupt: Callable[..., jax.Array],
+    params: Any,
+    rows: Rows,
+    index: jax.Array | None,
+    noise: jax.Array,
+    inner: jax.Array,
+    own: jax.Array,
+    hparams: Hparams,
+    data_range: Range,
+) -> Context:
+    """What the loss terms see of some rows.
+
+    Args:
+        model: the autoencoder.
+        corrupt: ``(key, x, **hparams["corruption"]) -> x_in``, of rows (m, *feature_shape).
+        params: the model's parameters.
+        rows: where the rows are taken from.
+        index: (m,) which; None for all, in order.
+        noise: key of the corruption.
+        inner: key of the model's own randomness.
+        own: key of the loss terms' randomness.
+        hparams: the run's hyperparameters.
+        data_range: `Dataset.range`.
+    """
+    chosen = slice(None) if index is None else index
+    x, mask = scaled(rows, chosen)
+    folded = shown(model, x, mask).reshape(-1, *model.feature_shape)  # some corruptions are of places in an image
+    x_in = shown(model, corrupt(noise, folded, **hparams["corruption"]).reshape(x.shape), mask)
+    ctx = model.apply(params, x, x_in, inner)
+    return ctx._replace(
+        ranges={**ctx.ranges, "x": data_range},
+        mask=mask,
+        index=jnp.arange(x.shape[0]) if index is None else index,
+        labels=None if rows.labels is None else rows.labels[chosen],
+        relations=jax.tree.map(lambda leaf: leaf[chosen], dict(rows.relations)),
+        encode=partial(model.encode, params),
+        rows=partial(clean, rows),
+        key=own,
+    )
