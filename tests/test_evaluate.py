@@ -9,7 +9,7 @@ from aejax import metrics
 from aejax.evaluate import batches, encode_and_reconstruct, make_losses, make_member_losses, on_device
 from aejax.losses import compose, reconstruction, sparsity
 from aejax.models import dense
-from aejax.tasks.reconstruction import evaluate, evaluate_members
+from aejax.tasks.reconstruction import evaluate, evaluate_members, pca_reconstruction
 from aejax.types import Dataset, Range, Split
 
 IMAGES, TABLE = (4, 2, 1), (5,)
@@ -265,3 +265,14 @@ def test_many_nets_are_judged_as_each_alone(missing, together):
     for number, progress in enumerate((0.2, 0.5, 1.0)):
         own = make_losses(*given)(nth(params, number), keys[number], nth(hparams, number), rows, progress)
         assert {name: values[number] for name, values in losses.items()} == pytest.approx(own, rel=1e-5)
+
+
+def test_pca_of_many_wide_rows_loses_what_the_smaller_singular_values_hold():
+    rng = np.random.default_rng(3)
+    signal = rng.normal(size=(2010, 6)) * [9, 7, 5, 3, 2, 1] @ rng.normal(size=(6, 2001))
+    rows = (signal + 4 + 0.1 * rng.normal(size=signal.shape)).astype(np.float32)
+    centred = (rows - rows.mean(0)).astype(np.float64)
+    squares = np.linalg.eigvalsh(centred.T @ centred)[::-1]
+    for components in (3, 6):
+        lost = np.square(rows - pca_reconstruction(rows, rows, components)).sum()
+        assert lost == pytest.approx(squares[components:].sum(), rel=1e-3)

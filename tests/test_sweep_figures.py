@@ -45,7 +45,8 @@ CASES = {
 def test_pictures_fit_their_page(tmp_path, axes, seeds):
     drawn = sweep.draw(tmp_path, summary(axes, seeds))
     changing = sum(len(values) > 1 for values in axes.values())
-    assert len(drawn) == (changing + 1 + (changing >= 2) if changing else 0)
+    traded = "terms.sparsity.weight" in axes
+    assert len(drawn) == (changing + traded + (changing >= 2) if changing else 0)
     for path in drawn:
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"))
@@ -58,7 +59,7 @@ def test_pictures_fit_their_page(tmp_path, axes, seeds):
 def test_zipped_axes_have_no_tiles_and_the_better_end_is_told(tmp_path):
     found = summary({"a": list(range(6)), "b": list(range(6))})
     zipped = found | {"points": [found["points"][7 * place] for place in range(6)], "best": 0}
-    assert {path.stem for path in sweep.draw(tmp_path, zipped)} == {"a", "b", "parallel", "trade-off"}
+    assert {path.stem for path in sweep.draw(tmp_path, zipped)} == {"a", "b", "parallel"}
     once = {"axes": {"a": 1, "b": 1}, "metrics": {"validation/mse": results.interval([1.0])}}
     sweep.against_axis(
         tmp_path / "one.png", [once, once | {"axes": {"a": 2, "b": 3}}], "a", ["b"], "validation/mse", least=False

@@ -14,7 +14,16 @@ import numpy as np
 from aejax.report import canvas
 from aejax.report.canvas import GREY, OKABE_ITO
 from aejax.report.sweep_maps import heat_map, parallel_coordinates
-from aejax.report.sweep_values import Point, is_logarithmic, is_number, mean_of, positions, tick, unique
+from aejax.report.sweep_values import (
+    Point,
+    is_about_sparsity,
+    is_logarithmic,
+    is_number,
+    mean_of,
+    positions,
+    tick,
+    unique,
+)
 
 LINES = 7
 SPARSITY = ("validation/active_fraction", "validation/sparsity")
@@ -45,7 +54,7 @@ def draw(folder: Path, summary: Mapping[str, Any]) -> list[Path]:
     elif len(axes) >= 2:  # more axes than two, or two that were zipped
         drawn.append(parallel_coordinates(folder / "parallel.png", points, axes, metric, least=least))
     sparsity = next((name for name in SPARSITY if name in points[0]["metrics"] and name != metric), None)
-    if axes and sparsity:
+    if axes and sparsity and is_about_sparsity(points):
         drawn.append(trade_off(folder / "trade-off.png", points, metric, sparsity))
     return drawn
 
@@ -78,7 +87,8 @@ def against_axis(
         for number, own in enumerate(lines.values()):
             own = sorted(own, key=place)
             label = ", ".join(f"{other} {tick(own[0]['axes'][other])}" for other in others)
-            _band(axes, [place(p) for p in own], [p["metrics"][metric] for p in own], label, number)
+            draw_line = _band if all(map(is_number, values)) else _bars
+            draw_line(axes, [place(p) for p in own], [p["metrics"][metric] for p in own], label, number)
         if others:
             canvas.legend_above(axes, canvas.WIDTH - 0.8)
     else:
@@ -103,6 +113,17 @@ def _band(axes: Any, places: Sequence[float], statistics: Sequence[Mapping[str, 
     low = [own["mean"] if own["low"] is None else own["low"] for own in statistics]
     high = [own["mean"] if own["high"] is None else own["high"] for own in statistics]
     axes.fill_between(places, low, high, color=colour, alpha=0.18, linewidth=0)
+
+
+def _bars(axes: Any, places: Sequence[float], statistics: Sequence[Mapping[str, Any]], label: str, number: int) -> None:
+    """Means and upright intervals, a little apart from those of other lines: between words there is nothing to join."""
+    own = {"color": OKABE_ITO[number % len(OKABE_ITO)], "marker": MARKS[number % len(MARKS)], "markersize": 5}
+    at = np.asarray(places) + 0.06 * number
+    axes.plot(at, [found["mean"] for found in statistics], linestyle="", label=canvas.plain(label), **own)
+    known = [
+        (x, found["low"], found["high"]) for x, found in zip(at, statistics, strict=True) if found["low"] is not None
+    ]
+    axes.vlines(*np.array(known).reshape(-1, 3).T, color=own["color"], alpha=0.6, linewidth=1.5)
 
 
 def trade_off(path: str | os.PathLike, points: Sequence[Point], error: str, sparsity: str) -> Path:
@@ -163,3 +184,6 @@ def _scale(axes: Any, values: Sequence[Any], places: Sequence[float]) -> None:
         axes.set_xscale("log")
     elif not all(map(is_number, values)):
         axes.set_xticks(places, [tick(value) for value in values])
+        axes.margins(x=0.1)
+    elif all(isinstance(value, int) for value in values):
+        axes.xaxis.get_major_locator().set_params(integer=True)

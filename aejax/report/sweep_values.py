@@ -18,6 +18,13 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def is_about_sparsity(points: Sequence[Point]) -> bool:
+    """Whether there is a sparsity to trade for: a loss term was swept, or one of the name measured."""
+    return bool(points) and (
+        any(path.startswith("terms.") for path in points[0]["axes"]) or "validation/sparsity" in points[0]["metrics"]
+    )
+
+
 def unique(values: Any) -> list[Any]:
     """The different values, numbers first and in order, then words as they come."""
     found = list({repr(value): value for value in values}.values())

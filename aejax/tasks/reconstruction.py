@@ -116,9 +116,15 @@ def pca_reconstruction(train: np.ndarray, rows: np.ndarray, components: int) -> 
 
 @remembered
 def fitted_pca(train: np.ndarray, components: int) -> Any:
-    """scikit-learn's PCA of the training rows, with as many of the components as there are."""
+    """scikit-learn's PCA of the training rows, with as many of the components as there are.
+
+    Of many wide rows a few components are found by Lanczos iteration: all of them would take minutes.
+    """
     from sklearn.decomposition import PCA
 
-    components = min(components, *train.shape)
-    solver = "covariance_eigh" if train.shape[1] <= 2000 else "full"
-    return PCA(components, svd_solver=solver).fit(train)
+    components, least = min(components, *train.shape), min(train.shape)
+    if train.shape[1] <= 2000:
+        solver = "covariance_eigh"
+    else:
+        solver = "arpack" if least > 2000 and components < least // 10 else "full"
+    return PCA(components, svd_solver=solver, random_state=0).fit(train)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from aejax import workdir
 from aejax.report.sweep import SPARSITY
-from aejax.report.sweep_values import Point, is_number, mean_of, unique
+from aejax.report.sweep_values import Point, is_about_sparsity, is_number, mean_of, unique
 from aejax.report.touch import chart
 from aejax.report.touch.fragment import Fragment, make, slider
 
@@ -37,7 +37,7 @@ class Line(NamedTuple):
 
 
 def fragment(folder: Path, catalogue: Mapping[str, Mapping[str, Any]]) -> Fragment | None:
-    """The trade-off along one axis of a sweep; None where it sweeps no number, or measured no sparsity.
+    """The trade-off along one axis of a sweep; None where it sweeps no number, or has no sparsity.
 
     Of several axes it is the one of a loss term, if there is one, and of those the one with the most values; the others
     stay where the best point has them.
@@ -74,7 +74,7 @@ def fragment(folder: Path, catalogue: Mapping[str, Mapping[str, Any]]) -> Fragme
 def _line(summary: Mapping[str, Any], terms: Mapping[str, Mapping[str, Any]]) -> Line | None:
     """The points to go along; None where there are none, or the best is not among them."""
     points, error, axis = summary["points"], summary["metric"], _axis(summary["points"])
-    if axis is None or summary["best"] is None:
+    if axis is None or summary["best"] is None or not is_about_sparsity(points):
         return None
     term, field = (*axis.split("."), "", "")[1:3]
     function = terms[term]["name"] if axis.startswith("terms.") and field == "weight" else ""
