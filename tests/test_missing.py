@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from running import assert_refused, call, quick_programs
 
@@ -14,6 +15,8 @@ from aejax.context import context
 from aejax.data import corrupt, missing
 from aejax.errors import UserError
 from aejax.evaluate import on_device
+from aejax.losses import imputation
+from aejax.metrics.imputation import rmse
 from aejax.models import dense, masked
 from aejax.models.links import link, mixed, whole
 from aejax.types import Column
@@ -304,17 +307,69 @@ def test_a_category_is_hidden_whole_or_not_at_all():
     np.testing.assert_array_equal(whole(COLUMNS, jnp.asarray(x), jnp.asarray(x_in)), expected)
 
 
-def test_a_value_goes_in_on_a_scale_that_long_tails_do_not_rule():
+@pytest.mark.parametrize("gain", [1.0, 7.0])
+def test_a_value_goes_in_on_a_scale_that_long_tails_do_not_rule(gain):
     x, seen = np.array([[-30.0, 0.4], [2.0, 9.0]], np.float32), np.array([[True, True], [False, True]])
-    waves = masked.Waves(3, 0.1)
+    waves = masked.Waves(3, 0.1, gain)
     params = waves.init(key(), jnp.asarray(x), jnp.asarray(seen))
     found = np.asarray(waves.apply(params, jnp.asarray(x), jnp.asarray(seen))).reshape(2, 2, 8)
     frequency = np.asarray(params["params"]["frequency"])
     for i, j in np.ndindex(2, 2):
-        v = np.sign(x[i, j]) * np.log(abs(x[i, j]) + np.hypot(x[i, j], 1))
+        v = np.sign(x[i, j]) * np.log(gain * abs(x[i, j]) + np.hypot(gain * x[i, j], 1))
         angles = 2 * np.pi * v * frequency[j]
         expected = np.concatenate([[v, 1], np.sin(angles), np.cos(angles)]) * seen[i, j]
         np.testing.assert_allclose(found[i, j], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_last_layer_speaks_in_units_of_the_gain_and_softplus_bends_it_up_from_zero():
+    x = jnp.asarray(np.random.default_rng(6).uniform(size=(4, 6)), jnp.float32)
+    linear, bent = (masked.residual((6,), width=8, blocks=1, code=4, gain=5.0, output=o) for o in masked.OUTPUTS)
+    params = jax.jit(linear.init)(key())
+    z = 5 * np.asarray(linear.decode(params, linear.encode(params, x)), np.float64)
+    assert (z < 0).any()
+    np.testing.assert_allclose(bent.decode(params, bent.encode(params, x)), np.log(1 + np.exp(z)) / 5, rtol=1e-4)
+    with pytest.raises(UserError, match=r"^model\.output: .*tanh.*allowed: linear, softplus"):
+        masked.residual((6,), output="tanh")
+    with pytest.raises(UserError, match=r"^model\.output: a table with categories needs"):
+        mixed(bent, COLUMNS).apply(params, x, x, jax.random.key(1))
+
+
+def test_a_hole_in_a_skewed_column_is_filled_with_the_mean_of_the_column_itself():
+    """Not with what the mean of arsinh x, on whose scale values go in, would be turned back into."""
+    skewed = np.random.default_rng(7).lognormal(sigma=1.5, size=400)
+    skewed = (skewed - skewed.min()) / np.ptp(skewed)
+    x = jnp.asarray(np.column_stack([skewed, np.full(400, 0.5)]), jnp.float32)
+    model = masked.residual((2,), width=8, blocks=1, code=4, gain=20.0, output="softplus")
+    asked = x.at[:, 0].set(jnp.nan)
+    cost = lambda p: imputation.likelihood(model.apply(p, x, asked, jax.random.key(1)))
+    rule = optax.adam(optax.linear_schedule(1e-2, 0.0, 400))
+    params = jax.jit(model.init)(key())
+
+    def step(carry, _):
+        params, state = carry
+        updates, state = rule.update(jax.grad(cost)(params), state)
+        return (optax.apply_updates(params, updates), state), None
+
+    params = jax.jit(lambda p: jax.lax.scan(step, (p, rule.init(p)), length=400)[0][0])(params)
+    found = float(model.decode(params, model.encode(params, asked[:1]))[0, 0])
+    assert found == pytest.approx(skewed.mean(), rel=0.02)
+    assert np.sinh(np.arcsinh(20 * skewed).mean()) / 20 < 0.8 * skewed.mean()
+
+
+def test_what_is_trained_on_with_columns_in_units_of_their_range_is_what_is_judged():
+    """Each column counts with the square of its standard deviation ÷ its range, beside z-scores."""
+    rng, dataset = np.random.default_rng(8), data.load("clusters", scaling="unit")
+    x, columns = (np.asarray(rows, np.float64) for rows in (dataset.train.x[:50], np.ptp(dataset.train.x, axis=0)))
+    guess, hidden = x + rng.normal(size=x.shape), rng.uniform(size=x.shape) < 0.3
+    scaled = lambda rows: jnp.asarray((rows - dataset.shift) * dataset.scale, jnp.float32)
+    model = masked.residual((8,), width=8, blocks=1, code=4)
+    ctx = model.apply(jax.jit(model.init)(key()), scaled(x), scaled(x), jax.random.key(1))
+    ctx = ctx._replace(x_hat=scaled(guess), extra={"seen": jnp.asarray(~hidden)})
+    deviation = np.asarray(dataset.train.x, np.float64).std(0)
+    z_scored = np.square((guess - x) / deviation) * np.square(deviation / columns)
+    assert float(imputation.likelihood(ctx)) == pytest.approx(0.5 * (z_scored * hidden).sum() / 50, rel=1e-4)
+    judged = rmse(x / columns, guess / columns, hidden)
+    assert float(imputation.likelihood(ctx)) == pytest.approx(0.5 * judged**2 * hidden.sum() / 50, rel=1e-4)
 
 
 def test_units_drop_out_in_training_only():

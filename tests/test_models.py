@@ -83,6 +83,12 @@ CASES = {
         {"width": 9, "blocks": 2, "code": 3, "frequencies": 2, "activation": "tanh"},
         ("encoder0", "encoder1", "code", "decoder0", "decoder1"),
     ),
+    "masked of skewed columns": (
+        "masked.residual",
+        (12,),
+        {"width": 9, "blocks": 1, "code": 3, "frequencies": 2, "gain": 5.0, "output": "softplus"},
+        ("encoder0", "code", "decoder0"),
+    ),
     "variational dense": (
         "variational.dense",
         (12,),
@@ -172,8 +178,8 @@ def test_log_odds_are_there_for_sigmoids_and_only_for_them(case):
     default["x_hat"] = arguments.get("output", "sigmoid")
     between = "linear" if CASES[case][0] == "unet.unet" else arguments.get("activation")  # its maps are sums
     kinds = {name: default.get(name, between) for name in values}
-    if case == "masked":  # sums of what the blocks put out, and a linear output
-        kinds = dict.fromkeys(values, "linear")
+    if CASES[case][0] == "masked.residual":  # sums of what the blocks put out
+        kinds = dict.fromkeys(values, "linear") | {"x_hat": arguments.get("output", "linear")}
     assert set(ctx.log_odds) == {name for name, kind in kinds.items() if kind == "sigmoid"}
     assert dict(ctx.ranges) == {name: ACTIVATIONS[kind].range for name, kind in kinds.items()}
 

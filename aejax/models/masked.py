@@ -13,19 +13,21 @@ from aejax.models.activations import ACTIVATIONS, Activation, named
 from aejax.types import Context, Model, Params, Range
 
 QUIET = nn.initializers.variance_scaling(0.02, "fan_in", "normal")  # a new block changes little of what it gets
+OUTPUTS = ("linear", "softplus")
 
 
 class Waves(nn.Module):
-    """x as (v, 1, sin 2πfv, cos 2πfv), v = arsinh x, with learned frequencies f of each feature; zeros for a hole."""
+    """x as (v, 1, sin 2πfv, cos 2πfv), v = arsinh gx, with learned frequencies f of each feature; zeros for a hole."""
 
     frequencies: int
     scale: float
+    gain: float = 1.0
 
     @nn.compact
     def __call__(self, x: jax.Array, seen: jax.Array) -> jax.Array:
         """(m, n) and (m, n) bool -> (m, n · (2 + 2 · frequencies))."""
         f = self.param("frequency", nn.initializers.normal(self.scale), (x.shape[1], self.frequencies))
-        v = jnp.arcsinh(x)[..., None]
+        v = jnp.arcsinh(self.gain * x)[..., None]
         angle = 2 * jnp.pi * v * f[None]
         parts = [v, jnp.ones_like(v), jnp.sin(angle), jnp.cos(angle)]
         return jnp.where(seen[..., None], jnp.concatenate(parts, -1), 0.0).reshape(len(x), -1)
@@ -65,14 +67,17 @@ def residual(
     activation: str = "silu",
     frequencies: Count = 4,
     frequency_scale: Positive = 0.1,
+    gain: Positive = 1.0,
+    output: str = "linear",
     dropout: Fraction = 0.0,
 ) -> Model:
     """Residual blocks down to a linear code and up again, on rows in which NaN stands where a value is missing.
 
-    Each value x goes in as v = arsinh x, which is near x for small ones and grows like a logarithm for large ones, so
+    Each value x goes in as v = arsinh gx, which is near gx for small ones and grows like a logarithm for large ones, so
     that the tail of a skewed column does not rule the net, a 1 that says that it is there, and sines and cosines of v
-    with learned frequencies; zeros where it is missing. Its named activations are ``encoder0``, …, ``code``,
-    ``decoder0``, …; what `apply` could see of each row is ``extra["seen"]``. The output is linear.
+    with learned frequencies; zeros where it is missing. Out comes x̂ = φ(z)/g, of x itself and not of v: squared errors
+    ask for the mean of x, which sinh of the mean of arsinh gx is not. Its named activations are ``encoder0``, …,
+    ``code``, ``decoder0``, …; what `apply` could see of each row is ``extra["seen"]``.
 
     Args:
         feature_shape: shape of one row; images are flattened to n = prod(feature_shape) values.
@@ -82,13 +87,16 @@ def residual(
         activation: f, of the blocks.
         frequencies: sines, and cosines, of each value.
         frequency_scale: standard deviation of the frequencies before training, per unit of the scaled data.
+        gain: g, above 1 where most values are far below 1, as those of a skewed column in units of its range are.
+        output: φ, of the last layer: ``"linear"``, or ``"softplus"`` where no value is negative, as with
+            ``data.scaling="unit"``.
         dropout: probability that a unit inside a block is left out in training.
 
     Returns:
         The model, which takes missing values.
 
     Raises:
-        UserError: an activation that does not exist.
+        UserError: an activation or an output that does not exist.
 
     References:
         He et al. 2016, Identity mappings in deep residual networks, section 4 (the activation before the layer);
@@ -96,13 +104,16 @@ def residual(
         cosines).
     """
     features, kind = prod(feature_shape), named(activation, what="model.activation", allowed=tuple(ACTIVATIONS))
+    last = named(output, what="model.output", allowed=OUTPUTS)
     encoder = Residual(width, blocks, code, kind, dropout)
     decoder = Residual(width, blocks, features, kind, dropout)
-    return _model(feature_shape, Waves(frequencies, frequency_scale), encoder, decoder)
+    return _model(feature_shape, Waves(frequencies, frequency_scale, gain), encoder, decoder, last)
 
 
-def _model(feature_shape: tuple[int, ...], waves: Waves, encoder: Residual, decoder: Residual) -> Model:
-    """The three parts as pure functions."""
+def _model(
+    feature_shape: tuple[int, ...], waves: Waves, encoder: Residual, decoder: Residual, last: Activation
+) -> Model:
+    """The parts as pure functions."""
     features = prod(feature_shape)
 
     def init(key: jax.Array) -> Params:
@@ -119,7 +130,8 @@ def _model(feature_shape: tuple[int, ...], waves: Waves, encoder: Residual, deco
         return encoder.apply({"params": params["encoder"]}, spread, key)
 
     def up(params: Params, code: jax.Array, key: jax.Array | None = None) -> tuple[list[jax.Array], jax.Array]:
-        return decoder.apply({"params": params["decoder"]}, code, key)
+        above, z = decoder.apply({"params": params["decoder"]}, code, key)
+        return above, last.function(z) / waves.gain
 
     def apply(params: Params, x: jax.Array, x_in: jax.Array, key: jax.Array) -> Context:
         first, second = jax.random.split(key)
@@ -137,7 +149,7 @@ def _model(feature_shape: tuple[int, ...], waves: Waves, encoder: Residual, deco
             hidden=hidden,
             log_odds={},
             params=params,
-            ranges={name: Range() for name in (*hidden, "x_hat")},
+            ranges=dict.fromkeys(hidden, Range()) | {"x_hat": last.range},
             extra={"seen": ~jnp.isnan(x_in)},
         )
 
