@@ -279,3 +279,29 @@ def test_errors_of_fixed_sections_need_no_jax(overrides):
         "sys.exit(code if not {'jax', 'flax', 'optax', 'numpy'} & set(sys.modules) else 99)"
     )
     assert subprocess.run([sys.executable, "-c", program], env=environment(), capture_output=True).returncode == 2
+
+
+def test_a_config_in_json_is_the_config_itself(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(config.dumps(config.load("lecture/vanilla", ["train.steps=7"])))
+    assert config.load(str(path)) == config.load("lecture/vanilla", ["train.steps=7"])
+    assert config.load(str(path), ["train.steps=8"], seed=3) == config.load(
+        "lecture/vanilla", ["train.steps=8"], seed=3
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "spec", "message"),
+    [
+        ("{", "c.json", "cannot be read as JSON"),
+        ("[1]", "c.json", "must hold a config"),
+        ("{}", "c.json:small", "has no variants"),
+        ("{}", "d.json", "no such config file"),
+        ('{"sead": 1}', "c.json", "sead"),
+    ],
+)
+def test_a_config_in_json_that_is_none_is_refused(tmp_path, monkeypatch, content, spec, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "c.json").write_text(content)
+    with pytest.raises(UserError, match=message):
+        config.load(spec)

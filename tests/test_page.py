@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import statistics
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from aejax import cli
 from aejax import config as configs
 from aejax.config import files as config_files
 from aejax.report import touch
-from aejax.report.page import comparison, diagram, experiment, folders, images, network, verdicts, words
+from aejax.report.page import comparison, diagram, experiment, folders, images, network, sweeps, verdicts, words
 
 SOURCES = [*sorted((ROOT / "aejax/report").glob("*.py")), *sorted((ROOT / "aejax/report/tasks").glob("*.py"))]
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
@@ -490,3 +491,50 @@ def test_what_cannot_be_shown_is_refused_and_nothing_is_written(tiny, place, tmp
     assert_refused(call(["report", str(tiny), "--output", str(tmp_path / "file/page.html")], capsys), "file")
     assert not list(tmp_path.rglob("*.html"))
     assert_refused(call(["reproduce", "lecture", "--lang", "fr"], capsys), "--lang", "'fr'")
+
+
+def test_the_command_of_a_run_makes_it_again(tiny, tmp_path, capsys):
+    _, text = page(tmp_path, tiny)
+    command = f"aejax run {shlex.quote(str(tiny / 'config.json'))}"
+    assert command in text
+    again = tmp_path / "again"
+    assert cli.main([*shlex.split(command)[1:], "--workdir", str(again)]) == 0
+    capsys.readouterr()
+    assert summary(again)["parameters_digest"] == summary(tiny)["parameters_digest"]
+
+
+@pytest.mark.parametrize(
+    ("group", "value"), [("metrics", "abc"), ("metrics", None), ("baselines", [1]), ("timing", {})]
+)
+def test_a_summary_whose_numbers_are_none_is_refused_in_a_line(tiny, tmp_path, capsys, group, value):
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny, broken)
+    found = summary(tiny)
+    numbers = found[group] if group == "timing" else next(iter(found[group].values()))
+    numbers[next(iter(numbers))] = value
+    (broken / "summary.json").write_text(json.dumps(found))
+    answer = call(["report", str(broken)], capsys)
+    assert answer.code == 2
+    assert "summary.json: is damaged" in answer.err
+    assert group in answer.err
+
+
+def test_a_search_says_what_it_looked_through():
+    space = {
+        "optimizer.learning_rate": [1e-4, 0.1, True],
+        "train.batch_size": ["8", "16"],
+        "model.x": [0.0, 1.0, False],
+    }
+    found = folders.Sweep(Path("x"), {"space": space, "seeds": [0, 1], "folds": 3}, {}, {})
+    shown = dict(sweeps._axes(found, words.catalogue("es")))
+    assert shown["optimizer.learning_rate"] == "de 0,0001 a 0,1, en escala logarítmica"
+    assert shown["train.batch_size"] == "8; 16"
+    assert shown["model.x"] == "de 0 a 1"
+    assert shown["seed"] == "0; 1"
+    assert shown["particiones por semilla"] == "3"
+
+
+def test_runs_side_by_side_stand_beside_their_baselines(tiny, place, tmp_path):
+    _, text = page(tmp_path, tiny, place / "vanilla/seed-0")
+    values = [words.number(summary(f)["baselines"]["pca"]["mse"], EN) for f in (tiny, place / "vanilla/seed-0")]
+    assert f"{words.measure('test/mse', EN)}: PCA {values[0]}{values[1]}" in text

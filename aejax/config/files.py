@@ -1,6 +1,7 @@
 """Config files: find an experiment, run its file, and take out what it defines as plain literals."""
 
 import importlib.util
+import json
 import sys
 import traceback
 from collections.abc import Mapping
@@ -38,7 +39,7 @@ def find(spec: str) -> tuple[Path, str | None]:
     if name in names:
         return names[name], variant if colon else None
     path = Path(name)
-    if path.suffix == ".py":
+    if path.suffix in (".py", ".json"):
         if not path.is_file():
             raise UserError(f"{name}: no such config file; shipped experiments: {', '.join(names)}")
         return path, variant if colon else None
@@ -48,9 +49,13 @@ def find(spec: str) -> tuple[Path, str | None]:
 def config_of(path: Path, variant: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """What ``get_config()`` of a file returns, and the overrides of one of its ``variants()``.
 
+    A ``.json`` file is the config itself, such as the ``config.json`` of a run.
+
     Raises:
-        UserError: the file cannot be run, defines something else, or has no such variant.
+        UserError: the file cannot be run or read, defines something else, or has no such variant.
     """
+    if path.suffix == ".json":
+        return _written(path, variant), {}
     module = execute(path)
     config = literals(call(module, "get_config", path), what=f"{path}: get_config()")
     if variant is None:
@@ -61,6 +66,19 @@ def config_of(path: Path, variant: str | None) -> tuple[dict[str, Any], dict[str
     if not isinstance(known[variant], dict):
         raise UserError(f"{path}: variant {variant!r} must be a dict of overrides, got {shown(known[variant])}")
     return config, known[variant]
+
+
+def _written(path: Path, variant: str | None) -> dict[str, Any]:
+    """The config in a JSON file."""
+    if variant is not None:
+        raise UserError(f"{path}: a config in JSON has no variants, got {variant!r}")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as JSON ({error})") from error
+    if not isinstance(config, dict):
+        raise UserError(f"{path}: must hold a config, as config.json of a run does, got {shown(config)}")
+    return config
 
 
 def execute(path: Path) -> ModuleType:

@@ -152,7 +152,7 @@ def _plain(collection: Path, found: Reproduction) -> list[_Plan]:
     plans = []
     for stem, own in names.items():
         first, paragraphs = docstring(collection / f"{stem}.py")
-        plans.append(_Plan(stem, stem, first or stem, paragraphs, (), tuple(own), ()))
+        plans.append(_Plan(stem, "", first or stem, paragraphs, (), tuple(own), ()))
     return plans
 
 

@@ -77,10 +77,11 @@ def _page(found: Sequence[Any], language: str, widest: int) -> "Page":
         parts.append((single if isinstance(each, folders.Run) else sweeps).section(each, name, language, widest))
     fragments = [f for part in parts for f in getattr(part, "fragments", ())]
     fragments += [f for part in parts if part.kind == "run" for f in part.shown.fragments]
-    own = text["page"]
+    own, one = text["page"], "sweep_lead" if isinstance(found[0], folders.Sweep) else "single_lead"
+    lead = one if len(found) == 1 else "several_lead"
     return render.Page(
         title=parts[0].title if len(found) == 1 else own["several_title"].format(count=len(found)),
-        lead=own["single_lead"] if len(found) == 1 else own["several_lead"],
+        lead=own[lead],
         counts={},
         parts=tuple(parts),
         sources=(),

@@ -61,7 +61,7 @@ def section(runs: Sequence[Run], names: Sequence[str], language: str, widest: in
         changes=tuple(_changes(runs, text)),
         numbers=tuple(_numbers(runs, text)),
         drawings=tuple(pair for pair in drawn if pair[1] is not None),
-        together=tuple(_together(names, runs, text, widest // 2)),
+        together=tuple(_together(names, runs, text, widest)),
     )
 
 
@@ -108,6 +108,18 @@ def _numbers(runs: Sequence[Run], text: Words) -> list[Line]:
         cells = tuple(words.number(value, text) or text["labels"]["nothing"] for value in values)
         best = _best(values, better.get(metric)) if same else -1
         lines.append(Line(words.measure(name, text), better.get(metric, ""), cells, best))
+        if part not in ("train", "validation") and better.get(metric):
+            lines += _baselines(runs, metric, lines[-1].name, text)
+    return lines
+
+
+def _baselines(runs: Sequence[Run], metric: str, measure: str, text: Words) -> list[Line]:
+    """What baselines have in a metric, a line for each."""
+    every = [run.summary["baselines"] for run in runs]
+    lines = []
+    for name in dict.fromkeys(name for own in every for name in own if metric in own[name]):
+        cells = tuple(words.number(own.get(name, {}).get(metric), text) or text["labels"]["nothing"] for own in every)
+        lines.append(Line(f"{measure}: {words.method(name, text)}", "", cells, -1))
     return lines
 
 

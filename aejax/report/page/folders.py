@@ -1,11 +1,11 @@
 """The folders that a page is made of: runs, sweeps and reproductions, read and checked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import ItemsView, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from aejax import workdir
-from aejax.errors import UserError
+from aejax.errors import UserError, shown
 
 REPORT = "reproduce.json"
 
@@ -75,7 +75,12 @@ def read_run(folder: Path) -> Run:
     config = _holding(folder / "config.json", ("data", "model", "terms", "train", "task", "seed"))
     if not (folder / "summary.json").exists():
         raise UserError(f"{folder}: this run is not finished; go on with aejax run --workdir {folder}")
-    summary = _holding(folder / "summary.json", ("seed", "metrics", "baselines", "timing", "parameters_digest"))
+    path = folder / "summary.json"
+    summary = _holding(path, ("seed", "metrics", "baselines", "timing", "parameters_digest"))
+    for group in ("metrics", "baselines"):
+        for part, numbers in _fields(path, group, summary[group]):
+            _check_numbers(path, f"{group}.{part}", numbers)
+    _check_numbers(path, "timing", summary["timing"])
     return Run(folder, config, summary, _optional(folder / "dataset.json"), _optional(folder / "environment.json"))
 
 
@@ -104,6 +109,21 @@ def figures(folder: Path) -> dict[str, Path]:
     """The pictures of a run or sweep, by the name of the file without its ending."""
     found = sorted((folder / workdir.FIGURES).glob("*"))
     return {path.stem: path for path in found if path.suffix.lower() in (".png", ".svg")}
+
+
+def _fields(path: Path, name: str, value: Any) -> ItemsView[str, Any]:
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: is damaged: {name} is {shown(value)}, not fields")
+    return value.items()
+
+
+def _check_numbers(path: Path, name: str, numbers: Any) -> None:
+    """Refuse what is no number; one that is not finite is written as a word, such as ``"nan"``."""
+    for field, value in _fields(path, name, numbers):
+        try:
+            float(value)
+        except (TypeError, ValueError):
+            raise UserError(f"{path}: is damaged: {name}.{field} is {shown(value)}, not a number") from None
 
 
 def _optional(path: Path) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 """What a page shows of one run by itself: its net, all figures, all numbers, and its config."""
 
+import shlex
 from typing import NamedTuple
 
 from aejax import config as configs
@@ -38,5 +39,5 @@ def section(run: Run, name: str, language: str, widest: int) -> Section:
         model=run.config["model"]["name"], data=run.config["data"]["name"], task=run.config["task"]["name"]
     )
     shown = experiment.show([run], measures, pictures, text, language, widest=widest, published={})
-    command = f"aejax run --workdir {run.folder}"
+    command = f"aejax run {shlex.quote(str(run.folder / 'config.json'))}"
     return Section("run", f"r-{name.replace('/', '--')}", name, lead, shown, command, configs.dumps(run.config))

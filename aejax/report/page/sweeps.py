@@ -106,8 +106,10 @@ def _columns(points: Sequence[Mapping[str, Any]], metric: str) -> list[str]:
 
 
 def _heading(name: str, text: Words) -> str:
+    """What a column holds; those of test rows have a mark."""
     part, _, metric = name.partition("/")
-    return f"{text['measures'].get(metric, metric)}, {text['rows'].get(part, part)}"
+    shown = text["measures"].get(metric, metric)
+    return shown if part == "test" else f"{shown}, {text['rows'].get(part, part)}"
 
 
 def _statistics(point: Mapping[str, Any], metric: str) -> Mapping[str, Any]:
@@ -146,9 +148,24 @@ def _values(values: Sequence[Any], text: Words) -> str:
 
 def _axes(sweep: Sweep, text: Words) -> tuple[tuple[str, str], ...]:
     """The fields that change, and their values; of a search, the ends between which it looked, and its seeds."""
-    asked = sweep.asked
-    axes = asked["axes"] if "axes" in asked else asked["space"] | {"seed": asked["seeds"]}
-    return tuple((path, _values(values, text)) for path, values in axes.items())
+    asked, own = sweep.asked, text["sweep"]
+    if "axes" in asked:
+        axes = {path: _values(values, text) for path, values in asked["axes"].items()}
+    else:
+        axes = {path: _searched(values, text) for path, values in asked["space"].items()}
+        axes["seed"] = _values(asked["seeds"], text)
+    if asked.get("folds"):
+        axes[own["folds"]] = words.number(asked["folds"], text)
+    return tuple(axes.items())
+
+
+def _searched(values: Sequence[Any], text: Words) -> str:
+    """The choices of a search, or the two ends of a range, which are followed by whether it is logarithmic."""
+    if not isinstance(values[-1], bool):
+        return _values(values, text)
+    low, high, logarithmic = values
+    ends = text["sweep"]["range"].format(low=_value(low, text), high=_value(high, text))
+    return f"{ends}{text['sweep']['logarithmic']}" if logarithmic else ends
 
 
 def _statuses(sweep: Sweep, text: Words) -> tuple[tuple[str, str], ...]:
