@@ -36,7 +36,7 @@ def progress(total: int, done: int) -> Iterator[Advance]:
     if sys.stdout.isatty():
         yield from _bar(total, done)
     else:
-        yield _lines(total, done)
+        yield _lines(total)
 
 
 def _bar(total: int, done: int) -> Iterator[Advance]:
@@ -51,27 +51,37 @@ def _bar(total: int, done: int) -> Iterator[Advance]:
     )
     with Progress(*columns) as bar:
         task = bar.add_task("train", total=total, completed=done, rate=0.0, loss="–")
-        rate = _rate(done)
+        rate = _rate()
         yield lambda step, loss: bar.update(task, completed=step, rate=rate(step), loss=f"{loss:.4g}")
 
 
-def _lines(total: int, done: int) -> Advance:
-    rate, last = _rate(done), [time.monotonic()]
+def _lines(total: int) -> Advance:
+    rate, last = _rate(), [time.monotonic()]
 
     def line(step: int, loss: float) -> None:
-        now = time.monotonic()
+        now, speed = time.monotonic(), rate(step)
         if step < total and now - last[0] < PLAIN_SECONDS:
             return
-        last[0], speed = now, rate(step)
-        left = (total - step) / speed
-        say(f"step {step}/{total}  {speed:,.0f} steps/s  loss {loss:.4g}  {left:.0f} s left")
+        last[0] = now
+        known = f"  {speed:,.0f} steps/s" if speed else ""
+        left = f"  {(total - step) / speed:.0f} s left" if speed else ""
+        say(f"step {step}/{total}{known}  loss {loss:.4g}{left}")
 
     return line
 
 
-def _rate(done: int) -> Callable[[int], float]:
-    started = time.monotonic()
-    return lambda step: (step - done) / max(time.monotonic() - started, 1e-9)
+def _rate() -> Callable[[int], float]:
+    """Steps per second since the end of the first chunk, whose time is mostly that of compiling it; 0 there."""
+    first: list[float] = []
+
+    def rate(step: int) -> float:
+        now = time.monotonic()
+        if not first:
+            first.extend((step, now))
+            return 0.0
+        return (step - first[0]) / max(now - first[1], 1e-9)
+
+    return rate
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

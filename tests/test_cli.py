@@ -300,3 +300,15 @@ def test_metrics_are_the_same_text_however_often_they_are_read(tmp_path):
     assert (tmp_path / "metrics.csv").read_text() == first
     assert first.splitlines() == ["step,a,b,c,d,e", "2147483647,1.2345679e+08,3.3333333e-10,24,1e+20,-0.1"]
     assert workdir.read_metrics(tmp_path, until=2**31 - 2) == []
+
+
+def test_the_time_that_compiling_takes_is_in_no_estimate(monkeypatch, capsys):
+    clock = iter([0.0, 60.0, 60.0, 80.0, 80.0, 110.0, 110.0])  # a minute of compiling, and the first steps
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
+    line = console._lines(1000)
+    for step, loss in ((10, 3.0), (100, 2.0), (1000, 1.0)):
+        line(step, loss)
+    first, second, last = capsys.readouterr().out.splitlines()
+    assert first == "step 10/1000  loss 3"
+    assert second == "step 100/1000  4 steps/s  loss 2  200 s left"
+    assert last == "step 1000/1000  20 steps/s  loss 1  0 s left"
