@@ -1,35 +1,67 @@
-"""Pictures as part of a page: a PNG no wider than is seen and of few colours, or an SVG as it is."""
+"""Pictures as part of a page: an SVG in the page's language, or a PNG no wider than is seen and of few colours."""
 
 import base64
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from urllib.parse import quote
+from xml.etree import ElementTree
+
+import numpy as np
 
 from aejax.errors import UserError
+from aejax.report.page import vectors
+from aejax.report.page.words import Words
 
 COLOURS = 256
+PIXELS = 100 / 72  # to a point: a figure of nine inches is as wide as a page
+SPACES = {"": "http://www.w3.org/2000/svg", "xlink": "http://www.w3.org/1999/xlink"}
+LINK = "{http://www.w3.org/1999/xlink}href"
 
 
 class Picture(NamedTuple):
-    """A picture as a data URI, and its width and height in pixels; 0 where it has none of its own."""
+    """A picture as a data URI, and its width and height in pixels."""
 
     source: str
     width: int
     height: int
 
 
-def embedded(path: Path, widest: int) -> Picture:
+def embedded(path: Path, widest: int, words: Words) -> Picture:
     """A picture to be put into a page.
 
     Args:
         path: of a PNG or SVG file.
         widest: in pixels; a wider PNG is made smaller.
+        words: the catalogue; where it has texts of figures, those of an SVG are replaced by them.
 
     Raises:
         UserError: it is no picture.
     """
-    if path.suffix.lower() == ".svg":
-        return Picture(_uri(path.read_bytes(), "svg+xml"), 0, 0)
+    return _vector(path, words) if path.suffix.lower() == ".svg" else _pixels(path, widest)
+
+
+def _vector(path: Path, words: Words) -> Picture:
+    from PIL import Image
+
+    for prefix, space in SPACES.items():
+        ElementTree.register_namespace(prefix, space)
+    try:
+        root = ElementTree.fromstring(path.read_bytes())
+        vectors.size(root)
+    except (ElementTree.ParseError, AttributeError, ValueError) as error:
+        raise UserError(f"{path}: is damaged: no picture can be read from it ({type(error).__name__})") from None
+    if "figures" in words:
+        vectors.translate(root, words)
+    for inside in root.iter(f"{vectors.SVG}image"):
+        start, _, data = inside.get(LINK).partition("base64,")
+        inside.set(LINK, f"{start}base64,{_few_colours(Image.open(BytesIO(base64.b64decode(data))))}")
+    _, _, wide, high = vectors.size(root)
+    text = quote(ElementTree.tostring(root, encoding="unicode"), safe=" /:;,=+()'@!*$?[]-._~")
+    return Picture(f"data:image/svg+xml,{text}", round(PIXELS * wide), round(PIXELS * high))
+
+
+def _pixels(path: Path, widest: int) -> Picture:
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -39,12 +71,23 @@ def embedded(path: Path, widest: int) -> Picture:
         raise UserError(f"{path}: is damaged: no picture can be read from it ({type(error).__name__})") from None
     if image.width > widest:
         image = image.resize((widest, max(1, round(image.height * widest / image.width))), Image.Resampling.LANCZOS)
-    # fast octree keeps the flat colours of a plot, and the grey ramps of images, without speckles
-    few = image.quantize(COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.FLOYDSTEINBERG)
+    return Picture(f"data:image/png;base64,{_few_colours(image)}", image.width, image.height)
+
+
+def _few_colours(image: Any) -> str:
+    """A picture of at most 256 colours, as PNG in base64: those that it has, or others much like them."""
+    from PIL import Image
+
+    rgba = image.convert("RGBA")
+    pixels = np.asarray(rgba).view(np.uint32)[..., 0]
+    colours, places = np.unique(pixels, return_inverse=True)
+    if len(colours) <= COLOURS:
+        few = Image.fromarray(places.reshape(pixels.shape).astype(np.uint8), "P")
+        few.putpalette(colours.tobytes(), "RGBA")
+    else:  # fast octree keeps the flat colours of a plot, and the grey ramps of images, without speckles
+        clear = rgba.getextrema()[3][0] < 255
+        dither = Image.Dither.NONE if clear else Image.Dither.FLOYDSTEINBERG
+        few = (rgba if clear else image.convert("RGB")).quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=dither)
     out = BytesIO()
     few.save(out, format="PNG", optimize=True)
-    return Picture(_uri(out.getvalue(), "png"), image.width, image.height)
-
-
-def _uri(data: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return base64.b64encode(out.getvalue()).decode()
