@@ -158,6 +158,18 @@ def test_nothing_is_wider_than_the_page(opened):
 
 
 @EVERY
+def test_every_figure_is_shown_in_the_size_that_is_kept_for_it(opened):
+    sizes = opened.execute_script(
+        "return Array.from(document.images, async e => { await e.decode();"
+        "return [e.naturalWidth, e.naturalHeight, e.getAttribute('width') / e.getAttribute('height')]; })"
+        ".reduce(async (all, own) => [...await all, await own], Promise.resolve([]))"
+    )
+    assert len(sizes) >= 2
+    for wide, high, ratio in sizes:
+        assert wide / high == pytest.approx(ratio, rel=0.02)
+
+
+@EVERY
 def test_a_slider_moves_the_picture_and_the_decoder_agrees_with_jax(opened, folders):
     root = fragment_of(opened, "walk")
     for button in root.find_elements(By.TAG_NAME, "button")[::4]:

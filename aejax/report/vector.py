@@ -17,6 +17,7 @@ SIDES = {"left": "start", "center": "middle", "right": "end"}
 GROUP = re.compile(r'<g id="(text_of_lines_\d+)">.*?</g>')
 LINE = re.compile(r'; " transform="translate\(\S+ (\S+)\)"')
 IMAGE = re.compile(r'(<image [^>]*transform="matrix\((\S+) [^>]*?)style="image-rendering[^"]*"')
+LEAD = re.compile(r">( +)([^<]*</text>)")
 NUMBER = re.compile(r"-?\d+\.\d{3,}")
 PLACES = re.compile(r'\b(d|x|y|points)="[^"]*"')
 FAMILY = re.compile(r"font-family: ([^;\"]*);? ?")
@@ -87,6 +88,7 @@ def _compact(text: str) -> str:
     text = FAMILY.sub(_family, text)
     text = re.sub(r">\s*\n\s*<", "><", text)
     text = re.sub(r"\s*\n\s*", " ", text)
+    text = LEAD.sub(lambda match: ">" + "\u00a0" * len(match[1]) + match[2], text)  # spaces that no browser leaves out
     return text.replace("<svg ", f'<svg font-family="{FONTS}" ', 1)
 
 

@@ -17,12 +17,13 @@ PARTS = {"start": (0.0, 1.0), "middle": (0.5, 0.5), "end": (1.0, 0.0)}
 
 
 class Box(NamedTuple):
-    """A text's extent along its direction (``low`` to ``high``), and across it."""
+    """A text's extent along its direction (``low`` to ``high``), and across it; which part of it stays where it is."""
 
     low: float
     high: float
     above: float
     below: float
+    anchor: str
 
 
 class Letters(NamedTuple):
@@ -60,7 +61,7 @@ def box(lines: Sequence[str], letters: Letters, along: float, across: float) -> 
     before, after = PARTS[letters.anchor]
     last = across + LEADING * letters.size * (len(lines) - 1)
     low, high = along - before * longest, along + after * longest
-    return Box(low, high, across - 0.8 * letters.size, last + 0.25 * letters.size)
+    return Box(low, high, across - 0.8 * letters.size, last + 0.25 * letters.size, letters.anchor)
 
 
 def fit(
@@ -91,10 +92,11 @@ def fit(
 
 
 def _room(letters: Letters, old: Box, others: Sequence[Box], ends: tuple[float, float]) -> float:
-    """How long a text may be, beside those at its height: up to the middle of the gap between it and them."""
+    """How long a text may be, beside those at its height: up to them, or half the way where they may grow too."""
     beside = [other for other in others if other.above < old.below and other.below > old.above]
-    low = max([ends[0], *((other.high + old.low + GAP) / 2 for other in beside if other.high <= old.low)])
-    high = min([ends[1], *((other.low + old.high - GAP) / 2 for other in beside if other.low >= old.high)])
+    left, right = ([each for each in beside if each.high <= old.low], [each for each in beside if each.low >= old.high])
+    low = max([ends[0], *(e.high + GAP if e.anchor == "end" else (e.high + old.low + GAP) / 2 for e in left)])
+    high = min([ends[1], *(e.low - GAP if e.anchor == "start" else (e.low + old.high - GAP) / 2 for e in right)])
     before, after = PARTS[letters.anchor]
     place = old.low + before * (old.high - old.low)
     return min((place - low) / before if before else ENDLESS, (high - place) / after if after else ENDLESS)
@@ -130,6 +132,6 @@ def _up(letters: Letters, old: Box, others: Sequence[Box], more: float) -> float
     above = min([old.above - other.below for other in near if other.below <= old.above + 1], default=ENDLESS)
     if letters.anchor == "end" and min(below, above) >= more / 2:
         return more / 2
-    if below >= more:
+    if below >= more and not letters.bold:
         return 0.0
     return more if above >= more else None

@@ -14,6 +14,7 @@ from aejax.report.page import vectors
 from aejax.report.page.words import Words
 
 COLOURS = 256
+SMALL = 30_000  # letters of a picture inside an SVG, that all its colours may take
 PIXELS = 100 / 72  # to a point: a figure of nine inches is as wide as a page
 SPACES = {"": "http://www.w3.org/2000/svg", "xlink": "http://www.w3.org/1999/xlink"}
 LINK = "{http://www.w3.org/1999/xlink}href"
@@ -55,7 +56,8 @@ def _vector(path: Path, words: Words) -> Picture:
         vectors.translate(root, words)
     for inside in root.iter(f"{vectors.SVG}image"):
         start, _, data = inside.get(LINK).partition("base64,")
-        inside.set(LINK, f"{start}base64,{_few_colours(Image.open(BytesIO(base64.b64decode(data))))}")
+        if len(data) > SMALL:
+            inside.set(LINK, f"{start}base64,{_few_colours(Image.open(BytesIO(base64.b64decode(data))))}")
     _, _, wide, high = vectors.size(root)
     text = quote(ElementTree.tostring(root, encoding="unicode"), safe=" /:;,=+()'@!*$?[]-._~")
     return Picture(f"data:image/svg+xml,{text}", round(PIXELS * wide), round(PIXELS * high))

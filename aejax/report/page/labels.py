@@ -1,7 +1,7 @@
 """What is written in figures, in another language: by a catalogue of texts and of patterns with blanks."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
@@ -33,7 +33,12 @@ def translated(text: str, words: Words) -> str | None:
     Returns:
         The text, in which a line feed is one that is to be kept; None where the catalogue has none for it.
     """
-    text = " ".join(text.split())
+    before = text[: len(text) - len(text.lstrip())]
+    found = _found(" ".join(text.split()), words)
+    return None if found is None else before + found
+
+
+def _found(text: str, words: Words) -> str | None:
     if re.fullmatch(NUMBER, text):
         return number(text, words)
     known = words["figures"]
@@ -56,7 +61,7 @@ def _filled(blank: str, value: str, words: Words) -> str | None:
 
 @cache
 def _patterns(entries: tuple[tuple[str, str], ...]) -> tuple[Pattern, ...]:
-    """Those with blanks, the one that gives the most letters first."""
+    """Those with blanks, the one that gives the most letters first; of two that give as many, that of known texts."""
     found = []
     for english, other in entries:
         literal = BLANK.split(english)[::2]
@@ -65,7 +70,7 @@ def _patterns(entries: tuple[tuple[str, str], ...]) -> tuple[Pattern, ...]:
             kinds = [f"(?P<{name}>{KINDS[name.rstrip('0123456789')]})" for name in names]
             expression = "".join(map("".join, zip(map(re.escape, literal), [*kinds, ""], strict=True)))
             found.append(Pattern(re.compile(expression).fullmatch, sum(map(len, literal)), other))
-    return tuple(sorted(found, key=lambda pattern: -pattern.letters))
+    return tuple(sorted(found, key=lambda pattern: (-pattern.letters, "{name" in pattern.other)))
 
 
 def number(text: str, words: Words) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
+from aejax.report.canvas import TITLE
 from aejax.report.page import fitting, labels
 from aejax.report.page.fitting import Box, Letters
 from aejax.report.page.words import Words
@@ -68,14 +69,19 @@ def translate(root: Any, words: Words) -> None:
     for legend in legends:
         for place, shift in _spread(legend, before, after, lowest):
             after[place] = after[place]._replace(low=after[place].low + shift, high=after[place].high + shift)
-    _grow(root, [_on_page(label, own) for label, own in zip(found, after, strict=True)])
+    left = _grow(root, [_turned(label, own) for label, own in zip(found, after, strict=True)])
+    for label in found:
+        if label.letters.size == TITLE:  # it stands at the left edge
+            for line in label.group.iter(f"{SVG}text"):
+                line.set("x", f"{label.x + left:.2f}")
 
 
 def translated(label: Label, words: Words) -> list[str] | None:
     """Its lines in the other language, or the whole of it as one; None where nothing changes."""
-    if any(line.get("class") == "name" for line in label.lines):
+    names = [line.get("class") == "name" for line in label.lines]
+    if all(names):
         return None
-    each = [labels.translated(line, words) for line in label.text]
+    each = [line if name else labels.translated(line, words) for line, name in zip(label.text, names, strict=True)]
     if None not in each:
         return each
     whole = labels.translated(" ".join(label.text), words)
@@ -111,7 +117,7 @@ def _ends(label: Label, wide: float) -> tuple[float, float]:
     """How far a text may go: a title within the figure, another a little beyond it."""
     if label.upright:
         return -fitting.ENDLESS, fitting.ENDLESS
-    beyond = 0.0 if label.letters.bold else fitting.BEYOND * wide
+    beyond = 0.0 if label.letters.size == TITLE else fitting.BEYOND * wide
     return -beyond, wide + beyond
 
 
@@ -148,15 +154,13 @@ def _entries(legend: Any, found: Sequence[Label]) -> list[tuple[int, list[Any]]]
 def _spread(
     legend: Sequence[tuple[int, list[Any]]], before: Sequence[Box], after: Sequence[Box], lowest: float
 ) -> list[tuple[int, float]]:
-    """Move the columns of a legend apart, as far as their texts are longer; which texts moved how far.
+    """Move the columns of a legend apart, as far as their texts are longer, or together; which texts moved how far.
 
     One that stands below all else, whose `lowest` end is given, is in the middle and stays there.
     """
     starts = sorted({round(before[place].low) for place, _ in legend})
-    longer = dict.fromkeys(starts, 0.0)
-    for place, _ in legend:
-        start = round(before[place].low)
-        longer[start] = max(longer[start], after[place].high - before[place].high)
+    end = lambda boxes, start: max(boxes[place].high for place, _ in legend if round(before[place].low) == start)
+    longer = {start: end(after, start) - end(before, start) for start in starts}
     back = sum(longer.values()) / 2 if all(before[place].above > lowest for place, _ in legend) else 0.0
     moved = []
     for place, elements in legend:
@@ -167,13 +171,17 @@ def _spread(
     return moved
 
 
-def _on_page(label: Label, own: Box) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of a text."""
+def extent(label: Label) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a text where it stands by itself."""
+    return _turned(label, _box(label))
+
+
+def _turned(label: Label, own: Box) -> tuple[float, float, float, float]:
     return (own.above, -own.high, own.below, -own.low) if label.upright else (own.low, own.above, own.high, own.below)
 
 
-def _grow(root: Any, boxes: Sequence[tuple[float, float, float, float]]) -> None:
-    """Let an SVG show all of these boxes, and what it showed."""
+def _grow(root: Any, boxes: Sequence[tuple[float, float, float, float]]) -> float:
+    """Let an SVG show all of these boxes, and what it showed; how far its left edge moved."""
     left, top, wide, high = size(root)
     margin = fitting.GAP / 2
     low = [min([start, *(own[side] - margin for own in boxes)]) for side, start in enumerate((left, top))]
@@ -184,3 +192,4 @@ def _grow(root: Any, boxes: Sequence[tuple[float, float, float, float]]) -> None
     root.set("viewBox", " ".join(f"{value:.2f}" for value in shown))
     root.set("width", f"{shown[2]:.2f}pt")
     root.set("height", f"{shown[3]:.2f}pt")
+    return low[0] - left
