@@ -1,6 +1,7 @@
 """Pictures as part of a page: an SVG in the page's language, or a PNG no wider than is seen and of few colours."""
 
 import base64
+import re
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,9 +16,13 @@ from aejax.report.page.words import Words
 
 COLOURS = 256
 SMALL = 30_000  # letters of a picture inside an SVG, that all its colours may take
+MORE = 1.2  # times the pixels that are seen, that an image may have
 PIXELS = 100 / 72  # to a point: a figure of nine inches is as wide as a page
 SPACES = {"": "http://www.w3.org/2000/svg", "xlink": "http://www.w3.org/1999/xlink"}
-LINK = "{http://www.w3.org/1999/xlink}href"
+LINK = f"{{{SPACES['xlink']}}}href"
+
+for _prefix, _space in SPACES.items():
+    ElementTree.register_namespace(_prefix, _space)
 
 
 class Picture(NamedTuple):
@@ -33,34 +38,44 @@ def embedded(path: Path, widest: int, words: Words) -> Picture:
 
     Args:
         path: of a PNG or SVG file.
-        widest: in pixels; a wider PNG is made smaller.
+        widest: in pixels; a wider PNG is made smaller, and so are images and clouds of points inside an SVG.
         words: the catalogue; where it has texts of figures, those of an SVG are replaced by them.
 
     Raises:
         UserError: it is no picture.
     """
-    return _vector(path, words) if path.suffix.lower() == ".svg" else _pixels(path, widest)
+    return _vector(path, widest, words) if path.suffix.lower() == ".svg" else _pixels(path, widest)
 
 
-def _vector(path: Path, words: Words) -> Picture:
-    from PIL import Image
-
-    for prefix, space in SPACES.items():
-        ElementTree.register_namespace(prefix, space)
+def _vector(path: Path, widest: int, words: Words) -> Picture:
     try:
         root = ElementTree.fromstring(path.read_bytes())
-        vectors.size(root)
-    except (ElementTree.ParseError, AttributeError, ValueError) as error:
+        points = vectors.size(root)[2]
+        for inside in root.iter(f"{vectors.SVG}image"):
+            _shrink(inside, widest / points)
+    except (SyntaxError, AttributeError, ValueError, OSError) as error:
         raise UserError(f"{path}: is damaged: no picture can be read from it ({type(error).__name__})") from None
     if "figures" in words:
         vectors.translate(root, words)
-    for inside in root.iter(f"{vectors.SVG}image"):
-        start, _, data = inside.get(LINK).partition("base64,")
-        if len(data) > SMALL:
-            inside.set(LINK, f"{start}base64,{_few_colours(Image.open(BytesIO(base64.b64decode(data))))}")
     _, _, wide, high = vectors.size(root)
     text = quote(ElementTree.tostring(root, encoding="unicode"), safe=" /:;,=+()'@!*$?[]-._~")
     return Picture(f"data:image/svg+xml,{text}", round(PIXELS * wide), round(PIXELS * high))
+
+
+def _shrink(inside: Any, density: float) -> None:
+    """Leave a large image inside an SVG few colours, and no more pixels than are seen, so many to a point."""
+    from PIL import Image
+
+    start, _, data = inside.get(LINK, "").partition("base64,")
+    if len(data) <= SMALL:
+        return
+    image = Image.open(BytesIO(base64.b64decode(data)))
+    scale = re.match(r"matrix\((\S+)", inside.get("transform", ""))
+    seen = round(density * float(inside.get("width")) * float(scale[1] if scale else 1))
+    if image.width > MORE * seen:
+        image = image.resize((seen, max(1, round(image.height * seen / image.width))), Image.Resampling.LANCZOS)
+        inside.set("preserveAspectRatio", "none")
+    inside.set(LINK, f"{start}base64,{_few_colours(image)}")
 
 
 def _pixels(path: Path, widest: int) -> Picture:

@@ -96,7 +96,9 @@ def _label(group: Any) -> Label | None:
     if not (group.get("id") or "").startswith("text") or not lines or any(len(line) for line in lines):
         return None
     first = lines[0]
-    style = dict(part.strip().split(": ", 1) for part in first.get("style").split(";") if ": " in part)
+    style = dict(part.strip().split(": ", 1) for part in first.get("style", "").split(";") if ": " in part)
+    if "font-size" not in style:
+        return None
     moves = {kind: list(map(float, values.split())) for kind, values in PLACE.findall(first.get("transform", ""))}
     x, y = moves.get("translate") or (float(first.get("x")), float(first.get("y")))
     letters = Letters(
