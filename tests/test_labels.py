@@ -1,7 +1,9 @@
 """What is written in figures: every text has its Spanish, fits where it stands, and names of the data stay names."""
 
+import base64
 import itertools
 import re
+from io import BytesIO
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
@@ -10,6 +12,7 @@ import pytest
 import test_figures
 import test_sweep_figures
 from looking import SPANISH, assert_apart, svg, untranslated
+from PIL import Image
 
 from aejax.errors import UserError
 from aejax.report import figures, names, search, sweep
@@ -189,3 +192,20 @@ def test_a_cloud_of_points_takes_less_of_a_page_than_of_a_run(tmp_path):
     wide, narrow = (len(images.embedded(drawn, widest, ENGLISH).source) for widest in (1200, 600))
     assert wide < 0.6 * drawn.stat().st_size
     assert narrow < 0.7 * wide
+
+
+def pixels_inside(source):
+    """The first image inside an embedded SVG, (height, width, 3)."""
+    data = re.search(r"base64,([^\"]*)\"", unquote(source))[1]
+    return np.asarray(Image.open(BytesIO(base64.b64decode(data))).convert("RGBA"))[..., :3].astype(int)
+
+
+def test_an_image_with_a_few_colours_too_many_keeps_the_others(tmp_path):
+    kernels = np.random.default_rng(0).normal(size=(100, 12, 12))
+    path = figures.filters(tmp_path / "filters.png", kernels).with_suffix(".svg")
+    before = pixels_inside(path.read_text())
+    after = pixels_inside(images.embedded(path, 1200, ENGLISH).source)
+    assert len(np.unique(before.reshape(-1, 3), axis=0)) > 256
+    assert after.shape == before.shape
+    assert (np.abs(after - before).max(-1) > 0).mean() < 0.01
+    assert np.abs(after - before).max() < 12

@@ -92,15 +92,18 @@ def _pixels(path: Path, widest: int) -> Picture:
 
 
 def _few_colours(image: Any) -> str:
-    """A picture of at most 256 colours, as PNG in base64: those that it has, or others much like them."""
+    """A picture of at most 256 colours, as PNG in base64: its most frequent ones, or of many others much like them."""
     from PIL import Image
 
     rgba = image.convert("RGBA")
     pixels = np.asarray(rgba).view(np.uint32)[..., 0]
-    colours, places = np.unique(pixels, return_inverse=True)
-    if len(colours) <= COLOURS:
-        few = Image.fromarray(places.reshape(pixels.shape).astype(np.uint8), "P")
-        few.putpalette(colours.tobytes(), "RGBA")
+    colours, places, counts = np.unique(pixels, return_inverse=True, return_counts=True)
+    if len(colours) <= 2 * COLOURS:
+        kept = np.argsort(-counts, kind="stable")[:COLOURS]
+        parts = colours.view(np.uint8).reshape(-1, 4).astype(int)
+        nearest = ((parts[:, None] - parts[kept]) ** 2).sum(-1).argmin(1)
+        few = Image.fromarray(nearest[places].reshape(pixels.shape).astype(np.uint8), "P")
+        few.putpalette(colours[kept].tobytes(), "RGBA")
     else:  # fast octree keeps the flat colours of a plot, and the grey ramps of images, without speckles
         clear = rgba.getextrema()[3][0] < 255
         dither = Image.Dither.NONE if clear else Image.Dither.FLOYDSTEINBERG
