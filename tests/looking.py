@@ -61,6 +61,16 @@ def untranslated(folder, known=()):
     ]
 
 
+def assert_in_spanish(folder, known=()):
+    """The figures of a folder say nothing that the Spanish catalogue lacks, and what it says has room in them."""
+    lacking = untranslated(folder, known)
+    assert not lacking, lacking[0]
+    for path in folder.rglob("*.svg"):
+        root = svg(path)
+        vectors.translate(root, SPANISH)
+        assert_apart(root)
+
+
 def assert_apart(root):
     """No text of an SVG figure lies on another or beyond the edge, measured in the font of figures."""
     left, top, wide, high = map(float, root.get("viewBox").split())
