@@ -94,7 +94,8 @@ def fit(
 def _room(letters: Letters, old: Box, others: Sequence[Box], ends: tuple[float, float]) -> float:
     """How long a text may be, beside those at its height: up to them, or half the way where they may grow too."""
     beside = [other for other in others if other.above < old.below and other.below > old.above]
-    left, right = ([each for each in beside if each.high <= old.low], [each for each in beside if each.low >= old.high])
+    left = [each for each in beside if each.low + each.high < old.low + old.high]
+    right = [each for each in beside if each.low + each.high > old.low + old.high]
     low = max([ends[0], *(e.high + GAP if e.anchor == "end" else (e.high + old.low + GAP) / 2 for e in left)])
     high = min([ends[1], *(e.low - GAP if e.anchor == "start" else (e.low + old.high - GAP) / 2 for e in right)])
     before, after = PARTS[letters.anchor]
