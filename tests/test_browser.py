@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(
 
 SMALL = {"train.steps": 30, "train.evaluate_every": 30, "train.checkpoint_every": 30, "report.figures": False}
 RUNS = {
-    "plane of images": ("lecture/multilayer", {"model.widths": (16,), "model.code": 2}),
+    "plane of images": ("lecture/multilayer", {"model.widths": (16,), "model.code": 2, "report.figures": True}),
     "plane of a table": ("lecture/multilayer", {"model.widths": (8,), "model.code": 2, "data.name": "satimage"}),
     "plane of rows alone": ("lecture/convolutional", {"model.channels": (2,), "model.code": 2}),
     "walk": ("lecture/multilayer", {"model.widths": (16, 12), "model.code": 5, "model.tied": True}),
