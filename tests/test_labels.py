@@ -77,6 +77,17 @@ def test_a_name_of_the_data_stays_though_it_is_a_word_of_the_catalogue(tmp_path)
     assert {"entrenamiento", "valor"} <= {" ".join(label.text) for label in vectors.texts(root)}
 
 
+def test_a_name_of_any_letters_leaves_a_figure_whole(tmp_path):
+    strange = ['<b onload="x">&amp;', "]]>", "a\x0bb\x00"]
+    points = np.arange(12.0).reshape(6, 2)
+    path = figures.scatter_2d(tmp_path / "a.png", {"<script>": (points, np.arange(6) % 3)}, strange)
+    root = svg(path)
+    said = {" ".join(label.text) for label in vectors.texts(root)}
+    assert {"<script>", *strange[:2], "a\ufffdb\ufffd"} <= said
+    assert not [element for element in root.iter() if element.tag.endswith(("}b", "}script"))]
+    assert images.embedded(path.with_suffix(".svg"), 900, SPANISH).width > 0
+
+
 @pytest.mark.parametrize(
     ("english", "spanish"),
     [

@@ -14,6 +14,7 @@ SHARP = 2.0
 
 SIDES = {"left": "start", "center": "middle", "right": "end"}
 
+FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # in XML
 GROUP = re.compile(r'<g id="(text_of_lines_\d+)">.*?</g>')
 LINE = re.compile(r'; " transform="translate\(\S+ (\S+)\)"')
 IMAGE = re.compile(r'(<image [^>]*transform="matrix\((\S+) [^>]*?)style="image-rendering[^"]*"')
@@ -81,7 +82,7 @@ def _smooth(image: re.Match) -> str:
 
 def _compact(text: str) -> str:
     """The same picture in fewer letters: places to a hundredth of a point, fonts said once."""
-    text = text[text.index("<svg") :].replace("base64,\n", "base64,")
+    text = FORBIDDEN.sub("\ufffd", text[text.index("<svg") :]).replace("base64,\n", "base64,")
     rounded = lambda match: f"{float(match[0]) + 0:.2f}".rstrip("0").rstrip(".")
     text = re.sub(r' transform="rotate\(-0 [^"]*"', "", text)
     text = PLACES.sub(lambda match: NUMBER.sub(rounded, match[0]), text)
@@ -105,6 +106,7 @@ def _family(match: re.Match) -> str:
 
 
 def _marked(text: str, names: Collection[str]) -> str:
+    """The same with a class for texts that are names."""
     if not names:
         return text
     known = {escape(name.strip()) for name in names}
