@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(
 
 SMALL = {"train.steps": 30, "train.evaluate_every": 30, "train.checkpoint_every": 30, "report.figures": False}
 RUNS = {
-    "plane of images": ("lecture/multilayer", {"model.widths": (16,), "model.code": 2}),
+    "plane of images": ("lecture/multilayer", {"model.widths": (16,), "model.code": 2, "report.figures": True}),
     "plane of a table": ("lecture/multilayer", {"model.widths": (8,), "model.code": 2, "data.name": "satimage"}),
     "plane of rows alone": ("lecture/convolutional", {"model.channels": (2,), "model.code": 2}),
     "walk": ("lecture/multilayer", {"model.widths": (16, 12), "model.code": 5, "model.tied": True}),
@@ -155,6 +155,18 @@ def test_nothing_is_wider_than_the_page(opened):
     ids = opened.execute_script("return Array.from(document.querySelectorAll('[id]'), e => e.id)")
     assert len(ids) == len(set(ids))
     assert len(opened.find_elements(By.CLASS_NAME, "touchable")) == len(RUNS) + 1
+
+
+@EVERY
+def test_every_figure_is_shown_in_the_size_that_is_kept_for_it(opened):
+    sizes = opened.execute_script(
+        "return Array.from(document.images, async e => { await e.decode();"
+        "return [e.naturalWidth, e.naturalHeight, e.getAttribute('width') / e.getAttribute('height')]; })"
+        ".reduce(async (all, own) => [...await all, await own], Promise.resolve([]))"
+    )
+    assert len(sizes) >= 2
+    for wide, high, ratio in sizes:
+        assert wide / high == pytest.approx(ratio, rel=0.02)
 
 
 @EVERY

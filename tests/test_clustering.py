@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from looking import assert_in_spanish
 from scipy.optimize import linprog
 
 from aejax import config, experiment
@@ -356,6 +357,7 @@ def test_pictures_with_and_without_labels_and_with_clusters_to_spare(tmp_path):
         pictures.draw(tmp_path / folder, {}, few, None, None, found)
         for name in ("clusters", "centres"):
             assert (tmp_path / folder / "figures" / f"{name}.png").stat().st_size > 10_000
+    assert_in_spanish(tmp_path)
 
 
 def test_the_shipped_config_finds_the_digits(tmp_path):

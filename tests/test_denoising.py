@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from looking import assert_in_spanish
 from running import assert_refused, call, quick_programs
 
 from aejax import apply, config, experiment
@@ -275,6 +276,7 @@ def test_the_curve_shows_at_which_strengths_a_net_was_trained(tmp_path):
         pictures.append((tmp_path / variant / "figures" / "psnr.png").read_bytes())
     assert len(pictures[0]) > 10_000
     assert pictures[0] != pictures[1], "a line, and a span"
+    assert_in_spanish(tmp_path)
 
 
 def test_the_notebooks_nets_are_dense_and_their_filters_are_compared(tmp_path):
@@ -284,6 +286,7 @@ def test_the_notebooks_nets_are_dense_and_their_filters_are_compared(tmp_path):
     assert summary["baselines"]["plain"]["kernel_spread_outside"] > 0, "the same net without noise"
     assert "biharmonic" in summary["baselines"]
     assert (tmp_path / "figures" / "kernels.png").stat().st_size > 10_000
+    assert_in_spanish(tmp_path)
 
 
 def test_images_of_another_size_and_with_holes_are_cleaned_by_a_trained_run(tmp_path, capsys):

@@ -1,5 +1,6 @@
 """Pictures: drawn without a warning for any input, nothing cut off, the same bytes each time, true to their arrays."""
 
+import re
 import subprocess
 import sys
 
@@ -72,7 +73,7 @@ CASES = {
 @pytest.mark.parametrize("draw", CASES.values(), ids=CASES)
 def test_a_picture_fits_its_page(tmp_path, draw):
     path = draw(tmp_path / "figures" / "picture.png")
-    assert [file.name for file in path.parent.iterdir()] == ["picture.png"]
+    assert {file.name for file in path.parent.iterdir()} == {"picture.png", "picture.svg"}
     with Image.open(path) as image:
         assert image.format == "PNG"
         pixels = np.asarray(image.convert("RGB"))
@@ -98,7 +99,17 @@ def test_maps_that_are_to_be_compared_have_the_same_axes(same, tmp_path, monkeyp
 
 @pytest.mark.parametrize("name", ["loss terms", "images", "two maps"])
 def test_the_same_arrays_give_the_same_bytes(tmp_path, name):
-    assert CASES[name](tmp_path / "a.png").read_bytes() == CASES[name](tmp_path / "b.png").read_bytes()
+    one, other = CASES[name](tmp_path / "a.png"), CASES[name](tmp_path / "b.png")
+    assert one.read_bytes() == other.read_bytes()
+    assert one.with_suffix(".svg").read_bytes() == other.with_suffix(".svg").read_bytes()
+
+
+def test_a_vector_picture_has_its_letters_as_text_and_says_nothing_of_its_making(tmp_path):
+    text = CASES["loss terms"](tmp_path / "a.png").with_suffix(".svg").read_text()
+    assert ">validation</text>" in text
+    assert ">\u00a0_kl $x$</text>" in text
+    assert not re.search("metadata|Matplotlib|<!DOCTYPE|<script|20\\d\\d-", text)
+    assert {link.partition(":")[0] for link in re.findall(r'href="(?!#)([^"]*)"', text)} <= {"data"}
 
 
 def test_the_file_is_named_for_what_it_is(tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from looking import drawn, read
+from looking import assert_in_spanish, drawn, read
 from test_hashing import data
 
 from aejax import config, experiment
@@ -68,6 +68,8 @@ def test_the_task_on_documents_and_images(kind, shape, tmp_path):
     assert found.baselines["k-means"]["purity"] > 0.7
     pictures.draw(tmp_path, {}, dataset, model, params, found)
     assert (tmp_path / "figures" / "groups.png").stat().st_size > 5_000
+    if dataset.kind != "text":
+        assert_in_spanish(tmp_path)
 
 
 LONG = ("od280/od315_of_diluted_wines", "nonflavanoid_phenols", "proline", "a" * 60)

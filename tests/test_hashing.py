@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from looking import drawn, read
+from looking import assert_in_spanish, drawn, read
 
 from aejax import config, experiment, sparse
 from aejax.errors import UserError
@@ -274,6 +274,8 @@ def test_the_task_on_documents_tables_and_images(kind, shape, tmp_path):
     pictures.draw(tmp_path, {}, dataset, model, params, found)
     for name in ("curves", "distances", "found"):
         assert (tmp_path / "figures" / f"{name}.png").stat().st_size > 5_000
+    if kind != "text":
+        assert_in_spanish(tmp_path, dataset.label_names)
 
 
 def found_of(dataset, monkeypatch):

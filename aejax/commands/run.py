@@ -64,7 +64,7 @@ def train(arguments: argparse.Namespace, config: dict[str, Any]) -> int:
         return 0
     console.results(summary)
     console.say("")
-    for picture in sorted((folder / workdir.FIGURES).glob("*")):
+    for picture in sorted((folder / workdir.FIGURES).glob("*.png")):
         console.say(str(picture))
     console.say(str(folder / "summary.json"))
     return 0

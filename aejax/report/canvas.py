@@ -13,6 +13,7 @@ import numpy as np
 
 from aejax.errors import UserError
 from aejax.files import write_atomic
+from aejax.report import names, vector
 
 WIDTH = 9.0  # inches; shown 900 pixels wide, a point of type is 1.4 pixels
 DPI = 150
@@ -42,7 +43,15 @@ def new_figure(height: float, title: str, *, width: float = WIDTH) -> Any:
 
 
 def save_figure(figure: Any, path: str | os.PathLike) -> Path:
-    """Write the figure as a whole PNG file with the same bytes each time; ``.png`` is added if it lacks."""
+    """Write the figure as a PNG file, and as an SVG file beside it: each whole, and with the same bytes each time.
+
+    Args:
+        figure: drawn anew for this; the layout of it is fixed afterwards.
+        path: of the PNG file; ``.png`` is added if it lacks.
+
+    Returns:
+        The path of the PNG file.
+    """
     path = Path(path)
     if path.suffix.lower() != ".png":
         path = path.with_name(path.name + ".png")
@@ -50,6 +59,7 @@ def save_figure(figure: Any, path: str | os.PathLike) -> Path:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # a name in letters that the font lacks is drawn as boxes
         figure.savefig(buffer, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
+    write_atomic(path.with_suffix(".svg"), vector.drawn(figure, DPI, names.KEPT.get()))
     return write_atomic(path, buffer.getvalue())
 
 

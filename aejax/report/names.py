@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from aejax import console
 from aejax.types import Dataset
+
+KEPT: ContextVar[frozenset[str]] = ContextVar("kept", default=frozenset())
+"""What the columns and classes of the data are called: in a figure these texts are names, in any language."""
 
 
 class Drawable(NamedTuple):
@@ -53,6 +57,16 @@ def fonts(families: Sequence[str]) -> Iterator[None]:
 
     with rc_context({"font.family": ["DejaVu Sans", *families]} if families else {}):
         yield
+
+
+@contextmanager
+def kept(dataset: Dataset) -> Iterator[None]:
+    """The names of these data are `KEPT`, inside the context."""
+    before = KEPT.set(frozenset((*dataset.feature_names, *dataset.label_names)))
+    try:
+        yield
+    finally:
+        KEPT.reset(before)
 
 
 def without(letters: set[str], families: Sequence[str]) -> set[str]:

@@ -35,7 +35,7 @@ def draw(
         found: of the task `aejax.tasks.reconstruction.evaluate`, or of one that returns the same arrays.
     """
     dataset, families = names.drawable(dataset)
-    with names.fonts(families):
+    with names.fonts(families), names.kept(dataset):
         _draw(folder, config, dataset, model, params, found)
 
 

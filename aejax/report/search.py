@@ -49,6 +49,7 @@ def history(path: Path, trials: Sequence[Mapping[str, Any]], metric: str, *, max
     )
     canvas.legend_above(axes, canvas.WIDTH - 0.8)
     canvas.quiet(axes, x="trial", y=metric)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     return canvas.save_figure(figure, path)
 
 

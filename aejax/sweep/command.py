@@ -182,7 +182,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"aejax: stopped; go on with the same command and --workdir {folder}", file=sys.stderr, flush=True)
         return 130
     results.say(summary)
-    for picture in sorted((folder / workdir.FIGURES).glob("*")):
+    for picture in sorted((folder / workdir.FIGURES).glob("*.png")):
         console.say(str(picture))
     console.say(str(folder / "table.csv"))
     console.say(str(folder / "summary.json"))

@@ -125,7 +125,8 @@ def profiles(
         axes.label_outer()
         axes.set_title(canvas.plain(columns[index]), size=TEXT, loc="left", pad=3)
         if labelled:
-            axes.set_xticks(np.arange(1, size + 1), [canvas.short(name, 18) for name in features], rotation=90)
+            aside = {"rotation": 90, "rotation_mode": "anchor", "ha": "right", "va": "center"}
+            axes.set_xticks(np.arange(1, size + 1), [canvas.short(name, 18) for name in features], **aside)
         else:
             axes.xaxis.get_major_locator().set_params(integer=True)
     handles, texts = grid[0].get_legend_handles_labels()

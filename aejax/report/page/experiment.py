@@ -116,7 +116,7 @@ def figure(path: Any, task: str, text: Words, widest: int) -> Figure:
     captions = text["captions"]
     own = captions.get(f"{task}-{path.stem}") or captions.get(path.stem)
     found = own or {"alt": text["labels"]["picture"].format(name=path.stem), "see": path.stem.replace("_", " ")}
-    return Figure(images.embedded(path, widest), found["alt"], found["see"])
+    return Figure(images.embedded(path, widest, text), found["alt"], found["see"])
 
 
 def has(run: Run, measure: str) -> bool:

@@ -20,6 +20,8 @@ NAMES = {
     "mean": "mean or mode",
 }
 
+KINDS = {"rmse": "root mean squared error,\nrange of a column = 1", "accuracy": "share of categories\nthat are right"}
+
 
 def draw(
     folder: Path, config: Mapping[str, Any], dataset: Dataset, model: Model, params: Params, found: Evaluation
@@ -34,8 +36,7 @@ def draw(
 def _errors(path: Path, dataset: Dataset, found: Evaluation) -> None:
     numbers = {"autoencoder": found.metrics["test"], **found.baselines}
     shown = [name for name in NAMES if name in numbers]
-    kinds = {"rmse": "root mean squared error, range of a column = 1", "accuracy": "share of categories that are right"}
-    kinds = {key: label for key, label in kinds.items() if key in numbers["autoencoder"]}
+    kinds = {key: label for key, label in KINDS.items() if key in numbers["autoencoder"]}
     share = found.arrays["hidden"].mean()
     title = f"What fills the holes of {dataset.name}: {share:.0%} of the test values are hidden"
     figure = canvas.new_figure(0.42 * len(shown) + 2.0, title)

@@ -70,7 +70,7 @@ def film_strips(
         sides.append(axes.secondary_yaxis("right"))
         sides[1].set_yticks(middles, right, size=TEXT)
     across = gap + (images.shape[2] - 1) / 2 + (images.shape[2] + gap) * np.arange(len(below))
-    axes.set_xticks(across, [fill(canvas.plain(text), 9) for text in below], size=SMALL)
+    axes.set_xticks(across, [fill(canvas.plain(text), 8) for text in below], size=SMALL)
     for each in sides:
         each.tick_params(length=0)
         each.spines[:].set_visible(False)

@@ -1,0 +1,114 @@
+"""A figure as SVG: its letters as text that can be translated, small, and the same bytes each time."""
+
+import re
+import warnings
+from collections.abc import Collection, Mapping
+from io import BytesIO
+from typing import Any
+from xml.sax.saxutils import escape
+
+FONTS = "'DejaVu Sans', Verdana, sans-serif"
+"""Those of a machine without the first are as wide (Verdana), or narrower."""
+SHARP = 2.0
+"""Points: from that size on, the pixels of an image look equally large as squares."""
+
+SIDES = {"left": "start", "center": "middle", "right": "end"}
+
+FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # in XML
+GROUP = re.compile(r'<g id="(text_of_lines_\d+)">.*?</g>')
+LINE = re.compile(r'; " transform="translate\(\S+ (\S+)\)"')
+IMAGE = re.compile(r'(<image [^>]*transform="matrix\((\S+) [^>]*?)style="image-rendering[^"]*"')
+LEAD = re.compile(r">( +)([^<]*</text>)")
+NUMBER = re.compile(r"-?\d+\.\d{3,}")
+PLACES = re.compile(r'\b(d|x|y|points)="[^"]*"')
+FAMILY = re.compile(r"font-family: ([^;\"]*);? ?")
+
+
+def drawn(figure: Any, dpi: int, names: Collection[str] = ()) -> bytes:
+    """The SVG of a figure whose layout is done.
+
+    Args:
+        figure: of matplotlib, drawn once.
+        dpi: of what stands in it as pixels: clouds of points, and images that are not shown enlarged.
+        names: of the data. A text that is one of them gets the class ``name``, and is never translated.
+    """
+    from matplotlib import rc_context
+
+    figure.set_layout_engine("none")  # everything stands where it stood
+    _sharpen(figure, dpi)
+    sides = _sides(figure)
+    buffer = BytesIO()
+    unsaid = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "aejax"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")
+        figure.savefig(buffer, format="svg", dpi=dpi, facecolor="white", metadata=unsaid)
+    text = IMAGE.sub(_smooth, _compact(buffer.getvalue().decode()))
+    return _marked(GROUP.sub(lambda match: _flush(match, sides), text), names).encode()
+
+
+def _sharpen(figure: Any, dpi: int) -> None:
+    """Images that are not shown smaller than they are go into the file as their own pixels, and no more of them."""
+    from matplotlib.image import AxesImage
+
+    for image in figure.findobj(AxesImage):
+        if image.get_window_extent().width * dpi / figure.dpi >= image.get_array().shape[1]:
+            image.set_interpolation("none")
+
+
+def _sides(figure: Any) -> dict[str, tuple[str, float]]:
+    """Where texts of several lines stand, by their ids: which side or the middle, and how many points from the left."""
+    from matplotlib.text import Text
+
+    sides, points = {}, 72 * figure.get_size_inches()[0] / figure.bbox.width
+    for number, text in enumerate(figure.findobj(Text)):
+        if "\n" in text.get_text() and not text.get_rotation():
+            text.set_gid(f"text_of_lines_{number}")
+            place = text.get_transform().transform(text.get_unitless_position())[0]
+            sides[text.get_gid()] = SIDES[text.get_ha()], points * place
+    return sides
+
+
+def _flush(group: re.Match, sides: Mapping[str, tuple[str, float]]) -> str:
+    """Each line of a text set at its side or middle, wherever other letters than those measured would let it end."""
+    side, x = sides[group[1]]
+    place = rf'; text-anchor: {side}" x="{x:.2f}" y="\1"'
+    return LINE.sub(place, group[0])
+
+
+def _smooth(image: re.Match) -> str:
+    """An image without the order to show its pixels as squares, where these are so small that it would be uneven."""
+    return image[0] if float(image[2]) >= SHARP else image[1]
+
+
+def _compact(text: str) -> str:
+    """The same picture in fewer letters: places to a hundredth of a point, fonts said once."""
+    text = FORBIDDEN.sub("\ufffd", text[text.index("<svg") :]).replace("base64,\n", "base64,")
+    rounded = lambda match: f"{float(match[0]) + 0:.2f}".rstrip("0").rstrip(".")
+    text = re.sub(r' transform="rotate\(-0 [^"]*"', "", text)
+    text = PLACES.sub(lambda match: NUMBER.sub(rounded, match[0]), text)
+    text = FAMILY.sub(_family, text)
+    text = re.sub(r">\s*\n\s*<", "><", text)
+    text = re.sub(r"\s*\n\s*", " ", text)
+    text = LEAD.sub(lambda match: ">" + "\u00a0" * len(match[1]) + match[2], text)  # spaces that no browser leaves out
+    return text.replace("<svg ", f'<svg font-family="{FONTS}" ', 1)
+
+
+def _family(match: re.Match) -> str:
+    """Nothing where the font is the usual one; others, as those of letters that it lacks, with what replaces them."""
+    from matplotlib import rcParams
+
+    first, *others = (name.strip() for name in match[1].split(","))
+    usual = {"sans-serif", *(repr(name) for name in rcParams["font.sans-serif"]), *rcParams["font.sans-serif"]}
+    others = [name for name in others if name not in usual]
+    if first in usual:
+        return f"font-family: {', '.join([first, *others])}, sans-serif; " if others else ""
+    return f"font-family: {first}, Menlo, Consolas, monospace; " if "Mono" in first else match[0]
+
+
+def _marked(text: str, names: Collection[str]) -> str:
+    """The same with a class for texts that are names."""
+    if not names:
+        return text
+    known = {escape(name.strip()) for name in names}
+    mark = lambda match: f'<text class="name"{match[1]}>{match[2]}</text>' if match[2].strip() in known else match[0]
+    return re.sub(r"<text( [^>]*)>([^<]*)</text>", mark, text)
