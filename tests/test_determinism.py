@@ -4,12 +4,14 @@ The cheap cases, of a few steps; scripts/check_determinism.py has longer ones. T
 bits is tests/test_resume.py's.
 """
 
+import os
 import subprocess
 import sys
 
 import pytest
 from running import TINY, digest, environment
 
+from aejax.reproduce import workers
 from aejax.reproduce.workers import ONE_THREAD
 
 CONVOLUTIONAL = {
@@ -20,6 +22,15 @@ CONVOLUTIONAL = {
     "report.figures": "false",
 }
 SETTINGS = {"lecture/multilayer": TINY, "lecture/convolutional": CONVOLUTIONAL}
+ON_CORES = """
+import os
+import sys
+os.sched_setaffinity(0, map(int, sys.argv[1].split(",")))
+from pathlib import Path
+from aejax import config, experiment
+settings = ["train.steps=20", "train.evaluate_every=20", "report.figures=false"]
+experiment.run(config.load("lecture/ufldl_sparse", settings), Path(sys.argv[2]))
+"""
 RUNS = """
 import sys
 from pathlib import Path
@@ -56,3 +67,12 @@ def test_the_bits_do_not_depend_on_the_compile_cache(tmp_path):
     assert list((tmp_path / "cache").rglob("*-cache")), "something was kept"
     assert runs(config, tmp_path / "warm", tmp_path / "other", **cached) == [alone, alone]
     assert runs(config, tmp_path / "seed", seed=1, **cached) != [alone], "another seed has other bits"
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one core")
+def test_the_bits_of_a_reproduction_do_not_depend_on_cores(tmp_path):
+    both = sorted(os.sched_getaffinity(0))[:2]
+    for name, cores in {"one": both[:1], "two": both}.items():
+        command = [sys.executable, "-c", ON_CORES, ",".join(map(str, cores)), str(tmp_path / name)]
+        subprocess.run(command, env=workers.environment(), check=True, capture_output=True)
+    assert digest(tmp_path / "one") == digest(tmp_path / "two")

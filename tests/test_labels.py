@@ -15,7 +15,8 @@ from looking import SPANISH, assert_apart, assert_in_spanish, svg, untranslated
 from PIL import Image
 
 from aejax.errors import UserError
-from aejax.report import figures, names, search, sweep
+from aejax.report import names, search, sweep
+from aejax.report.figures import curves, kernels, maps
 from aejax.report.page import fitting, images, labels, vectors, words
 from aejax.report.page.fitting import Letters
 from aejax.types import Dataset
@@ -55,7 +56,7 @@ def test_the_figures_of_sweeps_and_searches_are_drawn_in_spanish(tmp_path):
 
 
 def test_a_text_that_nobody_translated_is_named(tmp_path):
-    figures.loss_curves(tmp_path / "new.png", [1, 2], {"loss": [2.0, 1.0]}, unit="furlongs")
+    curves.loss_curves(tmp_path / "new.png", [1, 2], {"loss": [2.0, 1.0]}, unit="furlongs")
     (line,) = untranslated(tmp_path)
     assert line == (
         "new.svg says 'furlongs', which aejax/report/page/text/es/figures.toml lacks: add it there with its Spanish"
@@ -64,7 +65,7 @@ def test_a_text_that_nobody_translated_is_named(tmp_path):
 
 def test_a_name_of_the_data_stays_though_it_is_a_word_of_the_catalogue(tmp_path):
     points = np.arange(12.0).reshape(6, 2)
-    draw = lambda path: figures.scatter_2d(path, {"code": (points, np.arange(6) % 2)}, ["training", "value"])
+    draw = lambda path: maps.scatter_2d(path, {"code": (points, np.arange(6) % 2)}, ["training", "value"])
     dataset = Dataset._make([None] * len(Dataset._fields))._replace(label_names=("training", "value"), feature_names=())
     with names.kept(dataset):
         path = draw(tmp_path / "named.png")
@@ -80,7 +81,7 @@ def test_a_name_of_the_data_stays_though_it_is_a_word_of_the_catalogue(tmp_path)
 def test_a_name_of_any_letters_leaves_a_figure_whole(tmp_path):
     strange = ['<b onload="x">&amp;', "]]>", "a\x0bb\x00"]
     points = np.arange(12.0).reshape(6, 2)
-    path = figures.scatter_2d(tmp_path / "a.png", {"<script>": (points, np.arange(6) % 3)}, strange)
+    path = maps.scatter_2d(tmp_path / "a.png", {"<script>": (points, np.arange(6) % 3)}, strange)
     root = svg(path)
     said = {" ".join(label.text) for label in vectors.texts(root)}
     assert {"<script>", *strange[:2], "a\ufffdb\ufffd"} <= said
@@ -193,7 +194,7 @@ def test_a_damaged_figure_is_refused(tmp_path, content):
 
 def test_a_cloud_of_points_takes_less_of_a_page_than_of_a_run(tmp_path):
     cloud = np.random.default_rng(0).normal(size=(3000, 2))
-    drawn = figures.scatter_2d(tmp_path / "cloud.png", {"a": (cloud, cloud[:, 0])}, ["b"]).with_suffix(".svg")
+    drawn = maps.scatter_2d(tmp_path / "cloud.png", {"a": (cloud, cloud[:, 0])}, ["b"]).with_suffix(".svg")
     assert drawn.stat().st_size < 400_000
     wide, narrow = (len(images.embedded(drawn, widest, ENGLISH).source) for widest in (1200, 600))
     assert wide < 0.6 * drawn.stat().st_size
@@ -207,8 +208,8 @@ def pixels_inside(source):
 
 
 def test_an_image_with_a_few_colours_too_many_keeps_the_others(tmp_path):
-    kernels = np.random.default_rng(0).normal(size=(100, 12, 12))
-    path = figures.filters(tmp_path / "filters.png", kernels).with_suffix(".svg")
+    weights = np.random.default_rng(0).normal(size=(100, 12, 12))
+    path = kernels.filters(tmp_path / "filters.png", weights).with_suffix(".svg")
     before = pixels_inside(path.read_text())
     after = pixels_inside(images.embedded(path, 1200, ENGLISH).source)
     assert len(np.unique(before.reshape(-1, 3), axis=0)) > 256

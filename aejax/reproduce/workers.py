@@ -1,7 +1,9 @@
 """Experiments in processes of their own, several at once, each on one thread; a stop reaches all of them.
 
-One thread each: several that share a product of matrices may sum it in another order than one does. So the bits do not
-depend on how many cores a machine has, and two experiments at once use two cores better than two threads of one.
+One thread each: several that share a product of matrices may sum it in another order than one does. And XLA compiles a
+program for as many threads as it sees cores, which changes how some sums are cut (those of lecture/ufldl_sparse), so it
+is told a number of them. Then the bits do not depend on how many cores a machine has, and two experiments at once use
+two cores better than two threads of one.
 """
 
 import json
@@ -23,6 +25,8 @@ POLL_SECONDS, GRACE_SECONDS = 0.1, 60.0
 RUN_BYTES = 3 * 2**30
 """Memory that one experiment is thought to need."""
 ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
+CORES = "2"
+"""That programs are compiled for, however many there are; XLA reads NPROC."""
 
 
 class Job(NamedTuple):
@@ -134,6 +138,7 @@ def log_of(job: Job) -> Path:
 def environment() -> dict[str, str]:
     """Of a process that uses one thread and this package."""
     own = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    own["NPROC"] = CORES
     own["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {ONE_THREAD}".strip()
     paths = [str(Path(aejax.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
     return os.environ | own | {"PYTHONPATH": os.pathsep.join(paths)}
