@@ -5,6 +5,7 @@ from typing import Any
 
 from aejax import console, workdir
 from aejax.reproduce.workers import Event, Job, finished, runs_of
+from aejax.sweep.engines import counted
 
 
 def seconds_of(summary: Mapping[str, Any]) -> float:
@@ -44,7 +45,9 @@ def teller(jobs: Sequence[Job], at_once: int) -> Callable[[Event], None]:
         console.say(f"[{done}/{total}] {text}{_until_the_end(left, known, spent, at_once)}")
 
     if total:
-        console.say(f"{total} runs, {min(at_once, len(jobs))} at a time{_until_the_end(left, known, spent, at_once)}")
+        console.say(
+            f"{counted(total, 'run')}, {min(at_once, len(jobs))} at a time{_until_the_end(left, known, spent, at_once)}"
+        )
     return say
 
 
