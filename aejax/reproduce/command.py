@@ -24,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--seeds", type=int, metavar="N", help="seeds 0 to N-1; else as many as are recorded")
     add("--update", action="store_true", help="record what comes out, and show what it changes")
     add("--workdir", type=Path, metavar="DIR", help="folder of the runs; that of a stopped reproduction continues it")
-    add("--jobs", type=int, metavar="N", help="experiments at a time, one thread each; else one for each core")
+    add("--jobs", type=int, metavar="N", help="experiments or seeds at a time, one thread each; else one for each core")
     pages.add_language(parser)
     add("--no-compile-cache", action="store_true", help="compile afresh, and keep nothing compiled")
 

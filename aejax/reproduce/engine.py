@@ -75,7 +75,7 @@ def run_all(
         seeds: how many of each experiment, from 0; 0 of ``sweeps/NAME`` for the sweep of one.
         place: where each experiment has a folder with one for each run.
         known: what is recorded; for the time left.
-        at_once: how many experiments run at a time.
+        at_once: how many experiments run at a time, or seeds where there are fewer experiments.
         cache: whether compiled programs are kept.
 
     Raises:
@@ -85,10 +85,11 @@ def run_all(
     results, jobs = {}, []
     for name, count in seeds.items():
         seconds = known[name].seconds if name in known else 0.0
-        job = Job(name, spec_of(folder, name), count, place / name.replace(":", "-"), seconds, cache)
+        job = Job(name, spec_of(folder, name), tuple(range(count)), place / name.replace(":", "-"), seconds, cache)
         results[name] = _obstacle(job, at_hand)
         if results[name] is None and not (count and _finished(job)):
             jobs.append(job)
+    jobs = workers.spread(jobs, at_once)
     tell = progress.teller(jobs, at_once)
     for result in filter(None, results.values()):
         console.say(f"{result.name}: {_told(result)}")
@@ -117,7 +118,7 @@ def _obstacle(job: Job, at_hand: Mapping[str, str]) -> Result | None:
     """Why a job cannot begin, if it cannot."""
     try:
         config = configs.load(job.spec)
-        for seed in range(job.seeds):
+        for seed in job.seeds:
             workdir.check(job.folder / f"seed-{seed}", {**config, "seed": seed})
     except UserError as error:
         return Result(job.name, (), str(error))
