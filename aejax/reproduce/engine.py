@@ -75,7 +75,7 @@ def run_all(
         seeds: how many of each experiment, from 0; 0 of ``sweeps/NAME`` for the sweep of one.
         place: where each experiment has a folder with one for each run.
         known: what is recorded; for the time left.
-        at_once: how many experiments run at a time.
+        at_once: how many experiments run at a time, or seeds where there are fewer experiments.
         cache: whether compiled programs are kept.
 
     Raises:
@@ -85,10 +85,11 @@ def run_all(
     results, jobs = {}, []
     for name, count in seeds.items():
         seconds = known[name].seconds if name in known else 0.0
-        job = Job(name, spec_of(folder, name), count, place / name.replace(":", "-"), seconds, cache)
+        job = Job(name, spec_of(folder, name), tuple(range(count)), place / name.replace(":", "-"), seconds, cache)
         results[name] = _obstacle(job, at_hand)
-        if results[name] is None and not (count and all(map(workers.finished, workers.runs_of(job)))):
+        if results[name] is None and not (count and _finished(job)):
             jobs.append(job)
+    jobs = workers.spread(jobs, at_once)
     tell = progress.teller(jobs, at_once)
     for result in filter(None, results.values()):
         console.say(f"{result.name}: {_told(result)}")
@@ -117,14 +118,22 @@ def _obstacle(job: Job, at_hand: Mapping[str, str]) -> Result | None:
     """Why a job cannot begin, if it cannot."""
     try:
         config = configs.load(job.spec)
-        for seed in range(job.seeds):
+        for seed in job.seeds:
             workdir.check(job.folder / f"seed-{seed}", {**config, "seed": seed})
     except UserError as error:
         return Result(job.name, (), str(error))
     data = config["data"]["name"].removeprefix("binary:")
     if at_hand.get(data) == "needs download":
         return Result(job.name, (), f"{data} is not at hand; get it with: aejax data prepare {data}", missing=True)
+    kind, colon, path = data.partition(":")
+    if colon and kind in ("file", "stream") and not _finished(job) and not Path(path).expanduser().exists():
+        tried = Path(path).expanduser().absolute()
+        return Result(job.name, (), f"{data}: there is no {tried}; paths of data start at the current folder")
     return None
+
+
+def _finished(job: Job) -> bool:
+    return all(map(workers.finished, workers.runs_of(job)))
 
 
 def _told(result: Result) -> str:
@@ -178,6 +187,18 @@ def updated(old: Recorded | None, runs: Sequence[Got]) -> Recorded:
     return Recorded(
         quick, seconds, numbers, (before if unchanged else {}) | ({machine: digests} if one_machine else {})
     )
+
+
+def renewed(results: Sequence[Result], recorded: Mapping[str, Recorded], lines: Sequence[Line]) -> dict[str, Recorded]:
+    """What is to be recorded of the experiments that ran, but for those in which a number is none any more."""
+    spoiled = spoilt(lines)
+    ran = [result for result in results if result.runs and result.name not in spoiled]
+    return {result.name: updated(recorded.get(result.name), result.runs) for result in ran}
+
+
+def spoilt(lines: Sequence[Line]) -> set[str]:
+    """The experiments in which a number is none any more."""
+    return {line.experiment for line in lines if line.verdict == compare.NAN}
 
 
 def write_report(place: Path, folder: Path, lines: Sequence[Line], results: Sequence[Result], machine: str) -> Path:

@@ -5,18 +5,19 @@ recorded. All of it is of single runs on one thread, as `aejax run` does them: m
 those only up to rounding, so that their bits would be nobody else's.
 """
 
-import json
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from aejax.config import files as config_files
 from aejax.errors import UserError, one_of
 from aejax.files import write_json
+from aejax.reproduce import reading
+from aejax.reproduce.reading import FORMAT, Number, Recorded
 
-FILE, FORMAT = "expected.json", 1
+FILE = "expected.json"
 SEEDS = 5
 """How many are recorded of an experiment, unless it is said."""
 DIGITS = 7
@@ -27,30 +28,6 @@ SPREAD = 4.0  # two single runs of other rounding differ by √2 deviations: thi
 LEAST = 1e-3  # of the number itself, where seeds do not spread
 TIMES = ("second", "time", "speed")
 """Words in the names of numbers that depend on the machine's load; they are not recorded."""
-
-
-class Number(NamedTuple):
-    """A recorded number: its value for seeds 0, 1, …, how far another mean may be from theirs, and why so far."""
-
-    values: tuple[float, ...]
-    tolerance: float
-    why: str
-
-
-class Recorded(NamedTuple):
-    """What is recorded of an experiment.
-
-    Attributes:
-        quick: whether ``--quick`` runs it.
-        seconds: that one seed took when it was recorded, on one thread.
-        numbers: by name, such as ``"test/mse"`` or ``"baselines/pca/mse"``; none before it is recorded.
-        digests: by fingerprint of the machine, those of the parameters for seeds 0, 1, ….
-    """
-
-    quick: bool
-    seconds: float
-    numbers: Mapping[str, Number]
-    digests: Mapping[str, tuple[str, ...]]
 
 
 def collection(name: str) -> Path:
@@ -65,7 +42,7 @@ def collection(name: str) -> Path:
     if Path(name).is_dir():
         return Path(name)
     known = sorted(path.parent.name for path in shipped.glob(f"*/{FILE}"))
-    raise one_of(name, known, what="collection")
+    raise UserError(f"{one_of(name, known, what='collection')}, or the path of a folder of your own configs")
 
 
 def specs(folder: Path) -> list[str]:
@@ -85,35 +62,15 @@ def read(folder: Path) -> dict[str, Recorded]:
     """
     path = folder / FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["format"] != FORMAT:
-            raise UserError(f"{path}: is of format {content['format']}, this version reads {FORMAT}")
-        return {name: _recorded(value) for name, value in content["experiments"].items()}
+        return reading.experiments(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: is missing; record it with aejax reproduce {folder} --update") from None
-    except UserError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UserError(f"{path}: is damaged: {type(error).__name__}: {error}") from None
-
-
-def _recorded(value: Mapping[str, Any]) -> Recorded:
-    numbers = {
-        name: Number(tuple(map(float, _list(own["values"]))), float(own["tolerance"]), str(own["why"]))
-        for name, own in value["metrics"].items()
-    }
-    if any(not number.values or not number.tolerance >= 0 for number in numbers.values()):
-        raise ValueError("a metric without values, or with a tolerance that is not 0 or above")
-    digests = {machine: tuple(map(str, _list(own))) for machine, own in value["digests"].items()}
-    if not isinstance(value["quick"], bool):
-        raise ValueError("quick is not true or false")
-    return Recorded(value["quick"], float(value["seconds"]), numbers, digests)
-
-
-def _list(value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise TypeError(f"{value!r} is not a list")
-    return value
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: is damaged: is not text in UTF-8") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
 
 
 def seeds(recorded: Recorded | None) -> int:

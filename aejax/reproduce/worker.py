@@ -1,6 +1,6 @@
 """What a process of a reproduction does: one experiment, seed after seed, or one sweep.
 
-    python -m aejax.reproduce.worker '{"spec": …, "seeds": 5, "folder": …, "cache": true}'
+    python -m aejax.reproduce.worker '{"spec": …, "seeds": [0, 1], "folder": …, "cache": true}'
 
 What goes wrong it writes to standard output, as one JSON string; all else goes to standard error. It stops when its
 standard input ends, that is when the process that began it asks for it or is gone; what was done is saved.
@@ -45,7 +45,7 @@ def work(job: Mapping[str, Any]) -> None:
     if job["cache"]:
         compilation.enable_cache()
     settings = config.load(spec)
-    for seed in range(job["seeds"]):
+    for seed in job["seeds"]:
         experiment.run({**settings, "seed": seed}, folder / f"seed-{seed}")
 
 

@@ -30,12 +30,12 @@ CORES = "2"
 
 
 class Job(NamedTuple):
-    """One experiment, or one sweep.
+    """One experiment or some of its seeds, or one sweep.
 
     Attributes:
         name: of it.
         spec: the config, as `aejax run` takes it.
-        seeds: how many runs, from seed 0; 0 for the sweep that the config declares.
+        seeds: one for each run; none for the sweep that the config declares.
         folder: of it.
         seconds: that one run takes, where that is known; else 0.
         cache: whether compiled programs are kept.
@@ -43,7 +43,7 @@ class Job(NamedTuple):
 
     name: str
     spec: str
-    seeds: int
+    seeds: tuple[int, ...]
     folder: Path
     seconds: float
     cache: bool
@@ -73,12 +73,22 @@ class Worker(NamedTuple):
 
 def runs_of(job: Job) -> list[Path]:
     """The folders of a job's runs."""
-    return [job.folder / f"seed-{seed}" for seed in range(job.seeds)] or [job.folder]
+    return [job.folder / f"seed-{seed}" for seed in job.seeds] or [job.folder]
 
 
 def finished(run: Path) -> bool:
     """Whether a run, or a sweep, has its summary."""
     return (run / "summary.json").exists()
+
+
+def spread(jobs: Sequence[Job], at_once: int) -> list[Job]:
+    """Jobs, each split by its seeds where there are fewer jobs than may run at a time."""
+    parts = max(1, at_once // max(1, len(jobs)))
+    return [
+        job._replace(seeds=job.seeds[first::parts])
+        for job in jobs
+        for first in range(max(1, min(parts, len(job.seeds))))
+    ]
 
 
 def run(jobs: Sequence[Job], at_once: int, asked: Callable[[], bool]) -> Iterator[Event]:

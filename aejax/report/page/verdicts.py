@@ -68,15 +68,27 @@ def verdict(name: str, report: Mapping[str, Any], text: Words, *, ran: bool) -> 
 
 
 def _difference(line: Mapping[str, Any], text: Words) -> str:
-    own = text["verdicts"]
+    own, digits = text["verdicts"], line.get("digits") or 0
     if line["expected"] is None:
         return own["other_bits"]
-    got = own["nothing"] if line["got"] is None else words.number(line["got"], text)
-    expected = words.number(line["expected"], text)
+    got = own["nothing"] if line["got"] is None else _number(line["got"], digits, text)
+    expected = _number(line["expected"], digits, text)
     tolerance = "" if line.get("tolerance") is None else words.number(line["tolerance"], text)
-    shown = own["difference"].format(metric=line["metric"], expected=expected, got=got, tolerance=tolerance or "0")
+    tolerance = own["digits"].format(count=digits) if digits else tolerance or "0"
+    seed = own["seed"].format(seed=line["seed"]) if digits else ""
+    shown = own["difference"].format(metric=line["metric"] + seed, expected=expected, got=got, tolerance=tolerance)
     finite = line["got"] is not None and math.isfinite(float(line["got"]))
     return shown if finite or line["got"] is None else f"{shown} {own['not_finite']}"
+
+
+def _number(value: float | str, digits: int, text: Words) -> str:
+    """A number with so many significant digits; 0 for as many as numbers of the page have."""
+    value = float(value)
+    if not digits or not math.isfinite(value):
+        return words.number(value, text)
+    mantissa, power, exponent = f"{value:.{digits}g}".partition("e")
+    shown = words.fixed(float(mantissa), len(mantissa.partition(".")[2]), text)
+    return f"{shown}e{int(exponent)}" if power else shown
 
 
 def counts(found: Sequence[Verdict]) -> dict[str, int]:
