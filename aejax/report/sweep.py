@@ -1,6 +1,7 @@
 """Pictures of a sweep: a metric against its axes, heat maps, parallel coordinates, the trade-off of error and sparsity.
 
-Like those of `aejax.report.figures`: each function writes one PNG, and an SVG beside it, whole and with the same bytes for the same numbers.
+Like those of `aejax.report.figures`: each function writes one PNG, and an SVG beside it, whole and with the same bytes
+for the same numbers.
 """
 
 import math
