@@ -309,6 +309,10 @@ def test_no_such_file_and_unknown_endings(tmp_path, write):
         data.read_rows(write("t.xlsx", "1"))
     with pytest.raises(UserError, match=r"unknown '.gz'"):
         data.read_rows(write("t.csv.gz", gzip.compress(b"1,2\n")))
-    (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(UserError, match="there is no such file"):
-        data.read_rows(tmp_path / "folder.csv")
+
+
+@pytest.mark.parametrize("name", ["pics", "rows.npy"])
+def test_a_folder_is_named_as_one(tmp_path, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(UserError, match="is a folder; allowed: a file that ends in .csv, .npy"):
+        data.load(f"file:{tmp_path / name}")

@@ -106,6 +106,8 @@ def read_rows(
 
 def _read(path: Path, label_column: str | None, asked: Sequence[str] = (), known: Known = UNKNOWN) -> Table:
     ending = path.suffix.lower()
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; allowed: a file that ends in {', '.join(ENDINGS)}")
     if ending not in ENDINGS:
         raise one_of(ending, ENDINGS, what=f"the ending of {path}")
     if not path.is_file():
