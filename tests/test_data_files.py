@@ -314,5 +314,5 @@ def test_no_such_file_and_unknown_endings(tmp_path, write):
 @pytest.mark.parametrize("name", ["pics", "rows.npy"])
 def test_a_folder_is_named_as_one(tmp_path, name):
     (tmp_path / name).mkdir()
-    with pytest.raises(UserError, match="is a folder; allowed: a file that ends in .csv, .npy"):
+    with pytest.raises(UserError, match="is a folder; allowed: a file that ends in"):
         data.load(f"file:{tmp_path / name}")
