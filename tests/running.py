@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
 from aejax import cli
@@ -29,6 +30,32 @@ TINY = {
     "train.checkpoint_every": "2",
     "report.figures": "false",
 }
+
+
+SMALL = '''"""Small."""
+
+from aejax.config import base
+
+
+def get_config():
+    config = base()
+    config.data.name = "clusters"
+    config.data.rows = 60
+    config.model = {"name": "dense.multilayer", "widths": (3,), "code": 2}
+    config.train.steps, config.train.batch_size = 20, 16
+    config.report.figures = False
+    return config
+'''
+"""A config file that trains in a moment."""
+
+
+@contextmanager
+def quick_processes() -> Iterator[None]:
+    """What `environment` sets for processes, for those that the code under test starts by itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AEJAX_COMPILE_CACHE", "JAX_DISABLE_MOST_OPTIMIZATIONS"):
+            patch.setenv(name, environment()[name])
+        yield
 
 
 @contextmanager

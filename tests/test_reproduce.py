@@ -10,26 +10,15 @@ import subprocess
 import time
 
 import pytest
-from running import assert_refused, call, command, environment
+from running import SMALL, assert_refused, call, command, environment, quick_processes
 
 from aejax.reproduce import compare, engine, progress, record, workers
 from aejax.reproduce.compare import Got
 from aejax.reproduce.record import Number, Recorded
 
-CONFIG = '''"""Small. aejax run it."""
-
-from aejax.config import base
-
-
-def get_config():
-    config = base()
-    config.data.name = "clusters"
-    config.data.rows = 60
-    config.model = {"name": "dense.multilayer", "widths": (3,), "code": 2}
-    config.train.steps, config.train.batch_size = 20, 16
-    config.report.figures = False
-    return config
-
+CONFIG = (
+    SMALL
+    + """
 
 def variants():
     return {
@@ -38,7 +27,8 @@ def variants():
         "broken": {"optimizer.learning_rate": 1e30},
         "long": {"train.steps": 10**6, "train.checkpoint_every": 10**6, "train.evaluate_every": 10**6},
     }
-'''
+"""
+)
 SWEEP = """
 
 def sweep():
@@ -48,10 +38,7 @@ def sweep():
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick():
-    """What `running.environment` sets for processes, for those that a reproduction starts."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("AEJAX_COMPILE_CACHE", "JAX_DISABLE_MOST_OPTIMIZATIONS"):
-            patch.setenv(name, environment()[name])
+    with quick_processes():
         yield
 
 

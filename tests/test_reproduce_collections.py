@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from running import assert_refused, call, command, environment
+from running import SMALL, assert_refused, call, command, environment, quick_processes
 
 from aejax.errors import UserError
 from aejax.reproduce import choice, compare, engine, progress, reading, record, telling, workers
@@ -14,20 +14,6 @@ from aejax.reproduce.compare import Got
 from aejax.reproduce.engine import Result
 from aejax.reproduce.record import Number, Recorded
 
-CONFIG = '''"""Small."""
-
-from aejax.config import base
-
-
-def get_config():
-    config = base()
-    config.data.name = "clusters"
-    config.data.rows = 60
-    config.model = {"name": "dense.multilayer", "widths": (3,), "code": 2}
-    config.train.steps, config.train.batch_size = 20, 16
-    config.report.figures = False
-    return config
-'''
 VARIANTS = """
 
 def variants():
@@ -37,10 +23,7 @@ def variants():
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick():
-    """What `running.environment` sets for processes, for those that a reproduction starts."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("AEJAX_COMPILE_CACHE", "JAX_DISABLE_MOST_OPTIMIZATIONS"):
-            patch.setenv(name, environment()[name])
+    with quick_processes():
         yield
 
 
@@ -49,7 +32,7 @@ def first(tmp_path_factory):
     """A collection that was recorded for the first time, two seeds, with the runs; and what the command said."""
     root = tmp_path_factory.mktemp("first")
     (root / "course").mkdir()
-    (root / "course" / "small.py").write_text(CONFIG + VARIANTS)
+    (root / "course" / "small.py").write_text(SMALL + VARIANTS)
     words = ["reproduce", root / "course", "--update", "--seeds", "2", "--workdir", root / "runs"]
     done = subprocess.run(command(words), capture_output=True, text=True, env=environment())
     assert done.returncode == 0, done
@@ -102,7 +85,7 @@ def test_the_first_update_lists_what_it_records(first):
 
 
 def test_a_new_config_is_named_and_an_update_records_it(root, capsys):
-    (root / "course" / "wine3.py").write_text(CONFIG)
+    (root / "course" / "wine3.py").write_text(SMALL)
     how = f"aejax reproduce {root / 'course'} --update --only"
     answer = reproduce(root, capsys)
     assert answer.code == 0, answer
@@ -286,7 +269,7 @@ def test_only_quick_ones_and_new_configs_are_chosen():
 def test_data_that_are_not_there_are_told_with_the_path_that_was_tried(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "course"
     folder.mkdir()
-    (folder / "wine.py").write_text(CONFIG.replace('"clusters"', '"file:wine.csv"'))
+    (folder / "wine.py").write_text(SMALL.replace('"clusters"', '"file:wine.csv"'))
     (folder / "wine.csv").write_text("a,b\n1,2\n")
     monkeypatch.chdir(tmp_path)
     (result,) = engine.run_all(folder, {"wine": 1}, tmp_path / "runs", {}, at_once=1, cache=False)
