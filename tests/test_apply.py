@@ -228,7 +228,7 @@ def test_wrong_table(text, fragment, runs, tmp_path, capsys):
     [
         ("no_such.npy", "out.npy", "there is no such file"),
         ("x.txt", "out.npy", "unknown '.txt'; allowed: .csv, .npy"),
-        (".", "out.npy", "allowed: .csv"),
+        (".", "out.npy", "is a folder; allowed: a file that ends in .csv, .npy"),
         ("x.npy", "out.txt", "unknown '.txt'; allowed: .csv, .npy"),
         ("x.npy", "out", "allowed: .csv, .npy"),
         ("x.npy", "no/such/out.npy", "there is no folder"),
