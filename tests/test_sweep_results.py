@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from aejax.errors import UserError
-from aejax.sweep import axes, plan, results
+from aejax.sweep import axes, choosing, plan, results
 
 VALUES = [0.3, 0.1, 0.7, 0.2]
 
@@ -61,17 +60,10 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
     assert results.read_table(tmp_path / "table.csv") == [{**row, "parameters_digest": 0} for row in rows]
 
 
-def test_nothing_is_chosen_on_test_rows():
-    with pytest.raises(UserError, match="validation rows alone"):
-        results.check_metric("test/mse")
-    with pytest.raises(UserError, match="did you mean 'validation/mse'"):
-        results.check_metric("validation/msse", made_rows([1] * 4, ["finished"] * 4)[1])
-
-
 def test_without_validation_rows_nothing_is_chosen_and_one_line_says_so(capsys):
     made, rows = made_rows([0.1, 0.2, 0.3, 0.4], ["finished"] * 4)
     rows = [{name: value for name, value in row.items() if name != "validation/mse"} for row in rows]
-    results.check_metric("validation/mse", rows)
+    choosing.check_column("validation/mse", rows[0])
     summary = results.summarise(made, rows, "validation/mse", maximise=False)
     assert summary["best"] is None
     assert summary["points"][0]["metrics"]["test/mse"]["n"] == 2

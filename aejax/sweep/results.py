@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from aejax import console
-from aejax.errors import UserError, one_of
 from aejax.files import write_atomic, write_json
+from aejax.sweep.choosing import check_column
 from aejax.sweep.journal import FINISHED
 from aejax.sweep.plan import Plan
 
 Row = Mapping[str, Any]
-METRIC = "validation/mse"
 SHOWN = 10
 NO_CHOICE = (
     "no point is chosen: there are no validation rows, and settings are not chosen on test rows; "
@@ -115,30 +114,11 @@ def best(points: Sequence[Mapping[str, Any]], metric: str, *, maximise: bool) ->
     return min(ranked)[2] if ranked else None
 
 
-def check_metric(metric: str, rows: Sequence[Row] | None = None) -> None:
-    """Refuse to choose by anything but a validation metric that there is.
-
-    Args:
-        metric: its column.
-        rows: of the table, if there is one yet.
-
-    Raises:
-        UserError: it is a metric of other rows, or not in the table.
-    """
-    if not metric.startswith("validation/"):
-        raise UserError(
-            f"--metric {metric}: settings are chosen on validation rows alone; allowed: a column such as {METRIC}"
-        )
-    known = None if rows is None else [name for name in rows[0] if name.startswith("validation/")]
-    if known and metric not in known:
-        raise one_of(metric, known, what="--metric")
-
-
 def write(folder: Path, plan: Plan, done: Mapping[int, Row], metric: str, *, maximise: bool) -> dict[str, Any]:
     """Write ``table.csv`` and ``summary.json``; returns the summary."""
     rows = rows_of(plan, done)
     write_table(folder / "table.csv", rows)
-    check_metric(metric, rows)
+    check_column(metric, rows[0])
     summary = summarise(plan, rows, metric, maximise=maximise)
     write_json(folder / "summary.json", summary)
     return summary

@@ -15,6 +15,8 @@ from aejax.relations.nearest import similarities, unit
 from aejax.tasks.binarisation import hyperplanes, itq
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
+VALIDATED = ("precision",)
+
 Radius = Annotated[int, Within(0, hamming.MOST_ADDRESS_BITS)]
 CURVE_QUERIES = 1000
 SHOWN_QUERIES, SHOWN_ROWS = 6, 8

@@ -15,6 +15,8 @@ from aejax.tasks.imputers import Filled, baselines, fill, settled
 from aejax.tasks.judging import errors, intervals, judge, spread_ratio, without_holes
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
+VALIDATED = ("rmse", "accuracy")
+
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 Draws = Annotated[int, Within(2, 1000)]
 

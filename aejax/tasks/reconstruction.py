@@ -14,6 +14,8 @@ from aejax.evaluate import batches, encode_and_reconstruct, in_slices, on_device
 from aejax.remember import remembered
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
+VALIDATED = ("mse", "active_fraction")
+
 
 def evaluate(
     key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None = None
