@@ -9,8 +9,9 @@ from typing import Any
 
 from aejax import console
 from aejax.files import write_atomic, write_json
+from aejax.sweep import intervals
 from aejax.sweep.choosing import check_column
-from aejax.sweep.journal import FINISHED
+from aejax.sweep.journal import BROKEN, FINISHED
 from aejax.sweep.plan import Plan
 
 Row = Mapping[str, Any]
@@ -54,7 +55,7 @@ def write_table(path: Path, rows: Sequence[Row]) -> None:
 
 
 def summarise(plan: Plan, rows: Sequence[Row], metric: str, *, maximise: bool) -> dict[str, Any]:
-    """Mean, standard deviation and interval of every metric over the seeds and folds of each point, and the best one.
+    """Mean, standard deviation and interval of every metric over the seeds of each point, and the best one.
 
     Args:
         plan: the sweep.
@@ -63,9 +64,10 @@ def summarise(plan: Plan, rows: Sequence[Row], metric: str, *, maximise: bool) -
         maximise: whether more of it is better.
 
     Returns:
-        ``points``, each with its ``axes``, ``runs``, ``finished`` and by metric ``mean``, ``sd``, ``low``, ``high`` and
-        ``n``; ``metric``; and ``best``, the position among `points`, of those all of whose runs are finite if there
-        are any; None where the metric is finite for none.
+        ``points``, each with its ``axes``, ``runs``, ``finite``, ``finished``, ``over`` (what the spread is over, see
+        `aejax.sweep.intervals`) and by metric ``mean``, ``sd``, ``low``, ``high`` and ``n``; ``metric``; and ``best``,
+        the position among `points`, of those all of whose runs are finite if there are any; None where the metric is
+        finite for none.
     """
     axes = [path for path in plan.paths if path != "seed"]
     apart = {*axes, "run", "seed", "fold", *LAST}
@@ -75,33 +77,17 @@ def summarise(plan: Plan, rows: Sequence[Row], metric: str, *, maximise: bool) -
         by_point.setdefault(repr([row[path] for path in axes]), []).append(row)
     points = []
     for own in by_point.values():
-        finite = [row for row in own if row["status"] != "not finite"]
-        statistics = {name: interval([row[name] for row in finite]) for name in names}
-        point = {"axes": {path: own[0][path] for path in axes}, "runs": len(own), "finite": len(finite)}
-        finished = sum(row["status"] == FINISHED for row in own)
-        points.append(point | {"finished": finished, "metrics": statistics})
+        points.append(
+            {
+                "axes": {path: own[0][path] for path in axes},
+                "runs": len(own),
+                "finite": sum(row["status"] != BROKEN for row in own),
+                "finished": sum(row["status"] == FINISHED for row in own),
+                "over": intervals.counted(own, plan.folds),
+                "metrics": {name: intervals.of_point(own, name, plan.folds) for name in names},
+            }
+        )
     return {"metric": metric, "maximise": maximise, "best": best(points, metric, maximise=maximise), "points": points}
-
-
-def interval(values: Sequence[float]) -> dict[str, Any]:
-    """Mean, standard deviation (n − 1) and 95 % interval of the mean, mean ± t · sd / √n, by Student's t.
-
-    Args:
-        values: one for each run; those that are nan are left out.
-
-    Returns:
-        ``n``, ``mean``, ``sd``, ``low``, ``high``; the last three None for fewer than two values.
-    """
-    import numpy as np
-    from scipy.special import stdtrit
-
-    kept = np.array([value for value in values if isinstance(value, int | float) and math.isfinite(value)])
-    count = len(kept)
-    if count < 2:
-        return {"n": count, "mean": float(kept[0]) if count else None, "sd": None, "low": None, "high": None}
-    mean, sd = float(kept.mean()), float(kept.std(ddof=1))
-    half = float(stdtrit(count - 1, 0.975)) * sd / math.sqrt(count)
-    return {"n": count, "mean": mean, "sd": sd, "low": mean - half, "high": mean + half}
 
 
 def best(points: Sequence[Mapping[str, Any]], metric: str, *, maximise: bool) -> int | None:
@@ -137,11 +123,12 @@ def say(summary: Mapping[str, Any]) -> None:
     rows = []
     for point in found[:SHOWN]:
         own = point["metrics"][metric]
-        half = "" if own["sd"] is None else f"± {(own['high'] - own['low']) / 2:.2g}"
+        half = "" if own["low"] is None else f"± {(own['high'] - own['low']) / 2:.2g}"
         name = ", ".join(f"{path}={cell(value)}" for path, value in point["axes"].items()) or "all seeds"
         rows.append((name, f"{own['mean']:.5g}", half, f"{point['finite']}/{point['runs']}"))
     console.say("")
-    console.table(("point", metric, "95 %", "finite runs"), rows)
+    over_folds = any(point["over"] == intervals.FOLDS for point in found)
+    console.table(("point", metric, "95 %, folds" if over_folds else "95 %", "finite runs"), rows)
     if len(points) > len(rows):
         more = len(points) - len(rows)
         console.say(f"and {more} more point{'' if more == 1 else 's'}")

@@ -38,6 +38,7 @@ class Section(NamedTuple):
     ranking: tuple[Place, ...]
     more: int
     divergent: bool  # whether a run was not finite, which the ranking then counts
+    note: str
     statuses: tuple[tuple[str, str], ...]
     figures: tuple[Figure, ...]
     fragments: tuple[Any, ...]
@@ -75,10 +76,18 @@ def section(sweep: Sweep, name: str, language: str, widest: int) -> Section:
         ranking=tuple(_place(place, point, columns, text) for place, point in enumerate(ranked[:SHOWN], start=1)),
         more=max(0, len(ranked) - SHOWN),
         divergent=any(point["finite"] < point["runs"] for point in points),
+        note=own["test_note"].format(over=own["over"][_over(sweep)]),
         statuses=_statuses(sweep, text),
         figures=tuple(_figure(name, path, text, widest) for name, path in folders.figures(sweep.folder).items()),
         fragments=tuple(touch.sweep_fragments(sweep.folder, language)),
     )
+
+
+def _over(sweep: Sweep) -> str:
+    """What means and deviations are over: seeds, means of seeds over their folds, or the folds of one seed."""
+    if not sweep.asked.get("folds"):
+        return "seeds"
+    return "folds" if any(point.get("over") == "folds" for point in sweep.summary["points"]) else "means"
 
 
 def _place(place: int, point: Mapping[str, Any], columns: Sequence[str], text: Words) -> Place:
