@@ -8,7 +8,7 @@ from running import SMALL, assert_refused, call
 
 from aejax import build, config
 from aejax.components import available
-from aejax.sweep import choosing
+from aejax.sweep import axes, choosing
 from aejax.tasks import clustering
 
 TASKS = sorted(name for name in available("aejax.tasks") if name.endswith(".evaluate"))
@@ -85,3 +85,45 @@ def test_a_task_that_does_not_say_is_asked_afterwards_and_nothing_is_trained_aga
     answer = call([*line, "validation/liking"], capsys)
     assert answer.code == 0
     assert "2 of 2 runs are done" in answer.out
+
+
+SQUARED = ("--set", "terms.reconstruction.name=reconstruction.squared_error", "--set", "model.output=linear")
+TERMS = ("reconstruction", "sparsity")
+INCOMPARABLE = [
+    ("mse", "data.scaling=[unit,standard]", {"units": ["data.scaling"]}),
+    ("mse", "data.scaling=[unit]", {}),
+    ("mse", "data.split_seed=0:3", {"rows": ["data.split_seed"]}),
+    ("mse", "terms.sparsity.weight=[0.1,0.2]", {}),
+    ("mse", "corruption.scale=[0.1,0.2]", {}),
+    ("mse", "model.code=[2,3]", {}),
+    ("precision", "data.scaling=[unit,standard]", {}),
+    ("precision", "data.name=[bars,digits]", {"rows": ["data.name"]}),
+    ("loss", "terms.sparsity.weight=[0.1,0.2]", {"objective": ["terms.sparsity.weight"]}),
+    ("loss", "corruption.scale=[0.1,0.2]", {"objective": ["corruption.scale"]}),
+    ("loss", "optimizer.learning_rate=[0.1,0.2]", {}),
+    ("sparsity", "terms.sparsity.weight=[0.1,0.2]", {}),
+    ("sparsity", "terms.sparsity.target_rate=[0.1,0.2]", {"objective": ["terms.sparsity.target_rate"]}),
+    ("sparsity", "terms.reconstruction.weight=[0.1,0.2]", {}),
+    ("sparsity", "data.scaling=[unit,standard]", {"units": ["data.scaling"]}),
+]
+
+
+@pytest.mark.parametrize(("metric", "spec", "wanted"), INCOMPARABLE)
+def test_what_a_metric_does_not_compare(metric, spec, wanted):
+    asked = axes.collect({}, [spec, "seed=0:2"])
+    assert choosing.incomparable(f"validation/{metric}", asked, TERMS) == wanted
+
+
+@pytest.mark.parametrize("more", [(), ("--search", "optuna", "--trials", "6", "--batch", "6")])
+def test_settings_in_other_units_are_not_ranked_without_a_word(small, capsys, more):
+    line = sweep(small, "--axis", "data.scaling=[unit,standard]", "--set", "train.steps=2", *SQUARED, *more)
+    told = "warning: validation/mse is in other units at each data.scaling; "
+    assert told in call([*line, "--dry-run"], capsys).out
+    answer = call(line, capsys)
+    assert answer.code == 0
+    before, _, after = answer.out.partition("─────")
+    assert told in before, "before it trains"
+    assert told in after, "under the table"
+    assert call(["report", str(small.parent / "s"), "--output", str(small.parent / "page.html")], capsys).code == 0
+    text = (small.parent / "page.html").read_text(encoding="utf-8")
+    assert "is in other units at each data.scaling" in text

@@ -197,6 +197,7 @@ def sweeping(arguments: argparse.Namespace, path: Path, asked: Sequence[Any], op
 
     made = plan.make(arguments.config, arguments.set, asked, arguments.folds)
     choosing.check_metric(arguments.metric, [group[0].config for group in made.groups])
+    choosing.warn(arguments.metric, choosing.incomparable(arguments.metric, asked, made.base["terms"]))
 
     def do(folder: Path) -> dict[str, Any]:
         chosen = engine(arguments, path.parent)
@@ -211,6 +212,7 @@ def searching(arguments: argparse.Namespace, path: Path, asked: Sequence[Any], o
 
     space = spaces.make(arguments.config, arguments.set, asked, arguments.folds)
     choosing.check_metric(arguments.metric, space.configs)
+    choosing.warn(arguments.metric, choosing.incomparable(arguments.metric, asked, space.base["terms"]))
     given = {"trials": arguments.trials, "batch": arguments.batch, "storage": arguments.storage}
     given = {name: value for name, value in given.items() if value is not None}
     wanted = search.Search(study=arguments.study or path.stem, prune=not arguments.no_pruning, **given)

@@ -10,7 +10,7 @@ from typing import Any
 from aejax import console
 from aejax.files import write_atomic, write_json
 from aejax.sweep import intervals
-from aejax.sweep.choosing import check_column
+from aejax.sweep.choosing import check_column, incomparable, warn
 from aejax.sweep.journal import BROKEN, FINISHED
 from aejax.sweep.plan import Plan
 
@@ -67,7 +67,7 @@ def summarise(plan: Plan, rows: Sequence[Row], metric: str, *, maximise: bool) -
         ``points``, each with its ``axes``, ``runs``, ``finite``, ``finished``, ``over`` (what the spread is over, see
         `aejax.sweep.intervals`) and by metric ``mean``, ``sd``, ``low``, ``high`` and ``n``; ``metric``; and ``best``,
         the position among `points`, of those all of whose runs are finite if there are any; None where the metric is
-        finite for none.
+        finite for none; and ``incomparable``, the fields whose values the metric does not compare, by why not.
     """
     axes = [path for path in plan.paths if path != "seed"]
     apart = {*axes, "run", "seed", "fold", *LAST}
@@ -87,7 +87,13 @@ def summarise(plan: Plan, rows: Sequence[Row], metric: str, *, maximise: bool) -
                 "metrics": {name: intervals.of_point(own, name, plan.folds) for name in names},
             }
         )
-    return {"metric": metric, "maximise": maximise, "best": best(points, metric, maximise=maximise), "points": points}
+    return {
+        "metric": metric,
+        "maximise": maximise,
+        "best": best(points, metric, maximise=maximise),
+        "incomparable": incomparable(metric, plan.axes, plan.base["terms"]),
+        "points": points,
+    }
 
 
 def best(points: Sequence[Mapping[str, Any]], metric: str, *, maximise: bool) -> int | None:
@@ -132,6 +138,7 @@ def say(summary: Mapping[str, Any]) -> None:
     if len(points) > len(rows):
         more = len(points) - len(rows)
         console.say(f"and {more} more point{'' if more == 1 else 's'}")
+    warn(metric, summary["incomparable"])
     console.say("")
 
 

@@ -33,6 +33,7 @@ class Section(NamedTuple):
     title: str
     lead: str
     best: str
+    warnings: tuple[str, ...]
     axes: tuple[tuple[str, str], ...]
     columns: tuple[tuple[str, str], ...]
     ranking: tuple[Place, ...]
@@ -71,6 +72,7 @@ def section(sweep: Sweep, name: str, language: str, widest: int) -> Section:
         title=own["title"].format(name=name),
         lead=own["lead"].format(points=len(points), runs=runs, metric=words.measure(metric, text), direction=direction),
         best=best,
+        warnings=tuple(_warnings(summary, text)),
         axes=_axes(sweep, text),
         columns=tuple((_heading(name, text), name.partition("/")[0]) for name in columns),
         ranking=tuple(_place(place, point, columns, text) for place, point in enumerate(ranked[:SHOWN], start=1)),
@@ -81,6 +83,13 @@ def section(sweep: Sweep, name: str, language: str, widest: int) -> Section:
         figures=tuple(_figure(name, path, text, widest) for name, path in folders.figures(sweep.folder).items()),
         fragments=tuple(touch.sweep_fragments(sweep.folder, language)),
     )
+
+
+def _warnings(summary: Mapping[str, Any], text: Words) -> list[str]:
+    """What the metric does not compare; sweeps of before did not write it down."""
+    metric, own = words.measure(summary["metric"], text), text["sweep"]["incomparable"]
+    found = summary.get("incomparable", {})
+    return [own[why].format(metric=metric, fields=", ".join(fields)) for why, fields in found.items()]
 
 
 def _over(sweep: Sweep) -> str:
