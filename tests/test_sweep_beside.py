@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from running import SMALL, call
 from sklearn.decomposition import PCA
+from sklearn.neighbors import NearestNeighbors
 
 from aejax import build, experiment
 from aejax import config as configs
 from aejax.evaluate import host_rows
 from aejax.sweep import beside, work
 from aejax.sweep.plan import Member
-from aejax.tasks import reconstruction
+from aejax.tasks import hashing, imputation, reconstruction
 
 PCA_COLUMN, MEAN_COLUMN = "baseline/pca/validation/mse", "baseline/mean/validation/mse"
 
@@ -90,7 +91,7 @@ def test_the_baseline_of_a_sparse_code_is_that_of_its_run(tmp_path):
     swapped = prepared._replace(datasets=[dataset._replace(validation=dataset.test, test=dataset.validation)])
     member = Member(0, {}, config)
     active = {"validation/active_fraction": run["metrics"]["test"]["active_fraction"]}
-    (found,) = beside.errors_beside([member], [active], swapped)
+    (found,) = beside.baselines([member], [active], swapped)
     assert found[PCA_COLUMN] == pytest.approx(run["baselines"][name]["mse"], rel=1e-4)
     assert found[MEAN_COLUMN] == pytest.approx(run["baselines"]["mean"]["mse"], rel=1e-5)
 
@@ -99,3 +100,27 @@ def test_the_baselines_beside_a_metric_are_those_of_that_metric():
     columns = ["validation/mse", PCA_COLUMN, MEAN_COLUMN, "baseline/cosine/validation/precision"]
     assert beside.of_metric("validation/mse", columns) == ["pca", "mean"]
     assert beside.of_metric("validation/loss", columns) == []
+
+
+def test_hashing_stands_beside_neighbours_by_cosine():
+    config = configs.load("lecture/hashing", ["task.retrieved=20", "data.validation=0.2"])
+    dataset = build.load_data(config["data"])
+    found = hashing.validation_baselines(dataset, retrieved=20, radius=2)["precision"]["cosine"]
+    train, rows = (host_rows(split, dataset) for split in (dataset.train, dataset.validation))
+    near = NearestNeighbors(n_neighbors=20, metric="cosine").fit(train).kneighbors(rows, return_distance=False)
+    right = dataset.train.labels[near] == dataset.validation.labels[:, None]
+    assert found == pytest.approx(right.mean(), abs=1e-3)
+    prepared = work.prepare(config, None)
+    (columns,) = beside.baselines([Member(0, {}, config)], [{}], prepared)
+    assert columns["baseline/cosine/validation/precision"] == found
+
+
+def test_imputation_stands_beside_the_mean_of_the_column():
+    config = configs.load("lecture/imputation")
+    dataset = build.load_data(config["data"])
+    found = imputation.validation_baselines(dataset, **{k: v for k, v in config["task"].items() if k != "name"})
+    known = lambda split: np.where(split.mask, split.x, np.nan).astype(float)
+    everything = np.concatenate([split.truth for split in (dataset.train, dataset.validation, dataset.test)])
+    span = np.nanmax(everything, 0) - np.nanmin(everything, 0)
+    wrong = (known(dataset.validation) - np.nanmean(known(dataset.train), 0)) / span
+    assert found == {"rmse": {"mean": pytest.approx(np.sqrt(np.nanmean(np.square(wrong))), rel=1e-5)}}

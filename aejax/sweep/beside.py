@@ -1,9 +1,12 @@
 """What a baseline has on the rows that a sweep is decided by: a good setting is not only better than other settings."""
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 
+from aejax.components import resolve
 from aejax.evaluate import host_rows
 from aejax.sparse import is_sparse
 from aejax.sweep.plan import Member
@@ -25,10 +28,10 @@ def of_metric(metric: str, columns: Sequence[str]) -> list[str]:
     return [part[1] for part in parts if part[0] == BASELINE and part[2:] == [metric]]
 
 
-def errors_beside(
+def baselines(
     members: Sequence[Member], metrics: Sequence[Mapping[str, float]], prepared: Prepared
 ) -> list[dict[str, float]]:
-    """The mean squared error of validation rows by PCA and by the mean training row, columns for each member.
+    """What baselines have on validation rows, columns for each member: PCA's error, the mean row's, and the task's own.
 
     PCA has as many components as the code has units, or, of a sparse code whose use the task measures, as many as a row
     uses in the mean; see `aejax.tasks.reconstruction.spent`.
@@ -57,12 +60,22 @@ def errors_beside(
             None if mask is None else mask.reshape(rows.shape),
             {0, *(counts[place] for place in places)},
         )
+        own = _of_task(members[places[0]].config["task"], dataset)
         for place in places:
-            found[place] = {
+            found[place] = own | {
                 column("pca", "validation/mse"): errors[counts[place]],
                 column("mean", "validation/mse"): errors[0],
             }
     return found
+
+
+def _of_task(task: Mapping[str, Any], dataset: Dataset) -> dict[str, float]:
+    """Columns of what a task says that needs no net; none of a task that says nothing."""
+    options = dict(task)
+    function = resolve(options.pop("name"), "aejax.tasks", what="task.name")
+    without_net = getattr(import_module(function.__module__), "validation_baselines", None)
+    found = without_net(dataset, **options) if without_net else {}
+    return {column(name, f"validation/{metric}"): v for metric, own in found.items() for name, v in own.items()}
 
 
 def _rows(split: Split, dataset: Dataset) -> np.ndarray:

@@ -95,7 +95,7 @@ def work(
         metrics = [evaluating.metrics_alone(member, outcome, prepared) for member, outcome in pairs]
     else:
         metrics = evaluating.metrics_together(block.members, outcomes, prepared, params)
-    others = beside.errors_beside(block.members, metrics, prepared)
+    others = beside.baselines(block.members, metrics, prepared)
     metrics = [own | other for own, other in zip(metrics, others, strict=True)]
     results = [_result(*each) for each in zip(block.members, outcomes, metrics, strict=True)]
     timing["evaluate_seconds"] = time.perf_counter() - started

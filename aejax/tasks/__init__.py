@@ -8,5 +8,6 @@ dataset, *, together, options) -> {split: {metric: (members,)}}``; a sweep asks 
 
 `VALIDATED` in a task's module names what it may find on validation rows, some of it only with labels or categories. A
 sweep, which is decided by one of these, so refuses a name that is none of them before it trains; a task without
-`VALIDATED` is asked for it afterwards.
+`VALIDATED` is asked for it afterwards. ``validation_baselines(dataset, **options) -> {metric: {baseline: value}}`` is
+what needs no net there; a sweep shows the first baseline of the metric beside it. That of ``mse`` is PCA for all tasks.
 """

@@ -117,6 +117,15 @@ def evaluate(
     return Evaluation(found, baselines, arrays | examples(near["autoencoder"], dataset, random))
 
 
+def validation_baselines(dataset: Dataset, *, retrieved: Count, radius: Radius) -> dict[str, dict[str, float]]:
+    """The precision for validation rows by ``cosine`` of the rows as they are."""
+    del radius
+    rows, asked = unit(host_rows(dataset.train, dataset)), unit(host_rows(dataset.validation, dataset))
+    apart = lambda places: 1.0 - similarities(asked[places], rows)
+    classes, random = (dataset.validation.labels, dataset.train.labels), np.random.default_rng(0)
+    return {"precision": {"cosine": precision(apart, *classes, retrieved, random)}}
+
+
 def _lengths(rows: Any) -> np.ndarray:
     return np.asarray(abs(rows).sum(1)).reshape(-1)
 
