@@ -75,7 +75,9 @@ def test_each_fold_has_a_baseline_of_its_own(small, capsys):
     assert second["metrics"][PCA_COLUMN]["mean"] == pytest.approx(np.mean(wanted), rel=1e-4)
 
 
-@pytest.mark.parametrize(("share", "units", "wanted"), [(1.0, 8, 8), (0.5, 8, 8), (0.25, 8, 2), (0.0, 8, 8)])
+@pytest.mark.parametrize(
+    ("share", "units", "wanted"), [(1.0, 8, 8), (0.5, 8, 8), (0.25, 8, 2), (0.001, 128, 0), (0.0, 1, 1)]
+)
 def test_a_sparse_code_spends_as_many_numbers_as_it_has_active_units(share, units, wanted):
     assert reconstruction.spent(share, units) == wanted
 

@@ -59,7 +59,7 @@ def evaluate(
     mean = np.broadcast_to(train.mean(0), x.shape)
     baselines = {"pca": {"mse": metrics.mse(x, arrays["pca_x_hat"], mask)}}
     active = spent(found["test"]["active_fraction"], model.code_size)
-    if active < model.code_size:
+    if 0 < active < model.code_size:
         baselines[f"pca_{active}"] = {"mse": metrics.mse(x, pca_reconstruction(train, x, active), mask)}
     baselines["mean"] = {"mse": metrics.mse(x, mean, mask)}
     return Evaluation(found, baselines, arrays)
@@ -118,10 +118,10 @@ def spent(active_fraction: float, units: int) -> int:
         units: of the code.
 
     Returns:
-        The number of active units, where these are some and fewer than half; else all.
+        The number of active units where these are fewer than half, 0 of a dead code; else all.
     """
     active = round(active_fraction * units)
-    return active if 0 < active < units // 2 else units
+    return active if active < units // 2 else units
 
 
 def pca_errors(train: np.ndarray, rows: np.ndarray, mask: np.ndarray | None, counts: Iterable[int]) -> dict[int, float]:
