@@ -121,6 +121,18 @@ def test_base_is_complete_and_fresh():
     assert set(config.resolve(other.to_dict())) == set(SECTIONS)
 
 
+def test_an_optimizer_that_is_replaced_as_a_whole_has_the_defaults_for_all_that_it_leaves_out():
+    before = config.load("lecture/reduction")["optimizer"]
+    assert before["schedule"]["name"] == "warmup_cosine"
+    after = config.load("lecture/reduction", ["optimizer={'name': 'adam', 'learning_rate': 1e-3, 'b1': 0.8}"])[
+        "optimizer"
+    ]
+    assert after == before | {"learning_rate": 1e-3, "b1": 0.8, "schedule": {"name": "constant"}}
+    assert (
+        "schedule" not in config.load(MULTILAYER, ["optimizer={'name': 'lbfgs'}", "train.batch_size=null"])["optimizer"]
+    )
+
+
 def test_resolve_fills_in_the_defaults_of_every_component():
     resolved = config.load(MULTILAYER, ["terms.a={'name': 'sparsity.l1', 'weight': 1, 'schedule': {'name': 'linear'}}"])
     assert resolved["optimizer"]["b1"] == 0.9

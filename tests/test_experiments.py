@@ -2,6 +2,7 @@
 
 import ast
 import json
+from importlib import import_module
 
 import pytest
 from looking import assert_in_spanish
@@ -48,6 +49,10 @@ def test_every_config_on_bundled_data_runs(spec, tmp_path, capsys):
     summary = json.loads((folder / "summary.json").read_text())
     assert set(summary) >= {"seed", "metrics", "baselines", "timing", "parameters_digest"}
     assert summary["metrics"]
+    declared = set(import_module(f"aejax.tasks.{options['name'].partition('.')[0]}").VALIDATED)
+    found = set(summary["metrics"].get("validation", {}))
+    assert found <= declared
+    assert not found or declared - found <= {"accuracy"}, "that of categories, or of classes"
     pictures = list((folder / "figures").glob("*.png"))
     assert pictures
     out = capsys.readouterr().out

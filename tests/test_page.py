@@ -552,6 +552,21 @@ def test_a_search_says_what_it_looked_through():
     assert shown["particiones por semilla"] == "3"
 
 
+@pytest.mark.parametrize(
+    ("folds", "over", "shown"), [(None, "seeds", "seeds"), (3, "seeds", "means"), (3, "folds", "folds")]
+)
+def test_a_sweep_says_what_its_deviations_are_over(sweep, tmp_path, folds, over, shown):
+    folder = tmp_path / "s"
+    shutil.copytree(sweep, folder)
+    asked, found = json.loads((sweep / "sweep.json").read_text()), summary(sweep)
+    for point in found["points"]:
+        point["over"] = over
+    (folder / "sweep.json").write_text(json.dumps(asked | {"folds": folds}))
+    (folder / "summary.json").write_text(json.dumps(found))
+    note = EN["sweep"]["test_note"].format(over=EN["sweep"]["over"][shown])
+    assert note in page(tmp_path, folder)[1]
+
+
 def test_runs_side_by_side_stand_beside_their_baselines(tiny, place, tmp_path):
     _, text = page(tmp_path, tiny, place / "vanilla/seed-0")
     values = [words.number(summary(f)["baselines"]["pca"]["mse"], EN) for f in (tiny, place / "vanilla/seed-0")]

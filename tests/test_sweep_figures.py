@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from aejax.report import canvas, sweep
-from aejax.sweep import results
+from aejax.sweep import intervals, results
 
 RANDOM = np.random.default_rng(0)
 
@@ -21,8 +21,8 @@ def summary(axes, seeds=4, metric="validation/mse"):
         share = np.exp(-3 * place[0] / len(next(iter(axes.values())))) + 0.02 * RANDOM.random(seeds)
         own = {path: values[i] for (path, values), i in zip(axes.items(), place, strict=True)}
         metrics = {
-            "validation/mse": results.interval(list(error)),
-            "validation/active_fraction": results.interval(share),
+            "validation/mse": intervals.interval(list(error)),
+            "validation/active_fraction": intervals.interval(share),
         }
         points.append({"axes": own, "runs": seeds, "finite": seeds, "finished": seeds, "metrics": metrics})
     best = results.best(points, metric, maximise=False)
@@ -60,7 +60,7 @@ def test_zipped_axes_have_no_tiles_and_the_better_end_is_told(tmp_path):
     found = summary({"a": list(range(6)), "b": list(range(6))})
     zipped = found | {"points": [found["points"][7 * place] for place in range(6)], "best": 0}
     assert {path.stem for path in sweep.draw(tmp_path, zipped)} == {"a", "b", "parallel"}
-    once = {"axes": {"a": 1, "b": 1}, "metrics": {"validation/mse": results.interval([1.0])}}
+    once = {"axes": {"a": 1, "b": 1}, "metrics": {"validation/mse": intervals.interval([1.0])}}
     sweep.against_axis(
         tmp_path / "one.png", [once, once | {"axes": {"a": 2, "b": 3}}], "a", ["b"], "validation/mse", least=False
     )

@@ -1,27 +1,8 @@
-"""The table's statistics beside SciPy's, and which point is best."""
+"""The table of a sweep, and which point is best."""
 
 import math
 
-import numpy as np
-import pytest
-import scipy.stats
-
-from aejax.errors import UserError
-from aejax.sweep import axes, plan, results
-
-VALUES = [0.3, 0.1, 0.7, 0.2]
-
-
-def test_the_interval_is_students():
-    found = results.interval(VALUES)
-    wanted = scipy.stats.t.interval(0.95, 3, loc=np.mean(VALUES), scale=scipy.stats.sem(VALUES))
-    assert (found["low"], found["high"]) == pytest.approx(wanted, rel=1e-12)
-    assert (found["mean"], found["sd"], found["n"]) == pytest.approx((0.325, np.std(VALUES, ddof=1), 4))
-
-
-def test_one_value_has_a_mean_and_no_spread_and_none_has_neither():
-    assert results.interval([2.0, math.nan]) == {"n": 1, "mean": 2.0, "sd": None, "low": None, "high": None}
-    assert results.interval([math.inf])["mean"] is None
+from aejax.sweep import axes, choosing, intervals, plan, results
 
 
 def made_rows(errors, statuses):
@@ -48,7 +29,7 @@ def test_the_best_point_has_the_best_mean_and_no_broken_run():
     summary = results.summarise(made, rows, "validation/mse", maximise=False)
     assert summary["best"] == 1
     assert [(p["runs"], p["finite"], p["finished"]) for p in summary["points"]] == [(2, 1, 1), (2, 2, 1)]
-    assert summary["points"][0]["metrics"]["validation/mse"] == results.interval([0.1])
+    assert summary["points"][0]["metrics"]["validation/mse"] == intervals.interval([0.1])
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path):
@@ -61,17 +42,10 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
     assert results.read_table(tmp_path / "table.csv") == [{**row, "parameters_digest": 0} for row in rows]
 
 
-def test_nothing_is_chosen_on_test_rows():
-    with pytest.raises(UserError, match="validation rows alone"):
-        results.check_metric("test/mse")
-    with pytest.raises(UserError, match="did you mean 'validation/mse'"):
-        results.check_metric("validation/msse", made_rows([1] * 4, ["finished"] * 4)[1])
-
-
 def test_without_validation_rows_nothing_is_chosen_and_one_line_says_so(capsys):
     made, rows = made_rows([0.1, 0.2, 0.3, 0.4], ["finished"] * 4)
     rows = [{name: value for name, value in row.items() if name != "validation/mse"} for row in rows]
-    results.check_metric("validation/mse", rows)
+    choosing.check_column("validation/mse", rows[0])
     summary = results.summarise(made, rows, "validation/mse", maximise=False)
     assert summary["best"] is None
     assert summary["points"][0]["metrics"]["test/mse"]["n"] == 2

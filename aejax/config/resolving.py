@@ -70,6 +70,7 @@ def component(given: Any, package: str, *, what: str, extra: Mapping[str, Parame
 
 
 def _optimizer(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The optimiser, checked, every default filled in: without a schedule the rate is constant."""
     from aejax import optimizers
 
     if "name" not in given:
@@ -82,9 +83,8 @@ def _optimizer(given: Mapping[str, Any]) -> dict[str, Any]:
         if "schedule" in given:
             raise UserError(f"optimizer.schedule: {name} finds its step by line search; allowed: leave it out")
         return resolved
-    if "schedule" not in given:
-        raise UserError("optimizer.schedule: is missing; allowed: {'name': 'constant'}, …")
-    return resolved | {"schedule": component(given["schedule"], "aejax.schedules", what="optimizer.schedule")}
+    schedule = given.get("schedule", {"name": "constant"})
+    return resolved | {"schedule": component(schedule, "aejax.schedules", what="optimizer.schedule")}
 
 
 def check_together(config: Mapping[str, Any]) -> None:

@@ -63,7 +63,7 @@ def draw(folder: Path, summary: Mapping[str, Any]) -> list[Path]:
 def against_axis(
     path: str | os.PathLike, points: Sequence[Point], axis: str, others: Sequence[str], metric: str, *, least: bool
 ) -> Path:
-    """Draw a metric against one axis: its mean, and its 95 % interval over seeds as a band.
+    """Draw a metric against one axis: its mean, and its 95 % interval as a band.
 
     There is a line for each setting of the other axes, up to seven. Of more, and where not each setting goes with each
     value, the points alone are drawn, their intervals upright, and a line through the best where a value has several.

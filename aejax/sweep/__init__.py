@@ -2,9 +2,10 @@
 
 `axes` spells the values, `plan` makes runs of them and groups those of equal static setting, `prepared` has what the
 runs of a group have in common, `work` trains and evaluates a block of them, `together` as one program or `exact` one by
-one, `groups` does the blocks of a group, `engines` those of a plan in a folder, `results` makes the table. A `task` is
-a group for another process, which `engine_ray` and `engine_slurm` hand to a cluster; `search` has settings proposed,
-within `spaces`, in `studies`, and `trials` trains them.
+one, `groups` does the blocks of a group, `engines` those of a plan in a folder, `results` makes the table, `intervals`
+its statistics, `beside` its baselines, and `choosing` says what a setting may be chosen by. A `task` is a group for
+another process, which `engine_ray` and `engine_slurm` hand to a cluster; `search` has settings proposed, within
+`spaces`, in `studies`, and `trials` trains them.
 
 A member of a sweep is the run that `aejax run --set …` does alone, up to the rounding of another program, which
 training amplifies. How far the two depart, at most over four members, by ``python scripts/sweep_tolerance.py``

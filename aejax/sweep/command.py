@@ -159,8 +159,6 @@ def run(arguments: argparse.Namespace) -> int:
     from aejax.config import files as config_files
     from aejax.sweep import axes, memory, results, training, work
 
-    results.check_metric(arguments.metric)
-
     path = config_files.find(arguments.config)[0]
     module = config_files.execute(path)
     declared = config_files.call(module, "sweep", path) if hasattr(module, "sweep") else {}
@@ -195,9 +193,11 @@ Begun = tuple[Callable[[], Iterable[str]], Callable[[Path], dict[str, Any]]]
 
 def sweeping(arguments: argparse.Namespace, path: Path, asked: Sequence[Any], options: Any) -> Begun:
     """A sweep over all combinations of the axes."""
-    from aejax.sweep import engines, plan
+    from aejax.sweep import choosing, engines, plan
 
     made = plan.make(arguments.config, arguments.set, asked, arguments.folds)
+    choosing.check_metric(arguments.metric, [group[0].config for group in made.groups])
+    choosing.warn(arguments.metric, choosing.incomparable(arguments.metric, asked, made.base["terms"]))
 
     def do(folder: Path) -> dict[str, Any]:
         chosen = engine(arguments, path.parent)
@@ -208,9 +208,11 @@ def sweeping(arguments: argparse.Namespace, path: Path, asked: Sequence[Any], op
 
 def searching(arguments: argparse.Namespace, path: Path, asked: Sequence[Any], options: Any) -> Begun:
     """A search within the axes."""
-    from aejax.sweep import search, spaces
+    from aejax.sweep import choosing, search, spaces
 
     space = spaces.make(arguments.config, arguments.set, asked, arguments.folds)
+    choosing.check_metric(arguments.metric, space.configs)
+    choosing.warn(arguments.metric, choosing.incomparable(arguments.metric, asked, space.base["terms"]))
     given = {"trials": arguments.trials, "batch": arguments.batch, "storage": arguments.storage}
     given = {name: value for name, value in given.items() if value is not None}
     wanted = search.Search(study=arguments.study or path.stem, prune=not arguments.no_pruning, **given)

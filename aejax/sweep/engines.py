@@ -10,7 +10,7 @@ from aejax.config.differences import differences
 from aejax.errors import UserError
 from aejax.files import TEMPORARY, write_json
 from aejax.interruption import asked_to_stop
-from aejax.sweep import groups, memory, results
+from aejax.sweep import choosing, groups, memory, results
 from aejax.sweep.groups import cost
 from aejax.sweep.markers import finished
 from aejax.sweep.plan import Member, Plan
@@ -68,7 +68,7 @@ def run(
     plan: Plan,
     folder: Path,
     options: Options,
-    metric: str = results.METRIC,
+    metric: str = choosing.METRIC,
     *,
     maximise: bool = False,
     engine: AbstractContextManager[Engine] | None = None,
@@ -87,11 +87,11 @@ def run(
         What ``summary.json`` holds.
 
     Raises:
-        UserError: a config that does not fit the data, another sweep's folder, a budget that is too small, or an engine
-            that cannot be had or was left with groups that failed.
+        UserError: a metric that no run has, a config that does not fit the data, another sweep's folder, a budget that
+            is too small, or an engine that cannot be had or was left with groups that failed.
         StoppedSweepError: SIGINT or SIGTERM came; what was done is saved.
     """
-    results.check_metric(metric)
+    choosing.check_metric(metric, [group[0].config for group in plan.groups])
     check_folder(folder, _identity(plan, options))
     done = finished(folder)
     missing = [[member for member in group if member_id(member) not in done] for group in plan.groups]

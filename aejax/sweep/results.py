@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from aejax import console
-from aejax.errors import UserError, one_of
 from aejax.files import write_atomic, write_json
-from aejax.sweep.journal import FINISHED
+from aejax.sweep import beside, intervals
+from aejax.sweep.choosing import check_column, incomparable, warn
+from aejax.sweep.journal import BROKEN, FINISHED
 from aejax.sweep.plan import Plan
 
 Row = Mapping[str, Any]
-METRIC = "validation/mse"
 SHOWN = 10
 NO_CHOICE = (
     "no point is chosen: there are no validation rows, and settings are not chosen on test rows; "
@@ -55,7 +55,7 @@ def write_table(path: Path, rows: Sequence[Row]) -> None:
 
 
 def summarise(plan: Plan, rows: Sequence[Row], metric: str, *, maximise: bool) -> dict[str, Any]:
-    """Mean, standard deviation and interval of every metric over the seeds and folds of each point, and the best one.
+    """Mean, standard deviation and interval of every metric over the seeds of each point, and the best one.
 
     Args:
         plan: the sweep.
@@ -64,9 +64,10 @@ def summarise(plan: Plan, rows: Sequence[Row], metric: str, *, maximise: bool) -
         maximise: whether more of it is better.
 
     Returns:
-        ``points``, each with its ``axes``, ``runs``, ``finished`` and by metric ``mean``, ``sd``, ``low``, ``high`` and
-        ``n``; ``metric``; and ``best``, the position among `points`, of those all of whose runs are finite if there
-        are any; None where the metric is finite for none.
+        ``points``, each with its ``axes``, ``runs``, ``finite``, ``finished``, ``over`` (what the spread is over, see
+        `aejax.sweep.intervals`) and by metric ``mean``, ``sd``, ``low``, ``high`` and ``n``; ``metric``; and ``best``,
+        the position among `points`, of those all of whose runs are finite if there are any; None where the metric is
+        finite for none; and ``incomparable``, the fields whose values the metric does not compare, by why not.
     """
     axes = [path for path in plan.paths if path != "seed"]
     apart = {*axes, "run", "seed", "fold", *LAST}
@@ -76,33 +77,23 @@ def summarise(plan: Plan, rows: Sequence[Row], metric: str, *, maximise: bool) -
         by_point.setdefault(repr([row[path] for path in axes]), []).append(row)
     points = []
     for own in by_point.values():
-        finite = [row for row in own if row["status"] != "not finite"]
-        statistics = {name: interval([row[name] for row in finite]) for name in names}
-        point = {"axes": {path: own[0][path] for path in axes}, "runs": len(own), "finite": len(finite)}
-        finished = sum(row["status"] == FINISHED for row in own)
-        points.append(point | {"finished": finished, "metrics": statistics})
-    return {"metric": metric, "maximise": maximise, "best": best(points, metric, maximise=maximise), "points": points}
-
-
-def interval(values: Sequence[float]) -> dict[str, Any]:
-    """Mean, standard deviation (n − 1) and 95 % interval of the mean, mean ± t · sd / √n, by Student's t.
-
-    Args:
-        values: one for each run; those that are nan are left out.
-
-    Returns:
-        ``n``, ``mean``, ``sd``, ``low``, ``high``; the last three None for fewer than two values.
-    """
-    import numpy as np
-    from scipy.special import stdtrit
-
-    kept = np.array([value for value in values if isinstance(value, int | float) and math.isfinite(value)])
-    count = len(kept)
-    if count < 2:
-        return {"n": count, "mean": float(kept[0]) if count else None, "sd": None, "low": None, "high": None}
-    mean, sd = float(kept.mean()), float(kept.std(ddof=1))
-    half = float(stdtrit(count - 1, 0.975)) * sd / math.sqrt(count)
-    return {"n": count, "mean": mean, "sd": sd, "low": mean - half, "high": mean + half}
+        points.append(
+            {
+                "axes": {path: own[0][path] for path in axes},
+                "runs": len(own),
+                "finite": sum(row["status"] != BROKEN for row in own),
+                "finished": sum(row["status"] == FINISHED for row in own),
+                "over": intervals.counted(own, plan.folds),
+                "metrics": {name: intervals.of_point(own, name, plan.folds) for name in names},
+            }
+        )
+    return {
+        "metric": metric,
+        "maximise": maximise,
+        "best": best(points, metric, maximise=maximise),
+        "incomparable": incomparable(metric, plan.axes, plan.base["terms"]),
+        "points": points,
+    }
 
 
 def best(points: Sequence[Mapping[str, Any]], metric: str, *, maximise: bool) -> int | None:
@@ -115,37 +106,18 @@ def best(points: Sequence[Mapping[str, Any]], metric: str, *, maximise: bool) ->
     return min(ranked)[2] if ranked else None
 
 
-def check_metric(metric: str, rows: Sequence[Row] | None = None) -> None:
-    """Refuse to choose by anything but a validation metric that there is.
-
-    Args:
-        metric: its column.
-        rows: of the table, if there is one yet.
-
-    Raises:
-        UserError: it is a metric of other rows, or not in the table.
-    """
-    if not metric.startswith("validation/"):
-        raise UserError(
-            f"--metric {metric}: settings are chosen on validation rows alone; allowed: a column such as {METRIC}"
-        )
-    known = None if rows is None else [name for name in rows[0] if name.startswith("validation/")]
-    if known and metric not in known:
-        raise one_of(metric, known, what="--metric")
-
-
 def write(folder: Path, plan: Plan, done: Mapping[int, Row], metric: str, *, maximise: bool) -> dict[str, Any]:
     """Write ``table.csv`` and ``summary.json``; returns the summary."""
     rows = rows_of(plan, done)
     write_table(folder / "table.csv", rows)
-    check_metric(metric, rows)
+    check_column(metric, rows[0])
     summary = summarise(plan, rows, metric, maximise=maximise)
     write_json(folder / "summary.json", summary)
     return summary
 
 
 def say(summary: Mapping[str, Any]) -> None:
-    """Print the points, best first by the metric that chooses, with their 95 % intervals."""
+    """Print the points, best first by the metric that chooses, with their 95 % intervals, beside a baseline."""
     metric, points = summary["metric"], summary["points"]
     sign = -1 if summary["maximise"] else 1
     found = [point for point in points if point["metrics"].get(metric, {}).get("mean") is not None]
@@ -154,17 +126,22 @@ def say(summary: Mapping[str, Any]) -> None:
     if not found:
         console.say(NO_CHOICE if not _validated(points) else f"no point is best: none has a finite {metric}")
         return
+    baselines = beside.of_metric(metric, list(found[0]["metrics"]))[:1]
     rows = []
     for point in found[:SHOWN]:
         own = point["metrics"][metric]
-        half = "" if own["sd"] is None else f"± {(own['high'] - own['low']) / 2:.2g}"
+        half = "" if own["low"] is None else f"± {(own['high'] - own['low']) / 2:.2g}"
         name = ", ".join(f"{path}={cell(value)}" for path, value in point["axes"].items()) or "all seeds"
-        rows.append((name, f"{own['mean']:.5g}", half, f"{point['finite']}/{point['runs']}"))
+        others = [console.cell(point["metrics"][beside.column(other, metric)], "mean") for other in baselines]
+        rows.append((name, f"{own['mean']:.5g}", half, *others, f"{point['finite']}/{point['runs']}"))
     console.say("")
-    console.table(("point", metric, "95 %", "finite runs"), rows)
+    over_folds = any(point["over"] == intervals.FOLDS for point in found)
+    spread = "95 %, folds" if over_folds else "95 %"
+    console.table(("point", metric, spread, *(f"baseline {other}" for other in baselines), "finite runs"), rows)
     if len(points) > len(rows):
         more = len(points) - len(rows)
         console.say(f"and {more} more point{'' if more == 1 else 's'}")
+    warn(metric, summary["incomparable"])
     console.say("")
 
 

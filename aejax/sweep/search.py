@@ -10,7 +10,7 @@ import numpy as np
 from aejax import console
 from aejax.errors import UserError
 from aejax.interruption import asked_to_stop
-from aejax.sweep import engines, memory, results, spaces, studies
+from aejax.sweep import choosing, engines, memory, spaces, studies
 from aejax.sweep.journal import BROKEN, PRUNED
 from aejax.sweep.plan import static_of
 from aejax.sweep.prepared import Prepared, prepare
@@ -54,11 +54,11 @@ def run(
         What ``summary.json`` holds.
 
     Raises:
-        UserError: a config that does not fit the data, a batch that does not fit the memory, a folder or a study of
-            another sweep, or a storage that cannot be had.
+        UserError: a metric that no run has, a config that does not fit the data, a batch that does not fit the memory,
+            a folder or a study of another sweep, or a storage that cannot be had.
         StoppedSweepError: SIGINT or SIGTERM came; what was done is saved.
     """
-    results.check_metric(metric)
+    choosing.check_metric(metric, space.configs)
     own = {"search": "optuna", **spaces.identity(space)}
     engines.check_folder(folder, own)
     optuna = studies.import_optuna()
@@ -105,7 +105,7 @@ def _tell(optuna: Any, study: Any, trials: Sequence[Any], metric: str) -> None:
     """Tell what became of trials: their objective, or that they were given up or broke."""
     state = optuna.trial.TrialState
     first = trials[0].user_attrs[studies.RESULTS][0]["metrics"]
-    results.check_metric(metric, [first])
+    choosing.check_column(metric, first)
     for trial in trials:
         runs = trial.user_attrs[studies.RESULTS]
         value = float(np.mean([run["metrics"].get(metric, np.nan) for run in runs]))

@@ -48,6 +48,7 @@ class Space(NamedTuple):
         folds: and on each of so many folds; None without cross-validation.
         base: the resolved config with every axis at its first value.
         traced: the fields that enter a compiled program as numbers that may change.
+        configs: resolved, of every value of each axis, those that differ in traced numbers alone once.
     """
 
     spec: str
@@ -57,6 +58,7 @@ class Space(NamedTuple):
     folds: int | None
     base: Mapping[str, Any]
     traced: frozenset[str]
+    configs: tuple[Mapping[str, Any], ...]
 
     @property
     def streams(self) -> int:
@@ -92,8 +94,11 @@ def make(spec: str, overrides: Sequence[str], axes: Sequence[Axis], folds: int |
         raise UserError("--search: there is nothing to search; allowed: an axis beside that of the seed")
     first = [Axis(axis.paths, tuple((values[0],) for values in axis.values)) for axis in own]
     made = plans.make(spec, overrides, first, folds)
-    for place, axis in enumerate(own):
+    varied = [
         plans.make(spec, overrides, [*first[:place], _whole(axis), *first[place + 1 :]])
+        for place, axis in enumerate(own)
+    ]
+    configs = tuple(group[0].config for plan in varied for group in plan.groups)
     traced = frozenset(
         path
         for axis in own
@@ -102,7 +107,7 @@ def make(spec: str, overrides: Sequence[str], axes: Sequence[Axis], folds: int |
     )
     dimensions = tuple(Dimension(axis, axis.ends if set(axis.paths) <= traced else None) for axis in own)
     seeds = next((axis.values[0] for axis in axes if axis.paths == ("seed",)), (made.base["seed"],))
-    return Space(spec, tuple(overrides), dimensions, tuple(map(int, seeds)), folds, made.base, traced)
+    return Space(spec, tuple(overrides), dimensions, tuple(map(int, seeds)), folds, made.base, traced, configs)
 
 
 def _whole(axis: Axis) -> Axis:

@@ -19,7 +19,7 @@ from aejax import checkpoint
 from aejax.evaluate import on_device
 from aejax.files import write_json
 from aejax.leaves import digest
-from aejax.sweep import evaluating, exact, strategies
+from aejax.sweep import beside, evaluating, exact, strategies
 from aejax.sweep.journal import Outcome
 from aejax.sweep.markers import read_marker, write_marker
 from aejax.sweep.plan import Block, Member
@@ -95,6 +95,8 @@ def work(
         metrics = [evaluating.metrics_alone(member, outcome, prepared) for member, outcome in pairs]
     else:
         metrics = evaluating.metrics_together(block.members, outcomes, prepared, params)
+    others = beside.baselines(block.members, metrics, prepared)
+    metrics = [own | other for own, other in zip(metrics, others, strict=True)]
     results = [_result(*each) for each in zip(block.members, outcomes, metrics, strict=True)]
     timing["evaluate_seconds"] = time.perf_counter() - started
     write_marker(folder, {"results": results, "timing": timing})

@@ -17,6 +17,8 @@ from aejax.tasks.neighbours import judged, scaled_rows
 from aejax.tasks.reconstruction import fitted_pca
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
+VALIDATED = reconstruction.VALIDATED
+
 Folds = Annotated[int, Within(2)]
 Layouts = tuple[tuple[Positive, ...], ...]
 PUBLISHED: Layouts = ((0.25,), (0.5,), (0.75,), (1.5, 0.25, 1.5), (1.5, 0.5, 1.5), (1.5, 0.75, 1.5))

@@ -14,6 +14,8 @@ from aejax.metrics import outliers
 from aejax.tasks import crossfit, detectors
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Split
 
+VALIDATED: tuple[str, ...] = ()
+
 SCORES = ("neighbours", "error", "code", "both")
 WORST = 8  # rows that are kept to be shown
 

@@ -16,6 +16,8 @@ from aejax.relations import graph
 from aejax.tasks.clusterers import classical, k_means, own_clusters, spectral
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
+VALIDATED = ("mse", "clusters", "accuracy", "nmi", "ari")
+
 Clusters = Annotated[int, Within(2)]
 SPLITS = ("train", "validation", "test")
 GRAPH_COMPONENTS = 50  # in which neighbours are looked for, where there are more features

@@ -20,6 +20,8 @@ from aejax.retrain import member
 from aejax.tasks import filters
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Split
 
+VALIDATED: tuple[str, ...] = ()
+
 PLAIN = {"corruption": {"name": "none"}}
 """What makes the net of a config a plain one."""
 BOTTLENECK = {"name": "conv.convolutional", "channels": (16, 32), "activation": "silu", "output": "linear"}

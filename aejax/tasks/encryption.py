@@ -12,6 +12,8 @@ from aejax.errors import UserError
 from aejax.evaluate import encode_and_reconstruct, on_device
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
+VALIDATED: tuple[str, ...] = ()
+
 FEWEST = 12  # test rows of which five neighbours say anything
 PAIRS = (10, 30, 100, 300, 1000, 3000, 10_000)
 

@@ -19,6 +19,8 @@ from aejax.tasks import likelihood
 from aejax.tasks.reconstruction import fitted_pca
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
+VALIDATED: tuple[str, ...] = ()
+
 Samples = Annotated[int, Within(2)]
 Sampler = Annotated[str, Choice(("uniform", "normal", "gaussian", "mixture", "kernel"))]
 Features = Annotated[str, Choice(("classifier", "rows"))]

@@ -15,6 +15,8 @@ from aejax.metrics.hamming import addresses
 from aejax.retrain import member
 from aejax.types import Dataset, Evaluation, Model, Params, Range, Retrain
 
+VALIDATED: tuple[str, ...] = ()
+
 MOST_BITS = 12
 Nets = Annotated[int, Within(2)]
 

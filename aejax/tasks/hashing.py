@@ -15,6 +15,8 @@ from aejax.relations.nearest import similarities, unit
 from aejax.tasks.binarisation import hyperplanes, itq
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
+VALIDATED = ("precision",)
+
 Radius = Annotated[int, Within(0, hamming.MOST_ADDRESS_BITS)]
 CURVE_QUERIES = 1000
 SHOWN_QUERIES, SHOWN_ROWS = 6, 8
@@ -113,6 +115,15 @@ def evaluate(
     arrays = {"curves": {name: curve(apart, some, *classes, random) for name, apart in near.items()}}
     arrays |= {"cosine_distances": means, "pairs": pairs}
     return Evaluation(found, baselines, arrays | examples(near["autoencoder"], dataset, random))
+
+
+def validation_baselines(dataset: Dataset, *, retrieved: Count, radius: Radius) -> dict[str, dict[str, float]]:
+    """The precision for validation rows by ``cosine`` of the rows as they are."""
+    del radius
+    rows, asked = unit(host_rows(dataset.train, dataset)), unit(host_rows(dataset.validation, dataset))
+    apart = lambda places: 1.0 - similarities(asked[places], rows)
+    classes, random = (dataset.validation.labels, dataset.train.labels), np.random.default_rng(0)
+    return {"precision": {"cosine": precision(apart, *classes, retrieved, random)}}
 
 
 def _lengths(rows: Any) -> np.ndarray:

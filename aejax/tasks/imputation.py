@@ -2,7 +2,7 @@
 
 import time
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
 import numpy as np
@@ -14,6 +14,8 @@ from aejax.tasks.holed import all_hidden, hide_more, holes, predictions, value_r
 from aejax.tasks.imputers import Filled, baselines, fill, settled
 from aejax.tasks.judging import errors, intervals, judge, spread_ratio, without_holes
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
+
+VALIDATED = ("rmse", "accuracy")
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 Draws = Annotated[int, Within(2, 1000)]
@@ -118,6 +120,15 @@ def evaluate(
     arrays["filled"] = {name: settled(each.test, columns) for name, each in filled.items()}
     arrays |= {"levels": np.array(levels), "coverages": np.array([covered[at]["coverage"] for at in levels])}
     return Evaluation(found, judged | without_holes(rows, dataset, seed), arrays)
+
+
+def validation_baselines(dataset: Dataset, **options: Any) -> dict[str, dict[str, float]]:
+    """The errors of observed validation values by the ``mean`` of their column over the training rows."""
+    del options
+    units = value_range(dataset)
+    train, rows = (holes(split, *units) for split in (dataset.train, dataset.validation))
+    means = np.broadcast_to(np.nanmean(train.x, axis=0), rows.x.shape)
+    return {name: {"mean": value} for name, value in errors(means, all_hidden(rows.x), dataset).items()}
 
 
 def by_net(predict: multiple.Predict, train: np.ndarray, test: np.ndarray) -> tuple[Filled, np.ndarray]:

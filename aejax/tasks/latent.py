@@ -18,6 +18,8 @@ from aejax.tasks.reconstruction import fitted_pca
 from aejax.tasks.walk import Steps
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
+VALIDATED: tuple[str, ...] = ()
+
 Side = Annotated[int, Within(2, 100)]
 GRID_TAIL = 2  # percent of the codes beyond each edge of the grid
 SHOWN = 10

@@ -14,6 +14,8 @@ from aejax.evaluate import batches, on_device
 from aejax.losses.latent import unit_divergences
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
+VALIDATED: tuple[str, ...] = ()
+
 ACTIVE = 0.01  # variance of a unit's mean above which it says something of a row, Burda et al. 2016, section 5.2
 
 

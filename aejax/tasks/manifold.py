@@ -16,6 +16,8 @@ from aejax.retrain import member
 from aejax.tasks.reconstruction import fitted_pca
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
+VALIDATED: tuple[str, ...] = ()
+
 DENSE_ROWS = 5000  # up to here all eigenvectors are computed, so that nothing depends on a random start
 PLAIN = {
     "relations": {},

@@ -1,6 +1,6 @@
 """How well rows are rebuilt from their codes, beside PCA with as many components."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +13,8 @@ from aejax.context import Rows, scaled, shown
 from aejax.evaluate import batches, encode_and_reconstruct, in_slices, on_device
 from aejax.remember import remembered
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
+
+VALIDATED = ("mse", "active_fraction")
 
 
 def evaluate(
@@ -56,8 +58,8 @@ def evaluate(
     arrays["pca_x_hat"] = pca_reconstruction(train, x, model.code_size)
     mean = np.broadcast_to(train.mean(0), x.shape)
     baselines = {"pca": {"mse": metrics.mse(x, arrays["pca_x_hat"], mask)}}
-    active = round(found["test"]["active_fraction"] * model.code_size)
-    if 0 < active < model.code_size // 2:  # a sparse code spends fewer numbers on a row than it has units
+    active = spent(found["test"]["active_fraction"], model.code_size)
+    if 0 < active < model.code_size:
         baselines[f"pca_{active}"] = {"mse": metrics.mse(x, pca_reconstruction(train, x, active), mask)}
     baselines["mean"] = {"mse": metrics.mse(x, mean, mask)}
     return Evaluation(found, baselines, arrays)
@@ -106,6 +108,36 @@ def _counted(model: Model) -> Callable[[Params, Rows], tuple[jax.Array, jax.Arra
         ).sum()
 
     return jax.jit(jax.vmap(of_one, in_axes=(0, None)))
+
+
+def spent(active_fraction: float, units: int) -> int:
+    """How many numbers a code spends on a row: a sparse one, fewer than its units, as many as are active in the mean.
+
+    Args:
+        active_fraction: share of the units that are active in the mean.
+        units: of the code.
+
+    Returns:
+        The number of active units where these are fewer than half, 0 of a dead code; else all.
+    """
+    active = round(active_fraction * units)
+    return active if active < units // 2 else units
+
+
+def pca_errors(train: np.ndarray, rows: np.ndarray, mask: np.ndarray | None, counts: Iterable[int]) -> dict[int, float]:
+    """Mean squared error of rows rebuilt by PCA of the training rows, by the number of components; by the mean for 0.
+
+    Args:
+        train: (m, n).
+        rows: (k, n).
+        mask: (k, n) bool, True where observed; None where everything is.
+        counts: numbers of components; of those that are more than PCA has, all are taken.
+    """
+    counts = set(counts)
+    pca = fitted_pca(train, max(1, *counts))
+    scores = pca.transform(rows)
+    rebuilt = lambda count: (scores[:, :count] @ pca.components_[:count] + pca.mean_).astype(np.float32)
+    return {count: metrics.mse(rows, rebuilt(count), mask) for count in counts}
 
 
 def pca_reconstruction(train: np.ndarray, rows: np.ndarray, components: int) -> np.ndarray:

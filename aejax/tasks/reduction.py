@@ -12,6 +12,8 @@ from aejax.evaluate import encode_and_reconstruct, on_device
 from aejax.tasks.reconstruction import fitted_pca
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
+VALIDATED = ("mse",)
+
 Folds = Annotated[int, Within(2)]
 SPLITS = ("train", "validation", "test")
 

@@ -12,6 +12,8 @@ from aejax.evaluate import encode_and_reconstruct, on_device
 from aejax.tasks.reconstruction import fitted_pca
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
+VALIDATED: tuple[str, ...] = ()
+
 Steps = Annotated[int, Within(3)]
 
 

@@ -11,6 +11,7 @@ from aejax.report.page.folders import Sweep
 from aejax.report.page.words import Words
 
 SHOWN = 15
+BASELINE = "baseline/"
 KINDS = ("validation", "test", "train")
 NAMED = ("heat", "parallel", "trade-off", "history", "importance")
 """Figures with a caption of their own; the others are named after an axis."""
@@ -33,11 +34,13 @@ class Section(NamedTuple):
     title: str
     lead: str
     best: str
+    warnings: tuple[str, ...]
     axes: tuple[tuple[str, str], ...]
     columns: tuple[tuple[str, str], ...]
     ranking: tuple[Place, ...]
     more: int
     divergent: bool  # whether a run was not finite, which the ranking then counts
+    note: str
     statuses: tuple[tuple[str, str], ...]
     figures: tuple[Figure, ...]
     fragments: tuple[Any, ...]
@@ -58,10 +61,7 @@ def section(sweep: Sweep, name: str, language: str, widest: int) -> Section:
     columns = _columns(points, metric)
     best = own["none"]
     if summary["best"] is not None:
-        top = points[summary["best"]]
-        best = own["best"].format(
-            point=_point(top, text), metric=words.measure(metric, text), value=_cell(top, metric, text)
-        )
+        best = _best(points[summary["best"]], metric, text)
     direction = own["most" if summary["maximise"] else "least"]
     runs = sum(point["runs"] for point in points)
     return Section(
@@ -70,15 +70,53 @@ def section(sweep: Sweep, name: str, language: str, widest: int) -> Section:
         title=own["title"].format(name=name),
         lead=own["lead"].format(points=len(points), runs=runs, metric=words.measure(metric, text), direction=direction),
         best=best,
+        warnings=tuple(_warnings(summary, text)),
         axes=_axes(sweep, text),
         columns=tuple((_heading(name, text), name.partition("/")[0]) for name in columns),
         ranking=tuple(_place(place, point, columns, text) for place, point in enumerate(ranked[:SHOWN], start=1)),
         more=max(0, len(ranked) - SHOWN),
         divergent=any(point["finite"] < point["runs"] for point in points),
+        note=_note(sweep, columns, text),
         statuses=_statuses(sweep, text),
         figures=tuple(_figure(name, path, text, widest) for name, path in folders.figures(sweep.folder).items()),
         fragments=tuple(touch.sweep_fragments(sweep.folder, language)),
     )
+
+
+def _best(point: Mapping[str, Any], metric: str, text: Words) -> str:
+    """The best setting, and what the baseline has in its place."""
+    named = {"metric": words.measure(metric, text), "value": _cell(point, metric, text)}
+    said = text["sweep"]["best"].format(point=_point(point, text), **named)
+    beside = [
+        f"{words.method(name.split('/')[1], text)}: {_cell(point, name, text)}" for name in _baselines(point, metric)
+    ]
+    return f"{said} {text['sweep']['beside'].format(baselines='; '.join(beside))}" if beside else said
+
+
+def _baselines(point: Mapping[str, Any], metric: str) -> list[str]:
+    """The columns of what baselines have in a metric, on the same rows."""
+    return [name for name in point["metrics"] if name.startswith(BASELINE) and name.split("/", 2)[2] == metric]
+
+
+def _warnings(summary: Mapping[str, Any], text: Words) -> list[str]:
+    """What the metric does not compare; sweeps of before did not write it down."""
+    metric, own = words.measure(summary["metric"], text), text["sweep"]["incomparable"]
+    found = summary.get("incomparable", {})
+    return [own[why].format(metric=metric, fields=", ".join(fields)) for why, fields in found.items()]
+
+
+def _note(sweep: Sweep, columns: Sequence[str], text: Words) -> str:
+    """What the numbers of the table are."""
+    own = text["sweep"]
+    said = own["test_note"].format(over=own["over"][_over(sweep)])
+    return f"{said} {own['pca_note']}" if f"{BASELINE}pca/validation/mse" in columns else said
+
+
+def _over(sweep: Sweep) -> str:
+    """What means and deviations are over: seeds, means of seeds over their folds, or the folds of one seed."""
+    if not sweep.asked.get("folds"):
+        return "seeds"
+    return "folds" if any(point.get("over") == "folds" for point in sweep.summary["points"]) else "means"
 
 
 def _place(place: int, point: Mapping[str, Any], columns: Sequence[str], text: Words) -> Place:
@@ -98,16 +136,20 @@ def ranking(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _columns(points: Sequence[Mapping[str, Any]], metric: str) -> list[str]:
-    """The metric that chooses, the same of test rows, and one more of test rows."""
+    """The metric that chooses, what a baseline has in it, the same metric of test rows, and one more of test rows."""
     names = list(points[0]["metrics"]) if points else []
     same = metric.replace("validation/", "test/")
     tests = [name for name in names if name.startswith("test/") and name != same]
-    return [name for name in (metric, same, *tests[:1]) if name in names]
+    beside = _baselines(points[0], metric)[:1] if points else []
+    return [name for name in (metric, *beside, same, *tests[:1]) if name in names]
 
 
 def _heading(name: str, text: Words) -> str:
     """What a column holds; those of test rows have a mark."""
     part, _, metric = name.partition("/")
+    if name.startswith(BASELINE):
+        method, part, _ = metric.split("/", 2)
+        return f"{words.method(method, text)}, {text['rows'].get(part, part)}"
     shown = text["measures"].get(metric, metric)
     return shown if part == "test" else f"{shown}, {text['rows'].get(part, part)}"
 
@@ -123,7 +165,7 @@ def _cell(point: Mapping[str, Any], metric: str, text: Words) -> str:
     if own.get("sd") is None:
         return words.number(own["mean"], text)
     mean, sd = float(own["mean"]), float(own["sd"])
-    return words.deviating(mean, sd, text)
+    return words.deviating(mean, sd, text).removesuffix(" ± 0" if metric.startswith(BASELINE) else "")
 
 
 def _finite(point: Mapping[str, Any]) -> str:

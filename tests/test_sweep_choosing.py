@@ -1,0 +1,129 @@
+"""What a sweep is decided by: names that no run has are refused before anything is trained."""
+
+from importlib import import_module
+
+import jax
+import pytest
+from running import SMALL, assert_refused, call
+
+from aejax import build, config
+from aejax.components import available
+from aejax.sweep import axes, choosing
+from aejax.tasks import clustering
+
+TASKS = sorted(name for name in available("aejax.tasks") if name.endswith(".evaluate"))
+
+OWN = '''"""A task of one's own."""
+
+from aejax.types import Evaluation
+
+
+def evaluate(key, model, params, dataset, retrain=None):
+    return Evaluation({"validation": {"liking": 1.0}, "test": {"liking": 2.0}}, {}, {})
+'''
+
+
+@pytest.fixture
+def small(tmp_path):
+    path = tmp_path / "small.py"
+    path.write_text(SMALL, encoding="utf-8")
+    return path
+
+
+def sweep(path, *options):
+    axis = ("--axis", "optimizer.learning_rate=[0.01,0.02]")
+    return ["sweep", str(path), *axis, "--workdir", str(path.parent / "s"), *options]
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",), ("--search", "optuna"), ("--folds", "2")])
+def test_a_metric_that_no_run_has_is_refused_before_anything_is_written(small, capsys, more):
+    told = "unknown 'validation/msse' (did you mean 'validation/mse'?); allowed: validation/active_fraction, "
+    answer = call(sweep(small, "--metric", "validation/msse", *more), capsys)
+    assert_refused(answer, told, "validation/loss", "validation/reconstruction")
+    assert answer.out == ""
+    assert not (small.parent / "s").exists()
+
+
+@pytest.mark.parametrize("metric", ["test/mse", "mse"])
+def test_nothing_is_chosen_on_other_rows(small, capsys, metric):
+    answer = call(sweep(small, "--metric", metric), capsys)
+    assert_refused(answer, "chosen on validation rows alone; allowed: validation/loss, validation/reconstruction")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_says_what_it_finds_on_validation_rows(task):
+    names = import_module(f"aejax.tasks.{task.partition('.')[0]}").VALIDATED
+    assert isinstance(names, tuple)
+    assert all(isinstance(name, str) for name in names)
+
+
+def test_a_metric_that_some_of_the_runs_have_is_allowed():
+    configs = [config.load("lecture/multilayer", [f"task.name={task}"]) for task in TASKS[-2:]]
+    assert TASKS[-2:] == ["reduction.evaluate", "walk.evaluate"]
+    choosing.check_metric("validation/mse", configs)
+    with pytest.raises(ValueError, match="unknown 'validation/precision'"):
+        choosing.check_metric("validation/precision", configs)
+    choosing.check_metric("validation/precision", [*configs, config.load("lecture/hashing")])
+
+
+def test_clusters_are_judged_on_validation_rows_by_what_is_declared():
+    own = config.load("lecture/clustering", ["data.validation=0.2", "data.test=0.2"])
+    dataset = build.load_data(own["data"])
+    model = build.build_model(own["model"], dataset.feature_shape)
+    params = jax.jit(model.init)(jax.random.key(0))
+    found = clustering.evaluate(jax.random.key(1), model, params, dataset, restarts=1, spectral_rows=0)
+    assert set(found.metrics["validation"]) == set(clustering.VALIDATED)
+
+
+def test_a_task_that_does_not_say_is_asked_afterwards_and_nothing_is_trained_again(small, capsys, monkeypatch):
+    (small.parent / "own_task.py").write_text(OWN, encoding="utf-8")
+    monkeypatch.syspath_prepend(small.parent)
+    line = sweep(small, "--set", "task.name=own_task.evaluate", "--set", "train.steps=2", "--metric")
+    assert_refused(call([*line, "liking"], capsys), "validation/mse, validation/… that own_task.evaluate finds")
+    assert not (small.parent / "s").exists()
+    assert_refused(call([*line, "validation/linking"], capsys), "did you mean 'validation/liking'?")
+    answer = call([*line, "validation/liking"], capsys)
+    assert answer.code == 0
+    assert "2 of 2 runs are done" in answer.out
+
+
+SQUARED = ("--set", "terms.reconstruction.name=reconstruction.squared_error", "--set", "model.output=linear")
+TERMS = ("reconstruction", "sparsity")
+INCOMPARABLE = [
+    ("mse", "data.scaling=[unit,standard]", {"units": ["data.scaling"]}),
+    ("mse", "data.scaling=[unit]", {}),
+    ("mse", "data.split_seed=0:3", {"rows": ["data.split_seed"]}),
+    ("mse", "terms.sparsity.weight=[0.1,0.2]", {}),
+    ("mse", "corruption.scale=[0.1,0.2]", {}),
+    ("mse", "model.code=[2,3]", {}),
+    ("precision", "data.scaling=[unit,standard]", {}),
+    ("precision", "data.name=[bars,digits]", {"rows": ["data.name"]}),
+    ("loss", "terms.sparsity.weight=[0.1,0.2]", {"objective": ["terms.sparsity.weight"]}),
+    ("loss", "corruption.scale=[0.1,0.2]", {"objective": ["corruption.scale"]}),
+    ("loss", "optimizer.learning_rate=[0.1,0.2]", {}),
+    ("sparsity", "terms.sparsity.weight=[0.1,0.2]", {}),
+    ("sparsity", "terms.sparsity.target_rate=[0.1,0.2]", {"objective": ["terms.sparsity.target_rate"]}),
+    ("sparsity", "terms.reconstruction.weight=[0.1,0.2]", {}),
+    ("sparsity", "data.scaling=[unit,standard]", {"units": ["data.scaling"]}),
+]
+
+
+@pytest.mark.parametrize(("metric", "spec", "wanted"), INCOMPARABLE)
+def test_what_a_metric_does_not_compare(metric, spec, wanted):
+    asked = axes.collect({}, [spec, "seed=0:2"])
+    assert choosing.incomparable(f"validation/{metric}", asked, TERMS) == wanted
+
+
+@pytest.mark.parametrize("more", [(), ("--search", "optuna", "--trials", "6", "--batch", "6")])
+def test_settings_in_other_units_are_not_ranked_without_a_word(small, capsys, more):
+    line = sweep(small, "--axis", "data.scaling=[unit,standard]", "--set", "train.steps=2", *SQUARED, *more)
+    told = "warning: validation/mse is in other units at each data.scaling; "
+    assert told in call([*line, "--dry-run"], capsys).out
+    answer = call(line, capsys)
+    assert answer.code == 0
+    before, _, after = answer.out.partition("─────")
+    assert told in before, "before it trains"
+    assert told in after, "under the table"
+    assert call(["report", str(small.parent / "s"), "--output", str(small.parent / "page.html")], capsys).code == 0
+    text = (small.parent / "page.html").read_text(encoding="utf-8")
+    assert "is in other units at each data.scaling" in text
