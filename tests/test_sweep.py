@@ -335,7 +335,7 @@ def test_a_dry_run_counts_and_trains_nothing(tmp_path, capsys):
     options = ["--axis", "model.code=[2,3]", "--axis", "seed=0:4", "--dry-run"]
     assert command(tmp_path, *options) == 0
     told = capsys.readouterr().out
-    assert "8 runs in 2 groups" in told
+    assert "8 runs: model.code (2) × seed (4), in 2 groups" in told
     assert "2 to compile" in told
     assert "model.code=3: 4 runs, about" in told
     assert not (tmp_path / "sweep").exists()

@@ -61,7 +61,7 @@ def begin(folder: Path, identity: dict[str, Any]) -> None:
 def _identity(plan: Plan, options: Options) -> dict[str, Any]:
     axes = {path: list(own) for axis in plan.axes for path, own in zip(axis.paths, axis.values, strict=True)}
     zipped = [list(axis.paths) for axis in plan.axes if len(axis.paths) > 1]
-    return {"config": plan.base, "axes": axes, "zipped": zipped, "folds": plan.folds, "exact": options.exact}
+    return {"axes": axes, "zipped": zipped, "folds": plan.folds, "exact": options.exact, "config": plan.base}
 
 
 def run(
@@ -102,6 +102,8 @@ def run(
         begin(folder, _identity(plan, options))
         if len(plan.members) > sum(map(len, todo)):
             console.say(f"{folder}: {len(plan.members) - sum(map(len, todo))} of {len(plan.members)} runs are done")
+        else:
+            console.say(extent(plan))
         train(todo, plan.folds, options, folder)
     done = finished(folder)
     by_number = {member.number: done[member_id(member)] for member in plan.members}
@@ -146,10 +148,19 @@ def counted(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
+def extent(plan: Plan) -> str:
+    """How many runs there are and why: how many values each axis has, those that the config itself declares too."""
+    sizes = {" and ".join(axis.paths): len(axis.values[0]) for axis in plan.axes}
+    if plan.folds:
+        sizes["folds"] = plan.folds
+    factors = " × ".join(f"{name} ({size})" for name, size in sizes.items())
+    return counted(len(plan.members), "run") + (f": {factors}" if factors else "")
+
+
 def describe(plan: Plan, options: Options) -> Iterator[str]:
     """What a sweep would do, in lines: runs, groups, compiles and memory."""
     axes = [path for axis in plan.axes for path in axis.paths]
-    yield f"{counted(len(plan.members), 'run')} in {counted(len(plan.groups), 'group')} of equal static setting"
+    yield f"{extent(plan)}, in {counted(len(plan.groups), 'group')} of equal static setting"
     compiles = 0
     for group in plan.groups:
         prepared = prepare(group[0].config, plan.folds)

@@ -85,7 +85,10 @@ def section(sweep: Sweep, name: str, language: str, widest: int) -> Section:
 
 def _best(point: Mapping[str, Any], metric: str, text: Words) -> str:
     """The best setting, and what the baseline has in its place."""
-    named = {"metric": words.measure(metric, text), "value": _cell(point, metric, text)}
+    value = _cell(point, metric, text)
+    if "±" in value:
+        value = f"{value} {text['sweep']['deviation']}"
+    named = {"metric": words.measure(metric, text), "value": value}
     said = text["sweep"]["best"].format(point=_point(point, text), **named)
     beside = [
         f"{words.method(name.split('/')[1], text)}: {_cell(point, name, text)}" for name in _baselines(point, metric)
