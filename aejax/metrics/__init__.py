@@ -23,18 +23,17 @@ def mse(x: np.ndarray, x_hat: np.ndarray, mask: np.ndarray | None = None) -> flo
     return float(squares[weights].sum() / count) if count else float("nan")
 
 
-def active_fraction(code: np.ndarray, *, threshold: float = ACTIVE) -> float:
+def active_fraction(code: np.ndarray) -> float:
     """Share of the units of a code that matter to a row: those above a tenth of its largest activation.
 
     Args:
         code: (m, d).
-        threshold: |a| counts where it is above this share of the row's max |a|.
 
     Returns:
         Near 1 for a dense code, near 0 for a sparse one; 0 for a code that is zero everywhere.
     """
     size = np.abs(code)
-    return float((size > threshold * size.max(-1, keepdims=True)).mean()) if code.size else 0.0
+    return float((size > ACTIVE * size.max(-1, keepdims=True)).mean()) if code.size else 0.0
 
 
 def trustworthiness(x: np.ndarray, code: np.ndarray, *, neighbours: int = 5) -> float:
