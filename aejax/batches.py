@@ -48,9 +48,8 @@ def shuffled(keys: jax.Array, place: jax.Array, rows: int | jax.Array) -> jax.Ar
 def nearest_root(rows: jax.Array) -> jax.Array:
     """The whole number nearest to the square root of another, 1 to 2^30, in whole numbers: int32, 1 or more."""
     rows = rows.astype(jnp.int32)
-    root = jnp.sqrt(rows.astype(jnp.float32)).astype(
-        jnp.int32
-    )  # may be one off where the rounding of floats falls badly
+    # may be one off where the rounding of floats falls badly
+    root = jnp.sqrt(rows.astype(jnp.float32)).astype(jnp.int32)
     below = root - (root * root > rows) + ((root + 1) * (root + 1) <= rows)
     return below + (rows > below * below + below)  # (r + ½)² = r² + r + ¼
 
@@ -71,9 +70,8 @@ def times(
     Returns:
         Two uint32 scalars, the first modulo 2^32.
     """
-    bits = (
-        31 - (rows if most is None else most).bit_length()
-    )  # of a digit: then neither of the two products below exceeds 31 bits
+    # of a digit: then neither of the two products below exceeds 31 bits
+    bits = 31 - (rows if most is None else most).bit_length()
     epoch = place = jnp.uint32(0)
     for low in reversed(range(0, 31, bits)):
         digit = (step.astype(jnp.uint32) >> low) & jnp.uint32(2**bits - 1)

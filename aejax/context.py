@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import prod
 from typing import Any, NamedTuple
 
 import jax
@@ -57,6 +58,13 @@ def clean(rows: Rows, index: jax.Array) -> jax.Array:
 def shown(model: Model, x: jax.Array, mask: jax.Array | None) -> jax.Array:
     """What a model gets to see of rows: NaN where a value is missing, if it takes that, else the column's mean."""
     return jnp.where(mask, x, jnp.nan) if model.takes_missing and mask is not None else x
+
+
+def outline(model: Model) -> Context:
+    """The shapes of what a training pass of one row puts out, and where its values lie; nothing is computed."""
+    row = jax.ShapeDtypeStruct((1, prod(model.feature_shape)), jnp.float32)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    return jax.eval_shape(model.apply, jax.eval_shape(model.init, key), row, row, key)
 
 
 def context(
