@@ -1,5 +1,6 @@
 """Which rows a step sees: a shuffled pass over the data, computed from the step alone."""
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -22,6 +23,7 @@ def shuffled(keys: jax.Array, place: jax.Array, rows: int | jax.Array) -> jax.Ar
     References:
         Black & Rogaway 2002, Ciphers with arbitrary finite domains, sections 3 and 5.
     """
+    chex.assert_rank([keys, place], [{1, 2}, 1])
     b = max(1, round(rows**0.5)) if isinstance(rows, int) else nearest_root(rows)
     a = -(-rows // b)
     size, a, b = map(jnp.uint32, (rows, a, b))
@@ -97,6 +99,7 @@ def batch_rows(
     Returns:
         (batch_size,) int32 row numbers.
     """
+    chex.assert_rank(step, 0)
     epoch, place = times(step, batch_size, rows, most)
     place = place + jnp.arange(batch_size, dtype=jnp.uint32)
     keys = jnp.stack([jax.random.bits(jax.random.fold_in(key, epoch + e), (4,), jnp.uint32) for e in (0, 1)])

@@ -60,9 +60,8 @@ def quick_processes() -> Iterator[None]:
 
 @contextmanager
 def quick_programs(folder: Path) -> Iterator[None]:
-    """Compile with few optimisations, and each program once in a session: these tests are not about speed."""
+    """Compile each program once in a session."""
     wanted = {
-        "jax_disable_most_optimizations": True,
         "jax_compilation_cache_dir": str(folder),
         "jax_persistent_cache_min_compile_time_secs": 0.0,
         "jax_persistent_cache_min_entry_size_bytes": -1,

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aejax import components
+from aejax.context import Rows, context
 from aejax.errors import UserError
 from aejax.losses.weights import weight_decay
 from aejax.models import dense
@@ -187,7 +188,7 @@ def test_log_odds_are_there_for_sigmoids_and_only_for_them(case):
 @each
 def test_jit_equals_eager_and_compiles_once(case):
     model, params, x = built(case)
-    jitted = jax.jit(training_pass(model))
+    jitted = compiled(case)[0]
     eager = model.apply(params, x, x, jax.random.key(0))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), jitted(params, x, x), eager)
     jitted(jax.tree.map(lambda leaf: leaf * 2, params), x + 1, x)
@@ -419,6 +420,28 @@ def test_mistakes_are_told_in_one_line(name, arguments, line):
     with pytest.raises(UserError, match=line) as caught:
         getattr(dense, name)((12,), **arguments)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "line"),
+    [
+        ("x_hat", lambda ctx: ctx.x_hat[:, :1], r"^model: x_hat of 6 rows has the shape \(6, 1\); allowed: \(6, 12\)$"),
+        ("code", lambda ctx: ctx.code[:, 0], r"^model: code of 6 rows has the shape \(6,\); allowed: \(6, 5\)$"),
+    ],
+)
+def test_a_model_of_somebody_else_that_puts_out_other_shapes_is_refused(name, wrong, line):
+    model, params, x = built("vanilla")
+
+    def apply(*given):
+        ctx = model.apply(*given)
+        return ctx._replace(**{name: wrong(ctx)})
+
+    keys = jax.random.split(jax.random.key(0), 3)
+    given = (lambda key, x: x, params, Rows(x, None, jnp.float32(0), jnp.float32(1)), None, *keys)
+    seen = lambda model: context(model, *given, {"corruption": {}}, Range(0, 1))
+    assert seen(model).x_hat.shape == x.shape
+    with pytest.raises(UserError, match=line):
+        seen(model._replace(apply=apply))
 
 
 # Any (init, apply) pair can stand behind a model.

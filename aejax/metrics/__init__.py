@@ -1,5 +1,9 @@
-"""Pure metrics: arrays in, one number out, in NumPy float64. Those of one use only stand in a module of their own."""
+"""Pure metrics: arrays in, one number out, in NumPy float64. Those of one use only stand in a module of their own.
 
+Arrays that do not go together are an `AssertionError`: NumPy would spread one over the other, and the number be wrong.
+"""
+
+import chex
 import numpy as np
 
 ACTIVE = 0.1
@@ -17,6 +21,7 @@ def mse(x: np.ndarray, x_hat: np.ndarray, mask: np.ndarray | None = None) -> flo
     Returns:
         The mean, in squared units of the scaled data; nan where nothing was observed.
     """
+    chex.assert_equal_shape([x, x_hat] if mask is None else [x, x_hat, mask])
     squares = np.square(x.astype(np.float64) - x_hat.astype(np.float64))
     weights = np.ones(x.shape, bool) if mask is None else mask
     count = int(weights.sum())
