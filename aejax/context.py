@@ -121,6 +121,4 @@ def _check_shapes(model: Model, ctx: Context, x: jax.Array) -> None:
     for name, shape in wanted.items():
         given = jnp.shape(getattr(ctx, name))
         if given != shape:
-            raise UserError(
-                f"model.name: its apply puts out {name} of shape {given} for {x.shape[0]} rows; allowed: {shape}"
-            )
+            raise UserError(f"model: {name} of {x.shape[0]} rows has the shape {given}; allowed: {shape}")
