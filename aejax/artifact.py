@@ -171,13 +171,6 @@ def _own_model(settings: Mapping[str, Any]) -> None:
         raise one_of(settings.get("name"), known, what="model.name of a half")
 
 
-def kind_of(path: Path) -> str | None:
-    """``"encoder"``, ``"sealed decoder"``, or None for any other file."""
-    with open(path, "rb") as file:
-        found = FIRST_LINE.match(file.read(64))
-    return found[1].decode() if found else None
-
-
 def read(path: Path, passphrase: Callable[[], str]) -> Trained:
     """The half that a file holds.
 

@@ -76,8 +76,17 @@ def train_surrogates(
         params = model.init(jax.random.fold_in(key, 0))
         return params, rule(jnp.float32(0)).init(params), params, jnp.float32(jnp.inf)
 
-    @jax.jit
-    def judge(part: jax.Array, carry: tuple, key: jax.Array, count: jax.Array, out: jax.Array) -> tuple:
+    @jax.jit  # the pairs are arguments: closed over, they would be constants in the program
+    def judge(
+        part: jax.Array,
+        carry: tuple,
+        key: jax.Array,
+        count: jax.Array,
+        out: jax.Array,
+        pairs: tuple[jax.Array, jax.Array],
+    ) -> tuple:
+        codes, known = pairs
+
         def step(i: jax.Array, carry: tuple) -> tuple:
             params, state = carry
             chosen = jax.random.randint(jax.random.fold_in(key, i + 1), (BATCH,), out, count)
@@ -96,7 +105,7 @@ def train_surrogates(
         for place, (own, count, out) in enumerate(zip(jax.random.split(key, len(counts)), counts, held, strict=True)):
             carry = begin(own)
             for part in range(JUDGED):
-                carry = judge(jnp.int32(part), carry, own, jnp.asarray(count), jnp.asarray(out))
+                carry = judge(jnp.int32(part), carry, own, jnp.asarray(count), jnp.asarray(out), (codes, known))
                 show(place * steps + (part + 1) * steps // JUDGED, float(carry[3]) / int(out))
             trained.append(carry[2])
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trained)

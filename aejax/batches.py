@@ -1,5 +1,6 @@
 """Which rows a step sees: a shuffled pass over the data, computed from the step alone."""
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -22,6 +23,7 @@ def shuffled(keys: jax.Array, place: jax.Array, rows: int | jax.Array) -> jax.Ar
     References:
         Black & Rogaway 2002, Ciphers with arbitrary finite domains, sections 3 and 5.
     """
+    chex.assert_rank([keys, place], [{1, 2}, 1])
     b = max(1, round(rows**0.5)) if isinstance(rows, int) else nearest_root(rows)
     a = -(-rows // b)
     size, a, b = map(jnp.uint32, (rows, a, b))
@@ -48,9 +50,8 @@ def shuffled(keys: jax.Array, place: jax.Array, rows: int | jax.Array) -> jax.Ar
 def nearest_root(rows: jax.Array) -> jax.Array:
     """The whole number nearest to the square root of another, 1 to 2^30, in whole numbers: int32, 1 or more."""
     rows = rows.astype(jnp.int32)
-    root = jnp.sqrt(rows.astype(jnp.float32)).astype(
-        jnp.int32
-    )  # may be one off where the rounding of floats falls badly
+    # may be one off where the rounding of floats falls badly
+    root = jnp.sqrt(rows.astype(jnp.float32)).astype(jnp.int32)
     below = root - (root * root > rows) + ((root + 1) * (root + 1) <= rows)
     return below + (rows > below * below + below)  # (r + ½)² = r² + r + ¼
 
@@ -71,9 +72,8 @@ def times(
     Returns:
         Two uint32 scalars, the first modulo 2^32.
     """
-    bits = (
-        31 - (rows if most is None else most).bit_length()
-    )  # of a digit: then neither of the two products below exceeds 31 bits
+    # of a digit: then neither of the two products below exceeds 31 bits
+    bits = 31 - (rows if most is None else most).bit_length()
     epoch = place = jnp.uint32(0)
     for low in reversed(range(0, 31, bits)):
         digit = (step.astype(jnp.uint32) >> low) & jnp.uint32(2**bits - 1)
@@ -99,6 +99,7 @@ def batch_rows(
     Returns:
         (batch_size,) int32 row numbers.
     """
+    chex.assert_rank(step, 0)
     epoch, place = times(step, batch_size, rows, most)
     place = place + jnp.arange(batch_size, dtype=jnp.uint32)
     keys = jnp.stack([jax.random.bits(jax.random.fold_in(key, epoch + e), (4,), jnp.uint32) for e in (0, 1)])

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from aejax import components, devices, guards, losses, optimizers
+from aejax import components, devices, guards, losses, optimizers, schedules
 from aejax.context import Rows
 from aejax.data.corrupt import HIDING
 from aejax.errors import UserError
@@ -69,22 +69,17 @@ def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None)
             model and data fit each other is for `check` to find out.
     """
     model = build_model(config["model"], dataset.feature_shape, dataset.columns)
-    terms, schedules, term_hparams = {}, {}, {}
+    terms, factors, term_hparams = {}, {}, {}
     for name, given in config["terms"].items():
         term, term_hparams[name] = _bind(given, "aejax.losses", f"terms.{name}.name", keep=("weight",))
         terms[name] = guards.scalar(term, name)
         if "schedule" in given:
-            schedules[name], term_hparams[name]["schedule"] = _schedule(given["schedule"])
+            factors[name], term_hparams[name]["schedule"] = _schedule(given["schedule"])
     corrupt, corruption_hparams = _bind(config["corruption"], "aejax.data.corrupt", "corruption.name")
-    hides = config["corruption"]["name"]
-    if hides in HIDING and not model.takes_missing:
-        raise UserError(
-            f"corruption.name: {hides} hides values, and this {config['model']['name']} takes no missing ones; "
-            "allowed: model.name=masked.residual, unet.unet with model.holes=true, or corruption.name=masking"
-        )
+    _check_hiding(config, model)
     corrupt = guards.same_shape(corrupt, config["corruption"]["name"])
     optimizer, optimizer_hparams = _optimizer(config["optimizer"])
-    objective = losses.compose(terms, schedules)
+    objective = losses.compose(terms, factors)
     hparams = {"terms": term_hparams, "corruption": corruption_hparams, "optimizer": optimizer_hparams}
     batch_size, rows = config["train"]["batch_size"], training_rows(dataset)
     if dataset.stream is not None:
@@ -110,6 +105,16 @@ def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None)
 def training_rows(dataset: Dataset) -> int:
     """How many rows are trained on."""
     return len(dataset.train.x) if dataset.stream is None else dataset.stream.rows
+
+
+def _check_hiding(config: Mapping[str, Any], model: Model) -> None:
+    """Refuse a corruption that makes values missing, where the model takes no missing ones."""
+    hides = config["corruption"]["name"]
+    if hides in HIDING and not model.takes_missing:
+        raise UserError(
+            f"corruption.name: {hides} hides values, and this {config['model']['name']} takes no missing ones; "
+            "allowed: model.name=masked.residual, unet.unet with model.holes=true, or corruption.name=masking"
+        )
 
 
 def _check_streamable(config: Mapping[str, Any]) -> None:
@@ -157,6 +162,6 @@ def _optimizer(given: Mapping[str, Any]) -> tuple[optimizers.Optimizer, dict[str
     arguments = {key: value for key, value in given.items() if key not in ("name", "schedule")}
     static, swept = components.split(arguments, optimizers.parameters(given["name"]))
     if "schedule" not in given:
-        return optimizers.build(given["name"], static, lambda progress: jnp.ones_like(progress)), swept
+        return optimizers.build(given["name"], static, schedules.constant), swept
     schedule, swept["schedule"] = _schedule(given["schedule"])
     return optimizers.build(given["name"], static, schedule), swept

@@ -6,18 +6,11 @@ import warnings
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import Any
 
+from aejax.places import cache_folder
+
 SWITCH = "AEJAX_COMPILE_CACHE"
-
-
-def cache_folder() -> Path:
-    """Where compiled programs are kept: ``compiled`` under `AEJAX_CACHE_DIR`, or in the user's cache folder."""
-    from platformdirs import user_cache_path
-
-    home = os.environ.get("AEJAX_CACHE_DIR")
-    return (Path(home) if home else user_cache_path("aejax")) / "compiled"
 
 
 def enable_cache() -> None:
@@ -29,7 +22,7 @@ def enable_cache() -> None:
         return
     import jax
 
-    jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
+    jax.config.update("jax_compilation_cache_dir", str(cache_folder("compiled")))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     # a cache that cannot be read or written is no news to the user: the program is compiled

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import prod
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from aejax.errors import UserError
 from aejax.types import Context, Hparams, Model, Range
 
 
@@ -59,6 +61,13 @@ def shown(model: Model, x: jax.Array, mask: jax.Array | None) -> jax.Array:
     return jnp.where(mask, x, jnp.nan) if model.takes_missing and mask is not None else x
 
 
+def outline(model: Model) -> Context:
+    """The shapes of what a training pass of one row puts out, and where its values lie; nothing is computed."""
+    row = jax.ShapeDtypeStruct((1, prod(model.feature_shape)), jnp.float32)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    return jax.eval_shape(model.apply, jax.eval_shape(model.init, key), row, row, key)
+
+
 def context(
     model: Model,
     corrupt: Callable[..., jax.Array],
@@ -84,12 +93,16 @@ def context(
         own: key of the loss terms' randomness.
         hparams: the run's hyperparameters.
         data_range: `Dataset.range`.
+
+    Raises:
+        UserError: the model does not put out rows as wide as its input, or codes as long as it says.
     """
     chosen = slice(None) if index is None else index
     x, mask = scaled(rows, chosen)
     folded = shown(model, x, mask).reshape(-1, *model.feature_shape)  # some corruptions are of places in an image
     x_in = shown(model, corrupt(noise, folded, **hparams["corruption"]).reshape(x.shape), mask)
     ctx = model.apply(params, x, x_in, inner)
+    _check_shapes(model, ctx, x)
     return ctx._replace(
         ranges={**ctx.ranges, "x": data_range},
         mask=mask,
@@ -100,3 +113,12 @@ def context(
         rows=partial(clean, rows),
         key=own,
     )
+
+
+def _check_shapes(model: Model, ctx: Context, x: jax.Array) -> None:
+    """Refuse, when it is traced, a model of other shapes than it should have: arithmetic would spread one over all."""
+    wanted = {"x_hat": x.shape, "code": (x.shape[0], model.code_size)}
+    for name, shape in wanted.items():
+        given = jnp.shape(getattr(ctx, name))
+        if given != shape:
+            raise UserError(f"model: {name} of {x.shape[0]} rows has the shape {given}; allowed: {shape}")

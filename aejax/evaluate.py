@@ -28,19 +28,25 @@ def on_device(split: Split, dataset: Dataset, relations: Relations | None = None
         relations: by name, functions of the scaled rows, (rows, n) float32; sparse where the rows are.
     """
     flat = lambda values: values if is_sparse(values) else np.asarray(values).reshape(len(values), -1)
-    spread = lambda values: np.broadcast_to(values, dataset.feature_shape).reshape(-1).astype(np.float32)
-    shared = spread if np.ndim(dataset.shift) or np.ndim(dataset.scale) else np.float32
+    of_all = not np.ndim(dataset.shift) and not np.ndim(dataset.scale)
+    shift, scale = map(np.float32, (dataset.shift, dataset.scale)) if of_all else scaling_of_features(dataset)
     rows = Rows(
         x=flat(split.x),
         mask=None if split.mask is None else flat(split.mask),
-        shift=shared(dataset.shift),
-        scale=shared(dataset.scale),
+        shift=shift,
+        scale=scale,
         labels=None if split.labels is None else np.asarray(split.labels),
     )
     if relations:
         x = rows.x.times(rows.scale) if is_sparse(rows.x) else np.asarray(scaled(rows, slice(None))[0])
         rows = rows._replace(relations={name: relation(x) for name, relation in relations.items()})
     return jax.tree.map(jnp.asarray, rows)
+
+
+def scaling_of_features(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """What is subtracted from each feature of a flat row, and what it is then multiplied with: (n,) float32 each."""
+    flat = lambda values: np.broadcast_to(values, dataset.feature_shape).reshape(-1).astype(np.float32)
+    return flat(dataset.shift), flat(dataset.scale)
 
 
 def host_rows(split: Split, dataset: Dataset) -> Any:
@@ -167,10 +173,13 @@ def encode_and_reconstruct(model: Model, params: Params, rows: Rows) -> tuple[np
     return x, code, x_hat
 
 
-def rebuilt(model: Model, params: Params, x: np.ndarray) -> np.ndarray:
-    """Scaled rows through encoder and decoder, (m, n) float32; NaN is a missing value, if the model takes that."""
+def rebuilt(model: Model, params: Params, x: np.ndarray, size: int = BATCH) -> np.ndarray:
+    """Scaled rows through encoder and decoder, (m, n) float32, at most `size` of them at a time.
+
+    NaN is a missing value, if the model takes that.
+    """
     on_batch = _rebuilding(model)
-    parts = np.array_split(np.asarray(x, np.float32), max(1, -(-len(x) // BATCH)))
+    parts = np.array_split(np.asarray(x, np.float32), max(1, -(-len(x) // size)))
     return np.concatenate([np.asarray(on_batch(params, part)) for part in parts])
 
 

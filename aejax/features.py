@@ -46,20 +46,20 @@ def fit_classifier(key: jax.Array, x: np.ndarray, labels: np.ndarray, classes: i
     rule = optimizers.build("adam", {}, schedules.cosine)
     hparams = {"learning_rate": LEARNING_RATE, "weight_decay": WEIGHT_DECAY, "schedule": {}}
 
-    def loss(layers: Any, index: jax.Array) -> jax.Array:
+    def loss(layers: Any, number: jax.Array, data: tuple[jax.Array, ...]) -> jax.Array:
+        rows, targets, shift, scale = data
+        index = batch_rows(order, number, min(BATCH, len(x)), len(x))
         log_odds = _log_odds(Classifier(layers, shift, scale), rows[index])[-1]
         return -jnp.take_along_axis(jax.nn.log_softmax(log_odds), targets[index][:, None], axis=1).mean()
 
-    drawn = lambda number: batch_rows(order, number, min(BATCH, len(x)), len(x))
+    @jax.jit  # the data are arguments: closed over, they would be constants in the program
+    def advance(carry: tuple[Any, Any], numbers: jax.Array, data: tuple[jax.Array, ...]) -> tuple[Any, Any]:
+        def step(carry: tuple[Any, Any], number: jax.Array) -> tuple[tuple[Any, Any], None]:
+            layers, state = carry
+            grads = jax.grad(loss)(layers, number, data)
+            updates, state = rule(hparams, number / STEPS).update(grads, state, layers)
+            return (jax.tree.map(jnp.add, layers, updates), state), None
 
-    def step(carry: tuple[Any, Any], number: jax.Array) -> tuple[tuple[Any, Any], None]:
-        layers, state = carry
-        grads = jax.grad(loss)(layers, drawn(number))
-        updates, state = rule(hparams, number / STEPS).update(grads, state, layers)
-        return (jax.tree.map(jnp.add, layers, updates), state), None
-
-    @jax.jit
-    def advance(carry: tuple[Any, Any], numbers: jax.Array) -> tuple[Any, Any]:
         return jax.lax.scan(step, carry, numbers)[0]
 
     sizes = (x.shape[1], *WIDTHS, classes)
@@ -69,13 +69,13 @@ def fit_classifier(key: jax.Array, x: np.ndarray, labels: np.ndarray, classes: i
         for i, place in enumerate(jax.random.split(start, len(sizes) - 1))
     ]
     carry = (layers, jax.jit(rule(hparams, jnp.float32(0)).init)(layers))
-    value = jax.jit(lambda layers, number: loss(layers, drawn(number)))
+    value, data = jax.jit(loss), (rows, targets, shift, scale)
     console.say("training a classifier of the rows to judge by")
     with console.progress(STEPS, 0) as show:
         for done in range(0, STEPS, SHOWN):
             numbers = jnp.arange(done, min(done + SHOWN, STEPS))
-            carry = advance(carry, numbers)
-            show(done + len(numbers), float(value(carry[0], numbers[-1])))
+            carry = advance(carry, numbers, data)
+            show(done + len(numbers), float(value(carry[0], numbers[-1], data)))
     return Classifier(carry[0], shift, scale)
 
 

@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,19 +59,17 @@ def fit(
         feed = given = _everywhere(parts, rows)
     advance = chunks.compile_advance(parts.run, state, parts.key, parts.hparams, given, _shardings(parts))
     compile_seconds = time.perf_counter() - started
-    measure = _measurer(parts, dataset)
-    metrics = workdir.read_metrics(folder, until=begun)
-    writing, host = devices.is_first(), devices.fetch if parts.layout is not None else lambda tree: tree
-    writer = tensorboard.open_writer(folder) if config["report"]["tensorboard"] and writing else None
+    host = devices.fetch if parts.layout is not None else lambda tree: tree
     seconds_before, step = kept.train_seconds, begun
 
     def save() -> None:
         tree = host({"state": state, "best": best})
-        if writing:
+        if devices.is_first():
             checkpoint.save(folder / workdir.CHECKPOINTS, step, tree, keep=settings["keep"], info=vars(kept))
 
     done = chunks.fit(advance, state, parts.key, parts.hparams, feed, steps=settings["steps"], stops=stops)
-    with console.progress(settings["steps"], begun) as show, asked_to_stop() as asked:
+    recording = _recording(config, parts, dataset, folder, begun)
+    with recording as record, console.progress(settings["steps"], begun) as show, asked_to_stop() as asked:
         while step < settings["steps"] and not _enough(kept, settings["patience"]):
             try:
                 chunk = next(done)
@@ -82,19 +81,13 @@ def fit(
             _add(kept, chunk.history)
             show(step, float(chunk.history["loss"][-1]))
             if step % settings["evaluate_every"] == 0 or step == settings["steps"]:
-                row = {"step": step} | _means(kept) | measure(state.params, step / settings["steps"])
-                metrics.append(row)
-                if writing:
-                    workdir.write_metrics(folder, metrics)
-                tensorboard.write(writer, row)
+                row = record(state, kept)
                 if settings["patience"] is not None:
                     best = _judge(kept, devices.agreed(row["validation_loss"]), state.params, best)
             if step % settings["checkpoint_every"] == 0 or step == settings["steps"] or stop:
                 save()
             if stop and step < settings["steps"]:
                 raise InterruptedRunError(f"stopped at step {step}; go on with the same command and --workdir {folder}")
-    if writer:
-        writer.close()
     seconds = kept.train_seconds - seconds_before
     timing = {
         "compile_seconds": compile_seconds,
@@ -137,7 +130,31 @@ def _start(config: Mapping[str, Any], parts: Parts, folder: Path) -> tuple[State
     return found.tree["state"], found.tree["best"], Progress(**found.info)
 
 
-def _measurer(parts: Parts, dataset: Dataset) -> Any:
+@contextmanager
+def _recording(
+    config: Mapping[str, Any], parts: Parts, dataset: Dataset, folder: Path, begun: int
+) -> Iterator[Callable[[State, Progress], dict[str, float]]]:
+    """``(state, kept) -> row``: an evaluation, written below those before it, and for TensorBoard where asked."""
+    measure, rows = _measurer(parts, dataset), workdir.read_metrics(folder, until=begun)
+    writer = tensorboard.open_writer(folder) if config["report"]["tensorboard"] and devices.is_first() else None
+
+    def record(state: State, kept: Progress) -> dict[str, float]:
+        step = int(state.step)
+        row = {"step": step} | _means(kept) | measure(state.params, step / config["train"]["steps"])
+        rows.append(row)
+        if devices.is_first():
+            workdir.write_metrics(folder, rows)
+        tensorboard.write(writer, row)
+        return row
+
+    try:
+        yield record
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _measurer(parts: Parts, dataset: Dataset) -> Callable[[Params, float], dict[str, float]]:
     """``(params, progress) -> {"validation_loss", …}``; nothing where there are no validation rows."""
     if not len(dataset.validation.x):
         return lambda params, progress: {}

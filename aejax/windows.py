@@ -21,6 +21,7 @@ from aejax.context import Rows
 from aejax.data import packed
 from aejax.data import stream as streams
 from aejax.data.stream import Stream
+from aejax.evaluate import scaling_of_features
 from aejax.train import STREAMS
 from aejax.types import Dataset
 
@@ -54,7 +55,6 @@ def make(dataset: Dataset, key: jax.Array, batch_size: int, steps: int, layout: 
     stream, features = dataset.stream, prod(dataset.feature_shape)
     dtype, labelled = np.dtype(stream.records.details["dtype"]), stream.records.details["labelled"]
     count = int(np.clip(WINDOW_BYTES // (batch_size * features * dtype.itemsize), 1, min(steps, CAPACITY)))
-    spread = lambda values: np.broadcast_to(values, dataset.feature_shape).reshape(-1).astype(np.float32)
     mesh = None if layout is None else layout.step.mesh
     cut = None if mesh is None else NamedSharding(mesh, PartitionSpec(None, devices.DATA))
     whole = None if mesh is None else devices.whole(mesh)
@@ -72,7 +72,7 @@ def make(dataset: Dataset, key: jax.Array, batch_size: int, steps: int, layout: 
         return jnp.asarray(values) if cut is None else jax.make_array_from_callback(full, cut, own)
 
     def window(number: int, x: np.ndarray, labels: np.ndarray | None) -> Rows:
-        shared = (spread(dataset.shift), spread(dataset.scale), np.int32(number * count))
+        shared = (*scaling_of_features(dataset), np.int32(number * count))
         shift, scale, first = jax.tree.map(jnp.asarray, shared) if whole is None else devices.put(shared, whole)
         return Rows(part(x), None, shift, scale, None if labels is None else part(labels), first=first)
 

@@ -8,7 +8,7 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from datetime import datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -135,8 +135,6 @@ def environment() -> dict[str, Any]:
 
 
 def _version(name: str) -> str | None:
-    from importlib.metadata import PackageNotFoundError
-
     try:
         return version(name)
     except PackageNotFoundError:

@@ -1,7 +1,8 @@
 """What all tests share: strict JAX, seeded property tests, and no trace outside a folder of this session.
 
 Ranks are never promoted silently and a random key is used once: both raise. Property tests draw the same examples in
-every session. Nothing that a user has cached is read, and nothing is left behind.
+every session. Nothing that a user has cached is read, and nothing is left behind. Programs are compiled with few of
+XLA's optimisations, in less time: what is tested here are numbers, and `aejax reproduce` has them with all.
 """
 
 import os
@@ -17,6 +18,7 @@ import jax
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
+jax.config.update("jax_disable_most_optimizations", True)
 
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None, database=None, max_examples=30)
 hypothesis.settings.load_profile("same")

@@ -1,7 +1,9 @@
 """Runs of a few steps, for the tests of the command line: in this process, or in one that can be killed."""
 
+import csv
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -60,9 +62,8 @@ def quick_processes() -> Iterator[None]:
 
 @contextmanager
 def quick_programs(folder: Path) -> Iterator[None]:
-    """Compile with few optimisations, and each program once in a session: these tests are not about speed."""
+    """Compile each program once in a session."""
     wanted = {
-        "jax_disable_most_optimizations": True,
         "jax_compilation_cache_dir": str(folder),
         "jax_persistent_cache_min_compile_time_secs": 0.0,
         "jax_persistent_cache_min_entry_size_bytes": -1,
@@ -118,9 +119,45 @@ def execute(argv: Sequence[str], **changes: str) -> Answer:
     return Answer(done.returncode, done.stdout, done.stderr)
 
 
+def virtual(count: int) -> dict[str, str]:
+    """The environment of a process that sees so many devices of one CPU."""
+    return environment(XLA_FLAGS=f"--xla_force_host_platform_device_count={count}", JAX_PLATFORMS="cpu")
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def process(number: int, port: int, folder: Path, settings: dict[str, str]) -> subprocess.Popen:
+    """One of two processes of a run."""
+    own = ["--distributed", "--coordinator", f"127.0.0.1:{port}", "--processes", "2", "--process-id", number]
+    return subprocess.Popen(
+        command([*arguments(settings, workdir=folder), *own]),
+        env=virtual(2),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(running: subprocess.Popen) -> Answer:
+    """What a process came back with, at the latest after two minutes."""
+    out, err = running.communicate(timeout=120)
+    return Answer(running.returncode, out, err)
+
+
 def summary(folder: Path) -> dict:
     """The summary of a finished run."""
     return json.loads((folder / "summary.json").read_text())
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    """The rows of a sweep's table."""
+    with open(folder / "table.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def digest(folder: Path) -> str:

@@ -25,6 +25,8 @@ from running import (
 import aejax
 from aejax import compilation, config, console, workdir
 from aejax.config import files as config_files
+from aejax.data import cache
+from aejax.places import cache_folder
 
 HEAVY = {"jax", "flax", "optax", "numpy", "sklearn", "matplotlib", "tensorflow_datasets"}
 
@@ -279,8 +281,14 @@ def test_the_cache_lies_in_the_users_cache_folder(monkeypatch, tmp_path):
     monkeypatch.delenv("AEJAX_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     if sys.platform == "linux":
-        assert compilation.cache_folder() == tmp_path / "aejax" / "compiled"
-    assert compilation.cache_folder().parts[-2:] == ("aejax", "compiled")
+        assert cache_folder("compiled") == tmp_path / "aejax" / "compiled"
+    assert cache_folder("compiled").parts[-2:] == ("aejax", "compiled")
+
+
+def test_a_tilde_is_the_home_folder_for_every_kind_of_cached_thing(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AEJAX_CACHE_DIR", "~/kept")
+    assert {cache_folder("compiled").parent, cache.root().parent} == {tmp_path / "kept"}
 
 
 # What a person sees.

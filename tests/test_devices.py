@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,7 +12,17 @@ from functools import partial
 import jax
 import numpy as np
 import pytest
-from running import Answer, arguments, assert_refused, call, command, environment, summary
+from running import (
+    Answer,
+    arguments,
+    assert_refused,
+    call,
+    finish,
+    free_port,
+    process,
+    summary,
+    virtual,
+)
 
 from aejax import checkpoint, config, devices
 from aejax.errors import UserError
@@ -63,11 +72,6 @@ for argv in json.loads(sys.argv[1]):
     print("CODE", code, flush=True)
     print("CODE", code, file=sys.stderr, flush=True)
 """
-
-
-def virtual(count: int) -> dict[str, str]:
-    """The environment of a process that sees so many devices of one CPU."""
-    return environment(XLA_FLAGS=f"--xla_force_host_platform_device_count={count}", JAX_PLATFORMS="cpu")
 
 
 def several(commands: list[list[str]]) -> list[Answer]:
@@ -244,31 +248,6 @@ def test_a_sweep_refuses_to_spread_one_run(tmp_path, capsys):
 
 
 # Two processes on loopback, of two devices each.
-
-
-def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-def process(number: int, port: int, folder, settings: dict[str, str]) -> subprocess.Popen:
-    """One of two processes of a run."""
-    own = ["--distributed", "--coordinator", f"127.0.0.1:{port}", "--processes", "2", "--process-id", number]
-    return subprocess.Popen(
-        command([*arguments(settings, workdir=folder), *own]),
-        env=virtual(2),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(running: subprocess.Popen) -> Answer:
-    """What a process came back with, at the latest after two minutes."""
-    out, err = running.communicate(timeout=120)
-    return Answer(running.returncode, out, err)
 
 
 def test_two_processes_are_as_one(folders, tmp_path):

@@ -44,17 +44,15 @@ CASES = {
         IMAGES,
         IMAGES / 2,
         IMAGES / 3,
-        inputs=1 - IMAGES,
-        labels=[str(n) for n in range(15)],
         errors={"autoencoder": "mean squared error 0.0123", "PCA": "mean squared error 0.0456"},
     ),
-    "one constant image": lambda path: reconstructions(path, np.ones((1, 4, 4)), np.zeros((1, 4, 4))),
-    "wide images": lambda path: reconstructions(path, RANDOM.random((3, 2, 40, 3)), np.ones((3, 2, 40, 3))),
+    "one constant image": lambda path: reconstructions(path, *np.ones((3, 1, 4, 4)), errors={}),
+    "wide images": lambda path: reconstructions(path, *RANDOM.random((3, 3, 2, 40, 3)), errors={}),
     "rows of a table": lambda path: reconstructions(
         path, TABLE, TABLE / 2, TABLE / 3, feature_names=["a", "b_$", "c" * 60, "_d", "e"], errors={"PCA": "MSE 1"}
     ),
-    "one row, one feature": lambda path: reconstructions(path, [[1.0]], [[2.0]]),
-    "long rows": lambda path: reconstructions(path, RANDOM.random((3, 200)), np.zeros((3, 200))),
+    "one row, one feature": lambda path: reconstructions(path, [[1.0]], [[2.0]], [[3.0]], errors={}),
+    "long rows": lambda path: reconstructions(path, *RANDOM.random((3, 3, 200)), errors={}),
     "filters": lambda path: filters(path, RANDOM.normal(size=(23, 8, 8))),
     "filters in colour": lambda path: filters(path, RANDOM.normal(size=(120, 3, 5, 3))),
     "one filter of zeros": lambda path: filters(path, np.zeros((1, 8, 8, 1))),
@@ -136,7 +134,7 @@ def rows_of(pixels, colour):
 
 def test_each_row_of_images_is_where_its_name_says(tmp_path):
     red, green, blue = (np.broadcast_to(np.eye(3)[i], (4, 6, 6, 3)) for i in range(3))
-    with Image.open(reconstructions(tmp_path / "a", red, green, blue)) as image:
+    with Image.open(reconstructions(tmp_path / "a", red, green, blue, errors={})) as image:
         pixels = np.asarray(image.convert("RGB"))
     first, second, third = (rows_of(pixels, 255 * np.eye(3, dtype=int)[i]) for i in range(3))
     assert first.max() < second.min()
@@ -196,7 +194,10 @@ MISTAKES = {
     "no series": (lambda path: loss_curves(path, [1], {}), "needs at least the loss"),
     "lengths": (lambda path: loss_curves(path, [1, 2], {"loss": [1.0]}), "'loss': has 1 values for 2 steps"),
     "evaluation": (lambda path: loss_curves(path, [1], {"a": [1]}, {"b": ([1, 2], [1])}), "'b': has 1"),
-    "shapes": (lambda path: reconstructions(path, IMAGES, IMAGES[:3]), r"autoencoder: shape \(3, 8, 8, 1\)"),
+    "shapes": (
+        lambda path: reconstructions(path, IMAGES, IMAGES[:3], IMAGES, errors={}),
+        r"autoencoder: shape \(3, 8, 8, 1\)",
+    ),
     "channels": (lambda path: filters(path, np.ones((2, 3, 3, 2))), "1 or 3 channels"),
     "no filter": (lambda path: filters(path, np.ones((0, 3, 3))), "kernels"),
     "code": (lambda path: code_histogram(path, np.full((2, 2), np.nan)), "no value is finite"),

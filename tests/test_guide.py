@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from running import ROOT, environment
 
-ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted((DOCS / "guide").glob("*.md"))
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -23,8 +23,9 @@ def blocks(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_block_runs(page, tmp_path):
     bin_folder = str(Path(sys.executable).parent)
-    environment = {**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"}
-    environment["PYTHONPATH"] = f"{ROOT}{os.pathsep}{tmp_path}"  # beside the files that the page has shown so far
+    own = environment(PATH=f"{bin_folder}{os.pathsep}{os.environ['PATH']}")
+    own["PYTHONPATH"] = f"{ROOT}{os.pathsep}{tmp_path}"  # beside the files that the page has shown so far
+    own.pop("JAX_DISABLE_MOST_OPTIMIZATIONS")  # a page reproduces recorded numbers, to the last bit
     for language, text in blocks(page):
         if language == "python" and (named := re.match(r"# (\w+\.py)\n", text)):
             (tmp_path / named[1]).write_text(text.partition("\n")[2], encoding="utf-8")
@@ -32,7 +33,7 @@ def test_every_block_runs(page, tmp_path):
         if language not in ("bash", "python"):
             continue
         command = ["bash", "-euo", "pipefail", "-c", text] if language == "bash" else [sys.executable, "-c", text]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=tmp_path, env=own, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{page.name}:\n{text}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
 
 
@@ -58,7 +59,7 @@ def test_what_needs_a_cluster_is_spelled_as_the_command_line_takes_it():
 def test_every_public_module_is_in_the_reference():
     shown = set(re.findall(r"automodule:: (aejax[\w.]*)", "".join(p.read_text() for p in (DOCS / "api").glob("*.md"))))
     internal = {"cli", "console", "guards", "interruption", "compilation", "files", "workdir", "leaves", "passphrase"}
-    internal |= {"rows", "__main__", "report.tasks", "data.builders", "commands"}
+    internal |= {"rows", "__main__", "report.tasks", "data.builders", "commands", "places"}
     internal |= {f"commands.{path.stem}" for path in (ROOT / "aejax" / "commands").glob("*.py")}
     there = {
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")

@@ -14,7 +14,7 @@ PACKAGE = Path(aejax.__file__).parent
 
 # A module or package may import from any earlier line, and from nothing on its own line or later.
 ORDER = (
-    ("errors", "types", "bounds"),
+    ("errors", "types", "bounds", "places"),
     (
         "files",
         "passphrase",

@@ -21,10 +21,12 @@ from running import (
     digest,
     environment,
     execute,
+    finish,
+    free_port,
+    process,
     quick_programs,
     summary,
 )
-from test_devices import finish, free_port, process
 
 from aejax import checkpoint, data, windows
 from aejax.batches import batch_rows

@@ -1,6 +1,5 @@
 """Sweeps in processes of their own: several devices, and one that is killed in the middle."""
 
-import csv
 import json
 import os
 import signal
@@ -10,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from running import table
 
 WORDS = (
     *("sweep", "lecture/sparse_l1", "--axis", "terms.sparsity.weight=[0.01,0.3,1.0]", "--axis", "seed=0:2"),
@@ -30,11 +30,6 @@ def finish(process):
     told, _ = process.communicate(timeout=500)
     assert process.returncode == 0, told
     return told
-
-
-def table(folder):
-    with open(folder / "table.csv", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def markers(folder):

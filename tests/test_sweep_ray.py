@@ -1,10 +1,8 @@
 """Sweeps on Ray: two nodes on this machine, a worker that is killed, and what cannot be had."""
 
-import csv
 import json
 import os
 import signal
-import socket
 import socketserver
 import subprocess
 import sys
@@ -15,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from running import ROOT, assert_refused, call
+from running import ROOT, assert_refused, call, free_port, table
 
 from aejax.errors import UserError
 from aejax.sweep import engine_ray
@@ -137,7 +135,7 @@ def test_two_nodes_make_the_table_of_one_process_though_a_worker_is_killed(tmp_p
     assert err == ""
     assert len(left) == 1, "just what the killed worker had begun"
     assert (tmp_path / "ray" / "table.csv").read_bytes() == (local / "local" / "table.csv").read_bytes()
-    assert len({row["parameters_digest"] for row in rows_of(tmp_path / "ray")}) == 8
+    assert len({row["parameters_digest"] for row in table(tmp_path / "ray")}) == 8
     assert parts(tmp_path / "ray") == parts(local / "local")
 
 
@@ -165,14 +163,9 @@ def test_a_cluster_of_its_own_ends_with_an_interrupted_sweep_which_goes_on(tmp_p
     out, _ = finish(begin(local, tmp_path / "ray", "--devices", "1"))
     assert f"{len(done)} of 8 runs are done" in out
     assert {path: path.read_bytes() for path in done} == done
-    digests = {row["parameters_digest"] for row in rows_of(tmp_path / "ray")}
+    digests = {row["parameters_digest"] for row in table(tmp_path / "ray")}
     assert len(digests) == 8
     assert {json.loads(text)["results"][0]["parameters_digest"] for text in done.values()} <= digests
-
-
-def rows_of(folder):
-    with open(folder / "table.csv", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def processes_of(folder):
@@ -189,15 +182,9 @@ def processes_of(folder):
 AXIS = ("sweep", "lecture/sparse_l1", "--axis", "seed=0:2")
 
 
-def closed_port():
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return held.getsockname()[1]
-
-
 @pytest.mark.parametrize("address", ["", "nowhere", "127.0.0.1:none", "there.invalid:6379"])
 def test_a_cluster_that_cannot_be_reached_is_told_in_one_line(tmp_path, capsys, address):
-    address = address or f"127.0.0.1:{closed_port()}"
+    address = address or f"127.0.0.1:{free_port()}"
     words = [*AXIS, "--workdir", str(tmp_path / "sweep"), "--engine", "ray", "--address", address]
     assert_refused(call(words, capsys), f"--address {address}: ", "host:port")
     assert not (tmp_path / "sweep").exists()
@@ -205,7 +192,7 @@ def test_a_cluster_that_cannot_be_reached_is_told_in_one_line(tmp_path, capsys, 
 
 def test_a_head_that_is_gone_for_good_is_told_in_one_line(monkeypatch):
     monkeypatch.setattr(engine_ray, "ASK_SECONDS", 0)
-    alive = engine_ray.watch(f"127.0.0.1:{closed_port()}", Path("runs/x"))
+    alive = engine_ray.watch(f"127.0.0.1:{free_port()}", Path("runs/x"))
     alive()  # it may come back
     monkeypatch.setattr(engine_ray, "GONE_SECONDS", 0)
     with pytest.raises(UserError, match=r"the Ray cluster of 127.* has gone; .* --workdir runs/x does the rest"):

@@ -1,6 +1,5 @@
 """Searches with Optuna: one program for all batches, trials that are given up, a kill, two processes on one study."""
 
-import csv
 import json
 import logging
 import os
@@ -11,7 +10,7 @@ import time
 
 import jax
 import pytest
-from running import ROOT, assert_refused, call
+from running import ROOT, assert_refused, call, table
 
 from aejax import config, experiment
 from aejax.sweep import axes, search, spaces, studies, work
@@ -42,11 +41,6 @@ def spanned(*specs, folds=None, **changes):
     return spaces.make("lecture/sparse_l1", overrides(**changes), axes.collect({}, specs), folds)
 
 
-def rows_of(folder):
-    with open(folder / "table.csv", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def found_alone(tmp_path, row, **changes):
     """The validation error of a row's run, trained by itself."""
     own = {name: row[name] for name in row if name.partition(".")[0] in ("terms", "model", "optimizer")}
@@ -60,7 +54,7 @@ def test_all_batches_of_a_static_setting_are_one_program_and_each_trial_is_the_m
     with jax.log_compiles(), caplog.at_level(logging.WARNING):
         summary = search.run(space, wanted, tmp_path / "a", work.Options(strategy="vmap"), "validation/mse")
     compiled = [r.getMessage() for r in caplog.records if "Finished XLA compilation of jit(advance)" in r.getMessage()]
-    rows = rows_of(tmp_path / "a")
+    rows = table(tmp_path / "a")
     assert {row["model.code"] for row in rows} == {"2", "3"}
     assert len(compiled) == 2, "one for each static setting, in three batches"
     assert len(rows) == 22
@@ -83,7 +77,7 @@ def test_all_batches_of_a_static_setting_are_one_program_and_each_trial_is_the_m
 def test_trials_that_are_worse_than_the_median_are_frozen_where_they_were(tmp_path):
     space = spanned("optimizer.learning_rate=log(1e-6,0.1,5)", "seed=[3,8]")
     summary = search.run(space, search.Search(20, 10), tmp_path / "a", work.Options(strategy="vmap"), "validation/mse")
-    rows = rows_of(tmp_path / "a")
+    rows = table(tmp_path / "a")
     states = [trial["state"] for trial in summary["search"]["history"]]
     assert states[:10] == ["complete"] * 10, "there is no median yet"
     assert "pruned" in states[10:]
@@ -104,11 +98,11 @@ def test_a_trial_that_breaks_is_no_candidate(tmp_path):
     asked = axes.collect({}, ["optimizer.learning_rate=[0.01,1e25]"])
     space = spaces.make("lecture/sparse_l1", [f"{path}={value}" for path, value in own.items()], asked, None)
     summary = search.run(space, search.Search(6, 6), tmp_path / "a", work.Options(strategy="vmap"), "validation/mse")
-    for row, trial in zip(rows_of(tmp_path / "a"), summary["search"]["history"], strict=True):
+    for row, trial in zip(table(tmp_path / "a"), summary["search"]["history"], strict=True):
         broken = row["optimizer.learning_rate"] == "1e+25"
         assert row["status"] == ("not finite" if broken else "finished")
         assert trial["state"] == ("pruned" if broken else "complete")
-    assert {row["status"] for row in rows_of(tmp_path / "a")} == {"not finite", "finished"}
+    assert {row["status"] for row in table(tmp_path / "a")} == {"not finite", "finished"}
     assert summary["points"][summary["best"]]["axes"]["optimizer.learning_rate"] == 0.01
 
 
@@ -116,7 +110,7 @@ def test_folds_and_zipped_axes_are_searched_too(tmp_path):
     pairs = axes.make(("terms.sparsity.weight", "optimizer.learning_rate"), ([0.01, 0.1, 1.0], [0.1, 0.01, 0.001]))
     space = spaces.make("lecture/sparse_l1", overrides(), [pairs], 3)
     search.run(space, search.Search(5, 3), tmp_path / "a", work.Options(strategy="vmap"), "validation/mse")
-    rows = rows_of(tmp_path / "a")
+    rows = table(tmp_path / "a")
     assert [row["fold"] for row in rows] == ["0", "1", "2"] * 5
     for row in rows:
         assert float(row["terms.sparsity.weight"]) * float(row["optimizer.learning_rate"]) == pytest.approx(1e-3)
@@ -157,8 +151,8 @@ def test_a_search_that_is_killed_goes_on_as_it_would_have(tmp_path):
     finish(begin(tmp_path / "killed", *size, **long))
     assert {path: path.stat().st_mtime_ns for path in first} == first
     finish(begin(tmp_path / "straight", *size, **long))
-    assert rows_of(tmp_path / "killed") == rows_of(tmp_path / "straight")
-    assert len(rows_of(tmp_path / "killed")) == 30
+    assert table(tmp_path / "killed") == table(tmp_path / "straight")
+    assert len(table(tmp_path / "killed")) == 30
     before = (tmp_path / "killed" / "table.csv").read_bytes()
     finish(begin(tmp_path / "killed", *size, **long))
     assert (tmp_path / "killed" / "table.csv").read_bytes() == before
@@ -176,7 +170,7 @@ def test_two_processes_share_one_study(tmp_path):
     assert all(trial.state.is_finished() for trial in study.trials)
     assert len({trial.user_attrs["searcher"] for trial in whole}) == 2
     finish(begin(tmp_path / "one", *size))
-    rows = rows_of(tmp_path / "one")
+    rows = table(tmp_path / "one")
     assert len(rows) == 42, "what the other found is in the table as well"
     assert len({row["terms.sparsity.weight"] for row in rows}) == 21, "no process proposes what the other does"
 

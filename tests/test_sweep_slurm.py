@@ -1,6 +1,5 @@
 """Sweeps as jobs of submitit: tasks that fail, a machine that goes down, a task done twice, and what sbatch is told."""
 
-import csv
 import io
 import json
 import os
@@ -14,7 +13,7 @@ from contextlib import redirect_stdout
 from multiprocessing import get_context
 
 import pytest
-from running import ROOT, assert_refused, call
+from running import ROOT, assert_refused, call, table
 
 from aejax.sweep import axes, markers, plan, task
 
@@ -70,11 +69,6 @@ def finish(process, code=0):
     out, err = process.communicate(timeout=300)
     assert process.returncode == code, out + err
     return out, err
-
-
-def table(folder):
-    with open(folder / "table.csv", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")

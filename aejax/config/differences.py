@@ -6,6 +6,8 @@ from typing import Any
 
 from aejax.errors import shown
 
+SHOWN = 3  # differences that are told
+
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> list[str]:
     """What differs between two configs: ``"train.steps: 100 -> 200"``, one line a field."""
@@ -25,10 +27,10 @@ def changed(begun: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
     return differences(*({k: v for k, v in each.items() if k != "devices"} for each in (begun, config)))
 
 
-def first_of(lines: Sequence[str], most: int = 3) -> str:
+def first_of(lines: Sequence[str]) -> str:
     """The first differences, and how many more there are."""
-    more = len(lines) - most
-    return "; ".join(lines[:most]) + (f"; and {more} more" if more > 0 else "")
+    more = len(lines) - SHOWN
+    return "; ".join(lines[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _as_json(value: Any) -> Any:

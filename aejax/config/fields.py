@@ -41,7 +41,7 @@ FIELDS: dict[str, dict[str, Parameter]] = {
         "missing": Parameter(Mapping, REQUIRED),
     },
     "train": {
-        "steps": Parameter(Annotated[int, Within(1, 2**31 - 1)], REQUIRED),
+        "steps": Parameter(Count, REQUIRED),
         "batch_size": Parameter(Count | None, REQUIRED),
         "evaluate_every": Parameter(Count, REQUIRED),
         "patience": Parameter(Count | None, REQUIRED),

@@ -12,7 +12,7 @@ from aejax.data.holes import hide
 from aejax.data.scaling import SCALINGS, fit, scale, unscale
 from aejax.data.splits import Raw, split
 from aejax.errors import UserError, one_of
-from aejax.types import Dataset
+from aejax.types import Dataset, Split
 
 __all__ = [
     "SCALINGS",
@@ -105,28 +105,15 @@ def load(
         return _streamed(name, unused, scaling=scaling, validation=validation, test=test, seed=split_seed)
     raw = hide(_raw(name, options), missing, split_seed)
     shares = {"validation": validation, "test": test, "seed": split_seed}
-    if normal is not None:
-        own = {"normal": normal, "left_out": () if left_out is None else left_out, "contamination": contamination}
-        parts, label_names = outliers.split(raw, **own, **shares), outliers.NAMES
-    else:
-        if left_out is not None or contamination:
-            unused = "left_out" if left_out is not None else "contamination"
-            raise UserError(f"data.{unused}: needs data.normal, the labels that are normal")
-        parts, label_names = split(raw, **shares), raw.label_names
-    fitted = fit(
-        parts[0].x,
-        parts[0].mask,
-        scaling=scaling,
-        bounds=raw.bounds,
-        per_feature=raw.kind != "image",
-        columns=raw.columns,
-    )
+    (train, held_out, tested), label_names = _divided(raw, normal, left_out, contamination, shares)
+    per_feature = raw.kind != "image"
+    fitted = fit(train.x, train.mask, scaling=scaling, bounds=raw.bounds, per_feature=per_feature, columns=raw.columns)
     return Dataset(
         name=name,
-        train=parts[0],
-        validation=parts[1],
-        test=parts[2],
-        feature_shape=parts[0].x.shape[1:],
+        train=train,
+        validation=held_out,
+        test=tested,
+        feature_shape=train.x.shape[1:],
         kind=raw.kind,
         range=fitted.range,
         shift=fitted.shift,
@@ -138,6 +125,24 @@ def load(
         scaling=scaling,
         columns=raw.columns,
     )
+
+
+def _divided(
+    raw: Raw,
+    normal: outliers.Labels | None,
+    left_out: outliers.Labels | None,
+    contamination: float,
+    shares: Mapping[str, Any],
+) -> tuple[tuple[Split, Split, Split], tuple[str, ...]]:
+    """Training, validation and test rows and the names of their labels: the data's own, or normal and anomaly."""
+    if normal is not None:
+        dropped = () if left_out is None else left_out
+        parts = outliers.split(raw, normal=normal, left_out=dropped, contamination=contamination, **shares)
+        return parts, outliers.NAMES
+    if left_out is not None or contamination:
+        unused = "left_out" if left_out is not None else "contamination"
+        raise UserError(f"data.{unused}: needs data.normal, the labels that are normal")
+    return split(raw, **shares), raw.label_names
 
 
 def _streamed(name: str, unused: Mapping[str, Any], **shares: Any) -> Dataset:

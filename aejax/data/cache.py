@@ -20,6 +20,7 @@ import numpy as np
 
 from aejax.errors import UserError
 from aejax.files import sync_folder
+from aejax.places import cache_folder
 
 FORMAT = 1
 DIGEST_LIMIT = 256 * 2**20  # bytes; larger files are checked by their size alone (1 GB takes about a second)
@@ -35,10 +36,7 @@ def say(line: str) -> None:
 
 def root() -> Path:
     """The folder of all cached data: ``$AEJAX_CACHE_DIR/data``, else ``data`` in the user's cache folder."""
-    from platformdirs import user_cache_dir
-
-    given = os.environ.get("AEJAX_CACHE_DIR")
-    return Path(given).expanduser() / "data" if given else Path(user_cache_dir("aejax")) / "data"
+    return cache_folder("data")
 
 
 def exists(key: str) -> bool:

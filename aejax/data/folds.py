@@ -5,14 +5,13 @@ from functools import reduce
 import numpy as np
 
 from aejax.data.scaling import Scaling, fit, moments
-from aejax.data.splits import concatenate, take
+from aejax.data.splits import concatenate, take, with_rows
 from aejax.types import Dataset, Split
 
 
 def pooled(dataset: Dataset) -> Split:
     """Training, validation and test rows, one after the other."""
-    parts = [part for part in (dataset.train, dataset.validation, dataset.test) if len(part.x)]
-    return reduce(concatenate, parts)
+    return reduce(concatenate, with_rows(dataset).values())
 
 
 def stratified(dataset: Dataset, *, folds: int, repeats: int, seed: int) -> list[Dataset]:

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from aejax.config.fields import SCALINGS
 from aejax.errors import UserError, one_of
 from aejax.sparse import SparseRows, is_sparse
 from aejax.types import Column, Range
 
-SCALINGS = ("unit", "signed", "standard", "none")
 _BLOCK = 4096  # rows looked at together, so that memory-mapped images are never copied whole,
 _BLOCK_BYTES = 2**24  # and fewer where they are large
 

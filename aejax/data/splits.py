@@ -7,7 +7,7 @@ import numpy as np
 from aejax import sparse
 from aejax.data.scaling import moments
 from aejax.errors import UserError
-from aejax.types import Column, Split
+from aejax.types import Column, Dataset, Split
 
 DEFAULT_TEST = 0.2  # where a data set has no test rows of its own
 
@@ -123,6 +123,12 @@ def _check_fraction(what: str, value: float) -> None:
 def count(fraction: float, rows: int) -> int:
     """A fraction of some rows as a number of rows: at least one where the fraction is above zero."""
     return max(1, int(fraction * rows + 0.5)) if fraction > 0 else 0
+
+
+def with_rows(dataset: Dataset) -> dict[str, Split]:
+    """The splits of a data set that have rows, by name: of ``"train"``, ``"validation"`` and ``"test"``."""
+    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    return {name: split for name, split in splits.items() if len(split.x)}
 
 
 def pooled(raw: Raw) -> Split:

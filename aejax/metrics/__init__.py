@@ -1,5 +1,9 @@
-"""Pure metrics: arrays in, one number out, in NumPy float64. Those of one use only stand in a module of their own."""
+"""Pure metrics: arrays in, one number out, in NumPy float64. Those of one use only stand in a module of their own.
 
+Arrays that do not go together are an `AssertionError`: NumPy would spread one over the other, and the number be wrong.
+"""
+
+import chex
 import numpy as np
 
 ACTIVE = 0.1
@@ -17,24 +21,24 @@ def mse(x: np.ndarray, x_hat: np.ndarray, mask: np.ndarray | None = None) -> flo
     Returns:
         The mean, in squared units of the scaled data; nan where nothing was observed.
     """
+    chex.assert_equal_shape([x, x_hat] if mask is None else [x, x_hat, mask])
     squares = np.square(x.astype(np.float64) - x_hat.astype(np.float64))
     weights = np.ones(x.shape, bool) if mask is None else mask
     count = int(weights.sum())
     return float(squares[weights].sum() / count) if count else float("nan")
 
 
-def active_fraction(code: np.ndarray, *, threshold: float = ACTIVE) -> float:
+def active_fraction(code: np.ndarray) -> float:
     """Share of the units of a code that matter to a row: those above a tenth of its largest activation.
 
     Args:
         code: (m, d).
-        threshold: |a| counts where it is above this share of the row's max |a|.
 
     Returns:
         Near 1 for a dense code, near 0 for a sparse one; 0 for a code that is zero everywhere.
     """
     size = np.abs(code)
-    return float((size > threshold * size.max(-1, keepdims=True)).mean()) if code.size else 0.0
+    return float((size > ACTIVE * size.max(-1, keepdims=True)).mean()) if code.size else 0.0
 
 
 def trustworthiness(x: np.ndarray, code: np.ndarray, *, neighbours: int = 5) -> float:

@@ -1,5 +1,6 @@
 """Metrics of restored images: peak signal-to-noise ratio, structural similarity, share of the error removed."""
 
+import chex
 import numpy as np
 
 
@@ -75,4 +76,5 @@ def spread_outside(kernel: np.ndarray, still: np.ndarray) -> float:
 
 
 def _mean_square(a: np.ndarray, b: np.ndarray) -> float:
+    chex.assert_equal_shape([a, b])
     return float(np.square(a.astype(np.float64) - b.astype(np.float64)).mean())

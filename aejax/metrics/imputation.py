@@ -1,10 +1,12 @@
 """How well missing values are filled in: errors, intervals and draws, in NumPy float64."""
 
+import chex
 import numpy as np
 
 
 def rmse(truth: np.ndarray, filled: np.ndarray, holes: np.ndarray) -> float:
     """√ of the mean of (x − x̂)² over the values that were hidden; nan where none were."""
+    chex.assert_equal_shape([truth, filled, holes])
     errors = (np.asarray(truth, np.float64) - np.asarray(filled, np.float64))[holes]
     return float(np.sqrt(np.square(errors).mean())) if errors.size else float("nan")
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 BLOCK = 64  # queries whose distances to all rows are held together
+LEAST_PAIRS = 100  # whose mean says something
 
 Distances = Callable[[np.ndarray], np.ndarray]
 """``places of queries, (k,) -> (k, m)``: their distances to all rows."""
@@ -97,13 +98,13 @@ def _blocks(places: np.ndarray) -> Iterator[np.ndarray]:
     return (places[start : start + BLOCK] for start in range(0, len(places), BLOCK))
 
 
-def rising(means: np.ndarray, pairs: np.ndarray, *, least: int = 100) -> float:
-    """Spearman's rank correlation of the distances 0, 1, … and the means there, where there are `least` pairs or more.
+def rising(means: np.ndarray, pairs: np.ndarray) -> float:
+    """Spearman's rank correlation of the distances 0, 1, … and the means there, where there are 100 pairs or more.
 
     Returns:
         1 where the mean rises from each distance to the next; nan with fewer than two distances.
     """
     from scipy.stats import spearmanr
 
-    seen = np.flatnonzero(pairs >= least)
+    seen = np.flatnonzero(pairs >= LEAST_PAIRS)
     return float(spearmanr(seen, means[seen]).statistic) if len(seen) > 1 else float("nan")

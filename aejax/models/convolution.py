@@ -14,7 +14,7 @@ each the derivative of T by one of its arguments: `_output` by y (the convolutio
 convolution), `_kernel` by the kernel. The derivatives of each form are therefore the two others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import jax
@@ -25,6 +25,7 @@ from aejax.errors import UserError, one_of
 from aejax.models.convolution_columns import Geometry, Pair, input_by_columns, kernel_by_columns, output_by_columns
 
 Padding = str | Sequence[tuple[int, int]]
+Form = Callable[[Geometry, jax.Array, jax.Array], jax.Array]
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
@@ -116,7 +117,7 @@ def _checked(name: str, x: jax.Array, kernel: jax.Array, stride: int | Pair) -> 
     return pair
 
 
-def _pads(name: str, padding: Padding, of_name) -> Sequence[Pair]:
+def _pads(name: str, padding: Padding, of_name: Callable[[str], Sequence[Pair]]) -> Sequence[Pair]:
     """Zeros before and after the height and the width."""
     if isinstance(padding, str):
         if padding not in ("SAME", "VALID"):
@@ -156,11 +157,11 @@ def _kernel(geometry: Geometry, x: jax.Array, y: jax.Array) -> jax.Array:
     return _by_platform(kernel_by_columns, _kernel_native, geometry, x, y)
 
 
-def _by_platform(columns, native, geometry, a, b):
+def _by_platform(columns: Form, native: Form, geometry: Geometry, a: jax.Array, b: jax.Array) -> jax.Array:
     return lax.platform_dependent(a, b, cpu=partial(columns, geometry), default=partial(native, geometry))
 
 
-def _kept(form, geometry, a, b):
+def _kept(form: Form, geometry: Geometry, a: jax.Array, b: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
     return form(geometry, a, b), (a, b)
 
 

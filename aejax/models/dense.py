@@ -116,10 +116,8 @@ def multilayer(
         raise UserError(f"model.tied: the decoder's widths must mirror the encoder's: {mirror}, not {up}")
     if not widths and not up and activation != "relu":
         raise UserError("model.activation: there are no hidden layers that could use it; allowed: leave it out")
-    between, middle = (
-        named(activation, what="model.activation"),
-        named(code_activation, what="model.code_activation"),
-    )
+    between = named(activation, what="model.activation")
+    middle = named(code_activation, what="model.code_activation")
     layers = named_layers(widths, code, up)
     kinds = {name: middle if name == "code" else between for name in layers}
     return stacked(feature_shape, layers, kinds, named(output, what="model.output", allowed=OUTPUTS), tied)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from aejax.bounds import Count, Fraction, Positive
 from aejax.data.corrupt import dropout as drop
-from aejax.models.activations import ACTIVATIONS, Activation, named
+from aejax.models.activations import Activation, named
 from aejax.types import Context, Model, Params, Range
 
 QUIET = nn.initializers.variance_scaling(0.02, "fan_in", "normal")  # a new block changes little of what it gets
@@ -103,7 +103,7 @@ def residual(
         Gorishniy et al. 2022, On embeddings for numerical features in tabular deep learning, section 3.3 (the sines and
         cosines).
     """
-    features, kind = prod(feature_shape), named(activation, what="model.activation", allowed=tuple(ACTIVATIONS))
+    features, kind = prod(feature_shape), named(activation, what="model.activation")
     last = named(output, what="model.output", allowed=OUTPUTS)
     encoder = Residual(width, blocks, code, kind, dropout)
     decoder = Residual(width, blocks, features, kind, dropout)

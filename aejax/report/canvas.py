@@ -30,6 +30,12 @@ PETROFF = (
 )
 
 
+def channels(colour: str) -> tuple[float, float, float]:
+    """Red, green and blue of a colour such as ``"#0072B2"``, in [0, 1]."""
+    red, green, blue = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+    return red, green, blue
+
+
 def new_figure(height: float, title: str, *, width: float = WIDTH) -> Any:
     """A white figure with its title at the upper left; sizes in inches."""
     from matplotlib.figure import Figure
@@ -141,6 +147,20 @@ def mosaic(tiles: np.ndarray, *, gap: int, between: float) -> np.ndarray:
     rows, columns, height, width, _ = padded.shape
     picture = padded.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3)
     return np.pad(picture, ((0, gap), (0, gap), (0, 0)), constant_values=between)
+
+
+def middles(count: int, size: int, gap: int) -> np.ndarray:
+    """Where the middles of the tiles of a `mosaic` lie along one side, in pixels."""
+    return gap + (size - 1) / 2 + (size + gap) * np.arange(count)
+
+
+def show_lines(axes: Any, picture: np.ndarray, names: Sequence[str], *, height: int, gap: int) -> None:
+    """Show a `mosaic` whose tiles are `height` pixels high, with a name at the left of each of its lines."""
+    axes.imshow(picture)
+    axes.set_yticks(middles(len(names), height, gap), names, size=TEXT)
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
 
 
 def grid_columns(count: int, ratio: float) -> int:

@@ -6,18 +6,19 @@ from pathlib import Path
 import numpy as np
 
 from aejax.report import canvas
-from aejax.report.canvas import OKABE_ITO, TEXT
+from aejax.report.canvas import OKABE_ITO
 from aejax.types import Dataset
 
-SHOWN_WORDS = 7
-WRONG = tuple(int(OKABE_ITO[5][i : i + 2], 16) / 255 for i in (1, 3, 5))
+SHOWN_WORDS, LETTERS = 7, 76  # of a document, in a line
+SHOWN_COLUMNS = 3
+WRONG = canvas.channels(OKABE_ITO[5])
 
 
-def words_of(dataset: Dataset, row: np.ndarray, most: int = SHOWN_WORDS, letters: int = 76) -> str:
+def words_of(dataset: Dataset, row: np.ndarray, most: int = SHOWN_WORDS) -> str:
     """The features of a row with the largest values above 0, largest first: of a document, its heaviest words."""
     order = np.argsort(-row, kind="stable")[:most]
     names = names_of(dataset, len(row))
-    return canvas.short(", ".join(names[place] for place in order if row[place] > 0) or "–", letters)
+    return canvas.short(", ".join(names[place] for place in order if row[place] > 0) or "–", LETTERS)
 
 
 def names_of(dataset: Dataset, features: int) -> Sequence[str]:
@@ -25,19 +26,18 @@ def names_of(dataset: Dataset, features: int) -> Sequence[str]:
     return dataset.feature_names or [f"feature {place + 1}" for place in range(features)]
 
 
-def apart(dataset: Dataset, own: np.ndarray, mean: np.ndarray, deviation: np.ndarray, most: int = 3) -> str:
-    """What tells a group of rows of a table from the others: "proline +1.8 sd" says it is large in them.
+def apart(dataset: Dataset, own: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> str:
+    """What tells a group of rows of a table from the others, in a few columns: "proline +1.8 sd": it is large in them.
 
     Args:
         dataset: with the names of its columns.
         own: (n,) the means of the group.
         mean: (n,) those of all rows.
         deviation: (n,) the standard deviations of all rows.
-        most: columns that are named, those with the largest magnitudes.
     """
     size = np.where(deviation > 0, (own - mean) / np.where(deviation > 0, deviation, 1), 0)
     names = names_of(dataset, len(size))
-    order = [place for place in np.argsort(-np.abs(size), kind="stable")[:most] if abs(size[place]) >= 0.05]
+    order = [place for place in np.argsort(-np.abs(size), kind="stable")[:SHOWN_COLUMNS] if abs(size[place]) >= 0.05]
     signed = lambda value: f"{value:+.1f}".replace("-", "−")
     parts = [f"{canvas.cut(names[place], 26)} {signed(size[place])} sd" for place in order]
     return canvas.plain(", ".join(parts) or "like all rows")
@@ -66,11 +66,6 @@ def pictured(path: Path, rows: np.ndarray, names: Sequence[str], title: str, rig
     if not right.all():
         title += "; framed: of another class"
     figure = canvas.new_figure(wide * picture.shape[0] / picture.shape[1] + 0.9, title)
-    axes = figure.subplots()
-    axes.imshow(picture)
-    step = framed.shape[2] + 1
-    axes.set_yticks(step / 2 + step * np.arange(len(rows)), [canvas.short(name, 24) for name in names], size=TEXT)
-    axes.set_xticks([])
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
+    lines = [canvas.short(name, 24) for name in names]
+    canvas.show_lines(figure.subplots(), picture, lines, height=framed.shape[2], gap=1)
     return canvas.save_figure(figure, path)

@@ -84,7 +84,7 @@ def _target_rate(config: Mapping[str, Any]) -> float | None:
 
 def first_kernels(params: Params, dataset: Dataset) -> np.ndarray | None:
     """The first layer's kernels as (units, height, width, channels); None where rows are no images."""
-    if dataset.kind != "image" or dataset.feature_shape[-1] not in (1, 3):
+    if not are_images(dataset):
         return None
     try:
         kernel = np.asarray(params["encoder"]["layer0"]["kernel"])
@@ -98,7 +98,7 @@ def first_kernels(params: Params, dataset: Dataset) -> np.ndarray | None:
 def _reconstructions(path: Path, dataset: Dataset, found: Evaluation) -> None:
     chosen = choose(dataset.test.labels, len(found.arrays["x"]))
     three = [found.arrays[name][chosen] for name in ("x", "x_hat", "pca_x_hat")]
-    if dataset.kind == "image" and dataset.feature_shape[-1] in (1, 3):
+    if are_images(dataset):
         three = as_images(three, dataset)
     errors = {"autoencoder": found.metrics["test"]["mse"], "PCA": found.baselines["pca"]["mse"]}
     reconstructions(
@@ -116,6 +116,11 @@ def choose(labels: np.ndarray | None, rows: int) -> np.ndarray:
     firsts = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     turns = [places[turn] for turn in range(SHOWN) for places in firsts if turn < len(places)]
     return np.array(sorted(turns[:SHOWN], key=lambda row: labels[row]))
+
+
+def are_images(dataset: Dataset) -> bool:
+    """Whether rows can be shown as images: grey ones, or of three colours."""
+    return dataset.kind == "image" and dataset.feature_shape[-1] in (1, 3)
 
 
 def as_images(arrays: list[np.ndarray], dataset: Dataset) -> list[np.ndarray]:

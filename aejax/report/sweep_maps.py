@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -74,33 +75,9 @@ def parallel_coordinates(
     """
     figure = canvas.new_figure(4.2, f"{metric} over {len(axes)} axes")
     plot = figure.subplots()
-    columns = []
-    for number, axis in enumerate([*axes, metric]):
-        own = [mean_of(point, metric) if axis == metric else point["axes"][axis] for point in points]
-        values = unique(own)
-        places = positions(values)
-        if axis != metric and len(values) <= FEW:
-            places = list(range(len(values)))
-        elif axis != metric and is_logarithmic(values):
-            places = [math.log(place) for place in places]
-        low, spread = min(places), max(max(places) - min(places), 1e-300)
-        columns.append([(places[values.index(value)] - low) / spread for value in own])
-        shown = sorted(range(len(values)), key=lambda i, p=places: p[i])
-        shown = shown if len(shown) <= FEW and axis != metric else [shown[0], shown[-1]]
-        for i in shown:
-            at = (places[i] - low) / spread
-            plot.text(
-                number - 0.02,
-                at,
-                tick(values[i]),
-                ha="right",
-                va="center",
-                size=SMALL - 1,
-                color="black",
-                bbox=PAPER,
-                zorder=5,
-            )
-        plot.axvline(number, color=PALE, linewidth=1, zorder=0)
+    of_axis = lambda axis: [point["axes"][axis] for point in points]
+    columns = [_upright(plot, number, of_axis(axis)) for number, axis in enumerate(axes)]
+    columns.append(_upright(plot, len(axes), [mean_of(point, metric) for point in points], measured=True))
     lines = np.array(columns).T
     rank = np.argsort(np.argsort(lines[:, -1] if least else -lines[:, -1])) / max(len(lines) - 1, 1)
     from matplotlib import colormaps
@@ -120,3 +97,21 @@ def parallel_coordinates(
     plot.tick_params(length=0)
     canvas.legend_above(plot, canvas.WIDTH - 0.8)
     return canvas.save_figure(figure, path)
+
+
+def _upright(plot: Any, number: int, own: Sequence[Any], *, measured: bool = False) -> list[float]:
+    """Draw one upright with the values on it, of a metric the ends alone; where each point meets it, in [0, 1]."""
+    values = unique(own)
+    places = positions(values)
+    if not measured and len(values) <= FEW:
+        places = list(range(len(values)))
+    elif not measured and is_logarithmic(values):
+        places = [math.log(place) for place in places]
+    low, spread = min(places), max(max(places) - min(places), 1e-300)
+    shown = sorted(range(len(values)), key=lambda i: places[i])
+    shown = shown if len(shown) <= FEW and not measured else [shown[0], shown[-1]]
+    style = {"ha": "right", "va": "center", "size": SMALL - 1, "color": "black", "bbox": PAPER, "zorder": 5}
+    for i in shown:
+        plot.text(number - 0.02, (places[i] - low) / spread, tick(values[i]), **style)
+    plot.axvline(number, color=PALE, linewidth=1, zorder=0)
+    return [(places[values.index(value)] - low) / spread for value in own]

@@ -38,7 +38,7 @@ class Rotation(NamedTuple):
     losses: np.ndarray
 
 
-def itq(points: np.ndarray, random: np.random.Generator, *, iterations: int = ITERATIONS) -> Rotation:
+def itq(points: np.ndarray, random: np.random.Generator) -> Rotation:
     """The rotation R that makes centred points most like their signs: min ‖B − V R‖²_F, B ∈ {−1, 1}, R orthogonal.
 
     In turns: B = sign(V R), and, by the singular value decomposition Bᵀ V = S Ω Ŝᵀ, R = Ŝ Sᵀ.
@@ -46,13 +46,12 @@ def itq(points: np.ndarray, random: np.random.Generator, *, iterations: int = IT
     Args:
         points: V, (m, d) centred.
         random: of the orthogonal matrix that is begun with.
-        iterations: how often.
 
     References:
         Gong & Lazebnik 2011, Iterative quantization: a procrustean approach to learning binary codes, section 2.2.
     """
     matrix, losses = np.linalg.qr(random.normal(size=(points.shape[1],) * 2))[0], []
-    for _ in range(iterations):
+    for _ in range(ITERATIONS):
         turned = points @ matrix
         signs = np.where(turned > 0, 1.0, -1.0)
         losses.append(np.square(signs - turned).sum())

@@ -27,7 +27,8 @@ class Partition(NamedTuple):
 
 def own_clusters(key: jax.Array, model: Model, params: Params, x: np.ndarray, code: np.ndarray) -> Partition | None:
     """The nearest of the net's own centres, of the set with the least transport cost; None where it has none."""
-    extra = model.apply(params, x[:1], x[:1], key).extra
+    # compiled, so that nothing is computed but what makes the centres
+    extra = jax.jit(lambda params, row: model.apply(params, row, row, key).extra)(params, x[:1])
     if "centres" not in extra:
         return None
     costs = jax.jit(jax.vmap(transport_cost, in_axes=(None, 0)))(code, extra["centres"])

@@ -1,6 +1,5 @@
 """Clusters of rows in the code, beside k-means, Gaussian mixtures and spectral clustering; classes only judge them."""
 
-import math
 from functools import partial
 from typing import Annotated
 
@@ -9,6 +8,8 @@ import numpy as np
 
 from aejax import metrics
 from aejax.bounds import Count, Natural, Within
+from aejax.context import outline
+from aejax.data.splits import with_rows
 from aejax.errors import UserError
 from aejax.evaluate import encode_and_reconstruct, on_device
 from aejax.metrics import partitions
@@ -19,7 +20,6 @@ from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 VALIDATED = ("mse", "clusters", "accuracy", "nmi", "ari")
 
 Clusters = Annotated[int, Within(2)]
-SPLITS = ("train", "validation", "test")
 GRAPH_COMPONENTS = 50  # in which neighbours are looked for, where there are more features
 SILHOUETTE_ROWS = 5000
 
@@ -69,9 +69,7 @@ def check(
 
 def centres_of(model: Model) -> int | None:
     """How many clusters a net has centres of; None where it has none. Nothing is computed."""
-    x = jax.ShapeDtypeStruct((1, math.prod(model.feature_shape)), np.float32)
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    extra = jax.eval_shape(model.apply, jax.eval_shape(model.init, key), x, x, key).extra
+    extra = outline(model).extra
     return extra["centres"].shape[-2] if "centres" in extra else None
 
 
@@ -128,7 +126,7 @@ def evaluate(
     del retrain
     for_starts, for_model = jax.random.split(key)
     seed = int(jax.random.bits(for_starts, dtype=np.uint32))
-    parts = {name: getattr(dataset, name) for name in SPLITS if len(getattr(dataset, name).x)}
+    parts = with_rows(dataset)
     rows, codes, found = {}, {}, {}
     for name, split in parts.items():
         rows[name], codes[name], x_hat = encode_and_reconstruct(model, params, on_device(split, dataset))

@@ -14,7 +14,7 @@ from aejax.bounds import Count, Natural, Positive
 from aejax.context import scaled
 from aejax.data.scaling import moments
 from aejax.errors import UserError
-from aejax.evaluate import on_device
+from aejax.evaluate import on_device, rebuilt
 from aejax.metrics import images as metrics
 from aejax.retrain import member
 from aejax.tasks import filters
@@ -198,9 +198,7 @@ def _restored(
 def cleaned(model: Model, params: Params, images: np.ndarray) -> np.ndarray:
     """Scaled images through the encoder and the decoder, of the same shape; NaN is zero to a net that takes none."""
     images = images if model.takes_missing else np.nan_to_num(images)
-    through = jax.jit(lambda x: model.decode(params, model.encode(params, x)))
-    parts = np.array_split(images.reshape(len(images), -1), -(-len(images) // BATCH))
-    return np.concatenate([np.asarray(through(jnp.asarray(part))) for part in parts]).reshape(images.shape)
+    return rebuilt(model, params, images.reshape(len(images), -1), BATCH).reshape(images.shape)
 
 
 def _judged(clean: np.ndarray, noisy: np.ndarray, x_hat: np.ndarray) -> dict[str, float]:

@@ -1,7 +1,5 @@
 """What somebody without the decoder rebuilds from codes, beside the decoder's owner: three attacks."""
 
-from typing import NamedTuple
-
 import jax
 import numpy as np
 
@@ -16,13 +14,6 @@ VALIDATED: tuple[str, ...] = ()
 
 FEWEST = 12  # test rows of which five neighbours say anything
 PAIRS = (10, 30, 100, 300, 1000, 3000, 10_000)
-
-
-class Attack(NamedTuple):
-    """What an attack rebuilt of the attacked rows: (m, n) scaled."""
-
-    name: str
-    x_hat: np.ndarray
 
 
 def check(
@@ -103,9 +94,9 @@ def evaluate(
     leaked = from_pairs(keys[0], model, (codes, known), code, counts, surrogate_steps)
     console.say("attack: inverting the encoder by gradient")
     inverted = by_gradient(model, params, code, known.mean(0), dataset.range, steps=inversion_steps, prior=prior)
-    attacks = [Attack(f"{count} leaked pairs", leaked[count]) for count in counts]
-    attacks += [Attack("encoder known", inverted), Attack("codes only", from_codes(codes, known, code))]
-    errors = {attack.name: metrics.mse(x, attack.x_hat) for attack in attacks}
+    attacks = {f"{count} leaked pairs": leaked[count] for count in counts}
+    attacks |= {"encoder known": inverted, "codes only": from_codes(codes, known, code)}
+    errors = {name: metrics.mse(x, rebuilt) for name, rebuilt in attacks.items()}
     mean, own = metrics.mse(x, np.broadcast_to(known.mean(0), x.shape)), metrics.mse(x, x_hat)
     judged = lambda error: {"mse": error, "recovered": (mean - error) / (mean - own) if mean != own else float("nan")}
     return Evaluation(
@@ -114,7 +105,7 @@ def evaluate(
         {
             "x": x,
             "owner": x_hat,
-            "attacks": {attack.name: attack.x_hat for attack in attacks},
+            "attacks": attacks,
             "mean": known.mean(0),
             "curve": np.array([(count, errors[f"{count} leaked pairs"]) for count in counts]),
         },

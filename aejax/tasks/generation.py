@@ -9,6 +9,7 @@ import numpy as np
 
 from aejax import samplers
 from aejax.bounds import Choice, Count, Within
+from aejax.context import outline
 from aejax.errors import UserError
 from aejax.evaluate import encode_and_reconstruct, on_device
 from aejax.features import features as features_of
@@ -185,7 +186,7 @@ def decoder(model: Model, params: Params) -> Decode:
 
 def is_variational(model: Model) -> bool:
     """Whether the model's training pass draws codes from a Gaussian that is pulled towards a standard one."""
-    return "log_variance" in likelihood.outline(model).extra
+    return "log_variance" in outline(model).extra
 
 
 def _compare(

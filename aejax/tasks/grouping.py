@@ -1,6 +1,5 @@
 """A code of few bits as the name of a group: what the groups have to do with classes, beside as many of k-means."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -8,12 +7,13 @@ import jax
 import numpy as np
 
 from aejax.bounds import Count, Within
+from aejax.context import outline
 from aejax.errors import UserError
 from aejax.evaluate import encoded, host_rows, on_device
 from aejax.metrics.groups import purity, shared, stability
 from aejax.metrics.hamming import addresses
 from aejax.retrain import member
-from aejax.types import Dataset, Evaluation, Model, Params, Range, Retrain
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
 VALIDATED: tuple[str, ...] = ()
 
@@ -30,7 +30,7 @@ def check(dataset: Dataset, model: Model, *, nets: Nets = 5, shown: Count = 10) 
     del nets, shown
     if model.code_size > MOST_BITS:
         raise UserError(f"model.code: {model.code_size} bits make too many groups; allowed: 1 to {MOST_BITS}")
-    if not (within := code_range(model)).within(0.0, 1.0):
+    if not (within := outline(model).ranges["code"]).within(0.0, 1.0):
         raise UserError(f"grouping: the code lies in {within}; allowed: a code in [0, 1], such as binary.noisy's")
     if dataset.train.labels is None or dataset.test.labels is None:
         raise UserError(
@@ -84,13 +84,6 @@ def evaluate(
     baseline = described(k_means(dataset, clusters, seeds), labels)
     examples = {int(code): np.flatnonzero(groupings[0] == code)[:shown] for code in np.unique(groupings[0])}
     return Evaluation({"test": found}, {"k-means": baseline}, {"groups": groupings[0], "examples": examples})
-
-
-def code_range(model: Model) -> Range:
-    """Where the values of a model's code lie; nothing is computed."""
-    x = jax.ShapeDtypeStruct((1, math.prod(model.feature_shape)), np.float32)
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    return jax.eval_shape(model.apply, jax.eval_shape(model.init, key), x, x, key).ranges["code"]
 
 
 def described(groupings: Sequence[np.ndarray], labels: np.ndarray) -> Mapping[str, float]:

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from aejax.bounds import Count, Within
+from aejax.data.splits import with_rows
 from aejax.errors import UserError
 from aejax.evaluate import encoded, host_rows, on_device
 from aejax.metrics import hamming
@@ -87,11 +88,7 @@ def evaluate(
     """
     del retrain
     random = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-    codes = {
-        name: encoded(model, params, on_device(getattr(dataset, name), dataset))
-        for name in ("train", "validation", "test")
-        if len(getattr(dataset, name).x)
-    }
+    codes = {name: encoded(model, params, on_device(split, dataset)) for name, split in with_rows(dataset).items()}
     middle = np.median(codes["train"], axis=0)
     bits = {name: code > middle for name, code in codes.items()}
     train, test = host_rows(dataset.train, dataset), host_rows(dataset.test, dataset)

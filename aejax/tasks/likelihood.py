@@ -1,14 +1,13 @@
 """How likely a variational net finds binary rows: the lower bound it was trained on, and a tighter estimate."""
 
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from aejax.bounds import Count
-from aejax.context import Rows, scaled
+from aejax.context import Rows, outline, scaled
 from aejax.errors import UserError
 from aejax.evaluate import batches, on_device
 from aejax.losses.latent import unit_divergences
@@ -17,14 +16,6 @@ from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 VALIDATED: tuple[str, ...] = ()
 
 ACTIVE = 0.01  # variance of a unit's mean above which it says something of a row, Burda et al. 2016, section 5.2
-
-
-class Pass(NamedTuple):
-    """What is read off a training pass; see `aejax.types.Context`."""
-
-    code: jax.Array
-    log_odds: dict[str, jax.Array]
-    extra: dict[str, jax.Array]
 
 
 def check(dataset: Dataset, model: Model, *, draws: Count = 50) -> None:
@@ -82,18 +73,6 @@ def is_bernoulli(model: Model) -> bool:
     return "log_variance" in ctx.extra and "x_hat" in ctx.log_odds
 
 
-def outline(model: Model) -> Pass:
-    """The shapes of what a training pass of the model puts out; nothing is computed."""
-    row = jax.ShapeDtypeStruct((1, int(np.prod(model.feature_shape))), jnp.float32)
-    keys = jax.eval_shape(jax.random.split, jax.random.key(0))
-    return jax.eval_shape(lambda keys, x: _pass(model, model.init(keys[0]), x, keys[1]), keys, row)
-
-
-def _pass(model: Model, params: Params, x: jax.Array, key: jax.Array) -> Pass:
-    ctx = model.apply(params, x, x, key)
-    return Pass(ctx.code, dict(ctx.log_odds), dict(ctx.extra))
-
-
 def is_binary(dataset: Dataset) -> bool:
     """Whether every scaled value of the test rows is 0 or 1."""
     x = (np.asarray(dataset.test.x, np.float32) - dataset.shift) * dataset.scale
@@ -134,9 +113,10 @@ def _on_batch(model: Model, params: Params, rows: Rows, key: jax.Array, *, draws
 
     def draw(carry: tuple[jax.Array, jax.Array], one: jax.Array) -> tuple[tuple[jax.Array, jax.Array], None]:
         total, weight = carry
-        z, log_odds, extra = _pass(model, params, x, one)
+        ctx = model.apply(params, x, x, one)
+        z, log_odds, extra = ctx.code, ctx.log_odds["x_hat"], ctx.extra
         # log p(x|z) = Σ x log σ(t) + (1 − x) log σ(−t) = Σ x t − log(1 + e^t)
-        log_p = (x * log_odds["x_hat"] - jax.nn.softplus(log_odds["x_hat"])).sum(-1)
+        log_p = (x * log_odds - jax.nn.softplus(log_odds)).sum(-1)
         noise = (z - extra["mean"]) * jnp.exp(-0.5 * extra["log_variance"])
         log_ratio = 0.5 * (jnp.square(noise) + extra["log_variance"] - jnp.square(z)).sum(-1)
         return (total + log_p, jnp.logaddexp(weight, log_p + log_ratio)), None
@@ -144,7 +124,7 @@ def _on_batch(model: Model, params: Params, rows: Rows, key: jax.Array, *, draws
     empty = jnp.zeros(x.shape[0]), jnp.full(x.shape[0], -jnp.inf)
     last, many = jax.random.split(key)
     (total, weight), _ = jax.lax.scan(draw, empty, jax.random.split(many, draws))
-    _, _, extra = _pass(model, params, x, last)  # which are the same for every draw
+    extra = model.apply(params, x, x, last).extra  # which is the same for every draw
     divergence = unit_divergences(extra["mean"], extra["log_variance"]).sum(-1)
     return {
         "bound": total / draws - divergence,

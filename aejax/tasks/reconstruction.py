@@ -10,6 +10,7 @@ import numpy as np
 
 from aejax import metrics
 from aejax.context import Rows, scaled, shown
+from aejax.data.splits import with_rows
 from aejax.evaluate import batches, encode_and_reconstruct, in_slices, on_device
 from aejax.remember import remembered
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
@@ -40,10 +41,7 @@ def evaluate(
     """
     del key, retrain
     found, arrays, train = {}, {}, np.zeros((0, 0))
-    for name in ("train", "validation", "test"):
-        split = getattr(dataset, name)
-        if not len(split.x):
-            continue
+    for name, split in with_rows(dataset).items():
         rows = on_device(split, dataset)
         x, code, x_hat = encode_and_reconstruct(model, params, rows)
         mask = None if split.mask is None else split.mask.reshape(x.shape)
@@ -80,10 +78,7 @@ def evaluate_members(
         ``{split: {"mse", "active_fraction"}}``, (members,) each.
     """
     found, counted = {}, _counted(model)
-    for name in ("train", "validation", "test"):
-        split = getattr(dataset, name)
-        if not len(split.x):
-            continue
+    for name, split in with_rows(dataset).items():
         parts = [
             in_slices(lambda own, part=part: counted(own, part), params, together)
             for part in batches(on_device(split, dataset))
@@ -103,9 +98,8 @@ def _counted(model: Model) -> Callable[[Params, Rows], tuple[jax.Array, jax.Arra
         x, mask = scaled(rows, slice(None))
         code = model.encode(params, shown(model, x, mask))
         squares, size = jnp.square(x - model.decode(params, code)), jnp.abs(code)
-        return jnp.where(True if mask is None else mask, squares, 0).sum(), (
-            size > metrics.ACTIVE * size.max(-1, keepdims=True)
-        ).sum()
+        active = size > metrics.ACTIVE * size.max(-1, keepdims=True)
+        return jnp.where(True if mask is None else mask, squares, 0).sum(), active.sum()
 
     return jax.jit(jax.vmap(of_one, in_axes=(0, None)))
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from aejax import metrics
 from aejax.bounds import Count, Within
+from aejax.data.splits import with_rows
 from aejax.errors import UserError
 from aejax.evaluate import encode_and_reconstruct, on_device
 from aejax.tasks.reconstruction import fitted_pca
@@ -15,7 +16,6 @@ from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 VALIDATED = ("mse",)
 
 Folds = Annotated[int, Within(2)]
-SPLITS = ("train", "validation", "test")
 
 
 def check(dataset: Dataset, *, neighbours: Count = 5, folds: Folds = 5) -> None:
@@ -24,7 +24,7 @@ def check(dataset: Dataset, *, neighbours: Count = 5, folds: Folds = 5) -> None:
     Raises:
         UserError: no labels, a single class, constant rows, or too few rows for the neighbours or the folds.
     """
-    parts = [split for name in SPLITS if len((split := getattr(dataset, name)).x)]
+    parts = with_rows(dataset).values()
     if any(split.labels is None for split in parts):
         raise UserError(
             f"reduction: {dataset.name} has no labels to classify codes by; "
@@ -75,7 +75,7 @@ def evaluate(
         ``x_hat``, ``pca_code``, ``pca_x_hat`` and ``labels``.
     """
     del retrain
-    parts = {name: getattr(dataset, name) for name in SPLITS if len(getattr(dataset, name).x)}
+    parts = with_rows(dataset)
     masks = {
         name: None if split.mask is None else split.mask.reshape(len(split.x), -1) for name, split in parts.items()
     }

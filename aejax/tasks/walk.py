@@ -67,9 +67,9 @@ def evaluate(
     x, code, _ = encode_and_reconstruct(model, params, on_device(dataset.test, dataset))
     ends = pairs(np.random.default_rng(np.asarray(jax.random.key_data(key))), dataset.test.labels, len(x), walks)
     pca = fitted_pca(train, model.code_size)
-    decode = jax.jit(lambda code: model.decode(params, code))
+    decode = jax.jit(model.decode)
     ways = {
-        "code": np.stack([decode(jnp.asarray(way)) for way in between(code, ends, steps)]),
+        "code": np.stack([decode(params, jnp.asarray(way)) for way in between(code, ends, steps)]),
         "pixels": between(x, ends, steps),
         "pca": np.stack([pca.inverse_transform(way) for way in between(pca.transform(x), ends, steps)]),
     }

@@ -10,7 +10,7 @@ from aejax import workdir
 from aejax.files import write_atomic
 from aejax.report import canvas
 from aejax.report.canvas import GREY, OKABE_ITO, SMALL, TEXT
-from aejax.report.pictures import as_images
+from aejax.report.pictures import are_images, as_images
 from aejax.types import Dataset, Evaluation, Model, Params
 
 NAMES = {
@@ -38,7 +38,7 @@ def draw(
     _histogram(place / "scores.png", scores, arrays["train_scores"], labels, found.metrics["test"]["threshold"])
     if labels is not None:
         _precision_recall(place / "precision_recall.png", arrays, found)
-    if dataset.kind == "image" and dataset.feature_shape[-1] in (1, 3):
+    if are_images(dataset):
         _error_maps(place / "worst_rows.png", arrays, scores, dataset)
     else:
         _features(place / "worst_rows.png", arrays, scores, dataset)

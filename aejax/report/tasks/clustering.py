@@ -11,7 +11,7 @@ from aejax.metrics.partitions import matching
 from aejax.report import canvas
 from aejax.report.canvas import SMALL
 from aejax.report.figures.maps import scatter_2d
-from aejax.report.pictures import as_images
+from aejax.report.pictures import are_images, as_images
 from aejax.tasks.reconstruction import fitted_pca
 from aejax.types import Dataset, Evaluation, Model, Params
 
@@ -28,7 +28,7 @@ def draw(
     numbers = found.metrics["train"]
     if found.arrays["code"].shape[1] > 1:
         _maps(place / "clusters.png", found.arrays["code"], clusters, labels, dataset, numbers)
-    if dataset.kind == "image" and dataset.feature_shape[-1] in (1, 3):
+    if are_images(dataset):
         _means(place / "centres.png", clusters, labels, dataset)
 
 

@@ -59,7 +59,7 @@ def _denoised(
     }
     kind = task["corruption"].replace("_", " ")
     title = f"The same test images, {kind} at {task['strength']:g}, and what each method makes of them"
-    canvas.save_figure(image_rows(rows, names, [""] * len(shown), title, ()), path)
+    canvas.save_figure(image_rows(rows, names, title), path)
 
 
 def _trained_at(corruption: Mapping[str, Any]) -> tuple[float, float]:

@@ -8,8 +8,8 @@ import numpy as np
 
 from aejax import workdir
 from aejax.report import canvas
-from aejax.report.canvas import GREY, OKABE_ITO, TEXT
-from aejax.report.pictures import as_images, choose
+from aejax.report.canvas import GREY, OKABE_ITO
+from aejax.report.pictures import are_images, as_images, choose
 from aejax.types import Dataset, Evaluation, Model, Params
 
 
@@ -19,7 +19,7 @@ def draw(
     """Write ``figures/attacks.png`` and, where rows are images, ``figures/attacked.png``."""
     place = folder / workdir.FIGURES
     _curve(place / "attacks.png", found)
-    if dataset.kind == "image" and dataset.feature_shape[-1] in (1, 3):
+    if are_images(dataset):
         _pictures(place / "attacked.png", dataset, found)
 
 
@@ -59,10 +59,5 @@ def _pictures(path: Path, dataset: Dataset, found: Evaluation) -> None:
     wide = min(0.6 * len(chosen), canvas.WIDTH - 2.0)
     title = "Test rows rebuilt from their codes"
     figure = canvas.new_figure(wide * picture.shape[0] / picture.shape[1] + 0.6, title, width=wide + 2.0)
-    axes = figure.subplots()
-    axes.imshow(picture)
-    axes.set_yticks(gap + (size - 1) / 2 + (size + gap) * np.arange(len(rows)), list(rows), size=TEXT)
-    axes.set_xticks([])
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
+    canvas.show_lines(figure.subplots(), picture, list(rows), height=size, gap=gap)
     canvas.save_figure(figure, path)

@@ -8,6 +8,7 @@ import numpy as np
 
 from aejax import workdir
 from aejax.report.figures.maps import scatter_2d
+from aejax.report.pictures import are_images
 from aejax.report.tasks.walk import film_strips
 from aejax.types import Dataset, Evaluation, Model, Params
 
@@ -29,7 +30,7 @@ def draw(
     """Write ``figures/samples.png`` of images, with the Fréchet distance of each sampler; ``plane.png`` of tables."""
     place, own = folder / workdir.FIGURES, config["task"]["sampler"]
     numbers = {own: found.metrics["test"], **found.baselines}
-    if dataset.kind != "image" or dataset.feature_shape[-1] not in (1, 3):
+    if not are_images(dataset):
         panels = {
             f"{NAMES.get(name, name)}: Fréchet distance {numbers[name]['frechet']:.3g}": (rows, None)
             for name in IN_PLANE

@@ -10,6 +10,7 @@ from aejax import workdir
 from aejax.report import canvas
 from aejax.report.canvas import GREY, SMALL
 from aejax.report.examples import apart, pictured, words_of
+from aejax.report.pictures import are_images
 from aejax.types import Dataset, Evaluation, Model, Params
 
 MOST_GROUPS = 24
@@ -27,7 +28,7 @@ def draw(
     title = f"{dataset.name}: test rows that have the same code of {model.code_size} bits (and how many have it)"
     if len(shown) < len(sizes):
         title += f"; the {len(shown)} largest of {len(sizes)} groups"
-    if dataset.kind == "image" and dataset.feature_shape[-1] in (1, 3):
+    if are_images(dataset):
         _images(path, dataset, [examples[code] for code in shown], names, title)
     else:
         members = [groups == code for code in shown]

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aejax import workdir
+from aejax.metrics.retrieval import LEAST_PAIRS
 from aejax.report import canvas
 from aejax.report.canvas import GREY, OKABE_ITO, SMALL
 from aejax.report.examples import names_of, pictured, words_of
+from aejax.report.pictures import are_images
 from aejax.types import Dataset, Evaluation, Model, Params, Split
 
 NAMES = {
@@ -20,7 +22,7 @@ NAMES = {
     "cosine": "cosine of the rows themselves",
 }
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
-LEAST_PAIRS, SHOWN_DOCUMENTS, SHOWN_COLUMNS = 100, 3, 5
+SHOWN_DOCUMENTS, SHOWN_COLUMNS = 3, 5
 
 
 def draw(
@@ -67,7 +69,7 @@ def _found(path: Path, dataset: Dataset, found: Evaluation) -> None:
     queries, nearest = found.arrays["queries"], found.arrays["found"]
     title = f"{dataset.name}: a test row, then the training rows with the nearest codes"
     right = dataset.train.labels[nearest] == dataset.test.labels[queries][:, None]
-    if dataset.kind == "image" and dataset.feature_shape[-1] in (1, 3):
+    if are_images(dataset):
         rows = np.concatenate([dataset.test.x[queries][:, None], dataset.train.x[nearest]], axis=1)
         frames = np.column_stack([np.ones(len(queries), bool), right])
         pictured(path, rows, [dataset.label_names[i] for i in dataset.test.labels[queries]], title, frames)

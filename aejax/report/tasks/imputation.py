@@ -9,7 +9,7 @@ import numpy as np
 from aejax import workdir
 from aejax.report import canvas
 from aejax.report.canvas import GREY, OKABE_ITO, SMALL, TEXT
-from aejax.report.pictures import choose
+from aejax.report.pictures import are_images, choose
 from aejax.types import Dataset, Evaluation, Model, Params
 
 NAMES = {
@@ -29,7 +29,7 @@ def draw(
     """Write ``figures/imputation.png``, and ``figures/fills.png`` where rows are images."""
     place = folder / workdir.FIGURES
     _errors(place / "imputation.png", dataset, found)
-    if dataset.kind == "image" and dataset.feature_shape[-1] in (1, 3):
+    if are_images(dataset):
         _fills(place / "fills.png", dataset, found)
 
 
@@ -73,20 +73,14 @@ def _fills(path: Path, dataset: Dataset, found: Evaluation) -> None:
     rows |= {NAMES[name]: arrays["filled"][name] for name in best[1:]} | {"truth": arrays["truth"]}
     raw = [values[chosen].reshape(-1, *dataset.feature_shape) for values in rows.values()]
     tiles = np.stack([canvas.colours(values, "fills") for values in _grey(raw, dataset)]).copy()
-    tiles[0][hidden.any(-1)] = [int(OKABE_ITO[1][place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    tiles[0][hidden.any(-1)] = canvas.channels(OKABE_ITO[1])
     gap = max(1, round(min(tiles.shape[2:4]) / 8))
     picture = canvas.mosaic(tiles, gap=gap, between=1.0)
     wide = min(0.6 * len(chosen), canvas.WIDTH - 2.0)
     figure = canvas.new_figure(
         wide * picture.shape[0] / picture.shape[1] + 0.8, "Holes, what fills them, and the truth"
     )
-    axes = figure.subplots()
-    axes.imshow(picture)
-    middles = gap + (tiles.shape[2] - 1) / 2 + (tiles.shape[2] + gap) * np.arange(len(rows))
-    axes.set_yticks(middles, list(rows), size=TEXT)
-    axes.set_xticks([])
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
+    canvas.show_lines(figure.subplots(), picture, list(rows), height=tiles.shape[2], gap=gap)
     canvas.save_figure(figure, path)
 
 

@@ -10,7 +10,7 @@ from aejax import workdir
 from aejax.report import canvas
 from aejax.report.canvas import TEXT, WIDTH
 from aejax.report.figures.maps import class_legend, labelled_points, limits, scatter
-from aejax.report.pictures import as_images
+from aejax.report.pictures import are_images, as_images
 from aejax.report.tasks.walk import MOST_STEPS, film_strips
 from aejax.types import Dataset, Evaluation, Model, Params
 
@@ -22,7 +22,7 @@ def draw(
     folder: Path, config: Mapping[str, Any], dataset: Dataset, model: Model, params: Params, found: Evaluation
 ) -> None:
     """Write ``figures/grid.png``, ``walks.png``, ``random.png`` and, with labels, ``moved.png``, of images."""
-    if dataset.kind != "image" or dataset.feature_shape[-1] not in (1, 3):
+    if not are_images(dataset):
         return
     place, arrays = folder / workdir.FIGURES, found.arrays
     _grid(place / "grid.png", dataset, model, arrays)

@@ -10,6 +10,8 @@ from aejax import workdir
 from aejax.report.figures.maps import scatter_2d
 from aejax.types import Dataset, Evaluation, Model, Params
 
+MIDDLE = 0.96  # of the points along an axis
+
 
 def draw(
     folder: Path, config: Mapping[str, Any], dataset: Dataset, model: Model, params: Params, found: Evaluation
@@ -32,14 +34,12 @@ def draw(
     scatter_2d(folder / workdir.FIGURES / "maps.png", panels, dataset.label_names, title=title)
 
 
-def middle(points: np.ndarray, *, share: float = 0.96, margin: float = 0.5) -> np.ndarray:
-    """Which points are near the others: (m,) bool.
+def middle(points: np.ndarray) -> np.ndarray:
+    """Which points (m, d) are near the others: (m,) bool.
 
-    Args:
-        points: (m, d).
-        share: of the points along each axis, in the middle of it; the others may lie farther out.
-        margin: how much farther, as a share of the length they take up.
+    Along each axis they lie within the length that the points in the middle of it take up, and half of that on either
+    side.
     """
-    tail = 50 * (1 - share)
+    tail = 50 * (1 - MIDDLE)
     low, high = np.percentile(points, [tail, 100 - tail], axis=0)
-    return (np.abs(points - (low + high) / 2) <= (0.5 + margin) * (high - low)).all(1)
+    return (np.abs(points - (low + high) / 2) <= high - low).all(1)

@@ -62,16 +62,12 @@ def film_strips(
     wide = min(0.65 * strips.shape[1], canvas.WIDTH - 3.2)
     figure = canvas.new_figure(wide * picture.shape[0] / picture.shape[1] + 0.8, title)
     axes = figure.subplots()
-    axes.imshow(picture)
-    middles = gap + (images.shape[1] - 1) / 2 + (images.shape[1] + gap) * np.arange(len(strips))
-    axes.set_yticks(middles, left, size=TEXT)
-    sides = [axes]
+    canvas.show_lines(axes, picture, left, height=images.shape[1], gap=gap)
     if right:
-        sides.append(axes.secondary_yaxis("right"))
-        sides[1].set_yticks(middles, right, size=TEXT)
-    across = gap + (images.shape[2] - 1) / 2 + (images.shape[2] + gap) * np.arange(len(below))
+        side = axes.secondary_yaxis("right")
+        side.set_yticks(canvas.middles(len(strips), images.shape[1], gap), right, size=TEXT)
+        side.tick_params(length=0)
+        side.spines[:].set_visible(False)
+    across = canvas.middles(len(below), images.shape[2], gap)
     axes.set_xticks(across, [fill(canvas.plain(text), 8) for text in below], size=SMALL)
-    for each in sides:
-        each.tick_params(length=0)
-        each.spines[:].set_visible(False)
     canvas.save_figure(figure, path)

@@ -10,6 +10,7 @@ from aejax.artifact import Trained
 from aejax.build import load_data
 from aejax.errors import UserError
 from aejax.evaluate import encode_and_reconstruct, on_device
+from aejax.report.pictures import are_images
 from aejax.report.touch.decoder import Layer, layers_of
 from aejax.report.touch.fragment import packed
 from aejax.types import Dataset
@@ -43,7 +44,7 @@ class Source(NamedTuple):
     @property
     def is_image(self) -> bool:
         """Whether rows are shown as pictures."""
-        return self.dataset.kind == "image" and self.dataset.feature_shape[-1] in (1, 3)
+        return are_images(self.dataset)
 
 
 def load(folder: Path) -> Source | None:
