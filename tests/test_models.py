@@ -1,6 +1,7 @@
 """One battery over every model, closed forms for the dense ones, and a Flax NNX network behind the same contract."""
 
 from functools import cache
+from math import prod
 
 import jax
 import jax.numpy as jnp
@@ -83,6 +84,12 @@ CASES = {
         {"width": 9, "blocks": 2, "code": 3, "frequencies": 2, "activation": "tanh"},
         ("encoder0", "encoder1", "code", "decoder0", "decoder1"),
     ),
+    "masked with equations": (
+        "masked.residual",
+        (12,),
+        {"width": 9, "blocks": 1, "code": 3, "frequencies": 2, "rounds": 3},
+        ("encoder0", "code", "decoder0"),
+    ),
     "masked of skewed columns": (
         "masked.residual",
         (12,),
@@ -142,7 +149,8 @@ def test_shapes_names_and_what_a_context_promises(case):
     x_in = x * 0.5
     ctx = compiled(case)[0](params, x, x_in)
     assert model.feature_shape == feature_shape
-    assert model.code_size == arguments.get("code", model.code_size)
+    beside = prod(feature_shape) if arguments.get("rounds") else 0  # the filled row stands behind the code
+    assert model.code_size == arguments.get("code", model.code_size) + beside
     assert set(ctx.hidden) == set(layers)
     assert ctx.code.shape == (ROWS, model.code_size)
     assert ctx.x_hat.shape == x.shape

@@ -86,7 +86,7 @@ def get_config():
     config.data.name = "satimage"
     config.data.scaling = "standard"
     config.data.missing = {"name": "completely_at_random", "rate": 0.2}
-    config.model = {"name": "masked.residual", "width": 256, "blocks": 2, "code": 128, "dropout": 0.1}
+    config.model = {"name": "masked.residual", "width": 256, "blocks": 2, "code": 128, "dropout": 0.1, "rounds": 8}
     config.terms = {"likelihood": {"name": "imputation.likelihood", "weight": 1.0}}
     config.corruption = {"name": "holes", "least": 0.05, "most": 0.5, "borrowed": 0.5}
     config.optimizer = {
@@ -112,6 +112,7 @@ def variants():
             "model.code": 64,
             "model.gain": 20.0,
             "model.output": "softplus",
+            "model.rounds": 0,
             "train.batch_size": 128,
             "train.steps": 6000,
         },
@@ -120,6 +121,7 @@ def variants():
             "data.scaling": "signed",
             "data.missing": {"name": "square", "size": 3},
             "model.dropout": 0.3,
+            "model.rounds": 0,
             "train.steps": 1500,
         },
         "half": {"data.missing.rate": 0.5},
