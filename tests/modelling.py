@@ -75,6 +75,12 @@ CASES = {
         {"width": 9, "blocks": 2, "code": 3, "frequencies": 2, "activation": "tanh"},
         ("encoder0", "encoder1", "code", "decoder0", "decoder1"),
     ),
+    "masked with equations": (
+        "masked.residual",
+        (12,),
+        {"width": 9, "blocks": 1, "code": 3, "frequencies": 2, "rounds": 3},
+        ("encoder0", "code", "decoder0"),
+    ),
     "masked of skewed columns": (
         "masked.residual",
         (12,),

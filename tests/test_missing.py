@@ -372,6 +372,40 @@ def test_what_is_trained_on_with_columns_in_units_of_their_range_is_what_is_judg
     assert float(imputation.likelihood(ctx)) == pytest.approx(0.5 * judged**2 * hidden.sum() / 50, rel=1e-4)
 
 
+def test_chained_equations_end_at_the_conditional_mean_of_a_gaussian():
+    """The coefficients are those of each column's regression on all others, −Λ_ij/Λ_ii with the precision Λ."""
+    rng = np.random.default_rng(4)
+    precision = np.eye(5) + 0.15 * (lambda a: a + a.T)(rng.uniform(-1, 1, (5, 5)))
+    mean, covariance = rng.normal(size=5), np.linalg.inv(precision)
+    coefficients = np.eye(5) - precision / np.diag(precision)[None]
+    x, seen = rng.normal(size=(7, 5)), rng.uniform(size=(7, 5)) < 0.5
+    params = {"coefficients": coefficients / masked.PACE, "offset": mean - mean @ coefficients}
+    find = lambda rounds: masked.chained(*jax.tree.map(jnp.float32, (params, x)), jnp.asarray(seen), rounds)
+    first = np.where(seen, x, params["offset"])
+    np.testing.assert_allclose(find(0), first, rtol=1e-5)
+    np.testing.assert_allclose(find(1), np.where(seen, x, first @ coefficients + params["offset"]), rtol=1e-4)
+    for row, there, found in zip(x, seen, np.asarray(find(200)), strict=True):
+        known = np.linalg.solve(covariance[np.ix_(there, there)], (row - mean)[there])
+        np.testing.assert_allclose(found[~there], mean[~there] + covariance[np.ix_(~there, there)] @ known, atol=1e-4)
+        np.testing.assert_array_equal(found[there], np.float32(row[there]))
+
+
+def test_the_net_learns_what_the_equations_leave():
+    model = masked.residual((3,), width=8, blocks=1, code=4, rounds=2, gain=5.0)
+    params = jax.jit(model.init)(key())
+    params["equations"] = {"coefficients": jnp.full((3, 3), 0.1), "offset": jnp.array([1.0, 2.0, 3.0])}
+    x = jnp.array([[0.3, jnp.nan, jnp.nan], [jnp.nan, 0.5, 0.7]])
+    code = model.encode(params, x)
+    filled = masked.chained(params["equations"], jnp.nan_to_num(x), ~jnp.isnan(x), 2)
+    assert code.shape == (2, model.code_size)
+    np.testing.assert_array_equal(code[:, 4:], filled)
+    without = masked.residual((3,), width=8, blocks=1, code=4, gain=5.0)
+    rest = without.decode(params, code[:, :4])
+    np.testing.assert_allclose(model.decode(params, code), filled + rest, rtol=1e-5)
+    other = params | {"equations": jax.tree.map(lambda leaf: 2 * leaf, params["equations"])}
+    assert not np.allclose(model.encode(other, x)[:, :4], code[:, :4], atol=1e-4), "the net sees what they fill"
+
+
 def test_units_drop_out_in_training_only():
     model = masked.residual((6,), width=16, blocks=2, code=4, dropout=0.5)
     params = jax.jit(model.init)(key())

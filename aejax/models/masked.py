@@ -7,13 +7,14 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from aejax.bounds import Count, Fraction, Positive
+from aejax.bounds import Count, Fraction, Natural, Positive
 from aejax.data.corrupt import dropout as drop
 from aejax.models.activations import Activation, named
 from aejax.types import Context, Model, Params, Range
 
 QUIET = nn.initializers.variance_scaling(0.02, "fan_in", "normal")  # a new block changes little of what it gets
 OUTPUTS = ("linear", "softplus")
+PACE = 3.0  # the equations' coefficients are so many times their parameters, and learn as much faster
 
 
 class Waves(nn.Module):
@@ -31,6 +32,25 @@ class Waves(nn.Module):
         angle = 2 * jnp.pi * v * f[None]
         parts = [v, jnp.ones_like(v), jnp.sin(angle), jnp.cos(angle)]
         return jnp.where(seen[..., None], jnp.concatenate(parts, -1), 0.0).reshape(len(x), -1)
+
+
+def chained(params: Params, x: jax.Array, seen: jax.Array, rounds: int) -> jax.Array:
+    """Chained linear equations: u = x, but in the holes b at first, and then u B + b of the last round's u.
+
+    Args:
+        params: ``coefficients`` B / `PACE` (n, n) and ``offset`` b (n,).
+        x: (m, n).
+        seen: (m, n) bool, False in the holes.
+        rounds: how often the holes are filled again.
+
+    Returns:
+        u, (m, n).
+    """
+    coefficients, offset = PACE * params["coefficients"], params["offset"][None]
+    u = jnp.where(seen, x, offset)
+    for _ in range(rounds):
+        u = jnp.where(seen, x, u @ coefficients + offset)
+    return u
 
 
 class Residual(nn.Module):
@@ -70,20 +90,26 @@ def residual(
     gain: Positive = 1.0,
     output: str = "linear",
     dropout: Fraction = 0.0,
+    rounds: Natural = 0,
 ) -> Model:
     """Residual blocks down to a linear code and up again, on rows in which NaN stands where a value is missing.
 
     Each value x goes in as v = arsinh gx, which is near gx for small ones and grows like a logarithm for large ones, so
     that the tail of a skewed column does not rule the net, a 1 that says that it is there, and sines and cosines of v
     with learned frequencies; zeros where it is missing. Out comes x̂ = φ(z)/g, of x itself and not of v: squared errors
-    ask for the mean of x, which sinh of the mean of arsinh gx is not. Its named activations are ``encoder0``, …,
-    ``code``, ``decoder0``, …; what `apply` could see of each row is ``extra["seen"]``.
+    ask for the mean of x, which sinh of the mean of arsinh gx is not.
+
+    With `rounds`, the row as `chained` linear equations fill it, u, goes in beside it and is handed on in the code, and
+    x̂ = φ(z + gu)/g: the equations are trained with the net, which learns what they leave.
+
+    Its named activations are ``encoder0``, …, ``code``, ``decoder0``, …; what `apply` could see of each row is
+    ``extra["seen"]``.
 
     Args:
         feature_shape: shape of one row; images are flattened to n = prod(feature_shape) values.
         width: units of the blocks.
         blocks: before the code, and after it.
-        code: d, units of the code.
+        code: d, units of the code; with `rounds`, the n values of u stand behind them.
         activation: f, of the blocks.
         frequencies: sines, and cosines, of each value.
         frequency_scale: standard deviation of the frequencies before training, per unit of the scaled data.
@@ -91,6 +117,7 @@ def residual(
         output: φ, of the last layer: ``"linear"``, or ``"softplus"`` where no value is negative, as with
             ``data.scaling="unit"``.
         dropout: probability that a unit inside a block is left out in training.
+        rounds: of the equations; 0 for a net without them.
 
     Returns:
         The model, which takes missing values.
@@ -101,36 +128,50 @@ def residual(
     References:
         He et al. 2016, Identity mappings in deep residual networks, section 4 (the activation before the layer);
         Gorishniy et al. 2022, On embeddings for numerical features in tabular deep learning, section 3.3 (the sines and
-        cosines).
+        cosines); van Buuren & Groothuis-Oudshoorn 2011, mice (chained equations, there one regression at a time).
     """
     features, kind = prod(feature_shape), named(activation, what="model.activation")
     last = named(output, what="model.output", allowed=OUTPUTS)
     encoder = Residual(width, blocks, code, kind, dropout)
     decoder = Residual(width, blocks, features, kind, dropout)
-    return _model(feature_shape, Waves(frequencies, frequency_scale, gain), encoder, decoder, last)
+    return _model(feature_shape, Waves(frequencies, frequency_scale, gain), encoder, decoder, last, rounds)
 
 
 def _model(
-    feature_shape: tuple[int, ...], waves: Waves, encoder: Residual, decoder: Residual, last: Activation
+    feature_shape: tuple[int, ...],
+    waves: Waves,
+    encoder: Residual,
+    decoder: Residual,
+    last: Activation,
+    rounds: int,
 ) -> Model:
     """The parts as pure functions."""
-    features = prod(feature_shape)
+    features, units = prod(feature_shape), encoder.units
 
     def init(key: jax.Array) -> Params:
         keys = jax.random.split(key, 3)
         nothing = jnp.zeros((1, features))
         params: dict[str, Any] = {"waves": waves.init(keys[0], nothing, nothing == 0)["params"]}
-        wide = jnp.zeros((1, features * (2 + 2 * waves.frequencies)))
+        wide = jnp.zeros((1, features * (2 + 2 * waves.frequencies + bool(rounds))))
+        if rounds:
+            params["equations"] = {"coefficients": jnp.zeros((features, features)), "offset": jnp.zeros(features)}
         params["encoder"] = encoder.init(keys[1], wide)["params"]
-        return params | {"decoder": decoder.init(keys[2], jnp.zeros((1, encoder.units)))["params"]}
+        return params | {"decoder": decoder.init(keys[2], jnp.zeros((1, units)))["params"]}
 
     def down(params: Params, x: jax.Array, key: jax.Array | None = None) -> tuple[list[jax.Array], jax.Array]:
         seen = ~jnp.isnan(x)
-        spread = waves.apply({"params": params["waves"]}, jnp.where(seen, x, 0.0), seen)
-        return encoder.apply({"params": params["encoder"]}, spread, key)
+        x = jnp.where(seen, x, 0.0)
+        spread = waves.apply({"params": params["waves"]}, x, seen)
+        if not rounds:
+            return encoder.apply({"params": params["encoder"]}, spread, key)
+        u = chained(params["equations"], x, seen, rounds)
+        outputs, code = encoder.apply({"params": params["encoder"]}, jnp.concatenate([spread, u], 1), key)
+        return outputs, jnp.concatenate([code, u], 1)
 
     def up(params: Params, code: jax.Array, key: jax.Array | None = None) -> tuple[list[jax.Array], jax.Array]:
-        above, z = decoder.apply({"params": params["decoder"]}, code, key)
+        above, z = decoder.apply({"params": params["decoder"]}, code[:, :units], key)
+        if rounds:
+            z = z + waves.gain * code[:, units:]
         return above, last.function(z) / waves.gain
 
     def apply(params: Params, x: jax.Array, x_in: jax.Array, key: jax.Array) -> Context:
@@ -155,4 +196,5 @@ def _model(
 
     encode = lambda params, x: down(params, x)[1]
     decode = lambda params, code: up(params, code)[1]
-    return Model(init, encode, decode, apply, tuple(feature_shape), encoder.units, takes_missing=True)
+    size = units + features * bool(rounds)
+    return Model(init, encode, decode, apply, tuple(feature_shape), size, takes_missing=True)
