@@ -49,13 +49,17 @@ def read_csv(path: Path) -> Columns:
             " whether it is a header; write a first line with a name, not a number, for every column"
         )
     names = tuple(c or str(i) for i, c in enumerate(first)) if text else tuple(map(str, range(width)))
-    if len(set(names)) < width:
-        twice = next(n for n in names if names.count(n) > 1)
-        raise UserError(f"{path}: two columns have the name {twice!r}")
+    _check_once(names, path)
     body = rows[1:] if text else rows
     if not body:
         raise UserError(f"{path}: there is a line of names but no row")
     return Columns(names, tuple(zip(*(row for _, row in body), strict=True)))
+
+
+def _check_once(names: Sequence[str], path: Path) -> None:
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UserError(f"{path}: two columns have the name {twice!r}")
 
 
 def _csv_rows(path: Path) -> list[tuple[int, list[str]]]:
@@ -82,7 +86,7 @@ def read_parquet(path: Path) -> Columns:
         Numbers and truth values as float64 with NaN where null; everything else as text.
 
     Raises:
-        UserError: pyarrow is not installed, or the file cannot be read.
+        UserError: pyarrow is not installed, the file cannot be read, or two columns have one name.
     """
     try:
         import pyarrow
@@ -93,6 +97,7 @@ def read_parquet(path: Path) -> Columns:
         table = pyarrow.parquet.read_table(path)
     except (pyarrow.ArrowException, OSError) as error:
         raise UserError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from error
+    _check_once(table.column_names, path)
     types = pyarrow.types
     cells: list[Sequence[str | None] | np.ndarray] = []
     for column in table.columns:
@@ -131,8 +136,16 @@ def without(columns: Columns, name: str | None, most: int) -> Columns:
     return Columns(*(values[:at] + values[at + 1 :] for values in columns))
 
 
+def in_order(columns: Columns, trained: Sequence[str]) -> Columns:
+    """The columns in the order of those that a model was trained on, where their names are the same; else as given."""
+    if sorted(columns.names) != sorted(trained):
+        return columns
+    cells = dict(zip(columns.names, columns.cells, strict=True))
+    return Columns(tuple(trained), tuple(cells[name] for name in trained))
+
+
 def check_same(given: Sequence[str], trained: Sequence[str], where: object) -> None:
-    """Refuse columns of other names than those that a model was trained on, or of the same in another order.
+    """Refuse columns of other names than those that a model was trained on.
 
     Raises:
         UserError: naming those that are missing and those that are too many.
@@ -143,12 +156,6 @@ def check_same(given: Sequence[str], trained: Sequence[str], where: object) -> N
     told = [_listed(missing, "is missing", "are missing"), _listed(extra, "is too many", "are too many")]
     if missing or extra:
         raise UserError(f"{where}: its columns are not those of the training data: {' and '.join(filter(None, told))}")
-    moved = [place for place, name in enumerate(given) if trained[place] != name]
-    if moved:
-        raise UserError(
-            f"{where}: column {moved[0] + 1} is {given[moved[0]]!r}, in training it was {trained[moved[0]]!r}; "
-            "allowed: the columns in the order of the training data"
-        )
 
 
 def _listed(names: Sequence[str], one: str, more: str) -> str:
