@@ -1,6 +1,8 @@
 """`aejax apply` on tables with labels and with categories: which columns it takes, and what it says of others."""
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 from running import TINY, arguments, assert_refused, call, quick_programs
 
@@ -101,9 +103,6 @@ def test_columns_in_another_order_are_put_in_order(categories, labelled, tmp_pat
 
 def test_two_columns_of_one_name_are_refused(labelled, tmp_path, capsys):
     (tmp_path / "x.csv").write_text("height,weight,height\n1,2,3\n")
-    pyarrow = pytest.importorskip("pyarrow")
-    import pyarrow.parquet
-
     twice = pyarrow.Table.from_arrays([pyarrow.array([1.0])] * 3, ["height", "weight", "height"])
     pyarrow.parquet.write_table(twice, tmp_path / "x.parquet")
     for name in ("x.csv", "x.parquet"):
