@@ -1,8 +1,6 @@
 """`aejax apply` on tables with labels and with categories: which columns it takes, and what it says of others."""
 
 import numpy as np
-import pyarrow
-import pyarrow.parquet
 import pytest
 from running import TINY, arguments, assert_refused, call, quick_programs
 
@@ -99,15 +97,6 @@ def test_columns_in_another_order_are_put_in_order(categories, labelled, tmp_pat
         assert answer.code == 0, answer.err
         found.append((tmp_path / "out.csv").read_text())
     assert found[0] == found[1]
-
-
-def test_two_columns_of_one_name_are_refused(labelled, tmp_path, capsys):
-    (tmp_path / "x.csv").write_text("height,weight,height\n1,2,3\n")
-    twice = pyarrow.Table.from_arrays([pyarrow.array([1.0])] * 3, ["height", "weight", "height"])
-    pyarrow.parquet.write_table(twice, tmp_path / "x.parquet")
-    for name in ("x.csv", "x.parquet"):
-        answer = apply(labelled(capsys), "encode", tmp_path / name, tmp_path / "out.csv", capsys)
-        assert_refused(answer, f"{name}: two columns have the name 'height'")
 
 
 def test_the_half_of_a_net_knows_the_labels_as_well(labelled, tmp_path, capsys, monkeypatch):

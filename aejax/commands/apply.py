@@ -53,7 +53,7 @@ def _score(arguments: argparse.Namespace) -> None:
     console.say(f"{arguments.output}: {count} (threshold {scorer.threshold:.9g})")
 
 
-def _given(arguments: argparse.Namespace, trained: Any) -> Any:
+def _given(arguments: argparse.Namespace, trained: Any) -> tuple[Any, tuple[str, ...]]:
     """The input's rows and the names of its columns; the output is checked as well."""
     from aejax import apply, rows
 

@@ -49,17 +49,13 @@ def read_csv(path: Path) -> Columns:
             " whether it is a header; write a first line with a name, not a number, for every column"
         )
     names = tuple(c or str(i) for i, c in enumerate(first)) if text else tuple(map(str, range(width)))
-    _check_once(names, path)
+    if len(set(names)) < width:
+        twice = next(n for n in names if names.count(n) > 1)
+        raise UserError(f"{path}: two columns have the name {twice!r}")
     body = rows[1:] if text else rows
     if not body:
         raise UserError(f"{path}: there is a line of names but no row")
     return Columns(names, tuple(zip(*(row for _, row in body), strict=True)))
-
-
-def _check_once(names: Sequence[str], path: Path) -> None:
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise UserError(f"{path}: two columns have the name {twice!r}")
 
 
 def _csv_rows(path: Path) -> list[tuple[int, list[str]]]:
@@ -86,7 +82,7 @@ def read_parquet(path: Path) -> Columns:
         Numbers and truth values as float64 with NaN where null; everything else as text.
 
     Raises:
-        UserError: pyarrow is not installed, the file cannot be read, or two columns have one name.
+        UserError: pyarrow is not installed, or the file cannot be read.
     """
     try:
         import pyarrow
@@ -97,7 +93,6 @@ def read_parquet(path: Path) -> Columns:
         table = pyarrow.parquet.read_table(path)
     except (pyarrow.ArrowException, OSError) as error:
         raise UserError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from error
-    _check_once(table.column_names, path)
     types = pyarrow.types
     cells: list[Sequence[str | None] | np.ndarray] = []
     for column in table.columns:
