@@ -137,7 +137,7 @@ def load_scorer(folder: Path) -> tuple[Trained, Scorer]:
         UserError: a half of a net, a run that is not finished, kept nothing or has another task, or damage.
     """
     if folder.is_file():
-        raise UserError(f"score: {folder} is one half of a net, which gives no scores; allowed: the folder of a run")
+        raise UserError(f"score: {folder} is a file, and half of a net gives no scores; allowed: the folder of a run")
     trained = load(folder)
     if checkpoint.steps(folder / workdir.KEPT):
         return trained, scoring.read(folder / workdir.KEPT, trained.model)
@@ -156,6 +156,8 @@ def score(
     trained: Trained, scorer: Scorer, rows: np.ndarray, names: Sequence[str] = (), where: object = "input"
 ) -> Scored:
     """The scores of new rows, as the run itself gave them to its test rows, and which of them are alarms.
+
+    They must be new: a row that was trained on finds itself among those that it is compared with, and looks normal.
 
     Args:
         trained: from `load_scorer`.

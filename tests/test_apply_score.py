@@ -208,5 +208,5 @@ def test_other_tasks_and_halves_give_no_scores(tmp_path, capsys, monkeypatch):
     split = ["split", str(folder), "--encoder", str(halves[0]), "--decoder", str(halves[1])]
     assert call(split, capsys).code == 0
     for half in halves:
-        assert_refused(score(half, source, out, capsys), "is one half of a net, which gives no scores")
+        assert_refused(score(half, source, out, capsys), "is a file, and half of a net gives no scores")
     assert not out.exists()
