@@ -1,8 +1,8 @@
-"""A trained run, or one half of it, on new rows: encode, decode, reconstruct, fill holes."""
+"""A trained run, or one half of it, on new rows: encode, decode, reconstruct, fill holes, score."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,13 +12,30 @@ from aejax import artifact, checkpoint, console, workdir
 from aejax.artifact import Trained
 from aejax.build import build_model
 from aejax.config.resolving import component
+from aejax.context import Rows
 from aejax.errors import UserError
 from aejax.evaluate import BATCH
+from aejax.rows import check_order, laid_flat, refuse_missing
+from aejax.tasks import scoring
+from aejax.tasks.scoring import Scorer
 from aejax.types import Column, Model, Params
 
 ACTIONS = ("encode", "decode", "reconstruct", "fill")
+TASK = "anomaly.evaluate"  # whose runs give scores
 MOST_VALUES = 50_000_000
 """Of the codes of the rows that go through a model together: large images take turns."""
+
+
+class Scored(NamedTuple):
+    """How odd rows are.
+
+    Attributes:
+        scores: (m,) float64, larger where a row is odder.
+        alarms: (m,) bool, whether the score lies above the threshold.
+    """
+
+    scores: np.ndarray
+    alarms: np.ndarray
 
 
 def load(folder: Path, passphrase: Callable[[], str] = lambda: "") -> Trained:
@@ -110,7 +127,63 @@ def resized(settings: Mapping[str, Any], model: Model, params: Params, shape: tu
     return other if shapes(jax.eval_shape(other.init, jax.random.key(0))) == shapes(params) else model
 
 
-def apply(trained: Trained, action: str, rows: np.ndarray, names: Sequence[str] = ()) -> np.ndarray:
+def load_scorer(folder: Path) -> tuple[Trained, Scorer]:
+    """The net of a run that looked for anomalies, and what the run left in its folder so that new rows get scores.
+
+    Args:
+        folder: of a finished run.
+
+    Raises:
+        UserError: a half of a net, a run that is not finished, kept nothing or has another task, or damage.
+    """
+    if folder.is_file():
+        raise UserError(f"score: {folder} is a file, and half of a net gives no scores; allowed: the folder of a run")
+    trained = load(folder)
+    if checkpoint.steps(folder / workdir.KEPT):
+        return trained, scoring.read(folder / workdir.KEPT, trained.model)
+    task = workdir.read_json(folder / "config.json").get("task")
+    if not isinstance(task, dict) or task.get("name") != TASK:
+        raise UserError(f"score: the task of {folder} gives no scores; allowed: a run of {TASK} (lecture/anomaly)")
+    if not (folder / "summary.json").exists():
+        raise UserError(f"{folder}: its run is not finished; go on with aejax run and --workdir {folder}")
+    raise UserError(
+        f"{folder}: its run is older than the scoring of new rows and kept nothing for it; "
+        f"train it again: aejax run {folder / 'config.json'}"
+    )
+
+
+def score(
+    trained: Trained, scorer: Scorer, rows: np.ndarray, names: Sequence[str] = (), where: object = "input"
+) -> Scored:
+    """The scores of new rows, as the run itself gave them to its test rows, and which of them are alarms.
+
+    They must be new: a row that was trained on finds itself among those that it is compared with, and looks normal.
+
+    Args:
+        trained: from `load_scorer`.
+        scorer: from it as well.
+        rows: (m, *feature_shape) or (m, n) in the units of the data set; NaN is a missing value, for a model that is
+            told which are missing.
+        names: of the columns of rows, where they have names.
+        where: what the rows are from, for messages.
+
+    Raises:
+        UserError: rows of another shape, columns in another order, or missing values that the model does not take.
+    """
+    x = laid_flat(rows, trained.model.feature_shape, where)
+    check_order(names, trained.info["feature_names"], where)
+    missing = np.isnan(x)
+    if scorer.mean is None:
+        refuse_missing(missing, names, columns(trained), where)
+    mask = ~missing if missing.any() else None
+    x = x if mask is None else np.where(mask, x, scorer.mean)
+    found = scoring.scored(trained.model, scorer, jax.tree.map(jnp.asarray, Rows(x, mask, *_scaling(trained))))
+    return Scored(found, found > scorer.threshold)
+
+
+def apply(
+    trained: Trained, action: str, rows: np.ndarray, names: Sequence[str] = (), where: object = "input"
+) -> np.ndarray:
     """Codes of rows, or rows in their original units.
 
     Images to encode or reconstruct may be of another height and width than those that were trained on, where the model
@@ -122,6 +195,7 @@ def apply(trained: Trained, action: str, rows: np.ndarray, names: Sequence[str] 
             ``"fill"`` what is missing of them and leave the rest; ``"decode"`` codes (m, d).
         rows: float or integer values; NaN is a missing one, for a model that is told which are missing.
         names: of the columns of rows, where they have names; of no account for codes.
+        where: what the rows are from, for messages.
 
     Returns:
         float32: (m, d) codes, or (m, *feature_shape) rows.
@@ -130,23 +204,17 @@ def apply(trained: Trained, action: str, rows: np.ndarray, names: Sequence[str] 
         UserError: rows of another shape, the training data's columns in another order, missing values that the model
             does not take, none to fill, or a half that cannot do it.
     """
-    model, params, scaling, info, settings, actions = trained
-    if action not in actions:
-        raise UserError(f"{action}: this half of a net cannot do it; allowed: {', '.join(actions)}")
+    if action not in trained.actions:
+        raise UserError(f"{action}: this half of a net cannot do it; allowed: {', '.join(trained.actions)}")
+    model, params, scaling = trained.model, trained.params, trained.scaling
     if action != "decode" and not any(np.ndim(values) for values in scaling.values()):
-        model = resized(settings, model, params, rows.shape[1:])
-    shift, scale = (np.broadcast_to(scaling[name], model.feature_shape).reshape(-1) for name in ("shift", "scale"))
-    wanted = (model.code_size,) if action == "decode" else model.feature_shape
-    size = int(np.prod(wanted))
-    if rows.shape[1:] not in (wanted, (size,)):
-        given = "x".join(map(str, rows.shape[1:])) or "single values"
-        raise UserError(f"input: expected rows of {'x'.join(map(str, wanted))} values, got {given}")
+        model = resized(trained.settings, model, params, rows.shape[1:])
+    x = laid_flat(rows, (model.code_size,) if action == "decode" else model.feature_shape, where)
     if action != "decode":
-        _check_order(names, info["feature_names"])
-    x = rows.reshape(len(rows), size).astype(np.float32)
-    _check_missing(x, action, trained, names)
-    if action != "decode":
-        x = (x - shift) * scale
+        check_order(names, trained.info["feature_names"], where)
+    _check_missing(x, action, trained, names, where)
+    shift, scale = _scaling(trained._replace(model=model))
+    given = x if action == "decode" else (x - shift) * scale
     functions = {
         "encode": model.encode,
         "decode": model.decode,
@@ -155,51 +223,30 @@ def apply(trained: Trained, action: str, rows: np.ndarray, names: Sequence[str] 
     functions["fill"] = functions["reconstruct"]
     function = jax.jit(functions[action])
     batch = max(1, min(BATCH, MOST_VALUES // model.code_size))
-    parts = np.array_split(x, -(-len(x) // batch))
+    parts = np.array_split(given, -(-len(given) // batch))
     out = np.concatenate([np.asarray(function(params, part)) for part in parts])
     if action == "encode":
         return out
     out = out / scale + shift
     if action == "fill":
-        out = np.where(np.isnan(x), out, rows.reshape(len(rows), size))
+        out = np.where(np.isnan(x), out, rows.reshape(x.shape))
     return out.reshape(-1, *model.feature_shape).astype(np.float32)
 
 
-def _check_missing(x: np.ndarray, action: str, trained: Trained, names: Sequence[str]) -> None:
+def _scaling(trained: Trained) -> tuple[np.ndarray, np.ndarray]:
+    """What is subtracted from each feature of a flat row, and what it is then multiplied with: (n,) each."""
+    flat = lambda name: np.broadcast_to(trained.scaling[name], trained.model.feature_shape).reshape(-1)
+    return flat("shift"), flat("scale")
+
+
+def _check_missing(x: np.ndarray, action: str, trained: Trained, names: Sequence[str], where: object) -> None:
     """Refuse missing values where the net does not take them, and a table without any that is to be filled."""
-    missing, model = np.argwhere(np.isnan(x)), trained.model
-    takes = model.takes_missing and action != "decode"
+    missing, model = np.isnan(x), trained.model
     if action == "fill" and not model.takes_missing:
         raise UserError(
             "fill: this net takes no missing values; allowed: a run whose model does, such as masked.residual"
         )
-    if action == "fill" and not len(missing):
-        raise UserError("input: has no missing values to fill; allowed: a table with empty cells")
-    if len(missing) and not takes:
-        row, place = missing[0]
-        raise UserError(
-            f"input: row {row + 1}, {_place_of(int(place), names, columns(trained))} is missing; fill it in, leave the "
-            "row out, or train a net that takes missing values (model.name=masked.residual)"
-        )
-
-
-def _place_of(place: int, names: Sequence[str], own: Sequence[Column]) -> str:
-    """The column of a value, or its place where the columns have no names."""
-    for column in own:
-        if column.start <= place < column.start + column.size:
-            return f"column {column.name!r}"
-    numbered = tuple(names) == tuple(map(str, range(len(names))))
-    return f"value {place + 1}" if numbered else f"column {names[place]!r}"
-
-
-def _check_order(given: Sequence[str], trained: Sequence[str]) -> None:
-    """Refuse columns that have the training data's names at other places."""
-    if tuple(given) == tuple(map(str, range(len(given)))):  # a table without a line of names
-        return
-    moved = [(place, name) for place, name in enumerate(given) if name in trained and trained[place] != name]
-    if moved:
-        place, name = moved[0]
-        raise UserError(
-            f"input: column {place + 1} is {name!r}, in training it was {trained[place]!r}; "
-            "allowed: the columns in the order of the training data"
-        )
+    if action == "fill" and not missing.any():
+        raise UserError(f"{where}: has no missing values to fill; allowed: a table with empty cells")
+    if action == "decode" or not model.takes_missing:
+        refuse_missing(missing, names, columns(trained), where)

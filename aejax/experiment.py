@@ -58,7 +58,7 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         if devices.is_first():
             workdir.begin(folder, config)
             workdir.same_data(folder, dataset)
-    _tell_missing(dataset)
+    _tell_missing(dataset, parts.model)
     prepare_seconds = time.perf_counter() - started
     params, timing = fit(config, parts, dataset, rows, folder)
     if not devices.is_first():
@@ -75,7 +75,7 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return summary
 
 
-def _tell_missing(dataset: Dataset) -> None:
+def _tell_missing(dataset: Dataset, model: Model) -> None:
     """Say how many values of the data are missing as they were read, one for each column of categories."""
     missing = total = 0
     for split in (dataset.train, dataset.validation, dataset.test):
@@ -84,7 +84,8 @@ def _tell_missing(dataset: Dataset) -> None:
             gone = np.isnan(holes.condensed(np.where(there, 0.0, np.nan), dataset.columns))
             missing, total = missing + int(gone.sum()), total + gone.size
     if missing:
-        console.say(f"{dataset.name}: {missing} of {total} values are missing")
+        refusal = "" if model.takes_missing else "; the trained net itself takes none (aejax apply needs whole rows)"
+        console.say(f"{dataset.name}: {missing} of {total} values are missing{refusal}")
 
 
 def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Parts, Rows | Windows]:
@@ -126,7 +127,7 @@ def model_info(dataset: Dataset) -> dict[str, Any]:
 
 
 def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: Dataset, folder: Path) -> dict[str, Any]:
-    """Run the config's task, draw its figures, and return its part of the summary."""
+    """Run the config's task, save what it keeps, draw its figures, and return its part of the summary."""
     given = dict(config["task"])
     task = resolve(given.pop("name"), "aejax.tasks", what="task.name")
     found = task(
@@ -137,6 +138,8 @@ def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: D
         retrainer(config, dataset),
         **given,
     )
+    if found.kept is not None:
+        checkpoint.save(folder / workdir.KEPT, 0, found.kept.tree, keep=1, info=found.kept.info)
     if config["report"]["figures"]:
         from aejax.report import pictures
 

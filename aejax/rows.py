@@ -1,4 +1,4 @@
-"""Rows in and out of files, for `aejax apply`."""
+"""Rows in and out of files, for `aejax apply`, and whether a net can take them."""
 
 import csv
 import io
@@ -37,6 +37,65 @@ def read(
     return x, names
 
 
+def laid_flat(rows: np.ndarray, wanted: tuple[int, ...], where: object) -> np.ndarray:
+    """Rows of the wanted shape, or laid flat already, as (m, n) float32.
+
+    Raises:
+        UserError: they are of another shape.
+    """
+    size = int(np.prod(wanted))
+    if rows.shape[1:] not in (wanted, (size,)):
+        given = "x".join(map(str, rows.shape[1:])) or "single values"
+        raise UserError(f"{where}: expected rows of {'x'.join(map(str, wanted))} values, got {given}")
+    return rows.reshape(len(rows), size).astype(np.float32)
+
+
+def check_order(given: Sequence[str], trained: Sequence[str], where: object) -> None:
+    """Refuse columns of which some have the training data's names at other places.
+
+    Raises:
+        UserError: naming the first of them.
+    """
+    if tuple(given) == tuple(map(str, range(len(given)))):  # a table without a line of names
+        return
+    moved = [(place, name) for place, name in enumerate(given) if name in trained and trained[place] != name]
+    if moved:
+        place, name = moved[0]
+        raise UserError(
+            f"{where}: column {place + 1} is {name!r}, in training it was {trained[place]!r}; "
+            "allowed: the columns of the training data"
+        )
+
+
+def refuse_missing(missing: np.ndarray, names: Sequence[str], columns: Sequence[Column], where: object) -> None:
+    """Refuse rows of which a value is missing.
+
+    Args:
+        missing: (m, n) bool.
+        names: of the n features.
+        columns: of the training data, where some hold categories.
+        where: what the rows are from, for messages.
+
+    Raises:
+        UserError: naming the first such value.
+    """
+    if missing.any():
+        row, place = np.argwhere(missing)[0]
+        raise UserError(
+            f"{where}: row {row + 1}, {_place_of(int(place), names, columns)} is missing; fill it in, leave the row "
+            "out, or train a net that takes missing values (model.name=masked.residual)"
+        )
+
+
+def _place_of(place: int, names: Sequence[str], own: Sequence[Column]) -> str:
+    """The column of a value, or its place where the columns have no names."""
+    for column in own:
+        if column.start <= place < column.start + column.size:
+            return f"column {column.name!r}"
+    numbered = tuple(names) == tuple(map(str, range(len(names))))
+    return f"value {place + 1}" if numbered else f"column {names[place]!r}"
+
+
 def check_output(path: Path, source: Path) -> None:
     """Refuse an output file before anything is computed.
 
@@ -52,10 +111,10 @@ def check_output(path: Path, source: Path) -> None:
 
 
 def write(path: Path, rows: np.ndarray, names: Sequence[str] = ()) -> None:
-    """Write rows as .npy, or laid flat as .csv under a line of names, where they have any; a whole file or none."""
+    """Write rows as .npy, float32, or laid flat as .csv under their names, if they have any; a whole file or none."""
     if path.suffix.lower() == ".npy":
         buffer = io.BytesIO()
-        np.save(buffer, rows, allow_pickle=False)
+        np.save(buffer, rows.astype(np.float32), allow_pickle=False)
         write_atomic(path, buffer.getvalue())
         return
     text = io.StringIO()

@@ -197,6 +197,18 @@ class Run(NamedTuple):
     advance: Callable[..., tuple[State, dict[str, jax.Array]]]
 
 
+class Kept(NamedTuple):
+    """What a task leaves in the folder of its run, for `aejax apply`.
+
+    Attributes:
+        tree: of arrays.
+        info: small and JSON-able.
+    """
+
+    tree: Any
+    info: Mapping[str, Any]
+
+
 class Evaluation(NamedTuple):
     """What a task found.
 
@@ -204,11 +216,13 @@ class Evaluation(NamedTuple):
         metrics: by split, then name: ``metrics["test"]["mse"]``.
         baselines: by name, then metric: ``baselines["pca"]["mse"]``.
         arrays: what figures are drawn from.
+        kept: what is to be used on new rows, beside the net; None where that is all.
     """
 
     metrics: Mapping[str, Mapping[str, float]]
     baselines: Mapping[str, Mapping[str, float]]
     arrays: Mapping[str, Any]
+    kept: Kept | None = None
 
 
 class Trained(NamedTuple):

@@ -20,7 +20,7 @@ from aejax.errors import UserError
 from aejax.files import TEMPORARY, write_atomic, write_json
 from aejax.types import Dataset, Split
 
-CHECKPOINTS, MODEL, FIGURES = "checkpoints", "model", "figures"
+CHECKPOINTS, MODEL, KEPT, FIGURES = "checkpoints", "model", "kept", "figures"
 
 
 def fresh(name: str) -> Path:

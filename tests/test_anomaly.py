@@ -13,9 +13,10 @@ from running import arguments, assert_refused, call, quick_programs
 from aejax import config, experiment
 from aejax.data.outliers import NAMES
 from aejax.errors import UserError
+from aejax.evaluate import on_device
 from aejax.metrics import outliers
 from aejax.models import dense
-from aejax.tasks import anomaly, crossfit, detectors
+from aejax.tasks import anomaly, crossfit, detectors, scoring
 from aejax.types import Dataset, Range, Split, Trained
 
 SHRUNK = ["train.steps=60", "train.evaluate_every=60", "task.members=2"]
@@ -107,6 +108,10 @@ def ensemble(rows=40, members=2):
     return crossfit.Ensemble(params, np.arange(rows) % members)
 
 
+def look(nets, split, dataset):
+    return crossfit.look(MODEL, nets, on_device(split, dataset))
+
+
 def assess(dataset, **options):
     own = ensemble()
     one = jax.tree.map(lambda leaf: leaf[0], own.params)
@@ -115,9 +120,11 @@ def assess(dataset, **options):
 
 def test_scores_by_brute_force():
     dataset, own = data(MIXED), ensemble()
-    seen = {n: crossfit.look(MODEL, own.params, getattr(dataset, n), dataset) for n in ("train", "test")}
+    seen = {n: look(own.params, getattr(dataset, n), dataset) for n in ("train", "test")}
     seen["train"] = seen["train"]._replace(fold=own.fold)
-    found = anomaly.scores(seen, neighbours=3, residual_weight=0.7)
+    known = scoring.reference(seen["train"])
+    by_part = {n: scoring.scores(each, known, neighbours=3, residual_weight=0.7) for n, each in seen.items()}
+    found = {name: {n: by_part[n][name] for n in seen} for name in anomaly.SCORES}
     member = [jax.tree.map(lambda leaf, n=n: leaf[n], own.params) for n in range(2)]
     codes = {n: [np.asarray(MODEL.encode(p, jnp.asarray(s.x))) for p in member] for n, s in seen.items()}
     residuals = {
@@ -150,7 +157,7 @@ def test_missing_values_are_no_errors():
     mask = np.ones((60, 3), bool)
     mask[:, 1] = False
     holes = dataset._replace(test=dataset.test._replace(mask=mask))
-    whole, seen = (crossfit.look(MODEL, own.params, each.test, each) for each in (dataset, holes))
+    whole, seen = (look(own.params, each.test, each) for each in (dataset, holes))
     assert (seen.residuals[..., 1] == 0).all()
     assert seen.residuals[..., [0, 2]] == pytest.approx(whole.residuals[..., [0, 2]])
     assert crossfit.errors(seen) == pytest.approx(1.5 * (whole.residuals[..., [0, 2]] ** 2).sum(2), rel=1e-5)
@@ -206,7 +213,7 @@ def test_a_stated_rate_is_drawn_by_validation_rows():
     held_out = Split(dataset.train.x[:25] + 0.1, labels=np.zeros(25, np.int32))
     options = {"threshold": "false_alarm_rate", "level": 0.2, "most_rows": 100}
     found = assess(dataset._replace(validation=held_out), **options)
-    errors = crossfit.errors(crossfit.look(MODEL, ensemble().params, held_out, dataset)).mean(0)
+    errors = crossfit.errors(look(ensemble().params, held_out, dataset)).mean(0)
     assert found.metrics["test"]["threshold"] == pytest.approx(np.sort(errors)[math.ceil(0.8 * 26) - 1])
     found = assess(dataset, **options)
     assert found.metrics["test"]["threshold"] == np.sort(found.arrays["train_scores"])[math.ceil(0.8 * 41) - 1]

@@ -210,7 +210,7 @@ def test_wrong_rows(name, runs, tmp_path, capsys):
             "row 2, column 'age' is missing; fill it in, leave the",
         ),
         ("1,2,3,4,x\n1,2,3,4,y\n", "unclear"),
-        ("weight,height,age,score,width\n1,2,3,4,5\n", "column 1 is 'weight', in training it was 'height'"),
+        ("height,weight,age,score,width\n1,2,?,4,5\n", "x.csv: row 1, column 'age' is missing; fill it in"),
         ("a,b,c,d,height\n1,2,3,4,5\n", "column 5 is 'height', in training it was 'width'"),
     ],
 )

@@ -75,13 +75,28 @@ def test_the_real_trouble_of_a_table_with_labels(action, line, fragment, labelle
         ("height,weight,kind,colour\n1,2,left,red\n3,4,left,", "row 2, column 'colour' is missing; fill it in"),
         ("height,weight,kind\n1,2,left", "training data: 'colour' is missing"),
         ("height,weight,kind,color\n1,2,left,red", "training data: 'colour' is missing and 'color' is too many"),
-        ("height,colour,weight\n1,red,2", "column 2 is 'colour', in training it was 'weight'"),
     ],
 )
 def test_a_table_with_categories_that_is_not_like_the_trained_one(text, fragment, labelled, tmp_path, capsys):
     (tmp_path / "x.csv").write_text(text + "\n")
     run = labelled(capsys, "colour")
     assert_refused(apply(run, "encode", tmp_path / "x.csv", tmp_path / "out.csv", capsys), fragment)
+
+
+@pytest.mark.parametrize("categories", [None, "colour"])
+def test_columns_in_another_order_are_put_in_order(categories, labelled, tmp_path, capsys):
+    run = labelled(capsys, categories)
+    heads, *lines = [line.split(",") for line in (run.parent / "rows.csv").read_text().split()]
+    order = [heads.index(name) for name in sorted(heads, reverse=True)]
+    assert order != sorted(order)
+    found = []
+    for places in (range(len(heads)), order):
+        moved = [",".join(cells[place] for place in places) for cells in (heads, *lines)]
+        (tmp_path / "x.csv").write_text("\n".join(moved) + "\n")
+        answer = apply(run, "encode", tmp_path / "x.csv", tmp_path / "out.csv", capsys)
+        assert answer.code == 0, answer.err
+        found.append((tmp_path / "out.csv").read_text())
+    assert found[0] == found[1]
 
 
 def test_the_half_of_a_net_knows_the_labels_as_well(labelled, tmp_path, capsys, monkeypatch):
@@ -118,7 +133,7 @@ def test_a_run_says_how_many_values_of_a_table_are_missing(missing, tmp_path, ca
         (tmp_path / "rows.csv").write_text(text)
         answer = call(arguments({**TINY, **changes}, workdir=tmp_path / str(told)), capsys)
         assert answer.code == 0, answer.err
-        assert ("2 of 150 values are missing" in answer.out) == told
+        assert ("2 of 150 values are missing; the trained net itself takes none" in answer.out) == told
 
 
 def test_without_names_labels_are_a_column_too_many(tmp_path):

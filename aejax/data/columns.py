@@ -131,8 +131,16 @@ def without(columns: Columns, name: str | None, most: int) -> Columns:
     return Columns(*(values[:at] + values[at + 1 :] for values in columns))
 
 
+def in_order(columns: Columns, trained: Sequence[str]) -> Columns:
+    """The columns in the order of those that a model was trained on, where their names are the same; else as given."""
+    if sorted(columns.names) != sorted(trained):
+        return columns
+    cells = dict(zip(columns.names, columns.cells, strict=True))
+    return Columns(tuple(trained), tuple(cells[name] for name in trained))
+
+
 def check_same(given: Sequence[str], trained: Sequence[str], where: object) -> None:
-    """Refuse columns of other names than those that a model was trained on, or of the same in another order.
+    """Refuse columns of other names than those that a model was trained on.
 
     Raises:
         UserError: naming those that are missing and those that are too many.
@@ -143,12 +151,6 @@ def check_same(given: Sequence[str], trained: Sequence[str], where: object) -> N
     told = [_listed(missing, "is missing", "are missing"), _listed(extra, "is too many", "are too many")]
     if missing or extra:
         raise UserError(f"{where}: its columns are not those of the training data: {' and '.join(filter(None, told))}")
-    moved = [place for place, name in enumerate(given) if trained[place] != name]
-    if moved:
-        raise UserError(
-            f"{where}: column {moved[0] + 1} is {given[moved[0]]!r}, in training it was {trained[moved[0]]!r}; "
-            "allowed: the columns in the order of the training data"
-        )
 
 
 def _listed(names: Sequence[str], one: str, more: str) -> str:

@@ -128,7 +128,7 @@ def read_columns(path: Path) -> columns.Columns:
 
 
 def _columnar(path: Path, label_column: str | None, asked: Sequence[str], known: Known) -> Table:
-    table = columns.without(read_columns(path), known.labels, len(known.names))
+    table = columns.in_order(columns.without(read_columns(path), known.labels, len(known.names)), known.names)
     table, labels = separate(table, label_column, path)
     if not table.cells or not len(table.cells[0]):
         raise UserError(f"{path}: there is no row")

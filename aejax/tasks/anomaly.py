@@ -1,6 +1,5 @@
 """Which rows are not like those that were trained on, by an ensemble of nets, beside kNN, forest, SVM and PCA."""
 
-from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import jax
@@ -10,13 +9,14 @@ from aejax.bounds import Choice, Count, NonNegative, Within
 from aejax.data.outliers import NAMES
 from aejax.data.splits import permutation, take
 from aejax.errors import UserError
+from aejax.evaluate import on_device
 from aejax.metrics import outliers
-from aejax.tasks import crossfit, detectors
+from aejax.tasks import crossfit, detectors, scoring
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Split
 
 VALIDATED: tuple[str, ...] = ()
 
-SCORES = ("neighbours", "error", "code", "both")
+SCORES = tuple(scoring.READ)
 WORST = 8  # rows that are kept to be shown
 
 Score = Annotated[str, Choice(SCORES)]
@@ -126,6 +126,8 @@ def evaluate(
         rows' ``scores`` by method, the chosen ``score``, the ``train_scores`` of that one, the test rows' ``labels``,
         and of the rows with the highest scores ``worst`` (their places), ``worst_x``, ``worst_x_hat`` and
         ``worst_residual`` = r / s. Where there are no test rows, the drawn training rows stand in their place.
+        ``kept`` is what gives new rows the chosen score (`aejax.tasks.scoring`): the nets, the threshold, and of the
+        drawn training rows what they are compared with.
     """
     own, drawn, forest = jax.random.split(key, 3)
     options = {"score": score, "neighbours": neighbours, "residual_weight": residual_weight}
@@ -157,10 +159,14 @@ def assess(
         judging, rows["test"] = "test", dataset.test
     if threshold == "false_alarm_rate" and len(dataset.validation.x):
         calibrating, rows["validation"] = "validation", dataset.validation
-    seen = {name: crossfit.look(model, ensemble.params, split, dataset) for name, split in rows.items()}
+    on = {name: on_device(split, dataset) for name, split in rows.items()}
+    seen = {name: crossfit.look(model, ensemble.params, each) for name, each in on.items()}
     seen["train"] = seen["train"]._replace(fold=ensemble.fold[drawn])
-    found = scores(seen, neighbours=neighbours, residual_weight=residual_weight)
-    one = crossfit.look(model, jax.tree.map(lambda leaf: leaf[None], params), rows[judging], dataset)
+    known = scoring.reference(seen["train"])
+    weights = {"neighbours": neighbours, "residual_weight": residual_weight}
+    own = {part: scoring.scores(each, known, **weights) for part, each in seen.items()}
+    found = {name: {part: values[name] for part, values in own.items()} for name in SCORES}
+    one = crossfit.look(model, jax.tree.map(lambda leaf: leaf[None], params), on[judging])
     found["error_of_one_net"] = found["error"] | {judging: crossfit.errors(one)[0]}
     plain = {name: each.x for name, each in seen.items()}
     found |= detectors.fitted(plain["train"], plain, neighbours=neighbours, seed=seeds[1])
@@ -168,7 +174,9 @@ def assess(
     limit = {n: outliers.threshold(v[calibrating], rule=threshold, level=level) for n, v in found.items()}
     judged = {name: outliers.judge(labels, values, limit[name]) for name, values in test.items()}
     arrays = {"scores": test, "score": score, "train_scores": found[score]["train"], "labels": labels}
-    return Evaluation({"test": judged.pop(score)}, judged, arrays | _worst(seen["train"], seen[judging], test[score]))
+    arrays |= _worst(known, seen[judging], test[score])
+    scorer = scoring.Scorer(ensemble.params, known, scoring.means(model, dataset), limit[score], score, **weights)
+    return Evaluation({"test": judged.pop(score)}, judged, arrays, scoring.kept(scorer))
 
 
 def _scored(dataset: Dataset) -> Split:
@@ -176,38 +184,11 @@ def _scored(dataset: Dataset) -> Split:
     return dataset.test if len(dataset.test.x) else dataset.train
 
 
-def scores(
-    seen: Mapping[str, crossfit.Seen], *, neighbours: int, residual_weight: float
-) -> dict[str, dict[str, np.ndarray]]:
-    """The scores of `evaluate`, of each part, by comparison with ``seen["train"]``: ``{score: {part: (m,)}}``."""
-    train = seen["train"]
-    sigma, size = outliers.overall(train.x), outliers.spread(crossfit.unseen(train.residuals, train), train.x)
-    deviation = train.codes.std(1, keepdims=True)
-    deviation = np.where(deviation > 0, deviation, 1)
-
-    def near(name: str, form: Callable[[crossfit.Seen], np.ndarray]) -> np.ndarray:
-        rows = None if name == "train" else form(seen[name])
-        return outliers.neighbour_distance(form(train), rows, neighbours=neighbours)
-
-    def beside(s: crossfit.Seen) -> np.ndarray:
-        return np.concatenate([s.x / sigma, residual_weight * crossfit.unseen(s.residuals, s) / size[None]], 1)
-
-    found: dict[str, dict[str, np.ndarray]] = {name: {} for name in SCORES}
-    for name, each in seen.items():
-        error = crossfit.unseen(crossfit.errors(each), each)
-        codes = [near(name, lambda s, n=n: s.codes[n] / deviation[n]) for n in range(len(each.codes))]
-        code = crossfit.unseen(np.stack(codes), each)
-        own = {"neighbours": near(name, beside), "error": error, "code": code, "both": np.sqrt(code * np.sqrt(error))}
-        for score, values in own.items():
-            found[score][name] = values
-    return found
-
-
-def _worst(train: crossfit.Seen, test: crossfit.Seen, score: np.ndarray) -> dict[str, Any]:
+def _worst(train: scoring.Reference, test: crossfit.Seen, score: np.ndarray) -> dict[str, Any]:
     """What makes the rows with the highest scores odd."""
     worst = np.argsort(-score, kind="stable")[:WORST]
     residual = crossfit.unseen(test.residuals, test)[worst]
-    size = outliers.spread(crossfit.unseen(train.residuals, train), train.x)
+    size = outliers.spread(train.residual, train.x)
     return {
         "worst": worst,
         "worst_x": test.x[worst],

@@ -5,9 +5,10 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from aejax.context import Rows
 from aejax.data.splits import permutation, take
-from aejax.evaluate import encode_and_reconstruct, on_device
-from aejax.types import Dataset, Model, Params, Retrain, Split
+from aejax.evaluate import encode_and_reconstruct
+from aejax.types import Dataset, Model, Params, Retrain
 
 
 class Ensemble(NamedTuple):
@@ -52,10 +53,9 @@ def train(key: jax.Array, dataset: Dataset, retrain: Retrain, members: int) -> E
     return Ensemble(retrain(jax.random.split(seed, members), datasets=datasets).params, fold)
 
 
-def look(model: Model, nets: Params, split: Split, dataset: Dataset) -> Seen:
-    """Rows as they are seen by nets, leaves (members, ...), none of which was trained on them."""
-    rows = on_device(split, dataset)
-    observed = np.ones((len(split.x), 1), bool) if split.mask is None else split.mask.reshape(len(split.x), -1)
+def look(model: Model, nets: Params, rows: Rows) -> Seen:
+    """Rows, unscaled, as they are seen by nets, leaves (members, ...), none of which was trained on them."""
+    observed = np.ones((rows.x.shape[0], 1), bool) if rows.mask is None else np.asarray(rows.mask)
     residuals, codes = [], []
     for number in range(jax.tree.leaves(nets)[0].shape[0]):
         x, code, x_hat = encode_and_reconstruct(model, jax.tree.map(lambda leaf, n=number: leaf[n], nets), rows)

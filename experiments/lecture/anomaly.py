@@ -11,6 +11,7 @@ so that training rows are as new to them as test rows are. No label is looked at
     aejax run lecture/anomaly:fashion_mnist    # trousers against the rest; 30 s of training and two minutes of scoring
     aejax run lecture/anomaly --set data.name=file:my.csv --set data.label_column=class --set data.normal=good
     aejax run lecture/anomaly --set data.name=file:my.csv --set data.normal=null --set data.test=0   # without labels
+    aejax apply FOLDER score --input new.csv --output scores.csv   # score and alarm of each new row, by a run's folder
 
 Expect, ROC AUC of the test rows, mean ± sd over seeds 0-4 (lorenz 1-4) on one split, by
 `python scripts/anomaly_table.py lecture/anomaly --seed N`, which also takes files (the forest has the seed, too):
