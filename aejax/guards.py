@@ -30,8 +30,10 @@ def one_line(function: Callable[..., Any], what: str) -> Callable[..., Any]:
     def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except UserError:
-            raise
+        except UserError as error:
+            if str(error).startswith(what):
+                raise
+            raise UserError(f"{what}: {error}") from error
         except Exception as error:
             raise UserError(f"{what}: {_place(function, error)}{type(error).__name__}: {_first_line(error)}") from error
 

@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from running import TINY, assert_refused, call, quick_programs
+from running import TINY, arguments, assert_refused, call, quick_programs
 
 MODEL = """
 import math
@@ -89,6 +89,39 @@ def test_what_a_model_does_wrong_is_one_line_and_nothing_is_written(run, wrong):
     answer, folder = run(change, "broken")
     assert_refused(answer, "own_net.broken: ", *fragments)
     assert not folder.exists()
+
+
+TERM = """
+import jax.numpy as jnp
+
+def mine(ctx):
+    return jnp.abs(ctx.PLACE).mean()
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        (
+            "hidden['encoder9']",
+            "ctx.hidden: unknown 'encoder9' (did you mean 'encoder0'?); allowed: code, decoder0, enc",
+        ),
+        ("log_odds['code']", "ctx.log_odds: unknown 'code'; allowed: "),
+        ("extra['mean']", "ctx.extra: unknown 'mean'; allowed: nothing"),
+        ("hidden['code']", None),
+    ],
+)
+def test_a_term_that_asks_for_what_is_not_there_is_told_what_is(place, told, tmp_path, monkeypatch, capsys):
+    (tmp_path / "own_term.py").write_text(TERM.replace("PLACE", place))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "own_term", raising=False)
+    folder = tmp_path / "run"
+    answer = call(arguments({**TINY, "terms.mine": "{'name': 'own_term.mine', 'weight': 1.0}"}, workdir=folder), capsys)
+    if told is None:
+        assert answer.code == 0, answer.err
+    else:
+        assert_refused(answer, f"terms.mine: {told}")
+    assert folder.exists() == (told is None)
 
 
 def test_a_model_that_does_all_right_is_trained(run):
