@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from aejax import components, devices, guards, losses, optimizers, schedules
+from aejax import components, devices, foreign, guards, losses, optimizers, schedules
 from aejax.context import Rows
 from aejax.data.corrupt import HIDING
 from aejax.errors import UserError
@@ -53,7 +53,8 @@ def build_model(settings: Mapping[str, Any], feature_shape: tuple[int, ...], col
     """The model of a config's `model` section for rows of that shape, in those columns where some are categories."""
     function = components.resolve(settings["name"], "aejax.models", what="model.name")
     made = guards.one_line(function, "model")(feature_shape, **{k: v for k, v in settings.items() if k != "name"})
-    return mixed(guards.model_or_raise(made, settings["name"]), columns)
+    model = guards.model_or_raise(made, settings["name"])
+    return mixed(model if guards.is_own(function) else foreign.sound(model, settings["name"], feature_shape), columns)
 
 
 def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None) -> Parts:

@@ -16,6 +16,7 @@ from aejax.types import Hparams, Run, State
 
 CAPACITY = 1000
 CHUNK_SECONDS = 0.5
+_CAUSES = "a division by 0, a logarithm or root of what is not above 0, or a number too large for float32"
 
 
 class Chunk(NamedTuple):
@@ -103,16 +104,21 @@ def check_finite(history: Mapping[str, np.ndarray], first_step: int, params: Any
     if first is not None:
         terms = [n for n, places in bad.items() if n != "loss" and places.size and places[0] == first]
         which = ", ".join(f"term {name!r}" for name in terms) or "their weighted sum"
-        raise UserError(
-            f"training stopped at step {first_step + first}: {which} is not finite; "
-            "try a smaller optimizer.learning_rate or a clip_norm"
-        )
+        raise _stopped(first_step + first, f"{which} is not finite")
     if not _all_finite(params):
         last = first_step + len(history["loss"]) - 1
-        raise UserError(
-            f"training stopped at step {last}: the parameters are not finite after the gradient of the loss; "
-            "try a smaller optimizer.learning_rate or a clip_norm"
-        )
+        raise _stopped(last, "the parameters are not finite after the gradient of the loss")
+
+
+def _stopped(step: int, what: str) -> UserError:
+    """Where training stopped and what may mend it: no optimiser has a part in what is wrong before its first update."""
+    smaller = "try a smaller optimizer.learning_rate or a clip_norm"
+    if step == 0:
+        advice = f"on the first batch, before any update: look for {_CAUSES}"
+        return UserError(f"training stopped at step {step}: {what} {advice}")
+    if step == 1:  # the gradient of the first batch is seen in what follows it
+        smaller += f", or look for {_CAUSES}, in the gradient"
+    return UserError(f"training stopped at step {step}: {what}; {smaller}")
 
 
 @jax.jit

@@ -14,7 +14,7 @@ from pkgutil import iter_modules
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from aejax.bounds import Choice, Within
-from aejax.errors import UserError, one_of, shown
+from aejax.errors import UserError, hint, one_of, shown
 
 LARGEST = 3.4028234e38  # of float32, in which every number is computed with
 REQUIRED = inspect.Parameter.empty
@@ -96,7 +96,31 @@ def resolve(name: Any, home: str, *, what: str) -> Callable[..., Any]:
         if len(takes) != len(KINDS[home]):
             raise UserError(f"{what}: {name} takes ({', '.join(takes)}); allowed: ({', '.join(KINDS[home])})")
         return found
-    raise one_of(name, available(home), what=what)
+    raise _unknown(name, home, what)
+
+
+def _unknown(name: str, home: str, what: str) -> UserError:
+    """An error that says which part of a name is missing: the function of a file that is there, or the file."""
+    module, _, function = name.rpartition(".")
+    names = sorted(available(home))
+    if not module or hint(name, names) or module in {known.rpartition(".")[0] for known in names}:
+        return one_of(name, names, what=what)
+    if function in names:  # without the package that it is looked up in
+        return UserError(f"{what}: unknown {shown(name)} (did you mean {function!r}?); allowed: {', '.join(names)}")
+    there = _import(module, what)
+    if there is None:
+        near = hint(module, [found.name for found in iter_modules()])
+        own = "a function of a file beside the config, or"
+        return UserError(
+            f"{what}: {shown(name)}: there is no module {shown(module)}{near}; allowed: {own} {', '.join(names)}"
+        )
+    fitting = [
+        found
+        for found, member in vars(there).items()
+        if inspect.isfunction(member) and not found.startswith("_") and len(positional(member)) == len(KINDS[home])
+    ]
+    lacking = f"{shown(name)}: {module} has no function {shown(function)}{hint(function, fitting)}"
+    return UserError(f"{what}: {lacking}; allowed: {', '.join(f'{module}.{each}' for each in fitting) or 'nothing'}")
 
 
 def _inside(home: str, module: str, function: str) -> Callable[..., Any] | None:
@@ -108,16 +132,20 @@ def _inside(home: str, module: str, function: str) -> Callable[..., Any] | None:
 
 
 def _outside(module_name: str, function: str, what: str) -> Callable[..., Any] | None:
+    found = getattr(_import(module_name, what), function, None)
+    return found if callable(found) else None
+
+
+def _import(module_name: str, what: str) -> types.ModuleType | None:
+    """A module from outside aejax; None where there is none of that name."""
     try:
-        module = import_module(module_name)
+        return import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and f"{module_name}.".startswith(f"{error.name}."):
             return None
         raise UserError(f"{what}: importing {module_name} failed: {error}") from error
     except (Exception, SystemExit) as error:
         raise UserError(f"{what}: importing {module_name} failed: {type(error).__name__}: {error}") from error
-    found = getattr(module, function, None)
-    return found if callable(found) else None
 
 
 def parameters(function: Callable[..., Any]) -> dict[str, Parameter]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from aejax.errors import UserError
+from aejax.errors import UserError, one_of
 from aejax.types import Context, Hparams, Model, Range
 
 
@@ -104,7 +104,10 @@ def context(
     ctx = model.apply(params, x, x_in, inner)
     _check_shapes(model, ctx, x)
     return ctx._replace(
-        ranges={**ctx.ranges, "x": data_range},
+        hidden=Named("ctx.hidden", ctx.hidden),
+        log_odds=Named("ctx.log_odds", ctx.log_odds),
+        extra=Named("ctx.extra", ctx.extra),
+        ranges=Named("ctx.ranges", {**ctx.ranges, "x": data_range}),
         mask=mask,
         index=jnp.arange(x.shape[0]) if index is None else index,
         labels=None if rows.labels is None else rows.labels[chosen],
@@ -113,6 +116,24 @@ def context(
         rows=partial(clean, rows),
         key=own,
     )
+
+
+class Named(dict):
+    """Arrays by name, of which one that is not there is refused with the names of those that are."""
+
+    def __init__(self, place: str, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self.place = place
+
+    def __missing__(self, name: Any) -> Any:
+        raise one_of(name, self, what=self.place)
+
+
+jax.tree_util.register_pytree_with_keys(
+    Named,
+    lambda named: ([(jax.tree_util.DictKey(name), named[name]) for name in named], (named.place, tuple(named))),
+    lambda form, values: Named(form[0], dict(zip(form[1], values, strict=True))),
+)
 
 
 def _check_shapes(model: Model, ctx: Context, x: jax.Array) -> None:

@@ -30,9 +30,13 @@ def one_of(given: object, allowed: Iterable[str], *, what: str) -> UserError:
     Returns:
         The error, to be raised by the caller.
     """
+    names = sorted(allowed)
+    return UserError(f"{what}: unknown {shown(given)}{hint(given, names)}; allowed: {', '.join(names) or 'nothing'}")
+
+
+def hint(given: object, names: Iterable[str]) -> str:
+    """The name that is nearest to what the user wrote, as a question; nothing where none is near."""
     from difflib import get_close_matches
 
-    names = sorted(allowed)
-    near = get_close_matches(given[:200], names, n=1, cutoff=0.5) if isinstance(given, str) else []
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    return UserError(f"{what}: unknown {shown(given)}{hint}; allowed: {', '.join(names) or 'nothing'}")
+    near = get_close_matches(given[:200], sorted(names), n=1, cutoff=0.6) if isinstance(given, str) else []
+    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -23,20 +23,27 @@ def one_line(function: Callable[..., Any], what: str) -> Callable[..., Any]:
     Returns:
         The function itself where it is defined in aejax.
     """
-    home = getattr(function, "__module__", None) or ""
-    if home.split(".")[0] == "aejax" and not home.startswith("aejax.experiments"):
+    if is_own(function):
         return function
 
     @wraps(function, updated=())
     def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except UserError:
-            raise
+        except UserError as error:
+            if str(error).startswith(what):
+                raise
+            raise UserError(f"{what}: {error}") from error
         except Exception as error:
             raise UserError(f"{what}: {_place(function, error)}{type(error).__name__}: {_first_line(error)}") from error
 
     return guarded
+
+
+def is_own(function: Callable[..., Any]) -> bool:
+    """Whether a function is defined in aejax itself, its experiments not counted."""
+    home = getattr(function, "__module__", None) or ""
+    return home.split(".")[0] == "aejax" and not home.startswith("aejax.experiments")
 
 
 def _place(function: Callable[..., Any], error: Exception) -> str:
@@ -67,7 +74,7 @@ def same_shape(corrupt: Callable[..., Any], name: str) -> Callable[..., jax.Arra
 
     def checked(key: jax.Array, x: jax.Array, **hyperparameters: Any) -> jax.Array:
         x_in = corrupt(key, x, **hyperparameters)
-        given, wanted = _form(x_in), _form(x)
+        given, wanted = form(x_in), form(x)
         if given != wanted:
             raise UserError(f"corruption.name: {name} makes {given} of {wanted}; allowed: the same shape and type")
         return x_in
@@ -81,13 +88,14 @@ def scalar(term: Callable[..., Any], name: str) -> Callable[..., jax.Array]:
     def checked(*args: Any, **hyperparameters: Any) -> jax.Array:
         value = term(*args, **hyperparameters)
         if jnp.shape(value) != () or not jnp.issubdtype(jnp.result_type(value), jnp.floating):
-            raise UserError(f"terms.{name}: returned {_form(value)}; allowed: one number, float32[]")
+            raise UserError(f"terms.{name}: returned {form(value)}; allowed: one number, float32[]")
         return value
 
     return checked
 
 
-def _form(value: Any) -> str:
+def form(value: Any) -> str:
+    """Type and shape of an array, as in ``float32[3,8]``; what is none as Python writes it."""
     try:
         return jax.typeof(value).str_short()
     except (TypeError, AttributeError, OverflowError):

@@ -84,7 +84,8 @@ def test_docstrings_name_every_argument(home, name):
             r"^part: unknown 'cosin' \(did you mean 'cosine'\?\); allowed: .*constant, cosine",
         ),
         ("schedules.cosine", "aejax.schedules", r"^part: unknown 'schedules\.cosine' \(did you mean 'cosine'"),
-        ("no_such_module.part", "aejax.losses", r"^part: unknown 'no_such_module\.part'"),
+        ("no_such_module.part", "aejax.losses", r"^part: 'no_such_module\.part': there is no module 'no_such_module'"),
+        ("operatr.neg", "aejax.losses", r"there is no module 'operatr' \(did you mean 'operator'\?\); allowed: .*l1"),
         ("sparsity._log_rates", "aejax.losses", r"^part: unknown 'sparsity\._log_rates'"),
         ("", "aejax.losses", r"^part: unknown ''"),
         (".", "aejax.losses", r"^part: unknown '\.'"),
@@ -132,8 +133,8 @@ def test_a_function_from_elsewhere_is_found_by_its_import_path(elsewhere):
     ("text", "line"),
     [
         ("def term(a, b): return a", r"^part: \S+\.term takes \(a, b\); allowed: \(ctx\)$"),
-        ("def other(ctx): return 0", r"^part: unknown '\S+\.term'"),
-        ("term = 3", r"^part: unknown '\S+\.term'"),
+        ("def other(ctx): return 0", r"^part: '\S+\.term': \S+ has no function 'term'.*; allowed: \S+\.other$"),
+        ("term = 3", r"^part: '\S+\.term': \S+ has no function 'term'; allowed: nothing$"),
         ("import no_such_module", r"^part: importing \S+ failed: No module named 'no_such_module'$"),
         ("1 / 0", r"^part: importing \S+ failed: ZeroDivisionError: division by zero$"),
         ("raise SystemExit(3)", r"^part: importing \S+ failed: SystemExit: 3$"),
@@ -145,6 +146,20 @@ def test_a_function_from_elsewhere_that_does_not_fit_is_told_in_one_line(elsewhe
     with pytest.raises(UserError, match=line) as caught:
         resolve(f"{module}.term", "aejax.losses", what="part")
     assert "\n" not in str(caught.value)
+
+
+def test_which_part_of_a_name_from_elsewhere_is_missing(elsewhere):
+    text = "from math import sqrt\ndef tail(ctx, *, weight=1): return 0\ndef taller(ctx): return 0\n"
+    module = elsewhere(text + "def other(a, b): return 0\ndef _tale(ctx): return 0\n")
+    with pytest.raises(UserError) as told:
+        components.resolve(f"{module}.tial", "aejax.losses", what="part")
+    assert str(told.value) == (
+        f"part: '{module}.tial': {module} has no function 'tial' (did you mean 'tail'?); "
+        f"allowed: {module}.tail, {module}.taller"
+    )
+    near = module[:-1]
+    with pytest.raises(UserError, match=rf"there is no module '{near}' \(did you mean '{module}'\?\); allowed: a fun"):
+        components.resolve(f"{near}.tail", "aejax.losses", what="part")
 
 
 def test_annotations_that_cannot_be_evaluated_are_any(elsewhere):

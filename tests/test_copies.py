@@ -41,6 +41,21 @@ def test_rows_that_are_all_different_and_data_that_are_no_table_of_ones_own_say_
     assert copies.described(digits._replace(train=twice)) is None
 
 
+@pytest.mark.parametrize("gaps", [False, True])
+def test_copies_are_counted_as_they_were_before_values_were_hidden(tmp_path, gaps):
+    name = table(tmp_path / "rows.csv", times=2)
+    if gaps:
+        path = tmp_path / "rows.csv"
+        head, *lines = path.read_text().splitlines()
+        lines = [line.replace(line.split(",")[1], "", 1) if n % 30 in (3, 7) else line for n, line in enumerate(lines)]
+        path.write_text("\n".join([head, *lines]) + "\n")
+    whole = load(name, label_column="side")
+    hidden = load(name, label_column="side", missing={"name": "completely_at_random", "rate": 0.4})
+    assert len(np.unique(hidden.train.x, axis=0)) > len(np.unique(whole.train.x, axis=0))
+    assert "30 are different" in copies.described(whole)
+    assert copies.described(hidden) == copies.described(whole)
+
+
 def test_minus_zero_is_zero(tmp_path):
     (tmp_path / "zero.csv").write_text("a,b\n0,1\n-0.0,1\n2,3\n4,5\n6,7\n")
     assert "5 rows, of which 4 are different" in copies.described(load(f"file:{tmp_path / 'zero.csv'}"))

@@ -28,7 +28,7 @@ ORDER = (
         "sparse",
         "remember",
     ),
-    ("components", "manifest"),
+    ("components", "manifest", "foreign"),
     ("checkpoint",),
     ("batches", "devices", "schedules", "optimizers", "samplers"),
     ("config",),

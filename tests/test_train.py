@@ -388,5 +388,22 @@ def test_the_first_step_and_its_terms_are_named(history, line):
         chunks.check_finite(history, 40, {"w": jnp.zeros(2)})
 
 
+def test_before_any_update_the_optimiser_is_not_blamed():
+    answer = lambda history, params=0.0: chunks.check_finite(
+        {name: np.float32(values) for name, values in history.items()}, 0, {"w": jnp.full(2, params)}
+    )
+    first = "before any update: look for a division by 0, a logarithm or root of what is not above 0"
+    for history, params, what in (
+        ({"loss": [NAN, NAN], "a": [NAN, NAN]}, 0.0, "term 'a' is not finite"),
+        ({"loss": [INF], "a": [1]}, 0.0, "their weighted sum is not finite"),
+        ({"loss": [1], "a": [1]}, NAN, "the parameters are not finite after the gradient of the loss"),
+    ):
+        with pytest.raises(UserError, match=f"^training stopped at step 0: {what} on the first batch, {first}") as told:
+            answer(history, params)
+        assert "learning_rate" not in str(told.value)
+    with pytest.raises(UserError, match=r"try a smaller optimizer.*, or look for a division by 0.*, in the gradient$"):
+        answer({"loss": [1, NAN], "a": [1, NAN]})
+
+
 def test_what_is_finite_passes():
     chunks.check_finite({"loss": np.float32([1, 3e38])}, 0, {"w": jnp.zeros(2), "b": jnp.ones(())})

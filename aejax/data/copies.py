@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from aejax.types import Dataset
+from aejax.types import Dataset, Split
 
 
 def described(dataset: Dataset) -> str | None:
@@ -10,14 +10,15 @@ def described(dataset: Dataset) -> str | None:
 
     A row that is trained on and tested on makes a net look better than it is on new rows, and where neighbours are
     looked for, as in spectral clustering, copies are the nearest ones. Labels do not count: rows are copies where all
-    features are the same.
+    features are the same, hidden values included (`aejax.data.missing`).
 
     Args:
         dataset: the data.
     """
     if dataset.kind != "table" or not dataset.name.startswith("file:"):
         return None
-    train, validation, test = (_hashes(split.x) for split in (dataset.train, dataset.validation, dataset.test))
+    splits = (dataset.train, dataset.validation, dataset.test)
+    train, validation, test = (_hashes(_before_hiding(split)) for split in splits)
     every = np.concatenate([train, validation, test])
     different = len(np.unique(every))
     if different == len(every):
@@ -29,6 +30,11 @@ def described(dataset: Dataset) -> str | None:
         else "copies are the nearest neighbours of each other"
     )
     return f"{dataset.name}: {len(every)} rows, of which {different} are different; {consequence}"
+
+
+def _before_hiding(split: Split) -> np.ndarray:
+    """The rows as the file has them: where values were hidden for an experiment, copies lose different ones."""
+    return split.x if split.truth is None else np.where(np.isnan(split.truth), np.float32(np.nan), split.truth)
 
 
 def _hashes(x: np.ndarray) -> np.ndarray:

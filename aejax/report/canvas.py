@@ -3,7 +3,7 @@
 import math
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from textwrap import fill
@@ -100,6 +100,24 @@ def quiet(axes: Any, *, x: str, y: str) -> None:
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(GREY)
+
+
+def over_labels(figure: Any, titles: Mapping[Any, str]) -> None:
+    """Titles that begin over the labels at the left of their axes, not over the axes, which may be narrow.
+
+    Args:
+        figure: with all that takes room beside the axes.
+        titles: by axes.
+    """
+    from matplotlib.transforms import blended_transform_factory
+
+    texts = {axes: axes.set_title(title, size=TEXT, loc="left") for axes, title in titles.items()}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")
+        figure.draw_without_rendering()
+    for axes, text in texts.items():
+        text.set_x(axes.get_tightbbox(for_layout_only=True).x0 / figure.bbox.width)
+        text.set_transform(blended_transform_factory(figure.transFigure, axes.transAxes) + axes.titleOffsetTrans)
 
 
 def legend_above(axes: Any, width: float) -> None:

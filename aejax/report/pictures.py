@@ -100,6 +100,9 @@ def _reconstructions(path: Path, dataset: Dataset, found: Evaluation) -> None:
     three = [found.arrays[name][chosen] for name in ("x", "x_hat", "pca_x_hat")]
     if are_images(dataset):
         three = as_images(three, dataset)
+    elif dataset.test.mask is not None:
+        observed = dataset.test.mask.reshape(len(dataset.test.mask), -1)[chosen]
+        three[0] = np.where(observed, three[0], np.nan)  # what fills a missing value was never measured
     errors = {"autoencoder": found.metrics["test"]["mse"], "PCA": found.baselines["pca"]["mse"]}
     reconstructions(
         path,

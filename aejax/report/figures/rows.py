@@ -31,7 +31,7 @@ def reconstructions(
 
     Args:
         path: the PNG file to write.
-        originals: (n, height, width[, 1 or 3]) in [0, 1], or (n, features).
+        originals: (n, height, width[, 1 or 3]) in [0, 1], or (n, features); NaN of these is a missing value, a gap.
         reconstructions: the same shape.
         baseline: the same shape.
         errors: a short text below the name of a row: ``{"autoencoder": "MSE 0.012", "PCA": "MSE 0.015"}``.
@@ -94,9 +94,12 @@ def profiles(rows: Mapping[str, np.ndarray], names: Mapping[str, str], features:
         for name, values in rows.items():
             colour, line, width = styles[name]
             style = {"color": colour, "linestyle": line, "linewidth": width, "markersize": 3.5}
-            style["marker"] = "o" if size <= MOST_TICKS else ""
+            own = canvas.finite(values[index])
+            lonely = _alone(own)
+            style["marker"] = "o" if size <= MOST_TICKS or lonely.size else ""
+            style["markevery"] = None if size <= MOST_TICKS else lonely
             label = canvas.plain(names[name].replace("\n", ", "))
-            axes.plot(np.arange(1, size + 1), canvas.finite(values[index]), label=label, **style)
+            axes.plot(np.arange(1, size + 1), own, label=label, **style)
         canvas.quiet(axes, x="" if labelled else "feature", y="value")
         axes.label_outer()
         if labelled:
@@ -107,3 +110,9 @@ def profiles(rows: Mapping[str, np.ndarray], names: Mapping[str, str], features:
     handles, texts = grid[0].get_legend_handles_labels()
     figure.legend(handles, texts, loc="outside lower center", ncols=4, frameon=False, fontsize=TEXT)
     return figure
+
+
+def _alone(values: np.ndarray) -> np.ndarray:
+    """The places of values between two gaps, to which no line leads."""
+    there = np.pad(np.isfinite(values), 1)
+    return np.flatnonzero(there[1:-1] & ~there[:-2] & ~there[2:])

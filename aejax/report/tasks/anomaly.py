@@ -117,20 +117,31 @@ def _features(path: Path, arrays: Mapping[str, Any], scores: np.ndarray, dataset
     names = dataset.feature_names or [f"feature {place}" for place in range(x.shape[1])]
     figure = canvas.new_figure(0.8 + (0.6 + 0.24 * count) * -(-rows // 2), "The oddest rows, and what is odd in them")
     grid = figure.subplots(-(-rows // 2), 2, squeeze=False).ravel()
+    missing = _missing(arrays, dataset)
     for number, axes in enumerate(grid[:rows]):
         residual = arrays["worst_residual"][number]
         order = np.argsort(-np.abs(residual), kind="stable")[:count][::-1]
         colours = [OKABE_ITO[5] if residual[place] > 0 else OKABE_ITO[0] for place in order]
         axes.barh(np.arange(count), residual[order], color=colours)
-        text = [f"{canvas.short(names[p], 18)}: {x[number, p]:.4g}, not {x_hat[number, p]:.4g}" for p in order]
-        axes.set_yticks(np.arange(count), text)
+        held = lambda p, n=number: "missing" if missing[n, p] else f"{x[n, p]:.4g}, not {x_hat[n, p]:.4g}"
+        axes.set_yticks(np.arange(count), [f"{canvas.short(names[p], 18)}: {held(p)}" for p in order])
         axes.axvline(0, color=GREY, linewidth=0.8)
-        axes.set_title(_title(arrays, number, scores), size=TEXT, loc="left")
-        last = number + 2 >= rows
-        canvas.quiet(axes, x="residual, in training sizes" if last else "", y="")
+        canvas.quiet(axes, x="", y="")
     for axes in grid[rows:]:
         axes.set_visible(False)
+    figure.supxlabel("residual, in training sizes", size=TEXT)
+    canvas.over_labels(figure, {axes: _title(arrays, number, scores) for number, axes in enumerate(grid[:rows])})
     canvas.save_figure(figure, path)
+
+
+def _missing(arrays: Mapping[str, Any], dataset: Dataset) -> np.ndarray:
+    """Which values of the worst rows are missing: the residual of these is 0 by definition."""
+    split, worst = dataset.test if len(dataset.test.x) else dataset.train, arrays["worst"]
+    if split.mask is None:
+        return np.zeros(arrays["worst_x"].shape, bool)
+    if len(arrays["scores"][arrays["score"]]) < len(split.x):  # some of the rows were drawn, and not said which
+        return arrays["worst_residual"] == 0
+    return ~split.mask.reshape(len(split.x), -1)[worst]
 
 
 def _error_maps(path: Path, arrays: Mapping[str, Any], scores: np.ndarray, dataset: Dataset) -> None:
