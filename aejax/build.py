@@ -86,7 +86,7 @@ def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None)
     if dataset.stream is not None:
         _check_streamable(config)
     if batch_size is not None and batch_size > rows:
-        raise UserError(f"train.batch_size: {batch_size} is more than the {rows} training rows; allowed: 1 to {rows}")
+        raise _too_large(batch_size, dataset, config["data"])
     run = make_run(
         model,
         objective,
@@ -101,6 +101,17 @@ def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None)
     key, hparams = jax.random.key(config["seed"]), jax.tree.map(jnp.float32, hparams)
     layout = None if mesh is None else devices.layout(mesh, jax.eval_shape(run.init, key, hparams), model.code_size)
     return Parts(model, objective, corrupt, run, hparams, key, relations, layout)
+
+
+def _too_large(batch_size: int, dataset: Dataset, given: Mapping[str, Any]) -> UserError:
+    """The batch is larger than the data, which are few where most rows are held out."""
+    rows = training_rows(dataset)
+    line = f"train.batch_size: {batch_size} is more than the {rows} training rows; allowed: 1 to {rows}"
+    held_out = len(dataset.validation.x) + len(dataset.test.x)
+    if dataset.stream is None and held_out > rows:
+        shares = f"data.validation={given['validation']} and data.test={given['test']}"
+        line += f", or a smaller share of other rows: {shares} take {held_out} of {held_out + rows}"
+    return UserError(line)
 
 
 def training_rows(dataset: Dataset) -> int:

@@ -103,11 +103,12 @@ def _unknown(name: str, home: str, what: str) -> UserError:
     """An error that says which part of a name is missing: the function of a file that is there, or the file."""
     module, _, function = name.rpartition(".")
     names = sorted(available(home))
-    if not module or hint(name, names) or module in {known.rpartition(".")[0] for known in names}:
+    inside = not module or module in {known.rpartition(".")[0] for known in names}
+    there = None if inside else _import(module, what)
+    if inside or (there is None and hint(name, names)):
         return one_of(name, names, what=what)
-    if function in names:  # without the package that it is looked up in
+    if there is None and function in names:  # without the package that it is looked up in
         return UserError(f"{what}: unknown {shown(name)} (did you mean {function!r}?); allowed: {', '.join(names)}")
-    there = _import(module, what)
     if there is None:
         near = hint(module, [found.name for found in iter_modules()])
         own = "a function of a file beside the config, or"

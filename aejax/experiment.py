@@ -14,7 +14,7 @@ from aejax import checkpoint, console, devices, windows, workdir
 from aejax.build import Parts, build, build_model, check, load_data, training_rows
 from aejax.components import positional, resolve
 from aejax.context import Rows
-from aejax.data import copies, holes
+from aejax.data import constant, copies, holes
 from aejax.evaluate import on_device
 from aejax.files import write_json
 from aejax.report import tensorboard
@@ -97,9 +97,10 @@ def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Parts, Rows | Windows]:
     if config["report"]["tensorboard"]:
         tensorboard.import_writer()
     dataset = load_data(config["data"])
-    if devices.is_first() and (line := copies.described(dataset)) is not None:
-        console.say(line)
-    check_task(config, dataset, build_model(config["model"], dataset.feature_shape, dataset.columns))
+    for line in (copies.described(dataset), constant.described(dataset)):
+        if devices.is_first() and line is not None:
+            console.say(line)
+    check_task(config, dataset)
     settings = config["train"]
     mesh = devices.make_mesh(config["devices"], settings["batch_size"] or training_rows(dataset))
     parts = build(config, dataset, mesh)
@@ -152,17 +153,27 @@ def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: D
     }
 
 
-def check_task(config: Mapping[str, Any], dataset: Dataset, model: Model) -> None:
+def check_task(config: Mapping[str, Any], dataset: Dataset, model: Model | None = None) -> None:
     """Let a task refuse its data before training, by the ``check(dataset, **options)`` of its module, if it has one.
 
     A task that serves some models only has ``check(dataset, model, **options)``, and one that trains nets of its own
     ``check(dataset, model, config, **options)``.
 
+    Args:
+        config: resolved.
+        dataset: the data.
+        model: of the config; None makes it only for a task that asks for it, so that one that cannot serve the data
+            says so first.
+
     Raises:
-        UserError: from the task.
+        UserError: from the task or the model.
     """
     options = dict(config["task"])
     task = resolve(options.pop("name"), "aejax.tasks", what="task.name")
     refuse = getattr(import_module(task.__module__), "check", None)
-    if refuse is not None:
-        refuse(*(dataset, model, config)[: len(positional(refuse))], **options)
+    if refuse is None:
+        return
+    asked = len(positional(refuse))
+    if asked > 1 and model is None:
+        model = build_model(config["model"], dataset.feature_shape, dataset.columns)
+    refuse(*(dataset, model, config)[:asked], **options)

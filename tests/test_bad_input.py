@@ -134,6 +134,22 @@ def test_wrong_value(path, value, fragment, tmp_path, capsys):
     assert not workdir.exists()
 
 
+def test_shares_that_leave_less_than_a_batch_are_named(tmp_path, capsys):
+    settings = {**TINY, "data.validation": "0.9", "data.test": "0.5"}
+    told = "train.batch_size: 16 is more than the 3 training rows; allowed: 1 to 3, or a smaller share of other rows: "
+    answer = call(arguments(settings, workdir=tmp_path / "run"), capsys)
+    assert_refused(answer, told + "data.validation=0.9 and data.test=0.5 take 57 of 60")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("model", ["{'name': 'unet.unet'}", "{'name': 'dense.multilayer', 'widths': (3,), 'code': 2}"])
+def test_a_task_that_cannot_serve_the_data_says_so_before_the_model_does(model, tmp_path, capsys):
+    settings = {"model": model, "data.name": "clusters", "data.rows": "60", "report.figures": "false"}
+    answer = call(arguments(settings, "lecture/denoising", workdir=tmp_path / "run"), capsys)
+    assert_refused(answer, "denoising: needs images, and rows of clusters are 8; allowed: data of images")
+    assert not (tmp_path / "run").exists()
+
+
 def test_patience_needs_validation_rows(tmp_path, capsys):
     settings = {**TINY, "data.validation": "0", "train.patience": "2"}
     assert_refused(
@@ -239,6 +255,7 @@ COMMANDS = [
     (["data"], "required: WHAT"),
     (["data", "prepare"], "required: NAME"),
     (["data", "prepare", "no_such"], "data.name: unknown 'no_such'"),
+    (["data", "prepare", "nosuch"], "data.name: unknown 'nosuch'; allowed: "),
     (["data", "prepare", "digits"], "nothing to prepare"),
     (["apply"], "required: WORKDIR"),
 ]

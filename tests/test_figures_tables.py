@@ -31,7 +31,7 @@ def table(mask=None, feature_names=LONG, test=9):
 
 def holes():
     mask = np.ones((9, 12), bool)
-    mask[:, 3], mask[1, 5:8], mask[:, 10] = False, False, False
+    mask[:6, 3], mask[1, 5:8], mask[:6, 10] = False, False, False
     return mask
 
 

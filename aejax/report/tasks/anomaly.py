@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from aejax import workdir
+from aejax.data import constant
 from aejax.files import write_atomic
 from aejax.report import canvas
 from aejax.report.canvas import GREY, OKABE_ITO, SMALL, TEXT
@@ -113,14 +114,16 @@ def _features(path: Path, arrays: Mapping[str, Any], scores: np.ndarray, dataset
     """The features that the nets rebuild worst, of the rows with the highest scores."""
     unscaled = lambda x: x / np.broadcast_to(dataset.scale, x.shape[-1]) + np.broadcast_to(dataset.shift, x.shape[-1])
     x, x_hat = unscaled(arrays["worst_x"]), unscaled(arrays["worst_x_hat"])
-    rows, count = min(ROWS, len(x)), min(FEATURES, x.shape[1])
+    same = constant.features(dataset)  # what is the same in all rows is odd in none
+    telling = np.arange(x.shape[1]) if same.all() else np.flatnonzero(~same)
+    rows, count = min(ROWS, len(x)), min(FEATURES, len(telling))
     names = dataset.feature_names or [f"feature {place}" for place in range(x.shape[1])]
     figure = canvas.new_figure(0.8 + (0.6 + 0.24 * count) * -(-rows // 2), "The oddest rows, and what is odd in them")
     grid = figure.subplots(-(-rows // 2), 2, squeeze=False).ravel()
     missing = _missing(arrays, dataset)
     for number, axes in enumerate(grid[:rows]):
         residual = arrays["worst_residual"][number]
-        order = np.argsort(-np.abs(residual), kind="stable")[:count][::-1]
+        order = telling[np.argsort(-np.abs(residual[telling]), kind="stable")][:count][::-1]
         colours = [OKABE_ITO[5] if residual[place] > 0 else OKABE_ITO[0] for place in order]
         axes.barh(np.arange(count), residual[order], color=colours)
         held = lambda p, n=number: "missing" if missing[n, p] else f"{x[n, p]:.4g}, not {x_hat[n, p]:.4g}"
