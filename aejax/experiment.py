@@ -153,17 +153,16 @@ def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: D
     }
 
 
-def check_task(config: Mapping[str, Any], dataset: Dataset, model: Model | None = None) -> None:
+def check_task(config: Mapping[str, Any], dataset: Dataset) -> None:
     """Let a task refuse its data before training, by the ``check(dataset, **options)`` of its module, if it has one.
 
     A task that serves some models only has ``check(dataset, model, **options)``, and one that trains nets of its own
-    ``check(dataset, model, config, **options)``.
+    ``check(dataset, model, config, **options)``. The model is made only for a task that asks for it, so that a task
+    that cannot serve the data says so before a model that does not fit them.
 
     Args:
         config: resolved.
         dataset: the data.
-        model: of the config; None makes it only for a task that asks for it, so that one that cannot serve the data
-            says so first.
 
     Raises:
         UserError: from the task or the model.
@@ -174,6 +173,5 @@ def check_task(config: Mapping[str, Any], dataset: Dataset, model: Model | None 
     if refuse is None:
         return
     asked = len(positional(refuse))
-    if asked > 1 and model is None:
-        model = build_model(config["model"], dataset.feature_shape, dataset.columns)
+    model = build_model(config["model"], dataset.feature_shape, dataset.columns) if asked > 1 else None
     refuse(*(dataset, model, config)[:asked], **options)

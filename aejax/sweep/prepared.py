@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from aejax.build import Parts, build, build_model, check, load_data
+from aejax.build import Parts, build, check, load_data
 from aejax.context import Rows
 from aejax.errors import UserError
 from aejax.evaluate import BATCH, make_losses, make_member_losses, on_device
@@ -65,7 +65,7 @@ def prepare(config: Mapping[str, Any], count: int | None) -> Prepared:
     cut = None if count is None else folds.cut(whole, count, settings["split_seed"])
     datasets = [whole] if cut is None else cut.datasets
     first = datasets[0]
-    check_task(config, first, build_model(config["model"], first.feature_shape, first.columns))
+    check_task(config, first)
     parts = build(config, first)
     check(parts, on_device(first.train, first, parts.relations))
     whole_data = partial(folds.shared, first, parts.relations, config["train"]["batch_size"])
