@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from aejax.errors import UserError, shown
 from aejax.types import Model
@@ -87,7 +88,8 @@ def scalar(term: Callable[..., Any], name: str) -> Callable[..., jax.Array]:
 
     def checked(*args: Any, **hyperparameters: Any) -> jax.Array:
         value = term(*args, **hyperparameters)
-        if jnp.shape(value) != () or not jnp.issubdtype(jnp.result_type(value), jnp.floating):
+        number = isinstance(value, float | jax.Array | np.ndarray | np.generic)
+        if not number or jnp.shape(value) != () or not jnp.issubdtype(jnp.result_type(value), jnp.floating):
             raise UserError(f"terms.{name}: returned {form(value)}; allowed: one number, float32[]")
         return value
 

@@ -5,6 +5,9 @@ import sys
 import pytest
 from running import TINY, arguments, assert_refused, call, quick_programs
 
+from aejax import guards
+from aejax.errors import UserError
+
 MODEL = """
 import math
 import jax, jax.numpy as jnp
@@ -128,3 +131,9 @@ def test_a_model_that_does_all_right_is_trained(run):
     answer, folder = run("", "good")
     assert answer.code == 0, answer.err
     assert (folder / "summary.json").exists()
+
+
+@pytest.mark.parametrize("value", [None, "x", (1.0, 2.0), 1, [0.5], {"loss": 0.5}], ids=str)
+def test_a_loss_term_that_returns_no_number_is_told_in_one_line(value):
+    with pytest.raises(UserError, match=r"^terms\.mine: returned .*; allowed: one number, float32\[\]$"):
+        guards.scalar(lambda ctx: value, "mine")(None)

@@ -106,4 +106,4 @@ def warn(metric: str, found: Mapping[str, Sequence[str]]) -> None:
     """Print what `incomparable` found, a line for each reason."""
     for why, paths in found.items():
         places = ", ".join(paths)
-        console.say(f"warning: {metric} {WHY[why]} at each {places}; settings that differ there are not ranked by it")
+        console.say(f"warning: {metric} {WHY[why]} at each {places}; it does not say which of them is better")
