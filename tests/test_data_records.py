@@ -15,10 +15,6 @@ with warnings.catch_warnings():  # its import warns of what its own dependencies
     warnings.simplefilter("ignore", DeprecationWarning)
     import tensorflow_datasets as tfds
 
-RNG = np.random.default_rng(5)
-IMAGES = {"train": RNG.integers(0, 256, (30, 28, 28), np.uint8), "test": RNG.integers(0, 256, (10, 28, 28), np.uint8)}
-LABELS = {"train": np.arange(30, dtype=np.uint8) % 10, "test": np.arange(10, dtype=np.uint8)[::-1]}
-
 
 @pytest.fixture(autouse=True)
 def cache_folder(tmp_path, monkeypatch):
