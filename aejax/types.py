@@ -50,7 +50,7 @@ class Split(NamedTuple):
 
     Attributes:
         x: (rows, *feature_shape), uint8 images or float32 values; a missing value
-            holds the mean of its column over the training rows. Documents are an `aejax.sparse.SparseRows`.
+            holds the mean of its column over the training rows. Documents are an `aejax.data.sparse.SparseRows`.
         mask: (rows, *feature_shape) bool, True where a value was observed; None where all were.
         labels: (rows,) int32, an index into `Dataset.label_names`; None without labels.
         coordinates: (rows, k) float32, where each row lies on the flat sheet it was made from, in the units of x;
@@ -238,4 +238,4 @@ class Trained(NamedTuple):
 
 
 Retrain = Callable[..., Trained]
-"""``(keys, changes={}, datasets=None) -> Trained``: how a task trains a config's net again; see `aejax.retrain`."""
+"""``(keys, changes={}, datasets=None) -> Trained``: how a task trains nets again; see `aejax.training.retrain`."""

@@ -23,11 +23,13 @@ def aejax_side(steps, images):
     import jax
     import jax.numpy as jnp
 
-    from aejax import losses, optimizers, schedules, train
-    from aejax.context import Rows
+    from aejax import losses, optimizers
     from aejax.data import corrupt
     from aejax.losses import reconstruction
     from aejax.models import dense
+    from aejax.optimizers import schedules
+    from aejax.training import step as train
+    from aejax.training.context import Rows
     from aejax.types import Range
 
     run = train.make_run(

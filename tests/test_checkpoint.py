@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from aejax import checkpoint
 from aejax.errors import UserError
+from aejax.storage import checkpoint
 
 
 def silent(line):

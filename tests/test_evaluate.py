@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from aejax import metrics
-from aejax.evaluate import batches, encode_and_reconstruct, make_losses, make_member_losses, on_device
 from aejax.losses import compose, reconstruction, sparsity
 from aejax.metrics import images
 from aejax.models import dense
 from aejax.tasks.reconstruction import evaluate, evaluate_members, pca_reconstruction
+from aejax.training.evaluate import batches, encode_and_reconstruct, make_losses, make_member_losses, on_device
 from aejax.types import Dataset, Range, Split
 
 IMAGES, TABLE = (4, 2, 1), (5,)

@@ -14,42 +14,22 @@ PACKAGE = Path(aejax.__file__).parent
 
 # A module or package may import from any earlier line, and from nothing on its own line or later.
 ORDER = (
-    ("errors", "types", "bounds", "places"),
-    (
-        "files",
-        "passphrase",
-        "leaves",
-        "metrics",
-        "console",
-        "interruption",
-        "distributed",
-        "compilation",
-        "guards",
-        "sparse",
-        "remember",
-    ),
-    ("components", "manifest", "foreign"),
-    ("checkpoint",),
-    ("batches", "devices", "schedules", "optimizers", "samplers"),
+    ("types", "errors"),
+    ("files", "console"),
     ("config",),
-    ("workdir",),
+    ("metrics",),
+    ("optimizers",),
     ("data",),
-    ("rows", "models", "relations"),
-    ("losses",),
-    ("context",),
-    ("train",),
-    ("chunks",),
-    ("evaluate", "padding"),
-    ("build",),
-    ("retrain", "attacks", "features", "windows"),
-    ("tasks", "artifact"),
-    ("apply",),
-    ("report",),
-    ("training_loop",),
-    ("experiment",),
+    ("losses", "relations"),
+    ("models",),
+    ("storage",),
+    ("training",),
+    ("figures",),
+    ("tasks",),
+    ("runs",),
     ("sweep",),
+    ("report",),
     ("reproduce",),
-    ("commands",),
     ("cli",),
     ("__main__",),
 )
@@ -59,12 +39,12 @@ PLACE = {name: place for place, names in enumerate(ORDER) for name in names}
 SEAMS = {
     "flax": "models",
     "tensorflow_datasets": "data",
-    "matplotlib": "report",
+    "matplotlib": ("figures", "report"),
     "array_record": "data",
     "grain": "data",
-    "optax": ("optimizers", "train"),
+    "optax": ("config", "optimizers", "training"),
     "ml_collections": ("config",),
-    "safetensors": ("leaves",),
+    "safetensors": ("storage",),
 }
 NOWHERE = {"pickle", "cloudpickle", "dill", "shelve", "torch", "tensorflow", "orbax", "clu", "absl"}
 
@@ -75,7 +55,7 @@ LATE |= {"ray", "submitit", "optuna"}
 
 
 # Its classes are tensorflow-datasets builders, so it is itself imported late.
-LATE_MODULE = "data.builders.images"
+LATE_MODULE = "data.published.images"
 
 HEAVY = LATE | {"jax", "jaxlib", "flax", "optax", "chex", "numpy"}
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from jax.test_util import check_grads
 from oracles import DRAWING, HELD, ORACLES, TERMS, arguments, arrays, context, sigmoid
 
-from aejax import components, schedules
+from aejax.config import components
 from aejax.errors import UserError
 from aejax.losses import compose, imputation, reconstruction, sparsity, weights
+from aejax.optimizers import schedules
 from aejax.types import Column, Range
 
 each = pytest.mark.parametrize("name", ORACLES)

@@ -7,18 +7,19 @@ import optax
 import pytest
 from running import assert_refused, call, quick_programs
 
-from aejax import components, data
 from aejax import config as configs
-from aejax.build import load_data
+from aejax import data
+from aejax.config import components
 from aejax.config.overrides import override
-from aejax.context import context
 from aejax.data import corrupt, missing
 from aejax.errors import UserError
-from aejax.evaluate import on_device
 from aejax.losses import imputation
 from aejax.metrics.imputation import rmse
 from aejax.models import dense, masked
 from aejax.models.links import link, mixed, whole
+from aejax.training.build import load_data
+from aejax.training.context import context
+from aejax.training.evaluate import on_device
 from aejax.types import Column
 
 

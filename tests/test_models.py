@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from modelling import CASES, ROWS, built, compiled, training_pass
 
-from aejax import components
-from aejax.context import Rows, context
+from aejax.config import components
 from aejax.errors import UserError
 from aejax.models import dense
 from aejax.models.activations import ACTIVATIONS
+from aejax.training.context import Rows, context
 from aejax.types import Range
 
 each = pytest.mark.parametrize("case", CASES)

@@ -7,12 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aejax import chunks, optimizers, schedules, train
-from aejax.batches import batch_rows
-from aejax.context import Rows
+from aejax import optimizers
+from aejax.data.batches import batch_rows
 from aejax.errors import UserError
 from aejax.losses import compose, reconstruction, sparsity
 from aejax.models import dense
+from aejax.optimizers import schedules
+from aejax.training import chunks
+from aejax.training import step as train
+from aejax.training.context import Rows
 from aejax.types import Context, Model, Range
 
 ROWS, FEATURES, STEPS = 23, 6, 30

@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 
 from aejax.errors import UserError
-from aejax.files import sync_folder
-from aejax.places import cache_folder
+from aejax.files import cache_folder, sync_folder
 
 FORMAT = 1
 DIGEST_LIMIT = 256 * 2**20  # bytes; larger files are checked by their size alone (1 GB takes about a second)

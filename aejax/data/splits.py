@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aejax import sparse
+from aejax.data import sparse
 from aejax.data.scaling import moments
 from aejax.errors import UserError
 from aejax.types import Column, Dataset, Split

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aejax import config as configs
-from aejax import console, workdir
+from aejax import console
 from aejax.config import files as config_files
 from aejax.data import catalogue
 from aejax.errors import UserError
 from aejax.files import write_json
-from aejax.interruption import asked_to_stop
 from aejax.reproduce import compare, progress, record, workers
 from aejax.reproduce.compare import Got, Line
 from aejax.reproduce.record import Recorded
 from aejax.reproduce.workers import Job
+from aejax.runs import workdir
+from aejax.training.interruption import asked_to_stop
 
 REPORT, SWEEPS = "reproduce.json", "sweeps"
 QUICK_SECONDS = 10.0

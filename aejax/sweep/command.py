@@ -155,9 +155,11 @@ def run(arguments: argparse.Namespace) -> int:
         stay_on_processor()
     elif not arguments.exact:
         split_processor(arguments.devices)
-    from aejax import compilation, console, workdir
+    from aejax import console
     from aejax.config import files as config_files
+    from aejax.runs import workdir
     from aejax.sweep import axes, memory, results, training, work
+    from aejax.training import compilation
 
     path = config_files.find(arguments.config)[0]
     module = config_files.execute(path)

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from aejax.context import Rows
 from aejax.data.folds import rescaled
 from aejax.data.splits import permutation, take
 from aejax.errors import UserError
-from aejax.evaluate import on_device
-from aejax.padding import few_shapes
 from aejax.sweep.programs import Data
+from aejax.training.context import Rows
+from aejax.training.evaluate import on_device
+from aejax.training.padding import few_shapes
 from aejax.types import Dataset, Range, Split
 
 

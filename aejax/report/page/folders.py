@@ -4,8 +4,8 @@ from collections.abc import ItemsView, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aejax import workdir
 from aejax.errors import UserError, shown
+from aejax.runs import workdir
 
 REPORT = "reproduce.json"
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any, NamedTuple
 
-from aejax import workdir
 from aejax.errors import UserError
 from aejax.report.page.folders import Run
+from aejax.runs import workdir
 
 NAMED = re.compile(r"(encoder|decoder)(\d+)")
 
@@ -44,8 +44,8 @@ def network(run: Run) -> Network | None:
     import jax
     import jax.numpy as jnp
 
-    from aejax.artifact import columns_of
-    from aejax.build import build_model
+    from aejax.runs.artifact import columns_of
+    from aejax.training.build import build_model
 
     manifest = _manifest(run)
     try:
