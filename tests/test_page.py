@@ -19,7 +19,7 @@ from aejax.config import files as config_files
 from aejax.report import explorer
 from aejax.report.page import comparison, diagram, experiment, folders, images, network, sweeps, verdicts, words
 
-SOURCES = [*sorted((ROOT / "aejax/report").glob("*.py")), *sorted((ROOT / "aejax/report/tasks").glob("*.py"))]
+SOURCES = sorted((ROOT / "aejax/figures").rglob("*.py"))
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 SHAPES = {"polygon", "path", "rect", "circle", "mspace"}  # of SVG and MathML, closed where they are opened
 EN = words.catalogue("en")
