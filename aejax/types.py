@@ -217,12 +217,27 @@ class Evaluation(NamedTuple):
         baselines: by name, then metric: ``baselines["pca"]["mse"]``.
         arrays: what figures are drawn from.
         kept: what is to be used on new rows, beside the net; None where that is all.
+        files: texts for the folder of the run, by the name of the file.
     """
 
     metrics: Mapping[str, Mapping[str, float]]
     baselines: Mapping[str, Mapping[str, float]]
     arrays: Mapping[str, Any]
     kept: Kept | None = None
+    files: Mapping[str, str] = {}
+
+
+class Figures(NamedTuple):
+    """The figures of a task, whose contents are kept in the folder of a run and can be drawn in any language.
+
+    Attributes:
+        keep: ``(evaluation, dataset, model, params, config) -> Kept``: small arrays and numbers in nested mappings, and
+            texts as JSON.
+        draw: ``(kept, words) -> {name: figure}``: figures of matplotlib; `words` is an `aejax.figures.words.Words`.
+    """
+
+    keep: Callable[..., Kept]
+    draw: Callable[[Kept, Any], Mapping[str, Any]]
 
 
 class Trained(NamedTuple):

@@ -13,7 +13,7 @@ import numpy as np
 from aejax import console
 from aejax.config.components import positional, resolve
 from aejax.data import constant, copies, holes
-from aejax.files import write_json
+from aejax.files import write_atomic, write_json
 from aejax.runs import tensorboard, workdir
 from aejax.runs.training_loop import fit
 from aejax.storage import checkpoint
@@ -143,11 +143,13 @@ def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: D
     )
     if found.kept is not None:
         checkpoint.save(folder / workdir.KEPT, 0, found.kept.tree, keep=1, info=found.kept.info)
+    for name, text in found.files.items():
+        write_atomic(folder / name, text)
     if config["report"]["figures"]:
         from aejax.figures import run as pictures
 
         curve = workdir.read_metrics(folder)
-        pictures.draw(folder / workdir.FIGURES, curve, config, dataset, parts.model, params, found)
+        pictures.write(folder / workdir.FIGURES, curve, config, dataset, parts.model, params, found)
     return {
         "seed": config["seed"],
         "metrics": found.metrics,

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import numpy as np
 from jax.tree_util import tree_flatten_with_path
@@ -26,7 +27,7 @@ from aejax.storage import manifest
 from aejax.storage.manifest import DamagedError
 from aejax.storage.trees import describe, digest, named_arrays, pack, path_name, place, unpack
 
-__all__ = ["Restored", "digest", "restore", "restore_flat", "save", "steps"]
+__all__ = ["Restored", "digest", "restore", "restore_flat", "restore_nested", "save", "steps"]
 
 
 class Restored(NamedTuple):
@@ -168,6 +169,30 @@ def restore_flat(
         tops = ", ".join(sorted({name.split("/")[0] for name in arrays})) or "nothing"
         raise UserError(f"checkpoint of step {record['step']} in {folder}: no {prefix!r}; it holds: {tops}")
     return below
+
+
+def restore_nested(folder: str | os.PathLike, *, say: Callable[[str], None] = print) -> Restored:
+    """Load the newest checkpoint that verifies, as nested dictionaries of NumPy arrays.
+
+    Args:
+        folder: where the checkpoints lie.
+        say: takes one line for each damaged checkpoint that is passed over.
+
+    Raises:
+        UserError: if there is no checkpoint that verifies.
+    """
+    found = _newest(Path(folder), None, say)
+    if found is None:
+        raise UserError(f"{folder}: there is no checkpoint that verifies")
+    record, arrays = found
+    tree: dict[str, Any] = {}
+    for name, array in arrays.items():
+        *above, last = map(unquote, name.split("/"))
+        branch = tree
+        for key in above:
+            branch = branch.setdefault(key, {})
+        branch[last] = array
+    return Restored(record["step"], tree, record["info"])
 
 
 def steps(folder: str | os.PathLike) -> list[int]:

@@ -176,7 +176,17 @@ def assess(
     arrays = {"scores": test, "score": score, "train_scores": found[score]["train"], "labels": labels}
     arrays |= _worst(known, seen[judging], test[score])
     scorer = scoring.Scorer(ensemble.params, known, scoring.means(model, dataset), limit[score], score, **weights)
-    return Evaluation({"test": judged.pop(score)}, judged, arrays, scoring.kept(scorer))
+    files = {"scores.csv": _list(test[score], labels, limit[score])}
+    return Evaluation({"test": judged.pop(score)}, judged, arrays, scoring.kept(scorer), files)
+
+
+def _list(scores: np.ndarray, labels: np.ndarray | None, limit: float) -> str:
+    """The rows that were judged, the oddest first: a line each with its place among them, from 0."""
+    lines = ["row,score,alarm" + ("" if labels is None else ",anomaly")]
+    for row in np.argsort(-scores, kind="stable"):
+        label = "" if labels is None else f",{labels[row]}"
+        lines.append(f"{row},{scores[row]:.9g},{int(scores[row] > limit)}{label}")
+    return "\n".join(lines) + "\n"
 
 
 def _scored(dataset: Dataset) -> Split:
