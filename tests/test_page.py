@@ -1,5 +1,6 @@
 """Pages: complete in every language, whole without a network, true to the numbers, and safe from hostile names."""
 
+import importlib
 import json
 import re
 import shlex
@@ -16,11 +17,13 @@ from running import ROOT, TINY, arguments, assert_refused, call, quick_programs
 from aejax import cli
 from aejax import config as configs
 from aejax.config import files as config_files
+from aejax.figures import run
 from aejax.report import explorer
 from aejax.report.page import comparison, diagram, experiment, folders, images, network, sweeps, verdicts, words
 from aejax.storage import checkpoint
 
-SOURCES = sorted((ROOT / "aejax/figures").rglob("*.py"))
+FIGURES_OF_TASKS = sorted((ROOT / "aejax/figures/tasks").glob("[!_]*.py"))
+SWEEPS = "".join((ROOT / f"aejax/figures/{name}.py").read_text() for name in ("sweep", "search"))
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 SHAPES = {"polygon", "path", "rect", "circle", "mspace"}  # of SVG and MathML, closed where they are opened
 EN = words.catalogue("en")
@@ -182,7 +185,9 @@ def test_an_idea_is_two_sentences():
 
 
 def test_every_figure_that_is_drawn_has_a_caption():
-    drawn = {name for path in SOURCES for name in re.findall(r'[/"]([a-z][a-z_-]*)\.png"', path.read_text())}
+    tasks = [importlib.import_module(f"aejax.figures.tasks.{path.stem}") for path in FIGURES_OF_TASKS]
+    drawn = {name for task in tasks for name in re.findall("``([a-z_]+)``", task.FIGURES.draw.__doc__)}
+    drawn |= {*run.DRAWN, *re.findall(r'figures\["([a-z-]+)"\]', SWEEPS)}
     assert len(drawn) > 25
     captions = {name.rpartition("-")[2] for name in EN["captions"]} | set(EN["captions"])
     assert drawn <= captions

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
-from textwrap import fill, wrap
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -67,9 +67,8 @@ def finish(figure: Any, words: Words) -> Any:
         for text, room, length in _labels(figure, axes):
             lines = text.get_text().split("\n")
             if length > room:
-                longest = max(map(len, lines))
-                broken = (wrap(line, max(8, int(0.92 * longest * room / length)), break_long_words=False) for line in lines)
-                text.set_text("\n".join(line for part in broken for line in part))
+                most = max(8, int(0.92 * max(map(len, lines)) * room / length))
+                text.set_text("\n".join(fill(line, most, break_long_words=False) for line in lines))
     return figure
 
 
