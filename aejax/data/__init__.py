@@ -124,6 +124,7 @@ def load(
         source=raw.source,
         scaling=scaling,
         columns=raw.columns,
+        understood=raw.understood,
     )
 
 

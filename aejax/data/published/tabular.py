@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aejax.data.columns import number
+from aejax.data.tables import number
 from aejax.data.published.tables import Table
 from aejax.errors import UserError
 
