@@ -149,7 +149,8 @@ def _levels(name: str, cells: Cells, where: object) -> tuple[str, ...]:
     by_number = lambda text: (number(text) is None, number(text) or 0.0, text)
     if not 2 <= len(levels) <= MOST_CATEGORIES:
         raise UserError(
-            f"{where}: column {name!r} has {len(levels)} categories; allowed: 2 to {MOST_CATEGORIES}, or drop the column"
+            f"{where}: column {name!r} has {len(levels)} categories; allowed: 2 to {MOST_CATEGORIES}, or drop the"
+            " column"
         )
     return tuple(sorted(levels, key=by_number))
 
