@@ -54,7 +54,7 @@ def test_copies_are_counted_as_they_were_before_values_were_hidden(tmp_path, gap
     hidden = load(name, label_column="side", missing={"name": "completely_at_random", "rate": 0.4})
     assert len(np.unique(hidden.train.x, axis=0)) > len(np.unique(whole.train.x, axis=0))
     assert "30 are different" in copies(whole)
-    assert copies(hidden) == copies.described(whole)
+    assert copies(hidden) == copies(whole)
 
 
 def test_minus_zero_is_zero(tmp_path):

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from aejax.data import cache
 from aejax.data.published import faces, mnist, newsgroups, uci
-from aejax.data.published.mnist import PUBLISHED, ROWS
+from aejax.data.published.idx import PUBLISHED, ROWS
 from aejax.data.published.uci_catalogue import LICENCE, TABLES
 from aejax.data.splits import Raw
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from aejax.data.published.mnist import PUBLISHED, VERSION, read_folder
+from aejax.data.published.idx import PUBLISHED, VERSION, read_folder
 
 
 class _Idx(tfds.core.GeneratorBasedBuilder, skip_registration=True):
