@@ -66,6 +66,5 @@ def _given(arguments: argparse.Namespace, trained: Any) -> tuple[Any, tuple[str,
     from aejax.runs import apply, rows
 
     known = (apply.label_column(trained), apply.columns(trained), trained.info["feature_names"])
-    found = rows.read(arguments.input, *(() if arguments.action == "decode" else known))
     rows.check_output(arguments.output, arguments.input)
-    return found
+    return rows.read(arguments.input, *(() if arguments.action == "decode" else known))

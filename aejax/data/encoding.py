@@ -6,13 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aejax.data.tables import MISSING_MEAN, Cells, from_text, number, numbers
+from aejax.data.tables import DECIMAL_COMMA, MISSING_MEAN, Cells, from_text, number, numbers
 from aejax.errors import UserError, one_of
 from aejax.types import Column
 
 MOST_CATEGORIES = 100  # of a column: one with more is more likely a name or a key
 _LARGEST = np.finfo(np.float32).max / 4  # so that differences of two values are still finite
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 _WHOLE = re.compile(r"[+-]?(0|[1-9]\d*)(\.0*)?|[+-]?\d\.\d*[eE][+-]?\d+")  # 01234 and 1E5 are codes
 
 
@@ -71,7 +70,7 @@ def _floats(name: str, cells: Cells, where: object) -> np.ndarray:
     except ValueError:
         row, text = next((at, cell) for at, cell in enumerate(cells.values) if number(cell) is None)
     refusal = f"{where}: column {name!r} holds text ({text!r} in row {row + 1})"
-    if _DECIMAL_COMMA.fullmatch(text):
+    if DECIMAL_COMMA.fullmatch(text):
         point = text.replace(",", ".")
         raise UserError(f"{refusal}: {text} looks like a number with a decimal comma; write {point}")
     raise UserError(f"{refusal}; encode it as numbers, drop it, or name it in data.categories or as data.label_column")

@@ -8,7 +8,7 @@ import numpy as np
 
 from aejax.data.encoding import Labels, as_labels, check_columns, encode, lay_out, observed, separate
 from aejax.data.splits import Raw
-from aejax.data.tables import Cells, Options, Table, are_numbered, from_array, read_table
+from aejax.data.tables import NOTHING_KNOWN, Cells, Options, Table, are_numbered, from_array, read_table
 from aejax.errors import UserError, one_of
 from aejax.types import Column, Split
 
@@ -78,7 +78,7 @@ def read_rows(
         UserError: the file cannot be read as numbers, or has other columns; the line says where and what to do.
     """
     path = _checked(name, columns)
-    content, _ = _read(path, None, unused=label_column, trained=trained)
+    content, _ = _read(path, None, Options(names=tuple(trained), label=label_column))
     if not isinstance(content, Table):
         x, mask, names = _images(content, path)
         return x.astype(np.float32, copy=False), mask, names
@@ -101,25 +101,24 @@ def _checked(name: str | Path, categories: Sequence[object]) -> Path:
 
 
 def _read(
-    path: Path, label_column: str | None, unused: str | None = None, trained: Sequence[str] = ()
+    path: Path, label_column: str | None, options: Options = NOTHING_KNOWN
 ) -> tuple[Table | np.ndarray, Labels | None]:
     """A table or an array of images, and the labels of an .npz file.
 
     Args:
         path: of the file.
         label_column: of an .npz file.
-        unused: the array of an .npz file that is left out.
-        trained: names of the columns that a model was trained on.
+        options: how a table is read; the array of an .npz file that is named as its `label` is left out.
     """
     try:
         if path.suffix.lower() in TABLES:
-            return read_table(path, Options(names=tuple(trained))), None
+            return read_table(path, options), None
         arrays = _load_arrays(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
     labels = None
     if path.suffix.lower() == ".npz":
-        arrays.pop(unused, None)
+        arrays.pop(options.label, None)
         x, labels = _from_npz(arrays, label_column, path)
     else:
         x = arrays["x"]

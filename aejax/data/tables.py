@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -14,6 +15,7 @@ from aejax.errors import UserError
 
 MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})  # compared in lower case
 MISSING_MEAN = f"empty cells, {', '.join(sorted(MISSING - {''}))} (in either case) mean missing"
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 BLANKS = r"\s+"
 SEPARATORS = {";": "semicolons", ",": "commas", "\t": "tabs", "|": "bars", BLANKS: "blanks"}
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -27,15 +29,22 @@ class Options(NamedTuple):
 
     Attributes:
         separator: a key of `SEPARATORS`.
+        decimal: the decimal sign, ``"."`` or ``","``.
         header: whether the first line holds the names of the columns.
         missing: the words, in lower case, that stand for a missing value.
-        names: of the columns that a model was trained on; a first line that holds all of them is a header.
+        names: of the columns that a model was trained on; a first line that holds just these is a header.
+        label: the name of the column of labels, which may be there as well.
     """
 
     separator: str | None = None
+    decimal: str = "."
     header: bool | None = None
     missing: frozenset[str] = MISSING
     names: tuple[str, ...] = ()
+    label: str | None = None
+
+
+NOTHING_KNOWN = Options()
 
 
 class Cells(NamedTuple):
@@ -57,6 +66,7 @@ class Understood(NamedTuple):
         rows: how many.
         columns: how many.
         separator: a key of `SEPARATORS`; None for a file that is no text.
+        decimal: sign.
         header: what the first line was taken for: ``"names"``, ``"numbers"`` that are names, or ``"row"``.
         missing: by word, by name of the column: how many cells were taken for missing.
         dropped: by name of the column: why it was left out.
@@ -65,6 +75,7 @@ class Understood(NamedTuple):
     rows: int
     columns: int
     separator: str | None
+    decimal: str
     header: str
     missing: Mapping[str, Mapping[str, int]]
     dropped: Mapping[str, str]
@@ -74,7 +85,9 @@ class Understood(NamedTuple):
         between = f" between {SEPARATORS[self.separator]}" if self.separator else ""
         heads = {"names": "names in the first line", "numbers": "the numbers in the first line are names"}
         head = heads.get(self.header, "no line of names")
-        said = [f"{self.rows} rows of {self.columns} columns{between}, {head}"]
+        said = [
+            f"{self.rows} rows of {self.columns} columns{between}, {head}{', decimal comma' if self.decimal == ',' else ''}"
+        ]
         for word, columns in self.missing.items():
             listed = ", ".join(f"{name!r} ({count})" for name, count in islice(columns.items(), 5))
             more = f" and {len(columns) - 5} more columns" if len(columns) > 5 else ""
@@ -89,7 +102,7 @@ class Table(NamedTuple):
     understood: Understood | None = None
 
 
-def read_table(path: Path, options: Options = Options()) -> Table:  # noqa: B008  (a constant)
+def read_table(path: Path, options: Options = NOTHING_KNOWN) -> Table:
     """The table in a .csv or .parquet file.
 
     Args:
@@ -106,7 +119,7 @@ def read_table(path: Path, options: Options = Options()) -> Table:  # noqa: B008
         return _read_text(path, options)
     frame, dropped = _read_parquet(path)
     columns = {str(name): from_series(frame.iloc[:, at], options.missing) for at, name in enumerate(frame.columns)}
-    return _table(columns, Understood(*frame.shape, None, "names", {}, dropped))
+    return _table(columns, Understood(*frame.shape, None, ".", "names", {}, dropped))
 
 
 def from_array(x: np.ndarray) -> Table:
@@ -194,12 +207,14 @@ def _read_text(path: Path, options: Options) -> Table:
         separator = separator or said.strip()[4:] or None
     separator = separator or _separator(text)
     cells = read_cells(text, separator, path)
+    if options.decimal == ",":
+        cells = np.frompyfunc(lambda c: c.replace(",", ".") if DECIMAL_COMMA.fullmatch(c) else c, 1, 1)(cells)
     names, header = _names(cells, path, options)
     rows = cells[header != "row" :]
     if not len(rows):
         raise UserError(f"{path}: there is a line of names but no row")
     columns = {name: from_text(values, options.missing) for name, values in zip(names, rows.T, strict=True)}
-    return _table(columns, Understood(*rows.shape, separator, header, {}, {}))
+    return _table(columns, Understood(*rows.shape, separator, options.decimal, header, {}, {}))
 
 
 def decoded(path: Path) -> str:
@@ -245,7 +260,7 @@ def _names(cells: np.ndarray, path: Path, options: Options) -> tuple[list[str], 
             " whether it is a header; write a first line with a name, not a number, for every column"
         )
     header = "names" if words else "numbers"
-    if options.header is False or (options.header is None and not words and not _is_header(cells, options.names)):
+    if options.header is False or (options.header is None and not words and not _is_header(cells, options)):
         return list(map(str, range(len(first)))), "row"
     names = [cell or str(at) for at, cell in enumerate(first)]
     if twice := [name for name, count in Counter(names).items() if count > 1]:
@@ -253,17 +268,15 @@ def _names(cells: np.ndarray, path: Path, options: Options) -> tuple[list[str], 
     return names, header
 
 
-def _is_header(cells: np.ndarray, trained: Sequence[str]) -> bool:
+def _is_header(cells: np.ndarray, options: Options) -> bool:
     """Whether a first line of numbers is a line of names, such as the 0, 1, 2, … of pandas, years or wavelengths.
 
     It is, where it holds the names that a model was trained on; or where its numbers are equally spaced, those of no
     other row are, and half of them are unlike their column: outside its range, or whole where it has fractions.
     """
     first, rows = cells[0], cells[1 : 1 + _ROWS]
-    if len(first) < 3 or (trained and not set(trained) <= set(first)):
-        return False
-    if trained:
-        return True
+    if len(first) < 3 or options.names:
+        return len(first) >= 3 and set(options.names) <= set(first) <= {*options.names, options.label}
     values = np.array([number(cell) for cell in first])
     if len(rows) < _LEAST_ROWS or not _is_spaced(values):
         return False

@@ -102,7 +102,7 @@ def check_output(path: Path, source: Path) -> None:
     Raises:
         UserError: an ending that cannot be written, a folder that does not exist, or the input file itself.
     """
-    if path.exists() and path.samefile(source):
+    if path.exists() and source.exists() and path.samefile(source):
         raise UserError(f"--output {path}: is the input file; allowed: another file")
     if path.suffix.lower() not in OUTPUT_ENDINGS:
         raise one_of(path.suffix, OUTPUT_ENDINGS, what=f"--output {path}: ending")
