@@ -85,9 +85,8 @@ class Understood(NamedTuple):
         between = f" between {SEPARATORS[self.separator]}" if self.separator else ""
         heads = {"names": "names in the first line", "numbers": "the numbers in the first line are names"}
         head = heads.get(self.header, "no line of names")
-        said = [
-            f"{self.rows} rows of {self.columns} columns{between}, {head}{', decimal comma' if self.decimal == ',' else ''}"
-        ]
+        decimal = ", decimal comma" if self.decimal == "," else ""
+        said = [f"{self.rows} rows of {self.columns} columns{between}, {head}{decimal}"]
         for word, columns in self.missing.items():
             listed = ", ".join(f"{name!r} ({count})" for name, count in islice(columns.items(), 5))
             more = f" and {len(columns) - 5} more columns" if len(columns) > 5 else ""
