@@ -109,6 +109,32 @@ class Dataset(NamedTuple):
     stream: Any = None
 
 
+class Rows(NamedTuple):
+    """Rows on the device, as stored, and the numbers that scale them inside the step.
+
+    Attributes:
+        x: (rows, n) uint8 or float32; an array, or what hands out rows of one, as `aejax.data.sparse.SparseRows` does.
+        mask: (rows, n) bool or None.
+        shift: (n,) or ().
+        scale: (n,) or ().
+        labels: (rows,) int32 or None.
+        relations: by name, what is known of each row beforehand; leaves (rows, ...).
+        used: how many rows there are, where others that are never drawn stand after them (`aejax.training.padding`);
+            None where there are none of those.
+        first: where the rows are streamed, the step of the first of the batches that `x`, (batches, batch_size, n),
+            and `labels` hold; else None.
+    """
+
+    x: jax.Array
+    mask: jax.Array | None
+    shift: jax.Array
+    scale: jax.Array
+    labels: jax.Array | None = None
+    relations: Mapping[str, Any] = {}
+    used: jax.Array | None = None
+    first: jax.Array | None = None
+
+
 class Context(NamedTuple):
     """All that a loss term or a metric may look at, for a batch of m rows of n values.
 
@@ -133,6 +159,11 @@ class Context(NamedTuple):
         key: of this batch, for terms that are estimates; None outside a run.
         extra: what a family of models adds (mean and log-variance, indices).
         columns: `Dataset.columns`.
+        decode: ``code -> x_hat`` with these parameters.
+        again: ``(key, params=params) -> Context``, another training pass of the same rows: what the model draws, it
+            draws anew. `encode`, `decode`, `again`, `rows` and `key` are None there, so that
+            ``jax.vmap(ctx.again)(keys)`` makes many passes at once, leaves (keys, ...).
+        progress: the share of the run that is done, in [0, 1).
     """
 
     x: jax.Array
@@ -152,6 +183,9 @@ class Context(NamedTuple):
     key: jax.Array | None = None
     extra: Mapping[str, jax.Array] = {}
     columns: tuple[Column, ...] = ()
+    decode: Callable[[jax.Array], jax.Array] | None = None
+    again: Callable[..., "Context"] | None = None
+    progress: jax.Array | float = 0.0
 
 
 class Model(NamedTuple):

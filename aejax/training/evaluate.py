@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.data.sparse import is_sparse, to_csr
-from aejax.training.context import Rows, clean, context, scaled, shown
-from aejax.types import Dataset, Hparams, Model, Params, Range, Split
+from aejax.training.context import Forward, Keys, batch_of, clean, context, scaled, shown
+from aejax.types import Dataset, Hparams, Model, Params, Range, Rows, Split
 
 BATCH = 1000
 
@@ -84,7 +84,7 @@ def make_losses(
         ``(params, key, hparams, rows, progress) -> {"loss", each term, "mse"}``. The same key
         gives the same corruption. Values are means over batches of at most 1000 rows, weighted by their rows.
     """
-    on_batch = jax.jit(_losses_on_batch(model, objective, corrupt, data_range))
+    on_batch = jax.jit(_losses_on_batch(Forward(model, corrupt, data_range), objective))
 
     def losses(params: Params, key: jax.Array, hparams: Hparams, rows: Rows, progress: float) -> dict[str, float]:
         found, weights = [], []
@@ -109,7 +109,7 @@ def make_member_losses(
         ``(params, keys, hparams, rows, progress, together) -> {"loss", each term, "mse"}``, (members,) each. All but
         `rows` have a leading axis of members, of whom `together` look at a batch of rows at once.
     """
-    one = _losses_on_batch(model, objective, corrupt, data_range)
+    one = _losses_on_batch(Forward(model, corrupt, data_range), objective)
     on_batch = jax.jit(jax.vmap(one, in_axes=(0, 0, 0, None, None, None, 0)))
 
     def losses(
@@ -127,17 +127,15 @@ def make_member_losses(
 
 
 def _losses_on_batch(
-    model: Model,
-    objective: Callable[..., tuple[jax.Array, dict[str, jax.Array]]],
-    corrupt: Callable[..., jax.Array],
-    data_range: Range,
+    forward: Forward, objective: Callable[..., tuple[jax.Array, dict[str, jax.Array]]]
 ) -> Callable[..., dict[str, jax.Array]]:
+    model = forward.model
+
     def on_batch(
         params: Params, key: jax.Array, hparams: Hparams, rows: Rows, part: Rows, index: jax.Array, progress: jax.Array
     ) -> dict[str, jax.Array]:
-        noise, inner, own = jax.random.split(key, 3)
-        ctx = context(model, corrupt, params, part, None, noise, inner, own, hparams, data_range)
-        ctx = ctx._replace(index=index, rows=partial(clean, rows))
+        batch = batch_of(part, None)._replace(index=index, rows=partial(clean, rows))
+        ctx = context(forward, params, batch, Keys(*jax.random.split(key, 3)), hparams["corruption"], progress)
         loss, values = objective(ctx, hparams["terms"], progress)
         squares = jnp.square(ctx.x - model.decode(params, model.encode(params, shown(model, ctx.x, ctx.mask))))
         observed = jnp.ones_like(squares) if ctx.mask is None else ctx.mask

@@ -15,8 +15,8 @@ import optax
 
 from aejax.data.batches import batch_rows
 from aejax.optimizers import Optimizer
-from aejax.training.context import Rows, context, one_batch
-from aejax.types import Context, Hparams, Model, Range, Run, State
+from aejax.training.context import Forward, Keys, batch_of, context, streamed_batch
+from aejax.types import Context, Hparams, Model, Range, Rows, Run, State
 
 History = dict[str, jax.Array]
 """By name, the loss and each term: of one step, or (steps,)."""
@@ -60,10 +60,11 @@ def make_run(
         `lax.scan` where n is a Python int; where n is traced, one program serves every n up to `capacity`, the length
         of the returned history ``{"loss": (capacity,), term: (capacity,)}``.
     """
-    seen = _seen(model, corrupt, batch_size, data_range, cut)
+    seen = _seen(Forward(model, corrupt, data_range), batch_size, cut)
 
     def loss_of(params: Any, step: jax.Array, keys: dict[str, jax.Array], hparams: Hparams, rows: Rows) -> tuple:
-        return objective(seen(params, step, keys, hparams, rows), hparams["terms"], step / steps)
+        ctx = seen(params, step, keys, hparams, rows, step / steps)
+        return objective(ctx, hparams["terms"], ctx.progress)
 
     def init(key: jax.Array, hparams: Hparams) -> State:
         params = model.init(streams(key)["init"])
@@ -84,27 +85,22 @@ def make_run(
 
 
 def _seen(
-    model: Model,
-    corrupt: Callable[..., jax.Array],
-    batch_size: int | None,
-    data_range: Range,
-    cut: Callable[[jax.Array], jax.Array] | None,
+    forward: Forward, batch_size: int | None, cut: Callable[[jax.Array], jax.Array] | None
 ) -> Callable[..., Context]:
-    """``(params, step, keys, hparams, rows) -> Context``: what the loss terms see at a step; see `make_run`."""
+    """``(params, step, keys, hparams, rows, progress) -> Context``: what the loss terms see at a step."""
 
-    def rows_of(step: jax.Array, keys: dict[str, jax.Array], rows: Rows) -> jax.Array | None:
+    def chosen(step: jax.Array, keys: dict[str, jax.Array], rows: Rows) -> jax.Array | None:
         count = rows.x.shape[0]
         used = count if rows.used is None else rows.used
         index = None if batch_size is None else batch_rows(keys["data"], step, batch_size, used, count)
         return index if cut is None else cut(jnp.arange(count) if index is None else index)
 
-    def seen(params: Any, step: jax.Array, keys: dict[str, jax.Array], hparams: Hparams, rows: Rows) -> Context:
-        noise, inner, own = (jax.random.fold_in(keys[name], step) for name in ("corruption", "model", "terms"))
-        randomness = (noise, inner, own, hparams, data_range)
-        if rows.first is None:
-            return context(model, corrupt, params, rows, rows_of(step, keys, rows), *randomness)
-        ctx = context(model, corrupt, params, one_batch(rows, step), None, *randomness)
-        return ctx._replace(index=None, rows=None)
+    def seen(
+        params: Any, step: jax.Array, keys: dict[str, jax.Array], hparams: Hparams, rows: Rows, progress: jax.Array
+    ) -> Context:
+        at_step = Keys(*(jax.random.fold_in(keys[name], step) for name in Keys._fields))
+        batch = batch_of(rows, chosen(step, keys, rows)) if rows.first is None else streamed_batch(rows, step)
+        return context(forward, params, batch, at_step, hparams["corruption"], progress)
 
     return seen
 
