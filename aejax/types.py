@@ -57,6 +57,8 @@ class Split(NamedTuple):
             None where nobody knows, as with all data that are not synthetic.
         truth: (rows, *feature_shape) float32, x before values were hidden for an experiment (`aejax.data.missing`), NaN
             where the truth is missing too; None where nothing was hidden.
+        target: (rows, *target_shape) float32, what is to be reconstructed where it is not x, as the loss sees it: it is
+            not scaled; None where it is x.
     """
 
     x: np.ndarray
@@ -64,6 +66,7 @@ class Split(NamedTuple):
     labels: np.ndarray | None = None
     coordinates: np.ndarray | None = None
     truth: np.ndarray | None = None
+    target: np.ndarray | None = None
 
 
 class Dataset(NamedTuple):
@@ -123,6 +126,7 @@ class Rows(NamedTuple):
             None where there are none of those.
         first: where the rows are streamed, the step of the first of the batches that `x`, (batches, batch_size, n),
             and `labels` hold; else None.
+        target: (rows, t) float32, what is to be reconstructed where it is not x, as the loss sees it; else None.
     """
 
     x: jax.Array
@@ -133,6 +137,7 @@ class Rows(NamedTuple):
     relations: Mapping[str, Any] = {}
     used: jax.Array | None = None
     first: jax.Array | None = None
+    target: jax.Array | None = None
 
 
 class Context(NamedTuple):
@@ -141,7 +146,7 @@ class Context(NamedTuple):
     Rows are flat here, images too: `Model.feature_shape` says how to fold them.
 
     Attributes:
-        x: (m, n) clean, scaled target.
+        x: (m, n) clean, scaled target; (m, t) of a model with another `Model.target_shape`.
         x_in: (m, n) what the encoder saw.
         code: (m, d).
         x_hat: (m, n) the reconstruction.
@@ -191,6 +196,9 @@ class Context(NamedTuple):
 class Model(NamedTuple):
     """An autoencoder as pure functions; any (init, apply) pair can stand behind it.
 
+    What is not trained but changes in training, such as moving averages and counters, lies in ``params["kept"]``: it
+    gets no gradient and no update from the optimiser, and `settle` sets it.
+
     Attributes:
         init: ``key -> params``.
         encode: ``(params, x) -> code``, deterministic; x is (m, n), scaled.
@@ -200,6 +208,12 @@ class Model(NamedTuple):
         code_size: number of units of the code.
         takes_missing: whether `encode` and `apply` read NaN as a value that is missing; other models see the column's
             mean there.
+        settle: ``(params, extra, key) -> params``, called after every update with `Context.extra` of the step: sets
+            moving averages and counters in ``params["kept"]``, projects parameters, starts dead units anew. None where
+            there is nothing to do. L-BFGS and `settle` exclude each other.
+        prior: ``(params, key, count) -> codes``, (count, d), where the model says itself where new codes come from.
+        target_shape: of a row of the target and of x_hat, where it is not `feature_shape` or the target is not the
+            input; the data then hold targets. None where the input is reconstructed.
     """
 
     init: Callable[[jax.Array], Params]
@@ -209,6 +223,21 @@ class Model(NamedTuple):
     feature_shape: tuple[int, ...]
     code_size: int
     takes_missing: bool = False
+    settle: Callable[[Params, Mapping[str, jax.Array], jax.Array], Params] | None = None
+    prior: Callable[[Params, jax.Array, int], jax.Array] | None = None
+    target_shape: tuple[int, ...] | None = None
+
+
+class Averaged(NamedTuple):
+    """What a run that averages its weights keeps as its `State.opt_state`.
+
+    Attributes:
+        opt_state: of the optimiser.
+        average: of the parameters over the steps; without those in ``params["kept"]``.
+    """
+
+    opt_state: Any
+    average: Params
 
 
 class State(NamedTuple):

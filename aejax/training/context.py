@@ -31,9 +31,10 @@ def shown(model: Model, x: jax.Array, mask: jax.Array | None) -> jax.Array:
 
 def outline(model: Model) -> Context:
     """The shapes of what a training pass of one row puts out, and where its values lie; nothing is computed."""
-    row = jax.ShapeDtypeStruct((1, prod(model.feature_shape)), jnp.float32)
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    return jax.eval_shape(model.apply, jax.eval_shape(model.init, key), row, row, key)
+    row = lambda shape: jax.ShapeDtypeStruct((1, prod(shape)), jnp.float32)
+    key, target_shape = jax.eval_shape(lambda: jax.random.key(0)), model.target_shape or model.feature_shape
+    params = jax.eval_shape(model.init, key)
+    return jax.eval_shape(model.apply, params, row(target_shape), row(model.feature_shape), key)
 
 
 class Forward(NamedTuple):
@@ -59,10 +60,14 @@ class Keys(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """The rows of one training pass, scaled; the fields are those of `Context`."""
+    """The rows of one training pass, scaled; the fields are those of `Context`.
+
+    Where `target`, (m, t), is not None, it is what is to be reconstructed, and x is only what the model sees.
+    """
 
     x: jax.Array
     mask: jax.Array | None = None
+    target: jax.Array | None = None
     index: jax.Array | None = None
     labels: jax.Array | None = None
     relations: Mapping[str, Any] = {}
@@ -76,6 +81,7 @@ def batch_of(rows: Rows, index: jax.Array | None) -> Batch:
     return Batch(
         x,
         mask,
+        target=None if rows.target is None else rows.target[chosen],
         index=jnp.arange(x.shape[0]) if index is None else index,
         labels=None if rows.labels is None else rows.labels[chosen],
         relations=jax.tree.map(lambda leaf: leaf[chosen], dict(rows.relations)),
@@ -109,21 +115,21 @@ def context(
         progress: the share of the run that is done.
 
     Raises:
-        UserError: the model does not put out rows as wide as its input, or codes as long as it says.
+        UserError: the model does not put out rows as wide as its target, or codes as long as it says.
     """
-    model, x = forward.model, batch.x
+    model, x, target = forward.model, batch.x, batch.x if batch.target is None else batch.target
     folded = shown(model, x, batch.mask).reshape(-1, *model.feature_shape)  # some corruptions are of places in an image
     x_in = shown(model, forward.corrupt(keys.corruption, folded, **corruption).reshape(x.shape), batch.mask)
 
     def again(key: jax.Array, params: Params = params) -> Context:
-        ctx = model.apply(params, x, x_in, key)
-        _check_shapes(model, ctx, x)
+        ctx = model.apply(params, target, x_in, key)
+        _check_shapes(model, ctx, target)
         return ctx._replace(
             hidden=Named("ctx.hidden", ctx.hidden),
             log_odds=Named("ctx.log_odds", ctx.log_odds),
             extra=Named("ctx.extra", ctx.extra),
             ranges=Named("ctx.ranges", {**ctx.ranges, "x": forward.data_range}),
-            mask=batch.mask,
+            mask=batch.mask if batch.target is None else None,
             index=batch.index,
             labels=batch.labels,
             relations=batch.relations,

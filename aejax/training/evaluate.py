@@ -36,6 +36,7 @@ def on_device(split: Split, dataset: Dataset, relations: Relations | None = None
         shift=shift,
         scale=scale,
         labels=None if split.labels is None else np.asarray(split.labels),
+        target=None if split.target is None else flat(split.target),
     )
     if relations:
         x = rows.x.times(rows.scale) if is_sparse(rows.x) else np.asarray(scaled(rows, slice(None))[0])
@@ -47,6 +48,15 @@ def scaling_of_features(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """What is subtracted from each feature of a flat row, and what it is then multiplied with: (n,) float32 each."""
     flat = lambda values: np.broadcast_to(values, dataset.feature_shape).reshape(-1).astype(np.float32)
     return flat(dataset.shift), flat(dataset.scale)
+
+
+def target_range(dataset: Dataset) -> Range:
+    """Where the values to be reconstructed lie: `Dataset.range`, or of targets the narrowest of [0, 1], [-1, 1], all."""
+    targets = dataset.train.target
+    if targets is None:
+        return dataset.range
+    low, high = float(targets.min()), float(targets.max())
+    return next((r for r in (Range(0, 1), Range(-1, 1)) if Range(low, high).within(r.low, r.high)), Range())
 
 
 def host_rows(split: Split, dataset: Dataset) -> Any:
@@ -137,7 +147,7 @@ def _losses_on_batch(
         batch = batch_of(part, None)._replace(index=index, rows=partial(clean, rows))
         ctx = context(forward, params, batch, Keys(*jax.random.split(key, 3)), hparams["corruption"], progress)
         loss, values = objective(ctx, hparams["terms"], progress)
-        squares = jnp.square(ctx.x - model.decode(params, model.encode(params, shown(model, ctx.x, ctx.mask))))
+        squares = jnp.square(ctx.x - model.decode(params, model.encode(params, shown(model, batch.x, batch.mask))))
         observed = jnp.ones_like(squares) if ctx.mask is None else ctx.mask
         return {"loss": loss, **values, "mse": (squares * observed).sum() / jnp.maximum(observed.sum(), 1)}
 
@@ -164,7 +174,10 @@ def in_slices(function: Callable[[Any], Any], given: Any, together: int) -> Any:
 
 
 def encode_and_reconstruct(model: Model, params: Params, rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scaled rows, their codes and their reconstructions: (m, n), (m, d), (m, n) float32 on the host."""
+    """Scaled rows, their codes and their reconstructions: (m, n), (m, d), (m, n) float32 on the host.
+
+    Where the data hold targets, these stand in the place of the rows: (m, t), (m, d), (m, t).
+    """
     on_batch = _through(model)
     parts = [on_batch(params, part) for part in batches(rows)]
     x, code, x_hat = (np.concatenate([np.asarray(part[place]) for part in parts]) for place in range(3))
@@ -192,7 +205,7 @@ def _through(model: Model) -> Callable[[Params, Rows], tuple[jax.Array, jax.Arra
     def on_batch(params: Params, rows: Rows) -> tuple[jax.Array, jax.Array, jax.Array]:
         x, mask = scaled(rows, slice(None))
         code = model.encode(params, shown(model, x, mask))
-        return x, code, model.decode(params, code)
+        return x if rows.target is None else rows.target, code, model.decode(params, code)
 
     return on_batch
 
