@@ -46,17 +46,18 @@ def sound(model: Model, name: str, feature_shape: tuple[int, ...]) -> Model:
 def _through(model: Model, refuse: Callable[[str, str, str], None], key: jax.Array) -> jax.Array:
     """Rows through all four functions, what each returns being looked at as it is traced."""
     n, d, t = prod(model.feature_shape), model.code_size, prod(model.target_shape or model.feature_shape)
-    x, target = jax.random.normal(key, (ROWS, n)), jnp.zeros((ROWS, t))
-    params = model.init(key)
+    ahead, first, second, third = jax.random.split(key, 4)
+    x, target = jax.random.normal(ahead, (ROWS, n)), jnp.zeros((ROWS, t))
+    params = model.init(first)
     for leaf in jax.tree.leaves(params, is_leaf=lambda leaf: leaf is None):
         if not isinstance(leaf, jax.Array | np.ndarray) or not jnp.issubdtype(leaf.dtype, jnp.floating):
             refuse("init returned a tree with", _told(leaf), "arrays of float32")
     code = model.encode(params, x)
     _check_rows(refuse, "encode returned", code, d)
     _check_rows(refuse, "decode returned", model.decode(params, code), t)
-    _check_context(refuse, model.apply(params, target, x, key), {"x": t, "x_in": n, "code": d, "x_hat": t})
+    _check_context(refuse, model.apply(params, target, x, second), {"x": t, "x_in": n, "code": d, "x_hat": t})
     if model.prior is not None:
-        _check_rows(refuse, "prior returned", model.prior(params, key, ROWS), d)
+        _check_rows(refuse, "prior returned", model.prior(params, third, ROWS), d)
     return jnp.zeros(())
 
 

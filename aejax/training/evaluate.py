@@ -51,7 +51,7 @@ def scaling_of_features(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
 
 
 def target_range(dataset: Dataset) -> Range:
-    """Where the values to be reconstructed lie: `Dataset.range`, or of targets the narrowest of [0, 1], [-1, 1], all."""
+    """Where the values to be reconstructed lie: `Dataset.range`; of targets [0, 1], [-1, 1] or anywhere."""
     targets = dataset.train.target
     if targets is None:
         return dataset.range
