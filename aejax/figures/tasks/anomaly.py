@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from aejax.data import constant
+from aejax.data.inspection import constant_features
 from aejax.figures import canvas
 from aejax.figures.canvas import GREY, OKABE_ITO, SMALL, TEXT
 from aejax.figures.rows import are_images, as_images, feature, pixels
@@ -58,7 +58,7 @@ def _features(arrays: Mapping[str, Any], dataset: Dataset) -> dict[str, np.ndarr
     """Of the rows with the highest scores the features that the nets rebuild worst, the worst one first."""
     unscaled = lambda x: x / np.broadcast_to(dataset.scale, x.shape[-1]) + np.broadcast_to(dataset.shift, x.shape[-1])
     residual = arrays["worst_residual"][:ROWS]
-    same = constant.features(dataset)  # what is the same in all rows is odd in none
+    same = constant_features(dataset)  # what is the same in all rows is odd in none
     varying = np.arange(len(same)) if same.all() else np.flatnonzero(~same)
     order = varying[np.argsort(-np.abs(residual[:, varying]), axis=1, kind="stable")[:, :FEATURES]]
     values = {
