@@ -5,6 +5,7 @@ import itertools
 import jax
 import numpy as np
 import pytest
+from tasking import needs
 
 from aejax import config, console
 from aejax.data.folds import pooled, stratified
@@ -239,20 +240,20 @@ def test_the_console_names_the_nets_of_a_task(capsys):
 def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
     options = {"layouts": ((0.1,),)} | options if "0.1" in message else options
     with pytest.raises(UserError, match=message) as caught:
-        aeknn.check(dataset, None, SHIPPED, **options)
+        needs(aeknn, dataset, None, SHIPPED, **options)
     assert "\n" not in str(caught.value)
 
 
 def test_the_most_neighbours_and_the_least_layout_are_served():
-    aeknn.check(data(ALTERNATING), None, SHIPPED, neighbours=48, layouts=((0.2,),))
+    needs(aeknn, data(ALTERNATING), None, SHIPPED, neighbours=48, layouts=((0.2,),))
 
 
 def test_a_net_that_cannot_be_laid_out_is_refused_before_it_trains():
     changed = {"model": {"name": "dense.vanilla", "code": 2}}
     vanilla = config.resolve({**SHIPPED, **changed})
     with pytest.raises(UserError, match=r"^task.layouts: dense.vanilla has no layout 0.25 \(.*'widths'.*\); allowed: "):
-        aeknn.check(data(ALTERNATING), None, vanilla)
-    aeknn.check(data(ALTERNATING), None, vanilla, layouts=())
+        needs(aeknn, data(ALTERNATING), None, vanilla)
+    needs(aeknn, data(ALTERNATING), None, vanilla, layouts=())
 
 
 def test_a_run_is_refused_before_it_has_a_folder(tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from looking import assert_in_spanish
 from running import arguments, assert_refused, call, quick_programs
+from tasking import needs
 
 from aejax import config
 from aejax.data.outliers import NAMES
@@ -116,7 +117,9 @@ def look(nets, split, dataset):
 def assess(dataset, **options):
     own = ensemble()
     one = jax.tree.map(lambda leaf: leaf[0], own.params)
-    return anomaly.assess(list(map(jax.random.clone, KEYS)), MODEL, one, own, dataset, **OPTIONS | options)
+    return anomaly.assess(
+        list(map(jax.random.clone, KEYS)), MODEL, one, own, dataset, anomaly.Options(**OPTIONS | options)
+    )
 
 
 def test_scores_by_brute_force():
@@ -239,9 +242,9 @@ def test_a_stated_rate_is_drawn_by_validation_rows():
 )
 def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
     with pytest.raises(UserError, match=message) as caught:
-        anomaly.check(dataset, **options)
+        needs(anomaly, dataset, **options)
     assert "\n" not in str(caught.value)
-    anomaly.check(data(None), threshold="deviations", level=3.0)
+    needs(anomaly, data(None), threshold="deviations", level=3.0)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from looking import assert_in_spanish
 from running import assert_refused, call
+from tasking import evaluate, needs
 
 from aejax import config
 from aejax.errors import UserError
@@ -259,15 +260,15 @@ WHOLE = data(**{name: getattr(data(), name)._replace(mask=None) for name in ("tr
 )
 def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
     with pytest.raises(UserError, match=message) as caught:
-        imputation.check(dataset, **options)
+        needs(imputation, dataset, **options)
     assert "\n" not in str(caught.value)
 
 
 def test_few_rows_without_labels_are_served():
     dataset = data()
-    imputation.check(dataset, neighbours=30)
+    needs(imputation, dataset, neighbours=30)
     model = masked.residual((3,), width=8, blocks=1, code=4)
-    found = imputation.evaluate(jax.random.key(0), model, jax.jit(model.init)(jax.random.key(1)), dataset)
+    found = evaluate(imputation, jax.random.key(0), model, jax.jit(model.init)(jax.random.key(1)), dataset)
     assert set(found.metrics) == {"validation", "test"}
     assert "class_accuracy" not in found.metrics["test"]
     assert all(np.isfinite(value) for value in found.metrics["test"].values())

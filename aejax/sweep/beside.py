@@ -1,12 +1,11 @@
 """What a baseline has on the rows that a sweep is decided by: a good setting is not only better than other settings."""
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from aejax.config.components import resolve
+from aejax.config.components import configured_task
 from aejax.data.sparse import is_sparse
 from aejax.sweep.plan import Member
 from aejax.sweep.prepared import Prepared
@@ -69,12 +68,10 @@ def baselines(
     return found
 
 
-def _of_task(task: Mapping[str, Any], dataset: Dataset) -> dict[str, float]:
+def _of_task(settings: Mapping[str, Any], dataset: Dataset) -> dict[str, float]:
     """Columns of what a task says that needs no net; none of a task that says nothing."""
-    options = dict(task)
-    function = resolve(options.pop("name"), "aejax.tasks", what="task.name")
-    without_net = getattr(import_module(function.__module__), "validation_baselines", None)
-    found = without_net(dataset, **options) if without_net else {}
+    task, options = configured_task(settings)
+    found = task.baselines(dataset, options) if task.baselines else {}
     return {column(name, f"validation/{metric}"): v for metric, own in found.items() for name, v in own.items()}
 
 

@@ -1,5 +1,7 @@
 """Which rows are not like those that were trained on, by an ensemble of nets, beside kNN, forest, SVM and PCA."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import jax
@@ -9,12 +11,12 @@ from aejax.config.bounds import Choice, Count, NonNegative, Within
 from aejax.data.outliers import NAMES
 from aejax.data.splits import permutation, take
 from aejax.errors import UserError
+from aejax.figures.tasks import anomaly as figures
 from aejax.metrics import outliers
-from aejax.tasks import crossfit, detectors, scoring
+from aejax.tasks import crossfit, detectors, needs, scoring
+from aejax.tasks.filling import fill
 from aejax.training.evaluate import on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Split
-
-VALIDATED: tuple[str, ...] = ()
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Split, Task
 
 SCORES = tuple(scoring.READ)
 WORST = 8  # rows that are kept to be shown
@@ -25,24 +27,33 @@ Rows = Annotated[int, Within(10)]
 Members = Annotated[int, Within(2)]
 
 
-def check(
-    dataset: Dataset,
-    *,
-    score: Score = "neighbours",
-    members: Members = 4,
-    neighbours: Count = 3,
-    residual_weight: NonNegative = 0.3,
-    threshold: Rule = "quantile",
-    level: NonNegative = 0.95,
-    most_rows: Rows = 5000,
-) -> None:
-    """Refuse data in which nothing can be found, and a threshold that cannot be drawn.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of the task.
 
-    Raises:
-        UserError: which labels are normal is not said, all test rows are of one kind, or there are too few rows.
+    Attributes:
+        score: which of the scores is the result; the others stand beside it.
+        members: nets of the ensemble, and folds.
+        neighbours: k, of the scores and of the baseline kNN.
+        residual_weight: w.
+        threshold: ``"quantile"``, ``"deviations"`` or ``"false_alarm_rate"``, see `aejax.metrics.outliers.threshold`.
+        level: the quantile, the number of standard deviations, or the rate.
+        most_rows: of the training rows, how many are drawn to compare with and to fit baselines to, so that large
+            tables stay affordable; the nets are trained on all.
     """
-    del score, residual_weight
-    labels, rows = _scored(dataset).labels, min(len(dataset.train.x), most_rows)
+
+    score: Score = "neighbours"
+    members: Members = 4
+    neighbours: Count = 3
+    residual_weight: NonNegative = 0.3
+    threshold: Rule = "quantile"
+    level: NonNegative = 0.95
+    most_rows: Rows = 5000
+
+
+def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
+    labels, train = _scored(dataset).labels, len(dataset.train.x)
+    rows = min(train, options.most_rows)
     if labels is not None and dataset.label_names != NAMES:
         raise UserError(
             f"anomaly: which labels of {dataset.name} are normal is not said; "
@@ -54,15 +65,10 @@ def check(
             f"anomaly: all {len(labels)} test rows of {dataset.name} are {kind}, so nothing can be told apart; "
             "allowed: test rows of both kinds (data.normal, data.test)"
         )
-    if len(dataset.train.x) < 2 * members:
-        raise UserError(
-            f"task.members: {members} folds of {len(dataset.train.x)} training rows are too small; "
-            f"allowed: 2 to {max(2, len(dataset.train.x) // 2)}, with 4 training rows or more"
-        )
-    if neighbours > rows - 1:
-        raise UserError(
-            f"task.neighbours: {neighbours} are too many for {rows} training rows; allowed: 1 to {rows - 1}"
-        )
+    hint = "with 4 training rows or more"
+    needs.at_most("members", options.members, max(2, train // 2), f"{train} training rows", least=2, hint=hint)
+    needs.at_most("neighbours", options.neighbours, rows - 1, f"{rows} training rows")
+    threshold, level = options.threshold, options.level
     if threshold != "deviations" and not 0 < level < 1:
         raise UserError(f"task.level: {level:g} is no {threshold}; allowed: a number in (0, 1)")
     held_out = len(dataset.validation.x) or rows
@@ -74,19 +80,7 @@ def check(
 
 
 def evaluate(
-    key: jax.Array,
-    model: Model,
-    params: Params,
-    dataset: Dataset,
-    retrain: Retrain,
-    *,
-    score: Score = "neighbours",
-    members: Members = 4,
-    neighbours: Count = 3,
-    residual_weight: NonNegative = 0.3,
-    threshold: Rule = "quantile",
-    level: NonNegative = 0.95,
-    most_rows: Rows = 5000,
+    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain, options: Options
 ) -> Evaluation:
     """How well anomalies are told from normal rows by an ensemble of nets of the run's config.
 
@@ -104,21 +98,6 @@ def evaluate(
     The threshold comes from the training rows, each of which is compared with the others only; that of
     ``"false_alarm_rate"`` from the validation rows, where there are any. Labels are only looked at to judge.
 
-    Args:
-        key: of the ensemble, of the rows that are drawn and of the isolation forest.
-        model: the autoencoder.
-        params: of the run; its net is no part of the ensemble and stands beside it.
-        dataset: the data; with labels, they are those of `aejax.data.outliers`.
-        retrain: trains the ensemble.
-        score: which of the scores is the result; the others stand beside it.
-        members: nets of the ensemble, and folds.
-        neighbours: k, of the scores and of the baseline kNN.
-        residual_weight: w.
-        threshold: ``"quantile"``, ``"deviations"`` or ``"false_alarm_rate"``, see `aejax.metrics.outliers.threshold`.
-        level: the quantile, the number of standard deviations, or the rate.
-        most_rows: of the training rows, how many are drawn to compare with and to fit baselines to, so that large
-            tables stay affordable; the nets are trained on all.
-
     Returns:
         ``metrics["test"]`` with ``roc_auc``, ``average_precision``, ``false_alarm_rate``, ``detection_rate`` and
         ``threshold``; without labels ``threshold`` and ``alarm_rate``. ``baselines`` with the same for the other
@@ -130,10 +109,8 @@ def evaluate(
         drawn training rows what they are compared with.
     """
     own, drawn, forest = jax.random.split(key, 3)
-    options = {"score": score, "neighbours": neighbours, "residual_weight": residual_weight}
-    options |= {"threshold": threshold, "level": level, "most_rows": most_rows}
-    ensemble = crossfit.train(own, dataset, retrain, members)
-    return assess((drawn, forest), model, params, ensemble, dataset, **options)
+    ensemble = crossfit.train(own, dataset, retrain, options.members)
+    return assess((drawn, forest), model, params, ensemble, dataset, options)
 
 
 def assess(
@@ -142,17 +119,12 @@ def assess(
     params: Params,
     ensemble: crossfit.Ensemble,
     dataset: Dataset,
-    *,
-    score: Score,
-    neighbours: Count,
-    residual_weight: NonNegative,
-    threshold: Rule,
-    level: NonNegative,
-    most_rows: Rows,
+    options: Options,
 ) -> Evaluation:
     """What `evaluate` returns, of an ensemble that is trained."""
+    score, threshold = options.score, options.threshold
     seeds = [int(jax.random.bits(key, dtype=np.uint32)) for key in keys]
-    drawn = np.sort(permutation(seeds[0], len(dataset.train.x))[:most_rows])
+    drawn = np.sort(permutation(seeds[0], len(dataset.train.x))[: options.most_rows])
     rows = {"train": take(dataset.train, drawn)}
     calibrating, judging = "train", "train"
     if len(dataset.test.x):
@@ -163,15 +135,15 @@ def assess(
     seen = {name: crossfit.look(model, ensemble.params, each) for name, each in on.items()}
     seen["train"] = seen["train"]._replace(fold=ensemble.fold[drawn])
     known = scoring.reference(seen["train"])
-    weights = {"neighbours": neighbours, "residual_weight": residual_weight}
+    weights = {"neighbours": options.neighbours, "residual_weight": options.residual_weight}
     own = {part: scoring.scores(each, known, **weights) for part, each in seen.items()}
     found = {name: {part: values[name] for part, values in own.items()} for name in SCORES}
     one = crossfit.look(model, jax.tree.map(lambda leaf: leaf[None], params), on[judging])
     found["error_of_one_net"] = found["error"] | {judging: crossfit.errors(one)[0]}
     plain = {name: each.x for name, each in seen.items()}
-    found |= detectors.fitted(plain["train"], plain, neighbours=neighbours, seed=seeds[1])
+    found |= detectors.fitted(plain["train"], plain, neighbours=options.neighbours, seed=seeds[1])
     labels, test = rows[judging].labels, {name: values[judging] for name, values in found.items()}
-    limit = {n: outliers.threshold(v[calibrating], rule=threshold, level=level) for n, v in found.items()}
+    limit = {n: outliers.threshold(v[calibrating], rule=threshold, level=options.level) for n, v in found.items()}
     judged = {name: outliers.judge(labels, values, limit[name]) for name, values in test.items()}
     arrays = {"scores": test, "score": score, "train_scores": found[score]["train"], "labels": labels}
     arrays |= _worst(known, seen[judging], test[score])
@@ -195,3 +167,13 @@ def _worst(train: scoring.Reference, test: crossfit.Seen, score: np.ndarray) -> 
         "worst_x_hat": test.x[worst] - residual,
         "worst_residual": residual / size[None],
     }
+
+
+TASK = Task(
+    Options,
+    evaluate,
+    needs=_needs,
+    validated=(),
+    figures=figures.draw,
+    apply={"score": scoring.score_and_alarm, "fill": fill},
+)

@@ -1,6 +1,8 @@
 """How well a net fills in what is missing, beside means, neighbours, chained equations and forests."""
 
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
@@ -9,34 +11,40 @@ import numpy as np
 
 from aejax.config.bounds import Count, Natural, Rate, Within
 from aejax.errors import UserError
-from aejax.tasks import multiple
+from aejax.figures.tasks import imputation as figures
+from aejax.tasks import multiple, needs
+from aejax.tasks.filling import fill as fill_rows
 from aejax.tasks.holed import all_hidden, hide_more, holes, predictions, value_range
 from aejax.tasks.imputers import Filled, baselines, fill, settled
 from aejax.tasks.judging import errors, intervals, judge, spread_ratio, without_holes
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain
-
-VALIDATED = ("rmse", "accuracy")
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 Draws = Annotated[int, Within(2, 1000)]
 
 
-def check(
-    dataset: Dataset,
-    *,
-    neighbours: Count = 5,
-    trees: Natural = 0,
-    draws: Draws = 5,
-    level: Rate = 0.9,
-    residuals: Count = 100,
-    hide: Rate = 0.2,
-) -> None:
-    """Refuse data in which nothing is missing, or whose errors cannot be measured.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of the task.
 
-    Raises:
-        UserError: no holes, no validation or test rows, or fewer training rows than neighbours.
+    Attributes:
+        neighbours: of the nearest neighbours' mean.
+        trees: of each chained forest; 0 leaves out what takes minutes.
+        draws: fills of each hole for the multiple imputation.
+        level: of the intervals.
+        residuals: how many residuals an interval is taken from.
+        hide: share of the observed test values to hide where the data do not say what is missing.
     """
-    del trees, draws, level, residuals, hide
+
+    neighbours: Count = 5
+    trees: Natural = 0
+    draws: Draws = 5
+    level: Rate = 0.9
+    residuals: Count = 100
+    hide: Rate = 0.2
+
+
+def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
     parts = (dataset.train, dataset.validation, dataset.test)
     if all(part.mask is None or part.mask.all() for part in parts):
         raise UserError(
@@ -44,45 +52,18 @@ def check(
             "data.missing.name=completely_at_random, at_random, not_at_random or square to hide some"
         )
     for name in ("validation", "test"):
-        if not len(getattr(dataset, name).x):
-            raise UserError(f"imputation: there are no {name} rows to measure errors on; allowed: data.{name} > 0")
-    if neighbours > len(dataset.train.x):
-        raise UserError(f"task.neighbours: {neighbours} are more than the {len(dataset.train.x)} training rows")
+        needs.has_rows("imputation", dataset, name, purpose=" to measure errors on")
+    needs.at_most("neighbours", options.neighbours, len(dataset.train.x), f"{len(dataset.train.x)} training rows")
 
 
 def evaluate(
-    key: jax.Array,
-    model: Model,
-    params: Params,
-    dataset: Dataset,
-    retrain: Retrain | None = None,
-    *,
-    neighbours: Count = 5,
-    trees: Natural = 0,
-    draws: Draws = 5,
-    level: Rate = 0.9,
-    residuals: Count = 100,
-    hide: Rate = 0.2,
+    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
 ) -> Evaluation:
     """Error of the hidden values of the test rows, coverage of intervals, and what a classifier makes of filled rows.
 
     Values are measured in units of their column's range over all rows, the hidden truth included (of images, in units
     of the range of all pixels). Intervals and draws
     are of `aejax.tasks.multiple`, from the validation rows.
-
-    Args:
-        key: of what is hidden and drawn.
-        model: the autoencoder.
-        params: its parameters.
-        dataset: the data, with holes. What ``data.missing`` hid is judged, or, where that is nothing, test values that
-            are hidden here, completely at random.
-        retrain: not used: nothing is trained again.
-        neighbours: of the nearest neighbours' mean.
-        trees: of each chained forest; 0 leaves out what takes minutes.
-        draws: fills of each hole for the multiple imputation.
-        level: of the intervals.
-        residuals: how many residuals an interval is taken from.
-        hide: share of the observed test values to hide where the data do not say what is missing.
 
     Returns:
         ``metrics["test"]``: ``rmse`` of numbers and ``accuracy`` of categories; ``spread``, the standard deviation of
@@ -94,24 +75,25 @@ def evaluate(
         ``complete``, the accuracy without holes. ``arrays`` of test rows in [0, 1]: ``truth``, ``hidden``, ``filled``
         by method, ``draws`` (draws, m, n); ``levels`` and ``coverages``.
     """
-    del retrain
     random = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     seed, units, columns = int(random.integers(2**31)), value_range(dataset), dataset.columns
     rows = {name: holes(getattr(dataset, name), *units) for name in ("train", "validation", "test")}
-    rows["test"] = rows["test"] if rows["test"].hidden.any() else hide_more(rows["test"], dataset, random, rate=hide)
+    rows["test"] = (
+        rows["test"] if rows["test"].hidden.any() else hide_more(rows["test"], dataset, random, rate=options.hide)
+    )
     predict = partial(predictions, model, params, dataset, *units)
     own, predicted = by_net(predict, rows["train"].x, rows["test"].x)
     validated = multiple.hold_out(predict, rows["validation"].x, columns, random)
-    levels = tuple(sorted({*LEVELS, level}))
-    options = {"draws": draws, "levels": levels, "neighbours": residuals}
-    several = multiple.impute(rows["test"].x, predicted, validated, columns, random, **options)
+    levels = tuple(sorted({*LEVELS, options.level}))
+    given = {"draws": options.draws, "levels": levels, "neighbours": options.residuals}
+    several = multiple.impute(rows["test"].x, predicted, validated, columns, random, **given)
     filled = {"autoencoder": own} | {
         name: fill(make(), rows["train"].x, rows["test"].x)
-        for name, make in baselines(neighbours=neighbours, trees=trees, seed=seed).items()
+        for name, make in baselines(neighbours=options.neighbours, trees=options.trees, seed=seed).items()
     }
     judged = {name: judge(found, rows["test"], dataset, seed) for name, found in filled.items()}
     covered = {at: intervals(several, rows["test"], at) for at in levels}
-    found = {"test": judged.pop("autoencoder") | covered[level]}
+    found = {"test": judged.pop("autoencoder") | covered[options.level]}
     found["test"] |= {"draw_spread": spread_ratio(several.draws, rows["test"], dataset)}
     found["validation"] = errors(validated.held_out, all_hidden(validated.truth), dataset)
     if dataset.train.truth is not None:
@@ -122,9 +104,8 @@ def evaluate(
     return Evaluation(found, judged | without_holes(rows, dataset, seed), arrays)
 
 
-def validation_baselines(dataset: Dataset, **options: Any) -> dict[str, dict[str, float]]:
+def _baselines(dataset: Dataset, options: Options) -> dict[str, dict[str, float]]:
     """The errors of observed validation values by the ``mean`` of their column over the training rows."""
-    del options
     units = value_range(dataset)
     train, rows = (holes(split, *units) for split in (dataset.train, dataset.validation))
     means = np.broadcast_to(np.nanmean(train.x, axis=0), rows.x.shape)
@@ -139,3 +120,14 @@ def by_net(predict: multiple.Predict, train: np.ndarray, test: np.ndarray) -> tu
     predicted = predict(test)
     seconds = time.perf_counter() - started
     return Filled(into(train, predict(train)), into(test, predicted), seconds), predicted
+
+
+TASK = Task(
+    Options,
+    evaluate,
+    needs=_needs,
+    validated=("rmse", "accuracy"),
+    baselines=_baselines,
+    figures=figures.draw,
+    apply={"fill": fill_rows},
+)

@@ -1,6 +1,7 @@
 """A latent space as a place to move in: walks, random points, a grid over it, and adding what makes a class."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import jax
@@ -8,6 +9,7 @@ import numpy as np
 
 from aejax.config.bounds import Count, Within
 from aejax.errors import UserError
+from aejax.figures.tasks import latent as figures
 from aejax.metrics.generation import nearest_rows
 from aejax.tasks import samplers, walk
 from aejax.tasks.features import fit_classifier, predict
@@ -15,53 +17,42 @@ from aejax.tasks.generation import decoder
 from aejax.tasks.reconstruction import fitted_pca
 from aejax.tasks.walk import Steps
 from aejax.training.evaluate import encode_and_reconstruct, on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain
-
-VALIDATED: tuple[str, ...] = ()
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
 Side = Annotated[int, Within(2, 100)]
 GRID_TAIL = 2  # percent of the codes beyond each edge of the grid
 SHOWN = 10
 
 
-def check(dataset: Dataset, model: Model, *, walks: Count = 200, steps: Steps = 9, side: Side = 15) -> None:
-    """Refuse a code without a plane, and data without two test rows to walk between.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of the task.
 
-    Raises:
-        UserError: a code of one unit, fewer than two test rows, or test rows of a single class.
+    Attributes:
+        walks: how many, and how many random points.
+        steps: rows of a walk, its two ends among them.
+        side: rows along a side of the grid, which spans the code where it has two units, and the plane of its two
+            leading principal components elsewhere.
     """
-    del side
+
+    walks: Count = 200
+    steps: Steps = 9
+    side: Side = 15
+
+
+def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
     if model.code_size < 2:
         raise UserError("latent: a grid needs a code of 2 units or more, and the model's has 1; allowed: model.code=2")
-    walk.check(dataset, walks=walks, steps=steps)
+    walk.has_ends("latent", dataset)
 
 
 def evaluate(
-    key: jax.Array,
-    model: Model,
-    params: Params,
-    dataset: Dataset,
-    retrain: Retrain | None = None,
-    *,
-    walks: Count = 200,
-    steps: Steps = 9,
-    side: Side = 15,
+    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
 ) -> Evaluation:
     """How near real rows one stays on a walk, at a random point, and whether codes can be moved from class to class.
 
     Walks go between two test rows, of two classes where there are labels. Moving a test row of class a to class b adds
     the mean code of b's training rows and takes away that of a's; a classifier of real rows says whether b came out.
-
-    Args:
-        key: of the walks, the points and the classifier.
-        model: the autoencoder.
-        params: its parameters.
-        dataset: the data.
-        retrain: not used: nothing is trained again.
-        walks: how many, and how many random points.
-        steps: rows of a walk, its two ends among them.
-        side: rows along a side of the grid, which spans the code where it has two units, and the plane of its two
-            leading principal components elsewhere.
 
     Returns:
         ``metrics["test"]`` of straight walks: ``distance``, the mean Euclidean distance from the rows between the ends
@@ -72,7 +63,7 @@ def evaluate(
         ``decoded test rows``, whose ``moved`` is the share taken for their own class. ``arrays`` holds what figures
         show.
     """
-    del retrain
+    walks, steps = options.walks, options.steps
     own, chooser = jax.random.split(key)
     train, codes, _ = encode_and_reconstruct(model, params, on_device(dataset.train, dataset))
     x, code, x_hat = encode_and_reconstruct(model, params, on_device(dataset.test, dataset))
@@ -96,7 +87,7 @@ def evaluate(
         "way_distances": apart,
         "random": {name: values[:SHOWN] for name, values in drawn.items()},
         "code": code,
-        "grid": decode(grid(codes, side)).reshape(side, side, -1),
+        "grid": decode(grid(codes, options.side)).reshape(options.side, options.side, -1),
     }
     if dataset.train.labels is not None:
         spaces = {"straight": (codes, code, decode), "pixels": (train, x, np.asarray)}
@@ -186,3 +177,6 @@ def _moves(
         shares[name] = {"moved": float(arrived.mean()), "moved_distance": float(apart.mean())}
         shown[name] = rows[:SHOWN]
     return shares, shown
+
+
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=figures.draw)

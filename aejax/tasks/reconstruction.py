@@ -1,6 +1,7 @@
 """How well rows are rebuilt from their codes, beside PCA with as many components."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -10,28 +11,25 @@ import numpy as np
 
 from aejax import metrics
 from aejax.data.splits import with_rows
+from aejax.tasks.filling import fill
 from aejax.tasks.remember import remembered
 from aejax.training.context import Rows, scaled, shown
 from aejax.training.evaluate import batches, encode_and_reconstruct, in_slices, on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
-VALIDATED = ("mse", "active_fraction")
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The task has no options."""
 
 
 def evaluate(
-    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None = None
+    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
 ) -> Evaluation:
     """Mean squared error per feature of every split, and PCA's on the test rows.
 
     PCA is fitted to the training rows, scaled as the network sees them (missing values hold their column's mean), with
     as many components as the code has units.
-
-    Args:
-        key: not used: nothing here is random.
-        model: the autoencoder.
-        params: its parameters.
-        dataset: the data.
-        retrain: not used: nothing is trained again.
 
     Returns:
         ``metrics[split]`` with ``mse`` and ``active_fraction``; ``baselines["pca"]["mse"]`` and, what any model should
@@ -39,7 +37,6 @@ def evaluate(
         of the code's units, also PCA with as many components as it uses in the mean, ``pca_7``. ``arrays`` holds scaled
         test rows ``x``, their ``code``, ``x_hat`` and PCA's ``pca_x_hat``.
     """
-    del key, retrain
     found, arrays, train = {}, {}, np.zeros((0, 0))
     for name, split in with_rows(dataset).items():
         rows = on_device(split, dataset)
@@ -64,19 +61,9 @@ def evaluate(
 
 
 def evaluate_members(
-    model: Model, params: Params, dataset: Dataset, *, together: int
+    model: Model, params: Params, dataset: Dataset, options: Options, together: int
 ) -> dict[str, dict[str, np.ndarray]]:
-    """The metrics of `evaluate` for many nets, without baselines.
-
-    Args:
-        model: of all of them.
-        params: leaves (members, ...).
-        dataset: the data.
-        together: how many nets look at a batch at once.
-
-    Returns:
-        ``{split: {"mse", "active_fraction"}}``, (members,) each.
-    """
+    """The metrics of `evaluate` for many nets, without baselines; see `aejax.types.Task`."""
     found, counted = {}, _counted(model)
     for name, split in with_rows(dataset).items():
         parts = [
@@ -154,3 +141,6 @@ def fitted_pca(train: np.ndarray, components: int) -> Any:
     else:
         solver = "arpack" if least > 2000 and components < least // 10 else "full"
     return PCA(components, svd_solver=solver, random_state=0).fit(train)
+
+
+TASK = Task(Options, evaluate, validated=("mse", "active_fraction"), members=evaluate_members, apply={"fill": fill})

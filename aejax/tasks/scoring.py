@@ -1,19 +1,19 @@
 """How odd rows are to an ensemble of nets, beside training rows; and what has to be kept to score new rows so."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from aejax import console
 from aejax.data.scaling import moments
 from aejax.data.sparse import is_sparse
+from aejax.errors import UserError
 from aejax.metrics import outliers
-from aejax.storage import checkpoint
+from aejax.storage.trees import shaped
 from aejax.tasks import crossfit
 from aejax.training.context import Rows
-from aejax.types import Dataset, Kept, Model, Params
+from aejax.types import Columns, Dataset, Kept, Model, Params
 
 READ = {"neighbours": ("x", "residual"), "error": (), "code": ("codes",), "both": ("codes",)}
 """The scores, and what each of them reads of the training rows."""
@@ -128,19 +128,36 @@ def kept(scorer: Scorer) -> Kept:
     return Kept({"scorer": tree}, {name: getattr(scorer, name) for name in ("score", "neighbours", "residual_weight")})
 
 
-def read(folder: Path, model: Model) -> Scorer:
-    """The scorer that a checkpoint holds.
+def read(kept: Kept, model: Model) -> Scorer:
+    """The scorer that a run kept.
 
     Args:
-        folder: of the checkpoint.
+        kept: what the run left, its arrays by their paths.
         model: of the nets.
 
     Raises:
-        UserError: it is damaged, or holds nets of another model.
+        UserError: it holds nets of another model.
     """
-    arrays = checkpoint.restore_flat(folder, "scorer", say=console.say)
+    arrays = {name.removeprefix("scorer/"): array for name, array in kept.tree.items()}
     members = next(array.shape[0] for name, array in arrays.items() if name.startswith("nets/"))
     shapes = jax.eval_shape(lambda: jax.vmap(model.init)(jax.random.split(jax.random.key(0), members)))
-    found = checkpoint.restore(folder, shapes, prefix="scorer/nets", say=console.say)
+    nets = shaped(arrays, shapes, prefix="nets", what="what the run kept")
     train = Reference(*(arrays.get(f"train/{name}") for name in Reference._fields))
-    return Scorer(found.tree, train, arrays.get("mean"), float(arrays["threshold"]), **found.info)
+    return Scorer(nets, train, arrays.get("mean"), float(arrays["threshold"]), **kept.info)
+
+
+def score_and_alarm(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Columns:
+    """The scores of new rows, as the run itself gave them to its test rows, and which of them are alarms.
+
+    They must be new: a row that was trained on finds itself among those that it is compared with, and looks normal.
+    See `aejax.types.Task`.
+    """
+    if kept is None:
+        raise UserError("score: the run is older than the scoring of new rows and kept nothing for it; train it again")
+    scorer = read(kept, model)
+    if rows.mask is not None:
+        rows = rows._replace(x=np.where(rows.mask, rows.x, scorer.mean))
+    scores = scored(model, scorer, jax.tree.map(jnp.asarray, rows))
+    alarms = scores > scorer.threshold
+    summary = f"{alarms.sum()} of {len(scores)} rows raise the alarm (threshold {scorer.threshold:.9g})"
+    return Columns({"score": scores, "alarm": alarms}, summary)
