@@ -151,7 +151,7 @@ def test_rows_with_holes_are_scored_by_models_that_take_them(name, tmp_path):
     mask = np.random.default_rng(3).random((100, 3)) < 0.8
     mask[~mask.any(1)] = True
     model, dataset = masked.residual((3,), width=8, blocks=1, code=2), data(mask)
-    found, trained, scorer = found_and_kept(model, dataset, name, tmp_path)
+    found, trained, _ = found_and_kept(model, dataset, name, tmp_path)
     holes = np.where(dataset.test.mask, dataset.test.x, np.nan)
     assert np.isnan(holes).any()
     again = apply.apply(trained, "score", holes, COLUMNS).values
