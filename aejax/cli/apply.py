@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
     from aejax.types import Columns
 
     trained = apply.load(arguments.workdir, lambda: passphrase.known(arguments.passphrase_file))
+    apply.task_action(trained, arguments.action)  # refused before anything is read
     given, names = _given(arguments, trained)
     out = apply.apply(trained, arguments.action, given, names, arguments.input)
     if isinstance(out, Columns):

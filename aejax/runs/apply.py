@@ -136,7 +136,7 @@ def apply(
         UserError: rows of another shape, the training data's columns in another order, missing values that the model
             does not take, an action that there is not, or one that refuses.
     """
-    of_task = None if action in trained.actions else _action(trained, action)
+    of_task = task_action(trained, action)
     model, params, scaling = trained.model, trained.params, trained.scaling
     if action != "decode" and not any(np.ndim(values) for values in scaling.values()):
         model = resized(trained.settings, model, params, rows.shape[1:])
@@ -162,8 +162,14 @@ def apply(
     return out if action == "encode" else (out / scale + shift).reshape(-1, *model.feature_shape).astype(np.float32)
 
 
-def _action(trained: Trained, action: str) -> Callable[..., Any]:
-    """The action of that name of the task of a run's folder."""
+def task_action(trained: Trained, action: str) -> Callable[..., Any] | None:
+    """What the task of a run does with new rows under that name; None of what every net can do.
+
+    Raises:
+        UserError: there is no such action, or the run is not finished.
+    """
+    if action in trained.actions:
+        return None
     if trained.folder is None:
         raise UserError(f"{action}: this half of a net cannot do it; allowed: {', '.join(trained.actions)}")
     task = workdir.read_json(trained.folder / "config.json").get("task")
