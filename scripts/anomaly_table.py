@@ -20,7 +20,8 @@ from aejax.data.columns import read_csv
 from aejax.data.labels import as_labels
 from aejax.files import write_json
 from aejax.runs.experiment import check_task
-from aejax.tasks import anomaly, crossfit
+from aejax.tasks import anomaly
+from aejax.tasks.anomaly.ensemble import train_ensemble
 from aejax.training.build import build_model, load_data
 from aejax.training.retrain import retrainer
 
@@ -46,7 +47,7 @@ def found(config):
     check_task(config, dataset)
     _, options = configured_task(config["task"])
     own, *keys = jax.random.split(jax.random.key(config["seed"]), 3)
-    ensemble = crossfit.train(own, dataset, retrainer(config, dataset), options.members)
+    ensemble = train_ensemble(own, dataset, retrainer(config, dataset), options.members)
     one = jax.tree.map(lambda leaf: leaf[0], ensemble.params)
     result = anomaly.assess(keys, model, one, ensemble, dataset, options)
     test = result.metrics["test"]

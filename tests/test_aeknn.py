@@ -13,7 +13,7 @@ from aejax.errors import UserError
 from aejax.losses import supervised
 from aejax.metrics.classification import classification
 from aejax.runs import experiment
-from aejax.tasks import aeknn, neighbours
+from aejax.tasks import aeknn, knn
 from aejax.training.build import load_data
 from aejax.training.evaluate import on_device
 from aejax.training.retrain import retrainer
@@ -103,12 +103,12 @@ def test_a_class_that_is_never_named_has_no_f_score():
 
 def test_nearest_codes_vote():
     fold = stratified(data(3 * ALTERNATING + 2), folds=4, repeats=1, seed=0)[1]  # labels 2 and 5: not 0 and 1
-    x, new = (neighbours.scaled_rows(split, fold) for split in (fold.train, fold.test))
+    x, new = (knn.scaled_rows(split, fold) for split in (fold.train, fold.test))
     encode, right = lambda rows: rows[:, :2] * 2, []
     for row, label in zip(encode(new), fold.test.labels, strict=True):
         near = sorted(range(len(x)), key=lambda j, row=row: float(np.square(row - encode(x)[j]).sum()))[:5]
         right.append((sum(fold.train.labels[near] == 5) > 2) == (label == 5))
-    found = neighbours.judged(fold, 5, encode)
+    found = knn.knn_scores(fold, 5, encode)
     assert found["accuracy"] == pytest.approx(np.mean(right))
     assert found["seconds"] > 0
 
@@ -121,7 +121,7 @@ def test_methods_are_scored_on_the_same_folds():
     assert all(values.shape == (6,) for scores in found.values() for values in scores.values())
     # all components are a rotation of all features
     np.testing.assert_allclose(found["pca 3"]["accuracy"], found["all features"]["accuracy"])
-    own = neighbours.judged(cuts[4], 3, np.asarray)
+    own = knn.knn_scores(cuts[4], 3, np.asarray)
     assert found["all features"]["auc"][4] == own["auc"]
 
 
@@ -169,7 +169,7 @@ def test_nets_have_the_layers_of_their_layout_and_a_score_for_each_fold_and_seed
     }
     trained = seen[1][3]
     own = jax.tree.map(lambda leaf: leaf[4], trained.params)  # the second fold's second net
-    expected = neighbours.judged(cuts[1], 3, lambda x: np.asarray(trained.model.encode(own, x)))
+    expected = knn.knn_scores(cuts[1], 3, lambda x: np.asarray(trained.model.encode(own, x)))
     assert found["1.5-0.5-1"]["accuracy"].shape == (2, 3)
     assert found["1.5-0.5-1"]["accuracy"][1, 1] == pytest.approx(expected["accuracy"])
 

@@ -15,7 +15,8 @@ from aejax.errors import UserError
 from aejax.metrics import imputation as metrics
 from aejax.models import masked
 from aejax.runs import experiment
-from aejax.tasks import imputation, imputers, multiple
+from aejax.tasks import imputation
+from aejax.tasks.imputation import draws, imputers
 from aejax.types import Column, Dataset, Range, Split
 
 RNG = np.random.default_rng
@@ -65,7 +66,7 @@ def test_held_out_predictions_never_see_their_value():
         calls.append(np.isnan(given))
         return np.where(np.isnan(given), 7.0, given)
 
-    found = multiple.hold_out(predict, x, columns, RNG(0)).held_out
+    found = draws.hold_out(predict, x, columns, RNG(0)).held_out
     np.testing.assert_array_equal(np.isnan(found), np.isnan(x))
     np.testing.assert_array_equal(found[~np.isnan(x)], 7.0)
     assert all((gone[:, 2] == gone[:, place]).all() for gone in calls for place in (3, 4))
@@ -79,10 +80,10 @@ def test_several_fills_spread_as_the_truth_does():
     predicted = np.column_stack([centre, np.full(m, 0.3), np.tile([0.2, 0.5, 0.3], (m, 1))])
     x = truth[: m // 2].copy()
     x[:] = np.nan
-    found = multiple.impute(
+    found = draws.impute(
         x,
         predicted[: m // 2],
-        multiple.Validated(truth[m // 2 :], predicted[m // 2 :]),
+        draws.Validated(truth[m // 2 :], predicted[m // 2 :]),
         columns,
         RNG(2),
         draws=20,

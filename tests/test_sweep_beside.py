@@ -13,7 +13,7 @@ from aejax import config as configs
 from aejax.runs import experiment
 from aejax.sweep import beside, work
 from aejax.sweep.plan import Member
-from aejax.tasks import hashing, imputation, reconstruction
+from aejax.tasks import hashing, imputation, pca
 from aejax.training import build
 from aejax.training.evaluate import host_rows
 
@@ -80,7 +80,7 @@ def test_each_fold_has_a_baseline_of_its_own(small, capsys):
     ("share", "units", "wanted"), [(1.0, 8, 8), (0.5, 8, 8), (0.25, 8, 2), (0.001, 128, 0), (0.0, 1, 1)]
 )
 def test_a_sparse_code_spends_as_many_numbers_as_it_has_active_units(share, units, wanted):
-    assert reconstruction.spent(share, units) == wanted
+    assert pca.active_units(share, units) == wanted
 
 
 def test_the_baseline_of_a_sparse_code_is_that_of_its_run(tmp_path):

@@ -9,7 +9,7 @@ from aejax.config.components import configured_task
 from aejax.data.sparse import is_sparse
 from aejax.sweep.plan import Member
 from aejax.sweep.prepared import Prepared
-from aejax.tasks.reconstruction import pca_errors, spent
+from aejax.tasks.pca import active_units, pca_errors
 from aejax.training.evaluate import host_rows
 from aejax.types import Dataset, Split
 
@@ -33,7 +33,7 @@ def baselines(
     """What baselines have on validation rows, columns for each member: PCA's error, the mean row's, and the task's own.
 
     PCA has as many components as the code has units, or, of a sparse code whose use the task measures, as many as a row
-    uses in the mean; see `aejax.tasks.reconstruction.spent`.
+    uses in the mean; see `aejax.tasks.pca.active_units`.
 
     Args:
         members: of one group.
@@ -44,7 +44,7 @@ def baselines(
         Nothing for members without validation rows.
     """
     units = prepared.parts.model.code_size
-    counts = [spent(own.get("validation/active_fraction", 1.0), units) for own in metrics]
+    counts = [active_units(own.get("validation/active_fraction", 1.0), units) for own in metrics]
     found: list[dict[str, float]] = [{} for _ in members]
     for fold in sorted({member.fold or 0 for member in members}):
         dataset = prepared.datasets[fold]

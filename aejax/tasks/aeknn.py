@@ -1,4 +1,4 @@
-"""Nearest neighbours among codes instead of rows: as good, and faster, beside kNN on all features, PCA and LDA."""
+"""k nearest neighbours on codes (AEkNN): accuracy and time beside kNN on all features, PCA and LDA."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from aejax.data.folds import pooled, stratified
 from aejax.errors import UserError
 from aejax.figures.tasks import aeknn as figures
 from aejax.tasks import needs, reconstruction
-from aejax.tasks.neighbours import judged, scaled_rows
-from aejax.tasks.reconstruction import fitted_pca
+from aejax.tasks.knn import knn_scores, scaled_rows
+from aejax.tasks.pca import fitted_pca
 from aejax.training.retrain import member
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
@@ -109,15 +109,16 @@ def evaluate(
         reduction.
     """
     neighbours, seeds = options.neighbours, options.seeds
-    own = reconstruction.evaluate(key, model, params, dataset, retrain, reconstruction.Options())
-    found = dict(own.metrics)
+    own_net = reconstruction.evaluate(key, model, params, dataset, retrain, reconstruction.Options())
+    metrics = dict(own_net.metrics)
     if len(dataset.test.x):
-        found["test"] = found["test"] | judged(dataset, neighbours, _encoder(jax.jit(model.encode), params))
+        metrics["test"] = metrics["test"] | knn_scores(dataset, neighbours, _encoder(jax.jit(model.encode), params))
     cuts = cut(key, dataset, folds=options.folds, repeats=options.repeats)
     nets, sizes = net_scores(key, cuts, retrain, layouts=options.layouts, neighbours=neighbours, seeds=seeds)
     others = baseline_scores(cuts, sizes, neighbours=neighbours)
     means = lambda scores: {name: _means(of_one, others["all features"]) for name, of_one in scores.items()}
-    return Evaluation(found | means(nets), own.baselines | means(others), own.arrays | {"scores": nets | others})
+    baselines, arrays = own_net.baselines | means(others), own_net.arrays | {"scores": nets | others}
+    return Evaluation(metrics | means(nets), baselines, arrays)
 
 
 def cut(key: jax.Array, dataset: Dataset, *, folds: int, repeats: int) -> list[Dataset]:
@@ -133,18 +134,18 @@ def net_scores(
 
     All nets of a layout, of all folds and seeds, are trained as one program.
     """
-    found, sizes = {}, set()
+    by_layout, sizes = {}, set()
     for number, (name, changes) in enumerate(_changes(layouts, cuts[0]).items(), start=1):
         keys = jax.random.split(jax.random.fold_in(key, number), len(cuts) * seeds)
         trained = retrain(keys, changes, [fold for fold in cuts for _ in range(seeds)])
         encode = jax.jit(trained.model.encode)
         scores = [
-            judged(cuts[place // seeds], neighbours, _encoder(encode, member(trained, place)))
-            for place in range(len(keys))
+            knn_scores(cuts[net // seeds], neighbours, _encoder(encode, member(trained, net)))
+            for net in range(len(keys))
         ]
-        found[name] = {metric: values.reshape(len(cuts), seeds) for metric, values in _by_metric(scores).items()}
+        by_layout[name] = {metric: values.reshape(len(cuts), seeds) for metric, values in _by_metric(scores).items()}
         sizes.add(trained.model.code_size)
-    return found, sorted(sizes)
+    return by_layout, sorted(sizes)
 
 
 def _encoder(encode: Callable[[Params, np.ndarray], jax.Array], params: Params) -> Callable[[np.ndarray], np.ndarray]:
@@ -153,33 +154,33 @@ def _encoder(encode: Callable[[Params, np.ndarray], jax.Array], params: Params) 
 
 def _changes(layouts: Layouts, dataset: Dataset) -> dict[str, dict[str, Any]]:
     """What makes a config's net one of each layout, by its name."""
-    found: dict[str, dict[str, Any]] = {}
+    changes: dict[str, dict[str, Any]] = {}
     for layout in layouts:
         layers, middle = units(layout, prod(dataset.feature_shape)), len(layout) // 2
         net = {"widths": layers[:middle], "code": layers[middle], "decoder_widths": layers[middle + 1 :]}
         if not middle:
             net["activation"] = "relu"  # of no layer: a net without hidden ones takes no other
-        found["-".join(f"{share:g}" for share in layout)] = {f"model.{name}": value for name, value in net.items()}
-    return found or {"the config's net": {}}
+        changes["-".join(f"{share:g}" for share in layout)] = {f"model.{name}": value for name, value in net.items()}
+    return changes or {"the config's net": {}}
 
 
 def baseline_scores(cuts: Sequence[Dataset], sizes: Sequence[int], *, neighbours: int) -> dict[str, Scores]:
     """The scores of kNN on all features, and on PCA and LDA of them fitted to a fold's training rows: (folds,)."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-    found: dict[str, list[dict[str, float]]] = {}
+    by_method: dict[str, list[dict[str, float]]] = {}
     for cut in cuts:
         x, labels = scaled_rows(cut.train, cut), cut.train.labels
         maps = {"all features": np.asarray}
         maps |= {f"pca {size}": fitted_pca(x, size).transform for size in sizes}
         maps["lda"] = LinearDiscriminantAnalysis().fit(x, labels).transform
         for name, transform in maps.items():
-            found.setdefault(name, []).append(judged(cut, neighbours, transform))
-    return {name: _by_metric(scores) for name, scores in found.items()}
+            by_method.setdefault(name, []).append(knn_scores(cut, neighbours, transform))
+    return {name: _by_metric(scores) for name, scores in by_method.items()}
 
 
-def _by_metric(found: Sequence[dict[str, float]]) -> Scores:
-    return {name: np.array([scores[name] for scores in found]) for name in found[0]}
+def _by_metric(of_folds: Sequence[dict[str, float]]) -> Scores:
+    return {name: np.array([scores[name] for scores in of_folds]) for name in of_folds[0]}
 
 
 def _means(scores: Scores, reference: Scores) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Clusters of rows in the code, beside k-means, Gaussian mixtures and spectral clustering; classes only judge them."""
+"""Clustering in the code, beside k-means, Gaussian mixtures and spectral clustering; labels are used to judge only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -108,30 +108,30 @@ def evaluate(
     for_starts, for_model = jax.random.split(key)
     seed = int(jax.random.bits(for_starts, dtype=np.uint32))
     parts = with_rows(dataset)
-    rows, codes, found = {}, {}, {}
+    rows, codes, by_split = {}, {}, {}
     for name, split in parts.items():
         rows[name], codes[name], x_hat = encode_and_reconstruct(model, params, on_device(split, dataset))
         mask = None if split.mask is None else split.mask.reshape(x_hat.shape)
-        found[name] = {"mse": metrics.mse(rows[name], x_hat, mask)}
+        by_split[name] = {"mse": metrics.mse(rows[name], x_hat, mask)}
     x, labels = rows["train"], dataset.train.labels
     count = wanted_clusters(options.clusters, labels, centres_of(model))
     of_code = k_means(codes["train"], count, restarts=restarts, seed=seed)
     net = own_clusters(for_model, model, params, x, codes["train"]) or of_code
     for name in set(parts) - {"train"}:
-        found[name] |= by_classes(parts[name].labels, net.assign(codes[name]))
+        by_split[name] |= by_classes(parts[name].labels, net.assign(codes[name]))
     near = partial(graph.nearest, neighbours=neighbours, components=GRAPH_COMPONENTS)
     judge = partial(judged, x, labels, near(x)["index"], seed=seed)
-    found["train"] |= judge(net.clusters)
+    by_split["train"] |= judge(net.clusters)
     others = {} if net is of_code else {"code, k-means": of_code.clusters}
     others |= classical(x, count, components=model.code_size, restarts=restarts, seed=seed)
-    baselines = {name: judge(given) for name, given in others.items()}
+    baselines = {name: judge(found_clusters) for name, found_clusters in others.items()}
     if options.spectral_rows:
         chosen = some(len(x), options.spectral_rows, seed)
-        given = spectral(x[chosen], count, neighbours=neighbours, seed=seed)
+        found_clusters = spectral(x[chosen], count, neighbours=neighbours, seed=seed)
         name = "spectral" if len(chosen) == len(x) else f"spectral, {len(chosen)} rows"
         theirs = None if labels is None else labels[chosen]
-        baselines[name] = judged(x[chosen], theirs, near(x[chosen])["index"], given, seed=seed)
-    return Evaluation(found, baselines, {"code": codes["train"], "clusters": net.clusters, "labels": labels})
+        baselines[name] = judged(x[chosen], theirs, near(x[chosen])["index"], found_clusters, seed=seed)
+    return Evaluation(by_split, baselines, {"code": codes["train"], "clusters": net.clusters, "labels": labels})
 
 
 def judged(
@@ -146,10 +146,10 @@ def by_classes(labels: np.ndarray | None, clusters: np.ndarray) -> dict[str, flo
     """How many clusters there are and, where there are labels, how well they agree with them."""
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-    found = {"clusters": float(len(np.unique(clusters)))}
+    numbers = {"clusters": float(len(np.unique(clusters)))}
     if labels is None:
-        return found
-    return found | {
+        return numbers
+    return numbers | {
         "accuracy": partitions.accuracy(labels, clusters),
         "nmi": float(normalized_mutual_info_score(labels, clusters)),
         "ari": float(adjusted_rand_score(labels, clusters)),

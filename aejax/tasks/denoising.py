@@ -1,4 +1,4 @@
-"""How much noise a net takes away from images, beside a plain one and classical filters tuned on training rows."""
+"""Denoising of images, beside an autoencoder trained without noise and classical filters tuned on training images."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -113,20 +113,21 @@ def evaluate(
         trained = retrain(plain_key[None], plain_changes(model) | {"train.steps": options.plain_steps})
         nets["plain"] = trained.model, member(trained, 0)
     test, train = _rows(dataset.test, dataset, options.rows), _rows(dataset.train, dataset, options.tuning)
-    found: dict[str, dict[str, float]] = {}
+    numbers: dict[str, dict[str, float]] = {}
     images: dict[str, np.ndarray] = {}
     for number, value in enumerate((options.strength, *options.strengths)):
-        own = jax.random.fold_in(key, number)
-        made = _restored(own, options.corruption, value, nets, test, train, dataset)
+        noise_key = jax.random.fold_in(key, number)
+        made = _restored(noise_key, options.corruption, value, nets, test, train, dataset)
         clean = made.pop("clean")
         for name, x_hat in made.items():
             at = {f"psnr_at_{value:g}": metrics.psnr(clean, x_hat)}
-            found.setdefault(name, {}).update(at if number else _judged(clean, made["noisy"], x_hat))
+            numbers.setdefault(name, {}).update(at if number else _judged(clean, made["noisy"], x_hat))
         images = images or {"clean": clean, **made}
-    kernels = {name: kernel for name, (_, own) in nets.items() if (kernel := _first_kernel(own)) is not None}
+    kernels = {name: _first_kernel(net_params) for name, (_, net_params) in nets.items()}
+    kernels = {name: kernel for name, kernel in kernels.items() if kernel is not None}
     for name, kernel in kernels.items():
-        found[name]["kernel_spread_outside"] = metrics.spread_outside(kernel, still_pixels(dataset))
-    return Evaluation({"test": found.pop("net")}, found, {"images": images, "kernels": kernels})
+        numbers[name]["kernel_spread_outside"] = metrics.spread_outside(kernel, still_pixels(dataset))
+    return Evaluation({"test": numbers.pop("net")}, numbers, {"images": images, "kernels": kernels})
 
 
 def plain_changes(model: Model) -> dict[str, Any]:

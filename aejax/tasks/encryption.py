@@ -1,4 +1,4 @@
-"""What somebody without the decoder rebuilds from codes, beside the decoder's owner: three attacks."""
+"""A decoder kept secret: how well three attacks reconstruct rows from their codes without it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,10 +83,11 @@ def evaluate(
     attacks = {f"{count} leaked pairs": leaked[count] for count in counts}
     attacks |= {"encoder known": inverted, "codes only": from_codes(codes, known, code)}
     errors = {name: metrics.mse(x, rebuilt) for name, rebuilt in attacks.items()}
-    mean, own = metrics.mse(x, np.broadcast_to(known.mean(0), x.shape)), metrics.mse(x, x_hat)
-    judged = lambda error: {"mse": error, "recovered": (mean - error) / (mean - own) if mean != own else float("nan")}
+    mean, owner = metrics.mse(x, np.broadcast_to(known.mean(0), x.shape)), metrics.mse(x, x_hat)
+    recovered = lambda error: (mean - error) / (mean - owner) if mean != owner else float("nan")
+    judged = lambda error: {"mse": error, "recovered": recovered(error)}
     return Evaluation(
-        {"test": judged(own) | {"trustworthiness": metrics.trustworthiness(x, code)}},
+        {"test": judged(owner) | {"trustworthiness": metrics.trustworthiness(x, code)}},
         {name: judged(error) for name, error in {**errors, "mean row": mean}.items()},
         {
             "x": x,

@@ -1,4 +1,4 @@
-"""New rows from random codes: how like real ones they are, whether they are copies, and of what use they are."""
+"""Generation of new rows from random codes: their quality, whether they are copies, and their use as training data."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from aejax.figures.tasks import generation as figures
 from aejax.metrics import generation as metrics
 from aejax.tasks import likelihood, needs, samplers
 from aejax.tasks.features import features, fit_classifier
-from aejax.tasks.reconstruction import fitted_pca
+from aejax.tasks.pca import fitted_pca
 from aejax.tasks.samplers import Draw
 from aejax.training.context import outline
 from aejax.training.evaluate import encode_and_reconstruct, on_device
@@ -86,32 +86,32 @@ def evaluate(
         them on two principal components.
     """
     components, samples = options.components, options.samples
-    own, likely = jax.random.split(key)
+    for_classifier, likely = jax.random.split(key)
     train, codes, _ = encode_and_reconstruct(model, params, on_device(dataset.train, dataset))
     test, _, x_hat = encode_and_reconstruct(model, params, on_device(dataset.test, dataset))
     labels = dataset.train.labels
-    random = np.random.default_rng(np.asarray(jax.random.key_data(own)))
+    random = np.random.default_rng(np.asarray(jax.random.key_data(for_classifier)))
     makers = _makers(model, params, train, codes, components)
     made = {name: make(codes_of(random, samples)) for name, (codes_of, make) in makers.items()}
     made["training rows"] = train[random.permutation(len(train))[:samples]]
     made["decoded test rows"] = x_hat[:samples]
     view = lambda x: x
     if options.features == "classifier":
-        classifier = fit_classifier(own, train, labels, int(labels.max()) + 1)
+        classifier = fit_classifier(for_classifier, train, labels, int(labels.max()) + 1)
         view = lambda x: features(classifier, x)
-    found = _compare(made, test[:samples], train, view, options.neighbours)
+    numbers = _compare(made, test[:samples], train, view, options.neighbours)
     if dataset.kind == "table" and labels is not None and dataset.test.labels is not None:
         for name, accuracy in _usefulness(model, params, dataset, train, codes, test, components, random).items():
-            found[name]["accuracy"] = accuracy
-    chosen = found.pop(options.sampler)
+            numbers[name]["accuracy"] = accuracy
+    chosen = numbers.pop(options.sampler)
     if likelihood.is_bernoulli(model) and likelihood.is_binary(dataset):
         chosen |= likelihood.bounds(likely, model, params, dataset, options.draws)
-        found["independent values"] = likelihood.independent(dataset)
+        numbers["independent values"] = likelihood.independent(dataset)
     shown = {name: rows[:SHOWN] for name, rows in made.items()}
     nearest = {name: train[metrics.nearest_rows(rows, train)[0]] for name, rows in shown.items()}
     to_plane = fitted_pca(train, 2).transform
     plane = {name: to_plane(rows[:IN_PLANE]) for name, rows in made.items()}
-    return Evaluation({"test": chosen}, found, {"made": shown, "nearest": nearest, "plane": plane})
+    return Evaluation({"test": chosen}, numbers, {"made": shown, "nearest": nearest, "plane": plane})
 
 
 def _makers(
@@ -159,17 +159,17 @@ def _compare(
     """The measures of each set of rows against the test rows, and how near it comes to the training rows."""
     seen, usual = view(test), metrics.nearest_rows(test[:LOOKED_UP], train)[1]
     threshold = np.quantile(usual, COPY)
-    found: dict[str, dict[str, Any]] = {"test rows": {"nearest": float(usual.mean())}}
+    measures: dict[str, dict[str, Any]] = {"test rows": {"nearest": float(usual.mean())}}
     for name, rows in made.items():
         here = view(rows)
         apart = metrics.nearest_rows(rows[:LOOKED_UP], train)[1]
-        found[name] = {
+        measures[name] = {
             "frechet": metrics.frechet_distance(seen, here),
             **metrics.coverage(seen[:BALLS], here[:BALLS], neighbours=neighbours),
             "nearest": float(apart.mean()),
             "copies": float((apart <= threshold).mean()),
         }
-    return found
+    return measures
 
 
 def _usefulness(
@@ -190,10 +190,10 @@ def _usefulness(
 
     labels, parts = dataset.train.labels, {}
     for label, count in zip(*np.unique(labels, return_counts=True), strict=True):
-        own, share = labels == label, round(components * (labels == label).mean())
+        of_class, share = labels == label, round(components * (labels == label).mean())
         if count < 3:
             continue
-        makers = _makers(model, params, train[own], codes[own], int(np.clip(share, 1, count // 2)))
+        makers = _makers(model, params, train[of_class], codes[of_class], int(np.clip(share, 1, count // 2)))
         makers.pop("prior", None)  # which is the same for every class
         for name, (draw, make) in makers.items():
             parts.setdefault(name, []).append((make(draw(random, count)), np.full(count, label)))

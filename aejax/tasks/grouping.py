@@ -1,4 +1,4 @@
-"""A code of few bits as the name of a group: what the groups have to do with classes, beside as many of k-means."""
+"""Groups of rows that share a short binary code: their agreement with classes, beside as many clusters by k-means."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -61,15 +61,15 @@ def evaluate(
     keys = jax.random.split(key, options.nets)
     others = retrain(keys[1:])
     every = [params, *(member(others, number) for number in range(options.nets - 1))]
-    grouped = lambda split, given: addresses(encoded(model, given, on_device(split, dataset)) > 0.5)
+    grouped = lambda split, net: addresses(encoded(model, net, on_device(split, dataset)) > 0.5)
     groupings = [grouped(dataset.test, each) for each in every]
     labels = dataset.test.labels
-    found = described(groupings, labels) | {"used": len(np.unique(groupings[0])) / 2**model.code_size}
+    numbers = described(groupings, labels) | {"used": len(np.unique(groupings[0])) / 2**model.code_size}
     clusters = len(np.unique(grouped(dataset.train, params)))
     seeds = [int(seed) for seed in jax.random.randint(keys[0], (options.nets,), 0, 2**31 - 1)]
     baseline = described(k_means(dataset, clusters, seeds), labels)
     examples = {int(code): np.flatnonzero(groupings[0] == code)[: options.shown] for code in np.unique(groupings[0])}
-    return Evaluation({"test": found}, {"k-means": baseline}, {"groups": groupings[0], "examples": examples})
+    return Evaluation({"test": numbers}, {"k-means": baseline}, {"groups": groupings[0], "examples": examples})
 
 
 def described(groupings: Sequence[np.ndarray], labels: np.ndarray) -> Mapping[str, float]:

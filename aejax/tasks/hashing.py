@@ -1,4 +1,4 @@
-"""Codes of bits as addresses: how well the nearest retrieve rows of the same class, beside codes without a net."""
+"""Semantic hashing: retrieval of rows of the same class by binary codes, beside hash codes without a net."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,30 +75,30 @@ def evaluate(
     train, test = host_rows(dataset.train, dataset), host_rows(dataset.test, dataset)
     directions = unit(train), unit(test)
     ways = {"autoencoder": (bits["train"], bits["test"]), **without_a_net(train, test, directions, model, random)}
-    near = {"cosine": lambda places: 1.0 - similarities(directions[1][places], directions[0])}
+    near = {"cosine": lambda index: 1.0 - similarities(directions[1][index], directions[0])}
     near |= {name: compared(*pair) for name, pair in ways.items()}
     classes = dataset.test.labels, dataset.train.labels
     precisions = {name: precision(apart, *classes, options.retrieved, random) for name, apart in near.items()}
     some = np.sort(random.permutation(len(dataset.test.x))[:CURVE_QUERIES])
     means, pairs = by_distance(near["autoencoder"], near["cosine"], some, model.code_size)
-    found = {"test": {"precision": precisions.pop("autoencoder"), "rising": rising(means, pairs)}}
-    found["test"] |= {"codes": len(np.unique(hamming.pack(bits["train"]), axis=0))}
+    by_split = {"test": {"precision": precisions.pop("autoencoder"), "rising": rising(means, pairs)}}
+    by_split["test"] |= {"codes": len(np.unique(hamming.pack(bits["train"]), axis=0))}
     if model.code_size <= hamming.MOST_ADDRESS_BITS:
-        found["test"] |= looked_up(bits, dataset, min(options.radius, model.code_size))
+        by_split["test"] |= looked_up(bits, dataset, min(options.radius, model.code_size))
     if "validation" in bits:
         asking = dataset.validation.labels, dataset.train.labels
         apart = compared(bits["train"], bits["validation"])
-        found["validation"] = {"precision": precision(apart, *asking, options.retrieved, random)}
+        by_split["validation"] = {"precision": precision(apart, *asking, options.retrieved, random)}
     baselines = {name: {"precision": value} for name, value in precisions.items()}
     arrays = {"curves": {name: curve(apart, some, *classes, random) for name, apart in near.items()}}
     arrays |= {"cosine_distances": means, "pairs": pairs}
-    return Evaluation(found, baselines, arrays | examples(near["autoencoder"], dataset, random))
+    return Evaluation(by_split, baselines, arrays | examples(near["autoencoder"], dataset, random))
 
 
 def _baselines(dataset: Dataset, options: Options) -> dict[str, dict[str, float]]:
     """The precision for validation rows by ``cosine`` of the rows as they are."""
     rows, asked = unit(host_rows(dataset.train, dataset)), unit(host_rows(dataset.validation, dataset))
-    apart = lambda places: 1.0 - similarities(asked[places], rows)
+    apart = lambda index: 1.0 - similarities(asked[index], rows)
     classes, random = (dataset.validation.labels, dataset.train.labels), np.random.default_rng(0)
     return {"precision": {"cosine": precision(apart, *classes, options.retrieved, random)}}
 
@@ -110,7 +110,7 @@ def _lengths(rows: Any) -> np.ndarray:
 def compared(train: np.ndarray, queries: np.ndarray) -> Distances:
     """``places of queries -> (k, m)``: the Hamming distances of their bits to those of the training rows."""
     packed, asked = hamming.pack(train), hamming.pack(queries)
-    return lambda places: hamming.distances(asked[places], packed)
+    return lambda index: hamming.distances(asked[index], packed)
 
 
 def without_a_net(

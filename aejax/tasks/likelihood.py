@@ -1,4 +1,4 @@
-"""How likely a variational net finds binary rows: the lower bound it was trained on, and a tighter estimate."""
+"""Log-likelihood of binary rows under a variational net: the evidence lower bound and a tighter estimate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -92,8 +92,8 @@ def bounds(key: jax.Array, model: Model, params: Params, dataset: Dataset, draws
     """
     on_batch = jax.jit(partial(_on_batch, model, draws=draws))
     parts = list(batches(on_device(dataset.test, dataset)))
-    found = [on_batch(params, part, jax.random.fold_in(key, number)) for number, part in enumerate(parts)]
-    joined = {name: np.concatenate([np.asarray(each[name], np.float64) for each in found]) for name in found[0]}
+    by_batch = [on_batch(params, part, jax.random.fold_in(key, number)) for number, part in enumerate(parts)]
+    joined = {name: np.concatenate([np.asarray(each[name], np.float64) for each in by_batch]) for name in by_batch[0]}
     active = int((joined.pop("mean").var(0) > ACTIVE).sum())
     return {name: float(values.mean()) for name, values in joined.items()} | {"active_units": active}
 

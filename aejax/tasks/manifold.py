@@ -1,4 +1,4 @@
-"""Whether a code unrolls the sheet that rows were made from, beside PCA, Isomap, LLE and a plain autoencoder."""
+"""Manifold learning: whether a code recovers known coordinates, beside PCA, Isomap, LLE and a plain autoencoder."""
 
 import warnings
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ from aejax.config.bounds import Count, Natural
 from aejax.errors import UserError
 from aejax.figures.tasks import manifold as figures
 from aejax.tasks import needs
-from aejax.tasks.reconstruction import fitted_pca
-from aejax.tasks.remember import remembered
+from aejax.tasks.cache import cached
+from aejax.tasks.pca import fitted_pca
 from aejax.training.evaluate import encode_and_reconstruct, on_device
 from aejax.training.retrain import member
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
@@ -82,12 +82,12 @@ def evaluate(
         }
 
     judged = {name: judge(*pair) for name, pair in maps.items()}
-    found = {"test": {"mse": metrics.mse(new_x, new_x_hat)} | judged.pop("autoencoder")}
+    by_split = {"test": {"mse": metrics.mse(new_x, new_x_hat)} | judged.pop("autoencoder")}
     arrays = {"coordinates": dataset.test.coordinates, "maps": {name: new for name, (_, new) in maps.items()}}
-    return Evaluation(found, judged, arrays)
+    return Evaluation(by_split, judged, arrays)
 
 
-@remembered
+@cached
 def fitted_maps(
     x: np.ndarray, new_x: np.ndarray, components: int, neighbours: int
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:

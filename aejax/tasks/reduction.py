@@ -1,4 +1,4 @@
-"""How much of the data a small code keeps: its error, its neighbourhoods, its classes, beside PCA of the same size."""
+"""Dimension reduction: what a small code preserves of errors, neighbourhoods and classes, beside PCA of that size."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from aejax.config.bounds import Count, Within
 from aejax.data.splits import with_rows
 from aejax.figures.tasks import reduction as figures
 from aejax.tasks import needs
-from aejax.tasks.reconstruction import fitted_pca
+from aejax.tasks.pca import fitted_pca
 from aejax.training.evaluate import encode_and_reconstruct, on_device
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
@@ -62,31 +62,31 @@ def evaluate(
         name: None if split.mask is None else split.mask.reshape(len(split.x), -1) for name, split in parts.items()
     }
     labels = np.concatenate([split.labels for split in parts.values()])
-    rows, codes, found = {}, {}, {}
+    rows, codes, by_split = {}, {}, {}
     for name, split in parts.items():
         rows[name], codes[name], x_hat = encode_and_reconstruct(model, params, on_device(split, dataset))
-        found[name] = {"mse": metrics.mse(rows[name], x_hat, masks[name])}
+        by_split[name] = {"mse": metrics.mse(rows[name], x_hat, masks[name])}
     seed = int(jax.random.bits(key, dtype=np.uint32))
     accuracy = lambda points: knn_accuracy(
         np.concatenate(list(points.values())), labels, neighbours=neighbours, folds=folds, seed=seed
     )
-    kept = lambda code: {
+    neighbourhoods = lambda code: {
         "trustworthiness": metrics.trustworthiness(rows["test"], code, neighbours=neighbours),
         "continuity": metrics.trustworthiness(code, rows["test"], neighbours=neighbours),
     }
-    found["test"] |= kept(codes["test"])
-    found["all"] = {"knn_accuracy": accuracy(codes)}
+    by_split["test"] |= neighbourhoods(codes["test"])
+    by_split["all"] = {"knn_accuracy": accuracy(codes)}
     pca = fitted_pca(rows["train"], model.code_size)
     pca_codes = {name: pca.transform(values).astype(np.float32) for name, values in rows.items()}
     pca_x_hat = pca.inverse_transform(pca_codes["test"]).astype(np.float32)
     baselines = {
         "pca": {"mse": metrics.mse(rows["test"], pca_x_hat, masks["test"])}
-        | kept(pca_codes["test"])
+        | neighbourhoods(pca_codes["test"])
         | {"knn_accuracy": accuracy(pca_codes)},
         "all features": {"knn_accuracy": accuracy(rows)},
     }
     arrays = {"x": rows["test"], "code": codes["test"], "x_hat": x_hat, "labels": parts["test"].labels}
-    return Evaluation(found, baselines, arrays | {"pca_code": pca_codes["test"], "pca_x_hat": pca_x_hat})
+    return Evaluation(by_split, baselines, arrays | {"pca_code": pca_codes["test"], "pca_x_hat": pca_x_hat})
 
 
 def knn_accuracy(points: np.ndarray, labels: np.ndarray, *, neighbours: int, folds: int, seed: int) -> float:

@@ -1,4 +1,4 @@
-"""Walks between two images, along the code and along the pixels, and how far the way is from real images."""
+"""Interpolation between two images in the code and in pixels, and its distance to real images."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -10,7 +10,7 @@ import numpy as np
 from aejax.config.bounds import Count, Within
 from aejax.figures.tasks import walk as figures
 from aejax.tasks import needs
-from aejax.tasks.reconstruction import fitted_pca
+from aejax.tasks.pca import fitted_pca
 from aejax.training.evaluate import encode_and_reconstruct, on_device
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
@@ -72,11 +72,11 @@ def evaluate(
         }
         for name, values in apart.items()
     }
-    found = {"test": numbers.pop("code")}
+    by_split = {"test": numbers.pop("code")}
     numbers["test rows"] = {"distance": float(nearest(x, train).mean())}
     arrays = {"code_walks": ways["code"], "pixel_walks": ways["pixels"], "ends": ends}
     return Evaluation(
-        found, numbers, arrays | {f"{a}_distances": apart[b] for a, b in (("code", "code"), ("pixel", "pixels"))}
+        by_split, numbers, arrays | {f"{a}_distances": apart[b] for a, b in (("code", "code"), ("pixel", "pixels"))}
     )
 
 

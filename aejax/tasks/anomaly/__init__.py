@@ -1,4 +1,4 @@
-"""Which rows are not like those that were trained on, by an ensemble of nets, beside kNN, forest, SVM and PCA."""
+"""Anomaly detection by an ensemble of autoencoders, beside kNN, isolation forest, one-class SVM and PCA."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,9 @@ from aejax.data.splits import permutation, take
 from aejax.errors import UserError
 from aejax.figures.tasks import anomaly as figures
 from aejax.metrics import outliers
-from aejax.tasks import crossfit, detectors, needs, scoring
+from aejax.tasks import needs
+from aejax.tasks.anomaly import detectors, scoring
+from aejax.tasks.anomaly.ensemble import Ensemble, Outputs, errors, held_out, outputs, train_ensemble
 from aejax.tasks.filling import fill
 from aejax.training.evaluate import on_device
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Split, Task
@@ -101,54 +103,55 @@ def evaluate(
     Returns:
         ``metrics["test"]`` with ``roc_auc``, ``average_precision``, ``false_alarm_rate``, ``detection_rate`` and
         ``threshold``; without labels ``threshold`` and ``alarm_rate``. ``baselines`` with the same for the other
-        scores, the run's ``error_of_one_net``, and the detectors of `aejax.tasks.detectors`. ``arrays`` holds the test
-        rows' ``scores`` by method, the chosen ``score``, the ``train_scores`` of that one, the test rows' ``labels``,
-        and of the rows with the highest scores ``worst`` (their places), ``worst_x``, ``worst_x_hat`` and
-        ``worst_residual`` = r / s. Where there are no test rows, the drawn training rows stand in their place.
-        ``kept`` is what gives new rows the chosen score (`aejax.tasks.scoring`): the nets, the threshold, and of the
-        drawn training rows what they are compared with.
+        scores, the run's ``error_of_one_net``, and the detectors of `aejax.tasks.anomaly.detectors`. ``arrays``
+        holds the test rows' ``scores`` by method, the chosen ``score``, the ``train_scores`` of that one, the test
+        rows' ``labels``, and of the rows with the highest scores ``worst`` (their indices), ``worst_x``,
+        ``worst_x_hat`` and ``worst_residual`` = r / s. Where there are no test rows, the drawn training rows stand in
+        their place. ``kept`` is what gives new rows the chosen score (`aejax.tasks.anomaly.scoring`): the nets, the
+        threshold, and of the drawn training rows what they are compared with.
     """
-    own, drawn, forest = jax.random.split(key, 3)
-    ensemble = crossfit.train(own, dataset, retrain, options.members)
-    return assess((drawn, forest), model, params, ensemble, dataset, options)
+    for_nets, for_rows, for_forest = jax.random.split(key, 3)
+    ensemble = train_ensemble(for_nets, dataset, retrain, options.members)
+    return assess((for_rows, for_forest), model, params, ensemble, dataset, options)
 
 
 def assess(
     keys: tuple[jax.Array, jax.Array],
     model: Model,
     params: Params,
-    ensemble: crossfit.Ensemble,
+    ensemble: Ensemble,
     dataset: Dataset,
     options: Options,
 ) -> Evaluation:
     """What `evaluate` returns, of an ensemble that is trained."""
-    score, threshold = options.score, options.threshold
     seeds = [int(jax.random.bits(key, dtype=np.uint32)) for key in keys]
     drawn = np.sort(permutation(seeds[0], len(dataset.train.x))[: options.most_rows])
-    rows = {"train": take(dataset.train, drawn)}
-    calibrating, judging = "train", "train"
+    splits = {"train": take(dataset.train, drawn)}
+    calibrated_on, tested_on = "train", "train"
     if len(dataset.test.x):
-        judging, rows["test"] = "test", dataset.test
-    if threshold == "false_alarm_rate" and len(dataset.validation.x):
-        calibrating, rows["validation"] = "validation", dataset.validation
-    on = {name: on_device(split, dataset) for name, split in rows.items()}
-    seen = {name: crossfit.look(model, ensemble.params, each) for name, each in on.items()}
-    seen["train"] = seen["train"]._replace(fold=ensemble.fold[drawn])
-    known = scoring.reference(seen["train"])
+        tested_on, splits["test"] = "test", dataset.test
+    if options.threshold == "false_alarm_rate" and len(dataset.validation.x):
+        calibrated_on, splits["validation"] = "validation", dataset.validation
+    rows = {name: on_device(split, dataset) for name, split in splits.items()}
+    out = {name: outputs(model, ensemble.params, each) for name, each in rows.items()}
+    out["train"] = out["train"]._replace(fold=ensemble.fold[drawn])
+    train = scoring.reference(out["train"])
     weights = {"neighbours": options.neighbours, "residual_weight": options.residual_weight}
-    own = {part: scoring.scores(each, known, **weights) for part, each in seen.items()}
-    found = {name: {part: values[name] for part, values in own.items()} for name in SCORES}
-    one = crossfit.look(model, jax.tree.map(lambda leaf: leaf[None], params), on[judging])
-    found["error_of_one_net"] = found["error"] | {judging: crossfit.errors(one)[0]}
-    plain = {name: each.x for name, each in seen.items()}
-    found |= detectors.fitted(plain["train"], plain, neighbours=options.neighbours, seed=seeds[1])
-    labels, test = rows[judging].labels, {name: values[judging] for name, values in found.items()}
-    limit = {n: outliers.threshold(v[calibrating], rule=threshold, level=options.level) for n, v in found.items()}
-    judged = {name: outliers.judge(labels, values, limit[name]) for name, values in test.items()}
-    arrays = {"scores": test, "score": score, "train_scores": found[score]["train"], "labels": labels}
-    arrays |= _worst(known, seen[judging], test[score])
-    scorer = scoring.Scorer(ensemble.params, known, scoring.means(model, dataset), limit[score], score, **weights)
-    return Evaluation({"test": judged.pop(score)}, judged, arrays, scoring.kept(scorer))
+    by_split = {name: scoring.scores(each, train, **weights) for name, each in out.items()}
+    scores = {name: {split: values[name] for split, values in by_split.items()} for name in SCORES}
+    one = outputs(model, jax.tree.map(lambda leaf: leaf[None], params), rows[tested_on])
+    scores["error_of_one_net"] = scores["error"] | {tested_on: errors(one)[0]}
+    x = {name: each.x for name, each in out.items()}
+    scores |= detectors.scores(x["train"], x, neighbours=options.neighbours, seed=seeds[1])
+    labels, test = splits[tested_on].labels, {name: values[tested_on] for name, values in scores.items()}
+    threshold = lambda values: outliers.threshold(values, rule=options.threshold, level=options.level)
+    limits = {name: threshold(values[calibrated_on]) for name, values in scores.items()}
+    metrics = {name: outliers.judge(labels, values, limits[name]) for name, values in test.items()}
+    score = options.score
+    arrays = {"scores": test, "score": score, "train_scores": scores[score]["train"], "labels": labels}
+    arrays |= _worst(train, out[tested_on], test[score])
+    scorer = scoring.Scorer(ensemble.params, train, scoring.means(model, dataset), limits[score], score, **weights)
+    return Evaluation({"test": metrics.pop(score)}, metrics, arrays, scoring.to_keep(scorer))
 
 
 def _scored(dataset: Dataset) -> Split:
@@ -156,10 +159,10 @@ def _scored(dataset: Dataset) -> Split:
     return dataset.test if len(dataset.test.x) else dataset.train
 
 
-def _worst(train: scoring.Reference, test: crossfit.Seen, score: np.ndarray) -> dict[str, Any]:
+def _worst(train: scoring.Reference, test: Outputs, score: np.ndarray) -> dict[str, Any]:
     """What makes the rows with the highest scores odd."""
     worst = np.argsort(-score, kind="stable")[:WORST]
-    residual = crossfit.unseen(test.residuals, test)[worst]
+    residual = held_out(test.residuals, test)[worst]
     size = outliers.spread(train.residual, train.x)
     return {
         "worst": worst,

@@ -1,4 +1,4 @@
-"""How well a net fills in what is missing, beside means, neighbours, chained equations and forests."""
+"""Imputation of missing values, beside column means, nearest neighbours, chained equations and forests."""
 
 import time
 from collections.abc import Mapping
@@ -12,11 +12,12 @@ import numpy as np
 from aejax.config.bounds import Count, Natural, Rate, Within
 from aejax.errors import UserError
 from aejax.figures.tasks import imputation as figures
-from aejax.tasks import multiple, needs
-from aejax.tasks.filling import fill as fill_rows
-from aejax.tasks.holed import all_hidden, hide_more, holes, predictions, value_range
-from aejax.tasks.imputers import Filled, baselines, fill, settled
-from aejax.tasks.judging import errors, intervals, judge, spread_ratio, without_holes
+from aejax.tasks import needs
+from aejax.tasks.filling import fill
+from aejax.tasks.imputation.draws import Predict, hold_out, impute
+from aejax.tasks.imputation.holes import all_hidden, hide_more, holes, predictions, value_range
+from aejax.tasks.imputation.imputers import Filled, fit_and_fill, imputers, settled
+from aejax.tasks.imputation.measures import errors, intervals, judge, spread_ratio, without_holes
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -62,8 +63,7 @@ def evaluate(
     """Error of the hidden values of the test rows, coverage of intervals, and what a classifier makes of filled rows.
 
     Values are measured in units of their column's range over all rows, the hidden truth included (of images, in units
-    of the range of all pixels). Intervals and draws
-    are of `aejax.tasks.multiple`, from the validation rows.
+    of the range of all pixels). Intervals and draws are of `aejax.tasks.imputation.draws`, from the validation rows.
 
     Returns:
         ``metrics["test"]``: ``rmse`` of numbers and ``accuracy`` of categories; ``spread``, the standard deviation of
@@ -82,26 +82,26 @@ def evaluate(
         rows["test"] if rows["test"].hidden.any() else hide_more(rows["test"], dataset, random, rate=options.hide)
     )
     predict = partial(predictions, model, params, dataset, *units)
-    own, predicted = by_net(predict, rows["train"].x, rows["test"].x)
-    validated = multiple.hold_out(predict, rows["validation"].x, columns, random)
+    of_net, predicted = by_net(predict, rows["train"].x, rows["test"].x)
+    validated = hold_out(predict, rows["validation"].x, columns, random)
     levels = tuple(sorted({*LEVELS, options.level}))
-    given = {"draws": options.draws, "levels": levels, "neighbours": options.residuals}
-    several = multiple.impute(rows["test"].x, predicted, validated, columns, random, **given)
-    filled = {"autoencoder": own} | {
-        name: fill(make(), rows["train"].x, rows["test"].x)
-        for name, make in baselines(neighbours=options.neighbours, trees=options.trees, seed=seed).items()
+    settings = {"draws": options.draws, "levels": levels, "neighbours": options.residuals}
+    several = impute(rows["test"].x, predicted, validated, columns, random, **settings)
+    filled = {"autoencoder": of_net} | {
+        name: fit_and_fill(make(), rows["train"].x, rows["test"].x)
+        for name, make in imputers(neighbours=options.neighbours, trees=options.trees, seed=seed).items()
     }
-    judged = {name: judge(found, rows["test"], dataset, seed) for name, found in filled.items()}
+    judged = {name: judge(rows_filled, rows["test"], dataset, seed) for name, rows_filled in filled.items()}
     covered = {at: intervals(several, rows["test"], at) for at in levels}
-    found = {"test": judged.pop("autoencoder") | covered[options.level]}
-    found["test"] |= {"draw_spread": spread_ratio(several.draws, rows["test"], dataset)}
-    found["validation"] = errors(validated.held_out, all_hidden(validated.truth), dataset)
+    by_split = {"test": judged.pop("autoencoder") | covered[options.level]}
+    by_split["test"] |= {"draw_spread": spread_ratio(several.draws, rows["test"], dataset)}
+    by_split["validation"] = errors(validated.held_out, all_hidden(validated.truth), dataset)
     if dataset.train.truth is not None:
-        found["train"] = errors(own.train, rows["train"], dataset)
+        by_split["train"] = errors(of_net.train, rows["train"], dataset)
     arrays = {"truth": rows["test"].truth, "hidden": rows["test"].hidden, "draws": several.draws}
     arrays["filled"] = {name: settled(each.test, columns) for name, each in filled.items()}
     arrays |= {"levels": np.array(levels), "coverages": np.array([covered[at]["coverage"] for at in levels])}
-    return Evaluation(found, judged | without_holes(rows, dataset, seed), arrays)
+    return Evaluation(by_split, judged | without_holes(rows, dataset, seed), arrays)
 
 
 def _baselines(dataset: Dataset, options: Options) -> dict[str, dict[str, float]]:
@@ -112,7 +112,7 @@ def _baselines(dataset: Dataset, options: Options) -> dict[str, dict[str, float]
     return {name: {"mean": value} for name, value in errors(means, all_hidden(rows.x), dataset).items()}
 
 
-def by_net(predict: multiple.Predict, train: np.ndarray, test: np.ndarray) -> tuple[Filled, np.ndarray]:
+def by_net(predict: Predict, train: np.ndarray, test: np.ndarray) -> tuple[Filled, np.ndarray]:
     """The net's fills, and its predictions of all values of the test rows."""
     into = lambda x, predicted: np.where(np.isnan(x), predicted, x)
     predict(test)  # compiled before the clock starts
@@ -129,5 +129,5 @@ TASK = Task(
     validated=("rmse", "accuracy"),
     baselines=_baselines,
     figures=figures.draw,
-    apply={"fill": fill_rows},
+    apply={"fill": fill},
 )
