@@ -231,7 +231,7 @@ def test_a_stated_rate_is_drawn_by_validation_rows():
         (data(MIXED, names=("a", "b")), {}, "^anomaly: which labels of rows are normal .* some of a, b"),
         (data(0 * MIXED), {}, "^anomaly: all 60 test rows of rows are normal, so nothing can be told apart"),
         (data(0 * MIXED + 1), {}, "^anomaly: all 60 test rows of rows are anomalies"),
-        (data(MIXED, rows=7), {}, "^task.members: 4 folds of 7 training rows are too small; allowed: 2 to 3"),
+        (data(MIXED, rows=7), {}, "^task.members: 4 are too many for 7 training rows; allowed: 2 to 3"),
         (
             data(MIXED, rows=4),
             {"members": 2, "neighbours": 4},

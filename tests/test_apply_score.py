@@ -209,7 +209,7 @@ def test_other_tasks_and_halves_give_no_scores(tmp_path, capsys, monkeypatch):
     folder, source, out = tmp_path / "run", write(tmp_path / "new.csv", [[1, 2, 3]]), tmp_path / "out.csv"
     assert call(arguments(TINY, workdir=folder), capsys).code == 0
     assert not (folder / "kept").exists()
-    assert_refused(score(folder, source, out, capsys), "allowed: encode, decode, reconstruct, fill")
+    assert_refused(score(folder, source, out, capsys), "allowed: decode, encode, fill, reconstruct")
     monkeypatch.setenv("AEJAX_PASSPHRASE", "open")
     halves = [tmp_path / "encoder", tmp_path / "decoder"]
     split = ["split", str(folder), "--encoder", str(halves[0]), "--decoder", str(halves[1])]

@@ -299,7 +299,7 @@ def with_train(x, labels):
             {"clusters": 5},
             r"5 clusters of 4 .*; allowed: task.clusters from 2 to 4",
         ),
-        (blobs(), {"neighbours": 40}, "^task.neighbours: 40 of 40 training rows; allowed: 1 to 39$"),
+        (blobs(), {"neighbours": 40}, "^task.neighbours: 40 are too many for 40 training rows; allowed: 1 to 39$"),
     ],
 )
 def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
@@ -356,7 +356,7 @@ def test_pictures_with_and_without_labels_and_with_clusters_to_spare(tmp_path):
     for folder, labels, spare in (("both", few.train.labels, 12), ("none", None, 4)):
         arrays = {"code": code, "clusters": np.arange(60) % spare, "labels": labels}
         found = Evaluation({"train": {"clusters": float(spare), "nmi": 0.5}}, {}, arrays)
-        pictures.draw(tmp_path / folder, {}, few, None, None, found)
+        pictures.draw(tmp_path / folder / "figures", {}, few, None, None, found)
         for name in ("clusters", "centres"):
             assert (tmp_path / folder / "figures" / f"{name}.png").stat().st_size > 10_000
     assert_in_spanish(tmp_path)

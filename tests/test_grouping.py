@@ -68,7 +68,7 @@ def test_the_task_on_documents_and_images(kind, shape, tmp_path):
     assert numbers["lift"] == pytest.approx(numbers["same_class"] / numbers["chance"])
     assert set(found.baselines["k-means"]) == set(numbers) - {"used"}
     assert found.baselines["k-means"]["purity"] > 0.7
-    pictures.draw(tmp_path, {}, dataset, model, params, found)
+    pictures.draw(tmp_path / "figures", {}, dataset, model, params, found)
     assert (tmp_path / "figures" / "groups.png").stat().st_size > 5_000
     if dataset.kind != "text":
         assert_in_spanish(tmp_path)

@@ -274,7 +274,7 @@ def test_the_task_on_documents_tables_and_images(kind, shape, tmp_path):
     x = np.asarray(hashing.host_rows(dataset.train, dataset) @ np.eye(16, dtype=np.float32))
     code = np.asarray(model.encode(params, x))
     assert numbers["codes"] == len(np.unique(code > np.median(code, axis=0), axis=0))
-    pictures.draw(tmp_path, {}, dataset, model, params, found)
+    pictures.draw(tmp_path / "figures", {}, dataset, model, params, found)
     for name in ("curves", "distances", "found"):
         assert (tmp_path / "figures" / f"{name}.png").stat().st_size > 5_000
     if kind != "text":
@@ -327,7 +327,7 @@ def test_more_bits_than_components_leave_out_what_needs_these():
     [
         (data(labels=False), {}, "^hashing: rows has no labels .*; allowed: data with labels"),
         (data(classes=1), {}, "^hashing: all training rows of rows are of one class; allowed: two"),
-        (data(), {}, "^task.retrieved: 100 are more than the 70 training rows; allowed: 1 to 70$"),
+        (data(), {}, "^task.retrieved: 100 are too many for 70 training rows; allowed: 1 to 70$"),
         (
             data()._replace(test=Split(np.zeros((0, 16)), labels=np.zeros(0, int))),
             {},

@@ -254,9 +254,13 @@ WHOLE = data(**{name: getattr(data(), name)._replace(mask=None) for name in ("tr
             {},
             r"^imputation: rows has no missing values; allowed: a table with empty cells, or data\.missing\.name=",
         ),
-        (data(validation=EMPTY), {}, "^imputation: there are no validation rows"),
-        (data(test=EMPTY), {}, "^imputation: there are no test rows"),
-        (data(), {"neighbours": 31}, r"^task\.neighbours: 31 are more than the 30 training rows"),
+        (
+            data(validation=EMPTY),
+            {},
+            "^imputation: rows has no validation rows to measure errors on; allowed: a larger data.val",
+        ),
+        (data(test=EMPTY), {}, "^imputation: rows has no test rows"),
+        (data(), {"neighbours": 31}, r"^task\.neighbours: 31 are too many for 30 training rows"),
     ],
 )
 def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):

@@ -95,7 +95,7 @@ def test_the_shipped_config_runs_and_draws(tmp_path):
     ("changes", "line"),
     [
         (["model.code=1"], "latent: a grid needs a code of 2 units or more"),
-        (["data.test=0.0"], "walk: digits has fewer than 2 test rows"),
+        (["data.test=0.0"], "latent: digits has fewer than 2 test rows"),
         (["task.steps=2"], "task.steps: expected int >= 3"),
         (["task.side=1"], "task.side: expected int in [2"),
     ],

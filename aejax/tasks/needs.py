@@ -39,11 +39,11 @@ def has_classes(task: str, dataset: Dataset, labels: np.ndarray, *, rows: str = 
 def has_rows(task: str, dataset: Dataset, split: str = "test", *, least: int = 1, purpose: str = "") -> None:
     """Refuse data with fewer rows in a split, whose name is that of a field of `Dataset`, than a task needs."""
     count = len(getattr(dataset, split).x)
+    if count < least and split == "train":
+        raise UserError(f"{task}: {dataset.name} has {count} training rows; allowed: {least} or more")
     if count < least:
-        number = "no" if least == 1 else f"{count}" if split == "train" else f"fewer than {least}"
-        rows = f"{'training' if split == 'train' else split} rows"
-        more = "" if split == "train" else f", by a larger data.{split}"
-        raise UserError(f"{task}: {dataset.name} has {number} {rows}{purpose}; allowed: {least} or more{more}")
+        number = "no" if least == 1 else f"fewer than {least}"
+        raise UserError(f"{task}: {dataset.name} has {number} {split} rows{purpose}; allowed: a larger data.{split}")
 
 
 def varies(task: str, dataset: Dataset, splits: Iterable[Split]) -> None:
@@ -55,7 +55,7 @@ def varies(task: str, dataset: Dataset, splits: Iterable[Split]) -> None:
 def is_whole(task: str, dataset: Dataset, values: str = "values") -> None:
     """Refuse training or test rows of which some values are missing."""
     if any(split.mask is not None for split in (dataset.train, dataset.test)):
-        raise UserError(f"{task}: {dataset.name} has missing {values}; allowed: rows of which none is missing")
+        raise UserError(f"{task}: {dataset.name} has missing {values}; allowed: data without missing {values}")
 
 
 def fits_folds(folds: int, labels: np.ndarray) -> None:
