@@ -25,6 +25,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     from aejax import console
     from aejax.cli import passphrase
+    from aejax.data.files import TABLES
     from aejax.runs import apply, rows
     from aejax.types import Columns
 
@@ -36,7 +37,11 @@ def run(arguments: argparse.Namespace) -> None:
         rows.write(arguments.output, np.stack(list(out.values.values()), axis=1), tuple(out.values))
         console.say(f"{arguments.output}: {out.summary or f'{len(given)} rows of ' + ', '.join(out.values)}")
         return
-    if arguments.action == "fill" and rows.is_table(arguments.input) and arguments.output.suffix.lower() == ".csv":
+    if (
+        arguments.action == "fill"
+        and arguments.input.suffix.lower() in TABLES
+        and arguments.output.suffix.lower() == ".csv"
+    ):
         columns = apply.columns(trained) or rows.numbered(names)
         heads, lines = rows.filled_table(arguments.input, out, columns)
         rows.write_table(arguments.output, heads, lines)
@@ -53,6 +58,5 @@ def _given(arguments: argparse.Namespace, trained: Any) -> tuple[Any, tuple[str,
     from aejax.runs import apply, rows
 
     known = (apply.label_column(trained), apply.columns(trained), trained.info["feature_names"])
-    found = rows.read(arguments.input, *(() if arguments.action == "decode" else known))
     rows.check_output(arguments.output, arguments.input)
-    return found
+    return rows.read(arguments.input, *(() if arguments.action == "decode" else known))

@@ -25,6 +25,7 @@ class Raw(NamedTuple):
         label_names: one name for each class.
         feature_names: one name for each feature.
         columns: of a table with categories, as in `Dataset.columns`.
+        understood: how a file was read, as in `Dataset.understood`.
     """
 
     train: Split
@@ -36,6 +37,7 @@ class Raw(NamedTuple):
     label_names: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
+    understood: tuple[str, ...] = ()
 
 
 def permutation(seed: int, rows: int) -> np.ndarray:
@@ -143,8 +145,8 @@ def concatenate(a: Split, b: Split) -> Split:
     else:
         mask = np.concatenate([np.ones(s.x.shape, bool) if s.mask is None else s.mask for s in (a, b)])
     join = lambda *parts: None if any(part is None for part in parts) else sparse.concatenate(parts)
-    labels, coordinates, truth = (join(getattr(a, n), getattr(b, n)) for n in ("labels", "coordinates", "truth"))
-    return Split(join(a.x, b.x), mask, labels, coordinates, truth)
+    names = ("labels", "coordinates", "truth", "target")
+    return Split(join(a.x, b.x), mask, **{name: join(getattr(a, name), getattr(b, name)) for name in names})
 
 
 def fill(train: Split, validation: Split, test: Split, names: tuple[str, ...]) -> tuple[Split, Split, Split]:
