@@ -8,6 +8,7 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
+from aejax.config.components import configured_task
 from aejax.figures import canvas, names, run, words
 from aejax.storage import checkpoint
 from aejax.types import Kept
@@ -29,7 +30,8 @@ def task_figures(figures, evaluation, dataset=None, model=None, params=None, con
 def run_figures(folder):
     """The figures of a run by name, in English; all are readable in every language."""
     config = json.loads((folder / "config.json").read_text())
-    return readable(lambda words: run.drawn(folder / "figures", config, words))
+    figures = configured_task(config["task"])[0].figures
+    return readable(lambda words: run.drawn(folder / "figures", figures, words))
 
 
 def readable(draw):

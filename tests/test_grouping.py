@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 from looking import read, task_figures
+from tasking import evaluate, needs
 from test_hashing import data
 
 from aejax import config
@@ -55,8 +56,8 @@ def test_the_task_on_documents_and_images(kind, shape):
     asked = []
     retrain = lambda keys: asked.append(keys.shape) or Trained(model, nets)
     params = model.init(jax.random.key(0))
-    grouping.check(dataset, model)
-    found = grouping.evaluate(jax.random.key(1), model, params, dataset, retrain, nets=3)
+    needs(grouping, dataset, model)
+    found = evaluate(grouping, jax.random.key(1), model, params, dataset, retrain, nets=3)
     assert asked == [(2,)]
     x = np.asarray(grouping.host_rows(dataset.test, dataset) @ np.eye(16, dtype=np.float32))
     bits = np.asarray(model.encode(params, x)) > 0.5
@@ -134,7 +135,7 @@ BITS = binary.noisy((16,), widths=(), code=3)
 )
 def test_what_it_cannot_serve_is_refused_in_one_line(dataset, model, message):
     with pytest.raises(UserError, match=message) as caught:
-        grouping.check(dataset, model)
+        needs(grouping, dataset, model)
     assert "\n" not in str(caught.value)
 
 

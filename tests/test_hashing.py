@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from looking import read, task_figures
+from tasking import evaluate, needs
 
 from aejax import config
 from aejax.data import sparse
@@ -261,8 +262,8 @@ def data(kind="table", labels=True, x=None, classes=3, shape=(16,)):
 def test_the_task_on_documents_tables_and_images(kind, shape):
     dataset, model = data(kind, shape=shape), models.noisy(shape, widths=(), code=12)
     params = model.init(jax.random.key(0))
-    hashing.check(dataset, retrieved=20)
-    found = hashing.evaluate(jax.random.key(1), model, params, dataset, retrieved=20)
+    needs(hashing, dataset, retrieved=20)
+    found = evaluate(hashing, jax.random.key(1), model, params, dataset, retrieved=20)
     assert set(found.baselines) == {"cosine", "hyperplanes", "pca signs", "itq"}
     assert found.baselines["cosine"]["precision"] > 0.7
     numbers = found.metrics["test"]
@@ -278,7 +279,7 @@ def test_the_task_on_documents_tables_and_images(kind, shape):
 def found_of(dataset):
     """What the figure ``found`` says."""
     model = models.noisy((16,), widths=(), code=12)
-    found = hashing.evaluate(jax.random.key(1), model, model.init(jax.random.key(0)), dataset, retrieved=20)
+    found = evaluate(hashing, jax.random.key(1), model, model.init(jax.random.key(0)), dataset, retrieved=20)
     return read(task_figures(FIGURES, found, dataset, model)["found"]), found.arrays["queries"]
 
 
@@ -303,14 +304,14 @@ def test_documents_of_long_words_are_not_cut_off():
 def test_sparse_and_dense_rows_give_the_same_numbers():
     model = models.rounded((16,), widths=(4,), code=6)
     params = model.init(jax.random.key(0))
-    a, b = (hashing.evaluate(jax.random.key(1), model, params, data(kind), retrieved=20) for kind in ("text", "table"))
+    a, b = (evaluate(hashing, jax.random.key(1), model, params, data(kind), retrieved=20) for kind in ("text", "table"))
     assert a.metrics == b.metrics
     assert a.baselines["cosine"] == pytest.approx(b.baselines["cosine"], abs=1e-3)
 
 
 def test_more_bits_than_components_leave_out_what_needs_these():
     model = models.noisy((16,), widths=(), code=40)
-    found = hashing.evaluate(jax.random.key(1), model, model.init(jax.random.key(0)), data(), retrieved=20)
+    found = evaluate(hashing, jax.random.key(1), model, model.init(jax.random.key(0)), data(), retrieved=20)
     assert set(found.baselines) == {"cosine", "hyperplanes"}
     assert "ball_rows" not in found.metrics["test"]
 
@@ -320,7 +321,7 @@ def test_more_bits_than_components_leave_out_what_needs_these():
     [
         (data(labels=False), {}, "^hashing: rows has no labels .*; allowed: data with labels"),
         (data(classes=1), {}, "^hashing: all training rows of rows are of one class; allowed: two"),
-        (data(), {}, "^task.retrieved: 100 are more than the 70 training rows; allowed: 1 to 70$"),
+        (data(), {}, "^task.retrieved: 100 are too many for 70 training rows; allowed: 1 to 70$"),
         (
             data()._replace(test=Split(np.zeros((0, 16)), labels=np.zeros(0, int))),
             {},
@@ -331,7 +332,7 @@ def test_more_bits_than_components_leave_out_what_needs_these():
 )
 def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
     with pytest.raises(UserError, match=message) as caught:
-        hashing.check(dataset, **options)
+        needs(hashing, dataset, **options)
     assert "\n" not in str(caught.value)
 
 

@@ -1,8 +1,6 @@
 """The figures of a run: what they show is kept in its folder, and they are drawn from that in any language."""
 
 from collections.abc import Collection, Mapping, Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +30,7 @@ def write(
     model: Model,
     params: Params,
     evaluation: Evaluation,
+    of_task: Figures | None = None,
 ) -> None:
     """Keep what the figures of a run show, and draw them in English.
 
@@ -42,24 +41,25 @@ def write(
         dataset: the data.
         model: the autoencoder.
         params: its parameters.
-        evaluation: of `aejax.tasks.reconstruction.evaluate`, or of a task that returns the same arrays.
+        evaluation: of the task; reconstructions are drawn where its arrays are those of `aejax.tasks.reconstruction`.
+        of_task: `Task.figures`.
     """
-    dataset, task = names.drawable(dataset), of_task(config)
+    dataset = names.drawable(dataset)
     kept = keep(curve, config, dataset, model, params, evaluation)
-    if task is not None:
-        more = task.keep(evaluation, dataset, model, params, config)
+    if of_task is not None:
+        more = of_task.keep(evaluation, dataset, model, params, config)
         kept = Kept(kept.tree | {"task": more.tree}, kept.info | {"task": more.info})
     checkpoint.save(folder / ARRAYS, 0, kept.tree, keep=1, info=kept.info)
-    for name, figure in drawn(folder, config, load("en")).items():
+    for name, figure in drawn(folder, of_task, load("en")).items():
         canvas.save_figure(figure, folder / f"{name}.png")
 
 
-def drawn(folder: Path, config: Mapping[str, Any], words: Words, only: Collection[str] | None = None) -> dict[str, Any]:
+def drawn(folder: Path, of_task: Figures | None, words: Words, only: Collection[str] | None = None) -> dict[str, Any]:
     """The figures of a run, in a language.
 
     Args:
         folder: where the figures lie.
-        config: of the run.
+        of_task: `Task.figures`.
         words: of the language.
         only: the names of those that are wanted; None for all.
 
@@ -72,24 +72,18 @@ def drawn(folder: Path, config: Mapping[str, Any], words: Words, only: Collectio
     if not (folder / ARRAYS).is_dir():
         return {}
     found = checkpoint.restore_nested(folder / ARRAYS, say=console.say)
-    tree, info, task = found.tree, found.info, of_task(config)
+    tree, info = found.tree, found.info
     figures = {}
     try:
         with names.fonts(info):
             for name, draw_one in DRAWN.items():
                 if name in tree and (only is None or name in only):
                     figures[name] = draw_one(tree[name], info, words)
-            if task is not None and "task" in info and (only is None or set(only) - set(figures)):
-                figures |= task.draw(Kept(tree.get("task", {}), info["task"]), words)
+            if of_task is not None and "task" in info and (only is None or set(only) - set(figures)):
+                figures |= of_task.draw(Kept(tree.get("task", {}), info["task"]), words)
             return {name: canvas.finish(f, words) for name, f in figures.items() if only is None or name in only}
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise UserError(f"{folder / ARRAYS}: is damaged: no figure can be drawn from it ({error!r})") from None
-
-
-def of_task(config: Mapping[str, Any]) -> Figures | None:
-    """The figures that only the task of a run has; None where it has none."""
-    path = f"aejax.figures.tasks.{config['task']['name'].partition('.')[0]}"
-    return import_module(path).FIGURES if find_spec(path) else None
 
 
 def keep(

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from aejax.config.components import resolve
+from aejax.errors import UserError
 from aejax.figures import run as pictures
 from aejax.report import explorer
 from aejax.report.page import diagram, folders, images, words
@@ -112,8 +114,16 @@ def figures(run: Run, names: Sequence[str], text: Words, widest: int) -> list[tu
     """Those of the figures of a run that there are, by name: drawn in the language, or else as in its folder."""
     there, task = folders.figures(run.folder), task_of(run)
     names = [name for name in names if name in there]
-    drawn = pictures.drawn(run.folder / workdir.FIGURES, run.config, text["figures"], names)
+    drawn = pictures.drawn(run.folder / workdir.FIGURES, _figures_of_task(run), text["figures"], names)
     return [(name, figure(name, there[name], drawn.get(name), task, text, widest)) for name in names]
+
+
+def _figures_of_task(run: Run) -> Any:
+    """The figures that only the task of a run has; None where it has none, or is not at hand."""
+    try:
+        return resolve(run.config["task"]["name"], "aejax.tasks", what="task.name").figures
+    except UserError:
+        return None
 
 
 def figure(name: str, path: Path, drawn: Any, task: str, text: Words, widest: int) -> Figure:
