@@ -67,7 +67,7 @@ def finish(figure: Any, words: Words) -> Any:
         for text, room, length in _labels(figure, axes):
             lines = text.get_text().split("\n")
             if length > room:
-                most = max(8, int(0.92 * max(map(len, lines)) * room / length))
+                most = max(8, round(1.12 * max(map(len, lines)) / math.ceil(length / (0.92 * room))))
                 text.set_text("\n".join(fill(line, most, break_long_words=False) for line in lines))
     return figure
 
