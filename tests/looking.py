@@ -50,7 +50,7 @@ def read(figure):
     """
     FigureCanvasAgg(figure).draw()
     unseen = {label for axis in figure.findobj(Axis) for tick in (*axis.majorTicks, *axis.minorTicks)
-              if not _in_view(axis, tick.get_loc()) for label in (tick.label1, tick.label2)}  # fmt: skip
+              if not (axis.axes.axison and _in_view(axis, tick.get_loc())) for label in (tick.label1, tick.label2)}  # fmt: skip
     texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
     texts = [text for text in texts if text not in unseen]
     boxes = [(text.get_text(), text.get_window_extent()) for text in texts]
