@@ -108,7 +108,7 @@ def parameters(name: Any) -> dict[str, Parameter]:
         for key, argument in signature.items()
         if key not in ("learning_rate", "weight_decay", *MASKS)
         and argument.kind in (argument.POSITIONAL_OR_KEYWORD, argument.KEYWORD_ONLY)
-        and (annotation := _annotation(key, argument.default, hints.get(key))) is not None
+        and (annotation := _annotation(key, argument, hints.get(key))) is not None
     }
     if needs_line_search(name):
         return own
@@ -132,8 +132,9 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
         return {}
 
 
-def _annotation(key: str, default: Any, hint: Any) -> Any:
+def _annotation(key: str, argument: inspect.Parameter, hint: Any) -> Any:
     """What an argument may be; None where it is nothing that a config can hold."""
+    default = argument.default
     if components.is_literal(hint):
         return hint
     if key in BOUNDS and _fits(default, BOUNDS[key]):
@@ -142,6 +143,8 @@ def _annotation(key: str, default: Any, hint: Any) -> Any:
         return Natural if default == 0 else int
     if type(default) is tuple and default and all(type(item) is float for item in default):
         return tuple[Finite, ...]
+    if default is REQUIRED and "float" in str(argument.annotation):
+        return Finite
     return KINDS.get(type(default))
 
 

@@ -27,7 +27,6 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     resolved = {"seed": components.check(config["seed"], SEED, what="seed")}
     for section, fields in FIELDS.items():
         values = components.complete(config[section], fields, what=section, name=section)
-        # an option at its default is left out, so that a config is the same as before there was the option
         resolved[section] = {key: value for key, value in values.items() if value != fields[key].default}
     resolved["data"]["missing"] = component(resolved["data"]["missing"], "aejax.data.missing", what="data.missing")
     if not config["terms"]:

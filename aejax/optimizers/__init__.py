@@ -1,7 +1,7 @@
 """Optimisers: a config's `optimizer` component -> an optax transformation whose numbers may be traced.
 
-The chain is: clip the gradient's global norm, the optimiser's own update at the rate learning_rate · schedule(progress),
-decoupled weight decay on the kernels at the same rate.
+The chain is: clip the gradient's global norm, the optimiser's own update at the rate
+learning_rate · schedule(progress), decoupled weight decay on the kernels at the same rate.
 """
 
 import inspect
@@ -38,11 +38,8 @@ def build(name: str, static: Mapping[str, Any], schedule: Callable[..., jax.Arra
     if needs_line_search(name):
         return lambda hparams, progress: optax.lbfgs(**arguments, **hparams)
     takes, make = inspect.signature(function).parameters, guards.one_line(function, "optimizer")
-    if (
-        "learning_rate" in takes
-        and getattr(optax, name.removeprefix("optax."), None) is function
-        and name not in NO_FACTOR
-    ):
+    short = name.removeprefix("optax.")
+    if "learning_rate" in takes and getattr(optax, short, None) is function and short not in NO_FACTOR:
         # optax's aliases multiply by −learning_rate; with 1 what comes out is the bare direction, −d
         arguments |= {"learning_rate": 1.0} | ({"weight_decay": 0.0} if "weight_decay" in takes else {})
         takes = ()
