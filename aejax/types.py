@@ -92,6 +92,7 @@ class Dataset(NamedTuple):
         columns: of a table with categories; empty where every feature is a column of numbers.
         stream: an `aejax.data.stream.Stream` of the rows that are trained on, where they are streamed; the splits are
             then bounded samples, `train` of those rows, `validation` and `test` of the others. Else None.
+        understood: how a file was read, a line for each thing, for people to see what was taken for what.
     """
 
     name: str
@@ -110,6 +111,7 @@ class Dataset(NamedTuple):
     scaling: str = "none"
     columns: tuple[Column, ...] = ()
     stream: Any = None
+    understood: tuple[str, ...] = ()
 
 
 class Rows(NamedTuple):

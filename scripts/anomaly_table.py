@@ -15,8 +15,8 @@ import jax
 import numpy as np
 
 from aejax import config as configs
-from aejax.data.columns import read_csv
-from aejax.data.labels import as_labels
+from aejax.data.encoding import as_labels
+from aejax.data.tables import read_table
 from aejax.files import write_json
 from aejax.runs.experiment import check_task
 from aejax.tasks import anomaly, crossfit
@@ -30,9 +30,9 @@ TIE = 0.0005  # an AUC that differs by less is no win
 def config_of(table, args):
     if not Path(table).suffix:
         return configs.load(table, args.set, seed=args.seed)
-    columns = read_csv(Path(table))
-    label = args.label or columns.names[-1]
-    labels = as_labels(columns.cells[columns.names.index(label)], table)
+    columns = read_table(Path(table)).columns
+    label = args.label or list(columns)[-1]
+    labels = as_labels(columns[label].values, table, columns[label].missing)
     normal = labels.names[np.bincount(labels.values).argmax()]
     own = [f"data.name=file:{table}", f"data.label_column={label!r}", f"data.normal={normal!r}"]
     return configs.load(args.config, [*own, *args.set], seed=args.seed)

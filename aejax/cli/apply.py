@@ -23,6 +23,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Read, apply, write."""
     from aejax import console
     from aejax.cli import passphrase
+    from aejax.data.files import TABLES
     from aejax.runs import apply, rows
 
     if arguments.action == "score":
@@ -30,7 +31,11 @@ def run(arguments: argparse.Namespace) -> None:
     trained = apply.load(arguments.workdir, lambda: passphrase.known(arguments.passphrase_file))
     given, names = _given(arguments, trained)
     out = apply.apply(trained, arguments.action, given, names, arguments.input)
-    if arguments.action == "fill" and rows.is_table(arguments.input) and arguments.output.suffix.lower() == ".csv":
+    if (
+        arguments.action == "fill"
+        and arguments.input.suffix.lower() in TABLES
+        and arguments.output.suffix.lower() == ".csv"
+    ):
         columns = apply.columns(trained) or rows.numbered(names)
         heads, lines = rows.filled_table(arguments.input, out, columns)
         rows.write_table(arguments.output, heads, lines)
@@ -61,6 +66,5 @@ def _given(arguments: argparse.Namespace, trained: Any) -> tuple[Any, tuple[str,
     from aejax.runs import apply, rows
 
     known = (apply.label_column(trained), apply.columns(trained), trained.info["feature_names"])
-    found = rows.read(arguments.input, *(() if arguments.action == "decode" else known))
     rows.check_output(arguments.output, arguments.input)
-    return found
+    return rows.read(arguments.input, *(() if arguments.action == "decode" else known))

@@ -12,7 +12,8 @@ import numpy as np
 
 from aejax import console
 from aejax.config.components import positional, resolve
-from aejax.data import constant, copies, holes
+from aejax.data import inspection
+from aejax.data.encoding import per_column
 from aejax.files import write_json
 from aejax.runs import tensorboard, workdir
 from aejax.runs.training_loop import fit
@@ -83,7 +84,7 @@ def _tell_missing(dataset: Dataset, model: Model) -> None:
     for split in (dataset.train, dataset.validation, dataset.test):
         if split.mask is not None and devices.is_first():
             there = split.mask if split.truth is None else ~np.isnan(split.truth)
-            gone = np.isnan(holes.condensed(np.where(there, 0.0, np.nan), dataset.columns))
+            gone = np.isnan(per_column(np.where(there, 0.0, np.nan), dataset.columns))
             missing, total = missing + int(gone.sum()), total + gone.size
     if missing:
         refusal = "" if model.takes_missing else "; the trained net itself takes none (aejax apply needs whole rows)"
@@ -99,9 +100,8 @@ def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Parts, Rows | Windows]:
     if config["report"]["tensorboard"]:
         tensorboard.import_writer()
     dataset = load_data(config["data"])
-    for line in (copies.described(dataset), constant.described(dataset)):
-        if devices.is_first() and line is not None:
-            console.say(line)
+    for line in inspection.described(dataset) if devices.is_first() else ():
+        console.say(line)
     check_task(config, dataset)
     settings = config["train"]
     mesh = devices.make_mesh(config["devices"], settings["batch_size"] or training_rows(dataset))

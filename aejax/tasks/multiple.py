@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aejax.data.holes import spread
+from aejax.data.encoding import per_feature
 from aejax.metrics.imputation import interval, nearest_residuals
 from aejax.types import Column
 
@@ -49,7 +49,7 @@ def hold_out(predict: Predict, x: np.ndarray, columns: tuple[Column, ...], rando
         random: says which values are hidden together.
     """
     width = len(columns) or x.shape[1]
-    part = spread(random.integers(0, PARTS, (len(x), width)), columns)
+    part = per_feature(random.integers(0, PARTS, (len(x), width)), columns)
     out = np.full(x.shape, np.nan)
     for number in range(PARTS):
         chosen = part == number
