@@ -230,6 +230,21 @@ class Model(NamedTuple):
     target_shape: tuple[int, ...] | None = None
 
 
+class Sampler(NamedTuple):
+    """Where new codes are drawn from.
+
+    It is made by a function ``(key, model, params, codes, *, hyperparameters) -> Sampler``, fitted to the codes of
+    training rows, (m, d); those of aejax are in `aejax.tasks.samplers`.
+
+    Attributes:
+        draw: ``(key, count) -> codes``, (count, d) float32; key is a typed key.
+        log_prob: ``codes -> nats``, (k, d) -> (k,), the logarithm of the density; None where it is not known.
+    """
+
+    draw: Callable[[Any, int], Any]
+    log_prob: Callable[[Any], Any] | None = None
+
+
 class Averaged(NamedTuple):
     """What a run that averages its weights keeps as its `State.opt_state`.
 

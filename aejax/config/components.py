@@ -34,6 +34,7 @@ KINDS = {
     "aejax.data.corrupt": ("key", "x"),
     "aejax.data.missing": ("key", "x"),
     "aejax.relations": ("x",),
+    "aejax.tasks.samplers": ("key", "model", "params", "codes"),
     "aejax.tasks": ("key", "model", "params", "dataset", "retrain"),
 }
 """Where the short names of each kind of component are looked up, and the positional arguments of its functions."""
