@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from looking import drawn as figures_of
 from running import assert_refused, call
+from tasking import evaluate, needs
 
 from aejax import config, console, data
 from aejax.errors import UserError
@@ -166,7 +167,7 @@ def test_densities_are_those_of_scipy_and_integrate_to_one():
 def test_a_sampler_draws_by_a_key_too_and_the_prior_is_the_models():
     one = fitted(samplers.given).draw(jax.random.key(0), 5)
     np.testing.assert_array_equal(one, fitted(samplers.given).draw(jax.random.key(0), 5))
-    assert all((CODES == row).all(1).any() for row in one)
+    assert all((row == CODES).all(1).any() for row in one)
     ones = lambda params, key, count: jnp.ones((count, 3)) + 0 * jax.random.normal(key, (count, 3))
     own = fitted(samplers.prior, model=dense.vanilla((4,), code=3)._replace(prior=ones))
     assert own.log_prob is None
@@ -267,9 +268,9 @@ def test_rows_without_labels_are_compared_as_they_are(deterministic):
     model = (dense.multilayer if deterministic else variational.dense)((3,), widths=(4,), code=2, output="linear")
     options = {"features": "rows", "components": 2, "samples": 30, "neighbours": 3}
     dataset = table(labels=False)
-    generation.check(dataset, **options)
+    needs(generation, dataset, **options)
     keys = jax.random.split(jax.random.key(0))
-    found = generation.evaluate(keys[0], model, model.init(keys[1]), dataset, **options)
+    found = evaluate(generation, keys[0], model, model.init(keys[1]), dataset, **options)
     assert set(found.baselines) == (METHODS | CONTROLS) - ({"prior"} if deterministic else set())
     assert set(found.metrics["test"]) == {
         *("frechet", "precision", "recall", "density", "coverage", "nearest", "copies")
@@ -290,7 +291,7 @@ def test_rows_without_labels_are_compared_as_they_are(deterministic):
 )
 def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
     with pytest.raises(UserError, match=message) as caught:
-        generation.check(dataset, **options)
+        needs(generation, dataset, **options)
     assert "\n" not in str(caught.value)
 
 

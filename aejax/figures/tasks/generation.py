@@ -27,7 +27,7 @@ def draw(
     folder: Path, config: Mapping[str, Any], dataset: Dataset, model: Model, params: Params, found: Evaluation
 ) -> None:
     """Write ``figures/samples.png`` of images, with the Fréchet distance of each sampler; ``plane.png`` of tables."""
-    own = config["task"]["sampler"]
+    own = config["task"]["sampler"].removeprefix("samplers.")
     numbers = {own: found.metrics["test"], **found.baselines}
     if not are_images(dataset):
         panels = {

@@ -1,4 +1,4 @@
-"""Multiple imputation: several plausible fills of each hole, and an interval, from residuals of held-out values."""
+"""Multiple imputation: several plausible values for each missing one, and an interval, from held-out residuals."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -89,7 +89,7 @@ def impute(
     """
     several = np.broadcast_to(x, (draws, *x.shape)).copy()
     low, high = ({level: np.full(x.shape, np.nan) for level in levels} for _ in range(2))
-    for column in columns or [Column(str(place), place) for place in range(x.shape[1])]:
+    for column in columns or [Column(str(feature), feature) for feature in range(x.shape[1])]:
         rows, first = np.flatnonzero(np.isnan(x[:, column.start])), column.start
         if column.categories:
             part = slice(first, first + column.size)

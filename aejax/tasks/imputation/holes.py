@@ -1,4 +1,4 @@
-"""Rows with holes in the units in which fills are measured, and what a net says of them."""
+"""Rows with missing values, scaled to [0, 1], and the predictions of a net for them."""
 
 from typing import NamedTuple
 
