@@ -225,7 +225,7 @@ class Evaluation(NamedTuple):
     kept: Kept | None = None
 
 
-class Trained(NamedTuple):
+class Members(NamedTuple):
     """Nets that were trained together.
 
     Attributes:
@@ -237,5 +237,5 @@ class Trained(NamedTuple):
     params: Params
 
 
-Retrain = Callable[..., Trained]
-"""``(keys, changes={}, datasets=None) -> Trained``: how a task trains nets again; see `aejax.training.retrain`."""
+Retrain = Callable[..., Members]
+"""``(keys, changes={}, datasets=None) -> Members``: how a task trains nets again; see `aejax.training.retrain`."""

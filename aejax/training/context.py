@@ -22,7 +22,7 @@ class Rows(NamedTuple):
         scale: (n,) or ().
         labels: (rows,) int32 or None.
         relations: by name, what is known of each row beforehand; leaves (rows, ...).
-        used: how many rows there are, where others that are never drawn stand after them (`aejax.training.padding`);
+        used: how many rows there are, where others that are never drawn stand after them (`aejax.training.members`);
             None where there are none of those.
         first: where the rows are streamed, the step of the first of the batches that `x`, (batches, batch_size, n),
             and `labels` hold; else None.
