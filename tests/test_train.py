@@ -181,7 +181,7 @@ def falling(losses):
 def test_early_stopping_keeps_the_best_of_one_run_and_of_many():
     losses = [[3, 1, 2, 2, 0], [5, 4, 3, 2, 1], [np.nan] * 5, [2, np.nan, 1, 3, 3]]
     given, options = falling(losses)
-    state, progress, ended = loop(*given, **options)
+    state, progress, ended = loop(*given, progress=begin(shape=(4,)), **options)
     together = [outcome(progress, state.params, 5, (member,)) for member in range(4)]
     assert [(each.status, each.step, int(each.params)) for each in together] == [
         ("stopped early", 4, 2),

@@ -140,7 +140,7 @@ def loop(
         state: where to begin.
         steps: the step to end at.
         evaluate_every: steps between evaluations; there is one after the last step too.
-        progress: of runs that are continued; from `begin` where it is to be saved; None before the first step.
+        progress: of runs that are continued; from `begin` of M runs; None of one before its first step.
         patience: evaluations without a lower ``validation_loss`` after which a run stops; None for never.
         measure: ``(params, share of the steps) -> {"validation_loss": (), ...}``, asked at each evaluation.
         prune: ``(step, params, going on) -> bool``, which runs to give up, asked at each evaluation but the last.
