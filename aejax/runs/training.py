@@ -17,13 +17,12 @@ from aejax.runs import tensorboard, workdir
 from aejax.storage import checkpoint
 from aejax.training import devices
 from aejax.training.build import Parts
-from aejax.training.context import Rows
-from aejax.training.evaluate import make_losses, on_device
+from aejax.training.evaluate import make_losses, on_device, target_range
 from aejax.training.interruption import InterruptedRunError, asked_to_stop
 from aejax.training.loop import Progress, begin, compile_advance, loop, refusing
-from aejax.training.step import EVALUATION_STREAM
+from aejax.training.step import EVALUATION_STREAM, weights
 from aejax.training.windows import Windows
-from aejax.types import Dataset, Params, State
+from aejax.types import Dataset, Params, Rows, State
 
 
 def fit(
@@ -78,7 +77,7 @@ def fit(
         "steps_per_second": (step - before.step) / seconds if seconds else 0.0,
         "steps": step,
     }
-    best = progress.best if np.isfinite(progress.lowest) else state.params
+    best = progress.best if np.isfinite(progress.lowest) else weights(state)
     return jax.tree.map(jnp.asarray, host(best)), timing
 
 
@@ -109,7 +108,7 @@ def _start(config: Mapping[str, Any], parts: Parts, folder: Path) -> tuple[State
     devices.check_same(config=configs.dumps(config), checkpoint=str(restored and restored.step))
     if restored is None:
         state = init(parts.key, parts.hparams)
-        return state, begin(names, best=jax.tree.map(jnp.copy, state.params) if early else ())
+        return state, begin(names, best=jax.tree.map(jnp.copy, weights(state)) if early else ())
     console.say(f"{folder}: going on from step {restored.step}")
     return restored.tree["state"], restored.tree["progress"]._replace(step=restored.step, **restored.info)
 
@@ -139,7 +138,7 @@ def _measurer(parts: Parts, dataset: Dataset) -> Callable[[Params, float], dict[
     """``(params, progress) -> {"validation_loss", …}``, the same in all processes; nothing without validation rows."""
     if not len(dataset.validation.x):
         return lambda params, progress: {}
-    losses = make_losses(parts.model, parts.objective, parts.corrupt, dataset.range)
+    losses = make_losses(parts.model, parts.objective, parts.corrupt, target_range(dataset))
     rows = on_device(dataset.validation, dataset, parts.relations)
     key = jax.random.fold_in(parts.key, EVALUATION_STREAM)
 

@@ -27,6 +27,7 @@ from aejax.sweep.program import Choice, Form, Program, Swept, choose, compile_bl
 from aejax.training.evaluate import on_device
 from aejax.training.interruption import InterruptedRunError
 from aejax.training.loop import Outcome, begin, compile_advance, freezing, loop, on_host, outcome
+from aejax.training.step import weights
 from aejax.types import Params
 
 Stop = Callable[[], bool]
@@ -185,7 +186,7 @@ def train_block(
     index = np.unravel_index(np.unique(places, return_index=True)[1], places.shape)
     of_members = lambda tree: jax.tree.map(lambda leaf: np.asarray(leaf)[index], tree)
     carry = program.init()
-    progress = begin(names, places.shape, () if patience is None else jax.tree.map(np.array, carry.params))
+    progress = begin(names, places.shape, () if patience is None else jax.tree.map(np.array, weights(carry)))
     restored = folder and checkpoint.restore(folder, {"state": carry, "progress": progress}, say=console.say)
     if restored:
         carry = restored.tree["state"]
@@ -220,7 +221,7 @@ def train_block(
     )
     if not ended:
         raise InterruptedRunError
-    last = jax.device_get(carry.params)
+    last = jax.device_get(weights(carry))
     return [outcome(progress, last, steps, at) for at in zip(*index, strict=True)], progress.seconds
 
 
@@ -258,7 +259,7 @@ def train_exactly(block: Block, prepared: Prepared, stop: Stop, show: Show) -> t
         )
         if not ended:
             raise InterruptedRunError
-        outcomes.append(outcome(progress, state.params, settings["steps"]))
+        outcomes.append(outcome(progress, weights(state), settings["steps"]))
         show(settings["steps"], outcomes[-1].means["loss"])
     timing = {"strategy": "exact", "devices": 1, "compile_seconds": compiled}
     return outcomes, timing | {"train_seconds": time.perf_counter() - started - compiled}

@@ -14,10 +14,9 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from aejax.training.compilation import quick_compile
-from aejax.training.context import Rows
 from aejax.training.loop import GOING_ON
 from aejax.training.members import Carry, advance_member, likely_form, likely_level, over_members
-from aejax.types import Hparams, Run
+from aejax.types import Hparams, Rows, Run
 
 FORMS = ("vmap", "map")
 TRIAL_SECONDS = 0.1

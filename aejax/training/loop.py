@@ -30,9 +30,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.errors import UserError
-from aejax.training.context import Rows
 from aejax.training.devices import agreed
-from aejax.types import Hparams, Params, Run
+from aejax.training.step import weights
+from aejax.types import Hparams, Params, Rows, Run
 
 CAPACITY = 1000
 """The most steps of a chunk."""
@@ -48,7 +48,7 @@ Advance = Callable[[Any, int, int], tuple[Any, History, np.ndarray]]
 """``(state, step, n) -> (state, history, stopped)``: n steps from a step on, which use up the buffers of the state.
 
 `stopped`, () or (M,) int32, is the step before which each run was frozen, `GOING_ON` of the others. The state has the
-attribute ``params``."""
+attributes `params` and `opt_state`, as `aejax.types.State` has."""
 
 
 class Progress(NamedTuple):
@@ -147,7 +147,8 @@ def loop(
         freeze: ``(state, stopped) -> state``, where a program has to be told which of its runs are frozen.
         on_chunk: ``(step, history, seconds)``, called after each chunk.
         on_evaluation: ``(step, metrics, params)``, the metrics being ``train_loss``, ``train_TERM`` (means since the
-            last evaluation) and those of `measure`. `params` are valid during the call.
+            last evaluation) and those of `measure`. `params` are those that `aejax.training.step.weights` tells, valid
+            during the call.
         save: ``(state, progress)``, called after every `save_every` steps, after the last one, and when stopped.
         save_every: steps; None for the end alone.
         stop: asked after each chunk.
@@ -171,22 +172,23 @@ def loop(
         if on_chunk is not None:
             on_chunk(step, history, seconds)
         if step % evaluate_every == 0 or step == steps:
-            progress = averaged(progress)
+            progress = with_means(progress)
             metrics = {f"train_{name}": mean[()] for name, mean in progress.means.items()}
-            metrics |= measure(state.params, step / steps)
+            params = weights(state)
+            metrics |= measure(params, step / steps)
             if on_evaluation is not None:
-                on_evaluation(step, metrics, state.params)
+                on_evaluation(step, metrics, params)
             if patience is not None:
-                progress = judged(progress, metrics["validation_loss"], state.params, patience)
+                progress = judged(progress, metrics["validation_loss"], params, patience)
             if prune is not None and step < steps:
-                progress = _given_up(progress, prune(step, state.params, progress.stopped == GOING_ON))
+                progress = _given_up(progress, prune(step, params, progress.stopped == GOING_ON))
             state = freeze(state, progress.stopped)
         asked = stop()
         if save is not None and (asked or step == steps or (save_every is not None and step % save_every == 0)):
             save(state, progress)
         if asked and step < steps:
             return state, progress, False
-    return state, averaged(progress), True
+    return state, with_means(progress), True
 
 
 def next_length(chunk: int, n: int, seconds: float) -> int:
@@ -216,7 +218,7 @@ def recorded(progress: Progress, history: History, stopped: np.ndarray, seconds:
     )
 
 
-def averaged(progress: Progress) -> Progress:
+def with_means(progress: Progress) -> Progress:
     """The progress at an evaluation; the means of a run without a step since the last one stay."""
     counts, sums = progress.counts, progress.sums
     mean = lambda name, total: np.where(counts > 0, total / np.maximum(counts, 1), progress.means.get(name, np.nan))

@@ -13,9 +13,8 @@ import numpy as np
 
 from aejax.data.sparse import is_sparse
 from aejax.errors import UserError
-from aejax.training.context import Rows
 from aejax.training.loop import CAPACITY, GOING_ON
-from aejax.types import Hparams, Run, State
+from aejax.types import Hparams, Rows, Run, State
 
 BIG_LAYER = 20_000
 """Parameters above which a batch fills a processor core by itself: members take turns, and full optimisation pays."""
@@ -108,7 +107,9 @@ def pad(rows: Rows, size: int) -> Rows:
     count = rows.x.shape[0]
     # by NumPy, for which nothing is compiled
     longer = lambda leaf: jnp.asarray(np.pad(np.asarray(leaf), [(0, size - count), *[(0, 0)] * (leaf.ndim - 1)]))
-    padded = jax.tree.map(longer, {name: getattr(rows, name) for name in ("x", "mask", "labels", "relations")})
+    padded = jax.tree.map(
+        longer, {name: getattr(rows, name) for name in ("x", "mask", "labels", "relations", "target")}
+    )
     return rows._replace(**padded, used=jnp.int32(count))
 
 

@@ -12,11 +12,11 @@ from aejax import config as configs
 from aejax import console
 from aejax.training.build import Parts, build
 from aejax.training.compilation import quick_compile
-from aejax.training.context import Rows
 from aejax.training.evaluate import on_device
 from aejax.training.loop import CAPACITY, loop, refusing
 from aejax.training.members import few_shapes, likely_form, likely_level, over_members, stacked
-from aejax.types import Dataset, Members, Params, Range, Retrain
+from aejax.training.step import weights
+from aejax.types import Dataset, Members, Params, Range, Retrain, Rows
 
 
 def retrainer(config: Mapping[str, Any], dataset: Dataset) -> Retrain:
@@ -68,7 +68,7 @@ def _train(parts: Parts, keys: jax.Array, rows: Rows, steps: int, *, shared: boo
     advance = refusing(quick_compile(lowered, likely_level(size)), keys, parts.hparams, rows)
     with console.progress(steps, 0) as show:
         tell = lambda step, history, _: show(step, float(np.median(history["loss"][:, -1])))
-        return loop(advance, state, steps=steps, evaluate_every=steps, on_chunk=tell)[0].params
+        return weights(loop(advance, state, steps=steps, evaluate_every=steps, on_chunk=tell)[0])
 
 
 def member(members: Members, number: int) -> Params:
