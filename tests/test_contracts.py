@@ -326,3 +326,60 @@ def test_lbfgs_and_settle_exclude_each_other(spec, capsys):
     words = ["run", str(spec), "--set", "optimizer={'name': 'lbfgs'}", "--set", "train.batch_size=null"]
     line = "optimizer.name: lbfgs searches along a line, and family.linear changes its parameters after each update"
     assert_refused(call(words, capsys), line)
+
+
+# Options of training.
+
+
+def of_options(**options):
+    """The loss and the parameters of eight steps of the family with options of `in_training`."""
+    run = a_run(training.in_training(family.linear((5,)), **options))
+    return jax.jit(partial(training.train, run, steps=8)), (jax.random.key(0), HPARAMS, ROWS)
+
+
+def test_activations_that_are_computed_again_change_nothing():
+    whole, arguments = of_options(remat=True)
+    state, _ = whole(*arguments)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), state.params, trained()[0].params)
+    assert "remat" in str(jax.make_jaxpr(lambda: whole(*arguments))())
+
+
+@pytest.mark.parametrize(("precision", "words"), [("bfloat16", "lhs_precision_type = bf16"), ("float32", "HIGHEST")])
+def test_matrix_products_are_of_the_precision_asked_for_forward_and_backward(precision, words):
+    whole, arguments = of_options(precision=precision)
+    products = [line for line in whole.lower(*arguments).as_text().splitlines() if "dot_general" in line]
+    plain = [line for line in of_options()[0].lower(*arguments).as_text().splitlines() if "dot_general" in line]
+    assert len(products) == len(plain)
+    assert sum(words in line for line in products) == len(products)
+    assert not any(words in line for line in plain)
+    assert {leaf.dtype for leaf in jax.tree.leaves(jax.eval_shape(whole, *arguments)[0].params)} == {
+        np.dtype("float32")
+    }
+
+
+def test_options_at_their_defaults_are_in_no_config_and_change_no_program():
+    config = settings(**{"model": {"name": "dense.vanilla", "code": 2}})
+    assert not {"average", "accumulate", "precision", "remat"} & set(config["train"])
+    chosen = {"train.average": 0.9, "train.accumulate": 2, "train.precision": "bfloat16", "train.remat": True}
+    varied = configs.varied(config, chosen)
+    assert [varied["train"][path.partition(".")[2]] for path in chosen] == list(chosen.values())
+    assert configs.varied(varied, dict(zip(chosen, (None, 1, None, False), strict=True))) == config
+    assert configs.resolve(varied) == varied
+    dataset = data.from_arrays(X, scaling="standard")
+    rows, programs = on_device(dataset.train, dataset), []
+    for settled in (config, varied):
+        parts = build(settled, dataset)
+        state = jax.eval_shape(parts.run.init, parts.key, parts.hparams)
+        lowered = jax.jit(partial(parts.run.advance, n=1)).lower(state, parts.key, parts.hparams, rows)
+        programs.append(lowered.as_text())
+    assert "bf16" in programs[1]
+    assert not any(word in programs[0] for word in ("bf16", "optimization_barrier"))
+    with pytest.raises(
+        UserError, match=r"^train.precision: expected one of bfloat16, tensorfloat32, float32 or None, got"
+    ):
+        configs.varied(config, {"train.precision": "half"})
+    with pytest.raises(UserError, match=r"^train.average: expected "):
+        configs.varied(config, {"train.average": 1.0})
+    lbfgs = {"optimizer": {"name": "lbfgs"}, "train.batch_size": None, "train.accumulate": 2}
+    with pytest.raises(UserError, match=r"^optimizer.name: lbfgs searches along a line, and train.accumulate takes"):
+        build(configs.varied(config, lbfgs), dataset)
