@@ -62,7 +62,7 @@ def aejax_side(net, settings, strategy):
         own = {"widths": widths, "activation": "sigmoid"} if widths else {}
         build = dense.multilayer if widths else dense.vanilla
         model = build((features,), code=code, **own)
-        objective = losses.compose({"reconstruction": reconstruction.cross_entropy})
+        objective = losses.weighted_sum({"reconstruction": reconstruction.cross_entropy})
         adam = optimizers.build("adam", {}, schedules.constant)
         kind = {"steps": steps, "batch_size": batch, "data_range": Range(0, 1)}
         run = train.make_run(model, objective, corrupt.none, adam, **kind)

@@ -34,7 +34,7 @@ def aejax_side(steps, images):
 
     run = train.make_run(
         dense.vanilla((28, 28, 1), code=CODE),
-        losses.compose({"reconstruction": reconstruction.cross_entropy}),
+        losses.weighted_sum({"reconstruction": reconstruction.cross_entropy}),
         corrupt.none,
         optimizers.build("adam", {}, schedules.constant),
         steps=10**6,

@@ -1,6 +1,7 @@
 """One direction: a module imports only from those listed before it; and importing aejax stays light."""
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -87,6 +88,12 @@ def inside(tree):
         if name.partition(".")[0] == "aejax":
             name = name.removeprefix("aejax").removeprefix(".")
             yield name if name in modules() or not member else name.rpartition(".")[0]
+
+
+def test_the_map_for_contributors_has_the_rooms_in_their_order():
+    text = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    assert [tuple(re.findall(r"`(\w+)`", row)) for row in rows] == [row for row in ORDER if row != ("__main__",)]
 
 
 def test_every_module_has_a_place_in_the_order():

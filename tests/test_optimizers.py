@@ -13,7 +13,7 @@ from aejax import optimizers
 from aejax.config import optimizers as optimizer_fields
 from aejax.config.components import REQUIRED, check
 from aejax.errors import UserError
-from aejax.losses import compose, reconstruction
+from aejax.losses import reconstruction, weighted_sum
 from aejax.optimizers import schedules
 from aejax.training.context import Rows
 from aejax.training.step import make_run, train
@@ -194,7 +194,7 @@ def test_lbfgs_solves_least_squares():
     seen = np.array([1, 1, 0, 1, 0], np.float32)  # the encoder does not see two of the columns
     run = make_run(
         linear_map(5),
-        compose({"reconstruction": reconstruction.squared_error}),
+        weighted_sum({"reconstruction": reconstruction.squared_error}),
         lambda key, x: x * seen[None],
         optimizers.build("lbfgs", {}, schedules.constant),
         steps=60,

@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="PATH=SPEC",
-        help="values of a field: [1,2], 0:5, 'log(1e-4,1,9)'",
+        help="values of a field: [1,2], range(5), 'geomspace(1e-4,1,9)'",
     )
     add("--zip", action="append", nargs="+", default=[], metavar="PATH=SPEC", help="axes that change together")
     add("--set", action="append", default=[], metavar="PATH=VALUE", help="change a field; may be repeated")

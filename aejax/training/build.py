@@ -85,7 +85,7 @@ def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None)
     _check_hiding(config, model)
     corrupt = guards.same_shape(corrupt, config["corruption"]["name"])
     optimizer, optimizer_hparams = _optimizer(config["optimizer"])
-    objective = losses.compose(terms, factors)
+    objective = losses.weighted_sum(terms, factors)
     hparams = {"terms": term_hparams, "corruption": corruption_hparams, "optimizer": optimizer_hparams}
     batch_size, rows = config["train"]["batch_size"], training_rows(dataset)
     if dataset.stream is not None:
