@@ -13,7 +13,7 @@ from aejax.models import binary, clustered, masked, unet, variational
 from aejax.models.adapters import from_functions, from_linen, from_nnx
 from aejax.models.conv import convolutional
 from aejax.models.dense import multilayer, vanilla
-from aejax.models.summary import Layer, layers
+from aejax.models.inspection import Layer, layers, summary
 
 __all__ = [
     "Layer",
@@ -26,6 +26,7 @@ __all__ = [
     "layers",
     "masked",
     "multilayer",
+    "summary",
     "unet",
     "vanilla",
     "variational",

@@ -75,7 +75,7 @@ def from_functions(
         activations=LINEAR,
         train=None if apply is None else train,
     )
-    return model._replace(settle=settle)
+    return model if settle is None else model._replace(settle=settle)
 
 
 class Pair(nn.Module):

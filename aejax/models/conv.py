@@ -134,23 +134,23 @@ def convolutional(
         "code": named(code_activation, what="model.code_activation"),
         "x_hat": named(output, what="model.output", allowed=OUTPUTS),
     }
-    shapes = mirrored(feature_shape, channels, stride, dense_name="dense.multilayer")
+    shapes = mirrored(feature_shape, channels, stride)
     encoder = Encoder(tuple(feature_shape), tuple(channels), kernel_size, stride, code, kinds["hidden"], kinds["code"])
     decoder = Decoder(shapes, kernel_size, stride, kinds["hidden"], kinds["x_hat"])
     return halves(feature_shape, code, encoder, decoder, kinds)
 
 
 def mirrored(
-    feature_shape: tuple[int, ...], channels: tuple[int, ...], stride: int, *, dense_name: str
+    feature_shape: tuple[int, ...], channels: tuple[int, ...], stride: int
 ) -> tuple[tuple[int, int, int], ...]:
     """The (height, width, channels) of the maps on the way up, from the dense layer's to the output's.
 
     Raises:
-        UserError: rows that are no images, for which `dense_name` serves, or no layers.
+        UserError: rows that are no images, or no layers.
     """
     if len(feature_shape) != 3:
         shape = "x".join(map(str, feature_shape))
-        raise UserError(f"model: a convolutional net needs images, and these rows are {shape}; allowed: {dense_name}")
+        raise UserError(f"model: a convolutional net needs images, and these rows are {shape}; allowed: a dense one")
     if not channels:
         raise UserError("model.channels: expected at least one layer, got ()")
     shapes = [feature_shape]

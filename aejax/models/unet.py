@@ -127,7 +127,7 @@ def unet(
     """
     if len(feature_shape) != 3:
         shape = "x".join(map(str, feature_shape))
-        raise UserError(f"model: a U-net needs images, and these rows are {shape}; allowed: dense.multilayer")
+        raise UserError(f"model: a U-net needs images, and these rows are {shape}; allowed: a dense net")
     if not channels:
         raise UserError("model.channels: expected at least one level, got ()")
     if residual and output != "linear":

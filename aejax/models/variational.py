@@ -79,7 +79,7 @@ def convolutional(
         Kingma & Welling 2014, Auto-encoding variational Bayes, equations 9 and 10.
     """
     kinds = _kinds(activation, output, kernel_scale)
-    shapes = mirrored(feature_shape, channels, stride, dense_name="variational.dense")
+    shapes = mirrored(feature_shape, channels, stride)
     encoder = Encoder(
         tuple(feature_shape), tuple(channels), kernel_size, stride, 2 * code, kinds["hidden"], kinds["code"]
     )

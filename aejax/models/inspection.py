@@ -1,6 +1,6 @@
 """What a net looks like: its layers, their shapes, and the parameters that each of them reads."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -43,13 +43,26 @@ def layers(model: Model) -> tuple[Layer, ...]:
     key = jax.eval_shape(lambda: jax.random.key(0))
     params = jax.eval_shape(model.init, key)
     shapes, reads = _traced(activations, params, row(target_shape), row(model.feature_shape), key)
-    known: set[tuple[Any, ...]] = set()
-    found = [Layer("input", tuple(model.feature_shape))]
-    for name, shape, paths in zip([*names, "output"], shapes, reads, strict=True):
-        shape = tuple(target_shape) if name == "output" else tuple(shape[1:])
-        found.append(Layer(name, shape, tuple(path for path in paths if path not in known)))
-        known |= set(paths)
-    return tuple(found)
+    layers = [
+        Layer(name, tuple(shape[1:]), tuple(paths))
+        for name, shape, paths in zip([*names, "output"], shapes, reads, strict=True)
+    ]
+    return _apart(tuple(model.feature_shape), tuple(target_shape), layers)
+
+
+def _apart(feature_shape: tuple[int, ...], target_shape: tuple[int, ...], layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """Layers in order, each with the parameters that none before it reads; the code reads those of the encoder."""
+    code = next(layer for layer in layers if layer.name == "code")
+    *hidden, output = (layer for layer in layers if layer is not code)
+    encoder = [layer for layer in hidden if set(layer.parameters) <= set(code.parameters)]
+    decoder = [*(layer for layer in hidden if layer not in encoder), output]
+    read: set[tuple[Any, ...]] = set()
+    ordered = [Layer("input", feature_shape)]
+    for layer in (*encoder, code, *decoder):
+        shape = target_shape if layer.name == "output" else layer.shape
+        ordered.append(Layer(layer.name, shape, tuple(path for path in layer.parameters if path not in read)))
+        read |= set(layer.parameters)
+    return tuple(ordered)
 
 
 def leaves_read(function: Callable[..., jax.Array], params: Params, *arguments: Any) -> list[tuple[Any, ...]]:
@@ -137,7 +150,6 @@ def _written(terms: Mapping[str, Any]) -> str:
     """``"reconstruction + 0.3 sparsity (sparsity.l1)"``."""
     parts = []
     for name, settings in terms.items():
-        weight = settings.get("weight", 1.0)
-        function = f" ({settings['name']})" if "name" in settings else ""
-        parts.append(f"{'' if weight == 1 else f'{weight:g} '}{name}{function}")
+        weight, function = settings.get("weight", 1.0), settings.get("name")
+        parts.append(f"{'' if weight == 1 else f'{weight} '}{name}{f' ({function})' if function else ''}")
     return " + ".join(parts)
