@@ -19,6 +19,7 @@ def from_arrays(
     y: Any = None,
     *,
     mask: Any = None,
+    target: Any = None,
     validation: Any = 0.1,
     test: Any = 0.2,
     scaling: str = "unit",
@@ -39,6 +40,8 @@ def from_arrays(
             numbers. NaN is a missing value. Images of uint8 stay uint8 and have the range 0 to 255.
         y: (m,) labels, whole numbers or names; None without labels.
         mask: bool of the shape of `x`, True where a value was observed; None: where it is not NaN.
+        target: (m, …) what is to be reconstructed where it is not `x`, by a model with that `Model.target_shape`; it is
+            not scaled. It needs shares for `validation` and `test`.
         validation: the share of the rows, drawn with `seed`, that settings are chosen on, in [0, 1); or rows of one's
             own, ``x`` or ``(x, y)``.
         test: likewise, the rows that results are reported on; a share is drawn first.
@@ -59,6 +62,8 @@ def from_arrays(
         part: _rows(values, labels.get(part), mask if part == "x" else None, part)
         for part, (values, _) in present.items()
     }
+    if target is not None:
+        splits["x"] = splits["x"]._replace(target=_targets(target, splits))
     shape = splits["x"].x.shape[1:]
     for part, rows in splits.items():
         if rows.x.shape[1:] != shape:
@@ -144,6 +149,16 @@ def _observed(values: np.ndarray, mask: Any, part: str) -> np.ndarray | None:
     if len(empty):
         raise UserError(f"{part}: every value of row {empty[0]} is missing; allowed: one value or more in each row")
     return None if seen.all() else seen
+
+
+def _targets(target: Any, splits: dict[str, Split]) -> np.ndarray:
+    """Targets of the rows, (m, …) float32."""
+    values, rows = np.asarray(target, np.float32), len(splits["x"].x)
+    if values.ndim < 2 or len(values) != rows or not np.isfinite(values).all():
+        raise UserError(f"target: has the shape {values.shape}; allowed: ({rows}, …), finite, one target for each row")
+    if len(splits) > 1:
+        raise UserError("target: held-out rows of your own have none; allowed: validation and test as shares of x")
+    return values
 
 
 def _with_labels(rows: Split, labels: np.ndarray | None, part: str) -> Split:

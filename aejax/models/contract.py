@@ -15,6 +15,7 @@ from aejax.types import Context, Model, Range
 
 ROWS = 3  # that the model is traced with
 FUNCTIONS = ("init", "encode", "decode", "apply")
+OPTIONAL = ("settle", "prior")
 
 
 def sound(model: Model, name: str, feature_shape: tuple[int, ...]) -> Model:
@@ -33,33 +34,37 @@ def sound(model: Model, name: str, feature_shape: tuple[int, ...]) -> Model:
         refuse("feature_shape is", shown(model.feature_shape), str(tuple(feature_shape)))
     if isinstance(model.code_size, bool) or not isinstance(model.code_size, int) or model.code_size < 1:
         refuse("code_size is", shown(model.code_size), "int >= 1")
-    for part in FUNCTIONS:
+    parts = [*FUNCTIONS, *(part for part in OPTIONAL if getattr(model, part) is not None)]
+    for part in parts:
         if not callable(getattr(model, part)):
             refuse(f"{part} is", shown(getattr(model, part)), "a function")
-    model = model._replace(**{part: one_line(getattr(model, part), f"{name}: {part}") for part in FUNCTIONS})
+    model = model._replace(**{part: one_line(getattr(model, part), f"{name}: {part}") for part in parts})
     jax.eval_shape(partial(_through, model, refuse), jax.random.key(0))
     return model
 
 
 def _through(model: Model, refuse: Callable[[str, str, str], None], key: jax.Array) -> jax.Array:
     """Rows through all four functions, what each returns being looked at as it is traced."""
-    n, d = prod(model.feature_shape), model.code_size
-    x = jax.random.normal(key, (ROWS, n))
-    params = model.init(key)
+    n, d, t = prod(model.feature_shape), model.code_size, prod(model.target_shape or model.feature_shape)
+    ahead, first, second, third = jax.random.split(key, 4)
+    x, target = jax.random.normal(ahead, (ROWS, n)), jnp.zeros((ROWS, t))
+    params = model.init(first)
     for leaf in jax.tree.leaves(params, is_leaf=lambda leaf: leaf is None):
         if not isinstance(leaf, jax.Array | np.ndarray) or not jnp.issubdtype(leaf.dtype, jnp.floating):
             refuse("init returned a tree with", _told(leaf), "arrays of float32")
     code = model.encode(params, x)
     _check_rows(refuse, "encode returned", code, d)
-    _check_rows(refuse, "decode returned", model.decode(params, code), n)
-    _check_context(refuse, model.apply(params, x, x, key), n, d)
+    _check_rows(refuse, "decode returned", model.decode(params, code), t)
+    _check_context(refuse, model.apply(params, target, x, second), {"x": t, "x_in": n, "code": d, "x_hat": t})
+    if model.prior is not None:
+        _check_rows(refuse, "prior returned", model.prior(params, third, ROWS), d)
     return jnp.zeros(())
 
 
-def _check_context(refuse: Callable[[str, str, str], None], ctx: Any, n: int, d: int) -> None:
+def _check_context(refuse: Callable[[str, str, str], None], ctx: Any, widths: Mapping[str, int]) -> None:
     if not isinstance(ctx, Context):
         refuse("apply returned", _told(ctx), "an aejax Context")
-    for field, width in {"x": n, "x_in": n, "code": d, "x_hat": n}.items():
+    for field, width in widths.items():
         _check_rows(refuse, f"apply returned a Context whose {field} is", getattr(ctx, field), width)
     for field, wanted in {"hidden": "code", "log_odds": None, "ranges": "x_hat"}.items():
         given = getattr(ctx, field)

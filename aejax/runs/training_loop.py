@@ -20,7 +20,7 @@ from aejax.storage import checkpoint
 from aejax.training import chunks, devices
 from aejax.training.build import Parts
 from aejax.training.context import Rows
-from aejax.training.evaluate import make_losses, on_device
+from aejax.training.evaluate import make_losses, on_device, target_range
 from aejax.training.interruption import InterruptedRunError, asked_to_stop
 from aejax.training.step import EVALUATION_STREAM
 from aejax.training.windows import Windows
@@ -160,7 +160,7 @@ def _measurer(parts: Parts, dataset: Dataset) -> Callable[[Params, float], dict[
     """``(params, progress) -> {"validation_loss", …}``; nothing where there are no validation rows."""
     if not len(dataset.validation.x):
         return lambda params, progress: {}
-    losses = make_losses(parts.model, parts.objective, parts.corrupt, dataset.range)
+    losses = make_losses(parts.model, parts.objective, parts.corrupt, target_range(dataset))
     rows = on_device(dataset.validation, dataset, parts.relations)
     key = jax.random.fold_in(parts.key, EVALUATION_STREAM)
 

@@ -87,6 +87,7 @@ def stacked(folds: Folds, relations: Mapping[str, Any], streams: Sequence[int]) 
             x=one_after_the_other(*(r.x for r in rows)),
             mask=one_after_the_other(*(r.mask for r in rows)),
             labels=None if rows[0].labels is None else one_after_the_other(*(r.labels for r in rows)),
+            target=None if rows[0].target is None else one_after_the_other(*(r.target for r in rows)),
         )
         index = np.arange(folds.chosen.size).reshape(folds.chosen.shape)
     own = {"shift": [r.shift for r in rows], "scale": [r.scale for r in rows]}
@@ -105,6 +106,7 @@ def _of_stream(whole: Rows, own: Mapping[str, Any]) -> Rows:
         x=view(whole.x),
         mask=view(whole.mask),
         labels=view(whole.labels),
+        target=view(whole.target),
         shift=own["shift"],
         scale=own["scale"],
         relations=own["relations"],

@@ -14,7 +14,7 @@ from aejax.sweep.plan import Member
 from aejax.sweep.programs import Data
 from aejax.training.build import Parts, build, check, load_data
 from aejax.training.context import Rows
-from aejax.training.evaluate import BATCH, make_losses, make_member_losses, on_device
+from aejax.training.evaluate import BATCH, make_losses, make_member_losses, on_device, target_range
 from aejax.types import Dataset
 
 MOST_TOGETHER = 16
@@ -71,7 +71,7 @@ def prepare(config: Mapping[str, Any], count: int | None) -> Prepared:
     whole_data = partial(folds.shared, first, parts.relations, config["train"]["batch_size"])
     data = whole_data if cut is None else partial(folds.stacked, cut, parts.relations)
     validation = [on_device(d.validation, d, parts.relations) if len(d.validation.x) else None for d in datasets]
-    given = (parts.model, parts.objective, parts.corrupt, first.range)
+    given = (parts.model, parts.objective, parts.corrupt, target_range(first))
     together = int(np.clip(LOOKING // memory.of_pass(parts, first, BATCH), 1, MOST_TOGETHER))
     return Prepared(datasets, parts, data, validation, make_losses(*given), make_member_losses(*given), together)
 

@@ -18,7 +18,7 @@ from aejax.models.links import mixed
 from aejax.optimizers import schedules
 from aejax.training import devices
 from aejax.training.context import Rows
-from aejax.training.evaluate import Relations
+from aejax.training.evaluate import Relations, target_range
 from aejax.training.step import make_run
 from aejax.types import Column, Dataset, Hparams, Model, Run
 
@@ -83,6 +83,7 @@ def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None)
             factors[name], term_hparams[name]["schedule"] = _schedule(given["schedule"])
     corrupt, corruption_hparams = _bind(config["corruption"], "aejax.data.corrupt", "corruption.name")
     _check_hiding(config, model)
+    _check_target(config, model, dataset)
     corrupt = guards.same_shape(corrupt, config["corruption"]["name"])
     optimizer, optimizer_hparams = _optimizer(config["optimizer"])
     objective = losses.weighted_sum(terms, factors)
@@ -92,6 +93,11 @@ def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None)
         _check_streamable(config)
     if batch_size is not None and batch_size > rows:
         raise _too_large(batch_size, dataset, config["data"])
+    if model.settle is not None and optimizer_fields.needs_line_search(config["optimizer"]["name"]):
+        raise UserError(
+            f"optimizer.name: lbfgs searches along a line, and {config['model']['name']} changes its parameters after "
+            "each update; allowed: another optimiser, such as adam"
+        )
     run = make_run(
         model,
         objective,
@@ -99,7 +105,7 @@ def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None)
         optimizer,
         steps=config["train"]["steps"],
         batch_size=batch_size,
-        data_range=dataset.range,
+        data_range=target_range(dataset),
         cut=None if mesh is None else devices.cut_batch(mesh),
     )
     relations = {name: _bound(given, f"relations.{name}.name") for name, given in config["relations"].items()}
@@ -132,6 +138,16 @@ def _check_hiding(config: Mapping[str, Any], model: Model) -> None:
             f"corruption.name: {hides} hides values, and this {config['model']['name']} takes no missing ones; "
             "allowed: a model that takes missing values, or a corruption that hides none, such as masking"
         )
+
+
+def _check_target(config: Mapping[str, Any], model: Model, dataset: Dataset) -> None:
+    """Refuse a model of targets without targets of that shape, and targets that a model does not look at."""
+    there, name = dataset.train.target, config["model"]["name"]
+    shape = None if there is None else there.shape[1:]
+    if shape != (None if model.target_shape is None else tuple(model.target_shape)):
+        asked = "its input" if model.target_shape is None else f"targets of shape {tuple(model.target_shape)}"
+        has = "no targets" if shape is None else f"targets of shape {shape}"
+        raise UserError(f"model.name: {name} reconstructs {asked}, and {dataset.name} has {has}; allowed: what fits")
 
 
 def _check_streamable(config: Mapping[str, Any]) -> None:

@@ -9,33 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from aejax.errors import UserError, one_of
-from aejax.types import Context, Hparams, Model, Range
-
-
-class Rows(NamedTuple):
-    """Rows on the device, as stored, and the numbers that scale them inside the step.
-
-    Attributes:
-        x: (rows, n) uint8 or float32; an array, or what hands out rows of one, as `aejax.data.sparse.SparseRows` does.
-        mask: (rows, n) bool or None.
-        shift: (n,) or ().
-        scale: (n,) or ().
-        labels: (rows,) int32 or None.
-        relations: by name, what is known of each row beforehand; leaves (rows, ...).
-        used: how many rows there are, where others that are never drawn stand after them (`aejax.training.padding`);
-            None where there are none of those.
-        first: where the rows are streamed, the step of the first of the batches that `x`, (batches, batch_size, n),
-            and `labels` hold; else None.
-    """
-
-    x: jax.Array
-    mask: jax.Array | None
-    shift: jax.Array
-    scale: jax.Array
-    labels: jax.Array | None = None
-    relations: Mapping[str, Any] = {}
-    used: jax.Array | None = None
-    first: jax.Array | None = None
+from aejax.types import Context, Model, Params, Range, Rows
 
 
 def scaled(rows: Rows, index: jax.Array | slice) -> tuple[jax.Array, jax.Array | None]:
@@ -43,12 +17,6 @@ def scaled(rows: Rows, index: jax.Array | slice) -> tuple[jax.Array, jax.Array |
     shift, scale = jnp.atleast_2d(rows.shift), jnp.atleast_2d(rows.scale)
     x = (rows.x[index].astype(jnp.float32) - shift) * scale
     return x, None if rows.mask is None else rows.mask[index]
-
-
-def one_batch(rows: Rows, step: jax.Array) -> Rows:
-    """The batch of a step among those that are held of streamed rows."""
-    place = step - rows.first
-    return rows._replace(x=rows.x[place], labels=None if rows.labels is None else rows.labels[place])
 
 
 def clean(rows: Rows, index: jax.Array) -> jax.Array:
@@ -63,58 +31,117 @@ def shown(model: Model, x: jax.Array, mask: jax.Array | None) -> jax.Array:
 
 def outline(model: Model) -> Context:
     """The shapes of what a training pass of one row puts out, and where its values lie; nothing is computed."""
-    row = jax.ShapeDtypeStruct((1, prod(model.feature_shape)), jnp.float32)
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    return jax.eval_shape(model.apply, jax.eval_shape(model.init, key), row, row, key)
+    row = lambda shape: jax.ShapeDtypeStruct((1, prod(shape)), jnp.float32)
+    key, target_shape = jax.eval_shape(lambda: jax.random.key(0)), model.target_shape or model.feature_shape
+    params = jax.eval_shape(model.init, key)
+    return jax.eval_shape(model.apply, params, row(target_shape), row(model.feature_shape), key)
+
+
+class Forward(NamedTuple):
+    """What turns rows into a context, the same for a whole run.
+
+    Attributes:
+        model: the autoencoder.
+        corrupt: ``(key, x, **hyperparameters) -> x_in``, of rows (m, *feature_shape).
+        data_range: `Dataset.range`.
+    """
+
+    model: Model
+    corrupt: Callable[..., jax.Array]
+    data_range: Range
+
+
+class Keys(NamedTuple):
+    """The randomness of one training pass: of the corruption, of the model, and of the loss terms."""
+
+    corruption: jax.Array
+    model: jax.Array
+    terms: jax.Array
+
+
+class Batch(NamedTuple):
+    """The rows of one training pass, scaled; the fields are those of `Context`.
+
+    Where `target`, (m, t), is not None, it is what is to be reconstructed, and x is only what the model sees.
+    """
+
+    x: jax.Array
+    mask: jax.Array | None = None
+    target: jax.Array | None = None
+    index: jax.Array | None = None
+    labels: jax.Array | None = None
+    relations: Mapping[str, Any] = {}
+    rows: Callable[[jax.Array], jax.Array] | None = None
+
+
+def batch_of(rows: Rows, index: jax.Array | None) -> Batch:
+    """The rows at the places `index`, (m,); all of them, in order, for None."""
+    chosen = slice(None) if index is None else index
+    x, mask = scaled(rows, chosen)
+    return Batch(
+        x,
+        mask,
+        target=None if rows.target is None else rows.target[chosen],
+        index=jnp.arange(x.shape[0]) if index is None else index,
+        labels=None if rows.labels is None else rows.labels[chosen],
+        relations=jax.tree.map(lambda leaf: leaf[chosen], dict(rows.relations)),
+        rows=partial(clean, rows),
+    )
+
+
+def streamed_batch(rows: Rows, step: jax.Array) -> Batch:
+    """The batch of a step among those that are held of streamed rows, which have no places."""
+    number = step - rows.first
+    held = rows._replace(x=rows.x[number], labels=None if rows.labels is None else rows.labels[number])
+    return batch_of(held, None)._replace(index=None, rows=None)
 
 
 def context(
-    model: Model,
-    corrupt: Callable[..., jax.Array],
-    params: Any,
-    rows: Rows,
-    index: jax.Array | None,
-    noise: jax.Array,
-    inner: jax.Array,
-    own: jax.Array,
-    hparams: Hparams,
-    data_range: Range,
+    forward: Forward,
+    params: Params,
+    batch: Batch,
+    keys: Keys,
+    corruption: Mapping[str, jax.Array],
+    progress: jax.Array | float = 0.0,
 ) -> Context:
     """What the loss terms see of some rows.
 
     Args:
-        model: the autoencoder.
-        corrupt: ``(key, x, **hparams["corruption"]) -> x_in``, of rows (m, *feature_shape).
+        forward: the model and what its input goes through.
         params: the model's parameters.
-        rows: where the rows are taken from.
-        index: (m,) which; None for all, in order.
-        noise: key of the corruption.
-        inner: key of the model's own randomness.
-        own: key of the loss terms' randomness.
-        hparams: the run's hyperparameters.
-        data_range: `Dataset.range`.
+        batch: the rows.
+        keys: of this pass.
+        corruption: the hyperparameters of ``forward.corrupt``.
+        progress: the share of the run that is done.
 
     Raises:
-        UserError: the model does not put out rows as wide as its input, or codes as long as it says.
+        UserError: the model does not put out rows as wide as its target, or codes as long as it says.
     """
-    chosen = slice(None) if index is None else index
-    x, mask = scaled(rows, chosen)
-    folded = shown(model, x, mask).reshape(-1, *model.feature_shape)  # some corruptions are of places in an image
-    x_in = shown(model, corrupt(noise, folded, **hparams["corruption"]).reshape(x.shape), mask)
-    ctx = model.apply(params, x, x_in, inner)
-    _check_shapes(model, ctx, x)
-    return ctx._replace(
-        hidden=Named("ctx.hidden", ctx.hidden),
-        log_odds=Named("ctx.log_odds", ctx.log_odds),
-        extra=Named("ctx.extra", ctx.extra),
-        ranges=Named("ctx.ranges", {**ctx.ranges, "x": data_range}),
-        mask=mask,
-        index=jnp.arange(x.shape[0]) if index is None else index,
-        labels=None if rows.labels is None else rows.labels[chosen],
-        relations=jax.tree.map(lambda leaf: leaf[chosen], dict(rows.relations)),
+    model, x, target = forward.model, batch.x, batch.x if batch.target is None else batch.target
+    folded = shown(model, x, batch.mask).reshape(-1, *model.feature_shape)  # some corruptions are of places in an image
+    x_in = shown(model, forward.corrupt(keys.corruption, folded, **corruption).reshape(x.shape), batch.mask)
+
+    def again(key: jax.Array, params: Params = params) -> Context:
+        ctx = model.apply(params, target, x_in, key)
+        _check_shapes(model, ctx, target)
+        return ctx._replace(
+            hidden=Named("ctx.hidden", ctx.hidden),
+            log_odds=Named("ctx.log_odds", ctx.log_odds),
+            extra=Named("ctx.extra", ctx.extra),
+            ranges=Named("ctx.ranges", {**ctx.ranges, "x": forward.data_range}),
+            mask=batch.mask if batch.target is None else None,
+            index=batch.index,
+            labels=batch.labels,
+            relations=batch.relations,
+            progress=progress,
+        )
+
+    return again(keys.model)._replace(
         encode=partial(model.encode, params),
-        rows=partial(clean, rows),
-        key=own,
+        decode=partial(model.decode, params),
+        again=again,
+        rows=batch.rows,
+        key=keys.terms,
     )
 
 

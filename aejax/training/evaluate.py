@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.data.sparse import is_sparse, to_csr
-from aejax.training.context import Rows, clean, context, scaled, shown
-from aejax.types import Dataset, Hparams, Model, Params, Range, Split
+from aejax.training.context import Forward, Keys, batch_of, clean, context, scaled, shown
+from aejax.types import Dataset, Hparams, Model, Params, Range, Rows, Split
 
 BATCH = 1000
 
@@ -36,6 +36,7 @@ def on_device(split: Split, dataset: Dataset, relations: Relations | None = None
         shift=shift,
         scale=scale,
         labels=None if split.labels is None else np.asarray(split.labels),
+        target=None if split.target is None else flat(split.target),
     )
     if relations:
         x = rows.x.times(rows.scale) if is_sparse(rows.x) else np.asarray(scaled(rows, slice(None))[0])
@@ -47,6 +48,15 @@ def scaling_of_features(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """What is subtracted from each feature of a flat row, and what it is then multiplied with: (n,) float32 each."""
     flat = lambda values: np.broadcast_to(values, dataset.feature_shape).reshape(-1).astype(np.float32)
     return flat(dataset.shift), flat(dataset.scale)
+
+
+def target_range(dataset: Dataset) -> Range:
+    """Where the values to be reconstructed lie: `Dataset.range`; of targets [0, 1], [-1, 1] or anywhere."""
+    targets = dataset.train.target
+    if targets is None:
+        return dataset.range
+    low, high = float(targets.min()), float(targets.max())
+    return next((r for r in (Range(0, 1), Range(-1, 1)) if Range(low, high).within(r.low, r.high)), Range())
 
 
 def host_rows(split: Split, dataset: Dataset) -> Any:
@@ -84,7 +94,7 @@ def make_losses(
         ``(params, key, hparams, rows, progress) -> {"loss", each term, "mse"}``. The same key
         gives the same corruption. Values are means over batches of at most 1000 rows, weighted by their rows.
     """
-    on_batch = jax.jit(_losses_on_batch(model, objective, corrupt, data_range))
+    on_batch = jax.jit(_losses_on_batch(Forward(model, corrupt, data_range), objective))
 
     def losses(params: Params, key: jax.Array, hparams: Hparams, rows: Rows, progress: float) -> dict[str, float]:
         found, weights = [], []
@@ -109,7 +119,7 @@ def make_member_losses(
         ``(params, keys, hparams, rows, progress, together) -> {"loss", each term, "mse"}``, (members,) each. All but
         `rows` have a leading axis of members, of whom `together` look at a batch of rows at once.
     """
-    one = _losses_on_batch(model, objective, corrupt, data_range)
+    one = _losses_on_batch(Forward(model, corrupt, data_range), objective)
     on_batch = jax.jit(jax.vmap(one, in_axes=(0, 0, 0, None, None, None, 0)))
 
     def losses(
@@ -127,19 +137,17 @@ def make_member_losses(
 
 
 def _losses_on_batch(
-    model: Model,
-    objective: Callable[..., tuple[jax.Array, dict[str, jax.Array]]],
-    corrupt: Callable[..., jax.Array],
-    data_range: Range,
+    forward: Forward, objective: Callable[..., tuple[jax.Array, dict[str, jax.Array]]]
 ) -> Callable[..., dict[str, jax.Array]]:
+    model = forward.model
+
     def on_batch(
         params: Params, key: jax.Array, hparams: Hparams, rows: Rows, part: Rows, index: jax.Array, progress: jax.Array
     ) -> dict[str, jax.Array]:
-        noise, inner, own = jax.random.split(key, 3)
-        ctx = context(model, corrupt, params, part, None, noise, inner, own, hparams, data_range)
-        ctx = ctx._replace(index=index, rows=partial(clean, rows))
+        batch = batch_of(part, None)._replace(index=index, rows=partial(clean, rows))
+        ctx = context(forward, params, batch, Keys(*jax.random.split(key, 3)), hparams["corruption"], progress)
         loss, values = objective(ctx, hparams["terms"], progress)
-        squares = jnp.square(ctx.x - model.decode(params, model.encode(params, shown(model, ctx.x, ctx.mask))))
+        squares = jnp.square(ctx.x - model.decode(params, model.encode(params, shown(model, batch.x, batch.mask))))
         observed = jnp.ones_like(squares) if ctx.mask is None else ctx.mask
         return {"loss": loss, **values, "mse": (squares * observed).sum() / jnp.maximum(observed.sum(), 1)}
 
@@ -166,7 +174,10 @@ def in_slices(function: Callable[[Any], Any], given: Any, together: int) -> Any:
 
 
 def encode_and_reconstruct(model: Model, params: Params, rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scaled rows, their codes and their reconstructions: (m, n), (m, d), (m, n) float32 on the host."""
+    """Scaled rows, their codes and their reconstructions: (m, n), (m, d), (m, n) float32 on the host.
+
+    Where the data hold targets, these stand in the place of the rows: (m, t), (m, d), (m, t).
+    """
     on_batch = _through(model)
     parts = [on_batch(params, part) for part in batches(rows)]
     x, code, x_hat = (np.concatenate([np.asarray(part[place]) for part in parts]) for place in range(3))
@@ -194,7 +205,7 @@ def _through(model: Model) -> Callable[[Params, Rows], tuple[jax.Array, jax.Arra
     def on_batch(params: Params, rows: Rows) -> tuple[jax.Array, jax.Array, jax.Array]:
         x, mask = scaled(rows, slice(None))
         code = model.encode(params, shown(model, x, mask))
-        return x, code, model.decode(params, code)
+        return x if rows.target is None else rows.target, code, model.decode(params, code)
 
     return on_batch
 

@@ -29,7 +29,7 @@ def pad(rows: Rows, size: int) -> Rows:
     count = rows.x.shape[0]
     # by NumPy, for which nothing is compiled
     longer = lambda leaf: jnp.asarray(np.pad(np.asarray(leaf), [(0, size - count), *[(0, 0)] * (leaf.ndim - 1)]))
-    own = jax.tree.map(longer, {name: getattr(rows, name) for name in ("x", "mask", "labels", "relations")})
+    own = jax.tree.map(longer, {name: getattr(rows, name) for name in ("x", "mask", "labels", "relations", "target")})
     return rows._replace(**own, used=jnp.int32(count))
 
 
