@@ -31,6 +31,7 @@ def from_functions(
     code_size: int,
     apply: Callable[[Params, jax.Array, jax.Array], tuple[Activations, Mapping[str, Any]]] | None = None,
     settle: Callable[[Params, Mapping[str, Any], jax.Array], Params] | None = None,
+    prior: Callable[[Params, jax.Array, int], jax.Array] | None = None,
 ) -> Model:
     """A model of three pure functions.
 
@@ -55,7 +56,8 @@ def from_functions(
         apply: ``(params, x_in, key) -> (activations, extra)``, the training pass, where it is not `encode` and then
             `decode`: a dict with ``"code"``, ``"x_hat"`` and any other activations that loss terms are to find by name,
             and one of what else they are to find in `Context.extra`.
-        settle: see `aejax.types.Model`.
+        settle: ``(params, extra, key) -> params`` after every update, see `aejax.types.Model`.
+        prior: ``(params, key, count) -> codes``, where the model says itself where new codes come from.
 
     Returns:
         The model.
@@ -75,7 +77,7 @@ def from_functions(
         activations=LINEAR,
         train=None if apply is None else train,
     )
-    return model if settle is None else model._replace(settle=settle)
+    return model._replace(settle=settle, prior=prior)
 
 
 class Pair(nn.Module):

@@ -8,9 +8,9 @@ import jax
 
 from aejax.config.bounds import Count
 from aejax.errors import UserError
-from aejax.models.activations import OUTPUTS, Activation, named
+from aejax.models.activations import OUTPUTS, Activation, name_of, named
 from aejax.models.assemble import Outputs, Sample, halves
-from aejax.types import Model
+from aejax.types import Model, Params
 
 
 class Layer(nn.Module):
@@ -159,7 +159,14 @@ def stacked(
     stack = lambda layers: Stack(
         tuple(layers), tuple(layers.values()), tuple(activations.get(n) or activations["hidden"] for n in layers)
     )
+    encoder, decoder = stack(down), stack(up)
     kernels = lambda params: [params["encoder"][f"layer{index}"]["kernel"] for index in reversed(range(len(down)))]
-    return halves(
-        feature_shape, code, stack(down), stack(up), activations, sample=sample, tied=kernels if tied else None
-    )
+    model = halves(feature_shape, code, encoder, decoder, activations, sample=sample, tied=kernels if tied else None)
+
+    def decoder_layers(params: Params) -> list[tuple[jax.Array, jax.Array, str]]:
+        layers = [params["decoder"][f"layer{index}"] for index in range(len(up))]
+        weights = [kernel.T for kernel in kernels(params)] if tied else [layer["kernel"] for layer in layers]
+        names = map(name_of, decoder.activations)
+        return [(w, layer["bias"], name) for w, layer, name in zip(weights, layers, names, strict=True)]
+
+    return model._replace(decoder_layers=decoder_layers)

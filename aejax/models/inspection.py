@@ -32,7 +32,7 @@ def layers(model: Model) -> tuple[Layer, ...]:
     >>> [(layer.name, layer.shape) for layer in models.layers(models.multilayer((12,), widths=(7,), code=2))]
     [('input', (12,)), ('encoder0', (7,)), ('code', (2,)), ('decoder0', (7,)), ('output', (12,))]
     """
-    names, target_shape = [], model.feature_shape
+    names, target_shape = [], model.target_shape or model.feature_shape
 
     def activations(params: Params, x: jax.Array, x_in: jax.Array, key: jax.Array) -> list[jax.Array]:
         ctx = model.apply(params, x, x_in, key)
