@@ -28,12 +28,16 @@ _SUBMODULES = (
     "types",
 )
 
-__all__ = ["__version__", *_SUBMODULES]
+_FUNCTIONS = {"summary": "aejax.models.inspection"}
+
+__all__ = ["__version__", *_FUNCTIONS, *_SUBMODULES]
 
 
 def __getattr__(name: str) -> Any:
     if name in _SUBMODULES:
         return import_module(f"aejax.{name}")
+    if name in _FUNCTIONS:
+        return getattr(import_module(_FUNCTIONS[name]), name)
     raise AttributeError(f"module 'aejax' has no attribute {name!r}")
 
 

@@ -216,6 +216,8 @@ class Model(NamedTuple):
         prior: ``(params, key, count) -> codes``, (count, d), where the model says itself where new codes come from.
         target_shape: of a row of the target and of x_hat, where it is not `feature_shape` or the target is not the
             input; the data then hold targets. None where the input is reconstructed.
+        decoder_layers: ``params -> [(kernel, bias, activation), ...]`` where `decode` is a chain of dense layers,
+            f(z W + b), and nothing else: W, (inputs, units), b, (units,), and the name of f. None for other decoders.
     """
 
     init: Callable[[jax.Array], Params]
@@ -228,6 +230,7 @@ class Model(NamedTuple):
     settle: Callable[[Params, Mapping[str, jax.Array], jax.Array], Params] | None = None
     prior: Callable[[Params, jax.Array, int], jax.Array] | None = None
     target_shape: tuple[int, ...] | None = None
+    decoder_layers: Callable[[Params], list[tuple[jax.Array, jax.Array, str]]] | None = None
 
 
 class Averaged(NamedTuple):
