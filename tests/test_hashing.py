@@ -323,7 +323,7 @@ def test_more_bits_than_components_leave_out_what_needs_these():
 
 
 def test_rows_that_are_zero_everywhere_are_refused():
-    with pytest.raises(UserError, match="^hashing: 84 rows of rows are zero everywhere"):
+    with pytest.raises(UserError, match=r"^hashing: 84 rows of rows are zero everywhere"):
         needs(hashing, data(x=np.eye(ROWS, 16)), retrieved=9)
 
 
