@@ -10,7 +10,6 @@ from running import assert_refused, call
 from tasking import evaluate, needs
 
 from aejax import config, console, data
-from aejax.errors import UserError
 from aejax.figures.tasks import generation as pictures
 from aejax.metrics import generation as metrics
 from aejax.runs import experiment
@@ -209,23 +208,6 @@ def test_rows_without_labels_are_compared_as_they_are(deterministic):
         *("frechet", "precision", "recall", "density", "coverage", "nearest", "copies")
     }
     assert found.arrays["made"]["mixture"].shape == (10, 3)
-
-
-@pytest.mark.parametrize(
-    ("dataset", "options", "message"),
-    [
-        (table(labels=False), {}, "^generation: rows has no labels for a classifier .*task.features=rows$"),
-        (table(classes=1), {}, "^generation: all training rows of rows are of one class; allowed: two"),
-        (table(), {"components": 41}, "^task.components: 41 are too many for 40 training rows; allowed: 1 to 40$"),
-        (table(rows=2), {"components": 1}, "^generation: rows has 2 training rows; allowed: 3 or more"),
-        (table(), {"neighbours": 10}, "^task.neighbours: 10 are too many for 2000 samples and 10 test rows; .* 1 to 9"),
-        (table(test=0), {}, "^task.neighbours: 5 are too many for 2000 samples and 0 test rows"),
-    ],
-)
-def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
-    with pytest.raises(UserError, match=message) as caught:
-        needs(generation, dataset, **options)
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
