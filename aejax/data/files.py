@@ -85,6 +85,18 @@ def read_rows(
     return encode(_matched(content.columns, label_column, trained, path, by_place=not columns), columns, path)[:3]
 
 
+def show(path: Path) -> Table:
+    """The cells of a table file as they were understood.
+
+    Raises:
+        UserError: it cannot be read, or is no table.
+    """
+    content, _ = _read(_checked(path, ()), None)
+    if not isinstance(content, Table) or content.understood is None:
+        raise UserError(f"{path}: is an array, not a table of text; allowed: {', '.join(TABLES)}")
+    return content
+
+
 def _checked(name: str | Path, categories: Sequence[object]) -> Path:
     """The path of a file that is there and of a kind that can be read."""
     path = Path(name).expanduser()
