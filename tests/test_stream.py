@@ -384,7 +384,7 @@ def test_packing_from_the_command_line(tmp_path, capsys):
         ),
         ({"a.npy": np.where(np.arange(8) == 3, np.nan, ROWS)}, "a.npy: row 1 has a value that is missing or infinite"),
         ({"a.npy": ROWS[:0]}, "with at least one row"),
-        ({"a.npy": np.array([["x"]])}, "needed are numbers"),
+        ({"a.npy": np.array([["x"]])}, "numbers are needed"),
         ({}, "gone.npy: there is no such file"),
     ],
 )
