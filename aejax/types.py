@@ -122,7 +122,7 @@ class Rows(NamedTuple):
         scale: (n,) or ().
         labels: (rows,) int32 or None.
         relations: by name, what is known of each row beforehand; leaves (rows, ...).
-        used: how many rows there are, where others that are never drawn stand after them (`aejax.training.padding`);
+        used: how many rows there are, where others that are never drawn stand after them (`aejax.training.members`);
             None where there are none of those.
         first: where the rows are streamed, the step of the first of the batches that `x`, (batches, batch_size, n),
             and `labels` hold; else None.
@@ -288,7 +288,7 @@ class Evaluation(NamedTuple):
     kept: Kept | None = None
 
 
-class Trained(NamedTuple):
+class Members(NamedTuple):
     """Nets that were trained together.
 
     Attributes:
@@ -300,5 +300,5 @@ class Trained(NamedTuple):
     params: Params
 
 
-Retrain = Callable[..., Trained]
-"""``(keys, changes={}, datasets=None) -> Trained``: how a task trains nets again; see `aejax.training.retrain`."""
+Retrain = Callable[..., Members]
+"""``(keys, changes={}, datasets=None) -> Members``: how a task trains nets again; see `aejax.training.retrain`."""

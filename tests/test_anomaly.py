@@ -18,7 +18,7 @@ from aejax.models import dense
 from aejax.runs import experiment
 from aejax.tasks import anomaly, crossfit, detectors, scoring
 from aejax.training.evaluate import on_device
-from aejax.types import Dataset, Range, Split, Trained
+from aejax.types import Dataset, Members, Range, Split
 
 SHRUNK = ["train.steps=60", "train.evaluate_every=60", "task.members=2"]
 METRICS = {"roc_auc", "average_precision", "false_alarm_rate", "detection_rate", "threshold"}
@@ -169,7 +169,7 @@ def test_each_net_is_trained_without_its_fold():
 
     def retrain(keys, changes=None, datasets=None):
         asked.update(keys=keys, rows=[each.train.x for each in datasets])
-        return Trained(MODEL, jax.vmap(MODEL.init)(keys))
+        return Members(MODEL, jax.vmap(MODEL.init)(keys))
 
     dataset = data(MIXED, rows=41)
     own = crossfit.train(jax.random.key(0), dataset, retrain, 4)

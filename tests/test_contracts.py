@@ -20,11 +20,11 @@ from aejax.errors import UserError
 from aejax.losses import reconstruction, weighted_sum
 from aejax.optimizers import schedules
 from aejax.storage import checkpoint
-from aejax.training import chunks
 from aejax.training import step as training
 from aejax.training.build import build, build_model, check
 from aejax.training.context import Rows
 from aejax.training.evaluate import encode_and_reconstruct, make_losses, on_device, target_range
+from aejax.training.loop import compile_advance
 from aejax.training.retrain import retrainer
 from aejax.types import Range
 
@@ -91,7 +91,7 @@ def test_what_is_kept_is_the_moving_average_of_the_steps():
 
 def test_chunks_of_any_length_and_members_together_are_the_run():
     run, key = a_run(), jax.random.key(0)
-    advance = chunks.compile_advance(run, run.init(key, HPARAMS), key, HPARAMS, ROWS)
+    advance = compile_advance(run, run.init(key, HPARAMS), key, HPARAMS, ROWS)
     after = {}
     for lengths in ((8,), (3, 1, 4)):
         state = run.init(key, HPARAMS)

@@ -147,9 +147,11 @@ CUT = """
 import json
 from functools import partial
 import jax
-from aejax import chunks, config, devices
+from aejax import config
+from aejax.training import devices
 from aejax.training.build import build, load_data
 from aejax.training.evaluate import on_device
+from aejax.training.loop import compile_advance
 found = {}
 for data, code in ((None, 1), (4, 1), (1, 4), (2, 2)):
     settings = ["model={'name': 'dense.vanilla', 'code': 1024}", f"devices.data={data}", f"devices.code={code}"]
@@ -161,7 +163,7 @@ for data, code in ((None, 1), (4, 1), (1, 4), (2, 2)):
         everywhere = devices.whole(parts.layout.step.mesh)
         rows, shardings = devices.put(rows, everywhere), (parts.layout, everywhere)
     state = jax.jit(parts.run.init, out_shardings=parts.layout)(parts.key, parts.hparams)
-    compiled = chunks.compile_advance(parts.run, state, parts.key, parts.hparams, rows, shardings)
+    compiled = compile_advance(parts.run, state, parts.key, parts.hparams, rows, shardings)
     kernel = state.params["encoder"]["layer0"]["kernel"].addressable_shards[0].data.shape
     found[f"{data or 1}x{code}"] = [compiled.cost_analysis()["flops"], kernel]
 print(json.dumps(found))

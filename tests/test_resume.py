@@ -89,7 +89,7 @@ def test_early_stopping_did_stop_early_and_kept_the_best(references, capsys):
     losses = [row["validation_loss"] for row in rows]
     assert len(losses) < 30
     assert min(losses) == losses[-4] < min(losses[-3:])
-    saved = checkpoint.restore_flat(reference / "checkpoints", "best")
+    saved = checkpoint.restore_flat(reference / "checkpoints", "progress/best")
     kept = checkpoint.restore_flat(reference / "model", "params")
     assert checkpoint.digest(saved) == checkpoint.digest(kept)
     last = checkpoint.restore_flat(reference / "checkpoints", "state/params")

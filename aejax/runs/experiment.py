@@ -15,7 +15,7 @@ from aejax.config.components import positional, resolve
 from aejax.data import constant, copies, holes
 from aejax.files import write_json
 from aejax.runs import tensorboard, workdir
-from aejax.runs.training_loop import fit
+from aejax.runs.training import fit
 from aejax.storage import checkpoint
 from aejax.training import devices, windows
 from aejax.training.build import Parts, build, build_model, check, load_data, training_rows
