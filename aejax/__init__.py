@@ -1,14 +1,44 @@
 """aejax: autoencoders as pure functions, on JAX, Flax and Optax.
 
-Importing this package is light: submodules load when they are first used.
+Importing this package is light: what it lists loads when it is first used.
+
+>>> import aejax
+>>> aejax.fit.__module__
+'aejax.runs.fit'
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_SUBMODULES = (
+if TYPE_CHECKING:
+    from aejax import (
+        config,
+        data,
+        errors,
+        figures,
+        losses,
+        metrics,
+        models,
+        optimizers,
+        relations,
+        report,
+        reproduce,
+        runs,
+        storage,
+        sweep,
+        tasks,
+        training,
+        types,
+    )
+    from aejax.models import summary
+    from aejax.runs.fit import fit
+    from aejax.runs.fitted import Fitted
+    from aejax.runs.fitted import open_folder as open
+    from aejax.runs.fitted import run_config as run
+
+ROOMS = (
     "config",
     "data",
     "errors",
@@ -27,13 +57,24 @@ _SUBMODULES = (
     "training",
     "types",
 )
+FRONT_DOOR = {
+    "Fitted": ("runs.fitted", "Fitted"),
+    "fit": ("runs.fit", "fit"),
+    "open": ("runs.fitted", "open_folder"),
+    "run": ("runs.fitted", "run_config"),
+    "summary": ("models", "summary"),
+}
+"""What a researcher types first, and where it lives."""
 
-__all__ = ["__version__", *_SUBMODULES]
+__all__ = ["__version__", *FRONT_DOOR, *ROOMS]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _SUBMODULES:
+    if name in ROOMS:
         return import_module(f"aejax.{name}")
+    if name in FRONT_DOOR:
+        module, member = FRONT_DOOR[name]
+        return getattr(import_module(f"aejax.{module}"), member)
     raise AttributeError(f"module 'aejax' has no attribute {name!r}")
 
 
