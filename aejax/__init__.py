@@ -8,35 +8,9 @@ Importing this package is light: what it lists loads when it is first used.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 __version__ = "0.1.0"
-
-if TYPE_CHECKING:
-    from aejax import (
-        config,
-        data,
-        errors,
-        figures,
-        losses,
-        metrics,
-        models,
-        optimizers,
-        relations,
-        report,
-        reproduce,
-        runs,
-        storage,
-        sweep,
-        tasks,
-        training,
-        types,
-    )
-    from aejax.models import summary
-    from aejax.runs.fit import fit
-    from aejax.runs.fitted import Fitted
-    from aejax.runs.fitted import open_folder as open
-    from aejax.runs.fitted import run_config as run
 
 ROOMS = (
     "config",

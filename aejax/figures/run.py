@@ -15,6 +15,7 @@ from aejax.figures.curves import loss_curves
 from aejax.figures.kernels import filters
 from aejax.figures.maps import scatter_2d
 from aejax.figures.rows import reconstructions
+from aejax.models.inspection import first_kernels
 from aejax.types import Dataset, Evaluation, Model, Params
 
 SHOWN = 10
@@ -55,7 +56,7 @@ def _draw(
     found: Evaluation,
 ) -> None:
     _losses(folder / "loss.png", curve)
-    kernels = first_kernels(params, dataset)
+    kernels = first_kernels(model, params) if are_images(dataset) else None
     if kernels is not None:
         filters(folder / "filters.png", kernels)
     if "x_hat" in found.arrays:
@@ -91,19 +92,6 @@ def _target_rate(config: Mapping[str, Any]) -> float | None:
     """ρ of the first term that has one on the code."""
     terms = config["terms"].values()
     return next((t["target_rate"] for t in terms if "target_rate" in t and t.get("layer") == "code"), None)
-
-
-def first_kernels(params: Params, dataset: Dataset) -> np.ndarray | None:
-    """The first layer's kernels as (units, height, width, channels); None where rows are no images."""
-    if not are_images(dataset):
-        return None
-    try:
-        kernel = np.asarray(params["encoder"]["layer0"]["kernel"])
-    except (KeyError, TypeError, IndexError):
-        return None
-    if kernel.ndim == 4:  # a convolution: height, width, channels in, channels out
-        return np.moveaxis(kernel, -1, 0) if kernel.shape[2] == dataset.feature_shape[-1] else None
-    return kernel.T.reshape(-1, *dataset.feature_shape)
 
 
 def _reconstructions(path: Path, dataset: Dataset, found: Evaluation) -> None:

@@ -14,6 +14,7 @@ from aejax import console
 from aejax.config.components import positional, resolve
 from aejax.data import constant, copies, holes
 from aejax.files import write_json
+from aejax.models.inspection import summary
 from aejax.runs import tensorboard, workdir
 from aejax.runs.training import fit
 from aejax.storage import checkpoint
@@ -60,6 +61,7 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         if devices.is_first():
             workdir.begin(folder, config)
             workdir.same_data(folder, dataset)
+    _say_what_is_trained(config, parts.model)
     _tell_missing(dataset, parts.model)
     prepare_seconds = time.perf_counter() - started
     params, timing = fit(config, parts, dataset, rows, folder)
@@ -75,6 +77,11 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     }
     write_json(folder / "summary.json", summary)
     return summary
+
+
+def _say_what_is_trained(config: Mapping[str, Any], model: Model) -> None:
+    if devices.is_first():
+        console.say(summary(model, terms=config["terms"]))
 
 
 def _tell_missing(dataset: Dataset, model: Model) -> None:

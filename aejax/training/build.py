@@ -136,7 +136,7 @@ def _check_hiding(config: Mapping[str, Any], model: Model) -> None:
     if hides in HIDING and not model.takes_missing:
         raise UserError(
             f"corruption.name: {hides} hides values, and this {config['model']['name']} takes no missing ones; "
-            "allowed: model.name=masked.residual, unet.unet with model.holes=true, or corruption.name=masking"
+            "allowed: a model that takes missing values, or a corruption that hides none, such as masking"
         )
 
 
