@@ -309,7 +309,7 @@ def test_members_of_a_sweep_are_their_runs(spec, whole, tmp_path):
     same = [row for row in exact if (row["seed"], row["terms.bound.weight"]) == ("0", "0.1")]
     assert [row["parameters_digest"] for row in same] == [digest(whole)]
     for one, other in zip(together, exact, strict=True):
-        assert one["status"] == other["status"] == "done"
+        assert one["status"] == other["status"] == "finished"
         assert float(one["validation/mse"]) == pytest.approx(float(other["validation/mse"]), rel=1e-3)
 
 

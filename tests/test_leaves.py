@@ -232,7 +232,7 @@ def direction(name: str, arguments: dict[str, Any]) -> np.ndarray:
     return np.asarray(walker(name, tuple(static.items()))(swept))
 
 
-@pytest.mark.parametrize("name", optimizer_fields.NAMES)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_number_of_an_optimiser_counts(name):
     allowed = optimizer_fields.parameters(name)
     base = {key: 0.01 if key == "learning_rate" else p.default for key, p in allowed.items()}
@@ -325,6 +325,6 @@ def _codes(code):
 
 def test_bounds_of_all_floats_are_known():
     """No number of an optimiser is taken without a bound."""
-    for name in optimizer_fields.NAMES:
+    for name in NAMES:
         for key, parameter in optimizer_fields.parameters(name).items():
             assert parameter.annotation is bool or get_args(parameter.annotation), f"{name}: {key}"
