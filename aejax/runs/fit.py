@@ -170,7 +170,7 @@ def settings_of(
     rows = len(dataset.train.x)
     size = None if batch_size is None else min(batch_size, rows)
     steps = int(np.clip(PASSES * rows // (size or rows), FEWEST, MOST)) if steps is None else int(steps)
-    return Settings(steps, size, evaluate_every or max(1, steps // EVALUATIONS), patience)
+    return Settings(steps, size, evaluate_every or min(steps, max(10, steps // EVALUATIONS)), patience)
 
 
 def parts_of(
