@@ -8,12 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-
 from oracles import OPTIMIZERS
 
 from aejax import optimizers
-from aejax.config import optimizers as optimizer_fields
 from aejax.config import components
+from aejax.config import optimizers as optimizer_fields
 from aejax.config.bounds import Count, Positive, Share
 from aejax.config.components import REQUIRED, check
 from aejax.errors import UserError
