@@ -27,14 +27,17 @@ import os
 import sys
 os.sched_setaffinity(0, map(int, sys.argv[1].split(",")))
 from pathlib import Path
-from aejax import config, experiment
+from aejax import config
+from aejax.runs import experiment
 settings = ["train.steps=20", "train.evaluate_every=20", "report.figures=false"]
 experiment.run(config.load("lecture/ufldl_sparse", settings), Path(sys.argv[2]))
 """
 RUNS = """
 import sys
 from pathlib import Path
-from aejax import compilation, config, experiment
+from aejax import config
+from aejax.runs import experiment
+from aejax.training import compilation
 name, *settings = sys.argv[1].split(";")
 compilation.enable_cache()
 for folder in sys.argv[2:]:
