@@ -147,7 +147,8 @@ CUT = """
 import json
 from functools import partial
 import jax
-from aejax import chunks, config, devices
+from aejax import config
+from aejax.training import chunks, devices
 from aejax.training.build import build, load_data
 from aejax.training.evaluate import on_device
 found = {}

@@ -59,7 +59,8 @@ def commands(language, text):
     lines = text.replace("\\\n", " ").splitlines()
     if not all(COMMAND.fullmatch(line) for line in lines):
         return [["bash", "-euo", "pipefail", "-c", text]]
-    return [["-m", *words] if words[0] == "aejax" else words[1:] for words in (shlex.split(line, comments=True) for line in lines)]
+    each = [shlex.split(line, comments=True) for line in lines]
+    return [["-m", *words] if words[0] == "aejax" else words[1:] for words in each]
 
 
 def test_the_guide_has_code_of_each_kind():

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import running
 from running import ROOT, assert_refused, call, free_port, table
 
 from aejax.errors import UserError
@@ -77,8 +78,8 @@ def two_nodes(folder):
 
 
 def environment():
-    own = {name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "RAY_ADDRESS")}
-    return own | {"PYTHONPATH": str(ROOT), "AEJAX_COMPILE_CACHE": "on", "RAY_USAGE_STATS_ENABLED": "0"}
+    own = {name: value for name, value in running.environment().items() if name not in ("XLA_FLAGS", "RAY_ADDRESS")}
+    return own | {"RAY_USAGE_STATS_ENABLED": "0"}
 
 
 def begin(folder, workdir, *options, **changes):

@@ -13,7 +13,7 @@ from contextlib import redirect_stdout
 from multiprocessing import get_context
 
 import pytest
-from running import ROOT, assert_refused, call, table
+from running import assert_refused, call, environment, table
 
 from aejax.sweep import axes, markers, plan, task
 
@@ -55,10 +55,9 @@ def experiment(tmp_path):
     return tmp_path
 
 
-def begin(folder, workdir, *options, **environment):
+def begin(folder, workdir, *options, **changes):
     words = [sys.executable, "-m", "aejax", "sweep", str(folder / "own.py"), "--workdir", str(workdir), *options]
-    own = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    own |= {"PYTHONPATH": str(ROOT), "AEJAX_COMPILE_CACHE": "on"} | environment
+    own = {name: value for name, value in environment(**changes).items() if name != "XLA_FLAGS"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(
         [*words, "--strategy", "vmap"], env=own, cwd=folder, text=True, start_new_session=True, **pipes
