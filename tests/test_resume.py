@@ -231,6 +231,7 @@ def stop(number: int, step: int, folder) -> Forked:
     return process
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_killed_again_and_again(tmp_path):
     whole, folder = tmp_path / "whole", tmp_path / "stopped"

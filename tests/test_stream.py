@@ -113,6 +113,7 @@ def test_from_every_checkpoint(packed, tmp_path, capsys):
         assert (part / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_to_the_same_bits(packed, tmp_path):
     settings = {**SETTINGS, "data.name": f"stream:{packed}", "train.steps": "3000", "train.evaluate_every": "3000"}
     whole = execute(arguments(settings, workdir=tmp_path / "whole"))
@@ -190,6 +191,7 @@ def test_labels_of_several_files_share_their_names(tmp_path):
     assert made["feature_names"] == ["v", "w"]
 
 
+@pytest.mark.slow
 def test_two_processes_read_their_parts_of_each_batch(packed, tmp_path):
     settings = {**SETTINGS, "data.name": f"stream:{packed}"}
     alone = execute(arguments(settings, workdir=tmp_path / "alone"))
@@ -231,6 +233,7 @@ sys.exit(code)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read as Linux tells it")
+@pytest.mark.slow
 def test_a_set_larger_than_all_that_the_process_holds(tmp_path, monkeypatch):
     monkeypatch.setattr(packing, "FILE_BYTES", 2**27)
     monkeypatch.setattr(packing, "_BLOCK", 64)

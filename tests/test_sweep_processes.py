@@ -35,6 +35,7 @@ def markers(folder):
     return [json.loads(path.read_text()) for path in folder.glob("parts/*/done.json")]
 
 
+@pytest.mark.slow
 def test_two_devices_find_what_one_finds(tmp_path):
     finish(begin(tmp_path / "one", *SHORT, "--devices", "1", "--strategy", "vmap"))
     finish(begin(tmp_path / "two", *SHORT, "--devices", "2", "--strategy", "map"))
@@ -45,6 +46,7 @@ def test_two_devices_find_what_one_finds(tmp_path):
         assert np.ptp(one) > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_a_killed_sweep_goes_on_where_it_was(tmp_path):
     codes = ("--axis", "model.code=[2,3]", "--strategy", "vmap")

@@ -118,6 +118,7 @@ def local(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds a worker in /proc")
 def test_two_nodes_make_the_table_of_one_process_though_a_worker_is_killed(tmp_path, local):
     with two_nodes(tmp_path / "tmp") as (address, raylets):
@@ -145,6 +146,7 @@ def parts(folder):
     return {path.name: path.read_bytes() for path in folder.rglob("*.safetensors")}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_a_cluster_of_its_own_ends_with_an_interrupted_sweep_which_goes_on(tmp_path, local):
     with tempfile.TemporaryDirectory(prefix="ray-") as short:

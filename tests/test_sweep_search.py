@@ -131,6 +131,7 @@ def finish(process):
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_a_search_that_is_killed_goes_on_as_it_would_have(tmp_path):
     long = {"train__steps": "1200", "train__checkpoint_every": "50", "train__evaluate_every": "200"}
@@ -156,6 +157,7 @@ def test_a_search_that_is_killed_goes_on_as_it_would_have(tmp_path):
     assert (tmp_path / "killed" / "table.csv").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_two_processes_share_one_study(tmp_path):
     url = f"sqlite:///{tmp_path}/study.db"
     size = ("--trials", "21", "--batch", "2", "--storage", url, "--no-pruning")

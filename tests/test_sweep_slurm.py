@@ -70,6 +70,7 @@ def finish(process, code=0):
     return out, err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_tasks_that_fail_or_are_killed_are_done_by_the_same_command(experiment):
     jobs = ("--engine", "slurm", "--cluster", "local")
@@ -134,6 +135,7 @@ exec "$@" > /dev/null 2> /dev/null
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="scripts of POSIX")
 def test_sbatch_is_told_what_was_asked_for_and_gets_one_array(experiment):
     binaries = experiment / "bin"
@@ -169,6 +171,7 @@ def told_by(given, folder):
     return told.getvalue()
 
 
+@pytest.mark.slow
 def test_a_task_that_is_done_twice_at_once_is_trained_once(tmp_path):
     given = the_task()
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
