@@ -92,6 +92,7 @@ class Dataset(NamedTuple):
         columns: of a table with categories; empty where every feature is a column of numbers.
         stream: an `aejax.data.stream.Stream` of the rows that are trained on, where they are streamed; the splits are
             then bounded samples, `train` of those rows, `validation` and `test` of the others. Else None.
+        understood: how a file was read, a line for each thing, for people to see what was taken for what.
     """
 
     name: str
@@ -110,6 +111,7 @@ class Dataset(NamedTuple):
     scaling: str = "none"
     columns: tuple[Column, ...] = ()
     stream: Any = None
+    understood: tuple[str, ...] = ()
 
 
 class Rows(NamedTuple):
@@ -286,6 +288,55 @@ class Evaluation(NamedTuple):
     baselines: Mapping[str, Mapping[str, float]]
     arrays: Mapping[str, Any]
     kept: Kept | None = None
+
+
+class Columns(NamedTuple):
+    """One or more numbers for each new row, as a task's `apply` may return them.
+
+    Attributes:
+        values: by the name of a column, (m,).
+        summary: what to say of them, in a few words.
+    """
+
+    values: Mapping[str, np.ndarray]
+    summary: str = ""
+
+
+class Task(NamedTuple):
+    """What an autoencoder is for: what is measured of a trained net, beside which baselines, in which figures.
+
+    A config names it by the file under `aejax.tasks` that holds it as ``TASK``, such as ``"anomaly"``, or by an import
+    path, such as ``"my_module.my_task"``. All but the first two may be left out.
+
+    Attributes:
+        options: a frozen dataclass, the one place where the options of a config have their names, bounds
+            (`aejax.config.bounds`) and defaults.
+        evaluate: ``(key, model, params, dataset, retrain, options) -> Evaluation``. `retrain` trains the config's net
+            again, for a comparison, folds or an ensemble (`aejax.training.retrain`).
+        needs: ``(dataset, model, config, options)``, called before training; raises a `UserError` for what the task
+            cannot serve. `aejax.tasks.needs` has the usual ones.
+        validated: names of the metrics that `evaluate` may give for validation rows, by which a sweep may choose; None
+            where that is not known before.
+        baselines: ``(dataset, options) -> {metric: {baseline: value}}`` of validation rows, without a net; a sweep
+            shows the first baseline of a metric beside it. It has PCA's of ``mse`` by itself.
+        members: ``(model, params, dataset, options, together) -> {split: {metric: (members,)}}``, the metrics of
+            `evaluate` for many nets, leaves (members, ...), of which `together` see a batch at once. Without it a sweep
+            calls `evaluate` net by net.
+        figures: ``(folder, config, dataset, model, params, evaluation)``, draws figures into a folder.
+        apply: by name, what ``aejax apply FOLDER NAME`` does with new rows: ``(model, params, rows, kept) ->`` rows in
+            the units of the data, (m, n), or `Columns`. `rows` are flat and unscaled (`aejax.training.context.Rows`),
+            NaN where ``mask`` is False, which only a model that takes missing values gets. `kept` is what `evaluate`
+            left, its ``tree`` as arrays by their paths (``"centre"``, ``"net/kernel"``); None where it left nothing.
+    """
+
+    options: type
+    evaluate: Callable[..., Evaluation]
+    needs: Callable[..., None] | None = None
+    validated: tuple[str, ...] | None = None
+    baselines: Callable[..., Mapping[str, Mapping[str, float]]] | None = None
+    members: Callable[..., Mapping[str, Mapping[str, np.ndarray]]] | None = None
+    figures: Callable[..., None] | None = None
+    apply: Mapping[str, Callable[..., Any]] = {}
 
 
 class Trained(NamedTuple):

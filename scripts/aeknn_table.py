@@ -16,6 +16,8 @@ import jax
 import numpy as np
 
 from aejax import config
+from aejax.config.components import configured_task
+from aejax.runs.experiment import check_task
 from aejax.tasks import aeknn
 from aejax.training.build import load_data
 from aejax.training.compilation import enable_cache
@@ -31,10 +33,12 @@ def measure(data, variant, layouts, seeds):
     """The scores of each method, by "method metric"; PCA's by the share of the features that it keeps."""
     column = ["data.label_column=class"] if data.startswith("file:") else []
     settings = config.load(f"lecture/aeknn{variant}", [f"data.name={data}", *column])
-    dataset, task = load_data(settings["data"]), {k: v for k, v in settings["task"].items() if k != "name"}
-    aeknn.check(dataset, None, settings, **task | {"layouts": layouts})
+    dataset = load_data(settings["data"])
+    settings["task"]["layouts"] = layouts
+    check_task(settings, dataset)
+    _, options = configured_task(settings["task"])
     key = jax.random.fold_in(jax.random.key(settings["seed"]), EVALUATION_STREAM)
-    cuts, k = aeknn.cut(key, dataset, folds=task["folds"], repeats=task["repeats"]), task["neighbours"]
+    cuts, k = aeknn.cut(key, dataset, folds=options.folds, repeats=options.repeats), options.neighbours
     retrain = retrainer(settings, dataset)
     found, sizes = aeknn.net_scores(key, cuts, retrain, layouts=layouts, neighbours=k, seeds=seeds)
     others = aeknn.baseline_scores(cuts, sizes, neighbours=k)

@@ -15,11 +15,13 @@ import jax
 import numpy as np
 
 from aejax import config as configs
-from aejax.data.columns import read_csv
-from aejax.data.labels import as_labels
+from aejax.config.components import configured_task
+from aejax.data.encoding import as_labels
+from aejax.data.tables import read_table
 from aejax.files import write_json
 from aejax.runs.experiment import check_task
-from aejax.tasks import anomaly, crossfit
+from aejax.tasks import anomaly
+from aejax.tasks.anomaly.ensemble import train_ensemble
 from aejax.training.build import build_model, load_data
 from aejax.training.retrain import retrainer
 
@@ -30,9 +32,9 @@ TIE = 0.0005  # an AUC that differs by less is no win
 def config_of(table, args):
     if not Path(table).suffix:
         return configs.load(table, args.set, seed=args.seed)
-    columns = read_csv(Path(table))
-    label = args.label or columns.names[-1]
-    labels = as_labels(columns.cells[columns.names.index(label)], table)
+    columns = read_table(Path(table)).columns
+    label = args.label or list(columns)[-1]
+    labels = as_labels(columns[label].values, table, columns[label].missing)
     normal = labels.names[np.bincount(labels.values).argmax()]
     own = [f"data.name=file:{table}", f"data.label_column={label!r}", f"data.normal={normal!r}"]
     return configs.load(args.config, [*own, *args.set], seed=args.seed)
@@ -42,12 +44,12 @@ def found(config):
     """ROC AUC by method, the score of the config being called `score`, and what its threshold gets right."""
     dataset = load_data(config["data"])
     model = build_model(config["model"], dataset.feature_shape)
-    check_task(config, dataset, model)
-    options = {name: value for name, value in config["task"].items() if name not in ("name", "members")}
+    check_task(config, dataset)
+    _, options = configured_task(config["task"])
     own, *keys = jax.random.split(jax.random.key(config["seed"]), 3)
-    ensemble = crossfit.train(own, dataset, retrainer(config, dataset), config["task"]["members"])
+    ensemble = train_ensemble(own, dataset, retrainer(config, dataset), options.members)
     one = jax.tree.map(lambda leaf: leaf[0], ensemble.params)
-    result = anomaly.assess(keys, model, one, ensemble, dataset, **options)
+    result = anomaly.assess(keys, model, one, ensemble, dataset, options)
     test = result.metrics["test"]
     judged = {"score": test} | result.baselines
     return {name: values["roc_auc"] for name, values in judged.items()} | {

@@ -5,6 +5,7 @@ import itertools
 import jax
 import numpy as np
 import pytest
+from tasking import needs
 
 from aejax import config, console
 from aejax.data.folds import pooled, stratified
@@ -12,7 +13,7 @@ from aejax.errors import UserError
 from aejax.losses import supervised
 from aejax.metrics.classification import classification
 from aejax.runs import experiment
-from aejax.tasks import aeknn, neighbours
+from aejax.tasks import aeknn, knn
 from aejax.training.build import load_data
 from aejax.training.evaluate import on_device
 from aejax.training.retrain import retrainer
@@ -102,12 +103,12 @@ def test_a_class_that_is_never_named_has_no_f_score():
 
 def test_nearest_codes_vote():
     fold = stratified(data(3 * ALTERNATING + 2), folds=4, repeats=1, seed=0)[1]  # labels 2 and 5: not 0 and 1
-    x, new = (neighbours.scaled_rows(split, fold) for split in (fold.train, fold.test))
+    x, new = (knn.scaled_rows(split, fold) for split in (fold.train, fold.test))
     encode, right = lambda rows: rows[:, :2] * 2, []
     for row, label in zip(encode(new), fold.test.labels, strict=True):
         near = sorted(range(len(x)), key=lambda j, row=row: float(np.square(row - encode(x)[j]).sum()))[:5]
         right.append((sum(fold.train.labels[near] == 5) > 2) == (label == 5))
-    found = neighbours.judged(fold, 5, encode)
+    found = knn.knn_scores(fold, 5, encode)
     assert found["accuracy"] == pytest.approx(np.mean(right))
     assert found["seconds"] > 0
 
@@ -120,7 +121,7 @@ def test_methods_are_scored_on_the_same_folds():
     assert all(values.shape == (6,) for scores in found.values() for values in scores.values())
     # all components are a rotation of all features
     np.testing.assert_allclose(found["pca 3"]["accuracy"], found["all features"]["accuracy"])
-    own = neighbours.judged(cuts[4], 3, np.asarray)
+    own = knn.knn_scores(cuts[4], 3, np.asarray)
     assert found["all features"]["auc"][4] == own["auc"]
 
 
@@ -168,7 +169,7 @@ def test_nets_have_the_layers_of_their_layout_and_a_score_for_each_fold_and_seed
     }
     trained = seen[1][3]
     own = jax.tree.map(lambda leaf: leaf[4], trained.params)  # the second fold's second net
-    expected = neighbours.judged(cuts[1], 3, lambda x: np.asarray(trained.model.encode(own, x)))
+    expected = knn.knn_scores(cuts[1], 3, lambda x: np.asarray(trained.model.encode(own, x)))
     assert found["1.5-0.5-1"]["accuracy"].shape == (2, 3)
     assert found["1.5-0.5-1"]["accuracy"][1, 1] == pytest.approx(expected["accuracy"])
 
@@ -230,7 +231,7 @@ def test_the_console_names_the_nets_of_a_task(capsys):
         (data(0 * ALTERNATING), {}, "^aeknn: all rows of rows are of one class; allowed: two"),
         (data(ALTERNATING, np.ones((60, 3), np.float32)), {}, "^aeknn: all rows of rows are the same"),
         (data((np.arange(60) > 56).astype(np.int32)), {}, "^task.folds: 5 folds, but the smallest class has 3 rows"),
-        (data(ALTERNATING), {"neighbours": 49}, "^task.neighbours: 49 are more than the 48 training rows of a fold"),
+        (data(ALTERNATING), {"neighbours": 49}, "^task.neighbours: 49 are too many for the 48 training rows of a fold"),
         (data(ALTERNATING), {}, r"^task.layouts: \(0.1,\) of 3 features leaves .* unit; allowed: shares of 0.167 or"),
         (data(ALTERNATING), {"layouts": ((1.0, 0.5),)}, r"^task.layouts: \(1.0, 0.5\) has no middle; allowed: "),
         (data(ALTERNATING), {"layouts": ((),)}, r"^task.layouts: \(\) has no middle; allowed: "),
@@ -239,20 +240,20 @@ def test_the_console_names_the_nets_of_a_task(capsys):
 def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
     options = {"layouts": ((0.1,),)} | options if "0.1" in message else options
     with pytest.raises(UserError, match=message) as caught:
-        aeknn.check(dataset, None, SHIPPED, **options)
+        needs(aeknn, dataset, None, SHIPPED, **options)
     assert "\n" not in str(caught.value)
 
 
 def test_the_most_neighbours_and_the_least_layout_are_served():
-    aeknn.check(data(ALTERNATING), None, SHIPPED, neighbours=48, layouts=((0.2,),))
+    needs(aeknn, data(ALTERNATING), None, SHIPPED, neighbours=48, layouts=((0.2,),))
 
 
 def test_a_net_that_cannot_be_laid_out_is_refused_before_it_trains():
     changed = {"model": {"name": "dense.vanilla", "code": 2}}
     vanilla = config.resolve({**SHIPPED, **changed})
     with pytest.raises(UserError, match=r"^task.layouts: dense.vanilla has no layout 0.25 \(.*'widths'.*\); allowed: "):
-        aeknn.check(data(ALTERNATING), None, vanilla)
-    aeknn.check(data(ALTERNATING), None, vanilla, layouts=())
+        needs(aeknn, data(ALTERNATING), None, vanilla)
+    needs(aeknn, data(ALTERNATING), None, vanilla, layouts=())
 
 
 def test_a_run_is_refused_before_it_has_a_folder(tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from looking import assert_in_spanish
 from running import arguments, assert_refused, call, quick_programs
+from tasking import needs
 
 from aejax import config
 from aejax.data.outliers import NAMES
@@ -16,7 +17,9 @@ from aejax.errors import UserError
 from aejax.metrics import outliers
 from aejax.models import dense
 from aejax.runs import experiment
-from aejax.tasks import anomaly, crossfit, detectors, scoring
+from aejax.tasks import anomaly
+from aejax.tasks.anomaly import detectors, scoring
+from aejax.tasks.anomaly.ensemble import Ensemble, errors, outputs, train_ensemble
 from aejax.training.evaluate import on_device
 from aejax.types import Dataset, Range, Split, Trained
 
@@ -106,17 +109,19 @@ KEYS = (jax.random.key(1), jax.random.key(2))
 
 def ensemble(rows=40, members=2):
     params = jax.vmap(MODEL.init)(jax.random.split(jax.random.key(0), members))
-    return crossfit.Ensemble(params, np.arange(rows) % members)
+    return Ensemble(params, np.arange(rows) % members)
 
 
 def look(nets, split, dataset):
-    return crossfit.look(MODEL, nets, on_device(split, dataset))
+    return outputs(MODEL, nets, on_device(split, dataset))
 
 
 def assess(dataset, **options):
     own = ensemble()
     one = jax.tree.map(lambda leaf: leaf[0], own.params)
-    return anomaly.assess(list(map(jax.random.clone, KEYS)), MODEL, one, own, dataset, **OPTIONS | options)
+    return anomaly.assess(
+        list(map(jax.random.clone, KEYS)), MODEL, one, own, dataset, anomaly.Options(**OPTIONS | options)
+    )
 
 
 def test_scores_by_brute_force():
@@ -161,7 +166,7 @@ def test_missing_values_are_no_errors():
     whole, seen = (look(own.params, each.test, each) for each in (dataset, holes))
     assert (seen.residuals[..., 1] == 0).all()
     assert seen.residuals[..., [0, 2]] == pytest.approx(whole.residuals[..., [0, 2]])
-    assert crossfit.errors(seen) == pytest.approx(1.5 * (whole.residuals[..., [0, 2]] ** 2).sum(2), rel=1e-5)
+    assert errors(seen) == pytest.approx(1.5 * (whole.residuals[..., [0, 2]] ** 2).sum(2), rel=1e-5)
 
 
 def test_each_net_is_trained_without_its_fold():
@@ -172,7 +177,7 @@ def test_each_net_is_trained_without_its_fold():
         return Trained(MODEL, jax.vmap(MODEL.init)(keys))
 
     dataset = data(MIXED, rows=41)
-    own = crossfit.train(jax.random.key(0), dataset, retrain, 4)
+    own = train_ensemble(jax.random.key(0), dataset, retrain, 4)
     assert np.bincount(own.fold).tolist() == [11, 10, 10, 10]
     assert len(asked["keys"]) == 4
     for number, rows in enumerate(asked["rows"]):
@@ -186,7 +191,7 @@ def test_detectors_find_what_is_far_away():
     rng = np.random.default_rng(0)
     train = (rng.normal(size=(100, 1)) @ np.ones((1, 5)) + 0.01 * rng.normal(size=(100, 5))).astype(np.float32)
     odd = np.array([[5, -5, 5, -5, 5]], np.float32)
-    found = detectors.fitted(train, {"train": train, "odd": odd}, neighbours=3, seed=0)
+    found = detectors.scores(train, {"train": train, "odd": odd}, neighbours=3, seed=0)
     assert set(found) == {"knn", "isolation_forest", "one_class_svm", "pca"}
     for scores in found.values():
         assert scores["train"].shape == (100,)
@@ -214,8 +219,8 @@ def test_a_stated_rate_is_drawn_by_validation_rows():
     held_out = Split(dataset.train.x[:25] + 0.1, labels=np.zeros(25, np.int32))
     options = {"threshold": "false_alarm_rate", "level": 0.2, "most_rows": 100}
     found = assess(dataset._replace(validation=held_out), **options)
-    errors = crossfit.errors(look(ensemble().params, held_out, dataset)).mean(0)
-    assert found.metrics["test"]["threshold"] == pytest.approx(np.sort(errors)[math.ceil(0.8 * 26) - 1])
+    held_out_errors = errors(look(ensemble().params, held_out, dataset)).mean(0)
+    assert found.metrics["test"]["threshold"] == pytest.approx(np.sort(held_out_errors)[math.ceil(0.8 * 26) - 1])
     found = assess(dataset, **options)
     assert found.metrics["test"]["threshold"] == np.sort(found.arrays["train_scores"])[math.ceil(0.8 * 41) - 1]
 
@@ -226,7 +231,7 @@ def test_a_stated_rate_is_drawn_by_validation_rows():
         (data(MIXED, names=("a", "b")), {}, "^anomaly: which labels of rows are normal .* some of a, b"),
         (data(0 * MIXED), {}, "^anomaly: all 60 test rows of rows are normal, so nothing can be told apart"),
         (data(0 * MIXED + 1), {}, "^anomaly: all 60 test rows of rows are anomalies"),
-        (data(MIXED, rows=7), {}, "^task.members: 4 folds of 7 training rows are too small; allowed: 2 to 3"),
+        (data(MIXED, rows=7), {}, "^task.members: 4 are too many for 7 training rows; allowed: 2 to 3"),
         (
             data(MIXED, rows=4),
             {"members": 2, "neighbours": 4},
@@ -239,9 +244,9 @@ def test_a_stated_rate_is_drawn_by_validation_rows():
 )
 def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
     with pytest.raises(UserError, match=message) as caught:
-        anomaly.check(dataset, **options)
+        needs(anomaly, dataset, **options)
     assert "\n" not in str(caught.value)
-    anomaly.check(data(None), threshold="deviations", level=3.0)
+    needs(anomaly, data(None), threshold="deviations", level=3.0)
 
 
 @pytest.mark.parametrize(

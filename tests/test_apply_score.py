@@ -10,11 +10,14 @@ import pytest
 from running import TINY, arguments, assert_refused, call, contents, quick_programs
 
 from aejax.data.outliers import NAMES
+from aejax.files import write_json
 from aejax.models import dense, masked
 from aejax.runs import apply
 from aejax.runs.artifact import Trained
 from aejax.storage import checkpoint
-from aejax.tasks import anomaly, crossfit, scoring
+from aejax.tasks import anomaly
+from aejax.tasks.anomaly import scoring
+from aejax.tasks.anomaly.ensemble import Ensemble
 from aejax.training.build import load_data
 from aejax.types import Dataset, Range, Split
 
@@ -122,22 +125,25 @@ def found_and_kept(model, dataset, name, folder):
     nets = jax.vmap(model.init)(jax.random.split(jax.random.key(0), 2))
     one = jax.tree.map(lambda leaf: leaf[0], nets)
     options = {"score": name, "neighbours": 2, "residual_weight": 0.7, "threshold": "quantile", "level": 0.8}
-    keys, ensemble = (jax.random.key(1), jax.random.key(2)), crossfit.Ensemble(nets, np.arange(40) % 2)
-    found = anomaly.assess(keys, model, one, ensemble, dataset, most_rows=30, **options)
-    checkpoint.save(folder, 0, found.kept.tree, info=found.kept.info)
+    keys, ensemble = (jax.random.key(1), jax.random.key(2)), Ensemble(nets, np.arange(40) % 2)
+    found = anomaly.assess(keys, model, one, ensemble, dataset, anomaly.Options(most_rows=30, **options))
+    checkpoint.save(folder / "kept", 0, found.kept.tree, info=found.kept.info)
     info = {"feature_names": COLUMNS}
-    trained = Trained(model, one, {"shift": dataset.shift, "scale": dataset.scale}, info, {}, apply.ACTIONS)
-    return found, trained, scoring.read(folder, model)
+    write_json(folder / "config.json", {"task": {"name": "anomaly"}})
+    write_json(folder / "summary.json", {})
+    scaling = {"shift": dataset.shift, "scale": dataset.scale}
+    trained = Trained(model, one, scaling, info, {"name": "dense.multilayer"}, apply.ACTIONS, folder)
+    return found, trained, scoring.read(checkpoint.read(folder / "kept"), model)
 
 
 @pytest.mark.parametrize("name", anomaly.SCORES)
 def test_each_score_is_the_same_from_what_was_kept(name, tmp_path):
     model, dataset = dense.multilayer((3,), widths=(), code=2, output="linear"), data()
     found, trained, scorer = found_and_kept(model, dataset, name, tmp_path)
-    again = apply.score(trained, scorer, dataset.test.x, COLUMNS)
-    np.testing.assert_array_equal(again.scores, found.arrays["scores"][name])
+    again = apply.apply(trained, "score", dataset.test.x, COLUMNS).values
+    np.testing.assert_array_equal(again["score"], found.arrays["scores"][name])
     assert scorer.threshold == found.metrics["test"]["threshold"]
-    np.testing.assert_array_equal(again.alarms, again.scores > scorer.threshold)
+    np.testing.assert_array_equal(again["alarm"], again["score"] > scorer.threshold)
     read = {part for part, values in scorer.train._asdict().items() if values is not None}
     assert read == {"neighbours": {"x", "residual"}, "error": set()}.get(name, {"codes"})
 
@@ -147,11 +153,11 @@ def test_rows_with_holes_are_scored_by_models_that_take_them(name, tmp_path):
     mask = np.random.default_rng(3).random((100, 3)) < 0.8
     mask[~mask.any(1)] = True
     model, dataset = masked.residual((3,), width=8, blocks=1, code=2), data(mask)
-    found, trained, scorer = found_and_kept(model, dataset, name, tmp_path)
+    found, trained, _ = found_and_kept(model, dataset, name, tmp_path)
     holes = np.where(dataset.test.mask, dataset.test.x, np.nan)
     assert np.isnan(holes).any()
-    again = apply.score(trained, scorer, holes, COLUMNS)
-    np.testing.assert_array_equal(again.scores, found.arrays["scores"][name])
+    again = apply.apply(trained, "score", holes, COLUMNS).values
+    np.testing.assert_array_equal(again["score"], found.arrays["scores"][name])
 
 
 # What it refuses.
@@ -203,11 +209,11 @@ def test_other_tasks_and_halves_give_no_scores(tmp_path, capsys, monkeypatch):
     folder, source, out = tmp_path / "run", write(tmp_path / "new.csv", [[1, 2, 3]]), tmp_path / "out.csv"
     assert call(arguments(TINY, workdir=folder), capsys).code == 0
     assert not (folder / "kept").exists()
-    assert_refused(score(folder, source, out, capsys), "gives no scores; allowed: a run of anomaly.evaluate")
+    assert_refused(score(folder, source, out, capsys), "allowed: decode, encode, fill, reconstruct")
     monkeypatch.setenv("AEJAX_PASSPHRASE", "open")
     halves = [tmp_path / "encoder", tmp_path / "decoder"]
     split = ["split", str(folder), "--encoder", str(halves[0]), "--decoder", str(halves[1])]
     assert call(split, capsys).code == 0
     for half in halves:
-        assert_refused(score(half, source, out, capsys), "is a file, and half of a net gives no scores")
+        assert_refused(score(half, source, out, capsys), "score: this half of a net cannot do it; allowed: ")
     assert not out.exists()

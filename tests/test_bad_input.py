@@ -107,7 +107,7 @@ FIELDS = [
     ("corruption", "{'name': 'gaussian', 'scale': 'loud'}", "got 'loud'"),
     ("corruption", "{'name': 'gaussian', 'scale': -1.0}", "got -1.0"),
     ("corruption", "{'name': 'masking', 'probability': 2}", "got 2"),
-    ("task.name", "reconstruct", "did you mean 'reconstruction.evaluate'?"),
+    ("task.name", "reconstruct", "did you mean 'reconstruction'?"),
     ("report.figures", "yes", "expected bool"),
     ("data.name", "cluster", "did you mean 'clusters'?"),
     ("data.name", "rows.csv", "write 'file:rows.csv'"),

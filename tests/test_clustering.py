@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from looking import assert_in_spanish
 from scipy.optimize import linprog
+from tasking import evaluate, needs
 
 from aejax import config
 from aejax.errors import UserError
@@ -235,9 +236,9 @@ def blobs(labels=True, rows=60, apart=30.0):
 
 
 def through(model, dataset, params=None, **options):
-    clustering.check(dataset, model, **options)
+    needs(clustering, dataset, model, **options)
     params = model.init(jax.random.key(1)) if params is None else params
-    return clustering.evaluate(jax.random.key(0), model, params, dataset, **options)
+    return evaluate(clustering, jax.random.key(0), model, params, dataset, **options)
 
 
 LINEAR = {"widths": (), "code": 4, "output": "linear"}
@@ -259,7 +260,7 @@ def test_a_net_with_centres_puts_rows_to_the_nearest_of_its_own():
     model, dataset = clustered.dense((4,), clusters=5, **LINEAR), blobs()
     right = 30 * np.eye(5, 4, dtype=np.float32)[[0, 1, 2, 0, 1]]  # two to a place, but for one of three
     params = SAME | {"centres": np.stack([right + 20, right, 0 * right])}
-    found = clustering.evaluate(jax.random.key(0), model, params, dataset, neighbours=5, spectral_rows=0)
+    found = evaluate(clustering, jax.random.key(0), model, params, dataset, neighbours=5, spectral_rows=0)
     assert found.metrics["train"]["clusters"] == 3, "of two in one place the first has all rows"
     assert found.metrics["train"]["accuracy"] == found.baselines["code, k-means"]["accuracy"] == 1
     np.testing.assert_array_equal(found.arrays["clusters"], dataset.train.labels)
@@ -298,12 +299,12 @@ def with_train(x, labels):
             {"clusters": 5},
             r"5 clusters of 4 .*; allowed: task.clusters from 2 to 4",
         ),
-        (blobs(), {"neighbours": 40}, "^task.neighbours: 40 of 40 training rows; allowed: 1 to 39$"),
+        (blobs(), {"neighbours": 40}, "^task.neighbours: 40 are too many for 40 training rows; allowed: 1 to 39$"),
     ],
 )
 def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
     with pytest.raises(UserError, match=message) as caught:
-        clustering.check(dataset, dense.multilayer(dataset.feature_shape, **LINEAR), **options)
+        needs(clustering, dataset, dense.multilayer(dataset.feature_shape, **LINEAR), **options)
     assert "\n" not in str(caught.value)
 
 
@@ -328,8 +329,8 @@ def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
 def test_a_net_of_another_number_of_clusters_than_the_methods_beside_it_is_refused(own, options, message):
     model = clustered.dense((4,), clusters=own, **LINEAR)
     with pytest.raises(UserError, match=message):
-        clustering.check(blobs(), model, neighbours=5, **options)
-    clustering.check(blobs(), clustered.dense((4,), clusters=3, **LINEAR), neighbours=5)
+        needs(clustering, blobs(), model, neighbours=5, **options)
+    needs(clustering, blobs(), clustered.dense((4,), clusters=3, **LINEAR), neighbours=5)
 
 
 def test_without_labels_and_a_number_the_net_s_own_is_taken():
@@ -355,7 +356,7 @@ def test_pictures_with_and_without_labels_and_with_clusters_to_spare(tmp_path):
     for folder, labels, spare in (("both", few.train.labels, 12), ("none", None, 4)):
         arrays = {"code": code, "clusters": np.arange(60) % spare, "labels": labels}
         found = Evaluation({"train": {"clusters": float(spare), "nmi": 0.5}}, {}, arrays)
-        pictures.draw(tmp_path / folder, {}, few, None, None, found)
+        pictures.draw(tmp_path / folder / "figures", {}, few, None, None, found)
         for name in ("clusters", "centres"):
             assert (tmp_path / folder / "figures" / f"{name}.png").stat().st_size > 10_000
     assert_in_spanish(tmp_path)

@@ -42,7 +42,7 @@ def test_something_of_every_kind_is_shipped():
         "aejax.losses": {"sparsity.l1", "reconstruction.cross_entropy"} <= set(SHIPPED["aejax.losses"]),
         "aejax.optimizers.schedules": {"constant", "cosine"} <= set(SHIPPED["aejax.optimizers.schedules"]),
         "aejax.data.corrupt": {"none", "gaussian"} <= set(SHIPPED["aejax.data.corrupt"]),
-        "aejax.tasks": "reconstruction.evaluate" in SHIPPED["aejax.tasks"],
+        "aejax.tasks": "reconstruction" in SHIPPED["aejax.tasks"],
     } == dict.fromkeys(
         ["aejax.models", "aejax.losses", "aejax.optimizers.schedules", "aejax.data.corrupt", "aejax.tasks"], True
     )
@@ -57,7 +57,10 @@ def test_helpers_are_no_components():
 @each
 def test_a_short_name_is_its_function(home, name):
     assert function_of(home, name) is SHIPPED[home][name]
-    assert positional(function_of(home, name)) == KINDS[home]
+    if home == "aejax.tasks":
+        assert function_of(home, f"{name}.evaluate") is SHIPPED[home][name], "as older configs have it"
+    else:
+        assert positional(function_of(home, name)) == KINDS[home]
 
 
 @each
@@ -72,7 +75,7 @@ def test_fields_have_types_and_defaults_that_fit_them(home, name):
 
 @each
 def test_docstrings_name_every_argument(home, name):
-    text = getdoc(function_of(home, name))
+    text = getdoc(function_of(home, name).options if home == "aejax.tasks" else function_of(home, name))
     for key in (*parameters(function_of(home, name)), *(["Returns:"] if home == "aejax.losses" else [])):
         assert key in text, key
 

@@ -5,7 +5,8 @@ import pytest
 from looking import drawn
 from running import TINY, arguments, call
 
-from aejax.data import constant, load
+from aejax.data import load
+from aejax.data.inspection import constant_columns, constant_features
 from aejax.figures.tasks import anomaly
 
 CATEGORIES = np.array(["left", "right"])
@@ -27,27 +28,27 @@ def table(path, fixed=("5",), gaps=False, kinds=False):
 def test_a_constant_column_is_named(tmp_path, gaps, kinds, scaling):
     name = table(tmp_path / "rows.csv", gaps=gaps, kinds=kinds)
     dataset = load(name, scaling=scaling, categories="kind" if kinds else None)
-    assert constant.features(dataset).tolist() == [False, False, True] + [False] * kinds
-    assert constant.described(dataset) == f"{name}: column 'fixed0' has one value only: it tells nothing"
+    assert constant_features(dataset).tolist() == [False, False, True] + [False] * kinds
+    assert constant_columns(dataset) == f"{name}: column 'fixed0' has one value only: it tells nothing"
 
 
 def test_several_are_one_line_and_none_is_no_line(tmp_path):
     name = table(tmp_path / "many.csv", fixed=[str(n) for n in range(7)])
     listed = ", ".join(f"'fixed{n}'" for n in range(5))
-    assert constant.described(load(name)) == (
+    assert constant_columns(load(name)) == (
         f"{name}: columns {listed} and 2 more have one value only: they tell nothing"
     )
-    assert constant.described(load(table(tmp_path / "none.csv", fixed=()))) is None
+    assert constant_columns(load(table(tmp_path / "none.csv", fixed=()))) is None
     digits = load("digits")
-    assert constant.features(digits).any()
-    assert constant.described(digits) is None
+    assert constant_features(digits).any()
+    assert constant_columns(digits) is None
 
 
 def test_one_that_differs_in_a_test_row_is_not_constant(tmp_path):
     dataset = load(table(tmp_path / "rows.csv"))
     x = dataset.test.x.copy()
     x[0, 2] += 1
-    assert not constant.features(dataset._replace(test=dataset.test._replace(x=x))).any()
+    assert not constant_features(dataset._replace(test=dataset.test._replace(x=x))).any()
 
 
 def test_a_run_says_so_once(tmp_path, capsys):

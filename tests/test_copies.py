@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from running import TINY, arguments, call
 
-from aejax.data import copies, load
+from aejax.data import load
+from aejax.data.inspection import copies
 
 
 def table(path, times=1):
@@ -26,19 +27,19 @@ def test_copies_are_counted_and_test_rows_among_the_training_rows(tmp_path):
     dataset = load(name, label_column="side", test=0.3)
     different, seen = by_hand(dataset)
     assert (different, seen > 3) == (30, True)
-    assert copies.described(dataset) == (
+    assert copies(dataset) == (
         f"{name}: 60 rows, of which 30 are different; "
         f"{seen} of the 18 test rows are training rows too, which makes test numbers too good"
     )
     whole = load(name, label_column="side", test=0.0, validation=0.0)
-    assert copies.described(whole).endswith("30 are different; copies are the nearest neighbours of each other")
+    assert copies(whole).endswith("30 are different; copies are the nearest neighbours of each other")
 
 
 def test_rows_that_are_all_different_and_data_that_are_no_table_of_ones_own_say_nothing(tmp_path):
-    assert copies.described(load(table(tmp_path / "once.csv"), label_column="side")) is None
+    assert copies(load(table(tmp_path / "once.csv"), label_column="side")) is None
     digits = load("digits")
     twice = digits.train._replace(x=np.concatenate([digits.train.x] * 2), labels=None)
-    assert copies.described(digits._replace(train=twice)) is None
+    assert copies(digits._replace(train=twice)) is None
 
 
 @pytest.mark.parametrize("gaps", [False, True])
@@ -52,13 +53,13 @@ def test_copies_are_counted_as_they_were_before_values_were_hidden(tmp_path, gap
     whole = load(name, label_column="side")
     hidden = load(name, label_column="side", missing={"name": "completely_at_random", "rate": 0.4})
     assert len(np.unique(hidden.train.x, axis=0)) > len(np.unique(whole.train.x, axis=0))
-    assert "30 are different" in copies.described(whole)
-    assert copies.described(hidden) == copies.described(whole)
+    assert "30 are different" in copies(whole)
+    assert copies(hidden) == copies(whole)
 
 
 def test_minus_zero_is_zero(tmp_path):
     (tmp_path / "zero.csv").write_text("a,b\n0,1\n-0.0,1\n2,3\n4,5\n6,7\n")
-    assert "5 rows, of which 4 are different" in copies.described(load(f"file:{tmp_path / 'zero.csv'}"))
+    assert "5 rows, of which 4 are different" in copies(load(f"file:{tmp_path / 'zero.csv'}"))
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -67,4 +68,6 @@ def test_a_run_says_so_before_it_trains(times, tmp_path, capsys):
     own = {"data.name": name, "data.label_column": "side", "data.rows": "none", "train.batch_size": "8"}
     answer = call(arguments({**TINY, **own}, workdir=tmp_path / "run"), capsys)
     assert (answer.code, answer.err) == (0, "")
-    assert answer.out.startswith(f"{name}: 60 rows, of which 30 are different; ") == (times == 2)
+    understood, copied, *_ = answer.out.splitlines()
+    assert understood == f"{name}: {30 * times} rows of 4 columns between commas, names in the first line"
+    assert copied.startswith(f"{name}: 60 rows, of which 30 are different; ") == (times == 2)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from aejax import data
-from aejax.data.published import published
+from aejax.data.published import idx as published
 from aejax.data.published.idx import read_idx
 from aejax.errors import UserError
 

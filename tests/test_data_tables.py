@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from aejax import cli, data
-from aejax.data.published import prepare_tables
-from aejax.data.published.tables import TABLES
+from aejax.data.published import uci
+from aejax.data.published.uci_catalogue import TABLES
 from aejax.errors import UserError
 
 PUBLISHED_ROWS = {
@@ -294,7 +294,7 @@ def test_what_does_not_fit_is_refused_in_one_line_and_changes_nothing(tmp_path, 
     [
         (b"", "there is no row of numbers"),
         (b"a,b\n", "there is no row of numbers"),
-        (b"1,2,3\n1,2\n", "line 2 has 2 cells, the first row has 3"),
+        (b"1,2,3\n1,2\n", "line 2 has 2 cells, the first line has 3"),
         (b"\xff\xfe1", "not a text file in UTF-8"),
     ],
 )
@@ -444,7 +444,7 @@ def test_the_command_prepares_and_lists_a_table(tmp_path, capsys):
     x, labels = rows_of("musk")
     source = write(tmp_path / "musk.csv", x, spelled("musk", labels))
     assert not cli.main(["data", "prepare", "musk", "--from", str(source)])
-    assert capsys.readouterr().out.strip().endswith(prepare_tables.table_key("musk"))
+    assert capsys.readouterr().out.strip().endswith(uci.table_key("musk"))
     cli.main(["data", "list"])
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("musk")]
     assert "CC BY 4.0" in line

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from looking import assert_in_spanish
 from running import assert_refused, call, quick_programs
+from tasking import evaluate, needs
 
 from aejax import config
 from aejax.data import corrupt, load
@@ -196,7 +197,11 @@ def images(shape=(8, 8, 1), *, scale=1.0, mask=None, test=20):
         (images((6, 9, 1)), {}, "^denoising: images of 6x9 are too small; allowed: 7x7 or more$"),
         (images((8, 8, 2)), {}, "^denoising: images of 2 channels cannot be shown; allowed: 1"),
         (images(scale=np.ones((8, 8, 1))), {}, "^denoising: filters need all pixels on one scale; allowed: data.scal"),
-        (images(mask=np.ones((30, 8, 8, 1), bool)), {}, "^denoising: dots has missing pixels; allowed: images that"),
+        (
+            images(mask=np.ones((30, 8, 8, 1), bool)),
+            {},
+            "^denoising: dots has missing pixels; allowed: data without missing pixels",
+        ),
         (images(test=0), {}, "^denoising: dots has no test rows; allowed: a larger data.test$"),
         (images(), {"corruption": "gausian"}, "^task.corruption: unknown 'gausian' .did you mean 'gaussian'"),
         (images(), {"corruption": "none"}, "^task.corruption: none has no strength; allowed: gaussian"),
@@ -210,7 +215,7 @@ def images(shape=(8, 8, 1), *, scale=1.0, mask=None, test=20):
 )
 def test_data_and_noise_it_cannot_serve_are_refused_in_one_line(dataset, options, message):
     with pytest.raises(UserError, match=message) as caught:
-        denoising.check(dataset, **options)
+        needs(denoising, dataset, **options)
     assert "\n" not in str(caught.value)
 
 
@@ -220,7 +225,7 @@ def test_what_the_numbers_are_of():
     model = unet.unet((8, 8, 1), channels=(2,), holes=True)
     options = {"corruption": "missing", "strength": 0.2, "strengths": (0.1,), "rows": 10, "tuning": 3, "plain_steps": 0}
     params = jax.jit(model.init)(jax.random.key(0))
-    found = denoising.evaluate(jax.random.key(3), model, params, dataset, None, **options)
+    found = evaluate(denoising, jax.random.key(3), model, params, dataset, None, **options)
     shown = found.arrays["images"]
     assert shown["clean"].shape == (10, 8, 8, 1)
     gone = shown["noisy"] != shown["clean"]
@@ -273,7 +278,7 @@ def test_the_curve_shows_at_which_strengths_a_net_was_trained(tmp_path):
     pictures = []
     for variant in ("", ":strengths"):
         given = config.load(f"lecture/denoising{variant}", ["task.strengths=(0.1,)"])
-        report.draw(tmp_path / variant, given, load("digits"), None, None, found)
+        report.draw(tmp_path / variant / "figures", given, load("digits"), None, None, found)
         pictures.append((tmp_path / variant / "figures" / "psnr.png").read_bytes())
     assert len(pictures[0]) > 10_000
     assert pictures[0] != pictures[1], "a line, and a span"

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tasking import needs
 
 from aejax import config, console
 from aejax.errors import UserError
@@ -123,7 +124,7 @@ def data(test=30, mask=None):
 )
 def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
     with pytest.raises(UserError, match=message) as caught:
-        encryption.check(dataset, **options)
+        needs(encryption, dataset, **options)
     assert "\n" not in str(caught.value)
 
 

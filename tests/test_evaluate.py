@@ -4,12 +4,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tasking import evaluate
 
 from aejax import metrics
 from aejax.losses import reconstruction, sparsity, weighted_sum
 from aejax.metrics import images
 from aejax.models import dense
-from aejax.tasks.reconstruction import evaluate, evaluate_members, pca_reconstruction
+from aejax.tasks import reconstruction as reconstruction_task
+from aejax.tasks.pca import pca_reconstruction
 from aejax.training.evaluate import batches, encode_and_reconstruct, make_losses, make_member_losses, on_device
 from aejax.types import Dataset, Range, Split
 
@@ -212,7 +214,7 @@ def pca_error(train, x, components):
 def test_reconstruction_beside_pca_and_the_mean(shape, code):
     data = dataset(shape, rows=(50, 20, 30))
     model, params = net(shape, code)
-    found = evaluate(KEY(), model, params, data)
+    found = evaluate(reconstruction_task, KEY(), model, params, data)
     x = {name: scaled(data, getattr(data, name)) for name in ("train", "validation", "test")}
     for name, rows in x.items():
         expected = ((forward(params, rows, "sigmoid" if len(shape) == 3 else "linear")[1] - rows) ** 2).mean()
@@ -227,7 +229,7 @@ def test_reconstruction_beside_pca_and_the_mean(shape, code):
 def test_pca_with_as_many_components_as_features_or_more_is_exact():
     data = dataset(TABLE, rows=(50, 0, 30))
     model, params = net(TABLE, code=9)
-    found = evaluate(KEY(), model, params, data)
+    found = evaluate(reconstruction_task, KEY(), model, params, data)
     assert found.baselines["pca"]["mse"] < 1e-9
     assert set(found.metrics) == {"train", "test"}
 
@@ -235,7 +237,7 @@ def test_pca_with_as_many_components_as_features_or_more_is_exact():
 def test_a_data_set_without_test_rows_has_no_baselines():
     data = dataset(TABLE, rows=(50, 10, 0))
     model, params = net(TABLE)
-    found = evaluate(KEY(), model, params, data)
+    found = evaluate(reconstruction_task, KEY(), model, params, data)
     assert set(found.metrics) == {"train", "validation"}
     assert found.baselines == found.arrays == {}
 
@@ -243,7 +245,7 @@ def test_a_data_set_without_test_rows_has_no_baselines():
 def test_reconstruction_leaves_out_what_is_missing():
     data = dataset(TABLE, rows=(50, 0, 30), missing=0.4)
     model, params = net(TABLE)
-    found = evaluate(KEY(), model, params, data)
+    found = evaluate(reconstruction_task, KEY(), model, params, data)
     x = scaled(data, data.test)
     errors = (forward(params, x, "linear")[1] - x) ** 2
     assert found.metrics["test"]["mse"] == pytest.approx(errors[data.test.mask].mean(), rel=1e-4)
@@ -256,9 +258,9 @@ def test_many_nets_are_judged_as_each_alone(missing, together):
     model, _ = net(TABLE)
     params = jax.jit(jax.vmap(model.init))(jax.random.split(jax.random.key(2), 3))
     nth = lambda tree, n: jax.tree.map(lambda leaf: leaf[n], tree)
-    found = evaluate_members(model, params, data, together=together)
+    found = reconstruction_task.TASK.members(model, params, data, reconstruction_task.Options(), together)
     for number in range(3):
-        alone = evaluate(KEY(), model, nth(params, number), data).metrics
+        alone = evaluate(reconstruction_task, KEY(), model, nth(params, number), data).metrics
         assert found.keys() == alone.keys() == {"train", "test"}
         for name, own in alone.items():
             assert {metric: values[number] for metric, values in found[name].items()} == pytest.approx(own, rel=1e-5)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from looking import drawn as figures_of
 from running import assert_refused, call
+from tasking import evaluate, needs
 
 from aejax import config, console, data
 from aejax.errors import UserError
@@ -200,9 +201,9 @@ def test_rows_without_labels_are_compared_as_they_are(deterministic):
     model = (dense.multilayer if deterministic else variational.dense)((3,), widths=(4,), code=2, output="linear")
     options = {"features": "rows", "components": 2, "samples": 30, "neighbours": 3}
     dataset = table(labels=False)
-    generation.check(dataset, **options)
+    needs(generation, dataset, **options)
     keys = jax.random.split(jax.random.key(0))
-    found = generation.evaluate(keys[0], model, model.init(keys[1]), dataset, **options)
+    found = evaluate(generation, keys[0], model, model.init(keys[1]), dataset, **options)
     assert set(found.baselines) == (METHODS | CONTROLS) - ({"prior"} if deterministic else set())
     assert set(found.metrics["test"]) == {
         *("frechet", "precision", "recall", "density", "coverage", "nearest", "copies")
@@ -223,7 +224,7 @@ def test_rows_without_labels_are_compared_as_they_are(deterministic):
 )
 def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
     with pytest.raises(UserError, match=message) as caught:
-        generation.check(dataset, **options)
+        needs(generation, dataset, **options)
     assert "\n" not in str(caught.value)
 
 

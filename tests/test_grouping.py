@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 from looking import assert_in_spanish, drawn, read
+from tasking import evaluate, needs
 from test_hashing import data
 
 from aejax import config
@@ -56,8 +57,8 @@ def test_the_task_on_documents_and_images(kind, shape, tmp_path):
     asked = []
     retrain = lambda keys: asked.append(keys.shape) or Trained(model, nets)
     params = model.init(jax.random.key(0))
-    grouping.check(dataset, model)
-    found = grouping.evaluate(jax.random.key(1), model, params, dataset, retrain, nets=3)
+    needs(grouping, dataset, model)
+    found = evaluate(grouping, jax.random.key(1), model, params, dataset, retrain, nets=3)
     assert asked == [(2,)]
     x = np.asarray(grouping.host_rows(dataset.test, dataset) @ np.eye(16, dtype=np.float32))
     bits = np.asarray(model.encode(params, x)) > 0.5
@@ -67,7 +68,7 @@ def test_the_task_on_documents_and_images(kind, shape, tmp_path):
     assert numbers["lift"] == pytest.approx(numbers["same_class"] / numbers["chance"])
     assert set(found.baselines["k-means"]) == set(numbers) - {"used"}
     assert found.baselines["k-means"]["purity"] > 0.7
-    pictures.draw(tmp_path, {}, dataset, model, params, found)
+    pictures.draw(tmp_path / "figures", {}, dataset, model, params, found)
     assert (tmp_path / "figures" / "groups.png").stat().st_size > 5_000
     if dataset.kind != "text":
         assert_in_spanish(tmp_path)
@@ -138,7 +139,7 @@ BITS = binary.noisy((16,), widths=(), code=3)
 )
 def test_what_it_cannot_serve_is_refused_in_one_line(dataset, model, message):
     with pytest.raises(UserError, match=message) as caught:
-        grouping.check(dataset, model)
+        needs(grouping, dataset, model)
     assert "\n" not in str(caught.value)
 
 

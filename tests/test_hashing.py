@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from looking import assert_in_spanish, drawn, read
+from tasking import evaluate, needs
 
 from aejax import config
 from aejax.data import sparse
@@ -262,8 +263,8 @@ def data(kind="table", labels=True, x=None, classes=3, shape=(16,)):
 def test_the_task_on_documents_tables_and_images(kind, shape, tmp_path):
     dataset, model = data(kind, shape=shape), models.noisy(shape, widths=(), code=12)
     params = model.init(jax.random.key(0))
-    hashing.check(dataset, retrieved=20)
-    found = hashing.evaluate(jax.random.key(1), model, params, dataset, retrieved=20)
+    needs(hashing, dataset, retrieved=20)
+    found = evaluate(hashing, jax.random.key(1), model, params, dataset, retrieved=20)
     assert set(found.baselines) == {"cosine", "hyperplanes", "pca signs", "itq"}
     assert found.baselines["cosine"]["precision"] > 0.7
     numbers = found.metrics["test"]
@@ -273,7 +274,7 @@ def test_the_task_on_documents_tables_and_images(kind, shape, tmp_path):
     x = np.asarray(hashing.host_rows(dataset.train, dataset) @ np.eye(16, dtype=np.float32))
     code = np.asarray(model.encode(params, x))
     assert numbers["codes"] == len(np.unique(code > np.median(code, axis=0), axis=0))
-    pictures.draw(tmp_path, {}, dataset, model, params, found)
+    pictures.draw(tmp_path / "figures", {}, dataset, model, params, found)
     for name in ("curves", "distances", "found"):
         assert (tmp_path / "figures" / f"{name}.png").stat().st_size > 5_000
     if kind != "text":
@@ -283,7 +284,7 @@ def test_the_task_on_documents_tables_and_images(kind, shape, tmp_path):
 def found_of(dataset, monkeypatch):
     """What ``found.png`` says."""
     model = models.noisy((16,), widths=(), code=12)
-    found = hashing.evaluate(jax.random.key(1), model, model.init(jax.random.key(0)), dataset, retrieved=20)
+    found = evaluate(hashing, jax.random.key(1), model, model.init(jax.random.key(0)), dataset, retrieved=20)
     *_, figure = drawn(lambda: pictures.draw(Path(), {}, dataset, model, None, found), monkeypatch)
     return read(figure), found.arrays["queries"]
 
@@ -309,14 +310,14 @@ def test_documents_of_long_words_are_not_cut_off(monkeypatch):
 def test_sparse_and_dense_rows_give_the_same_numbers():
     model = models.rounded((16,), widths=(4,), code=6)
     params = model.init(jax.random.key(0))
-    a, b = (hashing.evaluate(jax.random.key(1), model, params, data(kind), retrieved=20) for kind in ("text", "table"))
+    a, b = (evaluate(hashing, jax.random.key(1), model, params, data(kind), retrieved=20) for kind in ("text", "table"))
     assert a.metrics == b.metrics
     assert a.baselines["cosine"] == pytest.approx(b.baselines["cosine"], abs=1e-3)
 
 
 def test_more_bits_than_components_leave_out_what_needs_these():
     model = models.noisy((16,), widths=(), code=40)
-    found = hashing.evaluate(jax.random.key(1), model, model.init(jax.random.key(0)), data(), retrieved=20)
+    found = evaluate(hashing, jax.random.key(1), model, model.init(jax.random.key(0)), data(), retrieved=20)
     assert set(found.baselines) == {"cosine", "hyperplanes"}
     assert "ball_rows" not in found.metrics["test"]
 
@@ -326,7 +327,7 @@ def test_more_bits_than_components_leave_out_what_needs_these():
     [
         (data(labels=False), {}, "^hashing: rows has no labels .*; allowed: data with labels"),
         (data(classes=1), {}, "^hashing: all training rows of rows are of one class; allowed: two"),
-        (data(), {}, "^task.retrieved: 100 are more than the 70 training rows; allowed: 1 to 70$"),
+        (data(), {}, "^task.retrieved: 100 are too many for 70 training rows; allowed: 1 to 70$"),
         (
             data()._replace(test=Split(np.zeros((0, 16)), labels=np.zeros(0, int))),
             {},
@@ -337,7 +338,7 @@ def test_more_bits_than_components_leave_out_what_needs_these():
 )
 def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
     with pytest.raises(UserError, match=message) as caught:
-        hashing.check(dataset, **options)
+        needs(hashing, dataset, **options)
     assert "\n" not in str(caught.value)
 
 

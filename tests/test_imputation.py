@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 from looking import assert_in_spanish
 from running import assert_refused, call
+from tasking import evaluate, needs
 
 from aejax import config
 from aejax.errors import UserError
 from aejax.metrics import imputation as metrics
 from aejax.models import masked
 from aejax.runs import experiment
-from aejax.tasks import imputation, imputers, multiple
+from aejax.tasks import imputation
+from aejax.tasks.imputation import draws, imputers
 from aejax.types import Column, Dataset, Range, Split
 
 RNG = np.random.default_rng
@@ -64,7 +66,7 @@ def test_held_out_predictions_never_see_their_value():
         calls.append(np.isnan(given))
         return np.where(np.isnan(given), 7.0, given)
 
-    found = multiple.hold_out(predict, x, columns, RNG(0)).held_out
+    found = draws.hold_out(predict, x, columns, RNG(0)).held_out
     np.testing.assert_array_equal(np.isnan(found), np.isnan(x))
     np.testing.assert_array_equal(found[~np.isnan(x)], 7.0)
     assert all((gone[:, 2] == gone[:, place]).all() for gone in calls for place in (3, 4))
@@ -78,10 +80,10 @@ def test_several_fills_spread_as_the_truth_does():
     predicted = np.column_stack([centre, np.full(m, 0.3), np.tile([0.2, 0.5, 0.3], (m, 1))])
     x = truth[: m // 2].copy()
     x[:] = np.nan
-    found = multiple.impute(
+    found = draws.impute(
         x,
         predicted[: m // 2],
-        multiple.Validated(truth[m // 2 :], predicted[m // 2 :]),
+        draws.Validated(truth[m // 2 :], predicted[m // 2 :]),
         columns,
         RNG(2),
         draws=20,
@@ -252,22 +254,26 @@ WHOLE = data(**{name: getattr(data(), name)._replace(mask=None) for name in ("tr
             {},
             r"^imputation: rows has no missing values; allowed: a table with empty cells, or data\.missing\.name=",
         ),
-        (data(validation=EMPTY), {}, "^imputation: there are no validation rows"),
-        (data(test=EMPTY), {}, "^imputation: there are no test rows"),
-        (data(), {"neighbours": 31}, r"^task\.neighbours: 31 are more than the 30 training rows"),
+        (
+            data(validation=EMPTY),
+            {},
+            "^imputation: rows has no validation rows to measure errors on; allowed: a larger data.val",
+        ),
+        (data(test=EMPTY), {}, "^imputation: rows has no test rows"),
+        (data(), {"neighbours": 31}, r"^task\.neighbours: 31 are too many for 30 training rows"),
     ],
 )
 def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
     with pytest.raises(UserError, match=message) as caught:
-        imputation.check(dataset, **options)
+        needs(imputation, dataset, **options)
     assert "\n" not in str(caught.value)
 
 
 def test_few_rows_without_labels_are_served():
     dataset = data()
-    imputation.check(dataset, neighbours=30)
+    needs(imputation, dataset, neighbours=30)
     model = masked.residual((3,), width=8, blocks=1, code=4)
-    found = imputation.evaluate(jax.random.key(0), model, jax.jit(model.init)(jax.random.key(1)), dataset)
+    found = evaluate(imputation, jax.random.key(0), model, jax.jit(model.init)(jax.random.key(1)), dataset)
     assert set(found.metrics) == {"validation", "test"}
     assert "class_accuracy" not in found.metrics["test"]
     assert all(np.isfinite(value) for value in found.metrics["test"].values())

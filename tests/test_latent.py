@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from running import assert_refused, call
+from tasking import evaluate, needs
 
 from aejax import config
 from aejax.runs import experiment
@@ -65,8 +66,8 @@ def test_moves_between_two_heaps_arrive(labels):
         parts = [split._replace(labels=None) for split in parts]
     one = np.float32(1)
     dataset = Dataset("heaps", *parts, (2,), "table", Range(), 0 * one, one, ("a", "b"), (), "", "")
-    latent.check(dataset, model)
-    found = latent.evaluate(jax.random.key(0), model, {}, dataset, walks=20, steps=5, side=4)
+    needs(latent, dataset, model)
+    found = evaluate(latent, jax.random.key(0), model, {}, dataset, walks=20, steps=5, side=4)
     test, baselines = found.metrics["test"], found.baselines
     assert test["distance"] == pytest.approx(baselines["pixels"]["distance"], rel=1e-5)
     assert baselines["test rows"]["distance"] == baselines["decoded test rows"]["distance"] < 0.1
@@ -94,7 +95,7 @@ def test_the_shipped_config_runs_and_draws(tmp_path):
     ("changes", "line"),
     [
         (["model.code=1"], "latent: a grid needs a code of 2 units or more"),
-        (["data.test=0.0"], "walk: digits has fewer than 2 test rows"),
+        (["data.test=0.0"], "latent: digits has fewer than 2 test rows"),
         (["task.steps=2"], "task.steps: expected int >= 3"),
         (["task.side=1"], "task.side: expected int in [2"),
     ],

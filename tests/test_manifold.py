@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from tasking import needs
 
 from aejax import config, data, metrics
 from aejax.errors import UserError
@@ -151,5 +152,5 @@ def test_the_shipped_config_unrolls_the_sheet(variant, least, tmp_path):
 )
 def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
     with pytest.raises(UserError, match=message) as caught:
-        manifold.check(dataset, **options)
+        needs(manifold, dataset, **options)
     assert "\n" not in str(caught.value)

@@ -226,7 +226,7 @@ def test_tables_with_categories_or_holes_that_do_not_fit(text, options, message,
             {"data.missing": "{'name': 'none'}"},
             "imputation: satimage has no missing values; allowed: a table with empty",
         ),
-        ({"data.validation": "0"}, "imputation: there are no validation rows"),
+        ({"data.validation": "0"}, "has no validation rows to measure errors on"),
         ({"data.categories": "('a',)"}, "data.categories: 'satimage' does not take it; only file data do"),
         (
             {"model": "{'name': 'dense.vanilla'}"},

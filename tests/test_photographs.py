@@ -1,7 +1,7 @@
 import numpy as np
 
 from aejax.data import load
-from aejax.data.photographs import whiten
+from aejax.data.bundled import whiten
 
 
 def test_patches_lie_in_the_range_and_have_no_mean_of_their_own():

@@ -5,6 +5,7 @@ import itertools
 import jax
 import numpy as np
 import pytest
+from tasking import evaluate, needs
 
 from aejax import config, metrics
 from aejax.errors import UserError
@@ -93,7 +94,7 @@ ALTERNATING = np.arange(60, dtype=np.int32) % 2
 )
 def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
     with pytest.raises(UserError, match=message) as caught:
-        reduction.check(dataset, **options)
+        needs(reduction, dataset, **options)
     assert "\n" not in str(caught.value)
 
 
@@ -108,6 +109,6 @@ def test_what_the_task_serves_it_also_evaluates():
 
     model = dense.multilayer((3,), widths=(), code=2, output="linear")
     dataset = data(ALTERNATING)
-    reduction.check(dataset, neighbours=9)
-    found = reduction.evaluate(jax.random.key(0), model, model.init(jax.random.key(1)), dataset, neighbours=9)
+    needs(reduction, dataset, neighbours=9)
+    found = evaluate(reduction, jax.random.key(0), model, model.init(jax.random.key(1)), dataset, neighbours=9)
     assert all(np.isfinite(value) for numbers in found.metrics.values() for value in numbers.values())

@@ -31,7 +31,7 @@ from running import (
 from aejax import data
 from aejax.data import packing, stream
 from aejax.data.batches import batch_rows
-from aejax.data.packed import open_folder, read
+from aejax.data.stream import open_folder, read
 from aejax.errors import UserError
 from aejax.runs.workdir import read_metrics
 from aejax.storage import checkpoint
@@ -208,7 +208,7 @@ def test_a_process_reads_no_more_than_its_devices_hold(packed, monkeypatch):
     layout = SimpleNamespace(step=SimpleNamespace(mesh=jax.make_mesh((1, 1), ("data", "code"))))
     monkeypatch.setattr(windows, "_own", lambda mesh, batch_size: (4, 12))
     asked = []
-    monkeypatch.setattr("aejax.data.packed.read", lambda records, places: asked.append(places) or 1 / 0)
+    monkeypatch.setattr("aejax.data.stream.read", lambda records, places: asked.append(places) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
         windows.make(found, jax.random.key(5), 16, 40, layout).at(0)
     key = streams(jax.random.key(5))["data"]

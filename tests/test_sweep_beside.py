@@ -13,7 +13,7 @@ from aejax import config as configs
 from aejax.runs import experiment
 from aejax.sweep import beside, work
 from aejax.sweep.plan import Member
-from aejax.tasks import hashing, imputation, reconstruction
+from aejax.tasks import hashing, imputation, pca
 from aejax.training import build
 from aejax.training.evaluate import host_rows
 
@@ -80,7 +80,7 @@ def test_each_fold_has_a_baseline_of_its_own(small, capsys):
     ("share", "units", "wanted"), [(1.0, 8, 8), (0.5, 8, 8), (0.25, 8, 2), (0.001, 128, 0), (0.0, 1, 1)]
 )
 def test_a_sparse_code_spends_as_many_numbers_as_it_has_active_units(share, units, wanted):
-    assert reconstruction.spent(share, units) == wanted
+    assert pca.active_units(share, units) == wanted
 
 
 def test_the_baseline_of_a_sparse_code_is_that_of_its_run(tmp_path):
@@ -108,7 +108,7 @@ def test_the_baselines_beside_a_metric_are_those_of_that_metric():
 def test_hashing_stands_beside_neighbours_by_cosine():
     config = configs.load("lecture/hashing", ["task.retrieved=20", "data.validation=0.2"])
     dataset = build.load_data(config["data"])
-    found = hashing.validation_baselines(dataset, retrieved=20, radius=2)["precision"]["cosine"]
+    found = hashing.TASK.baselines(dataset, hashing.Options(retrieved=20))["precision"]["cosine"]
     train, rows = (host_rows(split, dataset) for split in (dataset.train, dataset.validation))
     near = NearestNeighbors(n_neighbors=20, metric="cosine").fit(train).kneighbors(rows, return_distance=False)
     right = dataset.train.labels[near] == dataset.validation.labels[:, None]
@@ -121,7 +121,7 @@ def test_hashing_stands_beside_neighbours_by_cosine():
 def test_imputation_stands_beside_the_mean_of_the_column():
     config = configs.load("lecture/imputation")
     dataset = build.load_data(config["data"])
-    found = imputation.validation_baselines(dataset, **{k: v for k, v in config["task"].items() if k != "name"})
+    found = imputation.TASK.baselines(dataset, imputation.Options())
     known = lambda split: np.where(split.mask, split.x, np.nan).astype(float)
     everything = np.concatenate([split.truth for split in (dataset.train, dataset.validation, dataset.test)])
     span = np.nanmax(everything, 0) - np.nanmin(everything, 0)

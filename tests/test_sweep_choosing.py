@@ -1,10 +1,9 @@
 """What a sweep is decided by: names that no run has are refused before anything is trained."""
 
-from importlib import import_module
-
 import jax
 import pytest
 from running import SMALL, assert_refused, call
+from tasking import evaluate
 
 from aejax import config
 from aejax.config.components import available
@@ -12,7 +11,7 @@ from aejax.sweep import axes, choosing
 from aejax.tasks import clustering
 from aejax.training import build
 
-TASKS = sorted(name for name in available("aejax.tasks") if name.endswith(".evaluate"))
+TASKS = sorted(available("aejax.tasks"))
 
 OWN = '''"""A task of one's own."""
 
@@ -53,14 +52,14 @@ def test_nothing_is_chosen_on_other_rows(small, capsys, metric):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_every_task_says_what_it_finds_on_validation_rows(task):
-    names = import_module(f"aejax.tasks.{task.partition('.')[0]}").VALIDATED
+    names = available("aejax.tasks")[task].validated
     assert isinstance(names, tuple)
     assert all(isinstance(name, str) for name in names)
 
 
 def test_a_metric_that_some_of_the_runs_have_is_allowed():
     configs = [config.load("lecture/multilayer", [f"task.name={task}"]) for task in TASKS[-2:]]
-    assert TASKS[-2:] == ["reduction.evaluate", "walk.evaluate"]
+    assert TASKS[-2:] == ["reduction", "walk"]
     choosing.check_metric("validation/mse", configs)
     with pytest.raises(ValueError, match="unknown 'validation/precision'"):
         choosing.check_metric("validation/precision", configs)
@@ -72,7 +71,7 @@ def test_clusters_are_judged_on_validation_rows_by_what_is_declared():
     dataset = build.load_data(own["data"])
     model = build.build_model(own["model"], dataset.feature_shape)
     params = jax.jit(model.init)(jax.random.key(0))
-    found = clustering.evaluate(jax.random.key(1), model, params, dataset, restarts=1, spectral_rows=0)
+    found = evaluate(clustering, jax.random.key(1), model, params, dataset, restarts=1, spectral_rows=0)
     assert set(found.metrics["validation"]) == set(clustering.VALIDATED)
 
 

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tasking import evaluate, needs
 
 from aejax import config, data
 from aejax.errors import UserError
@@ -55,8 +56,8 @@ def test_a_walk_along_the_code_of_a_circle_stays_on_it_and_one_along_the_pixels_
     train, test = circle(np.linspace(0, np.pi, 2001)), circle(np.linspace(0.1, 3, 8))
     one, rows = np.float32(1), [Split(train), Split(train[:0]), Split(test)]
     dataset = Dataset("arc", *rows, (2,), "table", Range(), 0 * one, one, (), (), "", "")
-    walk.check(dataset)
-    found = walk.evaluate(jax.random.key(0), model, {}, dataset, walks=30, steps=3)
+    needs(walk, dataset)
+    found = evaluate(walk, jax.random.key(0), model, {}, dataset, walks=30, steps=3)
     assert found.metrics["test"]["distance"] < 1e-3
     assert found.baselines["test rows"]["distance"] < 1e-3
     angles = np.linspace(0.1, 3, 8)[found.arrays["ends"]]
@@ -88,4 +89,4 @@ def test_the_shipped_config_walks_nearer_to_real_digits_than_pixels_do(tmp_path)
 )
 def test_data_it_cannot_serve_is_refused_in_one_line(dataset, message):
     with pytest.raises(UserError, match=message):
-        walk.check(dataset)
+        needs(walk, dataset)

@@ -10,9 +10,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("workdir", type=Path, metavar="WORKDIR", help="folder of a run, or a file of `aejax split`")
     parser.add_argument(
         "action",
-        choices=("encode", "decode", "reconstruct", "fill", "score"),
-        help="fill: what is missing, by a model that takes that; score: how odd each row is and whether it is an "
-        "alarm, by a run of lecture/anomaly",
+        metavar="ACTION",
+        help="encode, decode or reconstruct, or what the task of the run does with new rows: fill what is missing, by "
+        "a model that takes that; score how odd each row is and whether it is an alarm, by a run of lecture/anomaly",
     )
     parser.add_argument("--input", type=Path, required=True, metavar="FILE", help=".csv, .npy, .npz or .parquet")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".csv or .npy")
@@ -21,16 +21,27 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Read, apply, write."""
+    import numpy as np
+
     from aejax import console
     from aejax.cli import passphrase
+    from aejax.data.files import TABLES
     from aejax.runs import apply, rows
+    from aejax.types import Columns
 
-    if arguments.action == "score":
-        return _score(arguments)
     trained = apply.load(arguments.workdir, lambda: passphrase.known(arguments.passphrase_file))
+    apply.task_action(trained, arguments.action)  # refused before anything is read
     given, names = _given(arguments, trained)
     out = apply.apply(trained, arguments.action, given, names, arguments.input)
-    if arguments.action == "fill" and rows.is_table(arguments.input) and arguments.output.suffix.lower() == ".csv":
+    if isinstance(out, Columns):
+        rows.write(arguments.output, np.stack(list(out.values.values()), axis=1), tuple(out.values))
+        console.say(f"{arguments.output}: {out.summary or f'{len(given)} rows of ' + ', '.join(out.values)}")
+        return
+    if (
+        arguments.action == "fill"
+        and arguments.input.suffix.lower() in TABLES
+        and arguments.output.suffix.lower() == ".csv"
+    ):
         columns = apply.columns(trained) or rows.numbered(names)
         heads, lines = rows.filled_table(arguments.input, out, columns)
         rows.write_table(arguments.output, heads, lines)
@@ -42,25 +53,10 @@ def run(arguments: argparse.Namespace) -> None:
     console.say(f"{arguments.output}: {len(out)} rows of {size}")
 
 
-def _score(arguments: argparse.Namespace) -> None:
-    import numpy as np
-
-    from aejax import console
-    from aejax.runs import apply, rows
-
-    trained, scorer = apply.load_scorer(arguments.workdir)
-    given, names = _given(arguments, trained)
-    found = apply.score(trained, scorer, given, names, arguments.input)
-    rows.write(arguments.output, np.stack(found, axis=1), ("score", "alarm"))
-    count = f"{found.alarms.sum()} of {len(given)} rows raise the alarm"
-    console.say(f"{arguments.output}: {count} (threshold {scorer.threshold:.9g})")
-
-
 def _given(arguments: argparse.Namespace, trained: Any) -> tuple[Any, tuple[str, ...]]:
     """The input's rows and the names of its columns; the output is checked as well."""
     from aejax.runs import apply, rows
 
     known = (apply.label_column(trained), apply.columns(trained), trained.info["feature_names"])
-    found = rows.read(arguments.input, *(() if arguments.action == "decode" else known))
     rows.check_output(arguments.output, arguments.input)
-    return found
+    return rows.read(arguments.input, *(() if arguments.action == "decode" else known))

@@ -1,13 +1,14 @@
 """Components: a dict with a `name` and the keyword arguments of the function it names.
 
-Models, loss terms, corruptions, schedules, optimisers and tasks are all written so in a config. What a
-component may hold is read off the function's signature, so that adding one needs no registry, and a key
-that no function reads is an error.
+Models, loss terms, corruptions, schedules, optimisers and tasks are all written so in a config. What a component may
+hold is read off the function's signature, or the options of a task, so that adding one needs no registry, and a key
+that nothing reads is an error.
 """
 
 import inspect
 import types
 from collections.abc import Callable, Mapping
+from dataclasses import MISSING, field, fields, make_dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pkgutil import iter_modules
@@ -15,6 +16,7 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_
 
 from aejax.config.bounds import Choice, Within
 from aejax.errors import UserError, hint, one_of, shown
+from aejax.types import Task
 
 LARGEST = 3.4028234e38  # of float32, in which every number is computed with
 REQUIRED = inspect.Parameter.empty
@@ -37,6 +39,7 @@ KINDS = {
     "aejax.tasks": ("key", "model", "params", "dataset", "retrain"),
 }
 """Where the short names of each kind of component are looked up, and the positional arguments of its functions."""
+TASKS = "aejax.tasks"
 
 
 def positional(function: Callable[..., Any]) -> tuple[str, ...]:
@@ -45,11 +48,14 @@ def positional(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(name for name, p in inspect.signature(function).parameters.items() if p.kind in kinds)
 
 
-def available(home: str) -> dict[str, Callable[..., Any]]:
-    """The functions that short names reach: ``"module.function"`` in a package, ``"function"`` in a module."""
+def available(home: str) -> dict[str, Any]:
+    """What short names reach: ``"module.function"`` in a package, ``"function"`` in a module, ``"module"`` of tasks."""
     module = import_module(home)
     if not hasattr(module, "__path__"):
         return _functions(module, KINDS[home])
+    if home == TASKS:
+        tasks = {found.name: _task(found.name) for found in iter_modules(module.__path__)}
+        return {name: task for name, task in tasks.items() if task}
     names = [
         found.name for found in iter_modules(module.__path__) if not found.ispkg and not found.name.startswith("_")
     ]
@@ -72,8 +78,8 @@ def _functions(module: types.ModuleType, arguments: tuple[str, ...]) -> dict[str
     }
 
 
-def resolve(name: Any, home: str, *, what: str) -> Callable[..., Any]:
-    """The function of that name.
+def resolve(name: Any, home: str, *, what: str) -> Any:
+    """The function of that name, or the `Task`; a plain function in place of a task is made one.
 
     Args:
         name: a short name, or any ``"package.module.function"`` outside aejax.
@@ -86,17 +92,45 @@ def resolve(name: Any, home: str, *, what: str) -> Callable[..., Any]:
     if not isinstance(name, str):
         raise UserError(f"{what}: expected the name of a function, got {shown(name)}")
     module, _, function = name.rpartition(".")
-    if not name.startswith("_") and (found := _inside(home, module, function)):
+    if not name.startswith("_") and (found := _task(name) if home == TASKS else _inside(home, module, function)):
         return found
     if module and (found := _outside(module, function, what)):
+        if home == TASKS and isinstance(found, Task):
+            return found
         try:
             takes = positional(found)
         except (ValueError, TypeError):
             raise UserError(f"{what}: {name} has no signature; allowed: a function written in Python") from None
         if len(takes) != len(KINDS[home]):
             raise UserError(f"{what}: {name} takes ({', '.join(takes)}); allowed: ({', '.join(KINDS[home])})")
-        return found
+        return _task_of(found) if home == TASKS else found
     raise _unknown(name, home, what)
+
+
+def configured_task(settings: Mapping[str, Any]) -> tuple[Task, Any]:
+    """The task that the `task` section of a resolved config names, and its options."""
+    options = dict(settings)
+    task = resolve(options.pop("name"), TASKS, what="task.name")
+    return task, task.options(**options)
+
+
+def _task(name: str) -> Task | None:
+    """A task of aejax by its short name: ``"anomaly"``, or ``"anomaly.evaluate"`` as older configs have it."""
+    short = name.removesuffix(".evaluate")
+    there = short.isidentifier() and find_spec(f"{TASKS}.{short}")
+    return getattr(import_module(f"{TASKS}.{short}"), "TASK", None) if there else None
+
+
+def _task_of(function: Callable[..., Any]) -> Task:
+    """A function ``(key, model, params, dataset, retrain, *, options) -> Evaluation`` as a task with nothing else."""
+    options = [
+        (name, annotation, field() if default is REQUIRED else field(default_factory=lambda value=default: value))
+        for name, (annotation, default) in parameters(function).items()
+    ]
+    return Task(
+        options=make_dataclass("Options", options, frozen=True, kw_only=True),
+        evaluate=lambda *arguments: function(*arguments[:-1], **vars(arguments[-1])),
+    )
 
 
 def _unknown(name: str, home: str, what: str) -> UserError:
@@ -118,9 +152,14 @@ def _unknown(name: str, home: str, what: str) -> UserError:
     fitting = [
         found
         for found, member in vars(there).items()
-        if inspect.isfunction(member) and not found.startswith("_") and len(positional(member)) == len(KINDS[home])
+        if not found.startswith("_")
+        and (
+            (inspect.isfunction(member) and len(positional(member)) == len(KINDS[home]))
+            or (home == TASKS and isinstance(member, Task))
+        )
     ]
-    lacking = f"{shown(name)}: {module} has no function {shown(function)}{hint(function, fitting)}"
+    kind = "task" if home == TASKS else "function"
+    lacking = f"{shown(name)}: {module} has no {kind} {shown(function)}{hint(function, fitting)}"
     return UserError(f"{what}: {lacking}; allowed: {', '.join(f'{module}.{each}' for each in fitting) or 'nothing'}")
 
 
@@ -134,7 +173,7 @@ def _inside(home: str, module: str, function: str) -> Callable[..., Any] | None:
 
 def _outside(module_name: str, function: str, what: str) -> Callable[..., Any] | None:
     found = getattr(_import(module_name, what), function, None)
-    return found if callable(found) else None
+    return found if callable(found) or isinstance(found, Task) else None
 
 
 def _import(module_name: str, what: str) -> types.ModuleType | None:
@@ -149,17 +188,27 @@ def _import(module_name: str, what: str) -> types.ModuleType | None:
         raise UserError(f"{what}: importing {module_name} failed: {type(error).__name__}: {error}") from error
 
 
-def parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
-    """The keyword arguments that a config may give: keyword-only ones with their annotations."""
+def parameters(component: Any) -> dict[str, Parameter]:
+    """What a config may give: keyword-only arguments of a function, or the options of a task, with annotations."""
+    function = component.options if isinstance(component, Task) else component
     try:
         hints = get_type_hints(function, include_extras=True)
     except Exception:  # a function from elsewhere may have annotations that cannot be evaluated
         hints = {}
+    if isinstance(component, Task):
+        return {each.name: Parameter(hints.get(each.name, Any), _default(each)) for each in fields(function)}
     return {
         name: Parameter(hints.get(name, Any), parameter.default)
         for name, parameter in inspect.signature(function).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY
     }
+
+
+def _default(option: Any) -> Any:
+    """The default of a field of a dataclass."""
+    if option.default_factory is not MISSING:
+        return option.default_factory()
+    return REQUIRED if option.default is MISSING else option.default
 
 
 def complete(given: Mapping[str, Any], allowed: Mapping[str, Parameter], *, what: str, name: str) -> dict[str, Any]:

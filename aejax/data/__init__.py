@@ -6,10 +6,9 @@ from typing import Any
 
 from aejax.data import corrupt, outliers, synthetic
 from aejax.data.arrays import dataset_of, from_arrays
-from aejax.data.catalogue import ENTRIES, FORMS, Row, table
-from aejax.data.families import FAMILIES
+from aejax.data.catalogue import ENTRIES, FAMILIES, FORMS, Row, table
 from aejax.data.files import ENDINGS, load_file, read_rows
-from aejax.data.holes import hide
+from aejax.data.missing import hide
 from aejax.data.scaling import SCALINGS, scale, unscale
 from aejax.data.splits import Raw, split
 from aejax.errors import UserError, one_of
@@ -185,7 +184,7 @@ def _way(name: str) -> str:
 
 def _raw(name: str, options: dict[str, Any]) -> Raw:
     if str(name).startswith("binary:"):
-        from aejax.data.binary import binarised
+        from aejax.data.bundled import binarised
 
         base = name.removeprefix("binary:")
         return binarised(_raw(base, options), base)
@@ -202,10 +201,8 @@ def _raw(name: str, options: dict[str, Any]) -> Raw:
         return synthetic.load_synthetic(name, options["rows"], options["noise"])
     if way == "bundled":
         from aejax.data import bundled
-        from aejax.data.photographs import natural_patches, photographs
 
-        loaders = (bundled.digits, bundled.satimage, natural_patches, photographs)
-        return {loader.__name__: loader for loader in loaders}[name]()
+        return getattr(bundled, name)()
     if way == "tfds":
         from aejax.data import records
 

@@ -215,4 +215,5 @@ def dataset_of(
         source=raw.source,
         scaling=scaling,
         columns=raw.columns,
+        understood=raw.understood,
     )

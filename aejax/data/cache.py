@@ -81,20 +81,28 @@ def build(key: str, make: Callable[[Path], Mapping[str, Any]]) -> tuple[Arrays, 
     Raises:
         UserError: the cache folder cannot be written.
     """
-    found = read(key)
-    if found is not None:
-        return found
     try:
-        _write(key, make)
+        return made(key, lambda: _write(key, make))
     except OSError as error:
         raise UserError(
             f"cannot write the data cache in {root()}: {error.strerror or error}; set AEJAX_CACHE_DIR to"
             " a folder with room"
         ) from error
-    found = read(key)
-    if found is None:
-        raise UserError(f"the data cache in {root()} changes while it is written; try again")
-    return found
+
+
+def made(key: str, prepare: Callable[[], object]) -> tuple[Arrays, Mapping[str, Any]]:
+    """The arrays and the details of an entry, which `prepare` makes where it is missing or damaged.
+
+    Raises:
+        UserError: the cache changes meanwhile.
+    """
+    entry = read(key)
+    if entry is None:
+        prepare()
+        entry = read(key)
+    if entry is None:
+        raise UserError(f"{key}: the data cache in {root()} changes while it is read; try again")
+    return entry
 
 
 def drop(key: str) -> None:

@@ -1,14 +1,52 @@
 """The data sets that have a name: how many rows, which shape, which licence, how to get them."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from aejax.data import cache
-from aejax.data.families import FAMILIES
-from aejax.data.published.faces import SHAPE as FACES_SHAPE
-from aejax.data.published.newsgroups import LICENCE as POSTS_LICENCE
-from aejax.data.published.newsgroups import WORDS
-from aejax.data.published.published import PUBLISHED, ROWS
-from aejax.data.published.tables import LICENCE, TABLES
+from aejax.data.published import faces, mnist, newsgroups, uci
+from aejax.data.published.idx import PUBLISHED, ROWS
+from aejax.data.published.uci_catalogue import LICENCE, TABLES
+from aejax.data.splits import Raw
+
+
+class Family(NamedTuple):
+    """What is done with the data sets of a family.
+
+    Attributes:
+        load: ``(name, options) -> Raw``.
+        prepare: ``(name, source, data_dir) -> folder``; `source` None downloads.
+        key: ``name -> entry of the cache``.
+    """
+
+    load: Callable[[str, Mapping[str, Any]], Raw]
+    prepare: Callable[[str, str | None, str | None], Path]
+    key: Callable[[str], str]
+
+
+FAMILIES = {
+    "images": Family(
+        lambda name, options: mnist.load_published(name, options["data_dir"]),
+        mnist.prepare_published,
+        lambda name: mnist.key_of(name, None),
+    ),
+    "table": Family(
+        lambda name, options: uci.load_table(name),
+        lambda name, source, data_dir: uci.prepare_table(name, source),
+        uci.table_key,
+    ),
+    "faces": Family(
+        lambda name, options: faces.load_faces(),
+        lambda name, source, data_dir: faces.prepare_faces(source),
+        lambda name: faces.KEY,
+    ),
+    "text": Family(
+        lambda name, options: newsgroups.load_newsgroups(options["weighting"] or "log"),
+        lambda name, source, data_dir: newsgroups.prepare_newsgroups(source),
+        lambda name: newsgroups.KEY,
+    ),
+}
 
 
 class Entry(NamedTuple):
@@ -48,9 +86,11 @@ ENTRIES = {
         6500, (32, 32, 1), "public domain, CC BY 2.0", "bundled", "grey patches of eight photographs, two to test on"
     ),
     **{name: Entry(sum(ROWS.values()), (28, 28, 1), p.licence, "images", p.title) for name, p in PUBLISHED.items()},
-    "newsgroups": Entry(18_846, (WORDS,), POSTS_LICENCE, "text", "posts to 20 newsgroups, as counts of words"),
+    "newsgroups": Entry(
+        18_846, (newsgroups.WORDS,), newsgroups.LICENCE, "text", "posts to 20 newsgroups, as counts of words"
+    ),
     **{name: Entry(t.rows, (len(t.features),), LICENCE, "table", t.title) for name, t in TABLES.items()},
-    "faces": Entry(FACES_SHAPE[0], (*FACES_SHAPE[1:], 1), "research use", "faces", "the Olivetti faces of 40 people"),
+    "faces": Entry(faces.SHAPE[0], (*faces.SHAPE[1:], 1), "research use", "faces", "the Olivetti faces of 40 people"),
     "swiss_roll": Entry(2000, (3,), "none needed", "synthetic", "a sheet rolled up in 3-D"),
     "s_curve": Entry(2000, (3,), "none needed", "synthetic", "a sheet bent into an S in 3-D"),
     "bars": Entry(2000, (8, 8, 1), "none needed", "synthetic", "images of bars, Földiák 1990"),

@@ -4,14 +4,19 @@ They hide values of complete data for an experiment whose answers are known. A c
 the number of its category; NaN stands where a value is missing already.
 """
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from aejax.config.bounds import Count, Rate, Share, Within
+from aejax.config.components import resolve
+from aejax.data.encoding import per_column, per_feature
+from aejax.data.splits import Raw, pooled
 from aejax.errors import UserError
+from aejax.types import Split
 
 Half = Annotated[float, Within(0, 0.5, open_low=True)]
 
@@ -26,7 +31,6 @@ def none(key: jax.Array, x: np.ndarray) -> np.ndarray:
     Returns:
         bool of the shape of x, False everywhere.
     """
-    del key
     return np.zeros(x.shape, bool)
 
 
@@ -130,6 +134,42 @@ def square(key: jax.Array, x: np.ndarray, *, size: Count = 3) -> np.ndarray:
     )
     hidden = inside(corners[:, 0], height)[:, :, None] & inside(corners[:, 1], width)[:, None, :]
     return np.broadcast_to(hidden[..., None], x.shape)
+
+
+def hide(raw: Raw, missing: Mapping[str, Any], seed: int) -> Raw:
+    """The data set with values hidden as a config's ``data.missing`` says; `Split.truth` remembers them.
+
+    A row that would keep no value keeps all of them.
+
+    Args:
+        raw: the data set; missing values are NaN.
+        missing: name and hyperparameters of a function of `aejax.data.missing`.
+        seed: of what is hidden.
+
+    Returns:
+        The data set; itself where nothing is to be hidden.
+
+    Raises:
+        UserError: there is no such way of hiding, or it cannot be applied to these rows.
+    """
+    options = {key: value for key, value in missing.items() if key != "name"}
+    mechanism = resolve(missing["name"], "aejax.data.missing", what="data.missing.name")
+    if mechanism is none:
+        return raw
+    rows = pooled(raw)
+    observed = np.ones(rows.x.shape, bool) if rows.mask is None else rows.mask
+    values = np.where(observed, rows.x, np.nan).astype(np.float32)
+    hidden = observed & per_feature(
+        mechanism(jax.random.key(seed), per_column(values, raw.columns), **options), raw.columns
+    )
+    if not hidden.any():
+        return raw
+    flat = lambda array: array.reshape(len(array), -1)
+    hidden[~flat(observed & ~hidden).any(1)] = False
+    holes = rows._replace(x=np.where(hidden, np.nan, values), mask=observed & ~hidden, truth=values)
+    count = len(raw.train.x)
+    cut = lambda part: Split(*(None if array is None else array[part] for array in holes))
+    return raw._replace(train=cut(slice(count)), test=None if raw.test is None else cut(slice(count, None)))
 
 
 def _standardised(x: np.ndarray) -> np.ndarray:

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from aejax.data import cache, columns
+from aejax.data import cache
+from aejax.data.encoding import check_columns, observed
 from aejax.data.splits import Raw
 from aejax.errors import UserError
 from aejax.types import Split
@@ -98,8 +99,8 @@ def to_raw(arrays: Mapping[str, np.ndarray], details: Mapping[str, Any]) -> Raw:
 
     def part(name: str) -> Split:
         x, labels = arrays[f"{name}_x"], arrays.get(f"{name}_labels")
-        x, mask = (x, None) if is_image else columns.observed(x, names, details["source"])
-        columns.check_columns(mask, names, details["source"])
+        x, mask = (x, None) if is_image else observed(x, names, details["source"])
+        check_columns(mask, names, details["source"])
         return Split(x, mask, labels)
 
     return Raw(

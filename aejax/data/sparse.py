@@ -55,7 +55,6 @@ class SparseRows:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """All rows, dense, for what cannot do with less."""
-        del copy
         return to_csr(self).toarray().astype(dtype or np.float32, copy=False)
 
     def times(self, factor: Any) -> "SparseRows":
@@ -64,7 +63,6 @@ class SparseRows:
 
     def take(self, places: np.ndarray, axis: int = 0) -> "SparseRows":
         """The rows at these places, sparse; named as NumPy's."""
-        del axis
         return from_csr(to_csr(self)[places])
 
     def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[int, int]]:

@@ -25,6 +25,7 @@ class Raw(NamedTuple):
         label_names: one name for each class.
         feature_names: one name for each feature.
         columns: of a table with categories, as in `Dataset.columns`.
+        understood: how a file was read, as in `Dataset.understood`.
     """
 
     train: Split
@@ -36,6 +37,7 @@ class Raw(NamedTuple):
     label_names: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
+    understood: tuple[str, ...] = ()
 
 
 def permutation(seed: int, rows: int) -> np.ndarray:

@@ -1,10 +1,7 @@
 """Which pictures a run gets: from its folder, its data and what its task found, to files under ``figures/``."""
 
-from collections.abc import Mapping
-from importlib import import_module
-from importlib.util import find_spec
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -28,6 +25,7 @@ def draw(
     model: Model,
     params: Params,
     found: Evaluation,
+    of_task: Callable[..., None] | None = None,
 ) -> None:
     """Draw the pictures of a run.
 
@@ -38,11 +36,14 @@ def draw(
         dataset: the data.
         model: the autoencoder.
         params: its parameters.
-        found: of the task `aejax.tasks.reconstruction.evaluate`, or of one that returns the same arrays.
+        found: of the task; rows and codes are drawn where its arrays are those of `aejax.tasks.reconstruction`.
+        of_task: `Task.figures`.
     """
     dataset, families = names.drawable(dataset)
     with names.fonts(families), names.kept(dataset):
         _draw(folder, curve, config, dataset, model, params, found)
+        if of_task is not None:
+            of_task(folder, config, dataset, model, params, found)
 
 
 def _draw(
@@ -65,15 +66,6 @@ def _draw(
             labels = np.zeros(len(found.arrays["code"]), int) if dataset.test.labels is None else dataset.test.labels
             panels = {"code of the test rows": (found.arrays["code"], labels)}
             scatter_2d(folder / "map.png", panels, dataset.label_names)
-    own = _own(config["task"]["name"].partition(".")[0])
-    if own is not None:
-        own.draw(folder, config, dataset, model, params, found)
-
-
-def _own(task: str) -> ModuleType | None:
-    """The module that draws what only this task has to show; None where there is none."""
-    path = f"aejax.figures.tasks.{task}"
-    return import_module(path) if find_spec(path) else None
 
 
 def _losses(path: Path, rows: list[dict[str, float]]) -> None:

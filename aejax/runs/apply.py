@@ -1,43 +1,27 @@
-"""A trained run, or one half of it, on new rows: encode, decode, reconstruct, fill holes, score."""
+"""A trained run, or one half of it, on new rows: encode, decode, reconstruct, and what its task does with them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from aejax import console
+from aejax.config.components import TASKS, resolve
 from aejax.config.resolving import component
-from aejax.errors import UserError
+from aejax.errors import UserError, one_of
 from aejax.runs import artifact, workdir
 from aejax.runs.artifact import Trained
 from aejax.runs.rows import check_order, laid_flat, refuse_missing
 from aejax.storage import checkpoint
-from aejax.tasks import scoring
-from aejax.tasks.scoring import Scorer
 from aejax.training.build import build_model
 from aejax.training.context import Rows
-from aejax.training.evaluate import BATCH
-from aejax.types import Column, Model, Params
+from aejax.training.evaluate import at_once
+from aejax.types import Column, Columns, Kept, Model, Params
 
-ACTIONS = ("encode", "decode", "reconstruct", "fill")
-TASK = "anomaly.evaluate"  # whose runs give scores
-MOST_VALUES = 50_000_000
-"""Of the codes of the rows that go through a model together: large images take turns."""
-
-
-class Scored(NamedTuple):
-    """How odd rows are.
-
-    Attributes:
-        scores: (m,) float64, larger where a row is odder.
-        alarms: (m,) bool, whether the score lies above the threshold.
-    """
-
-    scores: np.ndarray
-    alarms: np.ndarray
+ACTIONS = ("encode", "decode", "reconstruct")
+"""What every net can do; the actions of a task come beside them (`aejax.types.Task.apply`)."""
 
 
 def load(folder: Path, passphrase: Callable[[], str] = lambda: "") -> Trained:
@@ -60,7 +44,7 @@ def load(folder: Path, passphrase: Callable[[], str] = lambda: "") -> Trained:
     info = workdir.read_json(max(place.glob("*.json")))["info"] | {"label_column": _label_column(folder)}
     model = build_model(settings, tuple(info["feature_shape"]), artifact.columns_of(info))
     found = checkpoint.restore(place, jax.eval_shape(model.init, jax.random.key(0)), prefix="params", say=console.say)
-    return Trained(model, found.tree, scaling, info, settings, ACTIONS)
+    return Trained(model, found.tree, scaling, info, settings, ACTIONS, folder)
 
 
 def split(folder: Path, encoder: Path, decoder: Path, passphrase: str) -> None:
@@ -125,130 +109,81 @@ def resized(settings: Mapping[str, Any], model: Model, params: Params, shape: tu
     if len(shape) != 3 or len(trained) != 3 or shape == trained or shape[2] != trained[2]:
         return model
     other = build_model(settings, shape)
-    shapes = lambda tree: jax.tree.map(jnp.shape, tree)
+    shapes = lambda tree: jax.tree.map(np.shape, tree)
     return other if shapes(jax.eval_shape(other.init, jax.random.key(0))) == shapes(params) else model
-
-
-def load_scorer(folder: Path) -> tuple[Trained, Scorer]:
-    """The net of a run that looked for anomalies, and what the run left in its folder so that new rows get scores.
-
-    Args:
-        folder: of a finished run.
-
-    Raises:
-        UserError: a half of a net, a run that is not finished, kept nothing or has another task, or damage.
-    """
-    if folder.is_file():
-        raise UserError(f"score: {folder} is a file, and half of a net gives no scores; allowed: the folder of a run")
-    trained = load(folder)
-    if checkpoint.steps(folder / workdir.KEPT):
-        return trained, scoring.read(folder / workdir.KEPT, trained.model)
-    task = workdir.read_json(folder / "config.json").get("task")
-    if not isinstance(task, dict) or task.get("name") != TASK:
-        raise UserError(f"score: the task of {folder} gives no scores; allowed: a run of {TASK} (lecture/anomaly)")
-    if not (folder / "summary.json").exists():
-        raise UserError(f"{folder}: its run is not finished; go on with aejax run and --workdir {folder}")
-    raise UserError(
-        f"{folder}: its run is older than the scoring of new rows and kept nothing for it; "
-        f"train it again: aejax run {folder / 'config.json'}"
-    )
-
-
-def score(
-    trained: Trained, scorer: Scorer, rows: np.ndarray, names: Sequence[str] = (), where: object = "input"
-) -> Scored:
-    """The scores of new rows, as the run itself gave them to its test rows, and which of them are alarms.
-
-    They must be new: a row that was trained on finds itself among those that it is compared with, and looks normal.
-
-    Args:
-        trained: from `load_scorer`.
-        scorer: from it as well.
-        rows: (m, *feature_shape) or (m, n) in the units of the data set; NaN is a missing value, for a model that is
-            told which are missing.
-        names: of the columns of rows, where they have names.
-        where: what the rows are from, for messages.
-
-    Raises:
-        UserError: rows of another shape, columns in another order, or missing values that the model does not take.
-    """
-    x = laid_flat(rows, trained.model.feature_shape, where)
-    check_order(names, trained.info["feature_names"], where)
-    missing = np.isnan(x)
-    if scorer.mean is None:
-        refuse_missing(missing, names, columns(trained), where)
-    mask = ~missing if missing.any() else None
-    x = x if mask is None else np.where(mask, x, scorer.mean)
-    found = scoring.scored(trained.model, scorer, jax.tree.map(jnp.asarray, Rows(x, mask, *_scaling(trained))))
-    return Scored(found, found > scorer.threshold)
 
 
 def apply(
     trained: Trained, action: str, rows: np.ndarray, names: Sequence[str] = (), where: object = "input"
-) -> np.ndarray:
-    """Codes of rows, or rows in their original units.
+) -> np.ndarray | Columns:
+    """Codes of rows, rows in their original units, or what an action of the run's task returns.
 
     Images to encode or reconstruct may be of another height and width than those that were trained on, where the model
     is all convolutions and all pixels have one scale.
 
     Args:
         trained: from `load`.
-        action: ``"encode"`` or ``"reconstruct"`` rows (m, *feature_shape) or (m, n) in the units of the data set, or
-            ``"fill"`` what is missing of them and leave the rest; ``"decode"`` codes (m, d).
+        action: ``"encode"`` or ``"reconstruct"`` rows (m, *feature_shape) or (m, n) in the units of the data set;
+            ``"decode"`` codes (m, d); or one that the task has, such as ``"fill"`` or ``"score"``.
         rows: float or integer values; NaN is a missing one, for a model that is told which are missing.
         names: of the columns of rows, where they have names; of no account for codes.
         where: what the rows are from, for messages.
 
     Returns:
-        float32: (m, d) codes, or (m, *feature_shape) rows.
+        float32: (m, d) codes, or (m, *feature_shape) rows; or `Columns`.
 
     Raises:
         UserError: rows of another shape, the training data's columns in another order, missing values that the model
-            does not take, none to fill, or a half that cannot do it.
+            does not take, an action that there is not, or one that refuses.
     """
-    if action not in trained.actions:
-        raise UserError(f"{action}: this half of a net cannot do it; allowed: {', '.join(trained.actions)}")
+    of_task = task_action(trained, action)
     model, params, scaling = trained.model, trained.params, trained.scaling
     if action != "decode" and not any(np.ndim(values) for values in scaling.values()):
         model = resized(trained.settings, model, params, rows.shape[1:])
     x = laid_flat(rows, (model.code_size,) if action == "decode" else model.feature_shape, where)
+    missing = np.isnan(x)
     if action != "decode":
         check_order(names, trained.info["feature_names"], where)
-    _check_missing(x, action, trained, names, where)
-    shift, scale = _scaling(trained._replace(model=model))
-    given = x if action == "decode" else (x - shift) * scale
+    if action == "decode" or not model.takes_missing:
+        refuse_missing(missing, names, columns(trained), where)
+    shift, scale = (np.broadcast_to(scaling[name], model.feature_shape).reshape(-1) for name in ("shift", "scale"))
+    if of_task is not None:
+        out = of_task(model, params, Rows(x, ~missing if missing.any() else None, shift, scale), _kept(trained.folder))
+        return out if isinstance(out, Columns) else out.reshape(-1, *model.feature_shape).astype(np.float32)
     functions = {
         "encode": model.encode,
         "decode": model.decode,
         "reconstruct": lambda params, x: model.decode(params, model.encode(params, x)),
     }
-    functions["fill"] = functions["reconstruct"]
     function = jax.jit(functions[action])
-    batch = max(1, min(BATCH, MOST_VALUES // model.code_size))
-    parts = np.array_split(given, -(-len(given) // batch))
+    values = x if action == "decode" else (x - shift) * scale
+    parts = np.array_split(values, -(-len(values) // at_once(model)))
     out = np.concatenate([np.asarray(function(params, part)) for part in parts])
-    if action == "encode":
-        return out
-    out = out / scale + shift
-    if action == "fill":
-        out = np.where(np.isnan(x), out, rows.reshape(x.shape))
-    return out.reshape(-1, *model.feature_shape).astype(np.float32)
+    return out if action == "encode" else (out / scale + shift).reshape(-1, *model.feature_shape).astype(np.float32)
 
 
-def _scaling(trained: Trained) -> tuple[np.ndarray, np.ndarray]:
-    """What is subtracted from each feature of a flat row, and what it is then multiplied with: (n,) each."""
-    flat = lambda name: np.broadcast_to(trained.scaling[name], trained.model.feature_shape).reshape(-1)
-    return flat("shift"), flat("scale")
+def task_action(trained: Trained, action: str) -> Callable[..., Any] | None:
+    """What the task of a run does with new rows under that name; None of what every net can do.
+
+    Raises:
+        UserError: there is no such action, or the run is not finished.
+    """
+    if action in trained.actions:
+        return None
+    if trained.folder is None:
+        raise UserError(f"{action}: this half of a net cannot do it; allowed: {', '.join(trained.actions)}")
+    task = workdir.read_json(trained.folder / "config.json").get("task")
+    of_task = resolve(task["name"], TASKS, what="task.name").apply if isinstance(task, dict) and "name" in task else {}
+    if action not in of_task:
+        raise one_of(action, [*trained.actions, *of_task], what=f"{trained.folder}: action of its task")
+    if not (trained.folder / "summary.json").exists():
+        raise UserError(f"{trained.folder}: its run is not finished; go on with aejax run --workdir {trained.folder}")
+    return of_task[action]
 
 
-def _check_missing(x: np.ndarray, action: str, trained: Trained, names: Sequence[str], where: object) -> None:
-    """Refuse missing values where the net does not take them, and a table without any that is to be filled."""
-    missing, model = np.isnan(x), trained.model
-    if action == "fill" and not model.takes_missing:
-        raise UserError(
-            "fill: this net takes no missing values; allowed: a run whose model does, such as masked.residual"
-        )
-    if action == "fill" and not missing.any():
-        raise UserError(f"{where}: has no missing values to fill; allowed: a table with empty cells")
-    if action == "decode" or not model.takes_missing:
-        refuse_missing(missing, names, columns(trained), where)
+def _kept(folder: Path) -> Kept | None:
+    """What the task left in the folder of a run."""
+    if not checkpoint.steps(folder / workdir.KEPT):
+        return None
+    kept = checkpoint.read(folder / workdir.KEPT, say=console.say)
+    return Kept(kept.tree, kept.info)

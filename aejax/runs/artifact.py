@@ -47,7 +47,8 @@ class Trained(NamedTuple):
         scaling: ``shift`` and ``scale`` of the data.
         info: ``feature_shape``, ``feature_names``, ``columns``, and ``label_column`` of a table with labels, else None.
         settings: the config's `model`.
-        actions: what can be done with it.
+        actions: what can be done with it, whatever its task is.
+        folder: of its run; None of a half.
     """
 
     model: Model
@@ -56,6 +57,7 @@ class Trained(NamedTuple):
     info: Mapping[str, Any]
     settings: Mapping[str, Any]
     actions: tuple[str, ...]
+    folder: Path | None = None
 
 
 def columns_of(info: Mapping[str, Any]) -> tuple[Column, ...]:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping
 from dataclasses import astuple
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,9 @@ import jax
 import numpy as np
 
 from aejax import console
-from aejax.config.components import positional, resolve
-from aejax.data import constant, copies, holes
+from aejax.config.components import configured_task
+from aejax.data import inspection
+from aejax.data.encoding import per_column
 from aejax.files import write_json
 from aejax.runs import tensorboard, workdir
 from aejax.runs.training_loop import fit
@@ -83,7 +83,7 @@ def _tell_missing(dataset: Dataset, model: Model) -> None:
     for split in (dataset.train, dataset.validation, dataset.test):
         if split.mask is not None and devices.is_first():
             there = split.mask if split.truth is None else ~np.isnan(split.truth)
-            gone = np.isnan(holes.condensed(np.where(there, 0.0, np.nan), dataset.columns))
+            gone = np.isnan(per_column(np.where(there, 0.0, np.nan), dataset.columns))
             missing, total = missing + int(gone.sum()), total + gone.size
     if missing:
         refusal = "" if model.takes_missing else "; the trained net itself takes none (aejax apply needs whole rows)"
@@ -99,9 +99,8 @@ def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Parts, Rows | Windows]:
     if config["report"]["tensorboard"]:
         tensorboard.import_writer()
     dataset = load_data(config["data"])
-    for line in (copies.described(dataset), constant.described(dataset)):
-        if devices.is_first() and line is not None:
-            console.say(line)
+    for line in inspection.described(dataset) if devices.is_first() else ():
+        console.say(line)
     check_task(config, dataset)
     settings = config["train"]
     mesh = devices.make_mesh(config["devices"], settings["batch_size"] or training_rows(dataset))
@@ -131,23 +130,16 @@ def model_info(dataset: Dataset) -> dict[str, Any]:
 
 def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: Dataset, folder: Path) -> dict[str, Any]:
     """Run the config's task, save what it keeps, draw its figures, and return its part of the summary."""
-    given = dict(config["task"])
-    task = resolve(given.pop("name"), "aejax.tasks", what="task.name")
-    found = task(
-        jax.random.fold_in(parts.key, EVALUATION_STREAM),
-        parts.model,
-        params,
-        dataset,
-        retrainer(config, dataset),
-        **given,
-    )
+    task, options = configured_task(config["task"])
+    key, retrain = jax.random.fold_in(parts.key, EVALUATION_STREAM), retrainer(config, dataset)
+    found = task.evaluate(key, parts.model, params, dataset, retrain, options)
     if found.kept is not None:
         checkpoint.save(folder / workdir.KEPT, 0, found.kept.tree, keep=1, info=found.kept.info)
     if config["report"]["figures"]:
         from aejax.figures import run as pictures
 
         curve = workdir.read_metrics(folder)
-        pictures.draw(folder / workdir.FIGURES, curve, config, dataset, parts.model, params, found)
+        pictures.draw(folder / workdir.FIGURES, curve, config, dataset, parts.model, params, found, task.figures)
     return {
         "seed": config["seed"],
         "metrics": found.metrics,
@@ -157,11 +149,7 @@ def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: D
 
 
 def check_task(config: Mapping[str, Any], dataset: Dataset) -> None:
-    """Let a task refuse its data before training, by the ``check(dataset, **options)`` of its module, if it has one.
-
-    A task that serves some models only has ``check(dataset, model, **options)``, and one that trains nets of its own
-    ``check(dataset, model, config, **options)``. The model is made only for a task that asks for it, so that a task
-    that cannot serve the data says so before a model that does not fit them.
+    """Let the task refuse data and models that it cannot serve, before anything is trained.
 
     Args:
         config: resolved.
@@ -170,11 +158,7 @@ def check_task(config: Mapping[str, Any], dataset: Dataset) -> None:
     Raises:
         UserError: from the task or the model.
     """
-    options = dict(config["task"])
-    task = resolve(options.pop("name"), "aejax.tasks", what="task.name")
-    refuse = getattr(import_module(task.__module__), "check", None)
-    if refuse is None:
-        return
-    asked = len(positional(refuse))
-    model = build_model(config["model"], dataset.feature_shape, dataset.columns) if asked > 1 else None
-    refuse(*(dataset, model, config)[:asked], **options)
+    task, options = configured_task(config["task"])
+    if task.needs is not None:
+        model = build_model(config["model"], dataset.feature_shape, dataset.columns)
+        task.needs(dataset, model, config, options)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from aejax.data.tables import Options, are_numbered, number, read_table
 from aejax.errors import UserError, one_of
 from aejax.files import write_atomic
 from aejax.types import Column
@@ -30,8 +31,8 @@ def read(
     """
     from aejax.data import files
 
-    own = tuple(column.name for column in columns) or trained
-    x, _, names = files.read_rows(path, label_column=label_column, known=columns, trained=own)
+    trained = tuple(column.name for column in columns) or trained
+    x, _, names = files.read_rows(path, label_column=label_column, columns=columns, trained=trained)
     if not len(x):
         raise UserError(f"{path}: has no rows")
     return x, names
@@ -56,7 +57,7 @@ def check_order(given: Sequence[str], trained: Sequence[str], where: object) -> 
     Raises:
         UserError: naming the first of them.
     """
-    if tuple(given) == tuple(map(str, range(len(given)))):  # a table without a line of names
+    if are_numbered(given):
         return
     moved = [(place, name) for place, name in enumerate(given) if name in trained and trained[place] != name]
     if moved:
@@ -92,8 +93,7 @@ def _place_of(place: int, names: Sequence[str], own: Sequence[Column]) -> str:
     for column in own:
         if column.start <= place < column.start + column.size:
             return f"column {column.name!r}"
-    numbered = tuple(names) == tuple(map(str, range(len(names))))
-    return f"value {place + 1}" if numbered else f"column {names[place]!r}"
+    return f"value {place + 1}" if are_numbered(names) else f"column {names[place]!r}"
 
 
 def check_output(path: Path, source: Path) -> None:
@@ -102,7 +102,7 @@ def check_output(path: Path, source: Path) -> None:
     Raises:
         UserError: an ending that cannot be written, a folder that does not exist, or the input file itself.
     """
-    if path.exists() and path.samefile(source):
+    if path.exists() and source.exists() and path.samefile(source):
         raise UserError(f"--output {path}: is the input file; allowed: another file")
     if path.suffix.lower() not in OUTPUT_ENDINGS:
         raise one_of(path.suffix, OUTPUT_ENDINGS, what=f"--output {path}: ending")
@@ -126,19 +126,12 @@ def write(path: Path, rows: np.ndarray, names: Sequence[str] = ()) -> None:
 
 def header(names: Sequence[str]) -> bool:
     """Whether a line of these names is read back as one: a name that is a number would be taken for a row's."""
-    from aejax.data.columns import number
-
     return len(names) > 0 and all(number(name) is None for name in names)
 
 
 def code_names(units: int) -> tuple[str, ...]:
     """The names of the units of a code, ``code0`` and so on."""
     return tuple(f"code{unit}" for unit in range(units))
-
-
-def is_table(path: Path) -> bool:
-    """Whether a file has columns with names and cells of text."""
-    return path.suffix.lower() in (".csv", ".parquet")
 
 
 def numbered(names: Sequence[str]) -> tuple[Column, ...]:
@@ -154,20 +147,17 @@ def filled_table(path: Path, filled: np.ndarray, columns: Sequence[Column]) -> t
         filled: (m, features) its rows, without holes.
         columns: that the features belong to; other columns of the file stay as they are.
     """
-    from aejax.data import columns as cells
-    from aejax.data.files import read_columns
-
-    table = read_columns(path)
-    own = {column.name: column for column in columns}
-    out = []
-    for name, values in zip(table.names, table.cells, strict=True):
-        text = ["" if value is None else str(value) for value in values]
-        if name in own:
-            part = filled[:, own[name].start : own[name].start + own[name].size]
-            missing = [word.strip().lower() in cells.MISSING for word in text]
-            text = [_cell(own[name], part[row]) if gone else text[row] for row, gone in enumerate(missing)]
+    features = {column.name: column for column in columns}
+    table, out = read_table(path, Options(names=tuple(features))).columns, []
+    for name, (values, missing) in table.items():
+        text = [
+            "" if gone and values.dtype != object else str(cell) for cell, gone in zip(values, missing, strict=True)
+        ]
+        if name in features:
+            part = filled[:, features[name].start : features[name].start + features[name].size]
+            text = [_cell(features[name], part[row]) if gone else text[row] for row, gone in enumerate(missing)]
         out.append(text)
-    return table.names, [list(row) for row in zip(*out, strict=True)]
+    return tuple(table), [list(row) for row in zip(*out, strict=True)]
 
 
 def _cell(column: Column, values: np.ndarray) -> str:
@@ -180,7 +170,7 @@ def write_table(path: Path, names: Sequence[str], lines: Sequence[Sequence[str]]
     """Write a table of text as .csv, under its line of names, where it had one; a whole file or none."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    if tuple(names) != tuple(map(str, range(len(names)))):
+    if not are_numbered(names):
         writer.writerow(names)
     writer.writerows(lines)
     write_atomic(path, text.getvalue())

@@ -18,15 +18,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jax.tree_util import tree_flatten_with_path
 
 from aejax.errors import UserError
 from aejax.files import TEMPORARY, write_atomic
 from aejax.storage import manifest
 from aejax.storage.manifest import DamagedError
-from aejax.storage.trees import describe, digest, named_arrays, pack, path_name, place, unpack
+from aejax.storage.trees import digest, named_arrays, pack, shaped, unpack
 
-__all__ = ["Restored", "digest", "restore", "restore_flat", "save", "steps"]
+__all__ = ["Restored", "digest", "read", "restore", "restore_flat", "save", "steps"]
 
 
 class Restored(NamedTuple):
@@ -122,19 +121,21 @@ def restore(
     if found is None:
         return None
     record, arrays = found
-    start = f"{prefix}/" if prefix else ""
-    named, structure = tree_flatten_with_path(like)
-    wanted = {start + path_name(path): leaf for path, leaf in named}
-    there = {name: f"{kind} {tuple(shape)}" for name, (kind, shape) in record["leaves"].items()}
-    here = {name: describe(name, leaf) for name, leaf in wanted.items()}
-    for name in sorted({name for name in there if name.startswith(start)} | set(here)):
-        if there.get(name) != here.get(name):
-            raise UserError(
-                f"checkpoint of step {record['step']} in {folder} does not fit: {name or 'the only leaf'} is "
-                f"{there.get(name, 'absent')} in the checkpoint and {here.get(name, 'absent')} in the run"
-            )
-    leaves = [place(arrays[name], leaf) for name, leaf in wanted.items()]
-    return Restored(record["step"], structure.unflatten(leaves), record["info"])
+    tree = shaped(arrays, like, prefix=prefix, what=f"checkpoint of step {record['step']} in {folder}")
+    return Restored(record["step"], tree, record["info"])
+
+
+def read(folder: str | os.PathLike, *, say: Callable[[str], None] = print) -> Restored:
+    """Load the newest checkpoint that verifies, its tree as NumPy arrays by the paths of their leaves.
+
+    Raises:
+        UserError: if there is none.
+    """
+    found = _newest(Path(folder), None, say)
+    if found is None:
+        raise UserError(f"{folder}: there is no checkpoint that verifies")
+    record, arrays = found
+    return Restored(record["step"], arrays, record["info"])
 
 
 def restore_flat(

@@ -98,6 +98,31 @@ def unpack(data: bytes, leaves: Mapping[str, Any]) -> dict[str, np.ndarray]:
     }
 
 
+def shaped(arrays: Mapping[str, np.ndarray], like: Any, *, prefix: str, what: str) -> Any:
+    """The arrays whose names begin with a prefix as a tree of the structure of `like`.
+
+    Args:
+        arrays: by the paths of their leaves.
+        like: a pytree of arrays or `jax.ShapeDtypeStruct`.
+        prefix: the path below which the leaves of the tree are; empty where all are.
+        what: what holds the arrays, for the error.
+
+    Raises:
+        UserError: names, shapes or types differ from `like`, naming the first leaf that does.
+    """
+    start = f"{prefix}/" if prefix else ""
+    named, structure = tree_flatten_with_path(like)
+    wanted = {start + path_name(path): leaf for path, leaf in named}
+    stored = {name: array for name, array in arrays.items() if name.startswith(start)}
+    for name in sorted({*stored, *wanted}):
+        there, here = (describe(name, tree[name]) if name in tree else "absent" for tree in (stored, wanted))
+        if there != here:
+            raise UserError(
+                f"{what} does not fit: {name or 'the only leaf'} is {there} in the checkpoint and {here} in the run"
+            )
+    return structure.unflatten([place(stored[name], leaf) for name, leaf in wanted.items()])
+
+
 def place(array: np.ndarray, like: Any) -> Any:
     """The array as `like` is: a jax array on its devices, or as it stands where `like` is no such thing."""
     if isinstance(like, jax.Array):

@@ -1,16 +1,15 @@
 """What a baseline has on the rows that a sweep is decided by: a good setting is not only better than other settings."""
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from aejax.config.components import resolve
+from aejax.config.components import configured_task
 from aejax.data.sparse import is_sparse
 from aejax.sweep.plan import Member
 from aejax.sweep.prepared import Prepared
-from aejax.tasks.reconstruction import pca_errors, spent
+from aejax.tasks.pca import active_units, pca_errors
 from aejax.training.evaluate import host_rows
 from aejax.types import Dataset, Split
 
@@ -34,7 +33,7 @@ def baselines(
     """What baselines have on validation rows, columns for each member: PCA's error, the mean row's, and the task's own.
 
     PCA has as many components as the code has units, or, of a sparse code whose use the task measures, as many as a row
-    uses in the mean; see `aejax.tasks.reconstruction.spent`.
+    uses in the mean; see `aejax.tasks.pca.active_units`.
 
     Args:
         members: of one group.
@@ -45,7 +44,7 @@ def baselines(
         Nothing for members without validation rows.
     """
     units = prepared.parts.model.code_size
-    counts = [spent(own.get("validation/active_fraction", 1.0), units) for own in metrics]
+    counts = [active_units(own.get("validation/active_fraction", 1.0), units) for own in metrics]
     found: list[dict[str, float]] = [{} for _ in members]
     for fold in sorted({member.fold or 0 for member in members}):
         dataset = prepared.datasets[fold]
@@ -69,12 +68,10 @@ def baselines(
     return found
 
 
-def _of_task(task: Mapping[str, Any], dataset: Dataset) -> dict[str, float]:
+def _of_task(settings: Mapping[str, Any], dataset: Dataset) -> dict[str, float]:
     """Columns of what a task says that needs no net; none of a task that says nothing."""
-    options = dict(task)
-    function = resolve(options.pop("name"), "aejax.tasks", what="task.name")
-    without_net = getattr(import_module(function.__module__), "validation_baselines", None)
-    found = without_net(dataset, **options) if without_net else {}
+    task, options = configured_task(settings)
+    found = task.baselines(dataset, options) if task.baselines else {}
     return {column(name, f"validation/{metric}"): v for metric, own in found.items() for name, v in own.items()}
 
 

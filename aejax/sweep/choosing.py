@@ -1,11 +1,10 @@
 """What a sweep is decided by: a column of validation rows, known before anything is trained, and what it compares."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
 from aejax import console
-from aejax.config.components import resolve
+from aejax.config.components import TASKS, resolve
 from aejax.errors import UserError, one_of
 from aejax.sweep.axes import Axis
 
@@ -35,7 +34,8 @@ def check_metric(metric: str, configs: Iterable[Mapping[str, Any]]) -> None:
         UserError: it is of other rows, or no run has it.
     """
     names = {name: None for config in configs for name in ("loss", *config["terms"], "mse")}
-    declared = {config["task"]["name"]: _validated(config["task"]["name"]) for config in configs}
+    tasks = {config["task"]["name"]: None for config in configs}
+    declared = {name: resolve(name, TASKS, what="task.name").validated for name in tasks}
     names |= {name: None for own in declared.values() for name in own or ()}
     known = [f"validation/{name}" for name in names]
     others = [f"validation/… that {task} finds" for task, own in declared.items() if own is None]
@@ -45,12 +45,6 @@ def check_metric(metric: str, configs: Iterable[Mapping[str, Any]]) -> None:
         )
     if metric not in known and not others:
         raise one_of(metric, known, what="--metric")
-
-
-def _validated(task: str) -> tuple[str, ...] | None:
-    """What a task says that it may find on validation rows; None of a task that does not say."""
-    function = resolve(task, "aejax.tasks", what="task.name")
-    return getattr(import_module(function.__module__), "VALIDATED", None)
 
 
 def check_column(metric: str, found: Iterable[str]) -> None:

@@ -1,13 +1,12 @@
 """What the table says of the members of a block: validation losses and the task's metrics, of many nets at once."""
 
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
 import jax
 import numpy as np
 
-from aejax.config.components import resolve
+from aejax.config.components import configured_task
 from aejax.sweep.journal import Outcome
 from aejax.sweep.plan import Member
 from aejax.sweep.prepared import Prepared, hparams_of
@@ -80,10 +79,9 @@ def measured(member: Member, prepared: Prepared, params: Params, progress: float
 
 def task_metrics(member: Member, params: Params, prepared: Prepared) -> dict[str, float]:
     """What the task finds of one member."""
-    given, dataset = dict(member.config["task"]), prepared.datasets[member.fold or 0]
-    task = resolve(given.pop("name"), "aejax.tasks", what="task.name")
-    again = retrainer(member.config, dataset)
-    found = task(_key(member.config["seed"]), prepared.parts.model, params, dataset, again, **given).metrics
+    (task, options), dataset = configured_task(member.config["task"]), prepared.datasets[member.fold or 0]
+    key, retrain = _key(member.config["seed"]), retrainer(member.config, dataset)
+    found = task.evaluate(key, prepared.parts.model, params, dataset, retrain, options).metrics
     metrics = {f"{split}/{name}": value for split, own in found.items() for name, value in own.items()}
     return {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)}
 
@@ -92,19 +90,17 @@ def _key(seed: Any) -> jax.Array:
     return jax.random.fold_in(jax.random.key(seed), EVALUATION_STREAM)
 
 
-def _task_of_members(task: Mapping[str, Any]) -> Callable[[Prepared, int, Params], dict[str, np.ndarray]] | None:
-    """The task's function of many nets; None where it has none."""
-    given = dict(task)
-    function = resolve(given.pop("name"), "aejax.tasks", what="task.name")
-    of_members = getattr(import_module(function.__module__), f"{function.__name__}_members", None)
-    if of_members is None:
+def _task_of_members(settings: Mapping[str, Any]) -> Callable[[Prepared, int, Params], dict[str, np.ndarray]] | None:
+    """The metrics of the task for many nets; None where it looks at them one by one."""
+    task, options = configured_task(settings)
+    if task.members is None:
         return None
 
-    def asked(prepared: Prepared, fold: int, params: Params) -> dict[str, np.ndarray]:
-        found = of_members(prepared.parts.model, params, prepared.datasets[fold], together=prepared.together, **given)
-        return {f"{split}/{name}": values for split, own in found.items() for name, values in own.items()}
+    def metrics(prepared: Prepared, fold: int, params: Params) -> dict[str, np.ndarray]:
+        by_split = task.members(prepared.parts.model, params, prepared.datasets[fold], options, prepared.together)
+        return {f"{split}/{name}": values for split, named in by_split.items() for name, values in named.items()}
 
-    return asked
+    return metrics
 
 
 def _by_fold(

@@ -1,4 +1,4 @@
-"""What puts rows into clusters: a net's own centres, k-means, Gaussian mixtures, spectral clustering."""
+"""Clustering methods: the centres of a net, k-means, Gaussian mixtures, spectral clustering."""
 
 import warnings
 from collections.abc import Callable
@@ -8,8 +8,8 @@ import jax
 import numpy as np
 
 from aejax.losses.clustering import transport_cost
-from aejax.tasks.reconstruction import fitted_pca
-from aejax.tasks.remember import remembered
+from aejax.tasks.cache import cached
+from aejax.tasks.pca import fitted_pca
 from aejax.types import Model, Params
 
 
@@ -49,7 +49,7 @@ def k_means(points: np.ndarray, count: int, *, restarts: int, seed: int) -> Part
     return Partition(fitted.labels_, fitted.predict)
 
 
-@remembered
+@cached
 def classical(x: np.ndarray, count: int, *, components: int, restarts: int, seed: int) -> dict[str, np.ndarray]:
     """Clusters by k-means of rows (m, n), and by k-means and a Gaussian mixture of their principal components."""
     from sklearn.mixture import GaussianMixture
@@ -65,7 +65,7 @@ def classical(x: np.ndarray, count: int, *, components: int, restarts: int, seed
     }
 
 
-@remembered
+@cached
 def spectral(x: np.ndarray, count: int, *, neighbours: int, seed: int) -> np.ndarray:
     """Scikit-learn's spectral clustering of rows (m, n) on the graph of their nearest neighbours."""
     from sklearn.cluster import SpectralClustering

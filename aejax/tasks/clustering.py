@@ -1,7 +1,9 @@
-"""Clusters of rows in the code, beside k-means, Gaussian mixtures and spectral clustering; classes only judge them."""
+"""Clustering in the code, beside k-means, Gaussian mixtures and spectral clustering; labels are used to judge only."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
 import numpy as np
@@ -10,61 +12,60 @@ from aejax import metrics
 from aejax.config.bounds import Count, Natural, Within
 from aejax.data.splits import with_rows
 from aejax.errors import UserError
+from aejax.figures.tasks import clustering as figures
 from aejax.metrics import partitions
 from aejax.relations import graph
+from aejax.tasks import needs
 from aejax.tasks.clusterers import classical, k_means, own_clusters, spectral
 from aejax.training.context import outline
 from aejax.training.evaluate import encode_and_reconstruct, on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain
-
-VALIDATED = ("mse", "clusters", "accuracy", "nmi", "ari")
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
 Clusters = Annotated[int, Within(2)]
 GRAPH_COMPONENTS = 50  # in which neighbours are looked for, where there are more features
 SILHOUETTE_ROWS = 5000
 
 
-def check(
-    dataset: Dataset,
-    model: Model,
-    *,
-    clusters: Clusters | None = None,
-    neighbours: Count = 10,
-    restarts: Count = 10,
-    spectral_rows: Natural = 10_000,
-) -> None:
-    """Refuse data that cannot be clustered, or whose labels could not judge any clusters.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of the task.
 
-    Raises:
-        UserError: the number of clusters is not known, or is another one in the net than in the methods beside it, all
-            rows are of one class, or there are too few different rows.
+    Attributes:
+        clusters: how many are looked for; None: as many as there are classes, without labels as the net has centres of.
+        neighbours: of a row, in the graphs of spectral clustering and of the modularity.
+        restarts: of k-means and of the mixture, of which the one with the best cost counts.
+        spectral_rows: that spectral clustering sees at most, drawn by lot; 0 leaves it out.
     """
-    del restarts, spectral_rows
-    train, rows, own = dataset.train, len(dataset.train.x), centres_of(model)
-    if train.labels is None and clusters is None and own is None:
+
+    clusters: Clusters | None = None
+    neighbours: Count = 10
+    restarts: Count = 10
+    spectral_rows: Natural = 10_000
+
+
+def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
+    train, rows, clusters, centres = dataset.train, len(dataset.train.x), options.clusters, centres_of(model)
+    if train.labels is None and clusters is None and centres is None:
         raise UserError(
             f"task.clusters: {dataset.name} has no labels whose classes could be counted; "
             "allowed: int >= 2, or data with labels (a file's data.label_column)"
         )
-    if train.labels is not None and len(np.unique(train.labels)) < 2:
-        raise UserError(
-            f"clustering: all training rows of {dataset.name} are of one class, which can judge no clusters; "
-            "allowed: two classes or more, or data without labels"
-        )
-    wanted = wanted_clusters(clusters, train.labels, own)
-    if own not in (None, wanted):
+    if train.labels is not None:
+        instead = "data without labels"
+        needs.has_classes("clustering", dataset, train.labels, rows="all training rows", instead=instead)
+    wanted = wanted_clusters(clusters, train.labels, centres)
+    if centres not in (None, wanted):
         why = f"task.clusters is {wanted}" if clusters else f"the data have {wanted} classes ({dataset.name})"
-        other = f" or task.clusters={own}" if 2 <= own <= rows else ""
-        raise UserError(f"model.clusters: {own}, but {why}; allowed: model.clusters={wanted}{other}")
+        other = f" or task.clusters={centres}" if 2 <= centres <= rows else ""
+        raise UserError(f"model.clusters: {centres}, but {why}; allowed: model.clusters={wanted}{other}")
     different = different_rows(train.x, wanted)
     if different < wanted:
-        settings = "task.clusters" if own is None else "model.clusters and task.clusters"
+        settings = "task.clusters" if centres is None else "model.clusters and task.clusters"
         most = "features that vary" if different < 2 else f"{settings} from 2 to {different}"
         raise UserError(
             f"clustering: {wanted} clusters of {rows} training rows of which {different} are different; allowed: {most}"
         )
-    if neighbours >= rows:
-        raise UserError(f"task.neighbours: {neighbours} of {rows} training rows; allowed: 1 to {rows - 1}")
+    needs.at_most("neighbours", options.neighbours, rows - 1, f"{rows} training rows")
 
 
 def centres_of(model: Model) -> int | None:
@@ -73,9 +74,9 @@ def centres_of(model: Model) -> int | None:
     return extra["centres"].shape[-2] if "centres" in extra else None
 
 
-def wanted_clusters(asked: int | None, labels: np.ndarray | None, own: int | None) -> int | None:
+def wanted_clusters(asked: int | None, labels: np.ndarray | None, centres: int | None) -> int | None:
     """How many clusters are looked for: as asked, as there are classes, or as the net has centres of."""
-    return asked or (own if labels is None else len(np.unique(labels)))
+    return asked or (centres if labels is None else len(np.unique(labels)))
 
 
 def different_rows(x: np.ndarray, enough: int) -> int:
@@ -86,16 +87,7 @@ def different_rows(x: np.ndarray, enough: int) -> int:
 
 
 def evaluate(
-    key: jax.Array,
-    model: Model,
-    params: Params,
-    dataset: Dataset,
-    retrain: Retrain | None = None,
-    *,
-    clusters: Clusters | None = None,
-    neighbours: Count = 10,
-    restarts: Count = 10,
-    spectral_rows: Natural = 10_000,
+    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
 ) -> Evaluation:
     """Clusters of all training rows, judged by their classes where there are any, and by the rows' neighbours.
 
@@ -103,17 +95,6 @@ def evaluate(
     least `aejax.losses.clustering.transport_cost`; on other nets' codes k-means is run. All methods are fitted to the
     training rows without their labels. Rows of other splits go to the nearest of the same centres. Where all rows are
     to be clustered, as in the literature, there are to be no other splits.
-
-    Args:
-        key: of all random starts.
-        model: the autoencoder.
-        params: its parameters.
-        dataset: the data.
-        retrain: not used: nothing is trained again.
-        clusters: how many are looked for; None: as many as there are classes, without labels as the net has centres of.
-        neighbours: of a row, in the graphs of spectral clustering and of the modularity.
-        restarts: of k-means and of the mixture, of which the one with the best cost counts.
-        spectral_rows: that spectral clustering sees at most, drawn by lot; 0 leaves it out.
 
     Returns:
         ``metrics["train"]`` with ``mse``, ``clusters`` (how many have rows), and what needs no labels: ``modularity``,
@@ -123,34 +104,34 @@ def evaluate(
         ``PCA, k-means`` and ``PCA, Gaussian mixture`` (with as many components as the code has units), and
         ``spectral``, or ``spectral, 10000 rows``. ``arrays``: ``code``, ``clusters`` and ``labels`` of training rows.
     """
-    del retrain
+    neighbours, restarts = options.neighbours, options.restarts
     for_starts, for_model = jax.random.split(key)
     seed = int(jax.random.bits(for_starts, dtype=np.uint32))
     parts = with_rows(dataset)
-    rows, codes, found = {}, {}, {}
+    rows, codes, by_split = {}, {}, {}
     for name, split in parts.items():
         rows[name], codes[name], x_hat = encode_and_reconstruct(model, params, on_device(split, dataset))
         mask = None if split.mask is None else split.mask.reshape(x_hat.shape)
-        found[name] = {"mse": metrics.mse(rows[name], x_hat, mask)}
+        by_split[name] = {"mse": metrics.mse(rows[name], x_hat, mask)}
     x, labels = rows["train"], dataset.train.labels
-    count = wanted_clusters(clusters, labels, centres_of(model))
+    count = wanted_clusters(options.clusters, labels, centres_of(model))
     of_code = k_means(codes["train"], count, restarts=restarts, seed=seed)
     net = own_clusters(for_model, model, params, x, codes["train"]) or of_code
     for name in set(parts) - {"train"}:
-        found[name] |= by_classes(parts[name].labels, net.assign(codes[name]))
+        by_split[name] |= by_classes(parts[name].labels, net.assign(codes[name]))
     near = partial(graph.nearest, neighbours=neighbours, components=GRAPH_COMPONENTS)
     judge = partial(judged, x, labels, near(x)["index"], seed=seed)
-    found["train"] |= judge(net.clusters)
+    by_split["train"] |= judge(net.clusters)
     others = {} if net is of_code else {"code, k-means": of_code.clusters}
     others |= classical(x, count, components=model.code_size, restarts=restarts, seed=seed)
-    baselines = {name: judge(given) for name, given in others.items()}
-    if spectral_rows:
-        chosen = some(len(x), spectral_rows, seed)
-        given = spectral(x[chosen], count, neighbours=neighbours, seed=seed)
+    baselines = {name: judge(found_clusters) for name, found_clusters in others.items()}
+    if options.spectral_rows:
+        chosen = some(len(x), options.spectral_rows, seed)
+        found_clusters = spectral(x[chosen], count, neighbours=neighbours, seed=seed)
         name = "spectral" if len(chosen) == len(x) else f"spectral, {len(chosen)} rows"
         theirs = None if labels is None else labels[chosen]
-        baselines[name] = judged(x[chosen], theirs, near(x[chosen])["index"], given, seed=seed)
-    return Evaluation(found, baselines, {"code": codes["train"], "clusters": net.clusters, "labels": labels})
+        baselines[name] = judged(x[chosen], theirs, near(x[chosen])["index"], found_clusters, seed=seed)
+    return Evaluation(by_split, baselines, {"code": codes["train"], "clusters": net.clusters, "labels": labels})
 
 
 def judged(
@@ -165,10 +146,10 @@ def by_classes(labels: np.ndarray | None, clusters: np.ndarray) -> dict[str, flo
     """How many clusters there are and, where there are labels, how well they agree with them."""
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-    found = {"clusters": float(len(np.unique(clusters)))}
+    numbers = {"clusters": float(len(np.unique(clusters)))}
     if labels is None:
-        return found
-    return found | {
+        return numbers
+    return numbers | {
         "accuracy": partitions.accuracy(labels, clusters),
         "nmi": float(normalized_mutual_info_score(labels, clusters)),
         "ari": float(adjusted_rand_score(labels, clusters)),
@@ -188,3 +169,7 @@ def silhouette(x: np.ndarray, clusters: np.ndarray, seed: int) -> float:
 def some(rows: int, most: int, seed: int) -> np.ndarray:
     """Places of at most so many rows, in order."""
     return np.sort(np.random.default_rng(seed).permutation(rows)[:most])
+
+
+VALIDATED = ("mse", "clusters", "accuracy", "nmi", "ari")
+TASK = Task(Options, evaluate, needs=_needs, validated=VALIDATED, figures=figures.draw)

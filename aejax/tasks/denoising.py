@@ -1,6 +1,7 @@
-"""How much noise a net takes away from images, beside a plain one and classical filters tuned on training rows."""
+"""Denoising of images, beside an autoencoder trained without noise and classical filters tuned on training images."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from math import prod
 from typing import Any
@@ -13,14 +14,14 @@ from aejax.config import components
 from aejax.config.bounds import Count, Natural, Positive
 from aejax.data.scaling import moments
 from aejax.errors import UserError
+from aejax.figures.tasks import denoising as figures
 from aejax.metrics import images as metrics
-from aejax.tasks import filters
+from aejax.tasks import filters, needs
+from aejax.tasks.filling import fill
 from aejax.training.context import scaled
 from aejax.training.evaluate import on_device, rebuilt
 from aejax.training.retrain import member
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Split
-
-VALIDATED: tuple[str, ...] = ()
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Split, Task
 
 PLAIN = {"corruption": {"name": "none"}}
 """What makes the net of a config a plain one."""
@@ -32,23 +33,28 @@ STILL = 0.01  # a pixel whose standard deviation is below this share of the rang
 REMOVING = ("masking", "dropout", "patches", "missing", "missing_patches")
 
 
-def check(
-    dataset: Dataset,
-    *,
-    corruption: str = "gaussian",
-    strength: Positive = 0.2,
-    strengths: tuple[Positive, ...] = (),
-    rows: Count = 1000,
-    tuning: Count = 100,
-    plain_steps: Natural = 2000,
-) -> None:
-    """Refuse rows that are no images on one scale, images that are too small, and noise that cannot be.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of the task.
 
-    Raises:
-        UserError: tables, pixels scaled one by one, images smaller than 7×7, missing pixels, no test rows, an unknown
-            corruption or a strength out of its range.
+    Attributes:
+        corruption: a name in `aejax.data.corrupt`, or a dotted path.
+        strength: the first of its hyperparameters, in units of the scaled values.
+        strengths: others, for a curve; with noise of its own each.
+        rows: how many test rows are judged, evenly spaced; all where there are fewer.
+        tuning: how many training rows the filters' settings are chosen on.
+        plain_steps: how long the plain net is trained; 0 leaves it out.
     """
-    del rows, tuning, plain_steps
+
+    corruption: str = "gaussian"
+    strength: Positive = 0.2
+    strengths: tuple[Positive, ...] = ()
+    rows: Count = 1000
+    tuning: Count = 100
+    plain_steps: Natural = 2000
+
+
+def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
     if len(dataset.feature_shape) != 3:
         shape = "x".join(map(str, dataset.feature_shape))
         raise UserError(f"denoising: needs images, and rows of {dataset.name} are {shape}; allowed: data of images")
@@ -59,12 +65,10 @@ def check(
         raise UserError(f"denoising: images of {channels} channels cannot be shown; allowed: 1 (grey) or 3 (colour)")
     if np.ndim(dataset.shift) or np.ndim(dataset.scale) or not np.isfinite([*_range(dataset)]).all():
         raise UserError("denoising: filters need all pixels on one scale; allowed: data.scaling=unit, signed or none")
-    if any(getattr(dataset, name).mask is not None for name in ("train", "test")):
-        raise UserError(f"denoising: {dataset.name} has missing pixels; allowed: images that are whole")
-    if not len(dataset.test.x):
-        raise UserError(f"denoising: {dataset.name} has no test rows; allowed: a larger data.test")
-    for value in (strength, *strengths):
-        noise(corruption, value)
+    needs.is_whole("denoising", dataset, "pixels")
+    needs.has_rows("denoising", dataset)
+    for strength in (options.strength, *options.strengths):
+        noise(options.corruption, strength)
 
 
 def noise(name: str, strength: float) -> Callable[[jax.Array, jax.Array], jax.Array]:
@@ -87,18 +91,7 @@ def noise(name: str, strength: float) -> Callable[[jax.Array, jax.Array], jax.Ar
 
 
 def evaluate(
-    key: jax.Array,
-    model: Model,
-    params: Params,
-    dataset: Dataset,
-    retrain: Retrain,
-    *,
-    corruption: str = "gaussian",
-    strength: Positive = 0.2,
-    strengths: tuple[Positive, ...] = (),
-    rows: Count = 1000,
-    tuning: Count = 100,
-    plain_steps: Natural = 2000,
+    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain, options: Options
 ) -> Evaluation:
     """Peak signal-to-noise ratio, structural similarity and share of the squared error removed, on test rows.
 
@@ -106,19 +99,6 @@ def evaluate(
     error on corrupted training rows, chosen again for each strength; the nets are the same for all strengths. The plain
     one is the same net trained without noise; where its code is no smaller than an image, so that it would learn to
     copy, a convolutional one whose code is an eighth of an image.
-
-    Args:
-        key: of the noise and of the plain net.
-        model: the autoencoder.
-        params: its parameters.
-        dataset: the images.
-        retrain: trains the plain autoencoder.
-        corruption: a name in `aejax.data.corrupt`, or a dotted path.
-        strength: the first of its hyperparameters, in units of the scaled values.
-        strengths: others, for a curve; with noise of its own each.
-        rows: how many test rows are judged, evenly spaced; all where there are fewer.
-        tuning: how many training rows the filters' settings are chosen on.
-        plain_steps: how long the plain net is trained; 0 leaves it out.
 
     Returns:
         ``metrics["test"]`` with ``psnr`` (dB), ``ssim`` and ``error_removed``; ``psnr_at_0.1`` for each of `strengths`;
@@ -129,24 +109,25 @@ def evaluate(
     """
     plain_key, key = jax.random.split(key)
     nets = {"net": (model, params)}
-    if plain_steps:
-        trained = retrain(plain_key[None], plain_changes(model) | {"train.steps": plain_steps})
+    if options.plain_steps:
+        trained = retrain(plain_key[None], plain_changes(model) | {"train.steps": options.plain_steps})
         nets["plain"] = trained.model, member(trained, 0)
-    test, train = _rows(dataset.test, dataset, rows), _rows(dataset.train, dataset, tuning)
-    found: dict[str, dict[str, float]] = {}
+    test, train = _rows(dataset.test, dataset, options.rows), _rows(dataset.train, dataset, options.tuning)
+    numbers: dict[str, dict[str, float]] = {}
     images: dict[str, np.ndarray] = {}
-    for number, value in enumerate((strength, *strengths)):
-        own = jax.random.fold_in(key, number)
-        made = _restored(own, corruption, value, nets, test, train, dataset)
+    for number, value in enumerate((options.strength, *options.strengths)):
+        noise_key = jax.random.fold_in(key, number)
+        made = _restored(noise_key, options.corruption, value, nets, test, train, dataset)
         clean = made.pop("clean")
         for name, x_hat in made.items():
             at = {f"psnr_at_{value:g}": metrics.psnr(clean, x_hat)}
-            found.setdefault(name, {}).update(at if number else _judged(clean, made["noisy"], x_hat))
+            numbers.setdefault(name, {}).update(at if number else _judged(clean, made["noisy"], x_hat))
         images = images or {"clean": clean, **made}
-    kernels = {name: kernel for name, (_, own) in nets.items() if (kernel := _first_kernel(own)) is not None}
+    kernels = {name: _first_kernel(net_params) for name, (_, net_params) in nets.items()}
+    kernels = {name: kernel for name, kernel in kernels.items() if kernel is not None}
     for name, kernel in kernels.items():
-        found[name]["kernel_spread_outside"] = metrics.spread_outside(kernel, still_pixels(dataset))
-    return Evaluation({"test": found.pop("net")}, found, {"images": images, "kernels": kernels})
+        numbers[name]["kernel_spread_outside"] = metrics.spread_outside(kernel, still_pixels(dataset))
+    return Evaluation({"test": numbers.pop("net")}, numbers, {"images": images, "kernels": kernels})
 
 
 def plain_changes(model: Model) -> dict[str, Any]:
@@ -223,3 +204,6 @@ def _first_kernel(params: Params) -> np.ndarray | None:
     except (KeyError, TypeError, IndexError):
         return None
     return kernel if kernel.ndim == 2 else None
+
+
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=figures.draw, apply={"fill": fill})

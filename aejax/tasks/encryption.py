@@ -1,4 +1,8 @@
-"""What somebody without the decoder rebuilds from codes, beside the decoder's owner: three attacks."""
+"""A decoder kept secret: how well three attacks reconstruct rows from their codes without it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import jax
 import numpy as np
@@ -6,55 +10,47 @@ import numpy as np
 from aejax import console, metrics
 from aejax.config.bounds import Count, NonNegative
 from aejax.errors import UserError
+from aejax.figures.tasks import encryption as figures
+from aejax.tasks import needs
 from aejax.tasks.attacks import by_gradient, from_codes, from_pairs
 from aejax.training.evaluate import encode_and_reconstruct, on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain
-
-VALIDATED: tuple[str, ...] = ()
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
 FEWEST = 12  # test rows of which five neighbours say anything
-PAIRS = (10, 30, 100, 300, 1000, 3000, 10_000)
 
 
-def check(
-    dataset: Dataset,
-    *,
-    pairs: tuple[Count, ...] = PAIRS,
-    rows: Count = 200,
-    surrogate_steps: Count = 4000,
-    inversion_steps: Count = 500,
-    prior: NonNegative = 1e-2,
-) -> None:
-    """Refuse data without rows to attack or to leak.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of the task.
 
-    Raises:
-        UserError: too few test rows, missing values, no number of pairs, or fewer than five leaked ones.
+    Attributes:
+        pairs: n, the numbers of leaked pairs; those above the number of training rows are left out.
+        rows: how many test rows are attacked.
+        surrogate_steps: of the surrogate decoders.
+        inversion_steps: of the inversion by gradient.
+        prior: λ, how much an inverted row keeps to the mean row.
     """
-    del surrogate_steps, inversion_steps, prior
-    if min(len(dataset.test.x), rows) < FEWEST:
+
+    pairs: tuple[Count, ...] = (10, 30, 100, 300, 1000, 3000, 10_000)
+    rows: Count = 200
+    surrogate_steps: Count = 4000
+    inversion_steps: Count = 500
+    prior: NonNegative = 1e-2
+
+
+def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
+    if (attacked := min(len(dataset.test.x), options.rows)) < FEWEST:
         raise UserError(
-            f"encryption: {min(len(dataset.test.x), rows)} test rows are too few to attack; "
-            f"allowed: {FEWEST} or more (data.test, task.rows)"
+            f"encryption: {attacked} test rows are too few to attack; allowed: {FEWEST} or more (data.test, task.rows)"
         )
-    if any(split.mask is not None for split in (dataset.train, dataset.test)):
-        raise UserError(f"encryption: {dataset.name} has missing values; allowed: whole rows")
-    most = len(dataset.train.x)
+    needs.is_whole("encryption", dataset)
+    most, pairs = len(dataset.train.x), options.pairs
     if not pairs or min(pairs) < 5 or min(pairs) > most:
         raise UserError(f"task.pairs: {tuple(pairs)}; allowed: one or more numbers from 5 to the {most} training rows")
 
 
 def evaluate(
-    key: jax.Array,
-    model: Model,
-    params: Params,
-    dataset: Dataset,
-    retrain: Retrain | None = None,
-    *,
-    pairs: tuple[Count, ...] = PAIRS,
-    rows: Count = 200,
-    surrogate_steps: Count = 4000,
-    inversion_steps: Count = 500,
-    prior: NonNegative = 1e-2,
+    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
 ) -> Evaluation:
     """The mean squared error of test rows rebuilt from their codes: by the owner's decoder, and by three attackers.
 
@@ -64,18 +60,6 @@ def evaluate(
     - Encoder known, no rows: gradient descent on x for ½‖f(x) − c‖² + ½ λ ‖x − x̄‖², x kept in the range of the data.
     - Codes only, and other rows of the same kind: principal components of the codes are taken for those of the rows.
 
-    Args:
-        key: of the attacks.
-        model: the autoencoder.
-        params: its parameters.
-        dataset: the data; pairs leak from the training rows, test rows are attacked.
-        retrain: not used: attackers train decoders only.
-        pairs: n, the numbers of leaked pairs; those above the number of training rows are left out.
-        rows: how many test rows are attacked.
-        surrogate_steps: of the surrogate decoders.
-        inversion_steps: of the inversion by gradient.
-        prior: λ, how much an inverted row keeps to the mean row.
-
     Returns:
         ``metrics["test"]``: ``mse`` of the owner, per value; ``recovered``, 1 here. ``baselines`` with both for every
         attack and for the ``mean row``; ``recovered`` is (mse of the mean row − mse) / (that − the owner's): the
@@ -83,24 +67,27 @@ def evaluate(
         alike. ``arrays`` holds the rows ``x``, the ``owner``'s, the ``mean`` row, ``attacks`` by name, and ``curve``:
         (pairs, 2) of n and mse.
     """
-    del retrain
     known, codes, _ = encode_and_reconstruct(model, params, on_device(dataset.train, dataset))
-    x, code, x_hat = (part[:rows] for part in encode_and_reconstruct(model, params, on_device(dataset.test, dataset)))
+    x, code, x_hat = (
+        part[: options.rows] for part in encode_and_reconstruct(model, params, on_device(dataset.test, dataset))
+    )
     order = np.random.default_rng(np.asarray(jax.random.key_data(key))).permutation(len(known))
     known, codes = known[order], codes[order]
-    counts = sorted({count for count in pairs if count <= len(known)})
+    counts = sorted({count for count in options.pairs if count <= len(known)})
     keys = jax.random.split(key)
     console.say("attack: decoders of one's own, from leaked pairs")
-    leaked = from_pairs(keys[0], model, (codes, known), code, counts, surrogate_steps)
+    leaked = from_pairs(keys[0], model, (codes, known), code, counts, options.surrogate_steps)
     console.say("attack: inverting the encoder by gradient")
-    inverted = by_gradient(model, params, code, known.mean(0), dataset.range, steps=inversion_steps, prior=prior)
+    steps, prior = options.inversion_steps, options.prior
+    inverted = by_gradient(model, params, code, known.mean(0), dataset.range, steps=steps, prior=prior)
     attacks = {f"{count} leaked pairs": leaked[count] for count in counts}
     attacks |= {"encoder known": inverted, "codes only": from_codes(codes, known, code)}
     errors = {name: metrics.mse(x, rebuilt) for name, rebuilt in attacks.items()}
-    mean, own = metrics.mse(x, np.broadcast_to(known.mean(0), x.shape)), metrics.mse(x, x_hat)
-    judged = lambda error: {"mse": error, "recovered": (mean - error) / (mean - own) if mean != own else float("nan")}
+    mean, owner = metrics.mse(x, np.broadcast_to(known.mean(0), x.shape)), metrics.mse(x, x_hat)
+    recovered = lambda error: (mean - error) / (mean - owner) if mean != owner else float("nan")
+    judged = lambda error: {"mse": error, "recovered": recovered(error)}
     return Evaluation(
-        {"test": judged(own) | {"trustworthiness": metrics.trustworthiness(x, code)}},
+        {"test": judged(owner) | {"trustworthiness": metrics.trustworthiness(x, code)}},
         {name: judged(error) for name, error in {**errors, "mean row": mean}.items()},
         {
             "x": x,
@@ -110,3 +97,6 @@ def evaluate(
             "curve": np.array([(count, errors[f"{count} leaked pairs"]) for count in counts]),
         },
     )
+
+
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=figures.draw)

@@ -1,6 +1,7 @@
-"""New rows from random codes: how like real ones they are, whether they are copies, and of what use they are."""
+"""Generation of new rows from random codes: their quality, whether they are copies, and their use as training data."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import jax
@@ -8,18 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.config.bounds import Choice, Count, Within
-from aejax.errors import UserError
+from aejax.figures.tasks import generation as figures
 from aejax.metrics import generation as metrics
-from aejax.tasks import likelihood, samplers
-from aejax.tasks.features import features as features_of
-from aejax.tasks.features import fit_classifier
-from aejax.tasks.reconstruction import fitted_pca
+from aejax.tasks import likelihood, needs, samplers
+from aejax.tasks.features import features, fit_classifier
+from aejax.tasks.pca import fitted_pca
 from aejax.tasks.samplers import Draw
 from aejax.training.context import outline
 from aejax.training.evaluate import encode_and_reconstruct, on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain
-
-VALIDATED: tuple[str, ...] = ()
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
 Samples = Annotated[int, Within(2)]
 Sampler = Annotated[str, Choice(("uniform", "normal", "gaussian", "mixture", "kernel"))]
@@ -33,76 +31,11 @@ COPY = 0.01  # share of test rows that are as near to a training row as what cou
 Decode = Callable[[np.ndarray], np.ndarray]
 
 
-def check(
-    dataset: Dataset,
-    *,
-    sampler: Sampler = "mixture",
-    components: Count = 20,
-    samples: Samples = 2000,
-    neighbours: Count = 5,
-    features: Features = "classifier",
-    draws: Count = 50,
-) -> None:
-    """Refuse data of which the task cannot say anything.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of the task.
 
-    Raises:
-        UserError: no labels for a classifier, a single class, or too few rows for the components or the neighbours.
-    """
-    del sampler, draws
-    if features == "classifier":
-        _check_labels(dataset)
-    rows, held_out = len(dataset.train.x), len(dataset.test.x)
-    if components > (bound := min(rows, samplers.FITTED)):
-        raise UserError(f"task.components: {components} are too many for {rows} training rows; allowed: 1 to {bound}")
-    if rows < 3:
-        raise UserError(f"generation: {dataset.name} has {rows} training rows; allowed: 3 or more")
-    most = min(samples, held_out, BALLS) - 1
-    if neighbours > most:
-        raise UserError(
-            f"task.neighbours: {neighbours} are too many for {samples} samples and {held_out} test rows; "
-            f"allowed: 1 to {most}, with 2 of both or more"
-        )
-
-
-def _check_labels(dataset: Dataset) -> None:
-    if dataset.train.labels is None:
-        raise UserError(
-            f"generation: {dataset.name} has no labels for a classifier whose features rows are compared in; "
-            "allowed: data with labels (a file's data.label_column), or task.features=rows"
-        )
-    if len(np.unique(dataset.train.labels)) < 2:
-        raise UserError(
-            f"generation: all training rows of {dataset.name} are of one class; "
-            "allowed: two classes or more, or task.features=rows"
-        )
-
-
-def evaluate(
-    key: jax.Array,
-    model: Model,
-    params: Params,
-    dataset: Dataset,
-    retrain: Retrain | None = None,
-    *,
-    sampler: Sampler = "mixture",
-    components: Count = 20,
-    samples: Samples = 2000,
-    neighbours: Count = 5,
-    features: Features = "classifier",
-    draws: Count = 50,
-) -> Evaluation:
-    """Decoded random codes beside test rows: Fréchet distance, precision, recall, density, coverage, nearest rows.
-
-    Everything is fitted to training rows, and real rows are test rows; a missing value holds its column's mean. Of
-    tables with labels also the accuracy of a classifier that is trained on generated rows, as many of each class as
-    there are, and tested on real ones.
-
-    Args:
-        key: of the classifier and of what is drawn.
-        model: the autoencoder.
-        params: its parameters.
-        dataset: the data.
-        retrain: not used: nothing is trained again.
+    Attributes:
         sampler: where the codes of ``metrics["test"]`` are drawn from, a function of `aejax.tasks.samplers`.
         components: of Gaussian mixtures, of codes and of principal components alike.
         samples: how many rows each sampler makes.
@@ -110,6 +43,38 @@ def evaluate(
         features: ``"classifier"``: rows are compared in the last hidden layer of a classifier of the training rows;
             ``"rows"``: as they are.
         draws: for each row, of the log-likelihood; of variational nets and binary rows only.
+    """
+
+    sampler: Sampler = "mixture"
+    components: Count = 20
+    samples: Samples = 2000
+    neighbours: Count = 5
+    features: Features = "classifier"
+    draws: Count = 50
+
+
+def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
+    if options.features == "classifier":
+        labels, instead, train = dataset.train.labels, "task.features=rows", [dataset.train]
+        needs.has_labels(
+            "generation", dataset, "for a classifier whose features rows are compared in", splits=train, instead=instead
+        )
+        needs.has_classes("generation", dataset, labels, rows="all training rows", instead=instead)
+    rows, test = len(dataset.train.x), len(dataset.test.x)
+    needs.at_most("components", options.components, min(rows, samplers.FITTED), f"{rows} training rows")
+    needs.has_rows("generation", dataset, "train", least=3)
+    most, of = min(options.samples, test, BALLS) - 1, f"{options.samples} samples and {test} test rows"
+    needs.at_most("neighbours", options.neighbours, most, of, hint="with 2 of both or more")
+
+
+def evaluate(
+    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
+) -> Evaluation:
+    """Decoded random codes beside test rows: Fréchet distance, precision, recall, density, coverage, nearest rows.
+
+    Everything is fitted to training rows, and real rows are test rows; a missing value holds its column's mean. Of
+    tables with labels also the accuracy of a classifier that is trained on generated rows, as many of each class as
+    there are, and tested on real ones.
 
     Returns:
         ``metrics["test"]`` with ``frechet``, ``precision``, ``recall``, ``density``, ``coverage``, ``nearest``, the
@@ -120,33 +85,33 @@ def evaluate(
         ``arrays``: ``made``, ``nearest`` and ``plane``, by name: a few rows, their nearest training rows, and more of
         them on two principal components.
     """
-    del retrain
-    own, likely = jax.random.split(key)
+    components, samples = options.components, options.samples
+    for_classifier, likely = jax.random.split(key)
     train, codes, _ = encode_and_reconstruct(model, params, on_device(dataset.train, dataset))
     test, _, x_hat = encode_and_reconstruct(model, params, on_device(dataset.test, dataset))
     labels = dataset.train.labels
-    random = np.random.default_rng(np.asarray(jax.random.key_data(own)))
+    random = np.random.default_rng(np.asarray(jax.random.key_data(for_classifier)))
     makers = _makers(model, params, train, codes, components)
     made = {name: make(codes_of(random, samples)) for name, (codes_of, make) in makers.items()}
     made["training rows"] = train[random.permutation(len(train))[:samples]]
     made["decoded test rows"] = x_hat[:samples]
     view = lambda x: x
-    if features == "classifier":
-        classifier = fit_classifier(own, train, labels, int(labels.max()) + 1)
-        view = lambda x: features_of(classifier, x)
-    found = _compare(made, test[:samples], train, view, neighbours)
+    if options.features == "classifier":
+        classifier = fit_classifier(for_classifier, train, labels, int(labels.max()) + 1)
+        view = lambda x: features(classifier, x)
+    numbers = _compare(made, test[:samples], train, view, options.neighbours)
     if dataset.kind == "table" and labels is not None and dataset.test.labels is not None:
         for name, accuracy in _usefulness(model, params, dataset, train, codes, test, components, random).items():
-            found[name]["accuracy"] = accuracy
-    chosen = found.pop(sampler)
+            numbers[name]["accuracy"] = accuracy
+    chosen = numbers.pop(options.sampler)
     if likelihood.is_bernoulli(model) and likelihood.is_binary(dataset):
-        chosen |= likelihood.bounds(likely, model, params, dataset, draws)
-        found["independent values"] = likelihood.independent(dataset)
+        chosen |= likelihood.bounds(likely, model, params, dataset, options.draws)
+        numbers["independent values"] = likelihood.independent(dataset)
     shown = {name: rows[:SHOWN] for name, rows in made.items()}
     nearest = {name: train[metrics.nearest_rows(rows, train)[0]] for name, rows in shown.items()}
     to_plane = fitted_pca(train, 2).transform
     plane = {name: to_plane(rows[:IN_PLANE]) for name, rows in made.items()}
-    return Evaluation({"test": chosen}, found, {"made": shown, "nearest": nearest, "plane": plane})
+    return Evaluation({"test": chosen}, numbers, {"made": shown, "nearest": nearest, "plane": plane})
 
 
 def _makers(
@@ -194,17 +159,17 @@ def _compare(
     """The measures of each set of rows against the test rows, and how near it comes to the training rows."""
     seen, usual = view(test), metrics.nearest_rows(test[:LOOKED_UP], train)[1]
     threshold = np.quantile(usual, COPY)
-    found: dict[str, dict[str, Any]] = {"test rows": {"nearest": float(usual.mean())}}
+    measures: dict[str, dict[str, Any]] = {"test rows": {"nearest": float(usual.mean())}}
     for name, rows in made.items():
         here = view(rows)
         apart = metrics.nearest_rows(rows[:LOOKED_UP], train)[1]
-        found[name] = {
+        measures[name] = {
             "frechet": metrics.frechet_distance(seen, here),
             **metrics.coverage(seen[:BALLS], here[:BALLS], neighbours=neighbours),
             "nearest": float(apart.mean()),
             "copies": float((apart <= threshold).mean()),
         }
-    return found
+    return measures
 
 
 def _usefulness(
@@ -225,10 +190,10 @@ def _usefulness(
 
     labels, parts = dataset.train.labels, {}
     for label, count in zip(*np.unique(labels, return_counts=True), strict=True):
-        own, share = labels == label, round(components * (labels == label).mean())
+        of_class, share = labels == label, round(components * (labels == label).mean())
         if count < 3:
             continue
-        makers = _makers(model, params, train[own], codes[own], int(np.clip(share, 1, count // 2)))
+        makers = _makers(model, params, train[of_class], codes[of_class], int(np.clip(share, 1, count // 2)))
         makers.pop("prior", None)  # which is the same for every class
         for name, (draw, make) in makers.items():
             parts.setdefault(name, []).append((make(draw(random, count)), np.full(count, label)))
@@ -239,3 +204,6 @@ def _usefulness(
         forest = RandomForestClassifier(100, random_state=0).fit(x, y)
         accuracy[name] = float((forest.predict(test) == dataset.test.labels).mean())
     return accuracy
+
+
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=figures.draw)

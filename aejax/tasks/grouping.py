@@ -1,68 +1,54 @@
-"""A code of few bits as the name of a group: what the groups have to do with classes, beside as many of k-means."""
+"""Groups of rows that share a short binary code: their agreement with classes, beside as many clusters by k-means."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import jax
 import numpy as np
 
 from aejax.config.bounds import Count, Within
 from aejax.errors import UserError
+from aejax.figures.tasks import grouping as figures
 from aejax.metrics.groups import purity, shared, stability
 from aejax.metrics.hamming import addresses
+from aejax.tasks import needs
 from aejax.training.context import outline
 from aejax.training.evaluate import encoded, host_rows, on_device
 from aejax.training.retrain import member
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain
-
-VALIDATED: tuple[str, ...] = ()
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
 MOST_BITS = 12
 Nets = Annotated[int, Within(2)]
 
 
-def check(dataset: Dataset, model: Model, *, nets: Nets = 5, shown: Count = 10) -> None:
-    """Refuse data of which the task cannot say anything, and codes that are no names of groups.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of the task.
 
-    Raises:
-        UserError: no labels, a single class, fewer than two test rows, more than 12 bits, or a code outside [0, 1].
+    Attributes:
+        nets: how many are compared, this one among them.
+        shown: rows of each group that are kept for the figure.
     """
-    del nets, shown
+
+    nets: Nets = 5
+    shown: Count = 10
+
+
+def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
     if model.code_size > MOST_BITS:
         raise UserError(f"model.code: {model.code_size} bits make too many groups; allowed: 1 to {MOST_BITS}")
     if not (within := outline(model).ranges["code"]).within(0.0, 1.0):
         raise UserError(f"grouping: the code lies in {within}; allowed: a code in [0, 1], such as binary.noisy's")
-    if dataset.train.labels is None or dataset.test.labels is None:
-        raise UserError(
-            f"grouping: {dataset.name} has no labels to judge groups by; "
-            "allowed: data with labels (a file's data.label_column)"
-        )
-    if len(dataset.test.x) < 2:
-        raise UserError(f"grouping: {dataset.name} has fewer than 2 test rows; allowed: a larger data.test")
-    if len(np.unique(dataset.test.labels)) < 2:
-        raise UserError(f"grouping: all test rows of {dataset.name} are of one class; allowed: two classes or more")
+    needs.has_labels("grouping", dataset, "to judge groups by")
+    needs.has_rows("grouping", dataset, least=2)
+    needs.has_classes("grouping", dataset, dataset.test.labels, rows="all test rows")
 
 
 def evaluate(
-    key: jax.Array,
-    model: Model,
-    params: Params,
-    dataset: Dataset,
-    retrain: Retrain,
-    *,
-    nets: Nets = 5,
-    shown: Count = 10,
+    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain, options: Options
 ) -> Evaluation:
     """Groups of test rows by the bits of their code, on where it is above ½, and whether other seeds give the same.
-
-    Args:
-        key: of the seeds of the other nets and of k-means.
-        model: the autoencoder, with a code in [0, 1] of up to 12 bits.
-        params: its parameters.
-        dataset: the data, with labels.
-        retrain: trains the other nets.
-        nets: how many are compared, this one among them.
-        shown: rows of each group that are kept for the figure.
 
     Returns:
         ``metrics["test"]`` and ``baselines["k-means"]["…"]``, the latter with as many clusters, fitted to the training
@@ -72,18 +58,18 @@ def evaluate(
         share of the 2^bits codes that test rows have. ``arrays`` holds ``groups``, the address of each test row's
         code, and ``examples``, by address the first rows of that group.
     """
-    keys = jax.random.split(key, nets)
+    keys = jax.random.split(key, options.nets)
     others = retrain(keys[1:])
-    every = [params, *(member(others, number) for number in range(nets - 1))]
-    grouped = lambda split, given: addresses(encoded(model, given, on_device(split, dataset)) > 0.5)
+    every = [params, *(member(others, number) for number in range(options.nets - 1))]
+    grouped = lambda split, net: addresses(encoded(model, net, on_device(split, dataset)) > 0.5)
     groupings = [grouped(dataset.test, each) for each in every]
     labels = dataset.test.labels
-    found = described(groupings, labels) | {"used": len(np.unique(groupings[0])) / 2**model.code_size}
+    numbers = described(groupings, labels) | {"used": len(np.unique(groupings[0])) / 2**model.code_size}
     clusters = len(np.unique(grouped(dataset.train, params)))
-    seeds = [int(seed) for seed in jax.random.randint(keys[0], (nets,), 0, 2**31 - 1)]
+    seeds = [int(seed) for seed in jax.random.randint(keys[0], (options.nets,), 0, 2**31 - 1)]
     baseline = described(k_means(dataset, clusters, seeds), labels)
-    examples = {int(code): np.flatnonzero(groupings[0] == code)[:shown] for code in np.unique(groupings[0])}
-    return Evaluation({"test": found}, {"k-means": baseline}, {"groups": groupings[0], "examples": examples})
+    examples = {int(code): np.flatnonzero(groupings[0] == code)[: options.shown] for code in np.unique(groupings[0])}
+    return Evaluation({"test": numbers}, {"k-means": baseline}, {"groups": groupings[0], "examples": examples})
 
 
 def described(groupings: Sequence[np.ndarray], labels: np.ndarray) -> Mapping[str, float]:
@@ -107,3 +93,6 @@ def k_means(dataset: Dataset, clusters: int, seeds: Sequence[int]) -> Sequence[n
 
     train, test = host_rows(dataset.train, dataset), host_rows(dataset.test, dataset)
     return [KMeans(clusters, n_init=3, random_state=seed).fit(train).predict(test) for seed in seeds]
+
+
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=figures.draw)

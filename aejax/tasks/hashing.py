@@ -1,6 +1,7 @@
-"""Codes of bits as addresses: how well the nearest retrieve rows of the same class, beside codes without a net."""
+"""Semantic hashing: retrieval of rows of the same class by binary codes, beside hash codes without a net."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import jax
@@ -9,41 +10,38 @@ import numpy as np
 from aejax.config.bounds import Count, Within
 from aejax.data.splits import with_rows
 from aejax.errors import UserError
+from aejax.figures.tasks import hashing as figures
 from aejax.metrics import hamming
 from aejax.metrics.retrieval import Distances, by_distance, curve, precision, rising, shuffled_ties
 from aejax.relations.nearest import similarities, unit
+from aejax.tasks import needs
 from aejax.tasks.binarisation import hyperplanes, itq
 from aejax.training.evaluate import encoded, host_rows, on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain
-
-VALIDATED = ("precision",)
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
 Radius = Annotated[int, Within(0, hamming.MOST_ADDRESS_BITS)]
 CURVE_QUERIES = 1000
 SHOWN_QUERIES, SHOWN_ROWS = 6, 8
 
 
-def check(dataset: Dataset, *, retrieved: Count = 100, radius: Radius = 2) -> None:
-    """Refuse data of which the task cannot say anything.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of the task.
 
-    Raises:
-        UserError: no labels, a single class, no test rows, too few training rows, or rows that are zero everywhere.
+    Attributes:
+        retrieved: how many rows are retrieved.
+        radius: of the Hamming ball, in bits, that is looked up by address where codes have up to 24 bits.
     """
-    del radius
-    if dataset.train.labels is None or dataset.test.labels is None:
-        raise UserError(
-            f"hashing: {dataset.name} has no labels to judge what is retrieved by; "
-            "allowed: data with labels (a file's data.label_column)"
-        )
-    if not len(dataset.test.x):
-        raise UserError(f"hashing: {dataset.name} has no test rows to be queries; allowed: a larger data.test")
-    if len(np.unique(dataset.train.labels)) < 2:
-        raise UserError(f"hashing: all training rows of {dataset.name} are of one class; allowed: two classes or more")
-    if retrieved > len(dataset.train.x):
-        raise UserError(
-            f"task.retrieved: {retrieved} are more than the {len(dataset.train.x)} training rows; "
-            f"allowed: 1 to {len(dataset.train.x)}"
-        )
+
+    retrieved: Count = 100
+    radius: Radius = 2
+
+
+def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
+    needs.has_labels("hashing", dataset, "to judge what is retrieved by")
+    needs.has_rows("hashing", dataset, purpose=" to be queries")
+    needs.has_classes("hashing", dataset, dataset.train.labels, rows="all training rows")
+    needs.at_most("retrieved", options.retrieved, len(dataset.train.x), f"{len(dataset.train.x)} training rows")
     zero = sum(int((_lengths(host_rows(split, dataset)) == 0).sum()) for split in (dataset.train, dataset.test))
     if zero:
         raise UserError(
@@ -53,28 +51,12 @@ def check(dataset: Dataset, *, retrieved: Count = 100, radius: Radius = 2) -> No
 
 
 def evaluate(
-    key: jax.Array,
-    model: Model,
-    params: Params,
-    dataset: Dataset,
-    retrain: Retrain | None = None,
-    *,
-    retrieved: Count = 100,
-    radius: Radius = 2,
+    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
 ) -> Evaluation:
     """Precision of the training rows that have the nearest codes to a test row, beside four other ways to find them.
 
     A bit is on where the code lies above its median over the training rows. Codes are compared by Hamming distance;
     among rows at the same distance the order is random.
-
-    Args:
-        key: of the order of ties, the planes and ITQ's first rotation.
-        model: the autoencoder.
-        params: its parameters.
-        dataset: the data, with labels.
-        retrain: not used: nothing is trained again.
-        retrieved: how many rows are retrieved.
-        radius: of the Hamming ball, in bits, that is looked up by address where codes have up to 24 bits.
 
     Returns:
         ``metrics["test"]``: ``precision``, the share of the retrieved rows that are of the query's class; ``rising``,
@@ -86,7 +68,6 @@ def evaluate(
         thousand queries, ``curves`` by method and ``cosine_distances`` and ``pairs`` by Hamming distance, and the rows
         ``queries`` (q,) and ``found`` (q, 8) for a few of them.
     """
-    del retrain
     random = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     codes = {name: encoded(model, params, on_device(split, dataset)) for name, split in with_rows(dataset).items()}
     middle = np.median(codes["train"], axis=0)
@@ -94,33 +75,32 @@ def evaluate(
     train, test = host_rows(dataset.train, dataset), host_rows(dataset.test, dataset)
     directions = unit(train), unit(test)
     ways = {"autoencoder": (bits["train"], bits["test"]), **without_a_net(train, test, directions, model, random)}
-    near = {"cosine": lambda places: 1.0 - similarities(directions[1][places], directions[0])}
+    near = {"cosine": lambda index: 1.0 - similarities(directions[1][index], directions[0])}
     near |= {name: compared(*pair) for name, pair in ways.items()}
     classes = dataset.test.labels, dataset.train.labels
-    precisions = {name: precision(apart, *classes, retrieved, random) for name, apart in near.items()}
+    precisions = {name: precision(apart, *classes, options.retrieved, random) for name, apart in near.items()}
     some = np.sort(random.permutation(len(dataset.test.x))[:CURVE_QUERIES])
     means, pairs = by_distance(near["autoencoder"], near["cosine"], some, model.code_size)
-    found = {"test": {"precision": precisions.pop("autoencoder"), "rising": rising(means, pairs)}}
-    found["test"] |= {"codes": len(np.unique(hamming.pack(bits["train"]), axis=0))}
+    by_split = {"test": {"precision": precisions.pop("autoencoder"), "rising": rising(means, pairs)}}
+    by_split["test"] |= {"codes": len(np.unique(hamming.pack(bits["train"]), axis=0))}
     if model.code_size <= hamming.MOST_ADDRESS_BITS:
-        found["test"] |= looked_up(bits, dataset, min(radius, model.code_size))
+        by_split["test"] |= looked_up(bits, dataset, min(options.radius, model.code_size))
     if "validation" in bits:
         asking = dataset.validation.labels, dataset.train.labels
         apart = compared(bits["train"], bits["validation"])
-        found["validation"] = {"precision": precision(apart, *asking, retrieved, random)}
+        by_split["validation"] = {"precision": precision(apart, *asking, options.retrieved, random)}
     baselines = {name: {"precision": value} for name, value in precisions.items()}
     arrays = {"curves": {name: curve(apart, some, *classes, random) for name, apart in near.items()}}
     arrays |= {"cosine_distances": means, "pairs": pairs}
-    return Evaluation(found, baselines, arrays | examples(near["autoencoder"], dataset, random))
+    return Evaluation(by_split, baselines, arrays | examples(near["autoencoder"], dataset, random))
 
 
-def validation_baselines(dataset: Dataset, *, retrieved: Count, radius: Radius) -> dict[str, dict[str, float]]:
+def _baselines(dataset: Dataset, options: Options) -> dict[str, dict[str, float]]:
     """The precision for validation rows by ``cosine`` of the rows as they are."""
-    del radius
     rows, asked = unit(host_rows(dataset.train, dataset)), unit(host_rows(dataset.validation, dataset))
-    apart = lambda places: 1.0 - similarities(asked[places], rows)
+    apart = lambda index: 1.0 - similarities(asked[index], rows)
     classes, random = (dataset.validation.labels, dataset.train.labels), np.random.default_rng(0)
-    return {"precision": {"cosine": precision(apart, *classes, retrieved, random)}}
+    return {"precision": {"cosine": precision(apart, *classes, options.retrieved, random)}}
 
 
 def _lengths(rows: Any) -> np.ndarray:
@@ -130,7 +110,7 @@ def _lengths(rows: Any) -> np.ndarray:
 def compared(train: np.ndarray, queries: np.ndarray) -> Distances:
     """``places of queries -> (k, m)``: the Hamming distances of their bits to those of the training rows."""
     packed, asked = hamming.pack(train), hamming.pack(queries)
-    return lambda places: hamming.distances(asked[places], packed)
+    return lambda index: hamming.distances(asked[index], packed)
 
 
 def without_a_net(
@@ -166,3 +146,6 @@ def examples(apart: Distances, dataset: Dataset, random: np.random.Generator) ->
     queries = np.array([random.choice(np.flatnonzero(dataset.test.labels == label)) for label in classes])
     order = np.argsort(shuffled_ties(apart(queries), random), axis=1)
     return {"queries": queries, "found": order[:, :SHOWN_ROWS]}
+
+
+TASK = Task(Options, evaluate, needs=_needs, validated=("precision",), baselines=_baselines, figures=figures.draw)

@@ -1,6 +1,7 @@
-"""A latent space as a place to move in: walks, random points, a grid over it, and adding what makes a class."""
+"""Exploration of a latent space: interpolation, random points, a grid over it, and arithmetic with class means."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import jax
@@ -8,60 +9,50 @@ import numpy as np
 
 from aejax.config.bounds import Count, Within
 from aejax.errors import UserError
+from aejax.figures.tasks import latent as figures
 from aejax.metrics.generation import nearest_rows
 from aejax.tasks import samplers, walk
 from aejax.tasks.features import fit_classifier, predict
 from aejax.tasks.generation import decoder
-from aejax.tasks.reconstruction import fitted_pca
+from aejax.tasks.pca import fitted_pca
 from aejax.tasks.walk import Steps
 from aejax.training.evaluate import encode_and_reconstruct, on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain
-
-VALIDATED: tuple[str, ...] = ()
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
 Side = Annotated[int, Within(2, 100)]
 GRID_TAIL = 2  # percent of the codes beyond each edge of the grid
 SHOWN = 10
 
 
-def check(dataset: Dataset, model: Model, *, walks: Count = 200, steps: Steps = 9, side: Side = 15) -> None:
-    """Refuse a code without a plane, and data without two test rows to walk between.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of the task.
 
-    Raises:
-        UserError: a code of one unit, fewer than two test rows, or test rows of a single class.
+    Attributes:
+        walks: how many, and how many random points.
+        steps: rows of a walk, its two ends among them.
+        side: rows along a side of the grid, which spans the code where it has two units, and the plane of its two
+            leading principal components elsewhere.
     """
-    del side
+
+    walks: Count = 200
+    steps: Steps = 9
+    side: Side = 15
+
+
+def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
     if model.code_size < 2:
         raise UserError("latent: a grid needs a code of 2 units or more, and the model's has 1; allowed: model.code=2")
-    walk.check(dataset, walks=walks, steps=steps)
+    walk.has_ends("latent", dataset)
 
 
 def evaluate(
-    key: jax.Array,
-    model: Model,
-    params: Params,
-    dataset: Dataset,
-    retrain: Retrain | None = None,
-    *,
-    walks: Count = 200,
-    steps: Steps = 9,
-    side: Side = 15,
+    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
 ) -> Evaluation:
     """How near real rows one stays on a walk, at a random point, and whether codes can be moved from class to class.
 
     Walks go between two test rows, of two classes where there are labels. Moving a test row of class a to class b adds
     the mean code of b's training rows and takes away that of a's; a classifier of real rows says whether b came out.
-
-    Args:
-        key: of the walks, the points and the classifier.
-        model: the autoencoder.
-        params: its parameters.
-        dataset: the data.
-        retrain: not used: nothing is trained again.
-        walks: how many, and how many random points.
-        steps: rows of a walk, its two ends among them.
-        side: rows along a side of the grid, which spans the code where it has two units, and the plane of its two
-            leading principal components elsewhere.
 
     Returns:
         ``metrics["test"]`` of straight walks: ``distance``, the mean Euclidean distance from the rows between the ends
@@ -72,8 +63,8 @@ def evaluate(
         ``decoded test rows``, whose ``moved`` is the share taken for their own class. ``arrays`` holds what figures
         show.
     """
-    del retrain
-    own, chooser = jax.random.split(key)
+    walks, steps = options.walks, options.steps
+    for_classifier, chooser = jax.random.split(key)
     train, codes, _ = encode_and_reconstruct(model, params, on_device(dataset.train, dataset))
     x, code, x_hat = encode_and_reconstruct(model, params, on_device(dataset.test, dataset))
     random = np.random.default_rng(np.asarray(jax.random.key_data(chooser)))
@@ -87,23 +78,23 @@ def evaluate(
         "pca": pca.inverse_transform(flat(walk.between(points, ends, steps))),
     }
     apart = {name: nearest_rows(rows, train)[1].reshape(walks, steps) for name, rows in made.items()}
-    found: dict[str, Any] = {name: {"distance": float(values[:, 1:-1].mean())} for name, values in apart.items()}
+    numbers: dict[str, Any] = {name: {"distance": float(values[:, 1:-1].mean())} for name, values in apart.items()}
     drawn = {name: decode(draw(random, walks)) for name, draw in _at_random(codes).items()}
     rows = drawn | {"test rows": x, "decoded test rows": x_hat}
-    found |= {name: {"distance": float(nearest_rows(values, train)[1].mean())} for name, values in rows.items()}
+    numbers |= {name: {"distance": float(nearest_rows(values, train)[1].mean())} for name, values in rows.items()}
     arrays = {
         "ways": {name: values.reshape(walks, steps, -1) for name, values in made.items()},
         "way_distances": apart,
         "random": {name: values[:SHOWN] for name, values in drawn.items()},
         "code": code,
-        "grid": decode(grid(codes, side)).reshape(side, side, -1),
+        "grid": decode(grid(codes, options.side)).reshape(options.side, options.side, -1),
     }
     if dataset.train.labels is not None:
         spaces = {"straight": (codes, code, decode), "pixels": (train, x, np.asarray)}
         spaces["pca"] = (pca.transform(train), points, pca.inverse_transform)
-        shares, arrays["moved"] = _moves(own, random, dataset, train, x, x_hat, spaces)
-        found = {name: values | shares.get(name, {}) for name, values in found.items()}
-    return Evaluation({"test": found.pop("straight")}, found, arrays)
+        shares, arrays["moved"] = _moves(for_classifier, random, dataset, train, x, x_hat, spaces)
+        numbers = {name: values | shares.get(name, {}) for name, values in numbers.items()}
+    return Evaluation({"test": numbers.pop("straight")}, numbers, arrays)
 
 
 def _at_random(codes: np.ndarray) -> dict[str, samplers.Draw]:
@@ -129,7 +120,7 @@ def spherical(points: np.ndarray, ends: np.ndarray, steps: int, *, centre: np.nd
         Shoemake 1985, Animating rotation with quaternion curves, section 3.3. White 2016, Sampling generative networks,
         section 2.1.
     """
-    a, b = (points[ends[:, place]].astype(np.float64) - centre for place in (0, 1))
+    a, b = (points[ends[:, end]].astype(np.float64) - centre for end in (0, 1))
     lengths = np.maximum(np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1), 1e-300)
     angle = np.arccos(np.clip((a * b).sum(1) / lengths, -1, 1))[:, None, None]
     share = np.linspace(0, 1, steps)[None, :, None]
@@ -155,8 +146,8 @@ def grid(codes: np.ndarray, side: int) -> np.ndarray:
     points = codes if plane is None else plane.transform(codes)
     (left, low), (right, high) = np.percentile(points, [GRID_TAIL, 100 - GRID_TAIL], axis=0)
     across, up = np.meshgrid(np.linspace(left, right, side), np.linspace(high, low, side))
-    places = np.column_stack([across.ravel(), up.ravel()])
-    return (places if plane is None else plane.inverse_transform(places)).astype(np.float32)
+    points_of_plane = np.column_stack([across.ravel(), up.ravel()])
+    return (points_of_plane if plane is None else plane.inverse_transform(points_of_plane)).astype(np.float32)
 
 
 def _moves(
@@ -169,20 +160,23 @@ def _moves(
     spaces: Mapping[str, tuple],
 ) -> tuple[dict[str, dict[str, float]], dict[str, np.ndarray]]:
     """Test rows moved to another class in each space: the share that arrives, and a few to look at."""
-    labels, own = dataset.train.labels, dataset.test.labels
+    labels, true = dataset.train.labels, dataset.test.labels
     classes = np.unique(labels)
     classifier = fit_classifier(key, train, labels, int(labels.max()) + 1)
-    target = np.array([random.choice(classes[classes != label]) for label in own])
-    shares = {"decoded test rows": {"moved": float((predict(classifier, x_hat) == own).mean())}}
-    shares["test rows"] = {"moved": float((predict(classifier, x) == own).mean())}
+    target = np.array([random.choice(classes[classes != label]) for label in true])
+    shares = {"decoded test rows": {"moved": float((predict(classifier, x_hat) == true).mean())}}
+    shares["test rows"] = {"moved": float((predict(classifier, x) == true).mean())}
     shown = {"from": x[:SHOWN], "target": target[:SHOWN]}
     for name, (known, here, back) in spaces.items():
         means = {label: known[labels == label].mean(0) for label in classes}
         # a class that no training row has has no mean; its rows start from the mean of all
-        start = np.stack([means.get(label, known.mean(0)) for label in own])
+        start = np.stack([means.get(label, known.mean(0)) for label in true])
         rows = np.asarray(back((here - start + np.stack([means[label] for label in target])).astype(np.float32)))
         arrived = predict(classifier, rows) == target
         apart = nearest_rows(rows, train)[1]
         shares[name] = {"moved": float(arrived.mean()), "moved_distance": float(apart.mean())}
         shown[name] = rows[:SHOWN]
     return shares, shown
+
+
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=figures.draw)

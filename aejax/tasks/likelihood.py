@@ -1,6 +1,9 @@
-"""How likely a variational net finds binary rows: the lower bound it was trained on, and a tighter estimate."""
+"""Log-likelihood of binary rows under a variational net: the evidence lower bound and a tighter estimate."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,29 +12,32 @@ import numpy as np
 from aejax.config.bounds import Count
 from aejax.errors import UserError
 from aejax.losses.latent import unit_divergences
+from aejax.tasks import needs
 from aejax.training.context import Rows, outline, scaled
 from aejax.training.evaluate import batches, on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain
-
-VALIDATED: tuple[str, ...] = ()
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
 ACTIVE = 0.01  # variance of a unit's mean above which it says something of a row, Burda et al. 2016, section 5.2
 
 
-def check(dataset: Dataset, model: Model, *, draws: Count = 50) -> None:
-    """Refuse a model without a likelihood, and rows that it is none of.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of the task.
 
-    Raises:
-        UserError: a net that is not variational or has no sigmoid output, no test rows, or values between 0 and 1.
+    Attributes:
+        draws: k, of the code of each row.
     """
-    del draws
+
+    draws: Count = 50
+
+
+def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
     if not is_bernoulli(model):
         raise UserError(
             "likelihood: the model gives no probabilities of binary rows; "
             "allowed: model.name=variational.dense or variational.convolutional, with model.output=sigmoid"
         )
-    if not len(dataset.test.x):
-        raise UserError(f"likelihood: {dataset.name} has no test rows; allowed: a larger data.test")
+    needs.has_rows("likelihood", dataset)
     if not is_binary(dataset):
         raise UserError(
             f"likelihood: the values of {dataset.name} are not all 0 or 1; allowed: data.name=binary:{dataset.name} "
@@ -40,31 +46,16 @@ def check(dataset: Dataset, model: Model, *, draws: Count = 50) -> None:
 
 
 def evaluate(
-    key: jax.Array,
-    model: Model,
-    params: Params,
-    dataset: Dataset,
-    retrain: Retrain | None = None,
-    *,
-    draws: Count = 50,
+    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
 ) -> Evaluation:
     """Bound and importance-sampled estimate of the mean log-likelihood of a test row, in nats.
-
-    Args:
-        key: of the draws.
-        model: the autoencoder, variational.
-        params: its parameters.
-        dataset: binary rows.
-        retrain: not used: nothing is trained again.
-        draws: k, of the code of each row.
 
     Returns:
         ``metrics["test"]`` with the numbers of `bounds`. ``baselines["independent values"]["log_likelihood"]``: each
         value is 1 as often as in the training rows, whatever the others are. ``arrays`` is empty.
     """
-    del retrain
     alone = independent(dataset)
-    return Evaluation({"test": bounds(key, model, params, dataset, draws)}, {"independent values": alone}, {})
+    return Evaluation({"test": bounds(key, model, params, dataset, options.draws)}, {"independent values": alone}, {})
 
 
 def is_bernoulli(model: Model) -> bool:
@@ -101,8 +92,8 @@ def bounds(key: jax.Array, model: Model, params: Params, dataset: Dataset, draws
     """
     on_batch = jax.jit(partial(_on_batch, model, draws=draws))
     parts = list(batches(on_device(dataset.test, dataset)))
-    found = [on_batch(params, part, jax.random.fold_in(key, number)) for number, part in enumerate(parts)]
-    joined = {name: np.concatenate([np.asarray(each[name], np.float64) for each in found]) for name in found[0]}
+    by_batch = [on_batch(params, part, jax.random.fold_in(key, number)) for number, part in enumerate(parts)]
+    joined = {name: np.concatenate([np.asarray(each[name], np.float64) for each in by_batch]) for name in by_batch[0]}
     active = int((joined.pop("mean").var(0) > ACTIVE).sum())
     return {name: float(values.mean()) for name, values in joined.items()} | {"active_units": active}
 
@@ -143,3 +134,6 @@ def independent(dataset: Dataset) -> dict[str, float]:
     train, test = (read(split).reshape(len(split.x), -1) for split in (dataset.train, dataset.test))
     rate = (train.sum(0) + 1) / (len(train) + 2)
     return {"log_likelihood": float((test @ np.log(rate) + (1 - test) @ np.log1p(-rate)).mean())}
+
+
+TASK = Task(Options, evaluate, needs=_needs, validated=())

@@ -1,6 +1,8 @@
-"""Whether a code unrolls the sheet that rows were made from, beside PCA, Isomap, LLE and a plain autoencoder."""
+"""Manifold learning: whether a code recovers known coordinates, beside PCA, Isomap, LLE and a plain autoencoder."""
 
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -10,13 +12,13 @@ import numpy as np
 from aejax import metrics
 from aejax.config.bounds import Count, Natural
 from aejax.errors import UserError
-from aejax.tasks.reconstruction import fitted_pca
-from aejax.tasks.remember import remembered
+from aejax.figures.tasks import manifold as figures
+from aejax.tasks import needs
+from aejax.tasks.cache import cached
+from aejax.tasks.pca import fitted_pca
 from aejax.training.evaluate import encode_and_reconstruct, on_device
 from aejax.training.retrain import member
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain
-
-VALIDATED: tuple[str, ...] = ()
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
 DENSE_ROWS = 5000  # up to here all eigenvectors are computed, so that nothing depends on a random start
 PLAIN = {
@@ -27,54 +29,43 @@ PLAIN = {
 """What makes an autoencoder of a config a plain one."""
 
 
-def check(dataset: Dataset, *, neighbours: Count = 10, plain_steps: Natural = 2000) -> None:
-    """Refuse data whose coordinates nobody knows, or with too few rows.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of the task.
 
-    Raises:
-        UserError: no coordinates, no test rows, or as many neighbours as rows.
+    Attributes:
+        neighbours: k, of Isomap, locally linear embedding, trustworthiness and continuity.
+        plain_steps: how long the same net is trained with nothing but the squared error; 0 leaves that out.
     """
-    del plain_steps
+
+    neighbours: Count = 10
+    plain_steps: Natural = 2000
+
+
+def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
     if dataset.train.coordinates is None or dataset.test.coordinates is None:
         raise UserError(
             f"manifold: where the rows of {dataset.name} lie on their manifold is not known; "
-            "allowed: data.name=swiss_roll or s_curve, or task.name=reduction.evaluate or walk.evaluate"
+            "allowed: data.name=swiss_roll or s_curve, or task.name=reduction or walk"
         )
-    most = min(len(dataset.train.x) - 1, (len(dataset.test.x) - 1) // 2)
-    if neighbours > most:
-        raise UserError(
-            f"task.neighbours: {neighbours} are too many for {len(dataset.train.x)} training and "
-            f"{len(dataset.test.x)} test rows; allowed: 1 to {most}, with 3 test rows or more"
-        )
+    train, test = len(dataset.train.x), len(dataset.test.x)
+    rows, most = f"{train} training and {test} test rows", min(train - 1, (test - 1) // 2)
+    needs.at_most("neighbours", options.neighbours, most, rows, hint="with 3 test rows or more")
 
 
 def evaluate(
-    key: jax.Array,
-    model: Model,
-    params: Params,
-    dataset: Dataset,
-    retrain: Retrain,
-    *,
-    neighbours: Count = 10,
-    plain_steps: Natural = 2000,
+    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain, options: Options
 ) -> Evaluation:
     """R² of each true coordinate from the code by a linear map, trustworthiness and continuity, on test rows.
 
     Every method sees the scaled training rows only, and places the test rows without being fitted again.
-
-    Args:
-        key: of the plain autoencoder.
-        model: the autoencoder.
-        params: its parameters.
-        dataset: the data, with coordinates.
-        retrain: trains the plain autoencoder.
-        neighbours: k, of Isomap, locally linear embedding, trustworthiness and continuity.
-        plain_steps: how long the same net is trained with nothing but the squared error; 0 leaves that out.
 
     Returns:
         ``metrics["test"]`` with ``mse``, ``r2_coordinate0``, ``r2_coordinate1``, …, ``trustworthiness`` and
         ``continuity``; ``baselines`` with the last ones of ``pca``, ``isomap``, ``lle`` and ``plain``. ``arrays`` holds
         the test rows' ``coordinates`` and ``maps``, by method, of the test rows.
     """
+    neighbours, plain_steps = options.neighbours, options.plain_steps
     rows = on_device(dataset.train, dataset)
     x, code, _ = encode_and_reconstruct(model, params, rows)
     new_x, new_code, new_x_hat = encode_and_reconstruct(model, params, on_device(dataset.test, dataset))
@@ -91,12 +82,12 @@ def evaluate(
         }
 
     judged = {name: judge(*pair) for name, pair in maps.items()}
-    found = {"test": {"mse": metrics.mse(new_x, new_x_hat)} | judged.pop("autoencoder")}
+    by_split = {"test": {"mse": metrics.mse(new_x, new_x_hat)} | judged.pop("autoencoder")}
     arrays = {"coordinates": dataset.test.coordinates, "maps": {name: new for name, (_, new) in maps.items()}}
-    return Evaluation(found, judged, arrays)
+    return Evaluation(by_split, judged, arrays)
 
 
-@remembered
+@cached
 def fitted_maps(
     x: np.ndarray, new_x: np.ndarray, components: int, neighbours: int
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -107,8 +98,8 @@ def fitted_maps(
     from sklearn.manifold import Isomap, LocallyLinearEmbedding
 
     solver = "dense" if len(x) <= DENSE_ROWS else "arpack"
-    options = {"n_neighbors": neighbours, "n_components": components, "eigen_solver": solver}
-    methods: dict[str, Any] = {"isomap": Isomap(**options), "lle": LocallyLinearEmbedding(**options, random_state=0)}
+    shared = {"n_neighbors": neighbours, "n_components": components, "eigen_solver": solver}
+    methods: dict[str, Any] = {"isomap": Isomap(**shared), "lle": LocallyLinearEmbedding(**shared, random_state=0)}
     x, new_x = x.astype(np.float64), new_x.astype(np.float64)
     pca = fitted_pca(x, components)
     maps = {"pca": (pca.transform(x), pca.transform(new_x))}
@@ -118,3 +109,6 @@ def fitted_maps(
             method.fit(x)
             maps[name] = (method.transform(x), method.transform(new_x))
     return maps
+
+
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=figures.draw)

@@ -1,5 +1,6 @@
-"""Walks between two images, along the code and along the pixels, and how far the way is from real images."""
+"""Interpolation between two images in the code and in pixels, and its distance to real images."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import jax
@@ -7,53 +8,43 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.config.bounds import Count, Within
-from aejax.errors import UserError
-from aejax.tasks.reconstruction import fitted_pca
+from aejax.figures.tasks import walk as figures
+from aejax.tasks import needs
+from aejax.tasks.pca import fitted_pca
 from aejax.training.evaluate import encode_and_reconstruct, on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain
-
-VALIDATED: tuple[str, ...] = ()
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
 Steps = Annotated[int, Within(3)]
 
 
-def check(dataset: Dataset, *, walks: Count = 200, steps: Steps = 9) -> None:
-    """Refuse data without two test rows to walk between.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of the task.
 
-    Raises:
-        UserError: fewer than two test rows, or test rows of a single class.
+    Attributes:
+        walks: how many.
+        steps: images of a walk, its two ends among them.
     """
-    del walks, steps
-    if len(dataset.test.x) < 2:
-        raise UserError(f"walk: {dataset.name} has fewer than 2 test rows; allowed: a larger data.test")
-    if dataset.test.labels is not None and len(np.unique(dataset.test.labels)) < 2:
-        raise UserError(f"walk: all test rows of {dataset.name} are of one class; allowed: two classes or more")
+
+    walks: Count = 200
+    steps: Steps = 9
+
+
+def has_ends(task: str, dataset: Dataset) -> None:
+    """Refuse data without two test rows to walk between, of two classes where there are labels."""
+    needs.has_rows(task, dataset, least=2)
+    if dataset.test.labels is not None:
+        needs.has_classes(task, dataset, dataset.test.labels, rows="all test rows")
 
 
 def evaluate(
-    key: jax.Array,
-    model: Model,
-    params: Params,
-    dataset: Dataset,
-    retrain: Retrain | None = None,
-    *,
-    walks: Count = 200,
-    steps: Steps = 9,
+    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
 ) -> Evaluation:
     """The distance from the images on a walk between two test rows to the nearest training row.
 
     A walk along the code is decode((1 − s) z_a + s z_b), z the codes of its ends; one along the pixels is
     (1 − s) x_a + s x_b; s takes equal steps from 0 to 1. Its ends are of two classes, where there are labels. What a
     code loses moves an image too, so walks along PCA's components, as many as the code has units, stand beside both.
-
-    Args:
-        key: of the choice of pairs.
-        model: the autoencoder.
-        params: its parameters.
-        dataset: the data.
-        retrain: not used: nothing is trained again.
-        walks: how many.
-        steps: images of a walk, its two ends among them.
 
     Returns:
         ``metrics["test"]["distance"]``: the mean Euclidean distance to the nearest training row over the images between
@@ -62,7 +53,7 @@ def evaluate(
         ``pixel_walks`` (walks, steps, n), ``code_distances`` and ``pixel_distances`` (walks, steps) and ``ends``
         (walks, 2).
     """
-    del retrain
+    walks, steps = options.walks, options.steps
     train, _, _ = encode_and_reconstruct(model, params, on_device(dataset.train, dataset))
     x, code, _ = encode_and_reconstruct(model, params, on_device(dataset.test, dataset))
     ends = pairs(np.random.default_rng(np.asarray(jax.random.key_data(key))), dataset.test.labels, len(x), walks)
@@ -81,11 +72,11 @@ def evaluate(
         }
         for name, values in apart.items()
     }
-    found = {"test": numbers.pop("code")}
+    by_split = {"test": numbers.pop("code")}
     numbers["test rows"] = {"distance": float(nearest(x, train).mean())}
     arrays = {"code_walks": ways["code"], "pixel_walks": ways["pixels"], "ends": ends}
     return Evaluation(
-        found, numbers, arrays | {f"{a}_distances": apart[b] for a, b in (("code", "code"), ("pixel", "pixels"))}
+        by_split, numbers, arrays | {f"{a}_distances": apart[b] for a, b in (("code", "code"), ("pixel", "pixels"))}
     )
 
 
@@ -109,3 +100,12 @@ def nearest(points: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
     finder = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(rows.astype(np.float64))
     return finder.kneighbors(points.astype(np.float64))[0][:, 0]
+
+
+TASK = Task(
+    Options,
+    evaluate,
+    needs=lambda dataset, model, config, options: has_ends("walk", dataset),
+    validated=(),
+    figures=figures.draw,
+)

@@ -14,6 +14,8 @@ from aejax.training.context import Forward, Keys, batch_of, clean, context, scal
 from aejax.types import Dataset, Hparams, Model, Params, Range, Rows, Split
 
 BATCH = 1000
+MOST_VALUES = 50_000_000
+"""Of the codes of the rows that go through a model together: large images take turns."""
 
 
 Relations = Mapping[str, Callable[[np.ndarray], Any]]
@@ -182,6 +184,11 @@ def encode_and_reconstruct(model: Model, params: Params, rows: Rows) -> tuple[np
     parts = [on_batch(params, part) for part in batches(rows)]
     x, code, x_hat = (np.concatenate([np.asarray(part[place]) for part in parts]) for place in range(3))
     return x, code, x_hat
+
+
+def at_once(model: Model) -> int:
+    """How many new rows go through a model together."""
+    return max(1, min(BATCH, MOST_VALUES // model.code_size))
 
 
 def rebuilt(model: Model, params: Params, x: np.ndarray, size: int = BATCH) -> np.ndarray:

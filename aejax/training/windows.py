@@ -14,7 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from aejax.data import packed
 from aejax.data import stream as streams
 from aejax.data.batches import batch_rows, shuffled
 from aejax.data.stream import Stream
@@ -63,7 +62,7 @@ def make(dataset: Dataset, key: jax.Array, batch_size: int, steps: int, layout: 
 
     def read(number: int) -> tuple[np.ndarray, np.ndarray | None]:
         own = places(number)[:, low:high]
-        x, _, labels = packed.read(stream.records, own.reshape(-1))
+        x, _, labels = streams.read(stream.records, own.reshape(-1))
         return x.reshape(*own.shape, features), None if labels is None else labels.reshape(own.shape)
 
     def part(values: np.ndarray) -> jax.Array:

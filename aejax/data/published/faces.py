@@ -1,12 +1,12 @@
 """The Olivetti faces, from a file at hand or through scikit-learn's loader, decoded into the cache."""
 
-import http.client
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from aejax.data import cache
+from aejax.data.published import downloading
 from aejax.data.splits import Raw
 from aejax.errors import UserError
 from aejax.types import Split
@@ -25,13 +25,7 @@ def load_faces() -> Raw:
     Raises:
         UserError: they are not prepared and there is no internet.
     """
-    found = cache.read(KEY)
-    if found is None:
-        prepare_faces(None)
-        found = cache.read(KEY)
-    if found is None:
-        raise UserError(f"faces: the cache in {cache.root()} changes while it is read; try again")
-    arrays, _ = found
+    arrays, _ = cache.made(KEY, lambda: prepare_faces(None))
     return Raw(
         train=Split(arrays["x"], labels=np.asarray(arrays["labels"])),
         test=None,
@@ -91,13 +85,7 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
 def _fetch() -> tuple[np.ndarray, np.ndarray]:
     from sklearn.datasets import fetch_olivetti_faces
 
-    try:
-        cache.say("downloading the Olivetti faces with scikit-learn")
-        found = fetch_olivetti_faces(data_home=str(cache.root().parent / "sklearn"))
-    except (OSError, http.client.HTTPException) as error:
-        raise UserError(
-            f"faces: not prepared, and they cannot be downloaded ({getattr(error, 'reason', error)}); with a file at"
-            " hand: aejax data prepare faces --from FILE.npz"
-        ) from error
+    with downloading("faces", "the Olivetti faces", "the server of scikit-learn", "a file at hand", "FILE.npz"):
+        faces = fetch_olivetti_faces(data_home=str(cache.root().parent / "sklearn"))
     # scikit-learn divides the 243 levels by the greatest of them
-    return np.round(found.images * LEVELS).astype(np.uint8), found.target
+    return np.round(faces.images * LEVELS).astype(np.uint8), faces.target

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from aejax.data.published.idx import read_folder
-from aejax.data.published.published import PUBLISHED, VERSION
+from aejax.data.published.idx import PUBLISHED, VERSION, read_folder
 
 
 class _Idx(tfds.core.GeneratorBasedBuilder, skip_registration=True):

@@ -2,13 +2,13 @@
 
 import tempfile
 from collections.abc import Mapping
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from aejax.data import cache, sparse
+from aejax.data.published import downloading
 from aejax.data.splits import Raw
 from aejax.errors import UserError
 from aejax.types import Split
@@ -42,9 +42,7 @@ def load_newsgroups(weighting: str) -> Raw:
     Raises:
         UserError: nothing is prepared and there is no internet.
     """
-    if cache.read(KEY) is None:
-        prepare_newsgroups(None)
-    arrays, details = cache.read(KEY)
+    arrays, details = cache.made(KEY, lambda: prepare_newsgroups(None))
     weigh = _weigher(_matrix(arrays, "train", details), weighting)
     train, test = (Split(weigh(_matrix(arrays, part, details)), labels=arrays[f"{part}_labels"]) for part in PARTS)
     return Raw(
@@ -179,14 +177,10 @@ def _read_table(path: Path) -> Documents:
 def _download() -> dict[str, Documents]:
     from sklearn.datasets import fetch_20newsgroups
 
-    cache.say("downloading 20 newsgroups through scikit-learn")
-    try:
-        with tempfile.TemporaryDirectory(prefix="aejax-") as scratch:
-            fetch = lambda part: fetch_20newsgroups(data_home=scratch, subset=part, shuffle=False, remove=("headers",))
-            found = {part: fetch(part) for part in PARTS}
-    except (OSError, HTTPException) as error:
-        raise UserError(
-            f"newsgroups: not prepared, and its server does not answer ({getattr(error, 'reason', error)}); with the "
-            "files at hand: aejax data prepare newsgroups --from DIR"
-        ) from error
-    return {part: Documents(b.data, [b.target_names[label] for label in b.target]) for part, b in found.items()}
+    fetch = lambda part, home: fetch_20newsgroups(data_home=home, subset=part, shuffle=False, remove=("headers",))
+    with (
+        downloading("newsgroups", "20 newsgroups", "the server of scikit-learn"),
+        tempfile.TemporaryDirectory(prefix="aejax-") as scratch,
+    ):
+        parts = {part: fetch(part, scratch) for part in PARTS}
+    return {part: Documents(b.data, [b.target_names[label] for label in b.target]) for part, b in parts.items()}

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from aejax.data import constant
+from aejax.data.inspection import constant_features
 from aejax.figures import canvas
 from aejax.figures.canvas import GREY, OKABE_ITO, SMALL, TEXT
 from aejax.figures.run import are_images, as_images
@@ -113,7 +113,7 @@ def _features(path: Path, arrays: Mapping[str, Any], scores: np.ndarray, dataset
     """The features that the nets rebuild worst, of the rows with the highest scores."""
     unscaled = lambda x: x / np.broadcast_to(dataset.scale, x.shape[-1]) + np.broadcast_to(dataset.shift, x.shape[-1])
     x, x_hat = unscaled(arrays["worst_x"]), unscaled(arrays["worst_x_hat"])
-    same = constant.features(dataset)  # what is the same in all rows is odd in none
+    same = constant_features(dataset)  # what is the same in all rows is odd in none
     telling = np.arange(x.shape[1]) if same.all() else np.flatnonzero(~same)
     rows, count = min(ROWS, len(x)), min(FEATURES, len(telling))
     names = dataset.feature_names or [f"feature {place}" for place in range(x.shape[1])]

@@ -1,4 +1,4 @@
-"""What a sensible person fills holes with: means, neighbours, chained equations, forests; all scikit-learn's."""
+"""Imputers of scikit-learn as baselines: column means, nearest neighbours, chained equations, forests."""
 
 import time
 import warnings
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from aejax.tasks.remember import remembered
+from aejax.tasks.cache import cached
 from aejax.types import Column
 
 
@@ -19,8 +19,8 @@ class Filled(NamedTuple):
     seconds: float
 
 
-@remembered
-def fill(method: Any, train: np.ndarray, test: np.ndarray) -> Filled:
+@cached
+def fit_and_fill(method: Any, train: np.ndarray, test: np.ndarray) -> Filled:
     """Fit an imputer to rows with holes, and fill those and others.
 
     Args:
@@ -36,7 +36,7 @@ def fill(method: Any, train: np.ndarray, test: np.ndarray) -> Filled:
         return Filled(filled, new, time.perf_counter() - started)
 
 
-def baselines(*, neighbours: int, trees: int, seed: int) -> dict[str, Callable[[], Any]]:
+def imputers(*, neighbours: int, trees: int, seed: int) -> dict[str, Callable[[], Any]]:
     """By name, how each imputer is made.
 
     Args:
@@ -51,15 +51,15 @@ def baselines(*, neighbours: int, trees: int, seed: int) -> dict[str, Callable[[
     from sklearn.experimental import enable_iterative_imputer  # noqa: F401
     from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 
-    found: dict[str, Callable[[], Any]] = {
+    by_name: dict[str, Callable[[], Any]] = {
         "mean": SimpleImputer,
         "knn": lambda: KNNImputer(n_neighbors=neighbours, weights="distance"),
         "mice": lambda: IterativeImputer(max_iter=10, random_state=seed),
     }
     if trees:
         forest = lambda: ExtraTreesRegressor(trees, random_state=seed, n_jobs=-1)
-        found["forest"] = lambda: IterativeImputer(forest(), max_iter=5, random_state=seed)
-    return found
+        by_name["forest"] = lambda: IterativeImputer(forest(), max_iter=5, random_state=seed)
+    return by_name
 
 
 def settled(x: np.ndarray, columns: tuple[Column, ...]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Remembering what was computed from the same arrays: what a baseline says does not depend on the net beside it."""
+"""A cache by content: what a baseline says of the same arrays does not depend on the net beside it."""
 
 import hashlib
 from collections import OrderedDict
@@ -12,29 +12,29 @@ import numpy as np
 MOST = 4
 
 
-def remembered(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that is not computed again for arguments of equal content, of which it keeps the last few.
+def cached(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function whose last few results are kept, and returned for arguments of equal content.
 
     Args:
         function: pure; of arrays, texts, numbers and containers of these. What it returns is not to be changed.
     """
-    found: OrderedDict[str, Any] = OrderedDict()
+    values: OrderedDict[str, Any] = OrderedDict()
 
     @wraps(function)
-    def asked(*args: Any, **kwargs: Any) -> Any:
+    def look_up(*args: Any, **kwargs: Any) -> Any:
         key = content((args, kwargs))
-        if key not in found:
-            found[key] = function(*args, **kwargs)
-            if len(found) > MOST:
-                found.popitem(last=False)
-        return found[key]
+        if key not in values:
+            values[key] = function(*args, **kwargs)
+            if len(values) > MOST:
+                values.popitem(last=False)
+        return values[key]
 
-    return asked
+    return look_up
 
 
-def content(given: Any) -> str:
+def content(tree: Any) -> str:
     """A digest of a tree of arrays and other values, the latter by their `repr`."""
-    leaves, structure = jax.tree.flatten(given)
+    leaves, structure = jax.tree.flatten(tree)
     total = hashlib.sha256(str(structure).encode())
     for leaf in leaves:
         if isinstance(leaf, np.ndarray | jax.Array) and leaf.dtype != object:

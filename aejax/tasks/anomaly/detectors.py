@@ -1,18 +1,18 @@
-"""Detectors of anomalies to compare with, from scikit-learn: fitted to training rows, larger where a row is odder."""
+"""Anomaly detectors of scikit-learn as baselines: fitted to training rows, with larger scores for odder rows."""
 
 from collections.abc import Mapping
 
 import numpy as np
 
 from aejax.metrics import outliers
-from aejax.tasks.remember import remembered
+from aejax.tasks.cache import cached
 
 EXPLAINED = 0.9  # of the variance, by the components that PCA keeps
 SVM_ROWS = 2000  # its time grows with the square of the rows
 
 
-@remembered
-def fitted(train: np.ndarray, parts: Mapping[str, np.ndarray], *, neighbours: int, seed: int) -> dict[str, dict]:
+@cached
+def scores(train: np.ndarray, parts: Mapping[str, np.ndarray], *, neighbours: int, seed: int) -> dict[str, dict]:
     """The scores of rows by four detectors.
 
     kNN's is the mean distance to the nearest training rows; PCA's the squared error with the fewest components that
@@ -43,7 +43,7 @@ def fitted(train: np.ndarray, parts: Mapping[str, np.ndarray], *, neighbours: in
         "pca": lambda x: np.square(x - pca.inverse_transform(pca.transform(x))).sum(1),
     }
     near = lambda name, x: outliers.neighbour_distance(train, None if name == "train" else x, neighbours=neighbours)
-    found = {"knn": {name: near(name, x) for name, x in parts.items()}}
+    by_detector = {"knn": {name: near(name, x) for name, x in parts.items()}}
     for detector, score in detectors.items():
-        found[detector] = {name: score(x.astype(np.float64)) for name, x in parts.items()}
-    return found
+        by_detector[detector] = {name: score(x.astype(np.float64)) for name, x in parts.items()}
+    return by_detector

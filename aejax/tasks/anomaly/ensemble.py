@@ -1,4 +1,4 @@
-"""An ensemble of nets, each trained without one fold of the training rows, so that every row is new to one of them."""
+"""An ensemble of nets, each trained without one fold of the training rows, so that every row is held out from one."""
 
 from typing import NamedTuple
 
@@ -23,8 +23,8 @@ class Ensemble(NamedTuple):
     fold: np.ndarray
 
 
-class Seen(NamedTuple):
-    """Rows as an ensemble sees them.
+class Outputs(NamedTuple):
+    """What the nets of an ensemble make of rows.
 
     Attributes:
         x: (m, n) scaled.
@@ -41,34 +41,34 @@ class Seen(NamedTuple):
     fold: np.ndarray | None
 
 
-def train(key: jax.Array, dataset: Dataset, retrain: Retrain, members: int) -> Ensemble:
+def train_ensemble(key: jax.Array, dataset: Dataset, retrain: Retrain, members: int) -> Ensemble:
     """Train nets of different seeds as one program, each without one of as many folds of the training rows."""
     seed, folds = jax.random.split(key)
     rows = len(dataset.train.x)
     order = permutation(int(jax.random.bits(folds, dtype=np.uint32)), rows)
     fold = np.empty(rows, int)
     fold[order] = np.arange(rows) % members
-    kept = [order[fold[order] != number][: rows - -(-rows // members)] for number in range(members)]
-    datasets = [dataset._replace(train=take(dataset.train, places)) for places in kept]
+    training = [order[fold[order] != number][: rows - -(-rows // members)] for number in range(members)]
+    datasets = [dataset._replace(train=take(dataset.train, rows_of_fold)) for rows_of_fold in training]
     return Ensemble(retrain(jax.random.split(seed, members), datasets=datasets).params, fold)
 
 
-def look(model: Model, nets: Params, rows: Rows) -> Seen:
-    """Rows, unscaled, as they are seen by nets, leaves (members, ...), none of which was trained on them."""
+def outputs(model: Model, nets: Params, rows: Rows) -> Outputs:
+    """What nets, leaves (members, ...), make of unscaled rows that none of them was trained on."""
     observed = np.ones((rows.x.shape[0], 1), bool) if rows.mask is None else np.asarray(rows.mask)
     residuals, codes = [], []
     for number in range(jax.tree.leaves(nets)[0].shape[0]):
         x, code, x_hat = encode_and_reconstruct(model, jax.tree.map(lambda leaf, n=number: leaf[n], nets), rows)
         residuals.append(np.where(observed, x - x_hat, 0))
         codes.append(code)
-    return Seen(x, np.stack(residuals), np.stack(codes), np.maximum(observed.mean(1), 1 / x.shape[1]), None)
+    return Outputs(x, np.stack(residuals), np.stack(codes), np.maximum(observed.mean(1), 1 / x.shape[1]), None)
 
 
-def unseen(values: np.ndarray, seen: Seen) -> np.ndarray:
+def held_out(values: np.ndarray, out: Outputs) -> np.ndarray:
     """Of (members, m, ...), what the one net says of a row that was trained without it, or the mean over all nets."""
-    return values.mean(0) if seen.fold is None else values[seen.fold, np.arange(len(seen.fold))]
+    return values.mean(0) if out.fold is None else values[out.fold, np.arange(len(out.fold))]
 
 
-def errors(seen: Seen) -> np.ndarray:
+def errors(out: Outputs) -> np.ndarray:
     """Squared errors summed over features, as large as if every value had been observed: (members, m)."""
-    return np.square(seen.residuals).sum(2) / seen.share[None]
+    return np.square(out.residuals).sum(2) / out.share[None]

@@ -1,20 +1,20 @@
-"""What is said of every way of filling holes: errors, spread, and what a classifier makes of the filled rows."""
+"""Measures of an imputation: errors, spread, coverage of intervals, and accuracy of a classifier on filled rows."""
 
 import numpy as np
 
 from aejax.metrics import imputation as metrics
-from aejax.tasks.holed import Holes
-from aejax.tasks.imputers import Filled, settled
-from aejax.tasks.multiple import Several
+from aejax.tasks.imputation.draws import Several
+from aejax.tasks.imputation.holes import Holes
+from aejax.tasks.imputation.imputers import Filled, settled
 from aejax.types import Dataset
 
 
 def judge(filled: Filled, rows: Holes, dataset: Dataset, seed: int) -> dict[str, float]:
     """What `evaluate` says of every method."""
-    found = errors(filled.test, rows, dataset) | {"spread": spread_ratio(filled.test[None], rows, dataset)}
+    numbers = errors(filled.test, rows, dataset) | {"spread": spread_ratio(filled.test[None], rows, dataset)}
     if labelled(dataset):
-        found["class_accuracy"] = class_accuracy(filled.train, filled.test, dataset, seed)
-    return found | {"seconds": filled.seconds}
+        numbers["class_accuracy"] = class_accuracy(filled.train, filled.test, dataset, seed)
+    return numbers | {"seconds": filled.seconds}
 
 
 def errors(filled: np.ndarray, rows: Holes, dataset: Dataset) -> dict[str, float]:
@@ -23,26 +23,26 @@ def errors(filled: np.ndarray, rows: Holes, dataset: Dataset) -> dict[str, float
     number = np.ones(filled.shape[1], bool)
     for column in categories:
         number[column.start : column.start + column.size] = False
-    found = {"rmse": metrics.rmse(rows.truth, filled, rows.hidden & number[None])} if number.any() else {}
+    numbers = {"rmse": metrics.rmse(rows.truth, filled, rows.hidden & number[None])} if number.any() else {}
     if not categories:
-        return found
+        return numbers
     right = settled(filled, dataset.columns) == rows.truth
     hits = [right[rows.hidden[:, c.start], c.start : c.start + c.size].all(1) for c in categories]
-    return found | {"accuracy": float(np.concatenate(hits).mean())}
+    return numbers | {"accuracy": float(np.concatenate(hits).mean())}
 
 
 def spread_ratio(filled: np.ndarray, rows: Holes, dataset: Dataset) -> float:
     """The standard deviation of what stands in the holes of a column ÷ that of the truth there, mean over columns."""
     ratios = []
-    for place in range(filled.shape[2]):
-        at = rows.hidden[:, place]
-        truth = rows.truth[at, place]
+    for feature in range(filled.shape[2]):
+        at = rows.hidden[:, feature]
+        truth = rows.truth[at, feature]
         if (
             len(truth) > 1
             and truth.std() > 0
-            and not any(c.start <= place < c.start + c.size and c.categories for c in dataset.columns)
+            and not any(c.start <= feature < c.start + c.size and c.categories for c in dataset.columns)
         ):
-            ratios.append(filled[:, at, place].std() / truth.std())
+            ratios.append(filled[:, at, feature].std() / truth.std())
     return float(np.mean(ratios)) if ratios else float("nan")
 
 

@@ -1,11 +1,11 @@
-"""Multiple imputation: several plausible fills of each hole, and an interval, from residuals of held-out values."""
+"""Multiple imputation: several plausible values for each missing one, and an interval, from held-out residuals."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from aejax.data.holes import spread
+from aejax.data.encoding import per_feature
 from aejax.metrics.imputation import interval, nearest_residuals
 from aejax.types import Column
 
@@ -49,7 +49,7 @@ def hold_out(predict: Predict, x: np.ndarray, columns: tuple[Column, ...], rando
         random: says which values are hidden together.
     """
     width = len(columns) or x.shape[1]
-    part = spread(random.integers(0, PARTS, (len(x), width)), columns)
+    part = per_feature(random.integers(0, PARTS, (len(x), width)), columns)
     out = np.full(x.shape, np.nan)
     for number in range(PARTS):
         chosen = part == number
@@ -89,7 +89,7 @@ def impute(
     """
     several = np.broadcast_to(x, (draws, *x.shape)).copy()
     low, high = ({level: np.full(x.shape, np.nan) for level in levels} for _ in range(2))
-    for column in columns or [Column(str(place), place) for place in range(x.shape[1])]:
+    for column in columns or [Column(str(feature), feature) for feature in range(x.shape[1])]:
         rows, first = np.flatnonzero(np.isnan(x[:, column.start])), column.start
         if column.categories:
             part = slice(first, first + column.size)

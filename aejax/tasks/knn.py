@@ -1,4 +1,4 @@
-"""Nearest neighbours as a classifier, of rows or of their codes: how well it does, and how long it takes."""
+"""k nearest neighbours as a classifier of rows or codes: its accuracy and its time."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ TIMED_SECONDS = 0.02
 """How long a prediction is repeated, so that a busy machine disturbs the fastest one less."""
 
 
-def judged(dataset: Dataset, neighbours: int, encode: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
+def knn_scores(dataset: Dataset, neighbours: int, encode: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
     """How kNN among the encoded training rows classifies the test rows.
 
     Args:
@@ -29,12 +29,12 @@ def judged(dataset: Dataset, neighbours: int, encode: Callable[[np.ndarray], np.
     from sklearn.neighbors import KNeighborsClassifier
 
     x, new = (scaled_rows(split, dataset) for split in (dataset.train, dataset.test))
-    codes, found = encode(x), []
+    codes, timed = encode(x), []
     for search in ("auto", "brute"):
         classifier = KNeighborsClassifier(neighbours, algorithm=search).fit(codes, dataset.train.labels)
-        found.append(_timed(lambda c=classifier: c.predict_proba(encode(new))))
-    places = np.searchsorted(classifier.classes_, dataset.test.labels)
-    return classification(places, found[0][0]) | {"seconds": min(seconds for _, seconds in found)}
+        timed.append(_timed(lambda c=classifier: c.predict_proba(encode(new))))
+    classes = np.searchsorted(classifier.classes_, dataset.test.labels)
+    return classification(classes, timed[0][0]) | {"seconds": min(seconds for _, seconds in timed)}
 
 
 def _timed(predict: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:

@@ -1,15 +1,15 @@
-"""A remembered function is asked once for equal contents, again for others, and keeps the last few."""
+"""A cached function is called once for equal contents, again for others, and keeps the last few."""
 
 import jax.numpy as jnp
 import numpy as np
 
-from aejax.tasks.remember import MOST, content, remembered
+from aejax.tasks.cache import MOST, cached, content
 
 
 def test_equal_contents_are_computed_once():
     calls = []
 
-    @remembered
+    @cached
     def total(x, *, power):
         """Sum of powers."""
         calls.append(power)

@@ -1,10 +1,10 @@
-"""Rows with holes in the units in which fills are measured, and what a net says of them."""
+"""Rows with missing values, scaled to [0, 1], and the predictions of a net for them."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from aejax.data.holes import spread
+from aejax.data.encoding import per_feature
 from aejax.training.evaluate import rebuilt
 from aejax.types import Dataset, Model, Params, Split
 
@@ -53,7 +53,7 @@ def holes(split: Split, low: np.ndarray, span: np.ndarray) -> Holes:
 def hide_more(rows: Holes, dataset: Dataset, random: np.random.Generator, *, rate: float) -> Holes:
     """Some more values hidden completely at random, never all of a row."""
     width = len(dataset.columns) or rows.x.shape[1]
-    chosen = spread(random.random((len(rows.x), width)) < rate, dataset.columns) & ~np.isnan(rows.x)
+    chosen = per_feature(random.random((len(rows.x), width)) < rate, dataset.columns) & ~np.isnan(rows.x)
     chosen[(chosen | np.isnan(rows.x)).all(1)] = False
     return Holes(np.where(chosen, np.nan, rows.x), rows.truth, chosen)
 

@@ -1,19 +1,19 @@
-"""How odd rows are to an ensemble of nets, beside training rows; and what has to be kept to score new rows so."""
+"""Anomaly scores of rows by an ensemble of nets and the training rows, and what a run keeps to score new rows."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from aejax import console
 from aejax.data.scaling import moments
 from aejax.data.sparse import is_sparse
+from aejax.errors import UserError
 from aejax.metrics import outliers
-from aejax.storage import checkpoint
-from aejax.tasks import crossfit
+from aejax.storage.trees import shaped
+from aejax.tasks.anomaly.ensemble import Outputs, errors, held_out, outputs
 from aejax.training.context import Rows
-from aejax.types import Dataset, Kept, Model, Params
+from aejax.types import Columns, Dataset, Kept, Model, Params
 
 READ = {"neighbours": ("x", "residual"), "error": (), "code": ("codes",), "both": ("codes",)}
 """The scores, and what each of them reads of the training rows."""
@@ -55,13 +55,13 @@ class Scorer(NamedTuple):
     residual_weight: float
 
 
-def reference(train: crossfit.Seen) -> Reference:
+def reference(train: Outputs) -> Reference:
     """The training rows that others are compared with."""
-    return Reference(train.x, crossfit.unseen(train.residuals, train), train.codes)
+    return Reference(train.x, held_out(train.residuals, train), train.codes)
 
 
 def scores(
-    seen: crossfit.Seen,
+    out: Outputs,
     train: Reference,
     names: tuple[str, ...] = tuple(READ),
     *,
@@ -71,7 +71,7 @@ def scores(
     """The scores of `aejax.tasks.anomaly.evaluate`, (m,) each, larger where a row is odder.
 
     Args:
-        seen: the rows; with folds, they are the training rows themselves, and each is compared with the others only.
+        out: of the rows; with folds, they are the training rows themselves, and each is compared with the others only.
         train: the training rows.
         names: of the scores.
         neighbours: k.
@@ -79,21 +79,21 @@ def scores(
     """
 
     def near(known: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        return outliers.neighbour_distance(known, rows if seen.fold is None else None, neighbours=neighbours)
+        return outliers.neighbour_distance(known, rows if out.fold is None else None, neighbours=neighbours)
 
-    found = {"error": crossfit.unseen(crossfit.errors(seen), seen)}
+    by_name = {"error": held_out(errors(out), out)}
     if "neighbours" in names:
         sigma, size = outliers.overall(train.x), outliers.spread(train.residual, train.x)
         beside = lambda x, residual: np.concatenate([x / sigma, residual_weight * residual / size[None]], 1)
-        residual = crossfit.unseen(seen.residuals, seen)
-        found["neighbours"] = near(beside(train.x, train.residual), beside(seen.x, residual))
+        residual = held_out(out.residuals, out)
+        by_name["neighbours"] = near(beside(train.x, train.residual), beside(out.x, residual))
     if "code" in names or "both" in names:
         deviation = train.codes.std(1, keepdims=True)
         deviation = np.where(deviation > 0, deviation, 1)
-        pairs = zip(train.codes / deviation, seen.codes / deviation, strict=True)
-        found["code"] = crossfit.unseen(np.stack([near(known, codes) for known, codes in pairs]), seen)
-        found["both"] = np.sqrt(found["code"] * np.sqrt(found["error"]))
-    return {name: found[name] for name in names}
+        pairs = zip(train.codes / deviation, out.codes / deviation, strict=True)
+        by_name["code"] = held_out(np.stack([near(known, codes) for known, codes in pairs]), out)
+        by_name["both"] = np.sqrt(by_name["code"] * np.sqrt(by_name["error"]))
+    return {name: by_name[name] for name in names}
 
 
 def scored(model: Model, scorer: Scorer, rows: Rows) -> np.ndarray:
@@ -104,9 +104,9 @@ def scored(model: Model, scorer: Scorer, rows: Rows) -> np.ndarray:
         scorer: what gives a row its score.
         rows: unscaled; `Scorer.mean` stands where a value is missing.
     """
-    seen = crossfit.look(model, scorer.nets, rows)
+    out = outputs(model, scorer.nets, rows)
     options = {"neighbours": scorer.neighbours, "residual_weight": scorer.residual_weight}
-    return scores(seen, scorer.train, (scorer.score,), **options)[scorer.score]
+    return scores(out, scorer.train, (scorer.score,), **options)[scorer.score]
 
 
 def means(model: Model, dataset: Dataset) -> np.ndarray | None:
@@ -116,7 +116,7 @@ def means(model: Model, dataset: Dataset) -> np.ndarray | None:
     return moments(dataset.train.x, dataset.train.mask)[0].astype(np.float32).reshape(-1)
 
 
-def kept(scorer: Scorer) -> Kept:
+def to_keep(scorer: Scorer) -> Kept:
     """A scorer as `read` reads it back: of the training rows only what its score looks at."""
     train = scorer.train._asdict()
     tree = {
@@ -128,19 +128,36 @@ def kept(scorer: Scorer) -> Kept:
     return Kept({"scorer": tree}, {name: getattr(scorer, name) for name in ("score", "neighbours", "residual_weight")})
 
 
-def read(folder: Path, model: Model) -> Scorer:
-    """The scorer that a checkpoint holds.
+def read(kept: Kept, model: Model) -> Scorer:
+    """The scorer that a run kept.
 
     Args:
-        folder: of the checkpoint.
+        kept: what the run left, its arrays by their paths.
         model: of the nets.
 
     Raises:
-        UserError: it is damaged, or holds nets of another model.
+        UserError: it holds nets of another model.
     """
-    arrays = checkpoint.restore_flat(folder, "scorer", say=console.say)
+    arrays = {name.removeprefix("scorer/"): array for name, array in kept.tree.items()}
     members = next(array.shape[0] for name, array in arrays.items() if name.startswith("nets/"))
     shapes = jax.eval_shape(lambda: jax.vmap(model.init)(jax.random.split(jax.random.key(0), members)))
-    found = checkpoint.restore(folder, shapes, prefix="scorer/nets", say=console.say)
+    nets = shaped(arrays, shapes, prefix="nets", what="what the run kept")
     train = Reference(*(arrays.get(f"train/{name}") for name in Reference._fields))
-    return Scorer(found.tree, train, arrays.get("mean"), float(arrays["threshold"]), **found.info)
+    return Scorer(nets, train, arrays.get("mean"), float(arrays["threshold"]), **kept.info)
+
+
+def score_and_alarm(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Columns:
+    """The scores of new rows, as the run itself gave them to its test rows, and which of them are alarms.
+
+    They must be new: a row that was trained on finds itself among those that it is compared with, and looks normal.
+    See `aejax.types.Task`.
+    """
+    if kept is None:
+        raise UserError("score: the run is older than the scoring of new rows and kept nothing for it; train it again")
+    scorer = read(kept, model)
+    if rows.mask is not None:
+        rows = rows._replace(x=np.where(rows.mask, rows.x, scorer.mean))
+    scores = scored(model, scorer, jax.tree.map(jnp.asarray, rows))
+    alarms = scores > scorer.threshold
+    summary = f"{alarms.sum()} of {len(scores)} rows raise the alarm (threshold {scorer.threshold:.9g})"
+    return Columns({"score": scores, "alarm": alarms}, summary)

@@ -1,15 +1,14 @@
-"""From published IDX files to prepared records, and from those to decoded arrays in the cache."""
+"""From the IDX files of MNIST and its kin to prepared records, and from those to decoded arrays in the cache."""
 
 import contextlib
 import io
 import tempfile
 from hashlib import sha256
-from http.client import HTTPException
 from pathlib import Path
 
 from aejax.data import cache, records
-from aejax.data.published.idx import download
-from aejax.data.published.published import PUBLISHED, VERSION
+from aejax.data.published import TIMEOUT, downloading
+from aejax.data.published.idx import FILES, PUBLISHED, VERSION, read_folder
 from aejax.data.splits import Raw
 from aejax.errors import UserError
 
@@ -33,14 +32,9 @@ def load_published(name: str, data_dir: str | None) -> Raw:
     Raises:
         UserError: nothing is prepared and there is no internet.
     """
-    found = cache.read(key_of(name, data_dir))
-    if found is None:
-        prepare_published(name, None, data_dir)
-        found = cache.read(key_of(name, data_dir))
-    if found is None:
-        raise UserError(f"{name}: the cache in {cache.root()} changes while it is read; try again")
+    entry = cache.made(key_of(name, data_dir), lambda: prepare_published(name, None, data_dir))
     published = PUBLISHED[name]
-    return records.to_raw(*found)._replace(source=f"{published.citation}; {published.homepage}")
+    return records.to_raw(*entry)._replace(source=f"{published.citation}; {published.homepage}")
 
 
 def prepare_published(name: str, source_dir: str | None, data_dir: str | None) -> Path:
@@ -75,22 +69,24 @@ def _folder(data_dir: str | None) -> Path:
     return Path(data_dir).expanduser().resolve() if data_dir else cache.root().parent / "tensorflow_datasets"
 
 
-def _download(name: str, scratch: Path) -> None:
+def _download(name: str, folder: Path) -> None:
+    """Fetches the four files into a folder and checks their digests."""
+    from urllib.request import urlopen
+
     published = PUBLISHED[name]
-    try:
-        cache.say(f"downloading {published.title} from {published.url}")
-        download(published, scratch)
-    except (OSError, HTTPException) as error:
-        debian = f", for example those of Debian's package {published.debian}" if published.debian else ""
-        raise UserError(
-            f"{name}: not prepared, and {published.url} does not answer ({getattr(error, 'reason', error)}); with the"
-            f" files at hand{debian}: aejax data prepare {name} --from DIR"
-        ) from error
+    debian = f", for example those of Debian's package {published.debian}" if published.debian else ""
+    with downloading(name, published.title, published.url, f"the files at hand{debian}"):
+        for file_name, digest in zip(FILES.values(), published.digests, strict=True):
+            with urlopen(f"{published.url}{file_name}.gz", timeout=TIMEOUT) as answer:
+                data = answer.read()
+            if sha256(data).hexdigest() != digest:
+                url = f"{published.url}{file_name}.gz"
+                raise UserError(f"{url}: what was downloaded is not the published file; try again")
+            (folder / f"{file_name}.gz").write_bytes(data)
 
 
 def _write_records(name: str, source: Path, folder: Path, *, overwrite: bool) -> None:
     tfds = records.import_tfds()
-    from aejax.data.published.idx import read_folder
     from aejax.data.published.images import BUILDERS
 
     read_folder(source)  # before anything is overwritten

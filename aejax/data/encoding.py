@@ -1,0 +1,262 @@
+"""From columns of cells to features and labels: numbers as they are, a feature for each category, classes by number."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from aejax.data.tables import DECIMAL_COMMA, MISSING_MEAN, Cells, from_text, number, numbers
+from aejax.errors import UserError, one_of
+from aejax.types import Column
+
+MOST_CATEGORIES = 100  # of a column: one with more is more likely a name or a key
+_LARGEST = np.finfo(np.float32).max / 4  # so that differences of two values are still finite
+_WHOLE = re.compile(r"[+-]?(0|[1-9]\d*)(\.0*)?|[+-]?\d\.\d*[eE][+-]?\d+")  # 01234 and 1E5 are codes
+
+
+class Labels(NamedTuple):
+    """(rows,) int32 and the name of each class."""
+
+    values: np.ndarray
+    names: tuple[str, ...]
+
+
+class Features(NamedTuple):
+    """What a net is given of a table.
+
+    Attributes:
+        x: (rows, features) float32, NaN where missing.
+        mask: bool of the same shape, True where observed; None where everything is.
+        names: one for each feature.
+        columns: of a table with categories; empty where every feature is a column of numbers.
+    """
+
+    x: np.ndarray
+    mask: np.ndarray | None
+    names: tuple[str, ...]
+    columns: tuple[Column, ...] = ()
+
+
+def encode(columns: Mapping[str, Cells], layout: Sequence[Column], where: object) -> Features:
+    """The features of a table: a number as it is; 0 or 1 for two categories, else a feature of 0 and 1 for each.
+
+    Args:
+        columns: of the table.
+        layout: which features each of them takes; empty where all are numbers.
+        where: what is read, for messages.
+
+    Raises:
+        UserError: a cell is text or of no known category, a value is infinite, or a row has no value.
+    """
+    if not columns or not len(next(iter(columns.values())).values):
+        raise UserError(f"{where}: there is no row")
+    if not layout:
+        names = tuple(columns)
+        return Features(*observed(np.stack([_floats(n, columns[n], where) for n in names], 1), names, where), names)
+    parts = [
+        _one_hot(column, columns[column.name], where)
+        if column.categories
+        else _floats(column.name, columns[column.name], where)[:, None]
+        for column in layout
+    ]
+    names = tuple(name for column in layout for name in feature_names(column))
+    return Features(*observed(np.concatenate(parts, 1), names, where), names, tuple(layout))
+
+
+def _floats(name: str, cells: Cells, where: object) -> np.ndarray:
+    try:
+        return numbers(cells)
+    except ValueError:
+        row, text = next((at, cell) for at, cell in enumerate(cells.values) if number(cell) is None)
+    refusal = f"{where}: column {name!r} holds text ({text!r} in row {row + 1})"
+    if DECIMAL_COMMA.fullmatch(text):
+        point = text.replace(",", ".")
+        raise UserError(f"{refusal}: {text} looks like a number with a decimal comma; write {point}")
+    raise UserError(f"{refusal}; encode it as numbers, drop it, or name it in data.categories or as data.label_column")
+
+
+def observed(x: np.ndarray, names: Sequence[str], where: object) -> tuple[np.ndarray, np.ndarray | None]:
+    """float32 values and the mask of those that are there.
+
+    Args:
+        x: (rows, *feature_shape) numbers, NaN where missing.
+        names: one for each feature of a table; empty for images.
+        where: what is read, for messages.
+
+    Returns:
+        x in float32, and bool of the same shape, True where observed; None where everything is.
+
+    Raises:
+        UserError: a value is infinite, or all values of a row are missing.
+    """
+    missing = np.isnan(x)
+    infinite = np.abs(x) > _LARGEST
+    if infinite.any():
+        at = np.argwhere(infinite)[0]
+        column = repr(names[at[1]]) if names else tuple(map(int, at[1:]))
+        raise UserError(
+            f"{where}: row {at[0] + 1}, column {column} holds {x[tuple(at)]}, which is infinite or too large for"
+            f" float32; {MISSING_MEAN}"
+        )
+    empty = np.flatnonzero(missing.reshape(len(x), -1).all(1))
+    if len(empty):
+        raise UserError(f"{where}: every value of row {empty[0] + 1} is missing; drop the row")
+    return x.astype(np.float32, copy=False), ~missing if missing.any() else None
+
+
+def check_columns(mask: np.ndarray | None, names: Sequence[str], where: object) -> None:
+    """Refuse rows to train on of which a column was never observed; one row or two to be filled may be so.
+
+    Raises:
+        UserError: naming the first such column.
+    """
+    empty = [] if mask is None else np.argwhere(~mask.any(axis=0))
+    if len(empty):
+        column = repr(names[empty[0][0]]) if names else tuple(map(int, empty[0]))
+        raise UserError(f"{where}: every value of column {column} is missing; drop the column")
+
+
+# Categories.
+
+
+def lay_out(columns: Mapping[str, Cells], categories: Sequence[str], where: object) -> tuple[Column, ...]:
+    """The columns of a table and which features they take; none where there are no categories.
+
+    Args:
+        columns: of the table.
+        categories: names of those that hold categories.
+        where: what is read, for messages.
+
+    Raises:
+        UserError: there is no such column, or it has one category only or too many.
+    """
+    for name in categories:
+        if name not in columns:
+            raise one_of(name, columns, what=f"data.categories, a column of {where}")
+    layout, start = [], 0
+    for name in columns if categories else ():
+        levels = _levels(name, columns[name], where) if name in categories else ()
+        layout.append(Column(name, start, len(levels) if len(levels) > 2 else 1, levels))
+        start += layout[-1].size
+    return tuple(layout)
+
+
+def _levels(name: str, cells: Cells, where: object) -> tuple[str, ...]:
+    """The categories of a column, sorted, as numbers where all of them are."""
+    levels = {_spelled(cell) for cell in cells.values[~cells.missing]}
+    by_number = lambda text: (number(text) is None, number(text) or 0.0, text)
+    if not 2 <= len(levels) <= MOST_CATEGORIES:
+        raise UserError(
+            f"{where}: column {name!r} has {len(levels)} categories; allowed: 2 to {MOST_CATEGORIES}, or drop the"
+            " column"
+        )
+    return tuple(sorted(levels, key=by_number))
+
+
+def _spelled(cell: object) -> str:
+    """The category in a cell; 1.0 is 1, and a code such as 01234 or 1E5 stays as it is written."""
+    if isinstance(cell, str) and not _WHOLE.fullmatch(cell):
+        return cell
+    value = float(cell)
+    return str(int(value)) if np.isfinite(value) and value == int(value) else str(cell)
+
+
+def _one_hot(column: Column, cells: Cells, where: object) -> np.ndarray:
+    """(rows, column.size) of 0 and 1, NaN where the cell is missing."""
+    level_of = {level: at for at, level in enumerate(column.categories)}
+    x = np.full((len(cells.values), column.size), np.nan)
+    for row in np.flatnonzero(~cells.missing):
+        level = _spelled(cells.values[row])
+        if level not in level_of:
+            raise UserError(
+                f"{where}: row {row + 1}: {level!r} of column {column.name!r} was not seen in training; "
+                f"allowed: {', '.join(column.categories)}"
+            )
+        x[row] = level_of[level] if column.size == 1 else np.arange(column.size) == level_of[level]
+    return x
+
+
+def feature_names(column: Column) -> tuple[str, ...]:
+    """``"age"`` of numbers, ``"sex=male"`` of two categories, ``"region=north"``, … of more."""
+    shown = column.categories[1:] if column.size == 1 else column.categories
+    return tuple(f"{column.name}={category}" for category in shown) or (column.name,)
+
+
+def per_column(x: np.ndarray, columns: tuple[Column, ...]) -> np.ndarray:
+    """Rows with one value for each column, that of a column of categories the number of its category."""
+    if not columns:
+        return x
+    first = lambda column: x[:, column.start]
+    level = lambda column: np.where(
+        np.isnan(first(column)), np.nan, x[:, column.start : column.start + column.size].argmax(1)
+    )
+    return np.stack([first(c) if c.size == 1 else level(c) for c in columns], axis=1)
+
+
+def per_feature(x: np.ndarray, columns: tuple[Column, ...]) -> np.ndarray:
+    """What holds for a column, for each of its features: (rows, columns) -> (rows, features)."""
+    return np.repeat(x, [column.size for column in columns], axis=1) if columns else x
+
+
+# Labels.
+
+
+def separate(
+    columns: Mapping[str, Cells], label_column: str | None, where: object
+) -> tuple[Mapping[str, Cells], Labels | None]:
+    """The columns without that of the labels, and the labels; None where no column is named.
+
+    Raises:
+        UserError: there is no such column, a label is missing or has a fraction, or nothing else is left.
+    """
+    if label_column is None:
+        return columns, None
+    name = str(label_column)
+    if name not in columns:
+        raise one_of(name, columns, what=f"data.label_column, a column of {where}")
+    labels = as_labels(columns[name].values, f"{where}: column {name!r}", columns[name].missing)
+    if len(columns) == 1:
+        raise UserError(f"{where}: there is no column besides the labels {name!r}")
+    return {other: cells for other, cells in columns.items() if other != name}, labels
+
+
+def as_labels(values: np.ndarray, where: str, missing: np.ndarray | None = None) -> Labels:
+    """Class numbers and names; names are sorted, as numbers where all of them are.
+
+    Args:
+        values: (rows,) whole numbers or text.
+        where: what is read, for messages.
+        missing: (rows,) bool; None for those that hold NaN or a word for it.
+
+    Raises:
+        UserError: a label is missing, or is a number with a fraction.
+    """
+    if values.ndim != 1 or values.dtype.kind not in "biufUSO":
+        raise UserError(f"{where}: labels must be one whole number or one name for each row")
+    if values.dtype.kind in "USO":
+        values = np.char.decode(values, "utf-8", "replace") if values.dtype.kind == "S" else values
+        text = from_text(np.array([str(cell).strip() for cell in values], object))
+        values, missing = text.values, text.missing if missing is None else missing
+    missing = np.isnan(values.astype(np.float64)) if missing is None else missing
+    if missing.any():
+        raise UserError(f"{where}: the label of row {np.flatnonzero(missing)[0] + 1} is missing; drop the row")
+    if values.dtype == object:
+        values = _whole_or_names(values)
+    if values.dtype.kind == "f":
+        odd = values[~np.isfinite(values) | (values != np.round(values))]
+        if len(odd):
+            raise UserError(f"{where}: labels must be whole numbers or names; got {odd[0]}")
+    classes, indices = np.unique(values, return_inverse=True)
+    names = classes if classes.dtype.kind == "U" else map(int, classes)
+    return Labels(indices.astype(np.int32), tuple(map(str, names)))
+
+
+def _whole_or_names(text: np.ndarray) -> np.ndarray:
+    """Labels as numbers, where all of them are numbers and none is a code such as 01234 or 1E5; else as names."""
+    values = [number(cell) for cell in text]
+    if None in values:
+        return text.astype(str)
+    whole = np.isfinite(values) & (np.round(values) == values)
+    is_code = any(not _WHOLE.fullmatch(cell) for cell in text[whole])
+    return text.astype(str) if is_code else np.array(values, np.float64)

@@ -1,0 +1,182 @@
+"""Anomaly detection by an ensemble of autoencoders, beside kNN, isolation forest, one-class SVM and PCA."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import jax
+import numpy as np
+
+from aejax.config.bounds import Choice, Count, NonNegative, Within
+from aejax.data.outliers import NAMES
+from aejax.data.splits import permutation, take
+from aejax.errors import UserError
+from aejax.figures.tasks import anomaly as figures
+from aejax.metrics import outliers
+from aejax.tasks import needs
+from aejax.tasks.anomaly import detectors, scoring
+from aejax.tasks.anomaly.ensemble import Ensemble, Outputs, errors, held_out, outputs, train_ensemble
+from aejax.tasks.filling import fill
+from aejax.training.evaluate import on_device
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Split, Task
+
+SCORES = tuple(scoring.READ)
+WORST = 8  # rows that are kept to be shown
+
+Score = Annotated[str, Choice(SCORES)]
+Rule = Annotated[str, Choice(outliers.RULES)]
+Rows = Annotated[int, Within(10)]
+Members = Annotated[int, Within(2)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of the task.
+
+    Attributes:
+        score: which of the scores is the result; the others stand beside it.
+        members: nets of the ensemble, and folds.
+        neighbours: k, of the scores and of the baseline kNN.
+        residual_weight: w.
+        threshold: ``"quantile"``, ``"deviations"`` or ``"false_alarm_rate"``, see `aejax.metrics.outliers.threshold`.
+        level: the quantile, the number of standard deviations, or the rate.
+        most_rows: of the training rows, how many are drawn to compare with and to fit baselines to, so that large
+            tables stay affordable; the nets are trained on all.
+    """
+
+    score: Score = "neighbours"
+    members: Members = 4
+    neighbours: Count = 3
+    residual_weight: NonNegative = 0.3
+    threshold: Rule = "quantile"
+    level: NonNegative = 0.95
+    most_rows: Rows = 5000
+
+
+def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
+    labels, train = _scored(dataset).labels, len(dataset.train.x)
+    rows = min(train, options.most_rows)
+    if labels is not None and dataset.label_names != NAMES:
+        raise UserError(
+            f"anomaly: which labels of {dataset.name} are normal is not said; "
+            f"allowed: data.normal, some of {', '.join(dataset.label_names)}"
+        )
+    if labels is not None and len(np.unique(labels)) < 2:
+        kind = "normal" if labels[0] == 0 else "anomalies"
+        raise UserError(
+            f"anomaly: all {len(labels)} test rows of {dataset.name} are {kind}, so nothing can be told apart; "
+            "allowed: test rows of both kinds (data.normal, data.test)"
+        )
+    hint = "with 4 training rows or more"
+    needs.at_most("members", options.members, max(2, train // 2), f"{train} training rows", least=2, hint=hint)
+    needs.at_most("neighbours", options.neighbours, rows - 1, f"{rows} training rows")
+    threshold, level = options.threshold, options.level
+    if threshold != "deviations" and not 0 < level < 1:
+        raise UserError(f"task.level: {level:g} is no {threshold}; allowed: a number in (0, 1)")
+    held_out = len(dataset.validation.x) or rows
+    if threshold == "false_alarm_rate" and (held_out + 1) * level < 1:
+        raise UserError(
+            f"task.level: a rate of {level:g} needs {int(np.ceil(1 / level)) - 1} rows to draw the threshold by, and "
+            f"there are {held_out}; allowed: {1 / (held_out + 1):.3g} or more, or a larger data.validation"
+        )
+
+
+def evaluate(
+    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain, options: Options
+) -> Evaluation:
+    """How well anomalies are told from normal rows by an ensemble of nets of the run's config.
+
+    Each net is trained without one fold of the training rows, and these are looked at by that net alone, other rows by
+    all nets. So training rows are as new to the nets as test rows are; a net's residuals on rows that it knows would be
+    too small. With r the residual of a row (of other rows the mean over the nets) and s_i its size on the training rows
+    (`aejax.metrics.outliers.spread`), the scores are
+
+    - ``"error"``: Σ_i (x_i − x̂_i)² (of other rows the mean over the nets);
+    - ``"code"``: the mean distance to the k nearest training rows in the standardised code (the mean over the nets);
+    - ``"both"``: the geometric mean of that distance and the square root of that error;
+    - ``"neighbours"``: the mean distance to the k nearest training rows, a row being (x / σ, w r / s), that is itself
+      and beside it what the nets cannot explain of it; σ is the standard deviation of all values.
+
+    The threshold comes from the training rows, each of which is compared with the others only; that of
+    ``"false_alarm_rate"`` from the validation rows, where there are any. Labels are only looked at to judge.
+
+    Returns:
+        ``metrics["test"]`` with ``roc_auc``, ``average_precision``, ``false_alarm_rate``, ``detection_rate`` and
+        ``threshold``; without labels ``threshold`` and ``alarm_rate``. ``baselines`` with the same for the other
+        scores, the run's ``error_of_one_net``, and the detectors of `aejax.tasks.anomaly.detectors`. ``arrays``
+        holds the test rows' ``scores`` by method, the chosen ``score``, the ``train_scores`` of that one, the test
+        rows' ``labels``, and of the rows with the highest scores ``worst`` (their indices), ``worst_x``,
+        ``worst_x_hat`` and ``worst_residual`` = r / s. Where there are no test rows, the drawn training rows stand in
+        their place. ``kept`` is what gives new rows the chosen score (`aejax.tasks.anomaly.scoring`): the nets, the
+        threshold, and of the drawn training rows what they are compared with.
+    """
+    for_nets, for_rows, for_forest = jax.random.split(key, 3)
+    ensemble = train_ensemble(for_nets, dataset, retrain, options.members)
+    return assess((for_rows, for_forest), model, params, ensemble, dataset, options)
+
+
+def assess(
+    keys: tuple[jax.Array, jax.Array],
+    model: Model,
+    params: Params,
+    ensemble: Ensemble,
+    dataset: Dataset,
+    options: Options,
+) -> Evaluation:
+    """What `evaluate` returns, of an ensemble that is trained."""
+    seeds = [int(jax.random.bits(key, dtype=np.uint32)) for key in keys]
+    drawn = np.sort(permutation(seeds[0], len(dataset.train.x))[: options.most_rows])
+    splits = {"train": take(dataset.train, drawn)}
+    calibrated_on, tested_on = "train", "train"
+    if len(dataset.test.x):
+        tested_on, splits["test"] = "test", dataset.test
+    if options.threshold == "false_alarm_rate" and len(dataset.validation.x):
+        calibrated_on, splits["validation"] = "validation", dataset.validation
+    rows = {name: on_device(split, dataset) for name, split in splits.items()}
+    out = {name: outputs(model, ensemble.params, each) for name, each in rows.items()}
+    out["train"] = out["train"]._replace(fold=ensemble.fold[drawn])
+    train = scoring.reference(out["train"])
+    weights = {"neighbours": options.neighbours, "residual_weight": options.residual_weight}
+    by_split = {name: scoring.scores(each, train, **weights) for name, each in out.items()}
+    scores = {name: {split: values[name] for split, values in by_split.items()} for name in SCORES}
+    one = outputs(model, jax.tree.map(lambda leaf: leaf[None], params), rows[tested_on])
+    scores["error_of_one_net"] = scores["error"] | {tested_on: errors(one)[0]}
+    x = {name: each.x for name, each in out.items()}
+    scores |= detectors.scores(x["train"], x, neighbours=options.neighbours, seed=seeds[1])
+    labels, test = splits[tested_on].labels, {name: values[tested_on] for name, values in scores.items()}
+    threshold = lambda values: outliers.threshold(values, rule=options.threshold, level=options.level)
+    limits = {name: threshold(values[calibrated_on]) for name, values in scores.items()}
+    metrics = {name: outliers.judge(labels, values, limits[name]) for name, values in test.items()}
+    score = options.score
+    arrays = {"scores": test, "score": score, "train_scores": scores[score]["train"], "labels": labels}
+    arrays |= _worst(train, out[tested_on], test[score])
+    scorer = scoring.Scorer(ensemble.params, train, scoring.means(model, dataset), limits[score], score, **weights)
+    return Evaluation({"test": metrics.pop(score)}, metrics, arrays, scoring.to_keep(scorer))
+
+
+def _scored(dataset: Dataset) -> Split:
+    """The rows that are scored: the test rows, or the training rows where there are none."""
+    return dataset.test if len(dataset.test.x) else dataset.train
+
+
+def _worst(train: scoring.Reference, test: Outputs, score: np.ndarray) -> dict[str, Any]:
+    """What makes the rows with the highest scores odd."""
+    worst = np.argsort(-score, kind="stable")[:WORST]
+    residual = held_out(test.residuals, test)[worst]
+    size = outliers.spread(train.residual, train.x)
+    return {
+        "worst": worst,
+        "worst_x": test.x[worst],
+        "worst_x_hat": test.x[worst] - residual,
+        "worst_residual": residual / size[None],
+    }
+
+
+TASK = Task(
+    Options,
+    evaluate,
+    needs=_needs,
+    validated=(),
+    figures=figures.draw,
+    apply={"score": scoring.score_and_alarm, "fill": fill},
+)
