@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from running import ROOT, TINY, arguments, assert_refused, call, quick_programs
+from running import ROOT, TINY, arguments, assert_refused, call
 
 from aejax import cli
 from aejax import config as configs
@@ -39,12 +39,6 @@ def get_config():
     config.report.figures = False
     return config
 '''
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick(tmp_path_factory):
-    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,6 @@ from running import (
     contents,
     digest,
     execute,
-    quick_programs,
     summary,
 )
 
@@ -42,12 +41,6 @@ EARLY = {
     "optimizer.learning_rate": "0.3",
 }
 SETTINGS = {"plain": PLAIN, "early": EARLY}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick(tmp_path_factory):
-    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,6 @@ from running import (
     finish,
     free_port,
     process,
-    quick_programs,
     summary,
 )
 
@@ -53,12 +52,6 @@ SETTINGS = {
     "train.checkpoint_every": "15",
     "train.keep": "9",
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick(tmp_path_factory):
-    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
-        yield
 
 
 @pytest.fixture(autouse=True)
