@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from looking import run_figures
-from running import arguments, assert_refused, call, quick_programs
+from running import arguments, assert_refused, call
 from tasking import needs
 
 from aejax import config
@@ -26,12 +26,6 @@ from aejax.types import Dataset, Members, Range, Split
 SHRUNK = ["train.steps=60", "train.evaluate_every=60", "task.members=2"]
 METRICS = {"roc_auc", "average_precision", "false_alarm_rate", "detection_rate", "threshold"}
 METHODS = {"error", "code", "both", "error_of_one_net", "knn", "isolation_forest", "one_class_svm", "pca"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick(tmp_path_factory):
-    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
-        yield
 
 
 def test_neighbour_distance_by_brute_force():

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from running import assert_refused, call, command, digest, environment, execute, table, virtual
+from running import assert_refused, begin, call, command, digest, execute, table, virtual
 
 from aejax import config as configs
 from aejax import data, optimizers
@@ -285,11 +285,12 @@ def whole(spec):
 def test_a_killed_run_of_a_model_that_settles_goes_on_bit_for_bit(spec, whole, tmp_path):
     folder = tmp_path / "killed"
     words = ["run", spec, "--workdir", folder, "--set", "train.steps=200000"]
-    running = subprocess.Popen(command(words), env=environment(), stdout=subprocess.DEVNULL)
+    running = begin(words)
     while running.poll() is None and not checkpoint.steps(folder / "checkpoints"):
         time.sleep(0.01)
     running.send_signal(signal.SIGKILL)
-    assert running.wait() == -signal.SIGKILL
+    running.communicate()
+    assert running.returncode == -signal.SIGKILL
     killed = checkpoint.steps(folder / "checkpoints")[-1]
     # the same run, that was killed after its last checkpoint of 2 steps
     folder = tmp_path / "stopped"

@@ -4,13 +4,13 @@ import json
 import logging
 import os
 import signal
-import subprocess
 import sys
 import time
 
 import jax
 import pytest
-from running import ROOT, assert_refused, call, table
+import running
+from running import assert_refused, call, table
 
 from aejax import config
 from aejax.runs import experiment
@@ -123,18 +123,16 @@ def begin(folder, *options, **changes):
     words = ["sweep", "lecture/sparse_l1", "--workdir", folder, "--search", "optuna", "--strategy", "vmap", *options]
     words += ["--axis", WEIGHT, "--axis", "seed=0:2", "--devices", "1"]
     words += [word for text in overrides(**changes) for word in ("--set", text)]
-    own = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    own |= {"PYTHONPATH": str(ROOT), "AEJAX_COMPILE_CACHE": "on"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, "-m", "aejax", *map(str, words)], env=own, **pipes)
+    return running.begin(words)
 
 
 def finish(process):
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate()
     assert (process.returncode, err) == (0, ""), out + err
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_a_search_that_is_killed_goes_on_as_it_would_have(tmp_path):
     long = {"train__steps": "1200", "train__checkpoint_every": "50", "train__evaluate_every": "200"}
@@ -160,6 +158,7 @@ def test_a_search_that_is_killed_goes_on_as_it_would_have(tmp_path):
     assert (tmp_path / "killed" / "table.csv").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_two_processes_share_one_study(tmp_path):
     url = f"sqlite:///{tmp_path}/study.db"
     size = ("--trials", "21", "--batch", "2", "--storage", url, "--no-pruning")
