@@ -142,7 +142,7 @@ def picture(nets, arguments):
     """Draw the time a setting takes over the number of settings."""
     import numpy as np
 
-    from aejax.figures import sweep
+    from aejax.figures import canvas, sweep, words
 
     counts, panels = [2**power for power in range(9)], {}
     for net in nets:
@@ -158,7 +158,7 @@ def picture(nets, arguments):
         for name, values in panels[f"net {net}"].items():
             told = ", ".join(f"{c}: {v:.3g} s" for c, v in zip(counts, values, strict=True))
             print(f"net {net}, {name}: {told}", flush=True)
-    print(sweep.time_per_setting(arguments.picture, counts, panels))
+    print(canvas.save_figure(sweep.time_per_setting(words.load("en"), counts, panels), arguments.picture))
 
 
 def main():

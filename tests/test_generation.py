@@ -1,16 +1,14 @@
 """Generated rows: measures beside brute force and closed forms, samplers, refusals, and runs of the shipped config."""
 
-from pathlib import Path
-
 import jax
 import numpy as np
 import pytest
-from looking import drawn as figures_of
+from looking import task_figures
 from running import assert_refused, call
 from tasking import evaluate, needs
 
 from aejax import config, console, data
-from aejax.figures.tasks import generation as pictures
+from aejax.figures.tasks.generation import FIGURES
 from aejax.metrics import generation as metrics
 from aejax.runs import experiment
 from aejax.tasks import generation, samplers
@@ -176,11 +174,11 @@ def test_rows_made_of_a_table_train_a_classifier(tmp_path, monkeypatch):
     assert (tmp_path / "figures" / "plane.png").stat().st_size > 10_000
 
 
-def test_the_clouds_of_a_table_are_drawn_on_the_same_axes(monkeypatch):
+def test_the_clouds_of_a_table_are_drawn_on_the_same_axes():
     clouds = {name: RNG.normal(size=(20, 2)) * scale for name, scale in (("training rows", 1), ("mixture", 9))}
     found = Evaluation({"test": {"frechet": 1.0}}, {"training rows": {"frechet": 0.0}}, {"plane": clouds})
     settings = {"task": {"sampler": "mixture"}}
-    (figure,) = figures_of(lambda: pictures.draw(Path(), settings, table(), None, None, found), monkeypatch)
+    figure = task_figures(FIGURES, found, table(), config=settings)["plane"]
     assert len({axes.get_xlim() + axes.get_ylim() for axes in figure.axes}) == 1
 
 

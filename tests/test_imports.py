@@ -40,7 +40,7 @@ PLACE = {name: place for place, names in enumerate(ORDER) for name in names}
 SEAMS = {
     "flax": "models",
     "tensorflow_datasets": "data",
-    "matplotlib": ("figures", "report"),
+    "matplotlib": "figures",
     "array_record": "data",
     "grain": "data",
     "optax": ("config", "optimizers", "training"),

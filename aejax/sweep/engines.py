@@ -135,12 +135,11 @@ def conclude(
         summary["search"] = search
         write_json(folder / "summary.json", summary)
     if plan.base["report"]["figures"]:
-        from aejax.figures import search as searches
+        from aejax.figures import canvas, words
         from aejax.figures import sweep as pictures
 
-        pictures.draw(folder / workdir.FIGURES, summary)
-        if search is not None:
-            searches.draw(folder / workdir.FIGURES, summary)
+        for name, figure in pictures.draw(summary, words.load("en")).items():
+            canvas.save_figure(figure, folder / workdir.FIGURES / f"{name}.png")
     return summary
 
 
