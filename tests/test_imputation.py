@@ -218,7 +218,7 @@ def test_holes_of_a_file_are_filled_and_the_rest_stays_as_it_is(own_run, tmp_pat
 @pytest.mark.parametrize(
     ("text", "fragment"),
     [
-        ("size,twice,kind,big\n1,2,p,yes\n", "new.csv: has no missing values to fill; allowed: a table with empty"),
+        ("size,twice,kind,big\n1,2,p,yes\n", "has no missing values to fill; allowed: a table with empty"),
         ("size,twice,kind,big\n1,2,s,\n", "row 1: 's' of column 'kind' was not seen in training; allowed: p, q, r"),
         ("size,twice,kind,big\n1,2,p,yes\n,,,\n", "every value of row 2 is missing; drop the row"),
     ],

@@ -46,7 +46,6 @@ def test_every_text_that_a_figure_asks_for_is_in_the_catalogue_and_no_other():
     [
         ("loss.step", {}, "step", "paso"),
         ("loss.of_validation", {"term": "x"}, "x, validation", "x, validación"),
-        ("grouping.share", {"name": "a", "share": 0.123}, "a 12%", "a 12\u00a0%"),
         ("clustering.size", {"size": 1250}, "1,250 samples", "1\u202f250 muestras"),
         ("anomaly.value", {"feature": "a {x}", "x": -1.5, "x_hat": 2}, "a {x}: −1.5, not 2", "a {x}: −1,5, no 2"),
         ("a person's own words: 0.9", {}, "a person's own words: 0.9", "a person's own words: 0.9"),
@@ -62,6 +61,7 @@ def test_numbers_with_the_marks_of_a_language():
         "0,25",
         "3,00",
     ]
+    assert SPANISH.number(0.123, ".1%") == "12,3\u00a0%"
     assert SPANISH.number(float("inf")) == "∞"
     assert SPANISH.number(float("nan")) == "no es un número"
     assert SPANISH.marked(r"$\mathdefault{10^{-2}}$") == r"$\mathdefault{10^{-2}}$"

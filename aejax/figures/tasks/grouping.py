@@ -91,7 +91,8 @@ def _draw_lines(names: Sequence[str], says: Sequence[str], classes: Sequence[Any
     axes.axis("off")
     for line, (name, first, shares) in enumerate(zip(names, says, classes, strict=True)):
         high, low = (1 - (line + part) / len(names) for part in (0.28, 0.66))
-        second = ", ".join(words("grouping.share", name=canvas.cut(label, 30), share=share) for label, share in shares)
+        named = [(canvas.cut(label, 30), 100 * share) for label, share in shares]
+        second = ", ".join(words("grouping.share", name=label, share=share) for label, share in named)
         axes.text(0.0, high, name, size=SMALL, family="monospace", va="center")
         axes.text(0.2, high, canvas.plain(first), size=SMALL, va="center")
         axes.text(0.2, low, canvas.plain(second), size=SMALL, color=GREY, va="center")
