@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from running import assert_refused, call, command, digest, environment, execute, table, virtual
+from running import assert_refused, begin, call, command, digest, execute, table, virtual
 
 from aejax import config as configs
 from aejax import data, optimizers
@@ -20,11 +20,11 @@ from aejax.errors import UserError
 from aejax.losses import reconstruction, weighted_sum
 from aejax.optimizers import schedules
 from aejax.storage import checkpoint
-from aejax.training import chunks
 from aejax.training import step as training
 from aejax.training.build import build, build_model, check
 from aejax.training.context import Rows
 from aejax.training.evaluate import encode_and_reconstruct, make_losses, on_device, target_range
+from aejax.training.loop import compile_advance
 from aejax.training.retrain import retrainer
 from aejax.types import Range
 
@@ -91,7 +91,7 @@ def test_what_is_kept_is_the_moving_average_of_the_steps():
 
 def test_chunks_of_any_length_and_members_together_are_the_run():
     run, key = a_run(), jax.random.key(0)
-    advance = chunks.compile_advance(run, run.init(key, HPARAMS), key, HPARAMS, ROWS)
+    advance = compile_advance(run, run.init(key, HPARAMS), key, HPARAMS, ROWS)
     after = {}
     for lengths in ((8,), (3, 1, 4)):
         state = run.init(key, HPARAMS)
@@ -285,11 +285,12 @@ def whole(spec):
 def test_a_killed_run_of_a_model_that_settles_goes_on_bit_for_bit(spec, whole, tmp_path):
     folder = tmp_path / "killed"
     words = ["run", spec, "--workdir", folder, "--set", "train.steps=200000"]
-    running = subprocess.Popen(command(words), env=environment(), stdout=subprocess.DEVNULL)
+    running = begin(words)
     while running.poll() is None and not checkpoint.steps(folder / "checkpoints"):
         time.sleep(0.01)
     running.send_signal(signal.SIGKILL)
-    assert running.wait() == -signal.SIGKILL
+    running.communicate()
+    assert running.returncode == -signal.SIGKILL
     killed = checkpoint.steps(folder / "checkpoints")[-1]
     # the same run, that was killed after its last checkpoint of 2 steps
     folder = tmp_path / "stopped"

@@ -15,7 +15,7 @@ import numpy as np
 import optax
 import pytest
 from oracles import OPTIMIZERS
-from running import MULTILAYER, TINY, arguments, call, contents, quick_programs, summary
+from running import MULTILAYER, TINY, arguments, call, contents, summary
 
 from aejax import config, optimizers
 from aejax.config import components
@@ -103,12 +103,6 @@ NOISY_CHANGES = {
     "optimizer.momentum": "0.5",
     "optimizer.nesterov": "true",
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick(tmp_path_factory):
-    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
-        yield
 
 
 def leaves(values: dict[str, Any], path: str = "") -> set[str]:

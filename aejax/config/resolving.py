@@ -47,7 +47,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         for name, given in config["relations"].items()
     }
     resolved["corruption"] = component(config["corruption"], "aejax.data.corrupt", what="corruption")
-    resolved["optimizer"] = _optimizer(config["optimizer"])
+    resolved["optimizer"] = optimizer(config["optimizer"])
     resolved["task"] = component(config["task"], "aejax.tasks", what="task")
     check_together(resolved)
     return {key: resolved[key] for key in sections}
@@ -70,7 +70,7 @@ def component(given: Any, package: str, *, what: str, extra: Mapping[str, Parame
     return resolved
 
 
-def _optimizer(given: Mapping[str, Any]) -> dict[str, Any]:
+def optimizer(given: Mapping[str, Any]) -> dict[str, Any]:
     """The optimiser, checked, every default filled in: without a schedule the rate is constant."""
     if "name" not in given:
         raise UserError(f"optimizer.name: is missing; allowed: {', '.join(sorted(optimizers.available()))}")

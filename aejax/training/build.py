@@ -85,7 +85,7 @@ def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None)
     _check_hiding(config, model)
     _check_target(config, model, dataset)
     corrupt = guards.same_shape(corrupt, config["corruption"]["name"])
-    optimizer, optimizer_hparams = _optimizer(config["optimizer"])
+    optimizer, optimizer_hparams = optimizer_of(config["optimizer"])
     objective = losses.weighted_sum(terms, factors)
     hparams = {"terms": term_hparams, "corruption": corruption_hparams, "optimizer": optimizer_hparams}
     batch_size, rows = config["train"]["batch_size"], training_rows(dataset)
@@ -135,7 +135,7 @@ def _check_hiding(config: Mapping[str, Any], model: Model) -> None:
     if hides in HIDING and not model.takes_missing:
         raise UserError(
             f"corruption.name: {hides} hides values, and this {config['model']['name']} takes no missing ones; "
-            "allowed: model.name=masked.residual, unet.unet with model.holes=true, or corruption.name=masking"
+            "allowed: a model that takes missing values, or a corruption that hides none, such as masking"
         )
 
 
@@ -201,7 +201,8 @@ def _schedule(given: Mapping[str, Any]) -> tuple[Callable[..., jax.Array], dict[
     return _bind(given, "aejax.optimizers.schedules", "schedule.name")
 
 
-def _optimizer(given: Mapping[str, Any]) -> tuple[optimizers.Optimizer, dict[str, Any]]:
+def optimizer_of(given: Mapping[str, Any]) -> tuple[optimizers.Optimizer, dict[str, Any]]:
+    """The optimiser of a resolved component, and its numbers, which may be swept."""
     arguments = {key: value for key, value in given.items() if key not in ("name", "schedule")}
     static, swept = components.split(arguments, optimizer_fields.parameters(given["name"]))
     if "schedule" not in given:

@@ -1,7 +1,7 @@
 """Training: a run as two pure functions.
 
 Everything static is closed over by `make_run`; everything numeric comes in through `hparams` and may be traced and
-swept. Randomness is a function of (seed, step), so any way of cutting a run into chunks (`aejax.training.chunks`) sees
+swept. Randomness is a function of (seed, step), so any way of cutting a run into chunks (`aejax.training.loop`) sees
 the same batches.
 """
 
