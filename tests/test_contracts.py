@@ -1,5 +1,6 @@
 """The contracts of a model and its context, by a tiny family: chunks, runs, kills, sweeps, devices and tasks."""
 
+import json
 import shutil
 import signal
 import subprocess
@@ -384,3 +385,22 @@ def test_options_at_their_defaults_are_in_no_config_and_change_no_program():
     lbfgs = {"optimizer": {"name": "lbfgs"}, "train.batch_size": None, "train.accumulate": 2}
     with pytest.raises(UserError, match=r"^optimizer.name: lbfgs searches along a line, and train.accumulate takes"):
         build(configs.varied(config, lbfgs), dataset)
+
+
+def test_a_run_with_every_option_keeps_the_averaged_weights_and_its_options(spec, tmp_path, capsys):
+    options = {"train.average": "0.9", "train.accumulate": "2", "train.precision": "bfloat16", "train.remat": "true"}
+    options |= {"optimizer": "{'name': 'muon', 'learning_rate': 0.01, 'ns_steps': 2}"}
+    words = ["run", str(spec), *(word for item in options.items() for word in ("--set", "=".join(item)))]
+    folder = tmp_path / "options"
+    assert call([*words, "--workdir", str(folder)], capsys).code == 0
+    train = json.loads((folder / "config.json").read_text())["train"]
+    assert (train["average"], train["accumulate"], train["precision"], train["remat"]) == (0.9, 2, "bfloat16", True)
+    last, kept = (
+        checkpoint.restore_flat(folder / place, prefix)
+        for place, prefix in (("checkpoints", "state/params"), ("model", "params"))
+    )
+    assert set(last) == set(kept)
+    assert not np.array_equal(last["encoder/kernel"], kept["encoder/kernel"])
+    np.testing.assert_array_equal(last["kept/mean"], kept["kept/mean"])
+    answer = call(["run", str(spec), "--workdir", str(folder)], capsys)
+    assert_refused(answer, "holds a run of another config")

@@ -9,6 +9,7 @@ from running import assert_refused, call
 from tasking import evaluate, needs
 
 from aejax import config, console, data
+from aejax.errors import UserError
 from aejax.figures.tasks.generation import FIGURES
 from aejax.metrics import generation as metrics
 from aejax.models import dense
