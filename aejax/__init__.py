@@ -28,7 +28,7 @@ _SUBMODULES = (
     "types",
 )
 
-_FUNCTIONS = {"summary": "aejax.models.inspection"}
+_FUNCTIONS = {"summary": "aejax.models.architecture"}
 
 __all__ = ["__version__", *_FUNCTIONS, *_SUBMODULES]
 

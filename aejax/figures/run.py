@@ -12,7 +12,7 @@ from aejax.figures.curves import loss_curves
 from aejax.figures.kernels import filters
 from aejax.figures.maps import scatter_2d
 from aejax.figures.rows import reconstructions
-from aejax.models.inspection import first_kernels
+from aejax.models.architecture import first_kernels
 from aejax.types import Dataset, Evaluation, Model, Params
 
 SHOWN = 10

@@ -11,9 +11,9 @@ A config names the same functions by their modules: ``"dense.multilayer"`` is `m
 
 from aejax.models import binary, clustered, masked, unet, variational
 from aejax.models.adapters import from_functions, from_linen, from_nnx
+from aejax.models.architecture import Layer, layers, summary
 from aejax.models.conv import convolutional
 from aejax.models.dense import multilayer, vanilla
-from aejax.models.inspection import Layer, layers, summary
 
 __all__ = [
     "Layer",
