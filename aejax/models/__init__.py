@@ -1,4 +1,4 @@
-"""Autoencoders as pure functions, a file a family, and nets of one's own as models; the only part that knows Flax.
+"""Autoencoders as pure functions, one file a family; your own nets as models. The only room that imports Flax.
 
 >>> from aejax import models
 >>> model = models.multilayer((8, 8, 1), widths=(32,), code=4)
