@@ -124,7 +124,7 @@ class Rows(NamedTuple):
         scale: (n,) or ().
         labels: (rows,) int32 or None.
         relations: by name, what is known of each row beforehand; leaves (rows, ...).
-        used: how many rows there are, where others that are never drawn stand after them (`aejax.training.padding`);
+        used: how many rows there are, where others that are never drawn stand after them (`aejax.training.members`);
             None where there are none of those.
         first: where the rows are streamed, the step of the first of the batches that `x`, (batches, batch_size, n),
             and `labels` hold; else None.
@@ -285,12 +285,27 @@ class Evaluation(NamedTuple):
         baselines: by name, then metric: ``baselines["pca"]["mse"]``.
         arrays: what figures are drawn from.
         kept: what is to be used on new rows, beside the net; None where that is all.
+        files: texts for the folder of the run, by the name of the file.
     """
 
     metrics: Mapping[str, Mapping[str, float]]
     baselines: Mapping[str, Mapping[str, float]]
     arrays: Mapping[str, Any]
     kept: Kept | None = None
+    files: Mapping[str, str] = {}
+
+
+class Figures(NamedTuple):
+    """The figures of a task, whose contents are kept in the folder of a run and can be drawn in any language.
+
+    Attributes:
+        keep: ``(evaluation, dataset, model, params, config) -> Kept``: small arrays and numbers in nested mappings, and
+            texts as JSON.
+        draw: ``(kept, words) -> {name: figure}``: figures of matplotlib; `words` is an `aejax.figures.words.Words`.
+    """
+
+    keep: Callable[..., Kept]
+    draw: Callable[[Kept, Any], Mapping[str, Any]]
 
 
 class Columns(NamedTuple):
@@ -325,7 +340,7 @@ class Task(NamedTuple):
         members: ``(model, params, dataset, options, together) -> {split: {metric: (members,)}}``, the metrics of
             `evaluate` for many nets, leaves (members, ...), of which `together` see a batch at once. Without it a sweep
             calls `evaluate` net by net.
-        figures: ``(folder, config, dataset, model, params, evaluation)``, draws figures into a folder.
+        figures: those that only this task has.
         apply: by name, what ``aejax apply FOLDER NAME`` does with new rows: ``(model, params, rows, kept) ->`` rows in
             the units of the data, (m, n), or `Columns`. `rows` are flat and unscaled (`aejax.training.context.Rows`),
             NaN where ``mask`` is False, which only a model that takes missing values gets. `kept` is what `evaluate`
@@ -338,11 +353,11 @@ class Task(NamedTuple):
     validated: tuple[str, ...] | None = None
     baselines: Callable[..., Mapping[str, Mapping[str, float]]] | None = None
     members: Callable[..., Mapping[str, Mapping[str, np.ndarray]]] | None = None
-    figures: Callable[..., None] | None = None
+    figures: Figures | None = None
     apply: Mapping[str, Callable[..., Any]] = {}
 
 
-class Trained(NamedTuple):
+class Members(NamedTuple):
     """Nets that were trained together.
 
     Attributes:
@@ -354,5 +369,5 @@ class Trained(NamedTuple):
     params: Params
 
 
-Retrain = Callable[..., Trained]
-"""``(keys, changes={}, datasets=None) -> Trained``: how a task trains nets again; see `aejax.training.retrain`."""
+Retrain = Callable[..., Members]
+"""``(keys, changes={}, datasets=None) -> Members``: how a task trains nets again; see `aejax.training.retrain`."""

@@ -1,25 +1,46 @@
-"""What a picture says, and whether that can be read, for the tests of figures."""
+"""What a figure says, and whether that can be read in every language, for the tests of figures."""
 
 import itertools
-from xml.etree import ElementTree
+import json
+import tempfile
 
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
-from aejax.figures import canvas
-from aejax.report.page import vectors, words
+from aejax.config.components import configured_task
+from aejax.figures import canvas, names, run, words
+from aejax.storage import checkpoint
+from aejax.types import Kept
 
-SPANISH = words.catalogue("es")
-FIGURES = words.TEXT / "es" / "figures.toml"
+ENGLISH, SPANISH = map(words.load, ("en", "es"))
 
 
-def drawn(draw, monkeypatch):
-    """The figures that a function draws, in place of their files."""
-    figures = []
-    with monkeypatch.context() as patch:
-        patch.setattr(canvas, "save_figure", lambda figure, path: figures.append(figure))
-        draw()
-    return figures
+def task_figures(figures, evaluation, dataset=None, model=None, params=None, config=None):
+    """The figures of a task by name, in English: as they are drawn from what is kept in a folder, and all readable."""
+    kept = figures.keep(evaluation, dataset, model, params, config)
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint.save(folder, 0, kept.tree, info=kept.info)
+        found = checkpoint.restore_nested(folder)
+    kept = Kept(found.tree, found.info)
+    with names.fonts(kept.info):
+        return readable(lambda words: {n: canvas.finish(f, words) for n, f in figures.draw(kept, words).items()})
+
+
+def run_figures(folder):
+    """The figures of a run by name, in English; all are readable in every language."""
+    config = json.loads((folder / "config.json").read_text())
+    figures = configured_task(config["task"])[0].figures
+    return readable(lambda words: run.drawn(folder / "figures", figures, words))
+
+
+def readable(draw):
+    """The finished figures by name that ``draw(words)`` makes, in English; those of each language can be read."""
+    drawn = {words.language: draw(words) for words in (SPANISH, ENGLISH)}
+    for figures in drawn.values():
+        for figure in figures.values():
+            read(figure)
+    return drawn["en"]
 
 
 def read(figure):
@@ -28,7 +49,10 @@ def read(figure):
     A text is measured as it is drawn, so a test that reads a figure fails where two of them overlap.
     """
     FigureCanvasAgg(figure).draw()
+    unseen = {label for axis in figure.findobj(Axis) for tick in (*axis.majorTicks, *axis.minorTicks)
+              if not _in_view(axis, tick.get_loc()) for label in (tick.label1, tick.label2)}  # fmt: skip
     texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    texts = [text for text in texts if text not in unseen]
     boxes = [(text.get_text(), text.get_window_extent()) for text in texts]
     page = figure.bbox
     for text, box in boxes:
@@ -40,54 +64,6 @@ def read(figure):
     return [text for text, _ in sorted(boxes, key=lambda pair: (-pair[1].y0, pair[1].x0))]
 
 
-def svg(path):
-    """The root of the SVG file beside a picture."""
-    return ElementTree.parse(path.with_suffix(".svg")).getroot()
-
-
-def untranslated(folder, known=()):
-    """For each text in the figures of a folder that the Spanish catalogue lacks, the line that says what to do.
-
-    The names of the data are marked in the figures; `known` are further texts that are nobody's language.
-    """
-    where = FIGURES.relative_to(FIGURES.parents[5])
-    return [
-        f"{path.name} says {' '.join(label.text)!r}, which {where} lacks: add it there with its Spanish"
-        for path in sorted(folder.rglob("*.svg"))
-        for label in vectors.texts(svg(path))
-        if not {line.strip() for line in label.text} <= {*known}
-        and any(line.get("class") != "name" for line in label.lines)
-        and vectors.translated(label, SPANISH) is None
-    ]
-
-
-def assert_in_spanish(folder, known=()):
-    """The figures of a folder say nothing that the Spanish catalogue lacks, and what it says has room in them."""
-    lacking = untranslated(folder, known)
-    assert not lacking, lacking[0]
-    for path in folder.rglob("*.svg"):
-        root = svg(path)
-        vectors.translate(root, SPANISH)
-        assert_apart(root)
-
-
-def assert_apart(root):
-    """No text of an SVG figure lies on another or beyond the edge, measured in the font of figures."""
-    left, top, wide, high = map(float, root.get("viewBox").split())
-    shifts = {text: _shift(group) for group in root.iter(f"{vectors.SVG}g") for text in group.iter(f"{vectors.SVG}text")
-              if group.get("transform")}  # fmt: skip
-    boxes = []
-    for label in vectors.texts(root):
-        own = vectors.extent(label)
-        move = shifts.get(label.lines[0], 0.0)
-        boxes.append((" ".join(label.text), own[0] + move, own[1], own[2] + move, own[3]))
-    for text, *own in boxes:
-        inside = left <= own[0] and own[2] <= left + wide and top <= own[1] and own[3] <= top + high
-        assert inside, f"{text!r} is cut off"
-    for (one, *a), (other, *b) in itertools.combinations(boxes, 2):
-        apart = a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] + 1 or b[3] <= a[1] + 1
-        assert apart, f"{one!r} lies on {other!r}"
-
-
-def _shift(group):
-    return float(group.get("transform").removeprefix("translate(").split()[0])
+def _in_view(axis, location):
+    low, high = sorted(axis.get_transform().transform(axis.get_view_interval()))
+    return low - 1e-9 <= axis.get_transform().transform(location) <= high + 1e-9

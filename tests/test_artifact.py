@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from running import TINY, arguments, assert_refused, call, quick_programs
+from running import TINY, arguments, assert_refused, call
 
 from aejax.cli import passphrase
 from aejax.errors import UserError
@@ -19,8 +19,8 @@ PASSPHRASE = "correct horse battery staple"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _quick(tmp_path_factory):
-    with quick_programs(tmp_path_factory.getbasetemp() / "programs"), pytest.MonkeyPatch.context() as patch:
+def _quick():
+    with pytest.MonkeyPatch.context() as patch:
         patch.setitem(artifact.SCRYPT, "n", 2**4)  # quick to guess, and quick to test
         patch.delenv(passphrase.VARIABLE, raising=False)
         yield

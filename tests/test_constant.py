@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from looking import drawn
+from looking import task_figures
 from running import TINY, arguments, call
 
 from aejax.data import load
 from aejax.data.inspection import constant_columns, constant_features
 from aejax.figures.tasks import anomaly
+from aejax.types import Evaluation
 
 CATEGORIES = np.array(["left", "right"])
 
@@ -59,13 +60,14 @@ def test_a_run_says_so_once(tmp_path, capsys):
     assert answer.out.count("column 'fixed0' has one value only: it tells nothing") == 1
 
 
-def test_nothing_is_odd_in_a_constant_column(tmp_path, monkeypatch):
+def test_nothing_is_odd_in_a_constant_column(tmp_path):
     dataset = load(table(tmp_path / "rows.csv"))
     x = dataset.test.x[:4]
     arrays = {"scores": {"error": np.arange(8.0)}, "score": "error", "labels": None, "worst": np.arange(4)}
     arrays |= {"worst_x": x, "worst_x_hat": x - 1, "worst_residual": np.array([[0.5, -1.0, 4.0]] * 4)}
-    draw = lambda: anomaly._features(tmp_path / "worst.png", arrays, np.arange(8.0), dataset)
-    (figure,) = drawn(draw, monkeypatch)
+    arrays["train_scores"] = np.arange(8.0)
+    evaluation = Evaluation({"test": {"threshold": 5.0}}, {}, arrays)
+    figure = task_figures(anomaly.FIGURES, evaluation, dataset)["worst_rows"]
     for axes in figure.axes:
         said = [label.get_text().partition(":")[0] for label in axes.get_yticklabels()]
-        assert said == ["a", "b"]  # from below, the oddest last
+        assert said == ["b", "a"]  # from above, the oddest first

@@ -1,23 +1,22 @@
 """Semantic grouping: its metrics beside scikit-learn and counting, a run of it, its figures and refusals."""
 
 import itertools
-from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
-from looking import assert_in_spanish, drawn, read
+from looking import read, task_figures
 from tasking import evaluate, needs
 from test_hashing import data
 
 from aejax import config
 from aejax.errors import UserError
-from aejax.figures.tasks import grouping as pictures
+from aejax.figures.tasks.grouping import FIGURES
 from aejax.metrics import groups
 from aejax.models import binary, dense
 from aejax.runs import experiment
 from aejax.tasks import grouping
-from aejax.types import Dataset, Evaluation, Range, Split, Trained
+from aejax.types import Dataset, Evaluation, Members, Range, Split
 
 RNG = np.random.default_rng(0)
 GROUPS, LABELS = RNG.integers(0, 5, 60) * 3, RNG.integers(0, 3, 60)
@@ -51,11 +50,11 @@ def test_stability_is_the_mean_over_all_pairs():
 
 
 @pytest.mark.parametrize(("kind", "shape"), [("text", (16,)), ("image", (4, 4, 1))])
-def test_the_task_on_documents_and_images(kind, shape, tmp_path):
+def test_the_task_on_documents_and_images(kind, shape):
     dataset, model = data(kind, shape=shape), binary.noisy(shape, widths=(), code=3)
     nets = jax.vmap(model.init)(jax.random.split(jax.random.key(5), 2))
     asked = []
-    retrain = lambda keys: asked.append(keys.shape) or Trained(model, nets)
+    retrain = lambda keys: asked.append(keys.shape) or Members(model, nets)
     params = model.init(jax.random.key(0))
     needs(grouping, dataset, model)
     found = evaluate(grouping, jax.random.key(1), model, params, dataset, retrain, nets=3)
@@ -68,16 +67,13 @@ def test_the_task_on_documents_and_images(kind, shape, tmp_path):
     assert numbers["lift"] == pytest.approx(numbers["same_class"] / numbers["chance"])
     assert set(found.baselines["k-means"]) == set(numbers) - {"used"}
     assert found.baselines["k-means"]["purity"] > 0.7
-    pictures.draw(tmp_path / "figures", {}, dataset, model, params, found)
-    assert (tmp_path / "figures" / "groups.png").stat().st_size > 5_000
-    if dataset.kind != "text":
-        assert_in_spanish(tmp_path)
+    assert set(task_figures(FIGURES, found, dataset, model)) == {"groups"}
 
 
 LONG = ("od280/od315_of_diluted_wines", "nonflavanoid_phenols", "proline", "a" * 60)
 
 
-def groups_of(kind, monkeypatch):
+def groups_of(kind):
     """The picture of two groups, of which one is of one class and has large values in the first column."""
     x = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
     inside = np.arange(40) < 10
@@ -90,13 +86,13 @@ def groups_of(kind, monkeypatch):
     examples = {5: np.flatnonzero(inside), 4095: np.flatnonzero(~inside)}
     found = Evaluation({}, {}, {"examples": examples, "groups": codes})
     model = binary.noisy((4,), widths=(), code=12)
-    (figure,) = drawn(lambda: pictures.draw(Path(), {}, dataset, model, None, found), monkeypatch)
+    figure = task_figures(FIGURES, found, dataset, model)["groups"]
     size = (x[inside].mean(0) - x.mean(0)) / x.std(0)
     return read(figure), [f"{value:+.1f} sd".replace("-", "−") for value in size]
 
 
-def test_a_group_of_a_table_is_told_by_the_columns_that_set_it_apart_and_its_own_classes(monkeypatch):
-    texts, sizes = groups_of("table", monkeypatch)
+def test_a_group_of_a_table_is_told_by_the_columns_that_set_it_apart_and_its_own_classes():
+    texts, sizes = groups_of("table")
     group, first, classes, *rest = texts[1:]
     assert group == "101000000000  (10)"
     assert first.startswith(f"od280/od315_of_diluted_wi… {sizes[0]}, proline {sizes[2]}, ")
@@ -105,8 +101,8 @@ def test_a_group_of_a_table_is_told_by_the_columns_that_set_it_apart_and_its_own
     assert rest[-1] == "Grignolino 50 %, a class of a long name, longe… 50 %"
 
 
-def test_a_group_of_documents_is_told_by_its_words(monkeypatch):
-    texts, _ = groups_of("text", monkeypatch)
+def test_a_group_of_documents_is_told_by_its_words():
+    texts, _ = groups_of("text")
     assert texts[2].startswith("od280/od315_of_diluted_wines")
     assert "proline" not in texts[2], "fewer than in others"
     assert " sd" not in "".join(texts)

@@ -33,18 +33,18 @@ def data(name="rows", features=(), labels=()):
 )
 def test_a_file_is_named_without_its_folders(name, shown):
     assert names.of_data(name) == shown
-    assert names.drawable(data(name)).dataset.name == shown
+    assert names.drawable(data(name)).name == shown
 
 
 def test_names_that_no_font_can_draw_are_numbered_and_that_is_said_once(capsys):
     given = data(f"file:/x/{NOWHERE}.csv", ("größe", f"a {NOWHERE}", "ñ", NOWHERE), ("Étiquette", NOWHERE))
-    shown = names.drawable(given).dataset
+    shown = names.drawable(given)
     assert shown.feature_names == ("größe", "column 2", "ñ", "column 4")
     assert shown.label_names == ("Étiquette", "class 2")
     assert shown.name == "the data"
     assert capsys.readouterr().out.count("\n") == 1
     named = given._replace(name="x", feature_names=("größe", "µ"), label_names=())
-    assert names.drawable(named) == (named, ())
+    assert names.drawable(named) == named
     assert capsys.readouterr().out == ""
 
 
@@ -55,10 +55,8 @@ def test_letters_of_another_installed_font_are_drawn_with_it(capsys):
     has = {name: set(get_font(path).get_charmap()) for name, path in files.items()}
     letter = chr(min(has["STIXGeneral"] - has["DejaVu Sans"]))
     given = data("rows", (f"a {letter}",))
-    shown, families = names.drawable(given)
-    assert (shown, capsys.readouterr().out) == (given, "")
-    assert families
-    for inside in (families, ()):
+    assert (names.drawable(given), capsys.readouterr().out) == (given, "")
+    for inside in ({"features": [f"a {letter}"]}, {}):
         with names.fonts(inside), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             read(canvas.new_figure(2, f"a {letter}"))

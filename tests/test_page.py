@@ -1,5 +1,6 @@
 """Pages: complete in every language, whole without a network, true to the numbers, and safe from hostile names."""
 
+import importlib
 import json
 import re
 import shlex
@@ -11,15 +12,18 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from running import ROOT, TINY, arguments, assert_refused, call, quick_programs
+from running import ROOT, TINY, arguments, assert_refused, call
 
 from aejax import cli
 from aejax import config as configs
 from aejax.config import files as config_files
+from aejax.figures import run
 from aejax.report import explorer
 from aejax.report.page import comparison, diagram, experiment, folders, images, network, sweeps, verdicts, words
+from aejax.storage import checkpoint
 
-SOURCES = sorted((ROOT / "aejax/figures").rglob("*.py"))
+FIGURES_OF_TASKS = sorted((ROOT / "aejax/figures/tasks").glob("[!_]*.py"))
+SWEEPS = "".join((ROOT / f"aejax/figures/{name}.py").read_text() for name in ("sweep", "search"))
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 SHAPES = {"polygon", "path", "rect", "circle", "mspace"}  # of SVG and MathML, closed where they are opened
 EN = words.catalogue("en")
@@ -39,12 +43,6 @@ def get_config():
     config.report.figures = False
     return config
 '''
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick(tmp_path_factory):
-    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -153,9 +151,10 @@ def blanks(catalogue: Mapping) -> Iterator[tuple[str, list[str]]]:
 def test_languages_have_the_same_keys_and_the_same_blanks():
     assert set(words.LANGUAGES) == {path.name for path in words.TEXT.iterdir() if path.is_dir()}
     for language in words.LANGUAGES:
-        other = {name: part for name, part in words.catalogue(language).items() if name != "figures"}  # from English
-        assert set(keys(other)) == set(keys(EN))
-        assert dict(blanks(other)) == dict(blanks(EN))
+        other, english = ({name: part for name, part in words.catalogue(each).items() if name != "figures"}
+                          for each in (language, "en"))  # fmt: skip
+        assert set(keys(other)) == set(keys(english))
+        assert dict(blanks(other)) == dict(blanks(english))
         assert all(value.strip() for value in map(str, other.values()))
 
 
@@ -180,7 +179,9 @@ def test_an_idea_is_two_sentences():
 
 
 def test_every_figure_that_is_drawn_has_a_caption():
-    drawn = {name for path in SOURCES for name in re.findall(r'[/"]([a-z][a-z_-]*)\.png"', path.read_text())}
+    tasks = [importlib.import_module(f"aejax.figures.tasks.{path.stem}") for path in FIGURES_OF_TASKS]
+    drawn = {name for task in tasks for name in re.findall("``([a-z_]+)``", task.FIGURES.draw.__doc__)}
+    drawn |= {*run.DRAWN, *re.findall(r'figures\["([a-z-]+)"\]', SWEEPS)}
     assert len(drawn) > 25
     captions = {name.rpartition("-")[2] for name in EN["captions"]} | set(EN["captions"])
     assert drawn <= captions
@@ -357,17 +358,18 @@ def test_scripts_of_things_to_touch_are_put_once(place, tmp_path, monkeypatch):
     assert "Move it." in text
 
 
+@pytest.mark.slow
 def test_a_collection_of_ones_own_gets_a_page_from_its_docstrings(tmp_path, capsys):
     course = tmp_path / "course"
     course.mkdir()
     (course / "small.py").write_text(SMALL)
     recorded = call(["reproduce", str(course), "--update", "--seeds", "1", "--workdir", str(tmp_path / "a")], capsys)
     assert recorded.code == 0, recorded
-    answer = call(["reproduce", str(course), "--lang", "es", "--workdir", str(tmp_path / "b")], capsys)
+    answer = call(["reproduce", str(course), "--lang", "es", "--workdir", str(tmp_path / "a")], capsys)
     assert answer.code == 0, answer
-    assert str(tmp_path / "b/report.html") in answer.out
-    for path in (tmp_path / "b/report.html", None):
-        text = read(path)[1] if path else page(tmp_path, tmp_path / "b", "--lang", "es")[1]
+    assert str(tmp_path / "a/report.html") in answer.out
+    for path in (tmp_path / "a/report.html", None):
+        text = read(path)[1] if path else page(tmp_path, tmp_path / "a", "--lang", "es")[1]
         assert "A <small> net." in text
         assert "What it is for." in text
         assert "bit a bit" in text
@@ -466,20 +468,30 @@ def test_a_net_whose_model_is_not_at_hand_is_not_drawn(tmp_path):
     assert network.network(folders.Run(tmp_path, config, {}, {}, {})) is None
 
 
-def test_a_run_of_before_shows_the_pictures_that_it_has(place, tmp_path):
+def test_a_run_of_an_earlier_version_shows_the_pictures_that_it_has(place, tmp_path):
     old = tmp_path / "old"
     shutil.copytree(place / "vanilla/seed-0", old)
-    for path in (old / "figures").glob("*.svg"):
-        path.unlink()
+    shutil.rmtree(old / "figures" / "arrays")
+    (old / "figures" / "loss.svg").write_text("<svg/>")
     reader, _ = page(tmp_path, old, "--lang", "es")
     drawn = [attributes for tag, attributes in reader.tags if tag == "img"]
     assert len(drawn) == len(list((old / "figures").glob("*.png")))
     assert all(own["src"].startswith("data:image/png;base64,") and int(own["width"]) > 0 for own in drawn)
 
 
+def test_a_figure_whose_arrays_are_damaged_is_refused(place, tmp_path, capsys):
+    broken = tmp_path / "broken"
+    shutil.copytree(place / "vanilla/seed-0", broken)
+    (data,) = (broken / "figures" / "arrays").glob("*.safetensors")
+    data.write_bytes(data.read_bytes()[:-1])
+    assert_refused(call(["report", str(broken)], capsys), "figures/arrays", "no checkpoint that verifies")
+    checkpoint.save(broken / "figures" / "arrays", 0, {"loss": {"rows": [1.0]}}, info={"curve": 7})
+    assert_refused(call(["report", str(broken)], capsys), "figures/arrays", "is damaged")
+
+
 def test_a_picture_is_no_wider_than_it_is_seen(place):
     path = place / "vanilla/seed-0/figures/loss.png"
-    wide, narrow = images.embedded(path, 5000, EN), images.embedded(path, 300, EN)
+    wide, narrow = images.of_file(path, 5000), images.of_file(path, 300)
     assert wide.width > 1000
     assert narrow.width == 300
     assert narrow.height / narrow.width == pytest.approx(wide.height / wide.width, abs=0.01)

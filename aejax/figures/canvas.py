@@ -1,9 +1,9 @@
-"""What the figures share: sizes, colours, quiet axes, mosaics of images, and how a figure becomes a file."""
+"""What the figures share: sizes, colours, quiet axes, mosaics of images, and how a figure becomes a PNG file."""
 
 import math
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from textwrap import fill
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from aejax.errors import UserError
-from aejax.figures import names, vector
+from aejax.figures.words import Words
 from aejax.files import write_atomic
 
 WIDTH = 9.0  # inches; shown 900 pixels wide, a point of type is 1.4 pixels
@@ -32,7 +32,7 @@ PETROFF = (
 
 def channels(colour: str) -> tuple[float, float, float]:
     """Red, green and blue of a colour such as ``"#0072B2"``, in [0, 1]."""
-    red, green, blue = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+    red, green, blue = (int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5))
     return red, green, blue
 
 
@@ -48,24 +48,69 @@ def new_figure(height: float, title: str, *, width: float = WIDTH) -> Any:
     return figure
 
 
-def save_figure(figure: Any, path: str | os.PathLike) -> Path:
-    """Write the figure as a PNG file, and as an SVG file beside it: each whole, and with the same bytes each time.
+def finish(figure: Any, words: Words) -> Any:
+    """The figure, the numbers on its axes as the language writes them, and labels in lines that have room.
 
     Args:
-        figure: drawn anew for this; the layout of it is fixed afterwards.
-        path: of the PNG file; ``.png`` is added if it lacks.
-
-    Returns:
-        The path of the PNG file.
+        figure: drawn, its layout not yet fixed.
+        words: of the language.
     """
-    path = Path(path)
-    if path.suffix.lower() != ".png":
-        path = path.with_name(path.name + ".png")
+    from matplotlib.axis import Axis
+    from matplotlib.ticker import FixedFormatter
+
+    formatters = [axis.get_major_formatter() for axis in figure.findobj(Axis)]
+    for formatter in {id(each): each for each in formatters if not isinstance(each, FixedFormatter)}.values():
+        ticks = formatter.format_ticks
+        formatter.format_ticks = lambda values, ticks=ticks: [words.marked(text) for text in ticks(values)]
+    lay_out(figure)
+    for axes in figure.axes:
+        for text, room, length in _labels(figure, axes):
+            lines = text.get_text().split("\n")
+            if length > room:
+                most = max(8, round(1.12 * max(map(len, lines)) / math.ceil(length / (0.92 * room))))
+                text.set_text("\n".join(fill(line, most, break_long_words=False) for line in lines))
+    return figure
+
+
+def _labels(figure: Any, axes: Any) -> Iterator[tuple[Any, float, float]]:
+    """The titles and labels of axes: each with the room between the axes beside them, and its length, in pixels."""
+    from matplotlib.text import Text
+
+    page, box = figure.bbox, axes.get_window_extent()
+    others = [other.get_window_extent() for other in figure.axes if other is not axes and other.get_visible()]
+    level = [other for other in others if other.y0 < box.y1 and box.y0 < other.y1]
+    before = max((other.x1 for other in level if other.x1 <= box.x0), default=page.x0)
+    after = min((other.x0 for other in level if other.x0 >= box.x1), default=page.x1)
+    titles = [text for text in axes.get_children() if isinstance(text, Text) and text not in axes.texts]
+    for text in titles:
+        extent = text.get_window_extent()
+        yield text, (after - extent.x0 if text.get_ha() == "left" else after - before), extent.width
+    middle = (box.x0 + box.x1) / 2
+    left = before if before == page.x0 else (before + box.x0) / 2
+    right = after if after == page.x1 else (after + box.x1) / 2
+    yield axes.xaxis.label, 2 * min(middle - left, right - middle), axes.xaxis.label.get_window_extent().width
+    yield axes.yaxis.label, 1.15 * box.height, axes.yaxis.label.get_window_extent().height
+
+
+def lay_out(figure: Any) -> None:
+    """Let everything take its place, as it does when a figure is drawn."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # letters of a name that the font lacks are drawn as boxes
+        warnings.filterwarnings("ignore", "constrained_layout not applied")  # labels whose lines are yet too long
+        figure.draw_without_rendering()
+
+
+def save_figure(figure: Any, path: str | os.PathLike) -> Path:
+    """Write the figure as a whole PNG file, with the same bytes each time.
+
+    Args:
+        figure: of matplotlib.
+        path: of the file.
+    """
     buffer = BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # a name in letters that the font lacks is drawn as boxes
+        warnings.filterwarnings("ignore", "Glyph")
         figure.savefig(buffer, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
-    write_atomic(path.with_suffix(".svg"), vector.drawn(figure, DPI, names.KEPT.get()))
     return write_atomic(path, buffer.getvalue())
 
 
@@ -112,9 +157,7 @@ def over_labels(figure: Any, titles: Mapping[Any, str]) -> None:
     from matplotlib.transforms import blended_transform_factory
 
     texts = {axes: axes.set_title(title, size=TEXT, loc="left") for axes, title in titles.items()}
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")
-        figure.draw_without_rendering()
+    lay_out(figure)
     for axes, text in texts.items():
         text.set_x(axes.get_tightbbox(for_layout_only=True).x0 / figure.bbox.width)
         text.set_transform(blended_transform_factory(figure.transFigure, axes.transAxes) + axes.titleOffsetTrans)
@@ -170,15 +213,6 @@ def mosaic(tiles: np.ndarray, *, gap: int, between: float) -> np.ndarray:
 def middles(count: int, size: int, gap: int) -> np.ndarray:
     """Where the middles of the tiles of a `mosaic` lie along one side, in pixels."""
     return gap + (size - 1) / 2 + (size + gap) * np.arange(count)
-
-
-def show_lines(axes: Any, picture: np.ndarray, names: Sequence[str], *, height: int, gap: int) -> None:
-    """Show a `mosaic` whose tiles are `height` pixels high, with a name at the left of each of its lines."""
-    axes.imshow(picture)
-    axes.set_yticks(middles(len(names), height, gap), names, size=TEXT)
-    axes.set_xticks([])
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
 
 
 def grid_columns(count: int, ratio: float) -> int:

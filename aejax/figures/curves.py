@@ -1,9 +1,7 @@
 """Curves over the steps of training: the loss, its terms, and their evaluations."""
 
 import itertools
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,36 +9,34 @@ import numpy as np
 from aejax.errors import UserError
 from aejax.figures import canvas
 from aejax.figures.canvas import GREY, OKABE_ITO, TEXT, WIDTH
+from aejax.figures.words import Words
 
 BLUE = OKABE_ITO[0]
 
 
 def loss_curves(
-    path: str | os.PathLike,
+    words: Words,
     steps: Any,
     series: Mapping[str, Any],
     evaluations: Mapping[str, tuple[Any, Any]] | None = None,
     *,
-    title: str = "Loss during training",
-    unit: str = "loss",
-) -> Path:
-    """Draw the training loss, raw and smoothed, the evaluations, and beside them the terms of the loss.
+    title: str = "",
+    unit: str = "",
+) -> Any:
+    """The training loss, raw and smoothed, the evaluations, and beside them the terms of the loss, as a figure.
 
     The smooth curve is the mean over a window of 1/40 of the steps around each. The axis is logarithmic where
     all values are positive and the largest is more than 20 times the smallest.
 
     Args:
-        path: the PNG file to write.
+        words: of the language; a series that they know is called as they say.
         steps: (n,) the steps of the values.
         series: values (n,) by name. The first is the loss; the others, where there are two or more, are its
             terms and get a panel of their own.
         evaluations: (steps, values) by name. One with the name of a series is that series on the validation
             rows and is drawn beside it; any other, such as ``"test"``, is drawn beside the loss.
-        title: what there is to see.
+        title: of the figure, if not the usual one.
         unit: what the loss is measured in, for the axis.
-
-    Returns:
-        The path of the picture.
 
     Raises:
         UserError: if there is nothing to draw or lengths differ.
@@ -54,26 +50,27 @@ def loss_curves(
             raise UserError(f"series {name!r}: has {values.size} values for {steps.size} steps")
     loss, *terms = curves
     terms = terms if len(terms) > 1 else []
-    found = {name: evaluated(name, *pair) for name, pair in (evaluations or {}).items()}
-    figure = canvas.new_figure(3.6 + 0.12 * len(terms), title)
+    measured = {name: evaluated(name, *pair) for name, pair in (evaluations or {}).items()}
+    named = lambda name: words.named("terms", name)
+    figure = canvas.new_figure(3.6 + 0.12 * len(terms), title or words("loss.title"))
     axes = figure.subplots(1, 2 if terms else 1, squeeze=False)[0]
     wide = WIDTH / len(axes) - 0.8
-    drawn = [curve(axes[0], steps, curves[loss], loss, BLUE)]
-    others = [name for name in found if name == loss or name not in curves]
+    drawn = [curve(axes[0], steps, curves[loss], named(loss), BLUE)]
+    others = [name for name in measured if name == loss or name not in curves]
     for name, colour in zip(others, itertools.cycle(OKABE_ITO[1:4])):
-        label = f"{name}, validation" if name == loss else name
-        drawn.append(dots(axes[0], *found[name], label, colour))
-    finish_curves(axes[0], drawn, unit, wide)
+        label = words("loss.of_validation", term=named(name)) if name == loss else named(name)
+        drawn.append(dots(axes[0], *measured[name], label, colour))
+    finish_curves(axes[0], drawn, unit or words("loss.unit"), wide, words)
     drawn = []
     for name, colour in zip(terms, itertools.cycle(OKABE_ITO[i] for i in (2, 3, 5, 4, 1, 6, 0))):
-        drawn.append(curve(axes[1], steps, curves[name], name, colour))
-        if name in found:
-            drawn.append(dots(axes[1], *found[name], "", colour))
+        drawn.append(curve(axes[1], steps, curves[name], named(name), colour))
+        if name in measured:
+            drawn.append(dots(axes[1], *measured[name], "", colour))
     if terms:
-        if found.keys() & set(terms):
-            dots(axes[1], np.empty(0), np.empty(0), "validation", GREY)
-        finish_curves(axes[1], drawn, "terms of the loss", wide)
-    return canvas.save_figure(figure, path)
+        if measured.keys() & set(terms):
+            dots(axes[1], np.empty(0), np.empty(0), named("validation"), GREY)
+        finish_curves(axes[1], drawn, words("loss.terms"), wide, words)
+    return figure
 
 
 def curve(axes: Any, steps: np.ndarray, values: np.ndarray, name: str, colour: str) -> np.ndarray:
@@ -91,7 +88,7 @@ def curve(axes: Any, steps: np.ndarray, values: np.ndarray, name: str, colour: s
 
 
 def dots(axes: Any, steps: np.ndarray, values: np.ndarray, name: str, colour: str) -> np.ndarray:
-    """Draw values that were found now and then, in the legend if they have a name; returns what was drawn."""
+    """Draw values that were measured now and then, in the legend if they have a name; returns what was drawn."""
     style = {"color": colour, "marker": "o", "markersize": 3.5, "linewidth": 1.4, "linestyle": "--"}
     axes.plot(
         steps,
@@ -111,15 +108,15 @@ def evaluated(name: str, steps: Any, values: Any) -> tuple[np.ndarray, np.ndarra
     return steps, values
 
 
-def finish_curves(axes: Any, drawn: Sequence[np.ndarray], label: str, width: float) -> None:
+def finish_curves(axes: Any, drawn: Sequence[np.ndarray], label: str, width: float, words: Words) -> None:
     """Scale and label the axes of curves, and name the curves above them."""
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
     together = np.concatenate([values[np.isfinite(values)] for values in drawn])
     if together.size == 0:
-        axes.text(0.5, 0.5, "no value is finite", transform=axes.transAxes, ha="center", size=TEXT, color=GREY)
+        axes.text(0.5, 0.5, words("loss.not_finite"), transform=axes.transAxes, ha="center", size=TEXT, color=GREY)
     logarithmic = together.size > 0 and together.min() > 0 and together.max() > 20 * together.min()
-    canvas.quiet(axes, x="step", y=f"{label} (log scale)" if logarithmic else label)
+    canvas.quiet(axes, x=words("loss.step"), y=words("common.log_scale", label=label) if logarithmic else label)
     if logarithmic:
         axes.set_yscale("log")
         narrow = together.max() < 1000 * together.min()

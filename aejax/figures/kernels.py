@@ -1,29 +1,25 @@
 """Filters of a layer, each as a small picture."""
 
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from aejax.figures import canvas
 from aejax.figures.canvas import SMALL, WIDTH
+from aejax.figures.words import Words
 
 MOST = 100
-TITLE = "Filters of the first layer"
 
 
-def filters(path: str | os.PathLike, kernels: Any) -> Path:
-    """Draw filters as a grid of small pictures, each scaled by its own largest magnitude.
+def filters(words: Words, kernels: Any, units: int | None = None) -> Any:
+    """Filters as a grid of small pictures, each scaled by its own largest magnitude, as a figure.
 
     One channel: zero is white, positive weights are red and negative ones blue. Three channels: zero is grey.
 
     Args:
-        path: the PNG file to write.
+        words: of the language.
         kernels: (units, height, width[, 1 or 3]) weights; of more than 100 the first are drawn, as the title then says.
-
-    Returns:
-        The path of the picture.
+        units: how many units there are, where not all of them are given.
 
     Raises:
         UserError: if there is nothing to draw, or for another number of channels.
@@ -32,7 +28,8 @@ def filters(path: str | os.PathLike, kernels: Any) -> Path:
     from matplotlib.colors import Normalize
 
     kernels = np.nan_to_num(canvas.numbers(kernels, "kernels", [3, 4]))
-    title = TITLE if len(kernels) <= MOST else f"{TITLE} (first {MOST} of {len(kernels)})"
+    units = len(kernels) if units is None else units
+    title = words("filters.title") if units <= MOST else words("filters.title_first", shown=MOST, units=units)
     coloured = kernels.ndim == 4 and kernels.shape[-1] == 3
     tiles = _tinted(kernels[:MOST], coloured=coloured)
     height, width = tiles.shape[1:3]
@@ -48,10 +45,10 @@ def filters(path: str | os.PathLike, kernels: Any) -> Path:
     axes.set_axis_off()
     if not coloured:
         bar = figure.colorbar(ScalarMappable(Normalize(-1, 1), "RdBu_r"), ax=axes, aspect=30, pad=0.01)
-        bar.set_label("weight ÷ largest of its filter", size=SMALL)
+        bar.set_label(words("filters.scale"), size=SMALL)
         bar.set_ticks([-1, 0, 1])
         bar.ax.tick_params(labelsize=SMALL)
-    return canvas.save_figure(figure, path)
+    return figure
 
 
 def _tinted(kernels: np.ndarray, *, coloured: bool) -> np.ndarray:

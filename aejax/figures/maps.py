@@ -1,8 +1,6 @@
 """Maps of rows in two dimensions, coloured by class or by a quantity."""
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,43 +8,42 @@ import numpy as np
 from aejax.errors import UserError
 from aejax.figures import canvas
 from aejax.figures.canvas import OKABE_ITO, PETROFF, SMALL, TEXT, WIDTH
+from aejax.figures.words import Words
 
 
 def scatter_2d(
-    path: str | os.PathLike,
+    words: Words,
     panels: Mapping[str, tuple[Any, Any]],
     label_names: Sequence[str] = (),
     *,
-    axis_names: tuple[str, str] = ("first coordinate", "second coordinate"),
-    title: str = "Maps of the data in two dimensions",
+    axis_names: tuple[str, str] | None = None,
+    title: str = "",
     same_axes: bool = False,
-) -> Path:
-    """Draw maps of the same data side by side, a point for each row, coloured by class.
+) -> Any:
+    """Maps of the same data side by side, a point for each row, coloured by class, as a figure.
 
     Args:
-        path: the PNG file to write.
+        words: of the language.
         panels: by title, points (n, 2) and their labels (n,): whole numbers are indices into `label_names`
             (negative: no label), other numbers are a quantity, None is one colour for all.
         label_names: a name for each class; for a quantity, its one name.
-        axis_names: of the horizontal and the vertical axis.
-        title: what there is to see.
+        axis_names: of the horizontal and the vertical axis, if not just the first and the second.
+        title: of the figure, if not the usual one.
         same_axes: all maps have the limits that hold the points of every one, so that clouds can be compared.
-
-    Returns:
-        The path of the picture.
 
     Raises:
         UserError: if there is nothing to draw, or points and labels differ in number.
     """
     if not panels:
         raise UserError("panels: needs at least one map")
+    axis_names = axis_names or (words("map.first"), words("map.second"))
     drawn = {name: labelled_points(name, *panel) for name, panel in panels.items()}
     quantity = any(labels.dtype.kind == "f" for _, labels in drawn.values())
     used = [] if quantity else np.unique(np.concatenate([labels for _, labels in drawn.values()])).tolist()
     columns = 2 if len(drawn) == 4 else min(len(drawn), 3)
     rows = -(-len(drawn) // columns)
     side = 1.4 if quantity or used != [-1] else 0.2
-    figure = canvas.new_figure(0.7 + rows * min((WIDTH - side) / columns, 4.2), title)
+    figure = canvas.new_figure(0.7 + rows * min((WIDTH - side) / columns, 4.2), title or words("map.title"))
     grid = figure.subplots(rows, columns, squeeze=False, sharex=same_axes, sharey=same_axes).ravel()
     for axes in grid[len(drawn) :]:
         axes.set_visible(False)
@@ -59,12 +56,12 @@ def scatter_2d(
         canvas.quiet(axes, x=axis_names[0], y=axis_names[1] if first else "")
     if quantity:
         bar = figure.colorbar(mark, ax=list(grid), aspect=30, pad=0.01)
-        bar.set_label(canvas.plain(label_names[0] if label_names else "value"), size=TEXT)
+        bar.set_label(canvas.plain(label_names[0] if label_names else words("common.value")), size=TEXT)
         bar.ax.tick_params(labelsize=SMALL)
         bar.solids.set_alpha(1.0)
     elif used != [-1]:
-        class_legend(figure, used, label_names)
-    return canvas.save_figure(figure, path)
+        class_legend(words, figure, used, label_names)
+    return figure
 
 
 def labelled_points(name: str, points: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -110,14 +107,14 @@ def scatter(axes: Any, points: np.ndarray, labels: np.ndarray, classes: int, wit
     return None
 
 
-def class_legend(figure: Any, used: Sequence[int], names: Sequence[str]) -> None:
+def class_legend(words: Words, figure: Any, used: Sequence[int], names: Sequence[str]) -> None:
     """The classes at the right of all maps."""
     from matplotlib.lines import Line2D
 
     handles = []
     for label in used:
         colour, marker = class_style(label, len(names) or max(used) + 1)
-        name = "no label" if label < 0 else names[label] if label < len(names) else str(label)
+        name = words("map.no_label") if label < 0 else names[label] if label < len(names) else str(label)
         style = {"linestyle": "", "marker": marker, "markersize": 7, "color": colour}
         handles.append(Line2D([], [], label=canvas.short(name, 22), **style))
     figure.legend(

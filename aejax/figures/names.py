@@ -1,77 +1,75 @@
 """Names that a figure can show: a file's without its folders, a column's in letters that some font has."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 from aejax import console
 from aejax.types import Dataset
 
-KEPT: ContextVar[frozenset[str]] = ContextVar("kept", default=frozenset())
-"""What the columns and classes of the data are called: in a figure these texts are names, in any language."""
 
-
-class Drawable(NamedTuple):
-    """Data whose names can be drawn, and the fonts to draw them with where matplotlib's own is not enough."""
-
-    dataset: Dataset
-    families: tuple[str, ...]
-
-
-def drawable(dataset: Dataset) -> Drawable:
+def drawable(dataset: Dataset) -> Dataset:
     """The data with names as figures show them; where no font has a name's letters it is numbered, which is said."""
-    named = (*dataset.feature_names, *dataset.label_names, title := of_data(dataset.name))
-    lacking = without(set("".join(named)), ("DejaVu Sans",))
-    families = covering(lacking) if lacking else ()
-    lost = without(lacking, families)
+    title = of_data(dataset.name)
+    letters = set("".join((*dataset.feature_names, *dataset.label_names, title)))
+    lost = without(letters, fallbacks(letters))
     if not lost:
-        return Drawable(dataset._replace(name=title), families)
-    numbered = lambda names, kind: tuple(
-        f"{kind} {n + 1}" if lost & set(names[n]) else names[n] for n in range(len(names))
-    )
-    features, labels = numbered(dataset.feature_names, "column"), numbered(dataset.label_names, "class")
-    letters = "".join(sorted(lost)[:5])
+        return dataset._replace(name=title)
     console.say(
-        f"figures: no font of this machine has {letters}; names with such letters are drawn as column N, class N"
+        f"figures: no font of this machine has {''.join(sorted(lost)[:5])}; "
+        "names with such letters are drawn as column N, class N"
     )
-    title = "the data" if lost & set(title) else title
-    return Drawable(dataset._replace(name=title, feature_names=features, label_names=labels), families)
+    numbered = lambda names, kind: tuple(
+        f"{kind} {number}" if lost & set(name) else name for number, name in enumerate(names, start=1)
+    )
+    return dataset._replace(
+        name="the data" if lost & set(title) else title,
+        feature_names=numbered(dataset.feature_names, "column"),
+        label_names=numbered(dataset.label_names, "class"),
+    )
 
 
 def of_data(name: str) -> str:
     """The name of a data set, of one in a file or folder without the path to it."""
     for kind in ("file:", "stream:"):
-        before, found, path = name.partition(kind)
-        if found and before in ("", "binary:"):
+        before, separator, path = name.partition(kind)
+        if separator and before in ("", "binary:"):
             return before + Path(path).name
     return name
 
 
 @contextmanager
-def fonts(families: Sequence[str]) -> Iterator[None]:
-    """Letters that matplotlib's own font lacks are taken from these, inside the context."""
+def fonts(info: Any) -> Iterator[None]:
+    """Letters of these texts that matplotlib's own font lacks are taken from others, inside the context.
+
+    Args:
+        info: texts in mappings and sequences.
+    """
     from matplotlib import rc_context
 
+    families = fallbacks(_letters_in(info))
     with rc_context({"font.family": ["DejaVu Sans", *families]} if families else {}):
         yield
 
 
-@contextmanager
-def kept(dataset: Dataset) -> Iterator[None]:
-    """The names of these data are `KEPT`, inside the context."""
-    before = KEPT.set(frozenset((*dataset.feature_names, *dataset.label_names)))
-    try:
-        yield
-    finally:
-        KEPT.reset(before)
+def _letters_in(info: Any) -> set[str]:
+    if isinstance(info, str):
+        return set(info)
+    parts = [*info, *info.values()] if isinstance(info, Mapping) else info if isinstance(info, list | tuple) else ()
+    return set().union(*map(_letters_in, parts))
+
+
+def fallbacks(letters: set[str]) -> tuple[str, ...]:
+    """The installed families that have those of the letters that DejaVu Sans, which every machine has, lacks."""
+    lacking = without(letters, ("DejaVu Sans",))
+    return covering(lacking) if lacking else ()
 
 
 def without(letters: set[str], families: Sequence[str]) -> set[str]:
-    """The letters that no font of these families has."""
-    return letters.difference(*(_letters(family) for family in families))
+    """The letters that neither DejaVu Sans nor a font of these families has."""
+    return letters.difference(*(_letters(family) for family in ("DejaVu Sans", *families)))
 
 
 def covering(letters: set[str]) -> tuple[str, ...]:

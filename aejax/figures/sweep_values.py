@@ -1,9 +1,10 @@
-"""What the pictures of a sweep ask of its points and of the values of its axes."""
+"""What the figures of a sweep ask of its points and of the values of its axes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aejax.figures import canvas
+from aejax.figures.words import Words
 
 Point = Mapping[str, Any]
 
@@ -27,8 +28,8 @@ def is_about_sparsity(points: Sequence[Point]) -> bool:
 
 def unique(values: Any) -> list[Any]:
     """The different values, numbers first and in order, then words as they come."""
-    found = list({repr(value): value for value in values}.values())
-    return sorted(filter(is_number, found)) + [value for value in found if not is_number(value)]
+    different = list({repr(value): value for value in values}.values())
+    return sorted(filter(is_number, different)) + [value for value in different if not is_number(value)]
 
 
 def positions(values: Sequence[Any]) -> list[float]:
@@ -41,9 +42,9 @@ def is_logarithmic(values: Sequence[Any]) -> bool:
     return all(map(is_number, values)) and min(values) > 0 and max(values) > 20 * min(values)
 
 
-def tick(value: Any) -> str:
+def tick(words: Words, value: Any) -> str:
     """A value as a short text."""
-    return f"{value:.3g}" if isinstance(value, float) else canvas.short(value, 24)
+    return words.number(value, ".3g") if isinstance(value, float) else canvas.short(value, 24)
 
 
 def wrapped(name: str) -> str:

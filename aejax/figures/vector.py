@@ -1,11 +1,12 @@
-"""A figure as SVG: its letters as text that can be translated, small, and the same bytes each time."""
+"""A figure as SVG: its letters as text, few of them, and the same bytes each time."""
 
 import re
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
-from xml.sax.saxutils import escape
+
+from aejax.figures import canvas
 
 FONTS = "'DejaVu Sans', Verdana, sans-serif"
 """Those of a machine without the first are as wide (Verdana), or narrower."""
@@ -24,17 +25,17 @@ PLACES = re.compile(r'\b(d|x|y|points)="[^"]*"')
 FAMILY = re.compile(r"font-family: ([^;\"]*);? ?")
 
 
-def drawn(figure: Any, dpi: int, names: Collection[str] = ()) -> bytes:
-    """The SVG of a figure whose layout is done.
+def svg(figure: Any, dpi: float) -> str:
+    """The SVG of a figure.
 
     Args:
-        figure: of matplotlib, drawn once.
+        figure: of matplotlib; its layout is fixed afterwards.
         dpi: of what stands in it as pixels: clouds of points, and images that are not shown enlarged.
-        names: of the data. A text that is one of them gets the class ``name``, and is never translated.
     """
     from matplotlib import rc_context
 
-    figure.set_layout_engine("none")  # everything stands where it stood
+    canvas.lay_out(figure)
+    figure.set_layout_engine("none")  # everything stays where it stands
     _sharpen(figure, dpi)
     sides = _sides(figure)
     buffer = BytesIO()
@@ -43,7 +44,7 @@ def drawn(figure: Any, dpi: int, names: Collection[str] = ()) -> bytes:
         warnings.filterwarnings("ignore", "Glyph")
         figure.savefig(buffer, format="svg", dpi=dpi, facecolor="white", metadata=unsaid)
     text = IMAGE.sub(_smooth, _compact(buffer.getvalue().decode()))
-    return _marked(GROUP.sub(lambda match: _flush(match, sides), text), names).encode()
+    return GROUP.sub(lambda match: _flush(match, sides), text)
 
 
 def _sharpen(figure: Any, dpi: int) -> None:
@@ -63,16 +64,15 @@ def _sides(figure: Any) -> dict[str, tuple[str, float]]:
     for number, text in enumerate(figure.findobj(Text)):
         if "\n" in text.get_text() and not text.get_rotation():
             text.set_gid(f"text_of_lines_{number}")
-            place = text.get_transform().transform(text.get_unitless_position())[0]
-            sides[text.get_gid()] = SIDES[text.get_ha()], points * place
+            x = text.get_transform().transform(text.get_unitless_position())[0]
+            sides[text.get_gid()] = SIDES[text.get_ha()], points * x
     return sides
 
 
 def _flush(group: re.Match, sides: Mapping[str, tuple[str, float]]) -> str:
     """Each line of a text set at its side or middle, wherever other letters than those measured would let it end."""
     side, x = sides[group[1]]
-    place = rf'; text-anchor: {side}" x="{x:.2f}" y="\1"'
-    return LINE.sub(place, group[0])
+    return LINE.sub(rf'; text-anchor: {side}" x="{x:.2f}" y="\1"', group[0])
 
 
 def _smooth(image: re.Match) -> str:
@@ -103,12 +103,3 @@ def _family(match: re.Match) -> str:
     if first in usual:
         return f"font-family: {', '.join([first, *others])}, sans-serif; " if others else ""
     return f"font-family: {first}, Menlo, Consolas, monospace; " if "Mono" in first else match[0]
-
-
-def _marked(text: str, names: Collection[str]) -> str:
-    """The same with a class for texts that are names."""
-    if not names:
-        return text
-    known = {escape(name.strip()) for name in names}
-    mark = lambda match: f'<text class="name"{match[1]}>{match[2]}</text>' if match[2].strip() in known else match[0]
-    return re.sub(r"<text( [^>]*)>([^<]*)</text>", mark, text)

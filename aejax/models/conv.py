@@ -107,7 +107,7 @@ def convolutional(
 ) -> Model:
     """Strided convolutions to a dense code, and the mirror image up again; any height and width, any channels.
 
-    A layer turns a side of s pixels into ⌈s / stride⌉; on the way up the map is cut to the side that the encoder had there.
+    A layer turns a side of s into ⌈s / stride⌉; on the way up the map is cut to the side that the encoder had there.
     Its named activations are ``encoder0``, …, ``code``, ``decoder0`` (the dense layer's), ….
 
     Args:

@@ -19,7 +19,7 @@ SPEED = 3.0  # the coefficients of the equations are this many times their param
 
 
 class Waves(nn.Module):
-    """x as (v, 1, sin 2πfv, cos 2πfv), v = arsinh gx, with learned frequencies f of each feature; zeros where missing."""
+    """x as (v, 1, sin 2πfv, cos 2πfv), v = arsinh gx, frequencies f of each feature learned; 0 where missing."""
 
     frequencies: int
     scale: float

@@ -13,10 +13,10 @@ from aejax import console
 from aejax.config.components import configured_task
 from aejax.data import inspection
 from aejax.data.encoding import per_column
-from aejax.files import write_json
+from aejax.files import write_atomic, write_json
 from aejax.models.architecture import summary
 from aejax.runs import tensorboard, workdir
-from aejax.runs.training_loop import fit
+from aejax.runs.training import fit
 from aejax.storage import checkpoint
 from aejax.training import devices, windows
 from aejax.training.build import Parts, build, build_model, check, load_data, training_rows
@@ -142,11 +142,13 @@ def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: D
     found = task.evaluate(key, parts.model, params, dataset, retrain, options)
     if found.kept is not None:
         checkpoint.save(folder / workdir.KEPT, 0, found.kept.tree, keep=1, info=found.kept.info)
+    for name, text in found.files.items():
+        write_atomic(folder / name, text)
     if config["report"]["figures"]:
         from aejax.figures import run as pictures
 
         curve = workdir.read_metrics(folder)
-        pictures.draw(folder / workdir.FIGURES, curve, config, dataset, parts.model, params, found, task.figures)
+        pictures.write(folder / workdir.FIGURES, curve, config, dataset, parts.model, params, found, task.figures)
     return {
         "seed": config["seed"],
         "metrics": found.metrics,

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from aejax.storage import manifest
 from aejax.storage.manifest import DamagedError
 from aejax.storage.trees import digest, named_arrays, pack, shaped, unpack
 
-__all__ = ["Restored", "digest", "read", "restore", "restore_flat", "save", "steps"]
+__all__ = ["Restored", "digest", "read", "restore", "restore_flat", "restore_nested", "save", "steps"]
 
 
 class Restored(NamedTuple):
@@ -169,6 +170,27 @@ def restore_flat(
         tops = ", ".join(sorted({name.split("/")[0] for name in arrays})) or "nothing"
         raise UserError(f"checkpoint of step {record['step']} in {folder}: no {prefix!r}; it holds: {tops}")
     return below
+
+
+def restore_nested(folder: str | os.PathLike, *, say: Callable[[str], None] = print) -> Restored:
+    """Load the newest checkpoint that verifies, as nested dictionaries of NumPy arrays.
+
+    Args:
+        folder: where the checkpoints lie.
+        say: takes one line for each damaged checkpoint that is passed over.
+
+    Raises:
+        UserError: if there is no checkpoint that verifies.
+    """
+    found = read(folder, say=say)
+    tree: dict[str, Any] = {}
+    for name, array in found.tree.items():
+        *above, last = map(unquote, name.split("/"))
+        branch = tree
+        for key in above:
+            branch = branch.setdefault(key, {})
+        branch[last] = array
+    return found._replace(tree=tree)
 
 
 def steps(folder: str | os.PathLike) -> list[int]:

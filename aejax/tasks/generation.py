@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.config.bounds import Choice, Count, Within
-from aejax.figures.tasks import generation as figures
+from aejax.figures.tasks.generation import FIGURES
 from aejax.metrics import generation as metrics
 from aejax.tasks import likelihood, needs, samplers
 from aejax.tasks.features import features, fit_classifier
@@ -206,4 +206,4 @@ def _usefulness(
     return accuracy
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=figures.draw)
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=FIGURES)

@@ -1,1 +1,1 @@
-"""What single tasks have to show beside the pictures of every run: one `draw` a file."""
+"""What single tasks have to show beside the figures of every run: `FIGURES` in a file for each."""

@@ -1,7 +1,6 @@
 """How far apart the scores of normal rows and anomalies are, what alarms are worth, and the oddest rows."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,131 +8,66 @@ import numpy as np
 from aejax.data.inspection import constant_features
 from aejax.figures import canvas
 from aejax.figures.canvas import GREY, OKABE_ITO, SMALL, TEXT
-from aejax.figures.run import are_images, as_images
-from aejax.files import write_atomic
-from aejax.types import Dataset, Evaluation, Model, Params
+from aejax.figures.rows import are_images, as_images, feature, pixels
+from aejax.figures.words import Words
+from aejax.types import Dataset, Evaluation, Figures, Kept, Model, Params
 
-NAMES = {
-    "neighbours": "neighbours, with residuals",
-    "error": "reconstruction error",
-    "code": "distance in the code",
-    "both": "error and code",
-    "knn": "kNN",
-    "isolation_forest": "isolation forest",
-    "one_class_svm": "one-class SVM",
-    "pca": "PCA",
-}
 BASELINES = ("knn", "isolation_forest", "one_class_svm", "pca")
 ROWS, FEATURES = 4, 8  # of a table that are shown
 BINS = 60
 
 
-def draw(
-    folder: Path, config: Mapping[str, Any], dataset: Dataset, model: Model, params: Params, found: Evaluation
-) -> None:
-    """Write ``scores.csv``, ``scores.png``, ``worst_rows.png`` and, with labels, ``precision_recall.png``."""
-    arrays = found.arrays
+def keep(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params, config: Mapping[str, Any]) -> Kept:
+    """The scores, their curves of precision and recall, and what is odd in the oddest rows."""
+    arrays = evaluation.arrays
     scores, labels = arrays["scores"][arrays["score"]], arrays["labels"]
-    _list(folder.parent / "scores.csv", scores, labels, found.metrics["test"]["threshold"])
-    _histogram(folder / "scores.png", scores, arrays["train_scores"], labels, found.metrics["test"]["threshold"])
+    worst = arrays["worst"]
+    tree = {
+        "scores": scores,
+        "train_scores": arrays["train_scores"],
+        "threshold": evaluation.metrics["test"]["threshold"],
+        "worst": {"row": worst, "score": scores[worst]},
+    }
     if labels is not None:
-        _precision_recall(folder / "precision_recall.png", arrays, found)
-    if are_images(dataset):
-        _error_maps(folder / "worst_rows.png", arrays, scores, dataset)
-    else:
-        _features(folder / "worst_rows.png", arrays, scores, dataset)
+        tree["labels"] = labels
+        tree["worst"]["anomaly"] = labels[worst]
+        tree["curves"] = _curves(evaluation)
+    tree["worst"] |= _images(arrays, dataset) if are_images(dataset) else _features(arrays, dataset)
+    return Kept(tree, {"score": arrays["score"], "features": list(dataset.feature_names)})
 
 
-def _list(path: Path, scores: np.ndarray, labels: np.ndarray | None, limit: float) -> None:
-    """The rows that were judged, the oddest first: a line each with its place among them, from 0."""
-    lines = ["row,score,alarm" + ("" if labels is None else ",anomaly")]
-    for row in np.argsort(-scores, kind="stable"):
-        label = "" if labels is None else f",{labels[row]}"
-        lines.append(f"{row},{scores[row]:.9g},{int(scores[row] > limit)}{label}")
-    write_atomic(path, "\n".join(lines) + "\n")
-
-
-def _histogram(path: Path, scores: np.ndarray, train: np.ndarray, labels: np.ndarray | None, limit: float) -> None:
-    groups = {"training rows": (train, GREY)}
-    if labels is None:
-        groups["rows that are judged"] = (scores, OKABE_ITO[0])
-    else:
-        groups["normal test rows"] = (scores[labels == 0], OKABE_ITO[0])
-        groups["anomalies"] = (scores[labels == 1], OKABE_ITO[5])
-    everything = np.concatenate([values for values, _ in groups.values()])
-    low, high = np.quantile(everything, [0, 0.999])
-    far = low > 0 and high / low > 20
-    low = max(low, np.quantile(everything, 0.001)) if far else low
-    high = max(high, low + 1e-6)
-    edges = np.geomspace(low, high, BINS) if far else np.linspace(low, high, BINS)
-    figure = canvas.new_figure(3.6, "Scores: what lies right of the line raises an alarm")
-    axes = figure.subplots()
-    for name, (values, colour) in groups.items():
-        heights = np.histogram(np.clip(values, low, high), edges)[0] / len(values)
-        filled = name != "training rows"
-        axes.stairs(heights, edges, fill=filled, color=colour, alpha=0.55 if filled else 1.0, label=name, linewidth=1.2)
-    if np.isfinite(limit):
-        axes.axvline(limit, color="black", linewidth=1.2, linestyle="--", label=f"threshold {limit:.3g}")
-    if far:
-        axes.set_xscale("log")
-    canvas.quiet(axes, x="score (larger: odder; the last bin holds all above)", y="share of the rows of a kind")
-    canvas.legend_above(axes, canvas.WIDTH - 1)
-    canvas.save_figure(figure, path)
-
-
-def _precision_recall(path: Path, arrays: Mapping[str, Any], found: Evaluation) -> None:
+def _curves(evaluation: Evaluation) -> dict[str, Any]:
     from sklearn.metrics import precision_recall_curve
 
-    labels, chosen = arrays["labels"], arrays["score"]
-    numbers = {chosen: found.metrics["test"]} | found.baselines
-    shown = list(dict.fromkeys((chosen, "error", *BASELINES)))
-    figure = canvas.new_figure(4.6, "Precision and recall of alarms, as the threshold falls")
-    axes = figure.subplots()
-    for name, colour in zip(shown, (OKABE_ITO[5], OKABE_ITO[0], "black", *OKABE_ITO[1:4], OKABE_ITO[4]), strict=False):
-        precision, recall, _ = precision_recall_curve(labels, arrays["scores"][name])
-        text = f"{NAMES[name]}: {numbers[name]['average_precision']:.3f}"
-        axes.plot(recall, precision, color=colour, linewidth=2.2 if name == chosen else 1.2, label=text)
-    share = float(labels.mean())
-    axes.axhline(share, color=GREY, linewidth=1, linestyle=":", label=f"by chance: {share:.3f}")
-    axes.set_ylim(0, 1.02)
-    canvas.quiet(axes, x="recall: share of the anomalies that are found", y="precision: share of alarms that are right")
-    axes.legend(title="average precision", fontsize=SMALL, title_fontsize=SMALL, frameon=False, loc="center left",
-                bbox_to_anchor=(1.0, 0.5))  # fmt: skip
-    canvas.save_figure(figure, path)
+    arrays, chosen = evaluation.arrays, evaluation.arrays["score"]
+    numbers = {chosen: evaluation.metrics["test"]} | evaluation.baselines
+    curves = {}
+    for name in dict.fromkeys((chosen, "error", *BASELINES)):
+        precision, recall, _ = precision_recall_curve(arrays["labels"], arrays["scores"][name])
+        curves[name] = {"precision": precision, "recall": recall, "mean": numbers[name]["average_precision"]}
+    return curves
 
 
-def _title(arrays: Mapping[str, Any], number: int, scores: np.ndarray) -> str:
-    """The score of one of the worst rows and, where it is known, what it is."""
-    place = arrays["worst"][number]
-    kind = "" if arrays["labels"] is None else (", normal" if arrays["labels"][place] == 0 else ", anomaly")
-    return f"test row {place}: {scores[place]:.3g}{kind}"
+def _images(arrays: Mapping[str, Any], dataset: Dataset) -> dict[str, np.ndarray]:
+    x, x_hat = as_images([arrays["worst_x"], arrays["worst_x_hat"]], dataset)
+    difference = np.abs(arrays["worst_x"] - arrays["worst_x_hat"]).reshape(-1, *dataset.feature_shape).mean(-1)
+    return {"image": pixels(x), "rebuilt": pixels(x_hat), "difference": difference}
 
 
-def _features(path: Path, arrays: Mapping[str, Any], scores: np.ndarray, dataset: Dataset) -> None:
-    """The features that the nets rebuild worst, of the rows with the highest scores."""
+def _features(arrays: Mapping[str, Any], dataset: Dataset) -> dict[str, np.ndarray]:
+    """Of the rows with the highest scores the features that the nets rebuild worst, the worst one first."""
     unscaled = lambda x: x / np.broadcast_to(dataset.scale, x.shape[-1]) + np.broadcast_to(dataset.shift, x.shape[-1])
-    x, x_hat = unscaled(arrays["worst_x"]), unscaled(arrays["worst_x_hat"])
+    residual = arrays["worst_residual"][:ROWS]
     same = constant_features(dataset)  # what is the same in all rows is odd in none
-    telling = np.arange(x.shape[1]) if same.all() else np.flatnonzero(~same)
-    rows, count = min(ROWS, len(x)), min(FEATURES, len(telling))
-    names = dataset.feature_names or [f"feature {place}" for place in range(x.shape[1])]
-    figure = canvas.new_figure(0.8 + (0.6 + 0.24 * count) * -(-rows // 2), "The oddest rows, and what is odd in them")
-    grid = figure.subplots(-(-rows // 2), 2, squeeze=False).ravel()
-    missing = _missing(arrays, dataset)
-    for number, axes in enumerate(grid[:rows]):
-        residual = arrays["worst_residual"][number]
-        order = telling[np.argsort(-np.abs(residual[telling]), kind="stable")][:count][::-1]
-        colours = [OKABE_ITO[5] if residual[place] > 0 else OKABE_ITO[0] for place in order]
-        axes.barh(np.arange(count), residual[order], color=colours)
-        held = lambda p, n=number: "missing" if missing[n, p] else f"{x[n, p]:.4g}, not {x_hat[n, p]:.4g}"
-        axes.set_yticks(np.arange(count), [f"{canvas.short(names[p], 18)}: {held(p)}" for p in order])
-        axes.axvline(0, color=GREY, linewidth=0.8)
-        canvas.quiet(axes, x="", y="")
-    for axes in grid[rows:]:
-        axes.set_visible(False)
-    figure.supxlabel("residual, in training sizes", size=TEXT)
-    canvas.over_labels(figure, {axes: _title(arrays, number, scores) for number, axes in enumerate(grid[:rows])})
-    canvas.save_figure(figure, path)
+    varying = np.arange(len(same)) if same.all() else np.flatnonzero(~same)
+    order = varying[np.argsort(-np.abs(residual[:, varying]), axis=1, kind="stable")[:, :FEATURES]]
+    values = {
+        "residual": residual,
+        "x": unscaled(arrays["worst_x"])[:ROWS],
+        "x_hat": unscaled(arrays["worst_x_hat"])[:ROWS],
+        "missing": _missing(arrays, dataset)[:ROWS],
+    }
+    return {name: np.take_along_axis(each, order, axis=1) for name, each in values.items()} | {"feature": order}
 
 
 def _missing(arrays: Mapping[str, Any], dataset: Dataset) -> np.ndarray:
@@ -146,26 +80,116 @@ def _missing(arrays: Mapping[str, Any], dataset: Dataset) -> np.ndarray:
     return ~split.mask.reshape(len(split.x), -1)[worst]
 
 
-def _error_maps(path: Path, arrays: Mapping[str, Any], scores: np.ndarray, dataset: Dataset) -> None:
+def draw(kept: Kept, words: Words) -> dict[str, Any]:
+    """``scores``, ``worst_rows`` and, with labels, ``precision_recall``."""
+    tree = kept.tree
+    figures = {"scores": _draw_histogram(tree, words)}
+    if "curves" in tree:
+        figures["precision_recall"] = _draw_curves(tree, kept.info["score"], words)
+    worst = tree["worst"]
+    figures["worst_rows"] = (
+        _draw_images(worst, words) if "image" in worst else _draw_features(worst, kept.info["features"], words)
+    )
+    return figures
+
+
+def _draw_histogram(tree: Mapping[str, Any], words: Words) -> Any:
+    scores, limit = tree["scores"], float(tree["threshold"])
+    groups = {"train": (tree["train_scores"], GREY)}
+    if "labels" in tree:
+        groups["normal"] = (scores[tree["labels"] == 0], OKABE_ITO[0])
+        groups["anomalies"] = (scores[tree["labels"] == 1], OKABE_ITO[5])
+    else:
+        groups["judged"] = (scores, OKABE_ITO[0])
+    everything = np.concatenate([values for values, _ in groups.values()])
+    low, high = np.quantile(everything, [0, 0.999])
+    far = low > 0 and high / low > 20
+    low = max(low, np.quantile(everything, 0.001)) if far else low
+    high = max(high, low + 1e-6)
+    edges = np.geomspace(low, high, BINS) if far else np.linspace(low, high, BINS)
+    figure = canvas.new_figure(3.6, words("anomaly.scores"))
+    axes = figure.subplots()
+    for name, (values, colour) in groups.items():
+        heights = np.histogram(np.clip(values, low, high), edges)[0] / len(values)
+        style = {"fill": name != "train", "alpha": 1.0 if name == "train" else 0.55}
+        axes.stairs(heights, edges, color=colour, label=words(f"anomaly.{name}"), linewidth=1.2, **style)
+    if np.isfinite(limit):
+        label = words("anomaly.threshold", threshold=limit)
+        axes.axvline(limit, color="black", linewidth=1.2, linestyle="--", label=label)
+    if far:
+        axes.set_xscale("log")
+    canvas.quiet(axes, x=words("anomaly.score"), y=words("anomaly.share"))
+    canvas.legend_above(axes, canvas.WIDTH - 1)
+    return figure
+
+
+def _draw_curves(tree: Mapping[str, Any], chosen: str, words: Words) -> Any:
+    figure = canvas.new_figure(4.6, words("anomaly.precision_recall"))
+    axes = figure.subplots()
+    colours = (OKABE_ITO[5], OKABE_ITO[0], "black", *OKABE_ITO[1:4], OKABE_ITO[4])
+    for name, colour in zip(dict.fromkeys((chosen, "error", *BASELINES)), colours, strict=False):
+        curve = tree["curves"][name]
+        label = words("anomaly.mean_precision", method=words(f"anomaly.methods.{name}"), mean=curve["mean"])
+        wide = 2.2 if name == chosen else 1.2
+        axes.plot(curve["recall"], curve["precision"], color=colour, linewidth=wide, label=label)
+    share = float(tree["labels"].mean())
+    axes.axhline(share, color=GREY, linewidth=1, linestyle=":", label=words("anomaly.chance", share=share))
+    axes.set_ylim(0, 1.02)
+    canvas.quiet(axes, x=words("anomaly.recall"), y=words("anomaly.precision"))
+    axes.legend(title=words("anomaly.average_precision"), fontsize=SMALL, title_fontsize=SMALL, frameon=False,
+                loc="center left", bbox_to_anchor=(1.0, 0.5))  # fmt: skip
+    return figure
+
+
+def _title(worst: Mapping[str, Any], number: int, words: Words, form: str) -> str:
+    """The score of one of the worst rows and, where it is known, what it is."""
+    kind = ("normal", "anomaly")[int(worst["anomaly"][number])] if "anomaly" in worst else "unknown"
+    return words(f"anomaly.{form}.{kind}", row=int(worst["row"][number]), score=worst["score"][number])
+
+
+def _draw_features(worst: Mapping[str, Any], names: list[str], words: Words) -> Any:
+    """The features that the nets rebuild worst, of the rows with the highest scores."""
+    rows, count = worst["feature"].shape
+    figure = canvas.new_figure(0.8 + (0.6 + 0.24 * count) * -(-rows // 2), words("anomaly.worst_rows"))
+    grid = figure.subplots(-(-rows // 2), 2, squeeze=False).ravel()
+    for number, axes in enumerate(grid[:rows]):
+        residual, labels = worst["residual"][number], []
+        for i, place in enumerate(worst["feature"][number]):
+            name = canvas.plain(feature(words, names, int(place), 18))
+            values = {"x": worst["x"][number, i], "x_hat": worst["x_hat"][number, i]}
+            missing = worst["missing"][number, i]
+            labels.append(words("anomaly.missing" if missing else "anomaly.value", feature=name, **values))
+        colours = [OKABE_ITO[5] if value > 0 else OKABE_ITO[0] for value in residual]
+        axes.barh(np.arange(count), residual, color=colours)
+        axes.set_yticks(np.arange(count), labels)
+        axes.invert_yaxis()
+        axes.axvline(0, color=GREY, linewidth=0.8)
+        canvas.quiet(axes, x="", y="")
+    for axes in grid[rows:]:
+        axes.set_visible(False)
+    figure.supxlabel(words("anomaly.residual"), size=TEXT)
+    canvas.over_labels(figure, {axes: _title(worst, n, words, "line") for n, axes in enumerate(grid[:rows])})
+    return figure
+
+
+def _draw_images(worst: Mapping[str, Any], words: Words) -> Any:
     """The images with the highest scores, what the nets make of them, and where the two differ."""
-    x, x_hat = as_images([arrays["worst_x"], arrays["worst_x_hat"]], dataset)
-    difference = np.abs(arrays["worst_x"] - arrays["worst_x_hat"]).reshape(-1, *dataset.feature_shape).mean(-1)
-    figure = canvas.new_figure(4.2, "The oddest images, their reconstructions, and where the two differ")
-    grid = figure.subplots(3, len(x), squeeze=False)
-    shown = {"image": x, "rebuilt": x_hat}
-    for row, (name, images) in enumerate(shown.items()):
-        for axes, image in zip(grid[row], canvas.colours(images, name), strict=True):
-            axes.imshow(image)
-        grid[row, 0].set_ylabel(name, size=TEXT)
-    for axes, image in zip(grid[2], difference, strict=True):
-        heat = axes.imshow(image, cmap="inferno", vmin=0, vmax=difference.max())
-    grid[2, 0].set_ylabel("difference", size=TEXT)
+    figure = canvas.new_figure(4.2, words("anomaly.worst_images"))
+    grid = figure.subplots(3, len(worst["row"]), squeeze=False)
+    for row, name in enumerate(("image", "rebuilt", "difference")):
+        images = worst[name] if name == "difference" else canvas.colours(worst[name] / 255, name)
+        for axes, image in zip(grid[row], images, strict=True):
+            heat = axes.imshow(image, cmap="inferno", vmin=0, vmax=worst["difference"].max())
+        grid[row, 0].set_ylabel(words(f"anomaly.{name}"), size=TEXT)
     for number, axes in enumerate(grid[0]):
-        axes.set_title(_title(arrays, number, scores).replace(": ", "\n").replace(", ", "\n"), size=SMALL)
+        axes.set_title(_title(worst, number, words, "lines"), size=SMALL)
     for axes in grid.ravel():
         axes.set_xticks([])
         axes.set_yticks([])
         axes.spines[:].set_visible(False)
     bar = figure.colorbar(heat, ax=list(grid[2]), aspect=8, pad=0.01)
-    bar.set_label("|x − x̂|, scaled", size=SMALL)
-    canvas.save_figure(figure, path)
+    bar.set_label("|x − x̂|" + words("anomaly.scaled"), size=SMALL)
+    return figure
+
+
+FIGURES = Figures(keep, draw)

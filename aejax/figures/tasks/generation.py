@@ -1,49 +1,47 @@
 """Generated rows above the training rows that are nearest to them, for each sampler."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from aejax.figures.maps import scatter_2d
-from aejax.figures.run import are_images
-from aejax.figures.tasks.walk import film_strips
-from aejax.types import Dataset, Evaluation, Model, Params
+from aejax.figures.rows import are_images, as_strips, image_lines, pixels, tiles_of
+from aejax.figures.words import Words
+from aejax.types import Dataset, Evaluation, Figures, Kept, Model, Params
 
-NAMES = {
-    "uniform": "anywhere in the box",
-    "normal": "units at their scale",
-    "gaussian": "Gaussian",
-    "mixture": "Gaussian mixture",
-    "kernel": "kernel density",
-    "prior": "the prior",
-    "pca mixture": "PCA, mixture",
-}
+SAMPLERS = ("uniform", "normal", "gaussian", "mixture", "kernel", "prior", "pca mixture")
 IN_PLANE = ("training rows", "mixture", "uniform", "pca mixture")
 
 
-def draw(
-    folder: Path, config: Mapping[str, Any], dataset: Dataset, model: Model, params: Params, found: Evaluation
-) -> None:
-    """Write ``figures/samples.png`` of images, with the Fréchet distance of each sampler; ``plane.png`` of tables."""
-    own = config["task"]["sampler"]
-    numbers = {own: found.metrics["test"], **found.baselines}
-    if not are_images(dataset):
-        panels = {
-            f"{NAMES.get(name, name)}: Fréchet distance {numbers[name]['frechet']:.3g}": (rows, None)
-            for name in IN_PLANE
-            if (rows := found.arrays["plane"].get(name)) is not None
-        }
-        axis_names = ("first component", "second component")
-        title = f"Rows of {dataset.name} and generated ones on the real ones' leading principal components"
-        scatter_2d(folder / "plane.png", panels, axis_names=axis_names, title=title, same_axes=True)
-        return
-    shown = [name for name in NAMES if name in found.arrays["made"]]
-    strips, left, right = [], [], []
-    for name in shown:
-        strips += [found.arrays["made"][name], found.arrays["nearest"][name]]
-        left += [NAMES[name], "nearest training rows"]
-        right += [f"Fréchet {numbers[name]['frechet']:.3g}", ""]
-    title = "Decoded random codes, by where these are drawn from, above their nearest training rows"
-    film_strips(folder / "samples.png", np.stack(strips), dataset, title, left, right)
+def keep(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params, config: Mapping[str, Any]) -> Kept:
+    """A few images of each sampler and their nearest training rows; of tables, points in the plane."""
+    numbers = {config["task"]["sampler"]: evaluation.metrics["test"], **evaluation.baselines}
+    arrays, info = evaluation.arrays, {"data": dataset.name}
+    if are_images(dataset):
+        names = [name for name in SAMPLERS if name in arrays["made"]]
+        strips = [arrays[part][name] for name in names for part in ("made", "nearest")]
+        tree = {"strips": pixels(as_strips(np.stack(strips), dataset))}
+    else:
+        names = [name for name in IN_PLANE if name in arrays["plane"]]
+        tree = {"plane": {name: arrays["plane"][name] for name in names}}
+    tree["frechet"] = {name: numbers[name]["frechet"] for name in names}
+    return Kept(tree, info | {"names": names})
+
+
+def draw(kept: Kept, words: Words) -> dict[str, Any]:
+    """``samples`` of images, with the Fréchet distance of each sampler; ``plane`` of tables."""
+    tree, names = kept.tree, kept.info["names"]
+    called = {name: words.named("generation.samplers", name) for name in names}
+    if "plane" in tree:
+        titles = [words("generation.panel", name=called[name], distance=tree["frechet"][name]) for name in names]
+        panels = {title: (tree["plane"][name], None) for title, name in zip(titles, names, strict=True)}
+        axis_names = (words("generation.first"), words("generation.second"))
+        title = words("generation.plane", data=kept.info["data"])
+        return {"plane": scatter_2d(words, panels, axis_names=axis_names, title=title, same_axes=True)}
+    left = [text for name in names for text in (called[name], words("generation.nearest"))]
+    right = [text for n in names for text in (words("generation.frechet", distance=tree["frechet"][n]), "")]
+    return {"samples": image_lines(tiles_of(tree["strips"]), left, words("generation.samples"), right=right)}
+
+
+FIGURES = Figures(keep, draw)

@@ -1,36 +1,53 @@
 """The maps of a dimension reduction: the code beside PCA, coloured by class."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from aejax.figures.maps import scatter_2d
-from aejax.types import Dataset, Evaluation, Model, Params
+from aejax.figures.words import Words
+from aejax.types import Dataset, Evaluation, Figures, Kept, Model, Params
 
 MIDDLE = 0.96  # of the points along an axis
 
 
-def draw(
-    folder: Path, config: Mapping[str, Any], dataset: Dataset, model: Model, params: Params, found: Evaluation
-) -> None:
-    """Write ``figures/maps.png``, where the code has two units; a few rows far outside are left out of it."""
+def keep(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params, config: Mapping[str, Any]) -> Kept:
+    """Where the code has two units, both maps; a few rows far outside are left out of them."""
     if model.code_size != 2:
-        return
-    accuracy = {"PCA": found.baselines["pca"]["knn_accuracy"], "autoencoder": found.metrics["all"]["knn_accuracy"]}
-    error = {"PCA": found.baselines["pca"]["mse"], "autoencoder": found.metrics["test"]["mse"]}
-    codes = {"PCA": found.arrays["pca_code"], "autoencoder": found.arrays["code"]}
-    panels, least = {}, 1.0
-    for name, points in codes.items():
+        return Kept({}, {})
+    arrays, numbers, baseline = evaluation.arrays, evaluation.metrics, evaluation.baselines["pca"]
+    results = {
+        "pca": (arrays["pca_code"], baseline["mse"], baseline["knn_accuracy"]),
+        "autoencoder": (arrays["code"], numbers["test"]["mse"], numbers["all"]["knn_accuracy"]),
+    }
+    tree: dict[str, Any] = {"share": 1.0}
+    for name, (points, error, accuracy) in results.items():
         inside = middle(points)
-        least = min(least, float(inside.mean()))
-        title = f"{name}: error {error[name]:.3f}, accuracy {accuracy[name]:.3f}"
-        panels[title] = (points[inside], found.arrays["labels"][inside])
-    title = f"The test rows of {dataset.name} in two numbers each, by class"
-    if least < 1:
-        title += f" (at least {100 * least:.0f} % of them)"
-    scatter_2d(folder / "maps.png", panels, dataset.label_names, title=title)
+        tree["share"] = min(tree["share"], float(inside.mean()))
+        tree[name] = {
+            "points": points[inside],
+            "labels": arrays["labels"][inside],
+            "error": error,
+            "accuracy": accuracy,
+        }
+    return Kept(tree, {"data": dataset.name, "labels": list(dataset.label_names)})
+
+
+def draw(kept: Kept, words: Words) -> dict[str, Any]:
+    """``maps``."""
+    if not kept.tree:
+        return {}
+    panels = {}
+    for name in ("pca", "autoencoder"):
+        part = kept.tree[name]
+        method = words(f"reconstructions.{name}")
+        title = words("reduction.panel", method=method, error=part["error"], accuracy=part["accuracy"])
+        panels[title] = (part["points"], part["labels"])
+    title, share = words("reduction.title", data=kept.info["data"]), kept.tree["share"]
+    if share < 1:
+        title = words("reduction.title_share", data=kept.info["data"], share=100 * share)
+    return {"maps": scatter_2d(words, panels, kept.info["labels"], title=title)}
 
 
 def middle(points: np.ndarray) -> np.ndarray:
@@ -42,3 +59,6 @@ def middle(points: np.ndarray) -> np.ndarray:
     tail = 50 * (1 - MIDDLE)
     low, high = np.percentile(points, [tail, 100 - tail], axis=0)
     return (np.abs(points - (low + high) / 2) <= high - low).all(1)
+
+
+FIGURES = Figures(keep, draw)

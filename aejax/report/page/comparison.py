@@ -1,6 +1,8 @@
 """Runs side by side: what differs between their configs, their numbers, their nets and the figures that all have."""
 
+import itertools
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -140,14 +142,9 @@ def _best(values: Sequence[Any], better: str | None) -> int:
 
 
 def _together(names: Sequence[str], runs: Sequence[Run], text: Words, widest: int) -> list[Together]:
-    there = [folders.figures(run.folder) for run in runs]
-    found = []
-    for figure in dict.fromkeys(name for own in there for name in own):
-        shown = [
-            (name, experiment.figure(own[figure], experiment.task_of(run), text, widest))
-            for name, run, own in zip(names, runs, there, strict=True)
-            if figure in own
-        ]
-        if len(shown) > 1:
-            found.append(Together(figure.replace("_", " "), tuple(shown)))
-    return found
+    """The figures that several runs have."""
+    there = [list(folders.figures(run.folder)) for run in runs]
+    shared = [figure for figure, count in Counter(itertools.chain(*there)).items() if count > 1]
+    drawn = [dict(experiment.figures(run, shared, text, widest)) for run in runs]
+    beside = lambda figure: [(name, each[figure]) for name, each in zip(names, drawn, strict=True) if figure in each]
+    return [Together(figure.replace("_", " "), tuple(beside(figure))) for figure in shared]

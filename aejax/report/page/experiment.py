@@ -3,13 +3,18 @@
 import re
 import statistics
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from aejax.config.components import resolve
+from aejax.errors import UserError
+from aejax.figures import run as pictures
 from aejax.report import explorer
 from aejax.report.page import diagram, folders, images, words
 from aejax.report.page.folders import Run
 from aejax.report.page.network import network
 from aejax.report.page.words import Words
+from aejax.runs import workdir
 
 COUNT, SOME = re.compile(r"_\d+$"), "_#"
 
@@ -66,7 +71,7 @@ def task_of(run: Run) -> str:
 def show(
     runs: Sequence[Run],
     measures: Sequence[str],
-    pictures: Sequence[str],
+    names: Sequence[str],
     text: Words,
     language: str,
     *,
@@ -78,7 +83,7 @@ def show(
     Args:
         runs: of the seeds, in order; one or more.
         measures: which numbers, such as ``"test/mse"``.
-        pictures: which figures, by name; those that there are not are left out.
+        names: which figures, by name; those that there are not are left out.
         text: the catalogue.
         language: of it.
         widest: of pictures, in pixels.
@@ -87,7 +92,7 @@ def show(
     first = runs[0]
     return Shown(
         drawing=draw(first, text),
-        figures=tuple(figures(first, pictures, text, widest)),
+        figures=tuple(figure for _, figure in figures(first, names, text, widest)),
         rows=tuple(row(name, runs, text, published.get(name, ())) for name in measures if has(first, name)),
         fragments=tuple(explorer.fragments(first.folder, language)),
         facts=facts(runs, text),
@@ -105,18 +110,38 @@ def draw(run: Run, text: Words) -> Drawing | None:
     return Drawing(diagram.svg(found, text), caption, traits)
 
 
-def figures(run: Run, names: Sequence[str], text: Words, widest: int) -> list[Figure]:
-    """Those of the figures of a run that there are."""
-    there = folders.figures(run.folder)
-    return [figure(there[name], task_of(run), text, widest) for name in names if name in there]
+def figures(run: Run, names: Sequence[str], text: Words, widest: int) -> list[tuple[str, Figure]]:
+    """Those of the figures of a run that there are, by name: drawn in the language, or else as in its folder."""
+    there, task = folders.figures(run.folder), task_of(run)
+    names = [name for name in names if name in there]
+    drawn = pictures.drawn(run.folder / workdir.FIGURES, _figures_of_task(run), text["figures"], names)
+    return [(name, figure(name, there[name], drawn.get(name), task, text, widest)) for name in names]
 
 
-def figure(path: Any, task: str, text: Words, widest: int) -> Figure:
-    """A picture with its caption: that of the task, or that of every run; one without a caption says its name."""
+def _figures_of_task(run: Run) -> Any:
+    """The figures that only the task of a run has; None where it has none, or is not at hand."""
+    try:
+        return resolve(run.config["task"]["name"], "aejax.tasks", what="task.name").figures
+    except UserError:
+        return None
+
+
+def figure(name: str, path: Path, drawn: Any, task: str, text: Words, widest: int) -> Figure:
+    """A figure with its caption: that of the task, or that of every run; one without a caption says its name.
+
+    Args:
+        name: of the figure.
+        path: of its PNG file.
+        drawn: the figure in the language of the page; None shows the file.
+        task: the name of the task.
+        text: the catalogue.
+        widest: of the picture, in pixels.
+    """
     captions = text["captions"]
-    own = captions.get(f"{task}-{path.stem}") or captions.get(path.stem)
-    found = own or {"alt": text["labels"]["picture"].format(name=path.stem), "see": path.stem.replace("_", " ")}
-    return Figure(images.embedded(path, widest, text), found["alt"], found["see"])
+    plain = {"alt": text["labels"]["picture"].format(name=name), "see": name.replace("_", " ")}
+    caption = captions.get(f"{task}-{name}") or captions.get(name) or plain
+    picture = images.of_file(path, widest) if drawn is None else images.of_figure(drawn, widest)
+    return Figure(picture, caption["alt"], caption["see"])
 
 
 def has(run: Run, measure: str) -> bool:

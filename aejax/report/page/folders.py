@@ -106,9 +106,8 @@ def seeds(folder: Path) -> list[Run]:
 
 
 def figures(folder: Path) -> dict[str, Path]:
-    """The pictures of a run or sweep, by the name of the file without its ending."""
-    found = sorted((folder / workdir.FIGURES).glob("*"))
-    return {path.stem: path for path in found if path.suffix.lower() in (".png", ".svg")}
+    """The PNG files of the figures of a run or sweep, by name."""
+    return {path.stem: path for path in sorted((folder / workdir.FIGURES).glob("*.png"))}
 
 
 def _fields(path: Path, name: str, value: Any) -> ItemsView[str, Any]:

@@ -2,8 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from aejax.errors import UserError
+from aejax.figures import sweep as pictures
 from aejax.report import explorer
 from aejax.report.page import experiment, folders, words
 from aejax.report.page.experiment import Figure
@@ -78,7 +81,7 @@ def section(sweep: Sweep, name: str, language: str, widest: int) -> Section:
         divergent=any(point["finite"] < point["runs"] for point in points),
         note=_note(sweep, columns, text),
         statuses=_statuses(sweep, text),
-        figures=tuple(_figure(name, path, text, widest) for name, path in folders.figures(sweep.folder).items()),
+        figures=_figures(sweep, text, widest),
         fragments=tuple(explorer.sweep_fragments(sweep.folder, language)),
     )
 
@@ -226,9 +229,18 @@ def _statuses(sweep: Sweep, text: Words) -> tuple[tuple[str, str], ...]:
     return tuple((own.get(status, status), words.number(count, text)) for status, count in found.most_common())
 
 
-def _figure(name: str, path: Any, text: Words, widest: int) -> Figure:
-    found = experiment.figure(path, "sweep", text, widest)
+def _figures(sweep: Sweep, text: Words, widest: int) -> tuple[Figure, ...]:
+    there = folders.figures(sweep.folder)
+    try:
+        drawn = pictures.draw(sweep.summary, text["figures"]) if there else {}
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{sweep.folder / 'summary.json'}: is damaged: no figure can be drawn ({error!r})") from None
+    return tuple(_figure(name, path, drawn.get(name), text, widest) for name, path in there.items())
+
+
+def _figure(name: str, path: Path, drawn: Any, text: Words, widest: int) -> Figure:
+    figure = experiment.figure(name, path, drawn, "sweep", text, widest)
     if name in NAMED:
-        return found
-    own, axis = text["captions"]["sweep-axis"], name.replace("-", ".")
-    return found._replace(alt=own["alt"].format(axis=axis), caption=own["see"].format(axis=axis))
+        return figure
+    caption, axis = text["captions"]["sweep-axis"], name.replace("-", ".")
+    return figure._replace(alt=caption["alt"].format(axis=axis), caption=caption["see"].format(axis=axis))

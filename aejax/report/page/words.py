@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aejax.errors import one_of
+from aejax.figures import words as figures
 
 LANGUAGES = ("en", "es")
 TEXT = Path(__file__).parent / "text"
@@ -34,13 +35,14 @@ def check_language(language: str) -> str:
 
 @cache
 def catalogue(language: str) -> Words:
-    """All that a page says in a language, by section.
+    """All that a page says in a language, by section; its part ``figures`` is an `aejax.figures.words.Words`.
 
     Raises:
         UserError: there is no catalogue of that language.
     """
     folder = TEXT / check_language(language)
-    return {key: value for path in sorted(folder.glob("*.toml")) for key, value in _read(path).items()}
+    texts = {key: value for path in sorted(folder.glob("*.toml")) for key, value in _read(path).items()}
+    return texts | {"figures": figures.load(language)}
 
 
 @cache

@@ -11,7 +11,7 @@ from aejax.config.bounds import Choice, Count, NonNegative, Within
 from aejax.data.outliers import NAMES
 from aejax.data.splits import permutation, take
 from aejax.errors import UserError
-from aejax.figures.tasks import anomaly as figures
+from aejax.figures.tasks.anomaly import FIGURES
 from aejax.metrics import outliers
 from aejax.tasks import needs
 from aejax.tasks.anomaly import detectors, scoring
@@ -151,7 +151,17 @@ def assess(
     arrays = {"scores": test, "score": score, "train_scores": scores[score]["train"], "labels": labels}
     arrays |= _worst(train, out[tested_on], test[score])
     scorer = scoring.Scorer(ensemble.params, train, scoring.means(model, dataset), limits[score], score, **weights)
-    return Evaluation({"test": metrics.pop(score)}, metrics, arrays, scoring.to_keep(scorer))
+    files = {"scores.csv": _table(test[score], labels, limits[score])}
+    return Evaluation({"test": metrics.pop(score)}, metrics, arrays, scoring.to_keep(scorer), files)
+
+
+def _table(scores: np.ndarray, labels: np.ndarray | None, threshold: float) -> str:
+    """The scored rows as CSV, the oddest first: a line each with its number, from 0."""
+    lines = ["row,score,alarm" + ("" if labels is None else ",anomaly")]
+    for row in np.argsort(-scores, kind="stable"):
+        label = "" if labels is None else f",{labels[row]}"
+        lines.append(f"{row},{scores[row]:.9g},{int(scores[row] > threshold)}{label}")
+    return "\n".join(lines) + "\n"
 
 
 def _scored(dataset: Dataset) -> Split:
@@ -177,6 +187,6 @@ TASK = Task(
     evaluate,
     needs=_needs,
     validated=(),
-    figures=figures.draw,
+    figures=FIGURES,
     apply={"score": scoring.score_and_alarm, "fill": fill},
 )
