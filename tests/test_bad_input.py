@@ -5,15 +5,9 @@ import sys
 
 import numpy as np
 import pytest
-from running import MULTILAYER, TINY, Answer, arguments, assert_refused, call, contents, execute, quick_programs
+from running import MULTILAYER, TINY, Answer, arguments, assert_refused, call, contents, execute
 
 HUGE = "1" + "0" * 400
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick(tmp_path_factory):
-    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
-        yield
 
 
 # One wrong value each: what is set, and a part of the line that answers it.

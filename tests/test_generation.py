@@ -137,7 +137,7 @@ def test_the_classifier_learns_and_is_a_function_of_its_key(monkeypatch, capsys)
     x, labels, new = flat(dataset.train), dataset.train.labels, flat(dataset.test)
     monkeypatch.setattr(console, "PLAIN_SECONDS", 0.0)
     classifier = fit_classifier(jax.random.key(0), x, labels, 10)
-    assert capsys.readouterr().out.count("\nstep ") == 20
+    assert capsys.readouterr().out.count("\nstep ") > 3, "it shows how far it is"
     assert (predict(classifier, new) == dataset.test.labels).mean() > 0.95
     assert features(classifier, new).shape == (len(new), 64)
     again = fit_classifier(jax.random.key(0), x, labels, 10)

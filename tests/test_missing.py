@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from running import assert_refused, call, quick_programs
+from running import assert_refused, call
 
 from aejax import config as configs
 from aejax import data
@@ -21,13 +21,6 @@ from aejax.training.build import load_data
 from aejax.training.context import Forward, Keys, batch_of, context
 from aejax.training.evaluate import on_device
 from aejax.types import Column
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick(tmp_path_factory):
-    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
-        yield
-
 
 key = lambda: jax.random.key(5)  # a new one for each use: no key is used twice
 X = np.random.default_rng(0).normal(size=(4000, 8)).astype(np.float32)

@@ -15,7 +15,7 @@ from aejax.data.outliers import NAMES
 from aejax.errors import UserError
 from aejax.figures import run, words
 from aejax.models import binary, dense, variational
-from aejax.types import Dataset, Evaluation, Range, Split, Task, Trained
+from aejax.types import Dataset, Evaluation, Members, Range, Split, Task
 
 TASKS = components.available("aejax.tasks")
 every = pytest.mark.parametrize("name", TASKS)
@@ -95,7 +95,7 @@ def evaluation(name) -> Evaluation:
     """What a task finds of its case; computed once."""
     if name not in FOUND:
         case, task = CASES[name], TASKS[name]
-        retrain = lambda keys, changes=None, datasets=None: Trained(case.model, params_of(case.model, len(keys)))
+        retrain = lambda keys, changes=None, datasets=None: Members(case.model, params_of(case.model, len(keys)))
         given = (case.model, params_of(case.model), case.dataset, retrain, task.options(**case.options))
         FOUND[name] = task.evaluate(jax.random.key(0), *given)
     return FOUND[name]

@@ -33,7 +33,7 @@ def mixed(model: Model, columns: tuple[Column, ...]) -> Model:
         return ctx._replace(x_hat=link(columns, ctx.x_hat), extra=extra, columns=columns)
 
     decode = lambda params, code: link(columns, model.decode(params, code))
-    return model._replace(decode=decode, apply=apply)
+    return model._replace(decode=decode, apply=apply, decoder_layers=None)
 
 
 def link(columns: Sequence[Column], z: jax.Array) -> jax.Array:

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 
 from aejax.config.bounds import Count, Fraction, Natural, Positive
 from aejax.data.corrupt import dropout as drop
-from aejax.models.activations import Activation, named
-from aejax.types import Context, Model, Params, Range
+from aejax.models.activations import ACTIVATIONS, Activation, named
+from aejax.models.assemble import Outputs, assemble
+from aejax.types import Model, Params
 
 QUIET = nn.initializers.variance_scaling(0.02, "fan_in", "normal")  # a new block changes little of what it gets
 OUTPUTS = ("linear", "softplus")
@@ -158,43 +159,35 @@ def _model(
         params["encoder"] = encoder.init(keys[1], wide)["params"]
         return params | {"decoder": decoder.init(keys[2], jnp.zeros((1, units)))["params"]}
 
-    def down(params: Params, x: jax.Array, key: jax.Array | None = None) -> tuple[list[jax.Array], jax.Array]:
+    def encode(params: Params, x: jax.Array, key: jax.Array | None = None) -> Outputs:
         seen = ~jnp.isnan(x)
         x = jnp.where(seen, x, 0.0)
-        spread = waves.apply({"params": params["waves"]}, x, seen)
-        if not rounds:
-            return encoder.apply({"params": params["encoder"]}, spread, key)
-        u = chained(params["equations"], x, seen, rounds)
-        outputs, code = encoder.apply({"params": params["encoder"]}, jnp.concatenate([spread, u], 1), key)
-        return outputs, jnp.concatenate([code, u], 1)
+        inputs = waves.apply({"params": params["waves"]}, x, seen)
+        u = chained(params["equations"], x, seen, rounds) if rounds else None
+        inputs = jnp.concatenate([inputs, u], 1) if rounds else inputs
+        blocks, code = encoder.apply({"params": params["encoder"]}, inputs, key)
+        code = jnp.concatenate([code, u], 1) if rounds else code
+        return {f"encoder{index}": (h, h) for index, h in enumerate(blocks)} | {"code": (code, code)}
 
-    def up(params: Params, code: jax.Array, key: jax.Array | None = None) -> tuple[list[jax.Array], jax.Array]:
-        above, z = decoder.apply({"params": params["decoder"]}, code[:, :units], key)
+    def decode(params: Params, code: jax.Array, key: jax.Array | None = None) -> Outputs:
+        blocks, z = decoder.apply({"params": params["decoder"]}, code[:, :units], key)
         if rounds:
             z = z + waves.gain * code[:, units:]
-        return above, last.function(z) / waves.gain
+        x_hat = last.function(z) / waves.gain
+        return {f"decoder{index}": (h, h) for index, h in enumerate(blocks)} | {"x_hat": (z, x_hat)}
 
-    def apply(params: Params, x: jax.Array, x_in: jax.Array, key: jax.Array) -> Context:
+    def train(params: Params, x_in: jax.Array, key: jax.Array) -> tuple[Outputs, dict[str, jax.Array]]:
         first, second = jax.random.split(key)
-        below, code = down(params, x_in, first)
-        above, x_hat = up(params, code, second)
-        hidden = {
-            f"{part}{i}": h for part, found in (("encoder", below), ("decoder", above)) for i, h in enumerate(found)
-        }
-        hidden["code"] = code
-        return Context(
-            x=x,
-            x_in=x_in,
-            code=code,
-            x_hat=x_hat,
-            hidden=hidden,
-            log_odds={},
-            params=params,
-            ranges=dict.fromkeys(hidden, Range()) | {"x_hat": last.range},
-            extra={"seen": ~jnp.isnan(x_in)},
-        )
+        below = encode(params, x_in, first)
+        return below | decode(params, below["code"][1], second), {"seen": ~jnp.isnan(x_in)}
 
-    encode = lambda params, x: down(params, x)[1]
-    decode = lambda params, code: up(params, code)[1]
-    size = units + features * bool(rounds)
-    return Model(init, encode, decode, apply, tuple(feature_shape), size, takes_missing=True)
+    return assemble(
+        feature_shape,
+        units + features * bool(rounds),
+        init=init,
+        encode=encode,
+        decode=decode,
+        activations={"hidden": ACTIVATIONS["linear"], "x_hat": last},
+        train=train,
+        takes_missing=True,
+    )
