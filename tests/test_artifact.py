@@ -11,7 +11,7 @@ from running import TINY, arguments, assert_refused, call
 from aejax.cli import passphrase
 from aejax.errors import UserError
 from aejax.models import conv, dense
-from aejax.models.inspection import leaves_read
+from aejax.models.architecture import leaves_read
 from aejax.runs import apply, artifact
 from aejax.storage.trees import path_name
 

@@ -373,7 +373,7 @@ def test_chained_equations_end_at_the_conditional_mean_of_a_gaussian():
     mean, covariance = rng.normal(size=5), np.linalg.inv(precision)
     coefficients = np.eye(5) - precision / np.diag(precision)[None]
     x, seen = rng.normal(size=(7, 5)), rng.uniform(size=(7, 5)) < 0.5
-    params = {"coefficients": coefficients / masked.PACE, "offset": mean - mean @ coefficients}
+    params = {"coefficients": coefficients / masked.SPEED, "offset": mean - mean @ coefficients}
     find = lambda rounds: masked.chained(*jax.tree.map(jnp.float32, (params, x)), jnp.asarray(seen), rounds)
     first = np.where(seen, x, params["offset"])
     np.testing.assert_allclose(find(0), first, rtol=1e-5)

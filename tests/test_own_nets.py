@@ -17,8 +17,8 @@ import aejax
 from aejax import models
 from aejax.config import components
 from aejax.losses import latent
-from aejax.models import adapters, inspection
-from aejax.models.contract import sound
+from aejax.models import adapters, architecture
+from aejax.models.contract import checked
 from aejax.storage import checkpoint
 
 X = jnp.asarray(np.random.default_rng(0).normal(size=(64, 20)), jnp.float32)
@@ -26,14 +26,14 @@ NETS = {"nnx": own_nets.nnx_net, "linen": own_nets.linen_net}
 each = pytest.mark.parametrize("make", NETS.values(), ids=NETS)
 
 
-@pytest.mark.parametrize("module", [models, adapters, inspection])
+@pytest.mark.parametrize("module", [models, adapters, architecture])
 def test_examples_of_docstrings(module):
     assert doctest.testmod(module).failed == 0
 
 
 def with_params(make, **arguments):
     model = make((5, 4), **arguments)
-    return sound(model, "net", (5, 4)), jax.jit(model.init)(jax.random.key(0))
+    return checked(model, "net", (5, 4)), jax.jit(model.init)(jax.random.key(0))
 
 
 @each
@@ -100,7 +100,7 @@ def test_one_linen_module_with_a_gaussian_code_and_maps():
         def decode(self, code):
             return nn.sigmoid(self.up(code))
 
-    model = sound(models.from_linen(Gaussian(), feature_shape=(5, 4, 1)), "net", (5, 4, 1))
+    model = checked(models.from_linen(Gaussian(), feature_shape=(5, 4, 1)), "net", (5, 4, 1))
     params = jax.jit(model.init)(jax.random.key(0))
     ctx = jax.jit(model.apply)(params, X, X, jax.random.key(0))
     assert (model.code_size, ctx.code.shape, ctx.x_hat.shape) == (40, (64, 40), (64, 20))
@@ -119,7 +119,7 @@ def test_functions_with_a_training_pass_of_their_own():
     init = lambda key: jax.random.normal(key, (20, 2))
     model = models.from_functions(init, encode, decode, feature_shape=(20,), code_size=2, apply=apply)
     params = init(jax.random.key(0))
-    ctx = sound(model, "net", (20,)).apply(params, X, X, jax.random.key(1))
+    ctx = checked(model, "net", (20,)).apply(params, X, X, jax.random.key(1))
     assert set(ctx.hidden) == {"code", "square"}
     assert bool((ctx.code != model.encode(params, X)).all())
     assert ctx.extra["sum"].shape == (64,)

@@ -18,7 +18,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Print the net; that of a config is made for the shape of its data."""
     from aejax import config as configs
     from aejax import console
-    from aejax.models.inspection import summary
+    from aejax.models.architecture import summary
     from aejax.runs import apply, workdir
     from aejax.training.build import build_model, load_data
 

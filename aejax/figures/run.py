@@ -15,7 +15,7 @@ from aejax.figures.kernels import MOST, filters
 from aejax.figures.maps import scatter_2d
 from aejax.figures.rows import are_images, as_images, choose, pixels, reconstructions
 from aejax.figures.words import Words, load
-from aejax.models.inspection import first_kernels
+from aejax.models.architecture import first_kernels
 from aejax.storage import checkpoint
 from aejax.types import Dataset, Evaluation, Figures, Kept, Model, Params
 

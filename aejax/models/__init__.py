@@ -1,4 +1,4 @@
-"""Autoencoders as pure functions, a file a family, and nets of one's own as models; the only part that knows Flax.
+"""Autoencoders as pure functions, one file a family; your own nets as models. The only room that imports Flax.
 
 >>> from aejax import models
 >>> model = models.multilayer((8, 8, 1), widths=(32,), code=4)
@@ -11,9 +11,9 @@ A config names the same functions by their modules: ``"dense.multilayer"`` is `m
 
 from aejax.models import binary, clustered, masked, unet, variational
 from aejax.models.adapters import from_functions, from_linen, from_nnx
+from aejax.models.architecture import Layer, layers, summary
 from aejax.models.conv import convolutional
 from aejax.models.dense import multilayer, vanilla
-from aejax.models.inspection import Layer, layers, summary
 
 __all__ = [
     "Layer",

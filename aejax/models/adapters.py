@@ -1,4 +1,4 @@
-"""Nets of one's own as models: from plain functions, from Flax Linen modules, from a Flax NNX module.
+"""Your own net as a model: from plain functions, Flax Linen modules, or a Flax NNX module.
 
 Each returns an `aejax.types.Model` like any other. Dropout and other randomness act in the training pass, and not in
 `encode` and `decode`. What a net carries along without training it, such as the running means of a batch normalisation,

@@ -24,8 +24,8 @@ def noisy(
 ) -> Model:
     """A code that Gaussian noise makes binary: h = σ(z + s ε), ε standard normal, n-widths-code-decoder_widths-n.
 
-    What the decoder is to know of a row has to be told above the noise, so that z is driven to where σ is flat, near 0
-    and 1. Outside training there is no noise: the code is σ(z).
+    Only a large |z| survives the noise, so training drives σ(z) towards 0 and 1. Outside training there is no noise:
+    the code is σ(z).
 
     Args:
         feature_shape: shape of one row; images are flattened to n = prod(feature_shape) values.

@@ -1,4 +1,4 @@
-"""Autoencoders of rows with holes: they are told which values are missing, and say what those may be."""
+"""Autoencoders of rows with missing values: they see which values are missing, and predict them."""
 
 from math import prod
 from typing import Any
@@ -13,13 +13,13 @@ from aejax.models.activations import ACTIVATIONS, Activation, named
 from aejax.models.assemble import Outputs, assemble
 from aejax.types import Model, Params
 
-QUIET = nn.initializers.variance_scaling(0.02, "fan_in", "normal")  # a new block changes little of what it gets
+SMALL = nn.initializers.variance_scaling(0.02, "fan_in", "normal")  # so that a block begins near the identity
 OUTPUTS = ("linear", "softplus")
-PACE = 3.0  # the equations' coefficients are so many times their parameters, and learn as much faster
+SPEED = 3.0  # the coefficients of the equations are this many times their parameters, so they learn faster
 
 
 class Waves(nn.Module):
-    """x as (v, 1, sin 2πfv, cos 2πfv), v = arsinh gx, with learned frequencies f of each feature; zeros for a hole."""
+    """x as (v, 1, sin 2πfv, cos 2πfv), v = arsinh gx, frequencies f of each feature learned; 0 where missing."""
 
     frequencies: int
     scale: float
@@ -36,18 +36,18 @@ class Waves(nn.Module):
 
 
 def chained(params: Params, x: jax.Array, seen: jax.Array, rounds: int) -> jax.Array:
-    """Chained linear equations: u = x, but in the holes b at first, and then u B + b of the last round's u.
+    """Chained linear equations: u = x, but b at first where x is missing, and then u B + b of the last round's u.
 
     Args:
-        params: ``coefficients`` B / `PACE` (n, n) and ``offset`` b (n,).
+        params: ``coefficients`` B / `SPEED` (n, n) and ``offset`` b (n,).
         x: (m, n).
-        seen: (m, n) bool, False in the holes.
-        rounds: how often the holes are filled again.
+        seen: (m, n) bool, False where missing.
+        rounds: how often the missing values are filled again.
 
     Returns:
         u, (m, n).
     """
-    coefficients, offset = PACE * params["coefficients"], params["offset"][None]
+    coefficients, offset = SPEED * params["coefficients"], params["offset"][None]
     u = jnp.where(seen, x, offset)
     for _ in range(rounds):
         u = jnp.where(seen, x, u @ coefficients + offset)
@@ -74,7 +74,7 @@ class Residual(nn.Module):
             inner = f(layer(self.width, self.activation.kernel_init, f"inner{index}")(f(h)))
             if key is not None and self.dropout:
                 inner = drop(jax.random.fold_in(key, index), inner, probability=self.dropout)
-            h = h + layer(self.width, QUIET, f"outer{index}")(inner)
+            h = h + layer(self.width, SMALL, f"outer{index}")(inner)
             outputs.append(h)
         return outputs, layer(self.units, plain, "last")(f(h))
 
@@ -146,7 +146,7 @@ def _model(
     last: Activation,
     rounds: int,
 ) -> Model:
-    """The parts as pure functions."""
+    """The modules as a model."""
     features, units = prod(feature_shape), encoder.units
 
     def init(key: jax.Array) -> Params:

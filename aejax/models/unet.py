@@ -191,7 +191,7 @@ def folded(layout: Layout, code: jax.Array) -> Encoded:
 
 
 def _pure(layout: Layout, encoder: Encoder, decoder: Decoder, residual: bool, output: Activation) -> Model:
-    """The two modules as pure functions of flat rows."""
+    """The two modules as a model of flat rows."""
     shape = layout.shapes[0]
 
     def init(key: jax.Array) -> Params:

@@ -25,7 +25,7 @@ from aejax.config import components
 from aejax.config.resolving import component
 from aejax.errors import UserError, one_of
 from aejax.files import write_atomic
-from aejax.models.inspection import leaves_read
+from aejax.models.architecture import leaves_read
 from aejax.storage.trees import named_arrays, pack, path_name, unpack
 from aejax.training.build import build_model
 from aejax.types import Column, Model, Params

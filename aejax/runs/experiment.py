@@ -14,7 +14,7 @@ from aejax.config.components import configured_task
 from aejax.data import inspection
 from aejax.data.encoding import per_column
 from aejax.files import write_atomic, write_json
-from aejax.models.inspection import summary
+from aejax.models.architecture import summary
 from aejax.runs import tensorboard, workdir
 from aejax.runs.training import fit
 from aejax.storage import checkpoint

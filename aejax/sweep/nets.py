@@ -1,6 +1,6 @@
 """A sweep from Python: a model, a loss and data in memory at many settings and seeds, trained as one program."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from aejax.data.corrupt import none
 from aejax.errors import UserError, one_of, shown
 from aejax.losses import Loss, Term
-from aejax.runs.fit import ADAM, fitted_of, loaded, parts_of, settings_of
+from aejax.runs.fit import ADAM, Settings, fitted_of, loaded, parts_of, settings_of
 from aejax.runs.fitted import Fitted
 from aejax.storage.trees import digest
 from aejax.sweep import axes as spelled
@@ -21,6 +21,7 @@ from aejax.sweep.plan import Member, Plan
 from aejax.sweep.program import Data, choose, compile_block, forms, stack_hparams
 from aejax.training.build import Parts
 from aejax.training.evaluate import make_member_losses, on_device, target_range
+from aejax.training.loop import Outcome
 from aejax.training.step import EVALUATION_STREAM
 from aejax.types import Dataset, Hparams, Params
 
@@ -137,39 +138,42 @@ def sweep(
     points, seeds = spelled.points(made) if made else [{}], tuple(int(seed) for seed in seeds)
     if not seeds:
         raise UserError("seeds: there is none; allowed: one or more whole numbers")
-    by_point = [_hparams(parts.hparams, point) for point in points]
-    places = np.arange(len(seeds) * len(points)).reshape(len(seeds), len(points))
-    swept = stack_hparams([each for _ in seeds for each in by_point], places)
+    # runs in the order of the table: the seeds of a setting follow each other
+    members = [
+        Member(run, points[run // len(seeds)], {"seed": seeds[run % len(seeds)]})
+        for run in range(len(points) * len(seeds))
+    ]
+    outcomes, look = _trained(parts, dataset, settings, members, seeds)
+    params = jax.tree.map(lambda *leaves: np.stack(leaves), *(each.params for each in outcomes))
+    measured = {part: look(part, params) for part in ("validation", "test")}
+    done = {}
+    for run, each in enumerate(outcomes):
+        metrics = {f"train/{name}": value for name, value in each.means.items()}
+        metrics |= {f"{part}/{n}": float(v[run]) for part, columns in measured.items() for n, v in columns.items()}
+        done[run] = {"status": each.status, "step": each.step, "parameters_digest": digest(each.params)}
+        done[run]["metrics"] = metrics
+    plan = Plan({"terms": parts.hparams["terms"]}, tuple(made), None, tuple(members), (tuple(members),))
+    table = results.rows_of(plan, done)
+    results.check_column(metric, table[0])
+    return Nets(table, params, results.summarise(plan, table, metric, maximise=maximise), parts, dataset)
+
+
+def _trained(
+    parts: Parts, dataset: Dataset, settings: Settings, members: Sequence[Member], seeds: Sequence[int]
+) -> tuple[list[Outcome], Callable[[str, Params], dict[str, Any]]]:
+    """What became of each run, trained as one block, and `_losses` of them all."""
+    hparams = [_hparams(parts.hparams, member.point) for member in members]
+    places = np.arange(len(members)).reshape(-1, len(seeds)).T
     keys = jax.vmap(jax.random.key)(np.array(seeds, np.uint32))
-    rows = Data(on_device(dataset.train, dataset), (), lambda common, _: common)
+    swept, rows = stack_hparams(hparams, places), Data(on_device(dataset.train, dataset), (), lambda common, _: common)
     size = sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(parts.model.init, keys[0])))
     static = {"devices": jax.devices()[:1], "shape": places.shape}
     compile_form = lambda form: compile_block(parts.run, keys, swept, rows, **form._asdict(), **static)
     program = choose(compile_form, forms("auto", size), settings.steps).program
-    look = _losses(parts, dataset, keys, by_point)
+    look = _losses(parts, dataset, [member.config["seed"] for member in members], hparams)
     schedule = settings._asdict() | {"checkpoint_every": settings.steps}
-    names = ("loss", *parts.hparams["terms"])
-    outcomes, _ = train_block(
-        program, places, schedule, names, lambda params, share: look("validation", params)["loss"]
-    )
-    params = jax.tree.map(lambda *leaves: np.stack(leaves), *(each.params for each in outcomes))
-    measured = {part: look(part, params) for part in ("validation", "test")}
-    done, members = {}, []
-    for run, each in enumerate(outcomes):
-        seed, point = divmod(run, len(points))
-        metrics = {f"train/{name}": value for name, value in each.means.items()}
-        metrics |= {f"{part}/{n}": float(v[run]) for part, columns in measured.items() for n, v in columns.items()}
-        number = point * len(seeds) + seed
-        members.append(Member(number, points[point], {"seed": seeds[seed]}))
-        done[number] = {"status": each.status, "step": each.step, "parameters_digest": digest(each.params)}
-        done[number]["metrics"] = metrics
-    members.sort(key=lambda member: member.number)
-    plan = Plan({"terms": parts.hparams["terms"]}, tuple(made), None, tuple(members), (tuple(members),))
-    table = results.rows_of(plan, done)
-    results.check_column(metric, table[0])
-    order = np.argsort([point * len(seeds) + seed for seed in range(len(seeds)) for point in range(len(points))])
-    params = jax.tree.map(lambda leaf: leaf[order], params)
-    return Nets(table, params, results.summarise(plan, table, metric, maximise=maximise), parts, dataset)
+    loss_of = lambda params, share: look("validation", params)["loss"]
+    return train_block(program, places, schedule, ("loss", *parts.hparams["terms"]), loss_of)[0], look
 
 
 def _hparams(hparams: Hparams, point: Mapping[str, Any]) -> Hparams:
@@ -190,19 +194,20 @@ def _hparams(hparams: Hparams, point: Mapping[str, Any]) -> Hparams:
     return changed
 
 
-def _losses(parts: Parts, dataset: Dataset, keys: jax.Array, by_point: list[Hparams]) -> Callable[..., dict[str, Any]]:
+def _losses(
+    parts: Parts, dataset: Dataset, seeds: Sequence[int], hparams: Sequence[Hparams]
+) -> Callable[[str, Params], dict[str, Any]]:
     """``(split, params) -> {"loss", each term, "mse"}``, (runs,) each; nothing where the split has no rows."""
     look = make_member_losses(parts.model, parts.objective, parts.corrupt, target_range(dataset))
-    count = len(by_point)
-    streams = jax.vmap(jax.random.fold_in, (0, None))(keys, EVALUATION_STREAM)[jnp.repeat(jnp.arange(len(keys)), count)]
-    stacked = jax.tree.map(lambda *leaves: np.stack(leaves * len(keys)), *by_point)
+    key_of = jax.vmap(lambda seed: jax.random.fold_in(jax.random.key(seed), EVALUATION_STREAM))
+    stacked, shares = jax.tree.map(lambda *leaves: np.stack(leaves), *hparams), np.ones(len(hparams), np.float32)
     splits = {"validation": dataset.validation, "test": dataset.test}
     rows = {part: on_device(split, dataset) for part, split in splits.items() if len(split.x)}
+    together = min(TOGETHER, len(hparams))
 
     def losses(part: str, params: Params) -> dict[str, Any]:
         if part not in rows:
             return {}
-        shares = np.ones(len(streams), np.float32)
-        return dict(look(params, streams, stacked, rows[part], shares, min(TOGETHER, len(streams))))
+        return dict(look(params, key_of(np.array(seeds, np.uint32)), stacked, rows[part], shares, together))
 
     return losses

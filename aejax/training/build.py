@@ -57,9 +57,8 @@ def load_data(settings: Mapping[str, Any]) -> Dataset:
 def build_model(settings: Mapping[str, Any], feature_shape: tuple[int, ...], columns: tuple[Column, ...] = ()) -> Model:
     """The model of a config's `model` section for rows of that shape, in those columns where some are categories."""
     function = components.resolve(settings["name"], "aejax.models", what="model.name")
-    made = guards.one_line(function, "model")(feature_shape, **{k: v for k, v in settings.items() if k != "name"})
-    model = guards.model_or_raise(made, settings["name"])
-    return mixed(model if guards.is_own(function) else contract.sound(model, settings["name"], feature_shape), columns)
+    arguments = {key: value for key, value in settings.items() if key != "name"}
+    return mixed(contract.made(function, settings["name"], feature_shape, arguments), columns)
 
 
 def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None) -> Parts:
