@@ -1,6 +1,10 @@
 """aejax: autoencoders as pure functions, on JAX, Flax and Optax.
 
-Importing this package is light: submodules load when they are first used.
+Importing this package is light: what it lists loads when it is first used.
+
+>>> import aejax
+>>> aejax.fit.__module__
+'aejax.runs.fit'
 """
 
 from importlib import import_module
@@ -8,7 +12,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_SUBMODULES = (
+ROOMS = (
     "config",
     "data",
     "errors",
@@ -27,13 +31,24 @@ _SUBMODULES = (
     "training",
     "types",
 )
+FRONT_DOOR = {
+    "Fitted": ("runs.fitted", "Fitted"),
+    "fit": ("runs.fit", "fit"),
+    "open": ("runs.fitted", "open_folder"),
+    "run": ("runs.fitted", "run_config"),
+    "summary": ("models", "summary"),
+}
+"""What a researcher types first, and where it lives."""
 
-__all__ = ["__version__", *_SUBMODULES]
+__all__ = ["__version__", *FRONT_DOOR, *ROOMS]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _SUBMODULES:
+    if name in ROOMS:
         return import_module(f"aejax.{name}")
+    if name in FRONT_DOOR:
+        module, member = FRONT_DOOR[name]
+        return getattr(import_module(f"aejax.{module}"), member)
     raise AttributeError(f"module 'aejax' has no attribute {name!r}")
 
 

@@ -124,7 +124,7 @@ class Rows(NamedTuple):
         scale: (n,) or ().
         labels: (rows,) int32 or None.
         relations: by name, what is known of each row beforehand; leaves (rows, ...).
-        used: how many rows there are, where others that are never drawn stand after them (`aejax.training.padding`);
+        used: how many rows there are, where others that are never drawn stand after them (`aejax.training.members`);
             None where there are none of those.
         first: where the rows are streamed, the step of the first of the batches that `x`, (batches, batch_size, n),
             and `labels` hold; else None.
@@ -216,6 +216,8 @@ class Model(NamedTuple):
         prior: ``(params, key, count) -> codes``, (count, d), where the model says itself where new codes come from.
         target_shape: of a row of the target and of x_hat, where it is not `feature_shape` or the target is not the
             input; the data then hold targets. None where the input is reconstructed.
+        decoder_layers: ``params -> [(kernel, bias, activation), ...]`` where `decode` is a chain of dense layers,
+            f(z W + b), and nothing else: W, (inputs, units), b, (units,), and the name of f. None for other decoders.
     """
 
     init: Callable[[jax.Array], Params]
@@ -228,6 +230,22 @@ class Model(NamedTuple):
     settle: Callable[[Params, Mapping[str, jax.Array], jax.Array], Params] | None = None
     prior: Callable[[Params, jax.Array, int], jax.Array] | None = None
     target_shape: tuple[int, ...] | None = None
+    decoder_layers: Callable[[Params], list[tuple[jax.Array, jax.Array, str]]] | None = None
+
+
+class Sampler(NamedTuple):
+    """Where new codes are drawn from.
+
+    It is made by a function ``(key, model, params, codes, *, hyperparameters) -> Sampler``, fitted to the codes of
+    training rows, (m, d); those of aejax are in `aejax.tasks.samplers`.
+
+    Attributes:
+        draw: ``(key, count) -> codes``, (count, d) float32; key is a typed key.
+        log_prob: ``codes -> nats``, (k, d) -> (k,), the logarithm of the density; None where it is not known.
+    """
+
+    draw: Callable[[Any, int], Any]
+    log_prob: Callable[[Any], Any] | None = None
 
 
 class Averaged(NamedTuple):
@@ -354,7 +372,7 @@ class Task(NamedTuple):
     apply: Mapping[str, Callable[..., Any]] = {}
 
 
-class Trained(NamedTuple):
+class Members(NamedTuple):
     """Nets that were trained together.
 
     Attributes:
@@ -366,5 +384,5 @@ class Trained(NamedTuple):
     params: Params
 
 
-Retrain = Callable[..., Trained]
-"""``(keys, changes={}, datasets=None) -> Trained``: how a task trains nets again; see `aejax.training.retrain`."""
+Retrain = Callable[..., Members]
+"""``(keys, changes={}, datasets=None) -> Members``: how a task trains nets again; see `aejax.training.retrain`."""

@@ -40,20 +40,20 @@ def aejax_side(net, settings, strategy):
     from aejax.losses import reconstruction
     from aejax.models import dense
     from aejax.optimizers import schedules
-    from aejax.sweep import programs, strategies, training
+    from aejax.sweep import block, program
     from aejax.training import compilation
     from aejax.training import step as train
     from aejax.training.context import Rows
-    from aejax.training.padding import few_shapes
+    from aejax.training.members import few_shapes
     from aejax.types import Range
 
     features, widths, code, steps, batch, _ = NETS[net]
     rows = few_shapes(Rows(jnp.asarray(data_of(net)), None, jnp.float32(0), jnp.float32(1 / 255)), batch)
-    members = training.Members(np.arange(settings)[None])
+    places = np.arange(settings)[None]
     rates = np.geomspace(1e-4, 1e-2, settings)
     fixed = {"terms": {"reconstruction": {"weight": 1.0}}, "corruption": {}}
     own = [{**fixed, "optimizer": {"learning_rate": r, "b1": 0.9, "b2": 0.999, "eps": 1e-8}} for r in rates]
-    swept = programs.stack_hparams(own, members.places)
+    swept = program.stack_hparams(own, places)
     keys = jax.vmap(jax.random.key)(np.zeros(1, np.uint32))
     plain = {"steps": steps, "patience": None, "evaluate_every": steps, "checkpoint_every": steps}
 
@@ -66,17 +66,17 @@ def aejax_side(net, settings, strategy):
         adam = optimizers.build("adam", {}, schedules.constant)
         kind = {"steps": steps, "batch_size": batch, "data_range": Range(0, 1)}
         run = train.make_run(model, objective, corrupt.none, adam, **kind)
-        data = programs.Data(rows, (), lambda rows, _: rows)
-        shape, devices = members.places.shape, jax.devices()
-        compile_form = lambda form: programs.compile_block(
+        data = program.Data(rows, (), lambda rows, _: rows)
+        shape, devices = places.shape, jax.devices()
+        compile_form = lambda form: program.compile_block(
             run, keys, swept, data, **form._asdict(), devices=devices, shape=shape
         )
         started = time.perf_counter()
         size = sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(model.init, jax.random.key(0))))
-        choice = strategies.choose(compile_form, strategies.forms(strategy, size), steps)
+        choice = program.choose(compile_form, program.forms(strategy, size), steps)
         jax.block_until_ready(choice.program.init())
         prepared = time.perf_counter() - started
-        training.train_block(choice.program, members, plain, ("loss", "reconstruction"), lambda *_: 0.0)
+        block.train_block(choice.program, places, plain, ("loss", "reconstruction"), lambda *_: 0.0)
         return time.perf_counter() - started - prepared, prepared, choice.form
 
     return turn

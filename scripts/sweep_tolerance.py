@@ -22,16 +22,18 @@ SWEEPS = {
 def departed(config, specs, steps):
     """The largest relative difference of a parameter and of the validation error."""
     from aejax.storage import checkpoint
-    from aejax.sweep import axes, engines, plan, work
+    from aejax.sweep import axes, engines, plan
+    from aejax.sweep.block import Options, run_block
+    from aejax.sweep.prepared import prepare
 
     overrides = [f"train.steps={steps}", "train.evaluate_every=1000000", "train.checkpoint_every=1000000"]
     made = plan.make(config, overrides, axes.collect({}, specs))
-    prepared = work.prepare(made.groups[0][0].config, None)
+    prepared = prepare(made.groups[0][0].config, None)
     found = []
-    for options in (work.Options(strategy="vmap"), work.Options(exact=True)):
+    for options in (Options(strategy="vmap"), Options(exact=True)):
         (block,) = engines.cost(made.groups[0], prepared, options).blocks
         with tempfile.TemporaryDirectory() as folder:
-            results = work.work(block, prepared, options, Path(folder))
+            results = run_block(block, prepared, options, Path(folder))
             params = checkpoint.restore_flat(Path(folder) / "params")
         found.append((params, np.array([result["metrics"]["validation/mse"] for result in results])))
     (swept, error), (alone, wanted) = found

@@ -30,10 +30,15 @@ jax.config.update("jax_disable_most_optimizations", True)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
+C = ctypes.CDLL(None)
+if limit := getattr(C, "mallopt", None):
+    limit(-8, 2)  # M_ARENA_MAX: else memory that XLA's threads free stays with each of them
+
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None, database=None, max_examples=30)
 hypothesis.settings.load_profile("same")
 
 FOLDER, ENVIRONMENT = pytest.StashKey[str](), pytest.StashKey[dict]()
+RESIDENT = 10**9
 SLOW_TEST = 30
 """As many quick tests take as long as one that is marked slow."""
 
@@ -75,15 +80,28 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: -lengths[item.path])
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _give_memory_back():
-    """Compiled programs, figures, and what the C library keeps of the memory that was freed."""
-    yield
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item, nextitem):
+    """Give memory back after a file of tests, and after a test that leaves more than `RESIDENT` bytes."""
+    result = yield
+    if nextitem is None or nextitem.path != item.path or resident() > RESIDENT:
+        give_back()
+    return result
+
+
+def resident() -> int:
+    """The bytes that this process holds, where Linux tells them."""
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
+
+
+def give_back() -> None:
+    """Forget compiled programs and figures, and hand free memory to the system, which the C library does not."""
     if compilation := sys.modules.get("aejax.training.compilation"):
         compilation.compiled.cache_clear()
     if pyplot := sys.modules.get("matplotlib.pyplot"):
         pyplot.close("all")
     jax.clear_caches()
     gc.collect()
-    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+    if trim := getattr(C, "malloc_trim", None):
         trim(0)

@@ -9,6 +9,29 @@ import numpy as np
 from aejax.config import components
 from aejax.types import Context, Range
 
+OPTIMIZERS = (
+    "adabelief",
+    "adadelta",
+    "adagrad",
+    "adam",
+    "adamax",
+    "adamaxw",
+    "adamw",
+    "amsgrad",
+    "lamb",
+    "lars",
+    "lbfgs",
+    "lion",
+    "nadam",
+    "nadamw",
+    "novograd",
+    "radam",
+    "rmsprop",
+    "sgd",
+    "yogi",
+)
+"""Of optax, whose every number is tried."""
+
 TERMS = components.available("aejax.losses")
 HYPERPARAMETERS = {
     "neighbours.contrastive": {"temperature": 0.3},

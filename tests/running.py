@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from forks import Forked
 
 from aejax import cli
 
@@ -102,8 +103,14 @@ def command(argv: Sequence[str]) -> list[str]:
 
 def execute(argv: Sequence[str], **changes: str) -> Answer:
     """A command, run in a process of its own."""
-    done = subprocess.run(command(argv), env=environment(**changes), capture_output=True, text=True)
-    return Answer(done.returncode, done.stdout, done.stderr)
+    running = begin(argv, **changes)
+    out, err = running.communicate()
+    return Answer(running.returncode, out, err)
+
+
+def begin(argv: Sequence[str], **changes: str) -> Forked:
+    """A command that has begun in a process of its own."""
+    return Forked(command(argv)[1:], environment(**changes))
 
 
 def virtual(count: int) -> dict[str, str]:

@@ -227,10 +227,6 @@ def test_the_console_names_the_nets_of_a_task(capsys):
 @pytest.mark.parametrize(
     ("dataset", "options", "message"),
     [
-        (data(None), {}, "^aeknn: rows has no labels .*; allowed: data with labels"),
-        (data(0 * ALTERNATING), {}, "^aeknn: all rows of rows are of one class; allowed: two"),
-        (data(ALTERNATING, np.ones((60, 3), np.float32)), {}, "^aeknn: all rows of rows are the same"),
-        (data((np.arange(60) > 56).astype(np.int32)), {}, "^task.folds: 5 folds, but the smallest class has 3 rows"),
         (data(ALTERNATING), {"neighbours": 49}, "^task.neighbours: 49 are too many for the 48 training rows of a fold"),
         (data(ALTERNATING), {}, r"^task.layouts: \(0.1,\) of 3 features leaves .* unit; allowed: shares of 0.167 or"),
         (data(ALTERNATING), {"layouts": ((1.0, 0.5),)}, r"^task.layouts: \(1.0, 0.5\) has no middle; allowed: "),

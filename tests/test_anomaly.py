@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from looking import run_figures
-from running import arguments, assert_refused, call, quick_programs
+from running import arguments, assert_refused, call
 from tasking import needs
 
 from aejax import config
@@ -21,17 +21,11 @@ from aejax.tasks import anomaly
 from aejax.tasks.anomaly import detectors, scoring
 from aejax.tasks.anomaly.ensemble import Ensemble, errors, outputs, train_ensemble
 from aejax.training.evaluate import on_device
-from aejax.types import Dataset, Range, Split, Trained
+from aejax.types import Dataset, Members, Range, Split
 
 SHRUNK = ["train.steps=60", "train.evaluate_every=60", "task.members=2"]
 METRICS = {"roc_auc", "average_precision", "false_alarm_rate", "detection_rate", "threshold"}
 METHODS = {"error", "code", "both", "error_of_one_net", "knn", "isolation_forest", "one_class_svm", "pca"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick(tmp_path_factory):
-    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
-        yield
 
 
 def test_neighbour_distance_by_brute_force():
@@ -174,7 +168,7 @@ def test_each_net_is_trained_without_its_fold():
 
     def retrain(keys, changes=None, datasets=None):
         asked.update(keys=keys, rows=[each.train.x for each in datasets])
-        return Trained(MODEL, jax.vmap(MODEL.init)(keys))
+        return Members(MODEL, jax.vmap(MODEL.init)(keys))
 
     dataset = data(MIXED, rows=41)
     own = train_ensemble(jax.random.key(0), dataset, retrain, 4)

@@ -5,17 +5,10 @@ import shutil
 
 import numpy as np
 import pytest
-from running import TINY, arguments, assert_refused, call, contents, quick_programs
+from running import TINY, arguments, assert_refused, call, contents
 
 from aejax.runs import rows as table
 from aejax.storage import checkpoint
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick(tmp_path_factory):
-    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
-        yield
-
 
 NAMES = ("height", "weight", "age", "score", "width")
 

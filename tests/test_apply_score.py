@@ -7,7 +7,7 @@ import shutil
 import jax
 import numpy as np
 import pytest
-from running import TINY, arguments, assert_refused, call, contents, quick_programs
+from running import TINY, arguments, assert_refused, call, contents
 
 from aejax.data.outliers import NAMES
 from aejax.files import write_json
@@ -22,12 +22,6 @@ from aejax.training.build import load_data
 from aejax.types import Dataset, Range, Split
 
 COLUMNS = ("age", "height", "marker")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick(tmp_path_factory):
-    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
-        yield
 
 
 def score(folder, source, target, capsys):

@@ -2,17 +2,11 @@
 
 import numpy as np
 import pytest
-from running import TINY, arguments, assert_refused, call, quick_programs
+from running import TINY, arguments, assert_refused, call
 
 from aejax.runs import apply as applied
 from aejax.runs import artifact
 from aejax.runs.rows import read as rows_in
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick(tmp_path_factory):
-    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
-        yield
 
 
 def apply(folder, action, source, target, capsys):

@@ -5,15 +5,9 @@ import sys
 
 import numpy as np
 import pytest
-from running import MULTILAYER, TINY, Answer, arguments, assert_refused, call, contents, execute, quick_programs
+from running import MULTILAYER, TINY, Answer, arguments, assert_refused, call, contents, execute
 
 HUGE = "1" + "0" * 400
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick(tmp_path_factory):
-    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
-        yield
 
 
 # One wrong value each: what is set, and a part of the line that answers it.
@@ -60,7 +54,7 @@ FIELDS = [
     ("optimizer.eps", "1e999", "got inf"),
     ("optimizer.nesterov", "1", "expected bool"),
     ("optimizer.clip_norm", "0", "float > 0 or None"),
-    ("optimizer.name", "adan", "did you mean 'adam'?"),
+    ("optimizer.name", "adm", "did you mean 'adam'?"),
     ("optimizer.name", "null", "allowed: adabelief"),
     ("optimizer.name", "lbfgs", "train.batch_size: lbfgs needs all rows"),
     ("optimizer", "{'name': 'lbfgs'}", "train.batch_size: lbfgs needs all rows"),

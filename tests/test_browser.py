@@ -14,7 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
-from running import quick_programs
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -50,12 +49,11 @@ def options(settings):
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     place = tmp_path_factory.mktemp("touched")
-    with quick_programs(tmp_path_factory.mktemp("compiled")):
-        for name, (config, settings) in RUNS.items():
-            assert main(["run", config, "--workdir", str(place / name), *options(settings)]) == 0
-        config, settings, axes = SWEEP
-        words = [word for axis in axes for word in ("--axis", axis)]
-        assert main(["sweep", config, "--workdir", str(place / "sweep"), "--exact", *words, *options(settings)]) == 0
+    for name, (config, settings) in RUNS.items():
+        assert main(["run", config, "--workdir", str(place / name), *options(settings)]) == 0
+    config, settings, axes = SWEEP
+    words = [word for axis in axes for word in ("--axis", axis)]
+    assert main(["sweep", config, "--workdir", str(place / "sweep"), "--exact", *words, *options(settings)]) == 0
     return place
 
 

@@ -18,7 +18,6 @@ from running import (
     digest,
     environment,
     execute,
-    quick_programs,
     summary,
 )
 
@@ -31,12 +30,6 @@ from aejax.runs import workdir
 from aejax.training import compilation
 
 HEAVY = {"jax", "flax", "optax", "numpy", "sklearn", "matplotlib", "tensorflow_datasets"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick(tmp_path_factory):
-    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
-        yield
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["run", "--help"], ["--version"], ["list"], ["nothing"]])

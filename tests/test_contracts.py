@@ -1,5 +1,6 @@
 """The contracts of a model and its context, by a tiny family: chunks, runs, kills, sweeps, devices and tasks."""
 
+import json
 import shutil
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from running import assert_refused, call, command, digest, environment, execute, table, virtual
+from running import assert_refused, begin, call, command, digest, execute, table, virtual
 
 from aejax import config as configs
 from aejax import data, optimizers
@@ -20,11 +21,11 @@ from aejax.errors import UserError
 from aejax.losses import reconstruction, weighted_sum
 from aejax.optimizers import schedules
 from aejax.storage import checkpoint
-from aejax.training import chunks
 from aejax.training import step as training
 from aejax.training.build import build, build_model, check
 from aejax.training.context import Rows
 from aejax.training.evaluate import encode_and_reconstruct, make_losses, on_device, target_range
+from aejax.training.loop import compile_advance
 from aejax.training.retrain import retrainer
 from aejax.types import Range
 
@@ -91,7 +92,7 @@ def test_what_is_kept_is_the_moving_average_of_the_steps():
 
 def test_chunks_of_any_length_and_members_together_are_the_run():
     run, key = a_run(), jax.random.key(0)
-    advance = chunks.compile_advance(run, run.init(key, HPARAMS), key, HPARAMS, ROWS)
+    advance = compile_advance(run, run.init(key, HPARAMS), key, HPARAMS, ROWS)
     after = {}
     for lengths in ((8,), (3, 1, 4)):
         state = run.init(key, HPARAMS)
@@ -285,11 +286,12 @@ def whole(spec):
 def test_a_killed_run_of_a_model_that_settles_goes_on_bit_for_bit(spec, whole, tmp_path):
     folder = tmp_path / "killed"
     words = ["run", spec, "--workdir", folder, "--set", "train.steps=200000"]
-    running = subprocess.Popen(command(words), env=environment(), stdout=subprocess.DEVNULL)
+    running = begin(words)
     while running.poll() is None and not checkpoint.steps(folder / "checkpoints"):
         time.sleep(0.01)
     running.send_signal(signal.SIGKILL)
-    assert running.wait() == -signal.SIGKILL
+    running.communicate()
+    assert running.returncode == -signal.SIGKILL
     killed = checkpoint.steps(folder / "checkpoints")[-1]
     # the same run, that was killed after its last checkpoint of 2 steps
     folder = tmp_path / "stopped"
@@ -309,7 +311,7 @@ def test_members_of_a_sweep_are_their_runs(spec, whole, tmp_path):
     same = [row for row in exact if (row["seed"], row["terms.bound.weight"]) == ("0", "0.1")]
     assert [row["parameters_digest"] for row in same] == [digest(whole)]
     for one, other in zip(together, exact, strict=True):
-        assert one["status"] == other["status"] == "done"
+        assert one["status"] == other["status"] == "finished"
         assert float(one["validation/mse"]) == pytest.approx(float(other["validation/mse"]), rel=1e-3)
 
 
@@ -326,3 +328,79 @@ def test_lbfgs_and_settle_exclude_each_other(spec, capsys):
     words = ["run", str(spec), "--set", "optimizer={'name': 'lbfgs'}", "--set", "train.batch_size=null"]
     line = "optimizer.name: lbfgs searches along a line, and family.linear changes its parameters after each update"
     assert_refused(call(words, capsys), line)
+
+
+# Options of training.
+
+
+def of_options(**options):
+    """The loss and the parameters of eight steps of the family with options of `in_training`."""
+    run = a_run(training.in_training(family.linear((5,)), **options))
+    return jax.jit(partial(training.train, run, steps=8)), (jax.random.key(0), HPARAMS, ROWS)
+
+
+def test_activations_that_are_computed_again_change_nothing():
+    whole, arguments = of_options(remat=True)
+    state, _ = whole(*arguments)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), state.params, trained()[0].params)
+    assert "remat" in str(jax.make_jaxpr(lambda: whole(*arguments))())
+
+
+@pytest.mark.parametrize(("precision", "words"), [("bfloat16", "lhs_precision_type = bf16"), ("float32", "HIGHEST")])
+def test_matrix_products_are_of_the_precision_asked_for_forward_and_backward(precision, words):
+    whole, arguments = of_options(precision=precision)
+    products = [line for line in whole.lower(*arguments).as_text().splitlines() if "dot_general" in line]
+    plain = [line for line in of_options()[0].lower(*arguments).as_text().splitlines() if "dot_general" in line]
+    assert len(products) == len(plain)
+    assert sum(words in line for line in products) == len(products)
+    assert not any(words in line for line in plain)
+    assert {leaf.dtype for leaf in jax.tree.leaves(jax.eval_shape(whole, *arguments)[0].params)} == {
+        np.dtype("float32")
+    }
+
+
+def test_options_at_their_defaults_are_in_no_config_and_change_no_program():
+    config = settings(**{"model": {"name": "dense.vanilla", "code": 2}})
+    assert not {"average", "accumulate", "precision", "remat"} & set(config["train"])
+    chosen = {"train.average": 0.9, "train.accumulate": 2, "train.precision": "bfloat16", "train.remat": True}
+    varied = configs.varied(config, chosen)
+    assert [varied["train"][path.partition(".")[2]] for path in chosen] == list(chosen.values())
+    assert configs.varied(varied, dict(zip(chosen, (None, 1, None, False), strict=True))) == config
+    assert configs.resolve(varied) == varied
+    dataset = data.from_arrays(X, scaling="standard")
+    rows, programs = on_device(dataset.train, dataset), []
+    for settled in (config, varied):
+        parts = build(settled, dataset)
+        state = jax.eval_shape(parts.run.init, parts.key, parts.hparams)
+        lowered = jax.jit(partial(parts.run.advance, n=1)).lower(state, parts.key, parts.hparams, rows)
+        programs.append(lowered.as_text())
+    assert "bf16" in programs[1]
+    assert not any(word in programs[0] for word in ("bf16", "optimization_barrier"))
+    with pytest.raises(
+        UserError, match=r"^train.precision: expected one of bfloat16, tensorfloat32, float32 or None, got"
+    ):
+        configs.varied(config, {"train.precision": "half"})
+    with pytest.raises(UserError, match=r"^train.average: expected "):
+        configs.varied(config, {"train.average": 1.0})
+    lbfgs = {"optimizer": {"name": "lbfgs"}, "train.batch_size": None, "train.accumulate": 2}
+    with pytest.raises(UserError, match=r"^optimizer.name: lbfgs searches along a line, and train.accumulate takes"):
+        build(configs.varied(config, lbfgs), dataset)
+
+
+def test_a_run_with_every_option_keeps_the_averaged_weights_and_its_options(spec, tmp_path, capsys):
+    options = {"train.average": "0.9", "train.accumulate": "2", "train.precision": "bfloat16", "train.remat": "true"}
+    options |= {"optimizer": "{'name': 'muon', 'learning_rate': 0.01, 'ns_steps': 2}"}
+    words = ["run", str(spec), *(word for item in options.items() for word in ("--set", "=".join(item)))]
+    folder = tmp_path / "options"
+    assert call([*words, "--workdir", str(folder)], capsys).code == 0
+    train = json.loads((folder / "config.json").read_text())["train"]
+    assert (train["average"], train["accumulate"], train["precision"], train["remat"]) == (0.9, 2, "bfloat16", True)
+    last, kept = (
+        checkpoint.restore_flat(folder / place, prefix)
+        for place, prefix in (("checkpoints", "state/params"), ("model", "params"))
+    )
+    assert set(last) == set(kept)
+    assert not np.array_equal(last["encoder/kernel"], kept["encoder/kernel"])
+    np.testing.assert_array_equal(last["kept/mean"], kept["kept/mean"])
+    answer = call(["run", str(spec), "--workdir", str(folder)], capsys)
+    assert_refused(answer, "holds a run of another config")

@@ -316,3 +316,34 @@ def test_a_folder_is_named_as_one(tmp_path, name):
     (tmp_path / name).mkdir()
     with pytest.raises(UserError, match="is a folder; allowed: a file that ends in"):
         data.load(f"file:{tmp_path / name}")
+
+
+def test_an_archive_under_another_ending_is_read_as_what_it_is(save):
+    x = np.arange(6.0).reshape(3, 2)
+    path = save("t.npz", x=x, y=np.array([1, 0, 1]))
+    np.testing.assert_array_equal(data.read_rows(path.rename(path.with_suffix(".npy")))[0], x)
+
+
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("ending", ["npy", "npz", "csv", "parquet"])
+def test_a_file_with_bytes_changed_is_read_or_gets_one_line(save, tmp_path, ending, seed):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(20, 3)).round(3)
+    path = tmp_path / f"t.{ending}"
+    if ending in ("npy", "npz"):
+        save(path.name, **{"x" if ending == "npz" else "arr": x})
+    elif ending == "csv":
+        np.savetxt(path, x, delimiter=",", header="a,b,c", comments="")
+    else:
+        pandas = pytest.importorskip("pandas")
+        pandas.DataFrame(x, columns=list("abc")).to_parquet(path)
+    content = bytearray(path.read_bytes())
+    for at in rng.integers(0, len(content), 4):
+        content[at] = rng.integers(256)
+    path.write_bytes(content)
+    refusal = ""
+    try:
+        data.load(f"file:{path}")
+    except UserError as error:
+        refusal = str(error)
+    assert "\n" not in refusal

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from looking import run_figures, task_figures
-from running import assert_refused, call, quick_programs
+from running import assert_refused, call
 from tasking import evaluate, needs
 
 from aejax import config
@@ -20,12 +20,6 @@ from aejax.runs import apply, experiment
 from aejax.tasks import denoising, filters
 from aejax.training.build import build
 from aejax.types import Dataset, Evaluation, Range, Split
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick(tmp_path_factory):
-    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
-        yield
 
 
 def draw(*shape, seed=0):
@@ -172,7 +166,7 @@ def test_a_larger_image_is_cleaned_as_its_parts_are():
 
 def test_what_a_net_with_skips_refuses():
     for shape, options, line in (
-        ((12,), {}, "^model: a U-net needs images, and these rows are 12; allowed: dense.multilayer$"),
+        ((12,), {}, "^model: a U-net needs images, and these rows are 12; allowed: a dense net$"),
         ((8, 8, 1), {"channels": ()}, r"^model.channels: expected at least one level, got \(\)$"),
         ((8, 8, 1), {"output": "sigmoid"}, "^model.output: sigmoid of a sum with the input; allowed: linear, or"),
     ):

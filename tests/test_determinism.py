@@ -27,14 +27,17 @@ import os
 import sys
 os.sched_setaffinity(0, map(int, sys.argv[1].split(",")))
 from pathlib import Path
-from aejax import config, experiment
+from aejax import config
+from aejax.runs import experiment
 settings = ["train.steps=20", "train.evaluate_every=20", "report.figures=false"]
 experiment.run(config.load("lecture/ufldl_sparse", settings), Path(sys.argv[2]))
 """
 RUNS = """
 import sys
 from pathlib import Path
-from aejax import compilation, config, experiment
+from aejax import config
+from aejax.runs import experiment
+from aejax.training import compilation
 name, *settings = sys.argv[1].split(";")
 compilation.enable_cache()
 for folder in sys.argv[2:]:
@@ -53,6 +56,7 @@ def runs(config, *folders, seed=0, **changes):
 ALONE = {"XLA_FLAGS": ONE_THREAD, "AEJAX_COMPILE_CACHE": "off"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", SETTINGS)
 def test_the_bits_depend_on_neither_process_nor_threads(config, tmp_path):
     first, second = runs(config, tmp_path / "first", tmp_path / "second", **ALONE)
@@ -60,6 +64,7 @@ def test_the_bits_depend_on_neither_process_nor_threads(config, tmp_path):
     assert runs(config, tmp_path / "third", XLA_FLAGS="", AEJAX_COMPILE_CACHE="off") == [first]
 
 
+@pytest.mark.slow
 def test_the_bits_do_not_depend_on_the_compile_cache(tmp_path):
     config, cached = "lecture/multilayer", {"XLA_FLAGS": ONE_THREAD, "AEJAX_CACHE_DIR": str(tmp_path / "cache")}
     (alone,) = runs(config, tmp_path / "alone", **ALONE)
@@ -69,6 +74,7 @@ def test_the_bits_do_not_depend_on_the_compile_cache(tmp_path):
     assert runs(config, tmp_path / "seed", seed=1, **cached) != [alone], "another seed has other bits"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one core")
 def test_the_bits_of_a_reproduction_do_not_depend_on_cores(tmp_path):
     both = sorted(os.sched_getaffinity(0))[:2]

@@ -147,9 +147,11 @@ CUT = """
 import json
 from functools import partial
 import jax
-from aejax import chunks, config, devices
+from aejax import config
+from aejax.training import devices
 from aejax.training.build import build, load_data
 from aejax.training.evaluate import on_device
+from aejax.training.loop import compile_advance
 found = {}
 for data, code in ((None, 1), (4, 1), (1, 4), (2, 2)):
     settings = ["model={'name': 'dense.vanilla', 'code': 1024}", f"devices.data={data}", f"devices.code={code}"]
@@ -161,13 +163,14 @@ for data, code in ((None, 1), (4, 1), (1, 4), (2, 2)):
         everywhere = devices.whole(parts.layout.step.mesh)
         rows, shardings = devices.put(rows, everywhere), (parts.layout, everywhere)
     state = jax.jit(parts.run.init, out_shardings=parts.layout)(parts.key, parts.hparams)
-    compiled = chunks.compile_advance(parts.run, state, parts.key, parts.hparams, rows, shardings)
+    compiled = compile_advance(parts.run, state, parts.key, parts.hparams, rows, shardings)
     kernel = state.params["encoder"]["layer0"]["kernel"].addressable_shards[0].data.shape
     found[f"{data or 1}x{code}"] = [compiled.cost_analysis()["flops"], kernel]
 print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_each_device_does_its_share():
     done = subprocess.run([sys.executable, "-c", CUT], env=virtual(4), capture_output=True, text=True, check=True)
     found = json.loads(done.stdout.splitlines()[-1])
@@ -252,6 +255,7 @@ def test_a_sweep_refuses_to_spread_one_run(tmp_path, capsys):
 # Two processes on loopback, of two devices each.
 
 
+@pytest.mark.slow
 def test_two_processes_are_as_one(folders, tmp_path):
     port, settings = free_port(), {**SETTINGS, "devices.code": "1"}
     both = [process(number, port, tmp_path / "run", settings) for number in (0, 1)]
@@ -262,6 +266,7 @@ def test_two_processes_are_as_one(folders, tmp_path):
     assert_close(tmp_path / "run", folders / "one")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", [0, 1])
 def test_when_one_of_two_processes_dies_the_other_ends_with_one_line(lost, folders, tmp_path, capsys):
     port, folder = free_port(), tmp_path / "run"
@@ -279,6 +284,7 @@ def test_when_one_of_two_processes_dies_the_other_ends_with_one_line(lost, folde
     assert checkpoint.restore_flat(folder / "checkpoints", "state/params", step=reached)
 
 
+@pytest.mark.slow
 def test_a_mistake_of_one_process_ends_both(tmp_path):
     port, folder = free_port(), tmp_path / "run"
     np.save(tmp_path / "there.npy", np.random.default_rng(0).normal(size=(200, 4)).astype(np.float32))
@@ -294,6 +300,7 @@ def test_a_mistake_of_one_process_ends_both(tmp_path):
     assert not folder.exists()
 
 
+@pytest.mark.slow
 def test_a_coordinator_that_is_not_there_gets_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("AEJAX_WAIT_SECONDS", "2")
     port = free_port()

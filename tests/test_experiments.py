@@ -18,6 +18,7 @@ OWN = {
 }
 """What else is shrunk, by experiment."""
 FEWER = {"tuning": 3, "rows": 12, "strengths": (0.3,), "plain_steps": 6, "surrogate_steps": 20, "inversion_steps": 5}
+FEWER |= {"pairs": (10, 30), "components": 3, "samples": 200, "draws": 2, "nets": 2, "walks": 20, "members": 2}
 """What a task does at most."""
 BUNDLED = ("digits", "binary:digits", "satimage", "natural_patches", "photographs")
 BUNDLED += ("swiss_roll", "s_curve", "bars", "clusters", "lorenz")
@@ -39,7 +40,12 @@ def test_every_config_resolves(spec):
     json.dumps(config)
 
 
-@pytest.mark.parametrize("spec", [spec for spec in SPECS if configs.load(spec)["data"]["name"] in BUNDLED])
+def marked(specs):
+    """Variants are slow: they do again, with other rows or settings, what their experiment does."""
+    return [pytest.param(spec, marks=[pytest.mark.slow] if ":" in spec else []) for spec in specs]
+
+
+@pytest.mark.parametrize("spec", marked(spec for spec in SPECS if configs.load(spec)["data"]["name"] in BUNDLED))
 def test_every_config_on_bundled_data_runs(spec, tmp_path, capsys):
     folder = tmp_path / "run"
     options = configs.load(spec)["task"]

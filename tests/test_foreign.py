@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from running import TINY, arguments, assert_refused, call, quick_programs
+from running import TINY, arguments, assert_refused, call
 
 from aejax.config import guards
 from aejax.errors import UserError
@@ -57,12 +57,6 @@ WRONG = [
     ("feature_shape=[8]", "feature_shape is [8]; allowed: (8,)"),
     ("code_size=2.0", "code_size is 2.0; allowed: int >= 1"),
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick(tmp_path_factory):
-    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
-        yield
 
 
 @pytest.fixture

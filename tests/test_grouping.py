@@ -16,7 +16,7 @@ from aejax.metrics import groups
 from aejax.models import binary, dense
 from aejax.runs import experiment
 from aejax.tasks import grouping
-from aejax.types import Dataset, Evaluation, Range, Split, Trained
+from aejax.types import Dataset, Evaluation, Members, Range, Split
 
 RNG = np.random.default_rng(0)
 GROUPS, LABELS = RNG.integers(0, 5, 60) * 3, RNG.integers(0, 3, 60)
@@ -54,7 +54,7 @@ def test_the_task_on_documents_and_images(kind, shape):
     dataset, model = data(kind, shape=shape), binary.noisy(shape, widths=(), code=3)
     nets = jax.vmap(model.init)(jax.random.split(jax.random.key(5), 2))
     asked = []
-    retrain = lambda keys: asked.append(keys.shape) or Trained(model, nets)
+    retrain = lambda keys: asked.append(keys.shape) or Members(model, nets)
     params = model.init(jax.random.key(0))
     needs(grouping, dataset, model)
     found = evaluate(grouping, jax.random.key(1), model, params, dataset, retrain, nets=3)

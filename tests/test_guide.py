@@ -2,16 +2,20 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from forks import Forked
 from running import ROOT, environment
 
 DOCS = ROOT / "docs"
 PAGES = sorted((DOCS / "guide").glob("*.md"))
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+NEEDED = ("sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser")
+"""The extensions of Sphinx that read; another one shows sources."""
 ELSEWHERE = "console"
 """The language of what needs a cluster or a network, which no test has."""
 
@@ -20,21 +24,43 @@ def blocks(page):
     return BLOCK.findall(page.read_text(encoding="utf-8"))
 
 
+COMMAND = re.compile(r"(aejax (?!sweep|reproduce)|python )[^|&;<>$`*]*")
+"""What can be forked; a sweep sets JAX up before it is imported, and a reproduction has processes of its own."""
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_block_runs(page, tmp_path):
     bin_folder = str(Path(sys.executable).parent)
-    own = environment(PATH=f"{bin_folder}{os.pathsep}{os.environ['PATH']}")
-    own["PYTHONPATH"] = f"{ROOT}{os.pathsep}{tmp_path}"  # beside the files that the page has shown so far
-    own.pop("JAX_DISABLE_MOST_OPTIMIZATIONS")  # a page reproduces recorded numbers, to the last bit
+    variables = environment(PATH=f"{bin_folder}{os.pathsep}{os.environ['PATH']}")
+    variables["PYTHONPATH"] = f"{ROOT}{os.pathsep}{tmp_path}"  # beside the files that the page has shown so far
+    variables.pop("JAX_DISABLE_MOST_OPTIMIZATIONS")  # a page reproduces recorded numbers, to the last bit
     for language, text in blocks(page):
         if language == "python" and (named := re.match(r"# (\w+\.py)\n", text)):
             (tmp_path / named[1]).write_text(text.partition("\n")[2], encoding="utf-8")
             continue
-        if language not in ("bash", "python"):
-            continue
-        command = ["bash", "-euo", "pipefail", "-c", text] if language == "bash" else [sys.executable, "-c", text]
-        done = subprocess.run(command, cwd=tmp_path, env=own, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{page.name}:\n{text}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+        for command in commands(language, text):
+            if command[0] == "bash":
+                done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
+                code, output = done.returncode, done.stdout + done.stderr
+            else:
+                running = Forked(command, variables, tmp_path)
+                output = "".join(running.communicate())
+                code = running.returncode
+            assert code == 0, f"{page.name}:\n{text}\n{output[-4000:]}"
+
+
+def commands(language, text):
+    """What a block has run: the arguments of Python for each of its commands, or those of bash for the whole."""
+    if language == "python":
+        return [["-c", text]]
+    if language != "bash":
+        return []
+    lines = text.replace("\\\n", " ").splitlines()
+    if not all(COMMAND.fullmatch(line) for line in lines):
+        return [["bash", "-euo", "pipefail", "-c", text]]
+    each = [shlex.split(line, comments=True) for line in lines]
+    return [["-m", *words] if words[0] == "aejax" else words[1:] for words in each]
 
 
 def test_the_guide_has_code_of_each_kind():
@@ -56,9 +82,12 @@ def test_what_needs_a_cluster_is_spelled_as_the_command_line_takes_it():
         assert parser().parse_args(spelled([word.strip("\"'") for word in words])).config
 
 
+@pytest.mark.slow
 def test_the_reference_builds_without_a_warning(tmp_path):
+    """Every reference is resolved; scripts/docs writes the pages, too."""
     pytest.importorskip("sphinx", reason="needs the extra docs: pip install '.[docs]'")
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", str(DOCS), str(tmp_path)]
+    options = ["-q", "-W", "--keep-going", "-b", "dummy", "-D", f"extensions={','.join(NEEDED)}"]
+    command = [sys.executable, "-m", "sphinx", *options, str(DOCS), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-4000:]
-    assert (tmp_path / "guide" / "first_run.html").exists()
+    assert (tmp_path / ".doctrees" / "guide" / "first_run.doctree").exists()

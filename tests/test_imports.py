@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -178,10 +179,11 @@ def test_help_loads_nothing_heavy(arguments):
     assert loaded == []
 
 
-def test_the_package_hands_out_its_modules():
+def test_the_package_hands_out_its_modules_and_functions():
     assert set(aejax.__all__) <= set(dir(aejax))
-    for name in aejax.__all__:
-        if name != "__version__":
-            assert getattr(aejax, name).__name__ == f"aejax.{name}"
+    for name in aejax.ROOMS:
+        assert getattr(aejax, name).__name__ == f"aejax.{name}"
+    for name, (module, member) in aejax.FRONT_DOOR.items():
+        assert getattr(aejax, name) is getattr(import_module(f"aejax.{module}"), member)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = aejax.nothing

@@ -11,7 +11,6 @@ from running import assert_refused, call
 from tasking import evaluate, needs
 
 from aejax import config
-from aejax.errors import UserError
 from aejax.metrics import imputation as metrics
 from aejax.models import masked
 from aejax.runs import experiment
@@ -219,7 +218,7 @@ def test_holes_of_a_file_are_filled_and_the_rest_stays_as_it_is(own_run, tmp_pat
 @pytest.mark.parametrize(
     ("text", "fragment"),
     [
-        ("size,twice,kind,big\n1,2,p,yes\n", "new.csv: has no missing values to fill; allowed: a table with empty"),
+        ("size,twice,kind,big\n1,2,p,yes\n", "has no missing values to fill; allowed: a table with empty"),
         ("size,twice,kind,big\n1,2,s,\n", "row 1: 's' of column 'kind' was not seen in training; allowed: p, q, r"),
         ("size,twice,kind,big\n1,2,p,yes\n,,,\n", "every value of row 2 is missing; drop the row"),
     ],
@@ -240,33 +239,6 @@ def data(**changes):
     parts = [Split(x[a:b], mask[a:b]) for a, b in itertools.pairwise((0, 30, 40, 60))]
     one = np.ones(3, np.float32)
     return Dataset("rows", *parts, (3,), "table", Range(), 0 * one, one, (), (), "", "")._replace(**changes)
-
-
-EMPTY = Split(np.zeros((0, 3), np.float32), np.zeros((0, 3), bool))
-WHOLE = data(**{name: getattr(data(), name)._replace(mask=None) for name in ("train", "validation", "test")})
-
-
-@pytest.mark.parametrize(
-    ("dataset", "options", "message"),
-    [
-        (
-            WHOLE,
-            {},
-            r"^imputation: rows has no missing values; allowed: a table with empty cells, or data\.missing\.name=",
-        ),
-        (
-            data(validation=EMPTY),
-            {},
-            "^imputation: rows has no validation rows to measure errors on; allowed: a larger data.val",
-        ),
-        (data(test=EMPTY), {}, "^imputation: rows has no test rows"),
-        (data(), {"neighbours": 31}, r"^task\.neighbours: 31 are too many for 30 training rows"),
-    ],
-)
-def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
-    with pytest.raises(UserError, match=message) as caught:
-        needs(imputation, dataset, **options)
-    assert "\n" not in str(caught.value)
 
 
 def test_few_rows_without_labels_are_served():

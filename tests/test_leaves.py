@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from running import MULTILAYER, TINY, arguments, call, contents, quick_programs, summary
+from oracles import OPTIMIZERS
+from running import MULTILAYER, TINY, arguments, call, contents, summary
 
 from aejax import config, optimizers
 from aejax.config import components
@@ -102,12 +103,6 @@ NOISY_CHANGES = {
     "optimizer.momentum": "0.5",
     "optimizer.nesterov": "true",
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick(tmp_path_factory):
-    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
-        yield
 
 
 def leaves(values: dict[str, Any], path: str = "") -> set[str]:
@@ -232,7 +227,7 @@ def direction(name: str, arguments: dict[str, Any]) -> np.ndarray:
     return np.asarray(walker(name, tuple(static.items()))(swept))
 
 
-@pytest.mark.parametrize("name", optimizer_fields.NAMES)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_number_of_an_optimiser_counts(name):
     allowed = optimizer_fields.parameters(name)
     base = {key: 0.01 if key == "learning_rate" else p.default for key, p in allowed.items()}
@@ -325,6 +320,6 @@ def _codes(code):
 
 def test_bounds_of_all_floats_are_known():
     """No number of an optimiser is taken without a bound."""
-    for name in optimizer_fields.NAMES:
+    for name in OPTIMIZERS:
         for key, parameter in optimizer_fields.parameters(name).items():
             assert parameter.annotation is bool or get_args(parameter.annotation), f"{name}: {key}"

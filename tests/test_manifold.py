@@ -4,13 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from tasking import needs
 
 from aejax import config, data, metrics
 from aejax.errors import UserError
 from aejax.relations import graph
 from aejax.runs import experiment
-from aejax.tasks import manifold
 
 
 def floyd_warshall(x, neighbours):
@@ -128,29 +126,3 @@ def test_the_shipped_config_unrolls_the_sheet(variant, least, tmp_path):
     assert baselines["plain"]["r2_coordinate0"] < test["r2_coordinate0"]
     assert (tmp_path / "figures" / "maps.png").is_file() == (variant == "")
     json.dumps(summary)
-
-
-@pytest.mark.parametrize(
-    ("dataset", "options", "message"),
-    [
-        (
-            data.load("digits"),
-            {},
-            r"^manifold: where the rows of digits lie .*; allowed: data\.name=swiss_roll or s_cu",
-        ),
-        (
-            data.load("swiss_roll", rows=50),
-            {},
-            r"^task\.neighbours: 10 are too many for 36 training and 10 test rows; allowed: 1 to 4",
-        ),
-        (
-            data.load("s_curve", rows=12, test=0.9, validation=0.0),
-            {"neighbours": 1},
-            r"^task\.neighbours: 1 are too many for 1 training and 11 test rows; allowed: 1 to 0",
-        ),
-    ],
-)
-def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
-    with pytest.raises(UserError, match=message) as caught:
-        needs(manifold, dataset, **options)
-    assert "\n" not in str(caught.value)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from running import assert_refused, call, quick_programs
+from running import assert_refused, call
 
 from aejax import config as configs
 from aejax import data
@@ -21,13 +21,6 @@ from aejax.training.build import load_data
 from aejax.training.context import Forward, Keys, batch_of, context
 from aejax.training.evaluate import on_device
 from aejax.types import Column
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick(tmp_path_factory):
-    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
-        yield
-
 
 key = lambda: jax.random.key(5)  # a new one for each use: no key is used twice
 X = np.random.default_rng(0).normal(size=(4000, 8)).astype(np.float32)
@@ -380,7 +373,7 @@ def test_chained_equations_end_at_the_conditional_mean_of_a_gaussian():
     mean, covariance = rng.normal(size=5), np.linalg.inv(precision)
     coefficients = np.eye(5) - precision / np.diag(precision)[None]
     x, seen = rng.normal(size=(7, 5)), rng.uniform(size=(7, 5)) < 0.5
-    params = {"coefficients": coefficients / masked.PACE, "offset": mean - mean @ coefficients}
+    params = {"coefficients": coefficients / masked.SPEED, "offset": mean - mean @ coefficients}
     find = lambda rounds: masked.chained(*jax.tree.map(jnp.float32, (params, x)), jnp.asarray(seen), rounds)
     first = np.where(seen, x, params["offset"])
     np.testing.assert_allclose(find(0), first, rtol=1e-5)

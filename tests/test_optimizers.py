@@ -8,9 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from oracles import OPTIMIZERS
 
 from aejax import optimizers
+from aejax.config import components
 from aejax.config import optimizers as optimizer_fields
+from aejax.config.bounds import Count, Positive, Share
 from aejax.config.components import REQUIRED, check
 from aejax.errors import UserError
 from aejax.losses import reconstruction, weighted_sum
@@ -19,7 +22,9 @@ from aejax.training.context import Rows
 from aejax.training.step import make_run, train
 from aejax.types import Context, Model, Range
 
-STEPWISE = [name for name in optimizer_fields.NAMES if name != "lbfgs"]
+UNUSED = ("lbfgs", "contrib.sophia", "optimistic_adam")  # a line search, what needs the objective, and a deprecated one
+STEPWISE = [name for name in optimizer_fields.available() if name not in UNUSED]
+ALIASES = [name for name in STEPWISE if not name.startswith("contrib.")]
 DECAYED_LAST = ("adamw", "adamaxw", "lion", "nadamw")  # in optax too the decay is added to the finished direction
 SHARED = {"learning_rate", "clip_norm", "weight_decay"}
 TARGET = {"kernel": jnp.array([[1.0, -2.0], [0.5, 3.0]]), "bias": jnp.array([0.3, -0.7])}
@@ -66,7 +71,8 @@ def assert_close(found, expected, rtol=1e-5):
     jax.tree.map(partial(np.testing.assert_allclose, rtol=rtol, atol=1e-6), found, expected)
 
 
-@pytest.mark.parametrize("name", STEPWISE)
+@pytest.mark.filterwarnings("ignore:Specifying a key")
+@pytest.mark.parametrize("name", ALIASES)
 def test_the_same_steps_as_the_alias_of_optax_and_vmap_as_a_loop(name):
     rates = jnp.array([0.05, 0.2])
     reference = jax.jit(lambda numbers: descend(alias(name, **numbers)))
@@ -144,7 +150,7 @@ def test_the_schedule_is_a_factor_of_the_rate():
 # What a config may write.
 
 
-@pytest.mark.parametrize("name", optimizer_fields.NAMES)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_parameters_are_those_of_optax(name):
     found = optimizer_fields.parameters(name)
     theirs = signature(getattr(optax, name)).parameters
@@ -172,6 +178,108 @@ def test_a_line_search_needs_all_rows():
     optimizer_fields.check_full_batch("adam", 64)
     with pytest.raises(UserError, match=r"^train\.batch_size: lbfgs needs all rows in each step; allowed: None$"):
         optimizer_fields.check_full_batch("lbfgs", 64)
+
+
+# Any function of optax, of one's own, and objects.
+
+
+def two_steps(name, given, schedule=schedules.cosine):
+    """Parameters after two steps of a config's optimiser, its floats traced."""
+    allowed = optimizer_fields.parameters(name)
+    static, swept = components.split(components.complete(given, allowed, what="optimizer", name=name), allowed)
+    build = optimizers.build(name, static, schedule)
+
+    @jax.jit
+    def walk(hparams):
+        params, state = START, build(hparams, jnp.float32(0)).init(START)
+        for step in range(2):
+            rule = optax.with_extra_args_support(build(hparams, jnp.float32(step / 2)))
+            extra = {"value": jnp.float32(1), "grad": slope(params), "value_fn": lambda p: jnp.float32(1)}
+            updates, state = rule.update(slope(params), state, params, **extra)
+            params = optax.apply_updates(params, updates)
+        return params
+
+    return walk({**jax.tree.map(jnp.float32, swept), "schedule": {}})
+
+
+@pytest.mark.filterwarnings("ignore:Specifying a key")
+@pytest.mark.parametrize("name", [name for name in STEPWISE if name not in OPTIMIZERS])
+def test_every_optimiser_of_optax_trains(name):
+    rate = {} if optimizer_fields.parameters(name)["learning_rate"].default is not REQUIRED else {"learning_rate": 0.1}
+    params = two_steps(name, rate)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
+    assert float(jnp.abs(params["kernel"] - START["kernel"]).max()) > 0
+
+
+def own(learning_rate, *, share: Share = 0.5, kind: str = "plain", every: Count = 1):
+    """An optimiser of somebody else: gradient descent with a share of the rate, and accumulation."""
+    assert kind in ("plain", "twice")
+    rule = optax.sgd(learning_rate * share * (2 if kind == "twice" else 1))
+    return rule if every == 1 else optax.MultiSteps(rule, every)
+
+
+def rateless(*, scale: Positive = 0.1):
+    """An optimiser that is handed no learning rate."""
+    return optax.scale(-scale)
+
+
+def nothing(learning_rate):
+    """What makes no optimiser."""
+    return learning_rate
+
+
+def test_functions_of_ones_own_are_named_by_import_path():
+    name = f"{__name__}.own"
+    allowed = optimizer_fields.parameters(name)
+    assert list(allowed) == ["learning_rate", "clip_norm", "weight_decay", "share", "kind", "every"]
+    assert (allowed["learning_rate"].default, allowed["share"].annotation) == (REQUIRED, Share)
+    step = lambda rate, params: jax.tree.map(lambda p, g: p - rate * g, params, slope(params))
+    plain = two_steps(name, {"learning_rate": 0.2, "kind": "twice"}, schedules.constant)
+    assert_close(plain, step(0.2, step(0.2, START)))
+    decayed = two_steps(name, {"learning_rate": 0.4, "weight_decay": 0.3}, schedules.constant)
+    assert_close(decayed["bias"], two_steps(name, {"learning_rate": 0.4}, schedules.constant)["bias"])
+    assert float(jnp.abs(decayed["kernel"] - plain["kernel"]).max()) > 1e-3
+    # two steps whose mean gradient, which is that of the start, makes one update
+    assert_close(two_steps(name, {"learning_rate": 0.4, "every": 2}, schedules.constant), step(0.2, START))
+    assert_close(two_steps(f"{__name__}.rateless", {}, schedules.constant), step(0.1, step(0.1, START)))
+    assert_close(
+        two_steps(f"{__name__}.rateless", {"learning_rate": 2.0}, schedules.constant), step(0.2, step(0.2, START))
+    )
+
+
+def test_the_same_function_by_several_names():
+    assert optimizer_fields.resolve("muon") is optax.contrib.muon
+    assert optimizer_fields.resolve("contrib.muon") is optimizer_fields.resolve("optax.contrib.muon")
+    assert optimizer_fields.resolve("optax.adam") is optax.adam
+    given = {"learning_rate": 0.1, "b1": 0.5}
+    assert_close(two_steps("optax.adam", given), two_steps("adam", given), rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        (
+            "optax.contrib.mun",
+            r"^optimizer\.name: unknown 'optax.contrib.mun' \(did you mean 'contrib.muon'\?\); allowed",
+        ),
+        ("no_such_module.adam", r"^optimizer\.name: there is no module 'no_such_module'"),
+        (f"{__name__}.owm", r"^optimizer\.name: a function of .*: unknown 'owm' \(did you mean 'own'\?\); allowed: "),
+        (
+            f"{__name__}.nothing",
+            r"^optimizer\.name: .*\.nothing returned .*; allowed: a function that returns an optax",
+        ),
+        ("sophia", r"^optimizer: .*ValueError: obj_fn must be provided"),
+    ],
+)
+def test_what_makes_no_optimiser_is_told_in_one_line(name, line):
+    with pytest.raises(UserError, match=line):
+        two_steps(name, {"learning_rate": 0.1})
+
+
+def test_accumulated_steps_make_one_update_of_their_mean_gradient():
+    build = optimizers.accumulated(optimizers.build("sgd", {}, schedules.constant), 2)
+    found = descend(lambda step: build({"learning_rate": jnp.float32(0.1)}, jnp.float32(step) / 4), steps=4)
+    assert_close(found, descend(optax.sgd(0.1), steps=2))
 
 
 # L-BFGS, through a run.
@@ -210,3 +318,24 @@ def test_lbfgs_solves_least_squares():
     assert best > 0.1
     assert float(history["loss"][0]) > 2 * best
     assert float(history["loss"][-1]) == pytest.approx(best, rel=1e-5)
+
+
+def test_an_object_of_optax_trains():
+    x = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+    rows = Rows(jnp.asarray(x), None, jnp.float32(0), jnp.float32(1))
+    hparams = {"terms": {"reconstruction": {"weight": 1.0}}, "corruption": {}, "optimizer": {}}
+    objective = weighted_sum({"reconstruction": reconstruction.squared_error})
+    settings = {"steps": 6, "batch_size": 5, "data_range": Range()}
+
+    def losses(optimizer, numbers):
+        run = make_run(linear_map(3), objective, lambda key, x: x, optimizer, **settings)
+        whole = jax.jit(partial(train, run, steps=6))
+        return whole(jax.random.key(0), {**hparams, "optimizer": numbers}, rows)[1]["loss"]
+
+    named = losses(optimizers.build("sgd", {}, schedules.constant), {"learning_rate": jnp.float32(0.1)})
+    np.testing.assert_allclose(losses(optax.sgd(0.1), {}), named, rtol=1e-5)
+    assert np.isfinite(losses(optax.MultiSteps(optax.adam(1e-2), 2), {})).all()
+    with pytest.raises(
+        UserError, match=r"^optimizer.name: optimizer returned 3; allowed: a function that returns an op"
+    ):
+        losses(3, {})

@@ -1,17 +1,12 @@
 """The task of dimension reduction: its metrics beside scikit-learn and brute force, its refusals, and a run of it."""
 
-import itertools
-
-import jax
 import numpy as np
 import pytest
-from tasking import evaluate, needs
 
 from aejax import config, metrics
 from aejax.errors import UserError
 from aejax.runs import experiment
 from aejax.tasks import reduction
-from aejax.types import Dataset, Range, Split
 
 
 @pytest.mark.parametrize(("m", "k"), [(30, 5), (30, 14), (600, 7)])
@@ -69,46 +64,7 @@ def test_the_shipped_config_runs_and_reports_beside_pca(variant, figures, tmp_pa
     assert not figures or (tmp_path / "figures" / "maps.png").stat().st_size > 10_000
 
 
-def data(labels, x=None):
-    """Sixty rows: thirty to train on, ten to validate, twenty to test."""
-    x = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32) if x is None else x
-    cuts = itertools.pairwise((0, 30, 40, 60))
-    parts = [Split(x[a:b], labels=None if labels is None else labels[a:b]) for a, b in cuts]
-    one = np.float32(1)
-    return Dataset("rows", *parts, (3,), "table", Range(), 0 * one, one, ("a", "b"), (), "", "")
-
-
-ALTERNATING = np.arange(60, dtype=np.int32) % 2
-
-
-@pytest.mark.parametrize(
-    ("dataset", "options", "message"),
-    [
-        (data(None), {}, "^reduction: rows has no labels .*; allowed: data with labels"),
-        (data(0 * ALTERNATING), {}, "^reduction: all rows of rows are of one class; allowed: two"),
-        (data(ALTERNATING, np.ones((60, 3), np.float32)), {}, "^reduction: all rows of rows are the same"),
-        (data((np.arange(60) > 56).astype(np.int32)), {}, "^task.folds: 5 folds, but the smallest class has 3 rows"),
-        (data(ALTERNATING), {"neighbours": 10}, "^task.neighbours: 10 are too many for 20 test rows; allowed: 1 to 9$"),
-        (data(ALTERNATING)._replace(test=Split(np.zeros((0, 3)))), {}, "^task.neighbours: 5 are too many for 0 test"),
-    ],
-)
-def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
-    with pytest.raises(UserError, match=message) as caught:
-        needs(reduction, dataset, **options)
-    assert "\n" not in str(caught.value)
-
-
 def test_a_run_is_refused_before_it_has_a_folder(tmp_path):
     with pytest.raises(UserError, match=r"^reduction: swiss_roll has no labels"):
         experiment.run(config.load("lecture/reduction", ["data.name=swiss_roll"]), tmp_path / "run")
     assert not (tmp_path / "run").exists()
-
-
-def test_what_the_task_serves_it_also_evaluates():
-    from aejax.models import dense
-
-    model = dense.multilayer((3,), widths=(), code=2, output="linear")
-    dataset = data(ALTERNATING)
-    needs(reduction, dataset, neighbours=9)
-    found = evaluate(reduction, jax.random.key(0), model, model.init(jax.random.key(1)), dataset, neighbours=9)
-    assert all(np.isfinite(value) for numbers in found.metrics.values() for value in numbers.values())

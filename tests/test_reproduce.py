@@ -151,6 +151,7 @@ def test_a_number_that_is_none_fails_and_is_not_recorded(recorded_folder, capsys
     assert any(line.startswith("small ") and line.endswith("missing") for line in answer.out.splitlines())
 
 
+@pytest.mark.slow
 def test_data_not_at_hand_and_a_failure_are_told_and_the_others_go_on(recorded_folder, capsys):
     place = recorded_folder.parent / "runs"
     known = content(recorded_folder)
@@ -190,6 +191,7 @@ def test_what_is_listed_and_not_recorded_does_not_pass(recorded_folder, capsys):
     assert len(content(recorded_folder)["experiments"]["small"]["metrics"]["test/mse"]["values"]) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rates", "code"), [("[0.001, 0.01]", 0), ("[]", 1)])
 def test_sweeps_of_the_configs_are_done_and_do_not_stop_the_others(recorded_folder, capsys, rates, code):
     (recorded_folder / "small.py").write_text(CONFIG + SWEEP % rates)
@@ -204,6 +206,7 @@ def test_sweeps_of_the_configs_are_done_and_do_not_stop_the_others(recorded_fold
     assert "sweeps/small" not in quick.out
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_stop_reaches_the_runs_and_the_folder_goes_on(folder, number, tmp_path):

@@ -84,6 +84,7 @@ def test_the_first_update_lists_what_it_records(first):
     )
 
 
+@pytest.mark.slow
 def test_a_new_config_is_named_and_an_update_records_it(root, capsys):
     (root / "course" / "wine3.py").write_text(SMALL)
     how = f"aejax reproduce {root / 'course'} --update --only"

@@ -3,23 +3,21 @@
 import json
 import shutil
 import signal
-import subprocess
 import sys
 import time
 
 import numpy as np
 import pytest
+from forks import Forked
 from running import (
     TINY,
     arguments,
     assert_refused,
+    begin,
     call,
-    command,
     contents,
     digest,
-    environment,
     execute,
-    quick_programs,
     summary,
 )
 
@@ -43,12 +41,6 @@ EARLY = {
     "optimizer.learning_rate": "0.3",
 }
 SETTINGS = {"plain": PLAIN, "early": EARLY}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick(tmp_path_factory):
-    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +81,7 @@ def test_early_stopping_did_stop_early_and_kept_the_best(references, capsys):
     losses = [row["validation_loss"] for row in rows]
     assert len(losses) < 30
     assert min(losses) == losses[-4] < min(losses[-3:])
-    saved = checkpoint.restore_flat(reference / "checkpoints", "best")
+    saved = checkpoint.restore_flat(reference / "checkpoints", "progress/best")
     kept = checkpoint.restore_flat(reference / "model", "params")
     assert checkpoint.digest(saved) == checkpoint.digest(kept)
     last = checkpoint.restore_flat(reference / "checkpoints", "state/params")
@@ -220,15 +212,9 @@ SHOTS = [
 ]
 
 
-def stop(number: int, step: int, folder, caches) -> subprocess.Popen:
+def stop(number: int, step: int, folder) -> Forked:
     """Start or continue the run and send it a signal as soon as it has saved a checkpoint of that step."""
-    process = subprocess.Popen(
-        command(arguments(LONG, workdir=folder)),
-        env=environment(AEJAX_CACHE_DIR=str(caches)),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = begin(arguments(LONG, workdir=folder))
     while process.poll() is None:
         saved = checkpoint.steps(folder / "checkpoints")
         if (saved and saved[-1] >= step) if step else (folder / "environment.json").exists():
@@ -238,13 +224,14 @@ def stop(number: int, step: int, folder, caches) -> subprocess.Popen:
     return process
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_killed_again_and_again(tmp_path):
     whole, folder = tmp_path / "whole", tmp_path / "stopped"
-    answer = execute(arguments(LONG, workdir=whole), AEJAX_CACHE_DIR=str(tmp_path))
+    answer = execute(arguments(LONG, workdir=whole))
     assert (answer.code, answer.err) == (0, "")
     for number, step in SHOTS:
-        process = stop(number, step, folder, tmp_path)
+        process = stop(number, step, folder)
         _, error = process.communicate()
         assert not (folder / "summary.json").exists(), "the run ended before the signal came"
         if number == signal.SIGKILL:
@@ -253,7 +240,7 @@ def test_killed_again_and_again(tmp_path):
             saved = checkpoint.steps(folder / "checkpoints")[-1]
             assert process.returncode == 130
             assert error == f"aejax: stopped at step {saved}; go on with the same command and --workdir {folder}\n"
-    answer = execute(arguments(LONG, workdir=folder), AEJAX_CACHE_DIR=str(tmp_path))
+    answer = execute(arguments(LONG, workdir=folder))
     assert (answer.code, answer.err) == (0, "")
     assert "going on from step" in answer.out
     assert_same(folder, whole)

@@ -9,7 +9,7 @@ import pytest
 
 from aejax import config
 from aejax.errors import UserError
-from aejax.training import compilation, retrain
+from aejax.training import compilation, members, retrain
 from aejax.training import step as train
 from aejax.training.build import build, load_data
 from aejax.training.evaluate import on_device
@@ -40,7 +40,7 @@ def close(a, b):
 
 @pytest.mark.parametrize("big", [0, 10**9], ids=["in turn", "vmap"])
 def test_members_are_runs_of_their_own_keys(given, big, monkeypatch):
-    monkeypatch.setattr(retrain, "BIG_LAYER", big)
+    monkeypatch.setattr(members, "BIG_LAYER", big)
     keys = jax.random.split(jax.random.key(3), 3)
     trained = retrain.retrainer(*given)(keys)
     found = [retrain.member(trained, number) for number in range(3)]
@@ -51,7 +51,7 @@ def test_members_are_runs_of_their_own_keys(given, big, monkeypatch):
 
 @pytest.mark.parametrize("big", [0, 10**9], ids=["in turn", "vmap"])
 def test_members_with_data_of_their_own(given, big, monkeypatch):
-    monkeypatch.setattr(retrain, "BIG_LAYER", big)
+    monkeypatch.setattr(members, "BIG_LAYER", big)
     resolved, dataset = given
     keys, own = jax.random.split(jax.random.key(0)), []
     for number in range(2):

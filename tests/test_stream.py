@@ -15,8 +15,8 @@ from running import (
     TINY,
     arguments,
     assert_refused,
+    begin,
     call,
-    command,
     contents,
     digest,
     environment,
@@ -24,7 +24,6 @@ from running import (
     finish,
     free_port,
     process,
-    quick_programs,
     summary,
 )
 
@@ -53,12 +52,6 @@ SETTINGS = {
     "train.checkpoint_every": "15",
     "train.keep": "9",
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick(tmp_path_factory):
-    with quick_programs(tmp_path_factory.getbasetemp() / "programs"):
-        yield
 
 
 @pytest.fixture(autouse=True)
@@ -99,30 +92,32 @@ def test_a_stream_trains_to_the_bits_of_the_same_rows_in_memory(packed, tmp_path
     assert summary(tmp_path / "stream")["metrics"] == summary(tmp_path / "file")["metrics"]
 
 
-@pytest.mark.parametrize("until", [0, 15, 30, 45, 60])
-def test_from_every_checkpoint(until, packed, tmp_path, capsys):
-    settings = {**SETTINGS, "data.name": f"stream:{packed}"}
-    assert call(arguments(settings, workdir=tmp_path / "whole"), capsys).code == 0
-    shutil.copytree(tmp_path / "whole", tmp_path / "part", ignore=shutil.ignore_patterns("summary.json", "model"))
-    for path in (tmp_path / "part" / "checkpoints").iterdir():
-        if int(path.name.split("-")[1].partition(".")[0]) > until:
-            path.unlink()
-    assert call(arguments(settings, workdir=tmp_path / "part"), capsys).code == 0
-    assert digest(tmp_path / "part") == digest(tmp_path / "whole")
-    assert (tmp_path / "part" / "metrics.csv").read_bytes() == (tmp_path / "whole" / "metrics.csv").read_bytes()
+def test_from_every_checkpoint(packed, tmp_path, capsys):
+    settings, whole = {**SETTINGS, "data.name": f"stream:{packed}"}, tmp_path / "whole"
+    assert call(arguments(settings, workdir=whole), capsys).code == 0
+    for until in (0, 15, 30, 45, 60):
+        part = tmp_path / str(until)
+        shutil.copytree(whole, part, ignore=shutil.ignore_patterns("summary.json", "model"))
+        for path in (part / "checkpoints").iterdir():
+            if int(path.name.split("-")[1].partition(".")[0]) > until:
+                path.unlink()
+        assert call(arguments(settings, workdir=part), capsys).code == 0
+        assert digest(part) == digest(whole)
+        assert (part / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_to_the_same_bits(packed, tmp_path):
     settings = {**SETTINGS, "data.name": f"stream:{packed}", "train.steps": "3000", "train.evaluate_every": "3000"}
     whole = execute(arguments(settings, workdir=tmp_path / "whole"))
     assert whole.code == 0, whole
-    running = subprocess.Popen(command(arguments(settings, workdir=tmp_path / "part")), env=environment())
+    running = begin(arguments(settings, workdir=tmp_path / "part"))
     until = time.monotonic() + 100
     while not checkpoint.steps(tmp_path / "part" / "checkpoints") and running.poll() is None:
         assert time.monotonic() < until
         time.sleep(0.02)
     running.send_signal(signal.SIGKILL)
-    running.wait()
+    running.communicate()
     assert not (tmp_path / "part" / "summary.json").exists()
     again = execute(arguments(settings, workdir=tmp_path / "part"))
     assert "going on from step" in again.out
@@ -189,6 +184,7 @@ def test_labels_of_several_files_share_their_names(tmp_path):
     assert made["feature_names"] == ["v", "w"]
 
 
+@pytest.mark.slow
 def test_two_processes_read_their_parts_of_each_batch(packed, tmp_path):
     settings = {**SETTINGS, "data.name": f"stream:{packed}"}
     alone = execute(arguments(settings, workdir=tmp_path / "alone"))
@@ -230,6 +226,7 @@ sys.exit(code)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read as Linux tells it")
+@pytest.mark.slow
 def test_a_set_larger_than_all_that_the_process_holds(tmp_path, monkeypatch):
     monkeypatch.setattr(packing, "FILE_BYTES", 2**27)
     monkeypatch.setattr(packing, "_BLOCK", 64)
@@ -384,7 +381,7 @@ def test_packing_from_the_command_line(tmp_path, capsys):
         ),
         ({"a.npy": np.where(np.arange(8) == 3, np.nan, ROWS)}, "a.npy: row 1 has a value that is missing or infinite"),
         ({"a.npy": ROWS[:0]}, "with at least one row"),
-        ({"a.npy": np.array([["x"]])}, "needed are numbers"),
+        ({"a.npy": np.array([["x"]])}, "numbers are needed"),
         ({}, "gone.npy: there is no such file"),
     ],
 )

@@ -18,10 +18,13 @@ from aejax import cli, config
 from aejax.config import files as config_files
 from aejax.errors import UserError
 from aejax.runs import experiment
-from aejax.sweep import axes, engines, markers, plan, work
-from aejax.sweep.training import StoppedSweepError
-from aejax.training import build, compilation, padding
+from aejax.sweep import axes, engines, markers, plan
+from aejax.sweep.block import Options, run_block
+from aejax.sweep.prepared import prepare
+from aejax.training import build, compilation
 from aejax.training.evaluate import on_device
+from aejax.training.interruption import InterruptedRunError
+from aejax.training.members import padded_size
 
 SMALL = (
     "data.name=bars",
@@ -90,9 +93,9 @@ def train(tmp_path, made, options):
     """Every block of a plan: the members, their results and their stacked parameters."""
     found = []
     for group in made.groups:
-        prepared = work.prepare(group[0].config, made.folds)
+        prepared = prepare(group[0].config, made.folds)
         for block in engines.cost(group, prepared, options).blocks:
-            results = work.work(block, prepared, options, tmp_path / block.id)
+            results = run_block(block, prepared, options, tmp_path / block.id)
             found.append((block.members, results, stacked_params(tmp_path / block.id)))
     return found
 
@@ -106,7 +109,7 @@ def grid():
 @pytest.mark.parametrize("strategy", ["vmap", "map"])
 def test_members_are_what_single_runs_are(tmp_path, grid, strategy):
     made, wanted = grid
-    ((members, results, params),) = train(tmp_path, made, work.Options(strategy=strategy))
+    ((members, results, params),) = train(tmp_path, made, Options(strategy=strategy))
     assert [member.number for member in members] == sorted(range(6), key=lambda n: (n % 2, n // 2))
     for place, member in enumerate(members):
         assert distance(params, place, wanted[member.number]) < TOLERANCE
@@ -117,7 +120,7 @@ def test_members_are_what_single_runs_are(tmp_path, grid, strategy):
 
 def test_exact_members_have_the_digest_of_their_runs_and_their_metrics(tmp_path, grid):
     made, wanted = grid
-    ((members, results, params),) = train(tmp_path / "sweep", made, work.Options(exact=True))
+    ((members, results, params),) = train(tmp_path / "sweep", made, Options(exact=True))
     for place in (0, 4):
         summary = experiment.run(members[place].config, tmp_path / f"run{place}")
         assert results[place]["parameters_digest"] == summary["parameters_digest"]
@@ -143,7 +146,7 @@ BY_SGD = (
 @pytest.mark.parametrize("options", [{"strategy": "vmap"}, {"strategy": "map"}, {"exact": True}], ids=str)
 def test_a_member_that_breaks_is_frozen_before_that_step_and_the_others_go_on(tmp_path, options):
     made = planned(*BREAKING, overrides=[*BY_SGD, "model.activation=linear", "model.output=linear", *SQUARED])
-    ((members, results, params),) = train(tmp_path, made, work.Options(**options))
+    ((members, results, params),) = train(tmp_path, made, Options(**options))
     calm, broken = results
     assert (calm["status"], calm["step"]) == ("finished", 60)
     assert distance(params, 0, alone(members[0])) < TOLERANCE
@@ -164,7 +167,7 @@ def test_each_member_stops_early_where_its_run_does(tmp_path, options):
     made = planned(
         "optimizer.learning_rate=[0.003,0.5]", overrides=["train.patience=2", "train.evaluate_every=5", "seed=1"]
     )
-    ((members, results, _),) = train(tmp_path / "sweep", made, work.Options(**options))
+    ((members, results, _),) = train(tmp_path / "sweep", made, Options(**options))
     assert [result["status"] for result in results] == ["finished", "stopped early"]
     for place, member in enumerate(members):
         summary = experiment.run(member.config, tmp_path / f"run{place}")
@@ -177,20 +180,20 @@ def test_each_member_stops_early_where_its_run_does(tmp_path, options):
 
 def test_a_block_that_is_stopped_goes_on_to_the_same_bits_and_is_done_once(tmp_path):
     made = planned(*GRID, overrides=["train.patience=50", "train.evaluate_every=10"])
-    prepared, options = work.prepare(made.groups[0][0].config, None), work.Options(strategy="vmap")
+    prepared, options = prepare(made.groups[0][0].config, None), Options(strategy="vmap")
     (block,) = engines.cost(made.groups[0], prepared, options).blocks
-    straight = work.work(block, prepared, options, tmp_path / "straight")
+    straight = run_block(block, prepared, options, tmp_path / "straight")
     asks = iter([False] * 4 + [True] * 100)
-    with pytest.raises(StoppedSweepError):
-        work.work(block, prepared, options, tmp_path / "cut", lambda: next(asks))
+    with pytest.raises(InterruptedRunError):
+        run_block(block, prepared, options, tmp_path / "cut", lambda: next(asks))
     assert markers.read_marker(tmp_path / "cut") is None
     seen = []
-    again = work.work(block, prepared, options, tmp_path / "cut", show=lambda step, loss: seen.append(step))
+    again = run_block(block, prepared, options, tmp_path / "cut", show=lambda step, loss: seen.append(step))
     assert 0 < seen[0] - 10 < 60
     assert [r["parameters_digest"] for r in again] == [r["parameters_digest"] for r in straight]
     assert [r["metrics"] for r in again] == [r["metrics"] for r in straight]
     marker = (tmp_path / "cut" / "done.json").read_bytes()
-    assert work.work(block, None, options, tmp_path / "cut") == again, "it was trained again"
+    assert run_block(block, None, options, tmp_path / "cut") == again, "it was trained again"
     (tmp_path / "cut" / "done.json").write_bytes(marker.replace(b'"step": 60', b'"step": 61'))
     assert markers.read_marker(tmp_path / "cut") is None
 
@@ -217,7 +220,7 @@ def test_groups_are_those_of_equal_static_setting_and_their_blocks_hold_each_mem
 def test_zipped_seeds_of_unequal_settings_still_train_right(tmp_path):
     pairs = axes.make(("seed", "terms.sparsity.weight"), ([1, 1, 2], [0.01, 0.3, 0.3]))
     made = plan.make("lecture/sparse_l1", SMALL, [pairs])
-    ((members, _, params),) = train(tmp_path, made, work.Options(strategy="vmap"))
+    ((members, _, params),) = train(tmp_path, made, Options(strategy="vmap"))
     for place, member in enumerate(members):
         assert distance(params, place, alone(member)) < TOLERANCE
 
@@ -225,8 +228,8 @@ def test_zipped_seeds_of_unequal_settings_still_train_right(tmp_path):
 @pytest.mark.parametrize("count", [3, 4])
 def test_folds_hold_out_every_row_once_and_train_as_one_program(tmp_path, caplog, count):
     made = planned("terms.sparsity.weight=[0.01,0.3]", folds=count, overrides=["data.rows=121", "data.test=0.1"])
-    options = work.Options(strategy="vmap")
-    prepared = work.prepare(made.groups[0][0].config, count)
+    options = Options(strategy="vmap")
+    prepared = prepare(made.groups[0][0].config, count)
     held_out = np.concatenate([dataset.validation.x for dataset in prepared.datasets]).reshape(109, -1)
     whole = build.load_data({**made.base["data"], "validation": 0.0}).train.x.reshape(109, -1)
     assert sorted(map(bytes, held_out)) == sorted(map(bytes, whole))
@@ -252,32 +255,32 @@ def test_tables_of_almost_equal_size_are_padded_to_one_program_and_train_as_alon
     made = planned("data.rows=[100,103,110]", "terms.sparsity.weight=[0.01,0.3]")
     compilation.compiled.cache_clear()
     with jax.log_compiles(), caplog.at_level(logging.WARNING):
-        found = train(tmp_path, made, work.Options(strategy="vmap"))
+        found = train(tmp_path, made, Options(strategy="vmap"))
     compiled = [r.getMessage() for r in caplog.records if "Finished XLA compilation of jit(advance)" in r.getMessage()]
     assert len(found) == 3
     assert len(compiled) == 1
     for members, _, params in found:
         assert distance(params, 1, alone(members[1])) < TOLERANCE
-    sizes = [padding.padded_size(rows) for rows in range(1, 20_001)]
+    sizes = [padded_size(rows) for rows in range(1, 20_001)]
     assert all(rows <= size <= max(64, 1.5 * rows) for rows, size in enumerate(sizes, 1))
     assert len(set(sizes)) < 20
 
 
 def test_a_budget_cuts_a_group_into_blocks_of_one_shape(tmp_path, caplog):
     made = planned("terms.sparsity.weight=log(0.01,1,5)", "seed=0:2")
-    prepared = work.prepare(made.groups[0][0].config, None)
-    whole = engines.cost(made.groups[0], prepared, work.Options(budget=10**9))
+    prepared = prepare(made.groups[0][0].config, None)
+    whole = engines.cost(made.groups[0], prepared, Options(budget=10**9))
     assert len(whole.blocks) == 1
-    options = work.Options(strategy="vmap", budget=whole.shared + 4 * whole.member)
+    options = Options(strategy="vmap", budget=whole.shared + 4 * whole.member)
     assert [len(block.members) for block in engines.cost(made.groups[0], prepared, options).blocks] == [4, 4, 2]
     with pytest.raises(UserError, match=r"--memory-budget: .* too small .* allowed: "):
-        engines.cost(made.groups[0], prepared, work.Options(budget=whole.shared))
+        engines.cost(made.groups[0], prepared, Options(budget=whole.shared))
 
 
 def test_the_estimate_of_memory_is_near_what_the_compiler_says():
     made = planned("terms.sparsity.weight=log(0.01,1,16)", overrides=["model.code=64", "train.batch_size=64"])
-    prepared = work.prepare(made.groups[0][0].config, None)
-    found = engines.cost(made.groups[0], prepared, work.Options())
+    prepared = prepare(made.groups[0][0].config, None)
+    found = engines.cost(made.groups[0], prepared, Options())
     parts = prepared.parts
     state = jax.jit(parts.run.init)(parts.key, parts.hparams)
     sizes = [leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves((state.params, state.opt_state))]

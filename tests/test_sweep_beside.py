@@ -11,8 +11,9 @@ from sklearn.neighbors import NearestNeighbors
 
 from aejax import config as configs
 from aejax.runs import experiment
-from aejax.sweep import beside, work
+from aejax.sweep import beside
 from aejax.sweep.plan import Member
+from aejax.sweep.prepared import prepare
 from aejax.tasks import hashing, imputation, pca
 from aejax.training import build
 from aejax.training.evaluate import host_rows
@@ -67,7 +68,7 @@ def test_each_fold_has_a_baseline_of_its_own(small, capsys):
     line = ["sweep", str(small), "--workdir", str(folder), "--axis", "optimizer.learning_rate=[0.01,0.02]"]
     assert call([*line, "--folds", "3", "--set", "train.steps=2"], capsys).code == 0
     config = configs.load(str(small), ["data.validation=0.0"])
-    datasets = work.prepare(config, 3).datasets
+    datasets = prepare(config, 3).datasets
     wanted = [by_hand(dataset, 2) for dataset in datasets]
     assert len({round(value, 6) for value in wanted}) == 3
     assert [float(row[PCA_COLUMN]) for row in table(folder)] == pytest.approx(wanted * 2, rel=1e-4)
@@ -89,7 +90,7 @@ def test_the_baseline_of_a_sparse_code_is_that_of_its_run(tmp_path):
     config = configs.load("lecture/sparse_l1", sets)
     run = experiment.run(config, tmp_path / "run")
     (name,) = (name for name in run["baselines"] if name.startswith("pca_"))
-    prepared = work.prepare(config, None)
+    prepared = prepare(config, None)
     dataset = prepared.datasets[0]
     swapped = prepared._replace(datasets=[dataset._replace(validation=dataset.test, test=dataset.validation)])
     member = Member(0, {}, config)
@@ -113,7 +114,7 @@ def test_hashing_stands_beside_neighbours_by_cosine():
     near = NearestNeighbors(n_neighbors=20, metric="cosine").fit(train).kneighbors(rows, return_distance=False)
     right = dataset.train.labels[near] == dataset.validation.labels[:, None]
     assert found == pytest.approx(right.mean(), abs=1e-3)
-    prepared = work.prepare(config, None)
+    prepared = prepare(config, None)
     (columns,) = beside.baselines([Member(0, {}, config)], [{}], prepared)
     assert columns["baseline/cosine/validation/precision"] == found
 

@@ -50,13 +50,6 @@ def test_nothing_is_chosen_on_other_rows(small, capsys, metric):
     assert_refused(answer, "chosen on validation rows alone; allowed: validation/loss, validation/reconstruction")
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_every_task_says_what_it_finds_on_validation_rows(task):
-    names = available("aejax.tasks")[task].validated
-    assert isinstance(names, tuple)
-    assert all(isinstance(name, str) for name in names)
-
-
 def test_a_metric_that_some_of_the_runs_have_is_allowed():
     configs = [config.load("lecture/multilayer", [f"task.name={task}"]) for task in TASKS[-2:]]
     assert TASKS[-2:] == ["reduction", "walk"]

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from running import table
+from running import environment, table
 
 WORDS = (
     *("sweep", "lecture/sparse_l1", "--axis", "terms.sparsity.weight=[0.01,0.3,1.0]", "--axis", "seed=0:2"),
@@ -20,10 +20,9 @@ SHORT = ("--set", "train.steps=60", "--set", "train.checkpoint_every=1000")
 
 
 def begin(folder, *options):
-    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    environment |= {"AEJAX_CACHE_DIR": str(folder.parent / "cache"), "AEJAX_COMPILE_CACHE": "on"}
+    own = {name: value for name, value in environment().items() if name != "XLA_FLAGS"}
     words = [sys.executable, "-m", "aejax", *WORDS, "--workdir", str(folder), *options]
-    return subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(words, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def finish(process):
@@ -36,6 +35,7 @@ def markers(folder):
     return [json.loads(path.read_text()) for path in folder.glob("parts/*/done.json")]
 
 
+@pytest.mark.slow
 def test_two_devices_find_what_one_finds(tmp_path):
     finish(begin(tmp_path / "one", *SHORT, "--devices", "1", "--strategy", "vmap"))
     finish(begin(tmp_path / "two", *SHORT, "--devices", "2", "--strategy", "map"))
@@ -46,6 +46,7 @@ def test_two_devices_find_what_one_finds(tmp_path):
         assert np.ptp(one) > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_a_killed_sweep_goes_on_where_it_was(tmp_path):
     codes = ("--axis", "model.code=[2,3]", "--strategy", "vmap")

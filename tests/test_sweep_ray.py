@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import running
 from running import ROOT, assert_refused, call, free_port, table
 
 from aejax.errors import UserError
@@ -77,8 +78,8 @@ def two_nodes(folder):
 
 
 def environment():
-    own = {name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "RAY_ADDRESS")}
-    return own | {"PYTHONPATH": str(ROOT), "AEJAX_COMPILE_CACHE": "on", "RAY_USAGE_STATS_ENABLED": "0"}
+    own = {name: value for name, value in running.environment().items() if name not in ("XLA_FLAGS", "RAY_ADDRESS")}
+    return own | {"RAY_USAGE_STATS_ENABLED": "0"}
 
 
 def begin(folder, workdir, *options, **changes):
@@ -117,6 +118,7 @@ def local(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds a worker in /proc")
 def test_two_nodes_make_the_table_of_one_process_though_a_worker_is_killed(tmp_path, local):
     with two_nodes(tmp_path / "tmp") as (address, raylets):
@@ -144,6 +146,7 @@ def parts(folder):
     return {path.name: path.read_bytes() for path in folder.rglob("*.safetensors")}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_a_cluster_of_its_own_ends_with_an_interrupted_sweep_which_goes_on(tmp_path, local):
     with tempfile.TemporaryDirectory(prefix="ray-") as short:

@@ -4,17 +4,18 @@ import json
 import logging
 import os
 import signal
-import subprocess
 import sys
 import time
 
 import jax
 import pytest
-from running import ROOT, assert_refused, call, table
+import running
+from running import assert_refused, call, table
 
 from aejax import config
 from aejax.runs import experiment
-from aejax.sweep import axes, search, spaces, studies, work
+from aejax.sweep import axes, search, spaces, studies
+from aejax.sweep.block import Options
 
 optuna = pytest.importorskip("optuna", reason="pip install 'aejax[optuna]'")
 
@@ -53,7 +54,7 @@ def test_all_batches_of_a_static_setting_are_one_program_and_each_trial_is_the_m
     space = spanned(WEIGHT, "model.code=[2,3]", "seed=[3,8]")
     wanted = search.Search(trials=11, batch=4, prune=False)
     with jax.log_compiles(), caplog.at_level(logging.WARNING):
-        summary = search.run(space, wanted, tmp_path / "a", work.Options(strategy="vmap"), "validation/mse")
+        summary = search.run(space, wanted, tmp_path / "a", Options(strategy="vmap"), "validation/mse")
     compiled = [r.getMessage() for r in caplog.records if "Finished XLA compilation of jit(advance)" in r.getMessage()]
     rows = table(tmp_path / "a")
     assert {row["model.code"] for row in rows} == {"2", "3"}
@@ -77,7 +78,7 @@ def test_all_batches_of_a_static_setting_are_one_program_and_each_trial_is_the_m
 
 def test_trials_that_are_worse_than_the_median_are_frozen_where_they_were(tmp_path):
     space = spanned("optimizer.learning_rate=log(1e-6,0.1,5)", "seed=[3,8]")
-    summary = search.run(space, search.Search(20, 10), tmp_path / "a", work.Options(strategy="vmap"), "validation/mse")
+    summary = search.run(space, search.Search(20, 10), tmp_path / "a", Options(strategy="vmap"), "validation/mse")
     rows = table(tmp_path / "a")
     states = [trial["state"] for trial in summary["search"]["history"]]
     assert states[:10] == ["complete"] * 10, "there is no median yet"
@@ -98,7 +99,7 @@ def test_a_trial_that_breaks_is_no_candidate(tmp_path):
     own = {name: value for name, value in SMALL.items() if not name.startswith("optimizer")} | changes
     asked = axes.collect({}, ["optimizer.learning_rate=[0.01,1e25]"])
     space = spaces.make("lecture/sparse_l1", [f"{path}={value}" for path, value in own.items()], asked, None)
-    summary = search.run(space, search.Search(6, 6), tmp_path / "a", work.Options(strategy="vmap"), "validation/mse")
+    summary = search.run(space, search.Search(6, 6), tmp_path / "a", Options(strategy="vmap"), "validation/mse")
     for row, trial in zip(table(tmp_path / "a"), summary["search"]["history"], strict=True):
         broken = row["optimizer.learning_rate"] == "1e+25"
         assert row["status"] == ("not finite" if broken else "finished")
@@ -110,7 +111,7 @@ def test_a_trial_that_breaks_is_no_candidate(tmp_path):
 def test_folds_and_zipped_axes_are_searched_too(tmp_path):
     pairs = axes.make(("terms.sparsity.weight", "optimizer.learning_rate"), ([0.01, 0.1, 1.0], [0.1, 0.01, 0.001]))
     space = spaces.make("lecture/sparse_l1", overrides(), [pairs], 3)
-    search.run(space, search.Search(5, 3), tmp_path / "a", work.Options(strategy="vmap"), "validation/mse")
+    search.run(space, search.Search(5, 3), tmp_path / "a", Options(strategy="vmap"), "validation/mse")
     rows = table(tmp_path / "a")
     assert [row["fold"] for row in rows] == ["0", "1", "2"] * 5
     for row in rows:
@@ -122,18 +123,16 @@ def begin(folder, *options, **changes):
     words = ["sweep", "lecture/sparse_l1", "--workdir", folder, "--search", "optuna", "--strategy", "vmap", *options]
     words += ["--axis", WEIGHT, "--axis", "seed=0:2", "--devices", "1"]
     words += [word for text in overrides(**changes) for word in ("--set", text)]
-    own = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    own |= {"PYTHONPATH": str(ROOT), "AEJAX_COMPILE_CACHE": "on"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, "-m", "aejax", *map(str, words)], env=own, **pipes)
+    return running.begin(words)
 
 
 def finish(process):
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate()
     assert (process.returncode, err) == (0, ""), out + err
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_a_search_that_is_killed_goes_on_as_it_would_have(tmp_path):
     long = {"train__steps": "1200", "train__checkpoint_every": "50", "train__evaluate_every": "200"}
@@ -159,6 +158,7 @@ def test_a_search_that_is_killed_goes_on_as_it_would_have(tmp_path):
     assert (tmp_path / "killed" / "table.csv").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_two_processes_share_one_study(tmp_path):
     url = f"sqlite:///{tmp_path}/study.db"
     size = ("--trials", "21", "--batch", "2", "--storage", url, "--no-pruning")

@@ -13,7 +13,7 @@ from contextlib import redirect_stdout
 from multiprocessing import get_context
 
 import pytest
-from running import ROOT, assert_refused, call, table
+from running import assert_refused, call, environment, table
 
 from aejax.sweep import axes, markers, plan, task
 
@@ -55,10 +55,9 @@ def experiment(tmp_path):
     return tmp_path
 
 
-def begin(folder, workdir, *options, **environment):
+def begin(folder, workdir, *options, **changes):
     words = [sys.executable, "-m", "aejax", "sweep", str(folder / "own.py"), "--workdir", str(workdir), *options]
-    own = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    own |= {"PYTHONPATH": str(ROOT), "AEJAX_COMPILE_CACHE": "on"} | environment
+    own = {name: value for name, value in environment(**changes).items() if name != "XLA_FLAGS"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(
         [*words, "--strategy", "vmap"], env=own, cwd=folder, text=True, start_new_session=True, **pipes
@@ -71,6 +70,7 @@ def finish(process, code=0):
     return out, err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_tasks_that_fail_or_are_killed_are_done_by_the_same_command(experiment):
     jobs = ("--engine", "slurm", "--cluster", "local")
@@ -135,6 +135,7 @@ exec "$@" > /dev/null 2> /dev/null
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="scripts of POSIX")
 def test_sbatch_is_told_what_was_asked_for_and_gets_one_array(experiment):
     binaries = experiment / "bin"
@@ -170,6 +171,7 @@ def told_by(given, folder):
     return told.getvalue()
 
 
+@pytest.mark.slow
 def test_a_task_that_is_done_twice_at_once_is_trained_once(tmp_path):
     given = the_task()
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aejax import data
+from aejax import cli, data
 from aejax.data.encoding import as_labels
 from aejax.data.files import load_file
 from aejax.data.tables import BLANKS, Options, numbers, read_table
@@ -182,6 +182,19 @@ def test_words_for_missing_values_are_said_by_column(tmp_path):
     )
     kept = read_table(tmp_path / "t.csv", Options(missing=frozenset({""}))).columns["alley"]
     assert not kept.missing.any()
+
+
+def test_a_file_is_shown_as_it_was_understood(tmp_path, capsys):
+    path = written(tmp_path, "a;kind\n" + "".join(f"{row},5;{'NA' if row == 2 else 'x'}\n" for row in range(9)))
+    assert not cli.main(["data", "show", str(path)])
+    said = capsys.readouterr().out
+    assert f"{path}: 9 rows of 2 columns between semicolons, names in the first line" in said
+    assert "'NA' is read as a missing value in 'kind' (1)" in said
+    assert "4,5" in said
+    assert "5,5" not in said
+    np.save(tmp_path / "t.npy", np.zeros((2, 2)))
+    assert cli.main(["data", "show", str(tmp_path / "t.npy")]) == 2
+    assert "is an array, not a table of text; allowed: .csv, .parquet" in capsys.readouterr().err
 
 
 def test_the_types_of_parquet(tmp_path):

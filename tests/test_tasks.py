@@ -15,7 +15,7 @@ from aejax.config import components
 from aejax.data.outliers import NAMES
 from aejax.errors import UserError
 from aejax.models import binary, dense, variational
-from aejax.types import Dataset, Evaluation, Range, Split, Task, Trained
+from aejax.types import Dataset, Evaluation, Members, Range, Split, Task
 
 TASKS = components.available("aejax.tasks")
 every = pytest.mark.parametrize("name", TASKS)
@@ -95,7 +95,7 @@ def evaluation(name) -> Evaluation:
     """What a task finds of its case; computed once."""
     if name not in FOUND:
         case, task = CASES[name], TASKS[name]
-        retrain = lambda keys, changes=None, datasets=None: Trained(case.model, params_of(case.model, len(keys)))
+        retrain = lambda keys, changes=None, datasets=None: Members(case.model, params_of(case.model, len(keys)))
         given = (case.model, params_of(case.model), case.dataset, retrain, task.options(**case.options))
         FOUND[name] = task.evaluate(jax.random.key(0), *given)
     return FOUND[name]
@@ -203,6 +203,12 @@ REFUSED = [
     ("encryption", PLAIN, {"pairs": (4,)}, r"^task.pairs: \(4,\); allowed: one or more numbers from 5 to the 30"),
     ("generation", PLAIN, {}, "^generation: tiny has no labels for a classifier .*, or task.features=rows$"),
     ("generation", LABELLED, {}, "^task.neighbours: 5 are too many for 4 samples and 18 test rows; allowed: 1 to 3, w"),
+    (
+        "generation",
+        LABELLED,
+        {"components": 31},
+        "^task.components: 31 are too many for 30 training rows",
+    ),
     ("grouping", PLAIN, {}, "^grouping: tiny has no labels to judge groups by; allowed: data with labels"),
     ("grouping", without(LABELLED, "test"), {}, "^grouping: tiny has fewer than 2 test rows; allowed: a larger"),
     ("hashing", PLAIN, {}, "^hashing: tiny has no labels to judge what is retrieved by"),
@@ -225,6 +231,19 @@ REFUSED = [
         "^task.neighbours: 9 are too many for 30 training and 18 test rows; .* 8, w",
     ),
     ("reduction", PLAIN, {}, "^reduction: tiny has no labels to classify codes by; allowed: data with labels"),
+    (
+        "manifold",
+        without(SHEET, "test"),
+        {},
+        "^task.neighbours: 5 are too many for 30 training and 0 test rows",
+    ),
+    (
+        "reduction",
+        one_class(LABELLED),
+        {},
+        "^reduction: all rows of tiny are of one class",
+    ),
+    ("reduction", without(LABELLED, "test"), {}, "^task.neighbours: 3 are too many for 0 test rows"),
     ("reduction", LABELLED, {"neighbours": 9}, "^task.neighbours: 9 are too many for 18 test rows; allowed: 1 to 8$"),
     ("walk", one_class(LABELLED), {}, "^walk: all test rows of tiny are of one class; allowed: two classes or more$"),
 ]

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from running import TINY, arguments, quick_programs
+from running import TINY, arguments
 
 from aejax import errors
 from aejax.cli import main
@@ -40,12 +40,6 @@ OTHERS = {
     "unet.unet": {"channels": (2, 3)},
     "masked.residual": {"width": 6, "blocks": 1, "code": 3, "frequencies": 1},
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick(tmp_path_factory):
-    with quick_programs(tmp_path_factory.mktemp("compiled")):
-        yield
 
 
 def trained(name, given):

@@ -13,10 +13,10 @@ from aejax.errors import UserError
 from aejax.losses import reconstruction, sparsity, weighted_sum
 from aejax.models import dense
 from aejax.optimizers import schedules
-from aejax.training import chunks
 from aejax.training import step as train
 from aejax.training.context import Rows
-from aejax.types import Context, Model, Range
+from aejax.training.loop import begin, check_finite, compile_advance, loop, outcome, refusing
+from aejax.types import Context, Model, Range, State
 
 ROWS, FEATURES, STEPS = 23, 6, 30
 FIRST = np.random.default_rng(0).integers(0, 256, (ROWS, FEATURES), dtype=np.uint8)
@@ -79,7 +79,7 @@ def whole(run, key, hparams, rows, steps):
 @cache
 def chunks_of(run):
     init, _, _ = compiled(run)
-    return chunks.compile_advance(run, init(KEY(), HPARAMS), KEY(), HPARAMS, IMAGES)
+    return compile_advance(run, init(KEY(), HPARAMS), KEY(), HPARAMS, IMAGES)
 
 
 def fresh(state):
@@ -131,13 +131,23 @@ def test_fit_is_the_same_loop_and_stops_where_it_is_asked_to(resumed_at):
     start = init(KEY(), HPARAMS)
     expected, expected_history = forward(start, KEY(), HPARAMS, IMAGES, STEPS)
     state = forward(start, KEY(), HPARAMS, IMAGES, resumed_at)[0] if resumed_at else start
-    advance = chunks_of(run)
-    ends, history = [], []
-    for chunk in chunks.fit(advance, fresh(state), KEY(), HPARAMS, IMAGES, steps=STEPS, stops=(4, 10)):
-        assert chunk.seconds > 0
-        ends.append(int(chunk.state.step))
-        history.append(chunk.history)
-        last = fresh(chunk.state)
+    advance = refusing(chunks_of(run), KEY(), HPARAMS, IMAGES)
+    ends, history, evaluated = [], [], []
+
+    def on_chunk(step, part, seconds):
+        assert seconds > 0
+        ends.append(step)
+        history.append(part)
+
+    on_evaluation = lambda step, metrics, params: evaluated.append((step, metrics["train_loss"]))
+    told = {"on_chunk": on_chunk, "on_evaluation": on_evaluation}
+    before = begin()._replace(step=resumed_at)
+    last, progress, ended = loop(
+        advance, fresh(state), steps=STEPS, evaluate_every=10, progress=before, stops=(4,), **told
+    )
+    assert ended
+    assert progress.step == STEPS
+    assert ends[0] == resumed_at + 1, "the first chunk is a single step"
     wanted = {step for step in range(resumed_at + 1, STEPS + 1) if step % 4 == 0 or step % 10 == 0}
     assert wanted <= set(ends)
     assert ends == sorted(ends)
@@ -145,12 +155,57 @@ def test_fit_is_the_same_loop_and_stops_where_it_is_asked_to(resumed_at):
     assert_same_bits(last, expected)
     found = {name: np.concatenate([part[name] for part in history]) for name in expected_history}
     assert_same_bits(found, {name: values[resumed_at:] for name, values in expected_history.items()})
+    losses = np.asarray(expected_history["loss"], np.float64)
+    means = [(step, losses[max(resumed_at, step - 10) : step].mean()) for step in (10, 20, 30) if step > resumed_at]
+    assert evaluated == [(step, pytest.approx(mean, rel=1e-12)) for step, mean in means]
 
 
-def test_fit_of_a_finished_run_does_nothing():
-    run = a_run()
-    state = compiled(run)[0](KEY(), HPARAMS)._replace(step=jnp.int32(STEPS))
-    assert list(chunks.fit(chunks_of(run), state, KEY(), HPARAMS, IMAGES, steps=STEPS)) == []
+def test_the_loop_over_a_finished_run_does_nothing():
+    state, before = compiled(a_run())[0](KEY(), HPARAMS), begin()._replace(step=STEPS)
+    assert loop(None, state, steps=STEPS, evaluate_every=10, progress=before)[0] is state
+
+
+def falling(losses):
+    """What `loop` takes of runs whose parameter is the number of steps done, and whose validation losses are given."""
+    shape = np.shape(losses)[:-1]
+
+    def advance(state, step, n):
+        history = {"loss": np.zeros((*shape, n))}
+        return state._replace(params=jnp.full(shape, step + n)), history, np.full(shape, -1)
+
+    measure = lambda params, share: {"validation_loss": np.asarray(losses)[..., int(np.max(params)) - 1]}
+    state = State(jnp.zeros(shape, jnp.int32), (), None)
+    return (advance, state), {"steps": np.shape(losses)[-1], "evaluate_every": 1, "measure": measure, "patience": 2}
+
+
+def test_early_stopping_keeps_the_best_of_one_run_and_of_many():
+    losses = [[3, 1, 2, 2, 0], [5, 4, 3, 2, 1], [np.nan] * 5, [2, np.nan, 1, 3, 3]]
+    given, options = falling(losses)
+    state, progress, ended = loop(*given, progress=begin(shape=(4,)), **options)
+    together = [outcome(progress, state.params, 5, (member,)) for member in range(4)]
+    assert [(each.status, each.step, int(each.params)) for each in together] == [
+        ("stopped early", 4, 2),
+        ("finished", 5, 5),
+        ("stopped early", 2, 5),
+        ("stopped early", 5, 3),
+    ]
+    for member, own in enumerate(losses):
+        given, options = falling(own)
+        state, progress, ended = loop(*given, **options)
+        assert ended
+        alone = outcome(progress, state.params, 5)
+        assert (alone.status, alone.step) == together[member][1:3]
+
+
+def test_what_is_stopped_is_saved_and_goes_on_where_it_was():
+    given, options = falling([5, 4, 3, 2, 1])
+    saved, asked = [], iter([False, True])
+    _, progress, ended = loop(*given, **options, save=lambda *both: saved.append(both), stop=lambda: next(asked))
+    assert not ended
+    ((state, before),) = saved
+    assert (int(state.params), before.step, progress.step) == (2, 2, 2)
+    state, progress, ended = loop(given[0], state, progress=before, **options)
+    assert (ended, int(state.params), float(progress.lowest)) == (True, 5, 1.0)
 
 
 def test_vmap_over_hyperparameters_and_seeds_equals_a_loop():
@@ -356,20 +411,20 @@ def test_a_loss_that_overflows_is_told_with_its_step_and_term():
     _, history = whole(run, KEY(), hparams, IMAGES, 10)
     first = int(np.flatnonzero(~np.isfinite(history["wild"]))[0])
     assert first > 1
-    advance = chunks.compile_advance(run, state, KEY(), hparams, IMAGES)
+    advance = compile_advance(run, state, KEY(), hparams, IMAGES)
     with pytest.raises(
         UserError, match=rf"^training stopped at step {first}: term 'wild' is not finite; try a smaller"
     ):
-        list(chunks.fit(advance, state, KEY(), hparams, IMAGES, steps=10, stops=(2,)))
+        loop(refusing(advance, KEY(), hparams, IMAGES), state, steps=10, evaluate_every=2)
 
 
 def test_a_gradient_that_is_not_finite_is_told():
     run = vector_run({"root": lambda ctx: jnp.sqrt(jnp.square(ctx.params["w"]).sum())})
     hparams = {"terms": {"root": {"weight": 1.0}}, "corruption": {}, "optimizer": {"learning_rate": jnp.float32(0.1)}}
     state = compiled(run)[0](KEY(), hparams)
-    advance = chunks.compile_advance(run, state, KEY(), hparams, IMAGES)
+    advance = compile_advance(run, state, KEY(), hparams, IMAGES)
     with pytest.raises(UserError, match=r"^training stopped at step 0: the parameters are not finite after "):
-        list(chunks.fit(advance, state, KEY(), hparams, IMAGES, steps=1))
+        loop(refusing(advance, KEY(), hparams, IMAGES), state, steps=1, evaluate_every=1)
 
 
 NAN, INF = float("nan"), float("inf")
@@ -388,11 +443,11 @@ NAN, INF = float("nan"), float("inf")
 def test_the_first_step_and_its_terms_are_named(history, line):
     history = {name: np.float32(values) for name, values in history.items()}
     with pytest.raises(UserError, match=line):
-        chunks.check_finite(history, 40, {"w": jnp.zeros(2)})
+        check_finite(history, 40, {"w": jnp.zeros(2)})
 
 
 def test_before_any_update_the_optimiser_is_not_blamed():
-    answer = lambda history, params=0.0: chunks.check_finite(
+    answer = lambda history, params=0.0: check_finite(
         {name: np.float32(values) for name, values in history.items()}, 0, {"w": jnp.full(2, params)}
     )
     first = "before any update: look for a division by 0, a logarithm or root of what is not above 0"
@@ -409,4 +464,4 @@ def test_before_any_update_the_optimiser_is_not_blamed():
 
 
 def test_what_is_finite_passes():
-    chunks.check_finite({"loss": np.float32([1, 3e38])}, 0, {"w": jnp.zeros(2), "b": jnp.ones(())})
+    check_finite({"loss": np.float32([1, 3e38])}, 0, {"w": jnp.zeros(2), "b": jnp.ones(())})

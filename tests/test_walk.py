@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from tasking import evaluate, needs
 
-from aejax import config, data
-from aejax.errors import UserError
+from aejax import config
 from aejax.runs import experiment
 from aejax.tasks import walk
 from aejax.types import Dataset, Model, Range, Split
@@ -75,18 +74,3 @@ def test_the_shipped_config_walks_nearer_to_real_digits_than_pixels_do(tmp_path)
     assert 0 < test["distance"] < baselines["pixels"]["distance"]
     assert test["distance"] < test["middle"] < baselines["pixels"]["middle"]
     assert (tmp_path / "figures" / "walks.png").stat().st_size > 10_000
-
-
-@pytest.mark.parametrize(
-    ("dataset", "message"),
-    [
-        (data.load("s_curve", rows=20, test=0.0), "^walk: s_curve has fewer than 2 test rows; allowed: a larger"),
-        (
-            (lambda d: d._replace(test=d.test._replace(labels=0 * d.test.labels)))(data.load("digits")),
-            "^walk: all test rows of digits are of one class; allowed: two",
-        ),
-    ],
-)
-def test_data_it_cannot_serve_is_refused_in_one_line(dataset, message):
-    with pytest.raises(UserError, match=message):
-        needs(walk, dataset)

@@ -68,7 +68,7 @@ def spelled(argv: Sequence[str]) -> list[str]:
 
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
-    from aejax.cli import apply, data, listing, run, split
+    from aejax.cli import apply, data, listing, run, show, split
     from aejax.report.page import command as report
     from aejax.reproduce import command as reproduce
     from aejax.sweep import command as sweep
@@ -83,6 +83,8 @@ def parser() -> argparse.ArgumentParser:
         command.set_defaults(command=module.run)
 
     add("run", run, "train an experiment", "Train an experiment into a folder.")
+    about = "Print the layers of a net with their shapes, its parameters, and the terms of its loss."
+    add("show", show, "print the net of a config or run", about)
     about = "Train an experiment at many settings and seeds as few compiled programs."
     add("sweep", sweep, "train many settings at once", about)
     about = "Run the experiments of a collection again and compare every number with the recorded one."

@@ -1,7 +1,9 @@
-"""`aejax data`: list, prepare and pack data sets."""
+"""`aejax data`: list, show, prepare and pack data sets."""
 
 import argparse
 from pathlib import Path
+
+FIRST_ROWS = 5  # are shown of a file
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
@@ -9,6 +11,9 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(metavar="WHAT", required=True)
     listing = commands.add_parser("list", help="list the data sets")
     listing.set_defaults(command=list_names)
+    showing = commands.add_parser("show", help="say how a table of your own is read")
+    showing.add_argument("file", type=Path, metavar="FILE", help=".csv or .parquet")
+    showing.set_defaults(command=show)
     preparation = commands.add_parser("prepare", help="build a data set from its original files")
     preparation.add_argument("name", metavar="NAME")
     preparation.add_argument(
@@ -31,6 +36,18 @@ def list_names(arguments: argparse.Namespace) -> None:
 
     rows = [tuple("" if cell is None else str(cell) for cell in row) for row in catalogue.table()]
     console.listing(rows, header=tuple(name.replace("_", " ") for name in catalogue.Row._fields))
+
+
+def show(arguments: argparse.Namespace) -> None:
+    """`aejax data show`."""
+    from aejax import console
+    from aejax.data import files
+
+    table = files.show(arguments.file)
+    for line in table.understood.lines():
+        console.say(f"{arguments.file}: {line}")
+    rows = zip(*(map(str, cells.values[:FIRST_ROWS]) for cells in table.columns.values()), strict=True)
+    console.listing(list(rows), header=tuple(table.columns))
 
 
 def prepare(arguments: argparse.Namespace) -> None:

@@ -59,6 +59,10 @@ def base() -> Any:
                 "patience": None,  # stop after so many evaluations without a better validation loss
                 "checkpoint_every": 1000,
                 "keep": 2,  # checkpoints
+                "accumulate": 1,  # steps whose mean gradient makes one update
+                "average": None,  # decay of a moving average of the parameters, which is evaluated and kept; None: none
+                "precision": None,  # of the net's matrix products: bfloat16, tensorfloat32, float32; None: the device's
+                "remat": False,  # compute activations again for the gradient, to save memory
             },
             "devices": {
                 "data": None,  # how many share each batch; None: 1, or all of a run of several processes

@@ -36,6 +36,7 @@ KINDS = {
     "aejax.data.corrupt": ("key", "x"),
     "aejax.data.missing": ("key", "x"),
     "aejax.relations": ("x",),
+    "aejax.tasks.samplers": ("key", "model", "params", "codes"),
     "aejax.tasks": ("key", "model", "params", "dataset", "retrain"),
 }
 """Where the short names of each kind of component are looked up, and the positional arguments of its functions."""
@@ -171,6 +172,23 @@ def _inside(home: str, module: str, function: str) -> Callable[..., Any] | None:
     return _functions(import_module(path), KINDS[home]).get(function)
 
 
+def imported(module_name: str, function: str, *, what: str) -> Callable[..., Any]:
+    """A function from outside aejax.
+
+    Raises:
+        UserError: there is no such module, or it has no such function.
+    """
+    module = _import(module_name, what)
+    if module is None:
+        near = hint(module_name, [found.name for found in iter_modules()])
+        raise UserError(f"{what}: there is no module {shown(module_name)}{near}; allowed: a file beside the config")
+    member = getattr(module, function, None)
+    if not callable(member):
+        names = [name for name, value in vars(module).items() if inspect.isfunction(value) and name[0] != "_"]
+        raise one_of(function, names, what=f"{what}: a function of {module_name}")
+    return member
+
+
 def _outside(module_name: str, function: str, what: str) -> Callable[..., Any] | None:
     found = getattr(_import(module_name, what), function, None)
     return found if callable(found) or isinstance(found, Task) else None
@@ -291,7 +309,10 @@ def _is_union(annotation: Any) -> bool:
     return get_origin(annotation) in (Union, types.UnionType)
 
 
-def _is_literal(annotation: Any) -> bool:
+def is_literal(annotation: Any) -> bool:
+    """Whether an annotation is of what a config can hold: numbers, words, bools, tuples of them, and None."""
+    if _is_union(annotation):
+        return all(option is type(None) or is_literal(option) for option in get_args(annotation))
     base = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
     return base in (int, float, str, bool, tuple) or get_origin(base) is tuple
 
@@ -301,7 +322,7 @@ def _check_union(value: Any, annotation: Any, what: str) -> Any:
     if type(None) in options and (value is None or value == "none"):
         return None
     some = [option for option in options if option is not type(None)]
-    some = [option for option in some if _is_literal(option)] or some  # an array cannot stand in a config
+    some = [option for option in some if is_literal(option)] or some  # an array cannot stand in a config
     for option in some:
         try:
             return check(value, option, what=what)

@@ -21,7 +21,10 @@ SECTIONS = (
 )
 SCALINGS = ("unit", "standard", "signed", "none")
 WEIGHTINGS = ("log", "tfidf")
+PRECISIONS = ("bfloat16", "tensorfloat32", "float32")
 
+# A field with a default here is an option: a resolved config holds it only where it is not at its default, so that
+# configs and folders of before there was the option stay what they are.
 FIELDS: dict[str, dict[str, Parameter]] = {
     "data": {
         "name": Parameter(str, REQUIRED),
@@ -47,6 +50,10 @@ FIELDS: dict[str, dict[str, Parameter]] = {
         "patience": Parameter(Count | None, REQUIRED),
         "checkpoint_every": Parameter(Count, REQUIRED),
         "keep": Parameter(Count, REQUIRED),
+        "accumulate": Parameter(Count, 1),
+        "average": Parameter(Annotated[float, Within(0, 1, open_low=True, open_high=True)] | None, None),
+        "precision": Parameter(Annotated[str, Choice(PRECISIONS)] | None, None),
+        "remat": Parameter(bool, False),
     },
     "devices": {
         "data": Parameter(Count | None, REQUIRED),

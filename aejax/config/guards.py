@@ -1,4 +1,4 @@
-"""What can go wrong with parts that are not aejax's own, and with sizes, before a run begins: one line for each."""
+"""One line for what goes wrong in terms and corruptions that somebody else wrote, and for runs that are too large."""
 
 import os
 import traceback
@@ -11,11 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.errors import UserError, shown
-from aejax.types import Model
 
 
 def one_line(function: Callable[..., Any], what: str) -> Callable[..., Any]:
-    """A function whose exceptions become one line with their place, unless it is one of aejax's own.
+    """A function whose exceptions become one line that says where they came from; those of aejax stay as they are.
 
     Args:
         function: that a config names.
@@ -24,7 +23,7 @@ def one_line(function: Callable[..., Any], what: str) -> Callable[..., Any]:
     Returns:
         The function itself where it is defined in aejax.
     """
-    if is_own(function):
+    if is_built_in(function):
         return function
 
     @wraps(function, updated=())
@@ -36,18 +35,20 @@ def one_line(function: Callable[..., Any], what: str) -> Callable[..., Any]:
                 raise
             raise UserError(f"{what}: {error}") from error
         except Exception as error:
-            raise UserError(f"{what}: {_place(function, error)}{type(error).__name__}: {_first_line(error)}") from error
+            raise UserError(
+                f"{what}: {_file_and_line(function, error)}{type(error).__name__}: {_first_line(error)}"
+            ) from error
 
     return guarded
 
 
-def is_own(function: Callable[..., Any]) -> bool:
+def is_built_in(function: Callable[..., Any]) -> bool:
     """Whether a function is defined in aejax itself, its experiments not counted."""
-    home = getattr(function, "__module__", None) or ""
-    return home.split(".")[0] == "aejax" and not home.startswith("aejax.experiments")
+    module = getattr(function, "__module__", None) or ""
+    return module.split(".")[0] == "aejax" and not module.startswith("aejax.experiments")
 
 
-def _place(function: Callable[..., Any], error: Exception) -> str:
+def _file_and_line(function: Callable[..., Any], error: Exception) -> str:
     """Where in the function's own file the exception came from: ``"my_terms.py:12: "``."""
     code = getattr(function, "__code__", None)
     frames = traceback.extract_tb(error.__traceback__)
@@ -59,25 +60,15 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
 
 
-def model_or_raise(made: Any, name: str) -> Model:
-    """The model that a function of that name made.
-
-    Raises:
-        UserError: it is no model.
-    """
-    if not isinstance(made, Model):
-        raise UserError(f"model.name: {name} returned {shown(made)}; allowed: a function that returns an aejax Model")
-    return made
-
-
 def same_shape(corrupt: Callable[..., Any], name: str) -> Callable[..., jax.Array]:
     """A corruption that is refused, when it is traced, where it changes the shape of the rows or the kind of number."""
 
     def checked(key: jax.Array, x: jax.Array, **hyperparameters: Any) -> jax.Array:
         x_in = corrupt(key, x, **hyperparameters)
-        given, wanted = form(x_in), form(x)
-        if given != wanted:
-            raise UserError(f"corruption.name: {name} makes {given} of {wanted}; allowed: the same shape and type")
+        if form(x_in) != form(x):
+            raise UserError(
+                f"corruption.name: {name} makes {form(x_in)} of {form(x)}; allowed: the same shape and type"
+            )
         return x_in
 
     return checked
@@ -115,11 +106,11 @@ def enough_memory(state: Any, devices: int = 1) -> None:
         UserError: the parameters, their gradient and the optimiser's state need more than the machine has.
     """
     size = lambda tree: sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
-    needed, there = (size(state) + size(state.params)) // devices, _memory()
-    if there and needed > there:
+    needed, available = (size(state) + size(state.params)) // devices, _memory()
+    if available and needed > available:
         raise UserError(
             f"model: its parameters, their gradient and the optimiser's state need {needed / 1e9:,.0f} GB and the "
-            f"machine has {there / 1e9:,.0f} GB; allowed: fewer units"
+            f"machine has {available / 1e9:,.0f} GB; allowed: fewer units"
         )
 
 

@@ -1,37 +1,16 @@
-"""The `optimizer` section of a config: the optimisers that it may name, and their fields."""
+"""The `optimizer` section of a config: any optimiser of optax, or a function of one's own, and the fields it takes."""
 
 import inspect
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, get_type_hints
 
-from aejax.config.bounds import Count, Finite, Fraction, NonNegative, Positive
+from aejax.config import components
+from aejax.config.bounds import Count, Finite, Fraction, Natural, NonNegative, Positive
 from aejax.config.components import REQUIRED, Parameter
 from aejax.errors import UserError, one_of
 
-# Those of optax whose only needed argument is the learning rate and which work step by step.
-NAMES = (
-    "adabelief",
-    "adadelta",
-    "adagrad",
-    "adam",
-    "adamax",
-    "adamaxw",
-    "adamw",
-    "amsgrad",
-    "lamb",
-    "lars",
-    "lbfgs",
-    "lion",
-    "nadam",
-    "nadamw",
-    "novograd",
-    "radam",
-    "rmsprop",
-    "sgd",
-    "yogi",
-)
-
-# What the numbers of these optimisers may be, by their names in optax.
+# What the numbers of optax's optimisers may be, by their names there.
 BOUNDS = {
     "b1": Fraction,
     "b2": Fraction,
@@ -46,51 +25,140 @@ BOUNDS = {
     "threshold": NonNegative,
     "trust_coefficient": Positive,
 }
+KINDS = {bool: bool, int: Count, float: Finite, str: str}
+MASKS = ("weight_decay_mask", "mask")
+"""Arguments that say which leaves an optimiser's own weight decay shrinks."""
+
+
+def resolve(name: Any) -> Callable[..., Any]:
+    """The function of that name, which returns an `optax.GradientTransformation`.
+
+    Args:
+        name: of a function of optax or `optax.contrib` (``"adam"``, ``"muon"``, ``"optax.contrib.muon"``), or any
+            ``"package.module.function"``.
+
+    Raises:
+        UserError: there is no such function.
+    """
+    if not isinstance(name, str):
+        raise one_of(name, available(), what="optimizer.name")
+    module, _, last = name.rpartition(".")
+    for functions in _in_optax(module):
+        if last in functions:
+            return functions[last]
+    if is_of_optax(name):
+        raise one_of(name, available(), what="optimizer.name")
+    return components.imported(module, last, what="optimizer.name")
+
+
+def is_of_optax(name: str) -> bool:
+    """Whether a name is looked up in optax."""
+    return name.rpartition(".")[0] in ("", "optax", "contrib", "optax.contrib")
+
+
+def _in_optax(module: str) -> list[dict[str, Callable[..., Any]]]:
+    """The functions that names of that module may mean: of optax, or of `optax.contrib`, or of one before the other."""
+    import optax
+
+    homes = {"": (optax, optax.contrib), "optax": (optax,)} | dict.fromkeys(
+        ("contrib", "optax.contrib"), (optax.contrib,)
+    )
+    is_function = lambda member: inspect.isfunction(member) or isinstance(member, partial)
+    return [
+        {name: member for name, member in vars(home).items() if is_function(member) and not name.startswith("_")}
+        for home in homes.get(module, ())
+    ]
+
+
+def available() -> list[str]:
+    """Optimisers of optax and `optax.contrib` that need no more than a learning rate."""
+    names = []
+    for prefix, functions in zip(("", "contrib."), _in_optax(""), strict=True):
+        for name, function in functions.items():
+            arguments = dict(inspect.signature(function).parameters)
+            rate = None if name.startswith("scale_by") else arguments.pop("learning_rate", None)
+            if rate is not None and all(argument.default is not REQUIRED for argument in arguments.values()):
+                names.append(prefix + name)
+    return sorted(names)
 
 
 def parameters(name: Any) -> dict[str, Parameter]:
     """What a config may write beside `name` in `optimizer`.
 
     Args:
-        name: an optax optimiser, one of `NAMES`.
+        name: see `resolve`.
 
     Returns:
-        ``learning_rate``, ``clip_norm`` (None: no clipping), ``weight_decay`` (decoupled, on kernels; None: none), and
-        the optimiser's own numbers, all with optax's defaults. L-BFGS searches along a line and takes none of the
-        three.
+        ``learning_rate`` (of a function without one, a factor of its updates; None: 1), ``clip_norm`` (None: no
+        clipping), ``weight_decay`` (decoupled, on kernels; None: none), and the function's own arguments with its
+        defaults: bools, whole numbers and words are static, floats may be swept. L-BFGS searches along a line and takes
+        none of the three.
 
     Raises:
-        UserError: no such optimiser.
+        UserError: no such function.
     """
-    import optax
-
-    if name not in NAMES:
-        raise one_of(name, NAMES, what="optimizer.name")
-    defaults = {key: given.default for key, given in inspect.signature(getattr(optax, name)).parameters.items()}
+    function = resolve(name)
+    try:
+        signature = inspect.signature(function).parameters
+    except (ValueError, TypeError):
+        raise UserError(f"optimizer.name: {name} has no signature; allowed: a function written in Python") from None
+    hints = {} if is_of_optax(name) else _hints(function)
     own = {
-        key: Parameter(_annotation(key, default), default)
-        for key, default in defaults.items()
-        if key not in ("learning_rate", "weight_decay", "weight_decay_mask") and _annotation(key, default) is not None
+        key: Parameter(annotation, argument.default)
+        for key, argument in signature.items()
+        if key not in ("learning_rate", "weight_decay", *MASKS)
+        and argument.kind in (argument.POSITIONAL_OR_KEYWORD, argument.KEYWORD_ONLY)
+        and (annotation := _annotation(key, argument, hints.get(key))) is not None
     }
-    if name == "lbfgs":
+    if needs_line_search(name):
         return own
+    rate, decay = (signature[key].default if key in signature else None for key in ("learning_rate", "weight_decay"))
+    if "learning_rate" not in signature:
+        learning_rate = Parameter(Positive | None, None)
+    else:
+        learning_rate = Parameter(Positive, rate if type(rate) is float else REQUIRED)
     shared = {
-        "learning_rate": Parameter(Positive, REQUIRED),
+        "learning_rate": learning_rate,
         "clip_norm": Parameter(Positive | None, None),
-        "weight_decay": Parameter(NonNegative | None, defaults.get("weight_decay") or None),
+        "weight_decay": Parameter(NonNegative | None, decay if type(decay) is float and decay else None),
     }
     return shared | own
 
 
-def _annotation(key: str, default: Any) -> Any:
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return get_type_hints(function, include_extras=True)
+    except Exception:  # annotations of somebody else may name what is not there
+        return {}
+
+
+def _annotation(key: str, argument: inspect.Parameter, hint: Any) -> Any:
     """What an argument may be; None where it is nothing that a config can hold."""
-    plain = {bool: bool, int: Count, float: Finite}
-    return BOUNDS.get(key, plain.get(type(default)))
+    default = argument.default
+    if components.is_literal(hint):
+        return hint
+    if key in BOUNDS and _fits(default, BOUNDS[key]):
+        return BOUNDS[key]
+    if type(default) is int and default < 1:
+        return Natural if default == 0 else int
+    if type(default) is tuple and default and all(type(item) is float for item in default):
+        return tuple[Finite, ...]
+    if default is REQUIRED and "float" in str(argument.annotation):
+        return Finite
+    return KINDS.get(type(default))
+
+
+def _fits(default: Any, annotation: Any) -> bool:
+    try:
+        components.check(default, annotation, what="")
+    except UserError:
+        return False
+    return True
 
 
 def needs_line_search(name: str) -> bool:
     """Whether the optimiser evaluates the objective itself, on all rows."""
-    return name == "lbfgs"
+    return name in ("lbfgs", "optax.lbfgs")
 
 
 def check_effective(given: Mapping[str, Any]) -> None:

@@ -102,8 +102,9 @@ def put(config: dict[str, Any], path: str, value: Any) -> None:
         group = group[name]
         if not isinstance(group, dict):
             raise UserError(f"{path}: {here} is a value, not a group of fields")
-    fixed = not parents or ".".join(parents) in FIELDS
-    if leaf not in group and (fixed or not leaf.isidentifier()):
+    fields = FIELDS.get(".".join(parents))
+    known = leaf in group or (leaf in fields if fields else parents and leaf.isidentifier())
+    if not known:
         raise one_of(path, _siblings(config, parents), what="config field")
     old = group.get(leaf)
     if isinstance(old, dict) and not isinstance(value, Mapping):

@@ -26,7 +26,8 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
             raise UserError(f"{key}: expected a group of fields, got {shown(config[key])}")
     resolved = {"seed": components.check(config["seed"], SEED, what="seed")}
     for section, fields in FIELDS.items():
-        resolved[section] = components.complete(config[section], fields, what=section, name=section)
+        values = components.complete(config[section], fields, what=section, name=section)
+        resolved[section] = {key: value for key, value in values.items() if value != fields[key].default}
     resolved["data"]["missing"] = component(resolved["data"]["missing"], "aejax.data.missing", what="data.missing")
     if not config["terms"]:
         raise UserError("terms: there is no loss term; allowed: reconstruction.cross_entropy, sparsity.l1, …")
@@ -46,7 +47,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         for name, given in config["relations"].items()
     }
     resolved["corruption"] = component(config["corruption"], "aejax.data.corrupt", what="corruption")
-    resolved["optimizer"] = _optimizer(config["optimizer"])
+    resolved["optimizer"] = optimizer(config["optimizer"])
     resolved["task"] = component(config["task"], "aejax.tasks", what="task")
     check_together(resolved)
     return {key: resolved[key] for key in sections}
@@ -69,10 +70,10 @@ def component(given: Any, package: str, *, what: str, extra: Mapping[str, Parame
     return resolved
 
 
-def _optimizer(given: Mapping[str, Any]) -> dict[str, Any]:
+def optimizer(given: Mapping[str, Any]) -> dict[str, Any]:
     """The optimiser, checked, every default filled in: without a schedule the rate is constant."""
     if "name" not in given:
-        raise UserError(f"optimizer.name: is missing; allowed: {', '.join(optimizers.NAMES)}")
+        raise UserError(f"optimizer.name: is missing; allowed: {', '.join(sorted(optimizers.available()))}")
     name = given["name"]
     arguments = {key: value for key, value in given.items() if key not in ("name", "schedule")}
     allowed = optimizers.parameters(name)

@@ -59,7 +59,7 @@ def from_arrays(
     present = {part: rows for part, rows in parts.items() if rows is not None}
     label_names, labels = _labels({part: labels for part, (_, labels) in present.items() if labels is not None})
     splits = {
-        part: _rows(values, labels.get(part), mask if part == "x" else None, part)
+        part: as_rows(values, part, labels.get(part), mask if part == "x" else None)
         for part, (values, _) in present.items()
     }
     if target is not None:
@@ -103,8 +103,18 @@ def _share(part: str, value: Any) -> float:
     return float(value)
 
 
-def _rows(x: Any, labels: np.ndarray | None, mask: Any, part: str) -> Split:
-    """The rows as a split: float32, or uint8 of images, with a mask where something is missing."""
+def as_rows(x: Any, part: str, labels: np.ndarray | None = None, mask: Any = None) -> Split:
+    """Rows as a split: float32, or uint8 of images, with a mask where something is missing.
+
+    Args:
+        x: as in `from_arrays`.
+        part: what the rows are called in messages.
+        labels: (m,) int32, or None.
+        mask: bool of the shape of `x`, True where observed; None: where it is not NaN.
+
+    Raises:
+        UserError: it is no array of numbers, of another number of axes, or has infinite values.
+    """
     if hasattr(x, "tocsr"):
         return _with_labels(Split(from_csr(x.tocsr())), labels, part)
     if np.ma.isMaskedArray(x):

@@ -44,8 +44,8 @@ def _digits_table() -> np.ndarray:
             return np.loadtxt(path, delimiter=",", dtype=np.float32)
     from sklearn.datasets import load_digits
 
-    found = load_digits()
-    return np.column_stack([found.data, found.target])
+    bunch = load_digits()
+    return np.column_stack([bunch.data, bunch.target])
 
 
 def satimage() -> Raw:

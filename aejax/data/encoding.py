@@ -102,7 +102,8 @@ def observed(x: np.ndarray, names: Sequence[str], where: object) -> tuple[np.nda
     empty = np.flatnonzero(missing.reshape(len(x), -1).all(1))
     if len(empty):
         raise UserError(f"{where}: every value of row {empty[0] + 1} is missing; drop the row")
-    return x.astype(np.float32, copy=False), ~missing if missing.any() else None
+    with np.errstate(invalid="ignore"):  # a NaN of any kind
+        return x.astype(np.float32, copy=False), ~missing if missing.any() else None
 
 
 def check_columns(mask: np.ndarray | None, names: Sequence[str], where: object) -> None:

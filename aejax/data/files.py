@@ -1,7 +1,7 @@
 """A person's own file: .csv, .npy, .npz or .parquet, read with its missing values."""
 
-import zipfile
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +85,18 @@ def read_rows(
     return encode(_matched(content.columns, label_column, trained, path, by_place=not columns), columns, path)[:3]
 
 
+def show(path: Path) -> Table:
+    """The cells of a table file as they were understood.
+
+    Raises:
+        UserError: it cannot be read, or is no table.
+    """
+    content, _ = _read(_checked(path, ()), None)
+    if not isinstance(content, Table) or content.understood is None:
+        raise UserError(f"{path}: is an array, not a table of text; allowed: {', '.join(TABLES)}")
+    return content
+
+
 def _checked(name: str | Path, categories: Sequence[object]) -> Path:
     """The path of a file that is there and of a kind that can be read."""
     path = Path(name).expanduser()
@@ -113,37 +125,50 @@ def _read(
     try:
         if path.suffix.lower() in TABLES:
             return read_table(path, options), None
-        arrays = _load_arrays(path)
+        x = _load(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
     labels = None
-    if path.suffix.lower() == ".npz":
-        arrays.pop(options.label, None)
-        x, labels = _from_npz(arrays, label_column, path)
-    else:
-        x = arrays["x"]
+    if isinstance(x, dict):
+        x.pop(options.label, None)
+        x, labels = _from_npz(x, label_column, path)
     _check_array(x, path)
     if x.ndim == 2:
         return from_array(x), labels
-    if path.suffix.lower() == ".npy" and label_column is not None:
+    if labels is None and label_column is not None:
         raise UserError(f"data.label_column: images in {path} have no columns; use .npz with an array of labels")
     return (x[..., None] if x.ndim == 3 else x), labels
 
 
-def _load_arrays(path: Path) -> dict[str, np.ndarray]:
+def map_array(path: Path) -> np.ndarray:
+    """The array of a .npy file where it lies on the disk: rows of features, or images with their channels last.
+
+    Raises:
+        UserError: it is not there, or holds something else.
+    """
+    x = _load(_checked(path, ()), mmap_mode="r")
+    _check_array(x, path)
+    return x[..., None] if x.ndim == 3 else x
+
+
+def _load(path: Path, mmap_mode: str | None = None) -> np.ndarray | dict[str, np.ndarray]:
+    """The array in a .npy file, or those in an .npz file by name."""
     try:
-        with path.open("rb") as file:
-            content = np.load(file, allow_pickle=False)
-            return {"x": content} if isinstance(content, np.ndarray) else {n: content[n] for n in content.files}
-    except (ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        with nullcontext(path) if mmap_mode else path.open("rb") as source:
+            content = np.load(source, mmap_mode=mmap_mode, allow_pickle=False)
+            return content if isinstance(content, np.ndarray) else {name: content[name] for name in content.files}
+    except OSError:
+        raise
+    except Exception as error:  # damaged headers and archives raise whatever their parsers do
         reason = "it holds Python objects" if "allow_pickle" in str(error) else "it is damaged or something else"
         raise UserError(f"{path}: not a NumPy file of numbers: {reason}") from error
 
 
 def _check_array(x: np.ndarray, path: Path) -> None:
     """Refuse what is no array of numbers, (rows, features) or images with their channels last."""
-    if x.dtype.kind not in "biuf":
-        raise UserError(f"{path}: holds values of type {x.dtype}; numbers are needed")
+    if not isinstance(x, np.ndarray) or x.dtype.kind not in "biuf":
+        values = f"values of type {x.dtype}" if isinstance(x, np.ndarray) else "several arrays"
+        raise UserError(f"{path}: holds {values}; numbers are needed")
     if x.ndim not in (2, 3, 4) or 0 in x.shape:
         raise UserError(
             f"{path}: has shape {x.shape}; needed is (rows, features), (rows, height, width) or"

@@ -69,10 +69,10 @@ def rescaled(dataset: Dataset) -> Dataset:
         parts = [part._replace(x=np.where(part.mask, part.x, mean)) for part in parts]
     train, validation, test = parts
     if dataset.kind == "image" and dataset.scaling != "standard":
-        own = Scaling(dataset.shift, dataset.scale, dataset.range)
+        scaling = Scaling(dataset.shift, dataset.scale, dataset.range)
     else:
         per_feature = dataset.kind != "image"
-        own = fit(
+        scaling = fit(
             train.x,
             train.mask,
             scaling=dataset.scaling,
@@ -81,5 +81,5 @@ def rescaled(dataset: Dataset) -> Dataset:
             columns=dataset.columns,
         )
     return dataset._replace(
-        train=train, validation=validation, test=test, shift=own.shift, scale=own.factor, range=own.range
+        train=train, validation=validation, test=test, shift=scaling.shift, scale=scaling.factor, range=scaling.range
     )

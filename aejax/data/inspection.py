@@ -65,9 +65,9 @@ def constant_features(dataset: Dataset) -> np.ndarray:
     for split in (dataset.train, dataset.validation, dataset.test):
         if len(split.x):
             x = np.asarray(split.x).reshape(len(split.x), -1)
-            there = None if split.mask is None else split.mask.reshape(x.shape)
-            low.append((x if there is None else np.where(there, x, np.inf)).min(0))  # no copy of whole images
-            high.append((x if there is None else np.where(there, x, -np.inf)).max(0))
+            observed = None if split.mask is None else split.mask.reshape(x.shape)
+            low.append((x if observed is None else np.where(observed, x, np.inf)).min(0))  # no copy of whole images
+            high.append((x if observed is None else np.where(observed, x, -np.inf)).max(0))
     return np.min(low, 0) >= np.max(high, 0)
 
 

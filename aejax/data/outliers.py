@@ -60,8 +60,8 @@ def split(
     official = raw.test is not None and test is None
     rows = raw.train if official else splits.pooled(raw)
     shuffled = lambda places: places[splits.permutation(seed, len(places))]
-    odd, kept = ~np.isin(rows.labels, normal_labels), np.isin(rows.labels, keep)
-    good, bad = shuffled(np.flatnonzero(kept & ~odd)), shuffled(np.flatnonzero(kept & odd))
+    odd, wanted = ~np.isin(rows.labels, normal_labels), np.isin(rows.labels, keep)
+    good, bad = shuffled(np.flatnonzero(wanted & ~odd)), shuffled(np.flatnonzero(wanted & odd))
     held_out = 0 if official else splits.count(DEFAULT_TEST if test is None else test, len(good))
     polluting = _polluting(contamination, len(good) - held_out, len(bad) if official else len(bad) - 1)
     order = shuffled(np.concatenate([good[held_out:], bad[:polluting]]))
@@ -87,7 +87,10 @@ def _chosen(raw: Raw, normal: Labels, left_out: Labels) -> tuple[np.ndarray, np.
         raise UserError(
             "data.normal: the data has no labels; allowed: data.label_column of a file, or data.normal=None"
         )
-    good, dropped = _places(normal, raw.label_names, "data.normal"), _places(left_out, raw.label_names, "data.left_out")
+    good, dropped = (
+        _label_numbers(normal, raw.label_names, "data.normal"),
+        _label_numbers(left_out, raw.label_names, "data.left_out"),
+    )
     if both := good & dropped:
         raise UserError(f"data.left_out: {raw.label_names[min(both)]!r} is in data.normal too; allowed: other labels")
     keep = set(range(len(raw.label_names))) - dropped
@@ -98,7 +101,7 @@ def _chosen(raw: Raw, normal: Labels, left_out: Labels) -> tuple[np.ndarray, np.
     return np.array(sorted(keep)), np.array(sorted(good))
 
 
-def _places(labels: Labels, names: Sequence[str], what: str) -> set[int]:
+def _label_numbers(labels: Labels, names: Sequence[str], what: str) -> set[int]:
     wanted = [labels] if isinstance(labels, str | int) else labels
     for label in wanted:
         if str(label) not in names:

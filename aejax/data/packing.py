@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from aejax.data.files import load_file
+from aejax.data.files import load_file, map_array
 from aejax.errors import UserError
 from aejax.files import write_json
 
@@ -123,7 +123,7 @@ def blocks(path: Path, label_column: str | None) -> Iterator[Block]:
         UserError: it cannot be read as numbers, or a value is missing.
     """
     if path.suffix.lower() == ".npy" and label_column is None:
-        x, labels, label_names, feature_names = _mapped(path), None, (), ()
+        x, labels, label_names, feature_names = map_array(path), None, (), ()
     else:
         raw = load_file(str(path), label_column)
         x, labels, label_names = raw.train.x, raw.train.labels, raw.label_names
@@ -137,22 +137,6 @@ def blocks(path: Path, label_column: str | None) -> Iterator[Block]:
             row = start + int(np.argwhere(~np.isfinite(part))[0][0])
             raise UserError(f"{path}: row {row + 1} has a value that is missing or infinite; allowed: rows without")
         yield Block(part, None if labels is None else labels[start : start + _BLOCK], label_names, feature_names)
-
-
-def _mapped(path: Path) -> np.ndarray:
-    """The array of a .npy file, where it lies on the disk."""
-    if not path.is_file():
-        raise UserError(f"{path}: there is no such file")
-    try:
-        x = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise UserError(f"{path}: not a NumPy file of numbers: it is damaged or something else") from error
-    if x.dtype.kind not in "biuf" or x.ndim not in (2, 3, 4) or 0 in x.shape:
-        raise UserError(
-            f"{path}: has shape {x.shape} and type {x.dtype}; needed are numbers, (rows, features), "
-            "(rows, height, width) or (rows, height, width, channels), with at least one row"
-        )
-    return x[..., None] if x.ndim == 3 else x
 
 
 def _check_alike(first: Path, like: Block, path: Path, block: Block) -> None:

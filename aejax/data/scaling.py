@@ -97,9 +97,9 @@ def fit(
         raise one_of(scaling, SCALINGS, what="data.scaling")
     if columns:
         number = np.repeat([not column.categories for column in columns], [column.size for column in columns])
-        found = fit(x, mask, scaling=scaling, bounds=bounds, per_feature=per_feature)
-        shift, factor = (np.broadcast_to(values, number.shape) for values in (found.shift, found.factor))
-        within = Range(min(found.range.low, 0.0), max(found.range.high, 1.0))
+        numbers = fit(x, mask, scaling=scaling, bounds=bounds, per_feature=per_feature)
+        shift, factor = (np.broadcast_to(values, number.shape) for values in (numbers.shift, numbers.factor))
+        within = Range(min(numbers.range.low, 0.0), max(numbers.range.high, 1.0))
         return Scaling(np.where(number, shift, np.float32(0)), np.where(number, factor, np.float32(1)), within)
     if is_sparse(x):
         return _unshifted(x, scaling)

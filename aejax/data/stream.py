@@ -182,7 +182,7 @@ def open_folder(folder: Path) -> Records:
         raise UserError(f"stream:{folder}: has no {MANIFEST}; allowed: a folder that aejax data pack wrote") from None
     try:
         details = json.loads(text)
-        files = {name: (int(own["rows"]), int(own["bytes"])) for name, own in details["files"].items()}
+        files = {name: (int(file["rows"]), int(file["bytes"])) for name, file in details["files"].items()}
         complete = {"shape", "labelled", "label_names", "feature_names"} <= details.keys()
         sound = complete and details["format"] == FORMAT and details["dtype"] in ("uint8", "float32")
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -229,21 +229,21 @@ def read(records: Records, places: np.ndarray) -> tuple[np.ndarray, None, np.nda
     """
     dtype = np.dtype(records.details["dtype"]).newbyteorder("<")
     try:
-        found = records.source.__getitems__(np.asarray(places).tolist())
+        values = records.source.__getitems__(np.asarray(places).tolist())
     except Exception as error:  # the reader raises whatever its C++ part raises
         raise UserError(
             f"stream:{records.folder}: a row cannot be read: {_line(error)}; pack the rows again"
         ) from error
     size = row_bytes(records.details)
     whole = size + (4 if records.details["labelled"] else 0)
-    sizes = list(map(len, found))
+    sizes = list(map(len, values))
     if set(sizes) - {whole}:
         other = next(number for number, size in enumerate(sizes) if size != whole)
         raise UserError(
             f"stream:{records.folder}: row {int(places[other]) + 1} has {sizes[other]} bytes, and rows of {MANIFEST} "
             f"have {whole}; pack rows of one shape"
         )
-    table = np.frombuffer(b"".join(found), np.uint8).reshape(len(found), whole)
+    table = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), whole)
     x = np.ascontiguousarray(table[:, :size]).view(dtype).astype(dtype.newbyteorder("="), copy=False)
     labels = np.ascontiguousarray(table[:, size:]).view("<i4")[:, 0] if records.details["labelled"] else None
     return x.reshape(-1, *records.details["shape"]), None, labels

@@ -18,6 +18,7 @@ MISSING_MEAN = f"empty cells, {', '.join(sorted(MISSING - {''}))} (in either cas
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 BLANKS = r"\s+"
 SEPARATORS = {";": "semicolons", ",": "commas", "\t": "tabs", "|": "bars", BLANKS: "blanks"}
+_KINDS_OF_NUMBERS = ("boolean", "decimal", "integer", "floating", "mixed-integer-float", "empty")  # of pandas
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _LINES = 50  # are looked at to find the separator
 _ROWS = 1000  # are compared with a first line of numbers
@@ -123,7 +124,12 @@ def read_table(path: Path, options: Options = NOTHING_KNOWN) -> Table:
 
 def from_array(x: np.ndarray) -> Table:
     """The table of an array of numbers, (rows, columns), whose columns have numbers for names."""
-    return Table({str(at): Cells(column, np.isnan(column)) for at, column in enumerate(x.T)})
+    return Table({str(at): from_numbers(column) for at, column in enumerate(x.T)})
+
+
+def from_numbers(values: np.ndarray) -> Cells:
+    """A column of numbers, of which NaN are missing."""
+    return Cells(values, np.isnan(values))
 
 
 def number(cell: str) -> float | None:
@@ -330,9 +336,10 @@ def from_series(series: Any, words: frozenset[str] = MISSING) -> Cells:
     """A column of a pandas frame of any type: numbers and truth values as float64, everything else as text."""
     from pandas.api import types
 
+    if types.is_numeric_dtype(series):
+        return from_numbers(series.to_numpy(np.float64, na_value=np.nan))
     missing = series.isna().to_numpy(bool)
-    kinds = ("integer", "floating", "mixed-integer-float", "boolean", "decimal", "empty")
-    if types.infer_dtype(series, skipna=True) in kinds:
-        return Cells(np.where(missing, np.nan, series.to_numpy(object)).astype(np.float64), missing)
+    if types.infer_dtype(series, skipna=True) in _KINDS_OF_NUMBERS:
+        return from_numbers(np.where(missing, np.nan, series.to_numpy(object)).astype(np.float64))
     text = ["" if gone else str(cell).strip() for cell, gone in zip(series, missing, strict=True)]
     return from_text(np.array(text, object), words)

@@ -15,6 +15,7 @@ from aejax.figures.kernels import MOST, filters
 from aejax.figures.maps import scatter_2d
 from aejax.figures.rows import are_images, as_images, choose, pixels, reconstructions
 from aejax.figures.words import Words, load
+from aejax.models.architecture import first_kernels
 from aejax.storage import checkpoint
 from aejax.types import Dataset, Evaluation, Figures, Kept, Model, Params
 
@@ -101,7 +102,7 @@ def keep(
     if curve:
         info["curve"] = list(curve[0])
         tree["loss"] = {"rows": np.array([list(row.values()) for row in curve], np.float64)}
-    kernels = first_kernels(params, dataset)
+    kernels = first_kernels(model, params) if are_images(dataset) else None
     if kernels is not None:
         tree["filters"] = {"kernels": kernels[:MOST], "units": len(kernels)}
     if "x_hat" in arrays:
@@ -120,19 +121,6 @@ def _target_rate(config: Mapping[str, Any]) -> float | None:
     """ρ of the first term that has one on the code."""
     terms = config["terms"].values()
     return next((t["target_rate"] for t in terms if "target_rate" in t and t.get("layer") == "code"), None)
-
-
-def first_kernels(params: Params, dataset: Dataset) -> np.ndarray | None:
-    """The first layer's kernels as (units, height, width, channels); None where rows are no images."""
-    if not are_images(dataset):
-        return None
-    try:
-        kernel = np.asarray(params["encoder"]["layer0"]["kernel"])
-    except (KeyError, TypeError, IndexError):
-        return None
-    if kernel.ndim == 4:  # a convolution: height, width, channels in, channels out
-        return np.moveaxis(kernel, -1, 0) if kernel.shape[2] == dataset.feature_shape[-1] else None
-    return kernel.T.reshape(-1, *dataset.feature_shape)
 
 
 def _reconstructions(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:

@@ -51,6 +51,11 @@ ACTIVATIONS = {
 OUTPUTS = ("linear", "sigmoid", "tanh")
 
 
+def name_of(activation: Activation) -> str:
+    """The name of an activation function, whatever its initialiser."""
+    return next(name for name, kind in ACTIVATIONS.items() if kind.function is activation.function)
+
+
 def named(name: str, *, what: str, allowed: tuple[str, ...] | None = None) -> Activation:
     """The activation of that name.
 

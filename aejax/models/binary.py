@@ -5,8 +5,8 @@ from typing import Annotated
 import jax
 
 from aejax.config.bounds import Count, NonNegative, Within
-from aejax.models.activations import OUTPUTS, named
-from aejax.models.dense import Disturb, named_layers, stacked
+from aejax.models.activations import ACTIVATIONS, OUTPUTS, Activation, named
+from aejax.models.dense import stacked
 from aejax.types import Model
 
 Bits = Annotated[int, Within(1, 256)]
@@ -24,8 +24,8 @@ def noisy(
 ) -> Model:
     """A code that Gaussian noise makes binary: h = σ(z + s ε), ε standard normal, n-widths-code-decoder_widths-n.
 
-    What the decoder is to know of a row has to be told above the noise, so that z is driven to where σ is flat, near 0
-    and 1. Outside training there is no noise: the code is σ(z).
+    Only a large |z| survives the noise, so training drives σ(z) towards 0 and 1. Outside training there is no noise:
+    the code is σ(z).
 
     Args:
         feature_shape: shape of one row; images are flattened to n = prod(feature_shape) values.
@@ -47,11 +47,12 @@ def noisy(
         for each row, so that line searches see one objective.
     """
 
-    def disturb(key: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
-        z = z + noise * jax.random.normal(key, z.shape, z.dtype)
-        return z, jax.nn.sigmoid(z)
+    def sample(key: jax.Array | None, z: jax.Array) -> tuple[jax.Array, jax.Array, dict[str, jax.Array]]:
+        if key is not None:
+            z = z + noise * jax.random.normal(key, z.shape, z.dtype)
+        return z, jax.nn.sigmoid(z), {}
 
-    return _binary(feature_shape, widths, code, decoder_widths, activation, output, disturb)
+    return stacked(feature_shape, widths, code, decoder_widths, _activations(activation, output), sample=sample)
 
 
 def rounded(
@@ -87,24 +88,19 @@ def rounded(
         Shen et al. 2018, NASH: toward end-to-end neural architecture for generative semantic hashing, section 3.
     """
 
-    def disturb(key: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
-        chance = jax.nn.sigmoid(z)
-        bits = (chance > jax.random.uniform(key, z.shape, z.dtype)).astype(z.dtype)
-        return z, chance + jax.lax.stop_gradient(bits - chance)
+    def sample(key: jax.Array | None, z: jax.Array) -> tuple[jax.Array, jax.Array, dict[str, jax.Array]]:
+        probability = jax.nn.sigmoid(z)
+        if key is None:
+            return z, probability, {}
+        bits = (probability > jax.random.uniform(key, z.shape, z.dtype)).astype(z.dtype)
+        return z, probability + jax.lax.stop_gradient(bits - probability), {}
 
-    return _binary(feature_shape, widths, code, decoder_widths, activation, output, disturb)
+    return stacked(feature_shape, widths, code, decoder_widths, _activations(activation, output), sample=sample)
 
 
-def _binary(
-    feature_shape: tuple[int, ...],
-    widths: tuple[int, ...],
-    code: int,
-    decoder_widths: tuple[int, ...] | None,
-    activation: str,
-    output: str,
-    disturb: Disturb,
-) -> Model:
-    layers = named_layers(widths, code, tuple(reversed(widths)) if decoder_widths is None else decoder_widths)
-    hidden, bits = named(activation, what="model.activation"), named("sigmoid", what="model")
-    kinds = {name: bits if name == "code" else hidden for name in layers}
-    return stacked(feature_shape, layers, kinds, named(output, what="model.output", allowed=OUTPUTS), disturb=disturb)
+def _activations(activation: str, output: str) -> dict[str, Activation]:
+    return {
+        "hidden": named(activation, what="model.activation"),
+        "code": ACTIVATIONS["sigmoid"],
+        "x_hat": named(output, what="model.output", allowed=OUTPUTS),
+    }

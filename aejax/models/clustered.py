@@ -51,8 +51,10 @@ def dense(
     net = nets.multilayer(feature_shape, widths=widths, code=code, activation=activation, output=output)
 
     def init(key: jax.Array) -> Params:
-        own, rest = jax.random.split(key)
-        return net.init(rest) | {"centres": START * jax.random.normal(own, (sets, clusters, code), jnp.float32)}
+        centres_key, net_key = jax.random.split(key)
+        return net.init(net_key) | {
+            "centres": START * jax.random.normal(centres_key, (sets, clusters, code), jnp.float32)
+        }
 
     def apply(params: Params, x: jax.Array, x_in: jax.Array, key: jax.Array) -> Context:
         return net.apply(params, x, x_in, key)._replace(extra={"centres": params["centres"]})

@@ -2,15 +2,13 @@
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 
 from aejax.config.bounds import Count
 from aejax.errors import UserError
 from aejax.models.activations import OUTPUTS, Activation, named
+from aejax.models.assemble import Outputs, halves
 from aejax.models.convolution import convolve, convolve_transposed
-from aejax.types import Context, Model, Params
-
-Outputs = dict[str, tuple[jax.Array, jax.Array]]
+from aejax.types import Model
 
 
 class Convolution(nn.Module):
@@ -37,6 +35,7 @@ class Convolution(nn.Module):
 class Encoder(nn.Module):
     """Strided convolutions, then one dense layer to the code."""
 
+    feature_shape: tuple[int, int, int]
     channels: tuple[int, ...]
     kernel_size: int
     stride: int
@@ -46,8 +45,8 @@ class Encoder(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> Outputs:
-        """(m, height, width, channels) -> {name: (z, a)}, the last one ``code``."""
-        outputs = {}
+        """(m, n) -> the outputs of its layers, the last one ``"code"``."""
+        x, outputs = x.reshape(-1, *self.feature_shape), {}
         for index, channels in enumerate(self.channels):
             layer = Convolution(
                 channels, self.kernel_size, self.stride, self.activation.kernel_init, name=f"layer{index}"
@@ -78,7 +77,7 @@ class Decoder(nn.Module):
 
     @nn.compact
     def __call__(self, code: jax.Array) -> Outputs:
-        """(m, code) -> {name: (z, a)}, the last one ``x_hat``."""
+        """(m, d) -> the outputs of its layers, the last one ``"x_hat"``, (m, n)."""
         height, width, channels = self.shapes[0]
         dense = nn.Dense(height * width * channels, kernel_init=self.activation.kernel_init, name="code")
         z = dense(code).reshape(-1, height, width, channels)
@@ -91,8 +90,8 @@ class Decoder(nn.Module):
             )
             z = up(x)
             x = kind.function(z)
-            outputs["x_hat" if index == last else f"decoder{index}"] = (z, x)
-        return outputs
+            outputs[f"decoder{index}"] = (z, x)
+        return outputs | {"x_hat": tuple(values.reshape(len(values), -1) for values in outputs.pop(f"decoder{last}"))}
 
 
 def convolutional(
@@ -135,23 +134,23 @@ def convolutional(
         "code": named(code_activation, what="model.code_activation"),
         "x_hat": named(output, what="model.output", allowed=OUTPUTS),
     }
-    shapes = mirrored(feature_shape, channels, stride, dense_name="dense.multilayer")
-    encoder = Encoder(tuple(channels), kernel_size, stride, code, kinds["hidden"], kinds["code"])
+    shapes = mirrored(feature_shape, channels, stride)
+    encoder = Encoder(tuple(feature_shape), tuple(channels), kernel_size, stride, code, kinds["hidden"], kinds["code"])
     decoder = Decoder(shapes, kernel_size, stride, kinds["hidden"], kinds["x_hat"])
-    return _pure(feature_shape, encoder, decoder, kinds, code)
+    return halves(feature_shape, code, encoder, decoder, kinds)
 
 
 def mirrored(
-    feature_shape: tuple[int, ...], channels: tuple[int, ...], stride: int, *, dense_name: str
+    feature_shape: tuple[int, ...], channels: tuple[int, ...], stride: int
 ) -> tuple[tuple[int, int, int], ...]:
     """The (height, width, channels) of the maps on the way up, from the dense layer's to the output's.
 
     Raises:
-        UserError: rows that are no images, for which `dense_name` serves, or no layers.
+        UserError: rows that are no images, or no layers.
     """
     if len(feature_shape) != 3:
         shape = "x".join(map(str, feature_shape))
-        raise UserError(f"model: a convolutional net needs images, and these rows are {shape}; allowed: {dense_name}")
+        raise UserError(f"model: a convolutional net needs images, and these rows are {shape}; allowed: a dense one")
     if not channels:
         raise UserError("model.channels: expected at least one layer, got ()")
     shapes = [feature_shape]
@@ -159,50 +158,3 @@ def mirrored(
         height, width, _ = shapes[-1]
         shapes.append((-(-height // stride), -(-width // stride), count))
     return tuple(reversed(shapes))
-
-
-def _pure(
-    feature_shape: tuple[int, ...], encoder: Encoder, decoder: Decoder, kinds: dict[str, Activation], code_size: int
-) -> Model:
-    """The two modules as pure functions of flat rows."""
-
-    def init(key: jax.Array) -> Params:
-        keys = jax.random.split(key)
-        return {
-            "encoder": encoder.init(keys[0], jnp.zeros((1, *feature_shape)))["params"],
-            "decoder": decoder.init(keys[1], jnp.zeros((1, code_size)))["params"],
-        }
-
-    def down(params: Params, x: jax.Array) -> Outputs:
-        return encoder.apply({"params": params["encoder"]}, x.reshape(-1, *feature_shape))
-
-    def up(params: Params, code: jax.Array) -> Outputs:
-        outputs = decoder.apply({"params": params["decoder"]}, code)
-        z, x_hat = outputs.pop("x_hat")
-        return outputs | {"x_hat": (z.reshape(len(z), -1), x_hat.reshape(len(z), -1))}
-
-    def apply(params: Params, x: jax.Array, x_in: jax.Array, key: jax.Array) -> Context:
-        del key  # deterministic
-        below = down(params, x_in)
-        code = below["code"][1]
-        outputs = below | up(params, code)
-        kind = {name: kinds.get(name, kinds["hidden"]) for name in outputs}
-        return Context(
-            x=x,
-            x_in=x_in,
-            code=code,
-            x_hat=outputs["x_hat"][1],
-            hidden={name: a for name, (_, a) in outputs.items() if name != "x_hat"},
-            log_odds={name: z for name, (z, _) in outputs.items() if kind[name].is_sigmoid},
-            params=params,
-            ranges={name: kind[name].range for name in outputs},
-        )
-
-    return Model(
-        init=init,
-        encode=lambda params, x: down(params, x)["code"][1],
-        decode=lambda params, code: up(params, code)["x_hat"][1],
-        apply=apply,
-        feature_shape=tuple(feature_shape),
-        code_size=code_size,
-    )

@@ -1,16 +1,16 @@
 """Fully connected autoencoders: vanilla and multilayer, with or without tied weights."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 
 from aejax.config.bounds import Count
 from aejax.errors import UserError
-from aejax.models.activations import OUTPUTS, Activation, named
-from aejax.types import Context, Model, Params
+from aejax.models.activations import OUTPUTS, Activation, name_of, named
+from aejax.models.assemble import Outputs, Sample, halves
+from aejax.types import Model, Params
 
 
 class Layer(nn.Module):
@@ -29,20 +29,20 @@ class Layer(nn.Module):
 
 
 class Stack(nn.Module):
-    """Layers one after the other; returns what each one put out, before and after its activation."""
+    """Layers one after the other."""
 
+    names: tuple[str, ...]
     widths: tuple[int, ...]
     activations: tuple[Activation, ...]
 
     @nn.compact
-    def __call__(self, x: jax.Array, kernels: Sequence[jax.Array] = ()) -> list[tuple[jax.Array, jax.Array]]:
-        """(m, inputs) -> [(z, a), …], one pair for each layer."""
-        outputs = []
-        for index, (units, kind) in enumerate(zip(self.widths, self.activations, strict=True)):
-            layer = Layer(units, kind.kernel_init, name=f"layer{index}")
-            z = layer(x, kernels[index] if kernels else None)
+    def __call__(self, x: jax.Array, kernels: Sequence[jax.Array] = ()) -> Outputs:
+        """(m, inputs) -> what each layer puts out; with `kernels`, their transposes are the layers' kernels."""
+        outputs = {}
+        for index, (name, units, kind) in enumerate(zip(self.names, self.widths, self.activations, strict=True)):
+            z = Layer(units, kind.kernel_init, name=f"layer{index}")(x, kernels[index] if kernels else None)
             x = kind.function(z)
-            outputs.append((z, x))
+            outputs[name] = (z, x)
         return outputs
 
 
@@ -72,8 +72,11 @@ def vanilla(
     References:
         Lecture S06, slide "Funcionamiento de un autoencoder", the equations of h and x̂.
     """
-    kinds = {"code": named(activation, what="model.activation")}
-    return stacked(feature_shape, {"code": code}, kinds, named(output, what="model.output", allowed=OUTPUTS), tied)
+    kinds = {
+        "code": named(activation, what="model.activation"),
+        "x_hat": named(output, what="model.output", allowed=OUTPUTS),
+    }
+    return stacked(feature_shape, (), code, (), kinds, tied=tied)
 
 
 def multilayer(
@@ -116,75 +119,54 @@ def multilayer(
         raise UserError(f"model.tied: the decoder's widths must mirror the encoder's: {mirror}, not {up}")
     if not widths and not up and activation != "relu":
         raise UserError("model.activation: there are no hidden layers that could use it; allowed: leave it out")
-    between = named(activation, what="model.activation")
-    middle = named(code_activation, what="model.code_activation")
-    layers = named_layers(widths, code, up)
-    kinds = {name: middle if name == "code" else between for name in layers}
-    return stacked(feature_shape, layers, kinds, named(output, what="model.output", allowed=OUTPUTS), tied)
-
-
-def named_layers(down: Sequence[int], code: int, up: Sequence[int]) -> dict[str, int]:
-    """The units of each layer by its name: ``encoder0``, …, ``code``, ``decoder0``, …."""
-    layers = {f"encoder{index}": units for index, units in enumerate(down)}
-    return layers | {"code": code} | {f"decoder{index}": units for index, units in enumerate(up)}
-
-
-Disturb = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
+    kinds = {
+        "hidden": named(activation, what="model.activation"),
+        "code": named(code_activation, what="model.code_activation"),
+        "x_hat": named(output, what="model.output", allowed=OUTPUTS),
+    }
+    return stacked(feature_shape, widths, code, up, kinds, tied=tied)
 
 
 def stacked(
     feature_shape: tuple[int, ...],
-    layers: dict[str, int],
-    kinds: dict[str, Activation],
-    output: Activation,
+    widths: Sequence[int],
+    code: int,
+    decoder_widths: Sequence[int] | None,
+    activations: Mapping[str, Activation],
+    *,
     tied: bool = False,
-    disturb: Disturb | None = None,
+    sample: Sample | None = None,
+    code_inputs: int | None = None,
 ) -> Model:
-    """The pair of stacks as pure functions; `layers` runs from the input over ``code`` to before the output.
+    """Two stacks as a model, with the layers ``encoder0``, …, ``code``, ``decoder0``, ….
 
-    In training, `disturb` makes the code and its input, (m, d) each, of a key and the input that the encoder gave.
+    Args:
+        feature_shape: shape of one row; n is its product.
+        widths: units of the encoder's hidden layers.
+        code: d, units of the code.
+        decoder_widths: units of the decoder's hidden layers; None mirrors `widths`.
+        activations: of the ``"hidden"`` layers, the ``"code"`` and ``"x_hat"``.
+        tied: whether the decoder's kernels are the transposes of the encoder's.
+        sample: as in `aejax.models.assemble.halves`.
+        code_inputs: units of the encoder's last layer, of which `sample` makes the code; None for d.
+
+    Returns:
+        The model.
     """
-    names, features = list(layers), prod(feature_shape)
-    cut = names.index("code") + 1
-    down, up = names[:cut], names[cut:]
-    encoder = Stack(tuple(layers[n] for n in down), tuple(kinds[n] for n in down))
-    decoder = Stack((*(layers[n] for n in up), features), (*(kinds[n] for n in up), output))
+    down = {f"encoder{index}": units for index, units in enumerate(widths)} | {"code": code_inputs or code}
+    mirrored = tuple(reversed(widths)) if decoder_widths is None else decoder_widths
+    up = {f"decoder{index}": units for index, units in enumerate(mirrored)} | {"x_hat": prod(feature_shape)}
+    stack = lambda layers: Stack(
+        tuple(layers), tuple(layers.values()), tuple(activations.get(n) or activations["hidden"] for n in layers)
+    )
+    encoder, decoder = stack(down), stack(up)
+    kernels = lambda params: [params["encoder"][f"layer{index}"]["kernel"] for index in reversed(range(len(down)))]
+    model = halves(feature_shape, code, encoder, decoder, activations, sample=sample, tied=kernels if tied else None)
 
-    def tied_kernels(params: Params) -> list[jax.Array]:
-        return [params["encoder"][f"layer{index}"]["kernel"] for index in reversed(range(len(down)))] if tied else []
+    def decoder_layers(params: Params) -> list[tuple[jax.Array, jax.Array, str]]:
+        layers = [params["decoder"][f"layer{index}"] for index in range(len(up))]
+        weights = [kernel.T for kernel in kernels(params)] if tied else [layer["kernel"] for layer in layers]
+        names = map(name_of, decoder.activations)
+        return [(w, layer["bias"], name) for w, layer, name in zip(weights, layers, names, strict=True)]
 
-    def up_from(params: Params, code: jax.Array) -> list[tuple[jax.Array, jax.Array]]:
-        return decoder.apply({"params": params["decoder"]}, code, tied_kernels(params))
-
-    def init(key: jax.Array) -> Params:
-        keys = jax.random.split(key)
-        params = {"encoder": encoder.init(keys[0], jnp.zeros((1, features)))["params"]}
-        code = jnp.zeros((1, layers["code"]))
-        return params | {"decoder": decoder.init(keys[1], code, tied_kernels(params))["params"]}
-
-    def encode(params: Params, x: jax.Array) -> jax.Array:
-        return encoder.apply({"params": params["encoder"]}, x)[-1][1]
-
-    def decode(params: Params, code: jax.Array) -> jax.Array:
-        return up_from(params, code)[-1][1]
-
-    def apply(params: Params, x: jax.Array, x_in: jax.Array, key: jax.Array) -> Context:
-        below = encoder.apply({"params": params["encoder"]}, x_in)
-        if disturb is not None:
-            below[-1] = disturb(key, below[-1][0])
-        above = up_from(params, below[-1][1])
-        z_out, x_hat = above[-1]
-        hidden = dict(zip(names, [*below, *above[:-1]], strict=True))
-        log_odds = {name: z for name, (z, _) in hidden.items() if kinds[name].is_sigmoid}
-        return Context(
-            x=x,
-            x_in=x_in,
-            code=below[-1][1],
-            x_hat=x_hat,
-            hidden={name: a for name, (_, a) in hidden.items()},
-            log_odds=log_odds | ({"x_hat": z_out} if output.is_sigmoid else {}),
-            params=params,
-            ranges={"x_hat": output.range} | {name: kinds[name].range for name in names},
-        )
-
-    return Model(init, encode, decode, apply, tuple(feature_shape), layers["code"])
+    return model._replace(decoder_layers=decoder_layers)

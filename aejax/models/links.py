@@ -33,17 +33,17 @@ def mixed(model: Model, columns: tuple[Column, ...]) -> Model:
         return ctx._replace(x_hat=link(columns, ctx.x_hat), extra=extra, columns=columns)
 
     decode = lambda params, code: link(columns, model.decode(params, code))
-    return model._replace(decode=decode, apply=apply)
+    return model._replace(decode=decode, apply=apply, decoder_layers=None)
 
 
 def link(columns: Sequence[Column], z: jax.Array) -> jax.Array:
     """z of each feature as a value of its column: (m, n) -> (m, n)."""
     parts = []
     for column in columns:
-        own = z[:, column.start : column.start + column.size]
+        part = z[:, column.start : column.start + column.size]
         if column.categories:
-            own = jax.nn.softmax(own) if column.size > 1 else jax.nn.sigmoid(own)
-        parts.append(own)
+            part = jax.nn.softmax(part) if column.size > 1 else jax.nn.sigmoid(part)
+        parts.append(part)
     return jnp.concatenate(parts, axis=1)
 
 
@@ -51,7 +51,7 @@ def whole(columns: Sequence[Column], x: jax.Array, x_in: jax.Array) -> jax.Array
     """The corrupted rows with every category of three or more either hidden or as it was: (m, n)."""
     parts = []
     for column in columns:
-        part = slice(column.start, column.start + column.size)
-        own = x_in[:, part]
-        parts.append(own if column.size == 1 else jnp.where(jnp.isnan(own[:, :1]), jnp.nan, x[:, part]))
+        features = slice(column.start, column.start + column.size)
+        part = x_in[:, features]
+        parts.append(part if column.size == 1 else jnp.where(jnp.isnan(part[:, :1]), jnp.nan, x[:, features]))
     return jnp.concatenate(parts, axis=1)

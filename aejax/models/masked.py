@@ -1,4 +1,4 @@
-"""Autoencoders of rows with holes: they are told which values are missing, and say what those may be."""
+"""Autoencoders of rows with missing values: they see which values are missing, and predict them."""
 
 from math import prod
 from typing import Any
@@ -9,16 +9,17 @@ import jax.numpy as jnp
 
 from aejax.config.bounds import Count, Fraction, Natural, Positive
 from aejax.data.corrupt import dropout as drop
-from aejax.models.activations import Activation, named
-from aejax.types import Context, Model, Params, Range
+from aejax.models.activations import ACTIVATIONS, Activation, named
+from aejax.models.assemble import Outputs, assemble
+from aejax.types import Model, Params
 
-QUIET = nn.initializers.variance_scaling(0.02, "fan_in", "normal")  # a new block changes little of what it gets
+SMALL = nn.initializers.variance_scaling(0.02, "fan_in", "normal")  # so that a block begins near the identity
 OUTPUTS = ("linear", "softplus")
-PACE = 3.0  # the equations' coefficients are so many times their parameters, and learn as much faster
+SPEED = 3.0  # the coefficients of the equations are this many times their parameters, so they learn faster
 
 
 class Waves(nn.Module):
-    """x as (v, 1, sin 2πfv, cos 2πfv), v = arsinh gx, with learned frequencies f of each feature; zeros for a hole."""
+    """x as (v, 1, sin 2πfv, cos 2πfv), v = arsinh gx, frequencies f of each feature learned; 0 where missing."""
 
     frequencies: int
     scale: float
@@ -35,18 +36,18 @@ class Waves(nn.Module):
 
 
 def chained(params: Params, x: jax.Array, seen: jax.Array, rounds: int) -> jax.Array:
-    """Chained linear equations: u = x, but in the holes b at first, and then u B + b of the last round's u.
+    """Chained linear equations: u = x, but b at first where x is missing, and then u B + b of the last round's u.
 
     Args:
-        params: ``coefficients`` B / `PACE` (n, n) and ``offset`` b (n,).
+        params: ``coefficients`` B / `SPEED` (n, n) and ``offset`` b (n,).
         x: (m, n).
-        seen: (m, n) bool, False in the holes.
-        rounds: how often the holes are filled again.
+        seen: (m, n) bool, False where missing.
+        rounds: how often the missing values are filled again.
 
     Returns:
         u, (m, n).
     """
-    coefficients, offset = PACE * params["coefficients"], params["offset"][None]
+    coefficients, offset = SPEED * params["coefficients"], params["offset"][None]
     u = jnp.where(seen, x, offset)
     for _ in range(rounds):
         u = jnp.where(seen, x, u @ coefficients + offset)
@@ -73,7 +74,7 @@ class Residual(nn.Module):
             inner = f(layer(self.width, self.activation.kernel_init, f"inner{index}")(f(h)))
             if key is not None and self.dropout:
                 inner = drop(jax.random.fold_in(key, index), inner, probability=self.dropout)
-            h = h + layer(self.width, QUIET, f"outer{index}")(inner)
+            h = h + layer(self.width, SMALL, f"outer{index}")(inner)
             outputs.append(h)
         return outputs, layer(self.units, plain, "last")(f(h))
 
@@ -145,7 +146,7 @@ def _model(
     last: Activation,
     rounds: int,
 ) -> Model:
-    """The parts as pure functions."""
+    """The modules as a model."""
     features, units = prod(feature_shape), encoder.units
 
     def init(key: jax.Array) -> Params:
@@ -158,43 +159,35 @@ def _model(
         params["encoder"] = encoder.init(keys[1], wide)["params"]
         return params | {"decoder": decoder.init(keys[2], jnp.zeros((1, units)))["params"]}
 
-    def down(params: Params, x: jax.Array, key: jax.Array | None = None) -> tuple[list[jax.Array], jax.Array]:
+    def encode(params: Params, x: jax.Array, key: jax.Array | None = None) -> Outputs:
         seen = ~jnp.isnan(x)
         x = jnp.where(seen, x, 0.0)
-        spread = waves.apply({"params": params["waves"]}, x, seen)
-        if not rounds:
-            return encoder.apply({"params": params["encoder"]}, spread, key)
-        u = chained(params["equations"], x, seen, rounds)
-        outputs, code = encoder.apply({"params": params["encoder"]}, jnp.concatenate([spread, u], 1), key)
-        return outputs, jnp.concatenate([code, u], 1)
+        inputs = waves.apply({"params": params["waves"]}, x, seen)
+        u = chained(params["equations"], x, seen, rounds) if rounds else None
+        inputs = jnp.concatenate([inputs, u], 1) if rounds else inputs
+        blocks, code = encoder.apply({"params": params["encoder"]}, inputs, key)
+        code = jnp.concatenate([code, u], 1) if rounds else code
+        return {f"encoder{index}": (h, h) for index, h in enumerate(blocks)} | {"code": (code, code)}
 
-    def up(params: Params, code: jax.Array, key: jax.Array | None = None) -> tuple[list[jax.Array], jax.Array]:
-        above, z = decoder.apply({"params": params["decoder"]}, code[:, :units], key)
+    def decode(params: Params, code: jax.Array, key: jax.Array | None = None) -> Outputs:
+        blocks, z = decoder.apply({"params": params["decoder"]}, code[:, :units], key)
         if rounds:
             z = z + waves.gain * code[:, units:]
-        return above, last.function(z) / waves.gain
+        x_hat = last.function(z) / waves.gain
+        return {f"decoder{index}": (h, h) for index, h in enumerate(blocks)} | {"x_hat": (z, x_hat)}
 
-    def apply(params: Params, x: jax.Array, x_in: jax.Array, key: jax.Array) -> Context:
+    def train(params: Params, x_in: jax.Array, key: jax.Array) -> tuple[Outputs, dict[str, jax.Array]]:
         first, second = jax.random.split(key)
-        below, code = down(params, x_in, first)
-        above, x_hat = up(params, code, second)
-        hidden = {
-            f"{part}{i}": h for part, found in (("encoder", below), ("decoder", above)) for i, h in enumerate(found)
-        }
-        hidden["code"] = code
-        return Context(
-            x=x,
-            x_in=x_in,
-            code=code,
-            x_hat=x_hat,
-            hidden=hidden,
-            log_odds={},
-            params=params,
-            ranges=dict.fromkeys(hidden, Range()) | {"x_hat": last.range},
-            extra={"seen": ~jnp.isnan(x_in)},
-        )
+        below = encode(params, x_in, first)
+        return below | decode(params, below["code"][1], second), {"seen": ~jnp.isnan(x_in)}
 
-    encode = lambda params, x: down(params, x)[1]
-    decode = lambda params, code: up(params, code)[1]
-    size = units + features * bool(rounds)
-    return Model(init, encode, decode, apply, tuple(feature_shape), size, takes_missing=True)
+    return assemble(
+        feature_shape,
+        units + features * bool(rounds),
+        init=init,
+        encode=encode,
+        decode=decode,
+        activations={"hidden": ACTIVATIONS["linear"], "x_hat": last},
+        train=train,
+        takes_missing=True,
+    )

@@ -1,7 +1,9 @@
 """U-shaped convolutional nets: skip connections carry every resolution to the output; for images of any size."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 from math import prod
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
@@ -9,11 +11,13 @@ import jax.numpy as jnp
 
 from aejax.config.bounds import Count
 from aejax.errors import UserError
-from aejax.models.activations import OUTPUTS, Activation, named
+from aejax.models.activations import ACTIVATIONS, OUTPUTS, Activation, named
+from aejax.models.assemble import Outputs, assemble
 from aejax.models.conv import Convolution
 from aejax.models.convolution import convolve
-from aejax.models.unet_code import Layout, Seen, Shape, flat, folded
-from aejax.types import Context, Model, Params, Range
+from aejax.types import Model, Params
+
+Shape = tuple[int, int, int]
 
 NEAR_ZERO = nn.initializers.variance_scaling(1e-4, "fan_in", "normal")
 WINDOW = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
@@ -123,7 +127,7 @@ def unet(
     """
     if len(feature_shape) != 3:
         shape = "x".join(map(str, feature_shape))
-        raise UserError(f"model: a U-net needs images, and these rows are {shape}; allowed: dense.multilayer")
+        raise UserError(f"model: a U-net needs images, and these rows are {shape}; allowed: a dense net")
     if not channels:
         raise UserError("model.channels: expected at least one level, got ()")
     if residual and output != "linear":
@@ -140,10 +144,55 @@ def unet(
     return _pure(layout, encoder, decoder, residual, last)
 
 
+class Layout(NamedTuple):
+    """What the code holds: maps, then the input without holes, then where it was observed.
+
+    Attributes:
+        shapes: of the image, then of the maps, the finest first.
+        all_maps: whether all of them, or the last one only.
+        image: whether the input.
+        observed: whether where it was observed.
+    """
+
+    shapes: tuple[Shape, ...]
+    all_maps: bool
+    image: bool
+    observed: bool
+
+    def parts(self) -> list[Shape]:
+        """The shapes of what the code holds, in order."""
+        maps = self.shapes[1:] if self.all_maps else self.shapes[-1:]
+        return [*maps, *([self.shapes[0]] * (self.image + self.observed))]
+
+
+class Encoded(NamedTuple):
+    """What the encoder made of images: maps, the finest first, the images without holes, and where they had none."""
+
+    maps: list[jax.Array]
+    image: jax.Array | None
+    observed: jax.Array | None
+
+
+def flat(layout: Layout, encoded: Encoded) -> jax.Array:
+    """What the encoder made of m images as m codes."""
+    parts = [*(encoded.maps if layout.all_maps else encoded.maps[-1:])]
+    parts += [encoded.image] * layout.image + ([encoded.observed.astype(jnp.float32)] if layout.observed else [])
+    return jnp.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+
+
+def folded(layout: Layout, code: jax.Array) -> Encoded:
+    """The inverse of `flat`."""
+    shapes = layout.parts()
+    ends = list(accumulate(prod(shape) for shape in shapes))
+    cut = [part.reshape(-1, *shape) for part, shape in zip(jnp.split(code, ends[:-1], axis=1), shapes, strict=True)]
+    observed = cut.pop() > 0.5 if layout.observed else None
+    image = cut.pop() if layout.image else None
+    return Encoded(cut, image, observed)
+
+
 def _pure(layout: Layout, encoder: Encoder, decoder: Decoder, residual: bool, output: Activation) -> Model:
-    """The two modules as pure functions of flat rows."""
+    """The two modules as a model of flat rows."""
     shape = layout.shapes[0]
-    levels = range(len(layout.shapes) - 1)
 
     def init(key: jax.Array) -> Params:
         keys = jax.random.split(key)
@@ -154,47 +203,41 @@ def _pure(layout: Layout, encoder: Encoder, decoder: Decoder, residual: bool, ou
             "decoder": decoder.init(keys[1], maps)["params"],
         }
 
-    def down(params: Params, x: jax.Array) -> Seen:
-        image = x.reshape(-1, *shape)
-        if not layout.observed:
-            return Seen(encoder.apply({"params": params["encoder"]}, image), image, None)
-        observed = ~jnp.isnan(image)
-        image = filled(image, observed)
-        both = jnp.concatenate([image, observed.astype(image.dtype)], axis=3)
-        return Seen(encoder.apply({"params": params["encoder"]}, both), image, observed)
-
-    def up(params: Params, seen: Seen) -> tuple[list[jax.Array], jax.Array, jax.Array]:
-        maps = seen.maps if layout.all_maps else seen.maps[-1:]
-        made, z = decoder.apply({"params": params["decoder"]}, maps)
-        x_hat = seen.image + z if residual else output.function(z)
+    def down(params: Params, x: jax.Array) -> Encoded:
+        image, observed = x.reshape(-1, *shape), None
+        inputs = image
         if layout.observed:
-            x_hat = jnp.where(seen.observed, seen.image, x_hat)
-        return made, z.reshape(len(z), -1), x_hat.reshape(len(z), -1)
+            observed = ~jnp.isnan(image)
+            image = filled(image, observed)
+            inputs = jnp.concatenate([image, observed.astype(image.dtype)], axis=3)
+        return Encoded(encoder.apply({"params": params["encoder"]}, inputs), image, observed)
 
-    def apply(params: Params, x: jax.Array, x_in: jax.Array, key: jax.Array) -> Context:
-        del key  # deterministic
-        seen = down(params, x_in)
-        made, z, x_hat = up(params, seen)
-        hidden = {f"encoder{level}": seen.maps[level] for level in levels}
-        hidden |= {"code": flat(layout, seen)} | {f"decoder{index}": a for index, a in enumerate(made)}
-        return Context(
-            x=x,
-            x_in=x_in,
-            code=hidden["code"],
-            x_hat=x_hat,
-            hidden=hidden,
-            log_odds={"x_hat": z} if output.is_sigmoid and not layout.observed else {},
-            params=params,
-            ranges=dict.fromkeys(hidden, Range()) | {"x_hat": Range() if layout.observed else output.range},
-        )
+    def up(params: Params, encoded: Encoded) -> Outputs:
+        maps = encoded.maps if layout.all_maps else encoded.maps[-1:]
+        levels, z = decoder.apply({"params": params["decoder"]}, maps)
+        x_hat = encoded.image + z if residual else output.function(z)
+        if layout.observed:
+            x_hat = jnp.where(encoded.observed, encoded.image, x_hat)
+        outputs = {f"decoder{index}": (a, a) for index, a in enumerate(levels)}
+        return outputs | {"x_hat": (z.reshape(len(z), -1), x_hat.reshape(len(z), -1))}
 
-    return Model(
+    def named_maps(encoded: Encoded) -> Outputs:
+        code = flat(layout, encoded)
+        return {f"encoder{level}": (a, a) for level, a in enumerate(encoded.maps)} | {"code": (code, code)}
+
+    def train(params: Params, x_in: jax.Array, key: jax.Array) -> tuple[Outputs, dict[str, jax.Array]]:
+        encoded = down(params, x_in)
+        return named_maps(encoded) | up(params, encoded), {}
+
+    linear = ACTIVATIONS["linear"]
+    return assemble(
+        shape,
+        sum(map(prod, layout.parts())),
         init=init,
-        encode=lambda params, x: flat(layout, down(params, x)),
-        decode=lambda params, code: up(params, folded(layout, code))[2],
-        apply=apply,
-        feature_shape=shape,
-        code_size=sum(map(prod, layout.parts())),
+        encode=lambda params, x: named_maps(down(params, x)),
+        decode=lambda params, code: up(params, folded(layout, code)),
+        activations={"hidden": linear, "x_hat": linear if layout.observed else output},
+        train=train,
         takes_missing=layout.observed,
     )
 

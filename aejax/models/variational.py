@@ -1,18 +1,14 @@
 """Variational autoencoders: the encoder gives a Gaussian over codes, and training decodes one draw from it."""
 
-from collections.abc import Callable
-from math import prod
-
 import jax
 import jax.numpy as jnp
 
 from aejax.config.bounds import Count, Positive
 from aejax.models.activations import OUTPUTS, Activation, named
-from aejax.models.conv import Decoder, Encoder, Outputs, mirrored
-from aejax.models.dense import Stack
-from aejax.types import Context, Model, Params, Range
-
-Pass = Callable[[Params, jax.Array], Outputs]
+from aejax.models.assemble import halves
+from aejax.models.conv import Decoder, Encoder, mirrored
+from aejax.models.dense import stacked
+from aejax.types import Model
 
 
 def dense(
@@ -47,22 +43,7 @@ def dense(
         Kingma & Welling 2014, Auto-encoding variational Bayes, equations 9 and 10 and appendix C.
     """
     kinds = _kinds(activation, output, kernel_scale)
-    between = (kinds["hidden"],) * len(widths)
-    encoder = Stack((*widths, 2 * code), (*between, kinds["code"]))
-    decoder = Stack((*reversed(widths), prod(feature_shape)), (*between, kinds["x_hat"]))
-    down_names = [*(f"encoder{index}" for index in range(len(widths))), "code"]
-    up_names = [*(f"decoder{index}" for index in range(len(widths))), "x_hat"]
-    return _variational(
-        feature_shape,
-        code,
-        kinds,
-        init=lambda keys: {
-            "encoder": encoder.init(keys[0], jnp.zeros((1, prod(feature_shape))))["params"],
-            "decoder": decoder.init(keys[1], jnp.zeros((1, code)))["params"],
-        },
-        down=lambda params, x: dict(zip(down_names, encoder.apply({"params": params["encoder"]}, x), strict=True)),
-        up=lambda params, z: dict(zip(up_names, decoder.apply({"params": params["decoder"]}, z), strict=True)),
-    )
+    return stacked(feature_shape, widths, code, None, kinds, sample=_sample, code_inputs=2 * code)
 
 
 def convolutional(
@@ -98,25 +79,12 @@ def convolutional(
         Kingma & Welling 2014, Auto-encoding variational Bayes, equations 9 and 10.
     """
     kinds = _kinds(activation, output, kernel_scale)
-    shapes = mirrored(feature_shape, channels, stride, dense_name="variational.dense")
-    encoder = Encoder(tuple(channels), kernel_size, stride, 2 * code, kinds["hidden"], kinds["code"])
-    decoder = Decoder(shapes, kernel_size, stride, kinds["hidden"], kinds["x_hat"])
-
-    def up(params: Params, z: jax.Array) -> Outputs:
-        outputs = decoder.apply({"params": params["decoder"]}, z)
-        return outputs | {"x_hat": tuple(values.reshape(len(z), -1) for values in outputs["x_hat"])}
-
-    return _variational(
-        feature_shape,
-        code,
-        kinds,
-        init=lambda keys: {
-            "encoder": encoder.init(keys[0], jnp.zeros((1, *feature_shape)))["params"],
-            "decoder": decoder.init(keys[1], jnp.zeros((1, code)))["params"],
-        },
-        down=lambda params, x: encoder.apply({"params": params["encoder"]}, x.reshape(-1, *feature_shape)),
-        up=up,
+    shapes = mirrored(feature_shape, channels, stride)
+    encoder = Encoder(
+        tuple(feature_shape), tuple(channels), kernel_size, stride, 2 * code, kinds["hidden"], kinds["code"]
     )
+    decoder = Decoder(shapes, kernel_size, stride, kinds["hidden"], kinds["x_hat"])
+    return halves(feature_shape, code, encoder, decoder, kinds, sample=_sample)
 
 
 def _kinds(activation: str, output: str, scale: float) -> dict[str, Activation]:
@@ -129,49 +97,11 @@ def _kinds(activation: str, output: str, scale: float) -> dict[str, Activation]:
     return {name: kind._replace(kernel_init=smaller(kind.kernel_init)) for name, kind in kinds.items()}
 
 
-def _variational(
-    feature_shape: tuple[int, ...],
-    code: int,
-    kinds: dict[str, Activation],
-    *,
-    init: Callable[[jax.Array], Params],
-    down: Pass,
-    up: Pass,
-) -> Model:
-    """An encoder whose last layer, ``code``, puts out μ and log σ² side by side, and a decoder, as one model."""
-
-    def moments(params: Params, x: jax.Array) -> tuple[jax.Array, jax.Array, Outputs]:
-        outputs = down(params, x)
-        _, both = outputs.pop("code")
-        return both[:, :code], both[:, code:], outputs
-
-    def apply(params: Params, x: jax.Array, x_in: jax.Array, key: jax.Array) -> Context:
-        mean, log_variance, below = moments(params, x_in)
-        z = mean + jnp.exp(0.5 * log_variance) * jax.random.normal(key, mean.shape, mean.dtype)
-        above = up(params, z)
-        log_odds, x_hat = above.pop("x_hat")
-        outer = below | above
-        sigmoid = kinds["hidden"].is_sigmoid
-        return Context(
-            x=x,
-            x_in=x_in,
-            code=z,
-            x_hat=x_hat,
-            hidden={name: a for name, (_, a) in below.items()}
-            | {"code": z}
-            | {name: a for name, (_, a) in above.items()},
-            log_odds={name: values for name, (values, _) in outer.items() if sigmoid}
-            | ({"x_hat": log_odds} if kinds["x_hat"].is_sigmoid else {}),
-            params=params,
-            ranges=dict.fromkeys(outer, kinds["hidden"].range) | {"code": Range(), "x_hat": kinds["x_hat"].range},
-            extra={"mean": mean, "log_variance": log_variance},
-        )
-
-    return Model(
-        init=lambda key: init(jax.random.split(key)),
-        encode=lambda params, x: moments(params, x)[0],
-        decode=lambda params, z: up(params, z)["x_hat"][1],
-        apply=apply,
-        feature_shape=tuple(feature_shape),
-        code_size=code,
-    )
+def _sample(key: jax.Array | None, moments: jax.Array) -> tuple[jax.Array, jax.Array, dict[str, jax.Array]]:
+    """One draw of the code; its mean without a key. `moments` are μ and log σ² side by side, (m, 2 d)."""
+    size = moments.shape[1] // 2
+    mean, log_variance = moments[:, :size], moments[:, size:]
+    if key is None:
+        return mean, mean, {}
+    z = mean + jnp.exp(0.5 * log_variance) * jax.random.normal(key, mean.shape, mean.dtype)
+    return z, z, {"mean": mean, "log_variance": log_variance}

@@ -1,7 +1,7 @@
 """Optimisers: a config's `optimizer` component -> an optax transformation whose numbers may be traced.
 
-The chain is: clip the gradient's global norm, the optimiser's own direction, decoupled weight decay on the
-kernels, times −learning_rate · schedule(progress).
+The chain is: clip the gradient's global norm, the optimiser's own update at the rate
+learning_rate · schedule(progress), decoupled weight decay on the kernels at the same rate.
 """
 
 import inspect
@@ -11,37 +11,86 @@ from typing import Any
 import jax
 import optax
 
+from aejax.config import guards
+from aejax.config.optimizers import MASKS, needs_line_search, resolve
+from aejax.errors import UserError, shown
+
 Optimizer = Callable[[Mapping[str, Any], jax.Array], optax.GradientTransformationExtraArgs]
+"""``(hparams, progress) -> transformation``; its structure does not depend on the numbers, so that it may be rebuilt
+inside a step from traced ones."""
+
+NO_FACTOR = ("fromage", "rprop")
+"""Those of optax in whose updates the learning rate is no factor."""
 
 
 def build(name: str, static: Mapping[str, Any], schedule: Callable[..., jax.Array]) -> Optimizer:
     """An optimiser as a function of its hyperparameters.
 
+    Where the learning rate is a factor of the updates, as in optax's own aliases, these are multiplied by it last; any
+    other function gets ``learning_rate · schedule(progress)`` as its argument, and its own ``weight_decay``.
+
     Args:
-        name: one of `aejax.config.optimizers.NAMES`.
+        name: see `aejax.config.optimizers.resolve`.
         static: its arguments that are no floats.
         schedule: factor of the learning rate, ``(progress, **hyperparameters) -> scalar``.
-
-    Returns:
-        ``(hparams, progress) -> transformation``; the transformation's structure does not depend on the numbers, so
-        it may be rebuilt inside a step from traced ones.
     """
-    arguments = {key: value for key, value in static.items() if value is not None}
-    if name == "lbfgs":
+    function, arguments = resolve(name), {key: value for key, value in static.items() if value is not None}
+    if needs_line_search(name):
         return lambda hparams, progress: optax.lbfgs(**arguments, **hparams)
-    extra = {"weight_decay": 0.0} if "weight_decay" in inspect.signature(getattr(optax, name)).parameters else {}
+    takes, make = inspect.signature(function).parameters, guards.one_line(function, "optimizer")
+    short = name.removeprefix("optax.")
+    if "learning_rate" in takes and getattr(optax, short, None) is function and short not in NO_FACTOR:
+        # optax's aliases multiply by −learning_rate; with 1 what comes out is the bare direction, −d
+        arguments |= {"learning_rate": 1.0} | ({"weight_decay": 0.0} if "weight_decay" in takes else {})
+        takes = ()
 
     def optimizer(hparams: Mapping[str, Any], progress: jax.Array) -> optax.GradientTransformationExtraArgs:
         own = {k: v for k, v in hparams.items() if k not in ("learning_rate", "clip_norm", "weight_decay", "schedule")}
+        rate, decay = schedule(progress, **hparams.get("schedule", {})), hparams.get("weight_decay")
+        rate = hparams["learning_rate"] * rate if "learning_rate" in hparams else rate
+        if "learning_rate" in takes:
+            own["learning_rate"] = rate
+        if "weight_decay" in takes:
+            own |= {"weight_decay": 0.0 if decay is None else decay} | {
+                name: kernels for name in MASKS if name in takes
+            }
         chain = [optax.clip_by_global_norm(hparams["clip_norm"])] if "clip_norm" in hparams else []
-        # optax's aliases multiply by −learning_rate; with 1 what comes out is the bare direction, −d
-        chain.append(getattr(optax, name)(learning_rate=1.0, **extra, **arguments, **own))
-        if "weight_decay" in hparams:
-            chain.append(optax.add_decayed_weights(-hparams["weight_decay"], mask=kernels))
-        chain.append(optax.scale(hparams["learning_rate"] * schedule(progress, **hparams.get("schedule", {}))))
+        chain.append(transformation(make(**arguments, **own), name))
+        if decay is not None and "weight_decay" not in takes:
+            chain.append(optax.add_decayed_weights(-decay * (rate if "learning_rate" in takes else 1.0), mask=kernels))
+        if "learning_rate" not in takes:
+            chain.append(optax.scale(rate))
         return optax.chain(*chain)
 
     return optimizer
+
+
+def transformation(made: Any, name: str) -> optax.GradientTransformation:
+    """What a function of that name made as a transformation: one, or what has its methods, as `optax.MultiSteps`.
+
+    Raises:
+        UserError: it is something else.
+    """
+    if callable(getattr(made, "init", None)) and callable(getattr(made, "update", None)):
+        kind = type(made) if isinstance(made, optax.GradientTransformation) else optax.GradientTransformationExtraArgs
+        return kind(made.init, guards.one_line(made.update, "optimizer"))
+    raise UserError(
+        f"optimizer.name: {name} returned {shown(made)}; allowed: a function that returns an optax "
+        "GradientTransformation"
+    )
+
+
+def as_optimizer(given: Any) -> Optimizer:
+    """An `Optimizer` of itself, or of any `optax.GradientTransformation`, whose numbers then are fixed."""
+    if callable(given) and not hasattr(given, "update"):
+        return given
+    fixed = transformation(given, "optimizer")
+    return lambda hparams, progress: fixed
+
+
+def accumulated(optimizer: Optimizer, every: int) -> Optimizer:
+    """An optimiser that updates after every so many steps, by the mean of their gradients (`optax.MultiSteps`)."""
+    return lambda hparams, progress: transformation(optax.MultiSteps(optimizer(hparams, progress), every), "MultiSteps")
 
 
 def kernels(params: Any) -> Any:

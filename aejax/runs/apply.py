@@ -175,7 +175,7 @@ def task_action(trained: Trained, action: str) -> Callable[..., Any] | None:
     task = workdir.read_json(trained.folder / "config.json").get("task")
     of_task = resolve(task["name"], TASKS, what="task.name").apply if isinstance(task, dict) and "name" in task else {}
     if action not in of_task:
-        raise one_of(action, [*trained.actions, *of_task], what=f"{trained.folder}: action of its task")
+        raise one_of(action, [*trained.actions, *of_task], what=f"{trained.folder}: action")
     if not (trained.folder / "summary.json").exists():
         raise UserError(f"{trained.folder}: its run is not finished; go on with aejax run --workdir {trained.folder}")
     return of_task[action]

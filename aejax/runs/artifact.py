@@ -25,6 +25,7 @@ from aejax.config import components
 from aejax.config.resolving import component
 from aejax.errors import UserError, one_of
 from aejax.files import write_atomic
+from aejax.models.architecture import leaves_read
 from aejax.storage.trees import named_arrays, pack, path_name, unpack
 from aejax.training.build import build_model
 from aejax.types import Column, Model, Params
@@ -67,25 +68,6 @@ def columns_of(info: Mapping[str, Any]) -> tuple[Column, ...]:
     )
 
 
-def leaves_read(function: Callable[..., Any], params: Params, given: jax.Array) -> set[str]:
-    """The names of those leaves of `params` that ``function(params, given)`` depends on.
-
-    Args:
-        function: traced, not run.
-        params: arrays or their shapes.
-        given: its other argument, or the shape of that.
-    """
-    leaves, structure = jax.tree.flatten(params)
-    flat = lambda leaves, given: function(structure.unflatten(leaves), given)
-    traced = jax.make_jaxpr(flat)(leaves, given).jaxpr
-    needed = {id(variable) for variable in traced.outvars}
-    for equation in reversed(traced.eqns):
-        if needed & {id(variable) for variable in equation.outvars}:
-            needed |= {id(variable) for variable in equation.invars}
-    names = [name for name, _ in _named(params)]
-    return {name for name, variable in zip(names, traced.invars, strict=False) if id(variable) in needed}
-
-
 def _named(params: Params) -> list[tuple[str, Any]]:
     return [(path_name(path), leaf) for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0]]
 
@@ -103,8 +85,8 @@ def halves(trained: Trained) -> dict[str, dict[str, np.ndarray]]:
     rows = jax.ShapeDtypeStruct((1, int(np.prod(model.feature_shape))), jnp.float32)
     codes = jax.ShapeDtypeStruct((1, model.code_size), jnp.float32)
     read = {
-        "encoder": leaves_read(model.encode, params, rows),
-        "sealed decoder": leaves_read(model.decode, params, codes),
+        "encoder": set(map(path_name, leaves_read(model.encode, params, rows))),
+        "sealed decoder": set(map(path_name, leaves_read(model.decode, params, codes))),
     }
     both = sorted(read["encoder"] & read["sealed decoder"])
     if both:

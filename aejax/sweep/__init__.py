@@ -25,3 +25,22 @@ lecture/sparse_l1     10,000   4.2e-01                                       4.3
 A rectified unit under an L1 penalty that a rounding switches off becomes another unit. With ``--exact`` nothing
 departs.
 """
+
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aejax.sweep.nets import Nets
+
+
+class _Package(ModuleType):
+    """This package, which is also the function `aejax.sweep.nets.sweep`: ``aejax.sweep(model, loss, data, axes=…)``."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> "Nets":
+        from aejax.sweep.nets import sweep
+
+        return sweep(*arguments, **options)
+
+
+sys.modules[__name__].__class__ = _Package

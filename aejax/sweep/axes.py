@@ -105,6 +105,7 @@ def read(name: str, spec: Any, place: int = 0) -> tuple[Any, ...]:
 
 
 def _listed(name: str, spec: Any) -> list[Any]:
+    spec = np.asarray(spec) if hasattr(spec, "__array__") else spec
     if not isinstance(spec, Sequence | np.ndarray):
         raise UserError(f"axis {name}: cannot read {spec!r}; allowed: {FORMS}")
     plain = [value.item() if isinstance(value, np.generic) else value for value in spec]

@@ -158,15 +158,15 @@ def run(arguments: argparse.Namespace) -> int:
     from aejax import console
     from aejax.config import files as config_files
     from aejax.runs import workdir
-    from aejax.sweep import axes, memory, results, training, work
-    from aejax.training import compilation
+    from aejax.sweep import axes, block, memory, results
+    from aejax.training import compilation, interruption
 
     path = config_files.find(arguments.config)[0]
     module = config_files.execute(path)
     declared = config_files.call(module, "sweep", path) if hasattr(module, "sweep") else {}
     asked = axes.collect(declared, arguments.axis, arguments.zip)
     budget = None if arguments.memory_budget is None else memory.parse_budget(arguments.memory_budget)
-    options = work.Options(arguments.exact, arguments.strategy, arguments.devices, budget)
+    options = block.Options(arguments.exact, arguments.strategy, arguments.devices, budget)
     begin = searching if arguments.search else sweeping
     lines, do = begin(arguments, path, asked, options)
     if arguments.dry_run:
@@ -178,7 +178,7 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.workdir or workdir.fresh(f"{path.stem}-sweep")
     try:
         summary = do(folder)
-    except training.StoppedSweepError:
+    except interruption.InterruptedRunError:
         print(f"aejax: stopped; go on with the same command and --workdir {folder}", file=sys.stderr, flush=True)
         return 130
     results.say(summary)

@@ -17,12 +17,11 @@ from typing import Any
 from aejax import console
 from aejax.errors import UserError
 from aejax.sweep import task as tasks
+from aejax.sweep.block import Options
 from aejax.sweep.engines import Engine
 from aejax.sweep.plan import Member
 from aejax.sweep.task import Needs
-from aejax.sweep.training import StoppedSweepError
-from aejax.sweep.work import Options
-from aejax.training.interruption import asked_to_stop
+from aejax.training.interruption import InterruptedRunError, asked_to_stop
 
 RETRIES = 3
 """How often a task is begun again after its worker died."""
@@ -173,7 +172,7 @@ def _train(
         for reference in running:
             ray.cancel(reference, force=True)
         if running:
-            raise StoppedSweepError
+            raise InterruptedRunError
     if failed:
         raise UserError(tasks.failures(folder, failed, len(todo)))
 

@@ -15,12 +15,11 @@ from typing import Any
 from aejax import console
 from aejax.errors import UserError
 from aejax.sweep import task as tasks
+from aejax.sweep.block import Options
 from aejax.sweep.engines import Engine
 from aejax.sweep.plan import Member
 from aejax.sweep.task import Needs
-from aejax.sweep.training import StoppedSweepError
-from aejax.sweep.work import Options
-from aejax.training.interruption import asked_to_stop
+from aejax.training.interruption import InterruptedRunError, asked_to_stop
 
 LOGS = "slurm"
 MINUTES = 60
@@ -114,7 +113,7 @@ def _train(
                 failed += [f"{name}: {told}"] if told else []
         if asked():
             cancel(list(running.values()))
-            raise StoppedSweepError
+            raise InterruptedRunError
     if failed:
         raise UserError(tasks.failures(folder, failed, len(todo)))
 

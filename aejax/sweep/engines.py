@@ -11,16 +11,17 @@ from aejax.errors import UserError
 from aejax.files import TEMPORARY, write_json
 from aejax.runs import workdir
 from aejax.sweep import choosing, groups, memory, results
+from aejax.sweep.block import Options, member_id
 from aejax.sweep.groups import cost
 from aejax.sweep.markers import finished
 from aejax.sweep.plan import Member, Plan
-from aejax.sweep.work import Options, member_id, prepare
+from aejax.sweep.prepared import prepare
 from aejax.training.interruption import asked_to_stop
 
 Engine = Callable[[Sequence[tuple[Member, ...]], int | None, Options, Path], None]
 """``(groups, folds, options, folder) -> None``: trains the groups, so that `finished` finds them in the folder.
 
-It raises `StoppedSweepError` when it was asked to stop, and `UserError` where a group failed; the others are done.
+It raises `InterruptedRunError` when it was asked to stop, and `UserError` where a group failed; the others are done.
 """
 
 
@@ -90,7 +91,7 @@ def run(
     Raises:
         UserError: a metric that no run has, a config that does not fit the data, another sweep's folder, a budget that
             is too small, or an engine that cannot be had or was left with groups that failed.
-        StoppedSweepError: SIGINT or SIGTERM came; what was done is saved.
+        InterruptedRunError: SIGINT or SIGTERM came; what was done is saved.
     """
     choosing.check_metric(metric, [group[0].config for group in plan.groups])
     check_folder(folder, _identity(plan, options))

@@ -7,9 +7,9 @@ import jax
 import numpy as np
 
 from aejax.config.components import configured_task
-from aejax.sweep.journal import Outcome
 from aejax.sweep.plan import Member
 from aejax.sweep.prepared import Prepared, hparams_of
+from aejax.training.loop import Outcome
 from aejax.training.retrain import retrainer
 from aejax.training.step import EVALUATION_STREAM
 from aejax.types import Params

@@ -9,10 +9,10 @@ import numpy as np
 from aejax.data.folds import rescaled
 from aejax.data.splits import permutation, take
 from aejax.errors import UserError
-from aejax.sweep.programs import Data
+from aejax.sweep.program import Data
 from aejax.training.context import Rows
 from aejax.training.evaluate import on_device
-from aejax.training.padding import few_shapes
+from aejax.training.members import few_shapes
 from aejax.types import Dataset, Range, Split
 
 

@@ -8,10 +8,11 @@ import jax
 
 from aejax import console
 from aejax.sweep import memory
+from aejax.sweep.block import Options, run_block
 from aejax.sweep.markers import PARTS, alone
 from aejax.sweep.plan import Block, Member, blocks
-from aejax.sweep.training import StoppedSweepError
-from aejax.sweep.work import Options, Prepared, work
+from aejax.sweep.prepared import Prepared
+from aejax.training.interruption import InterruptedRunError
 
 
 class Cost(NamedTuple):
@@ -64,12 +65,12 @@ def train(
         name: of the group, for the progress.
 
     Raises:
-        StoppedSweepError: `asked` said so; what was done is saved.
+        InterruptedRunError: `asked` said so; what was done is saved.
     """
     for block in cost(group, prepared, options).blocks:
         console.say(f"{name}: {len(block.members)} runs")
         place = folder / PARTS / block.id
         with alone(place), console.progress(group[0].config["train"]["steps"], 0) as show:
-            work(block, prepared, options, place, asked, show)
+            run_block(block, prepared, options, place, asked, show)
         if asked():
-            raise StoppedSweepError
+            raise InterruptedRunError

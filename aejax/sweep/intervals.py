@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from aejax.sweep.journal import BROKEN
+from aejax.training.loop import BROKEN
 
 SEEDS, FOLDS = "seeds", "folds"
 

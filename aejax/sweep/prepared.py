@@ -11,7 +11,7 @@ from aejax.errors import UserError
 from aejax.runs.experiment import check_task
 from aejax.sweep import folds, memory
 from aejax.sweep.plan import Member
-from aejax.sweep.programs import Data
+from aejax.sweep.program import Data
 from aejax.training.build import Parts, build, check, load_data
 from aejax.training.context import Rows
 from aejax.training.evaluate import BATCH, make_losses, make_member_losses, on_device, target_range

@@ -11,8 +11,8 @@ from aejax import console
 from aejax.files import write_atomic, write_json
 from aejax.sweep import beside, intervals
 from aejax.sweep.choosing import check_column, incomparable, warn
-from aejax.sweep.journal import BROKEN, FINISHED
 from aejax.sweep.plan import Plan
+from aejax.training.loop import BROKEN, FINISHED
 
 Row = Mapping[str, Any]
 SHOWN = 10

@@ -10,13 +10,13 @@ import numpy as np
 from aejax import console
 from aejax.errors import UserError
 from aejax.sweep import choosing, engines, memory, spaces, studies
-from aejax.sweep.journal import BROKEN, PRUNED
+from aejax.sweep.block import Options
 from aejax.sweep.plan import static_of
 from aejax.sweep.prepared import Prepared, prepare
 from aejax.sweep.spaces import Space
 from aejax.sweep.trials import Kept, train_batch
-from aejax.sweep.work import Options
 from aejax.training.interruption import asked_to_stop
+from aejax.training.loop import BROKEN, PRUNED
 
 
 class Search(NamedTuple):
@@ -56,7 +56,7 @@ def run(
     Raises:
         UserError: a metric that no run has, a config that does not fit the data, a batch that does not fit the memory,
             a folder or a study of another sweep, or a storage that cannot be had.
-        StoppedSweepError: SIGINT or SIGTERM came; what was done is saved.
+        InterruptedRunError: SIGINT or SIGTERM came; what was done is saved.
     """
     choosing.check_metric(metric, space.configs)
     own = {"search": "optuna", **spaces.identity(space)}

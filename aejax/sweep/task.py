@@ -44,7 +44,7 @@ class Task(NamedTuple):
     Attributes:
         members: what to train.
         folds: of the cross-validation, or None.
-        options: `aejax.sweep.work.Options` as a dict.
+        options: `aejax.sweep.block.Options` as a dict.
         data: SHA-256 of the rows as the sweep's own process loads them.
         environment: variables to set, unless the process has them.
         cwd: folder that relative paths begin at, where it is there.
@@ -69,7 +69,7 @@ def split(
     import jax
 
     from aejax.runs.workdir import fingerprint
-    from aejax.sweep.work import prepare
+    from aejax.sweep.prepared import prepare
 
     if needs.memory and not needs.gpus and options["budget"] is None:
         options = {**options, "budget": needs.memory // 2}  # what is free on its node is not what a task may take
@@ -146,8 +146,9 @@ def do(task: Task, folder: Path) -> None:
     set_up(task)
     from aejax.runs.workdir import fingerprint
     from aejax.sweep import groups
+    from aejax.sweep.block import Options, member_id
     from aejax.sweep.markers import finished
-    from aejax.sweep.work import Options, member_id, prepare
+    from aejax.sweep.prepared import prepare
 
     done = finished(folder)
     members = tuple(member for member in task.members if member_id(member) not in done)

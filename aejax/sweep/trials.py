@@ -4,7 +4,8 @@ All batches of a static setting have the same shape and use the same compiled pr
 were at that step are frozen between chunks, as the members of a sweep that stop early are.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,16 +13,14 @@ import jax
 
 from aejax import console
 from aejax.storage.trees import path_name
-from aejax.sweep import pruning, spaces, strategies, studies
-from aejax.sweep.journal import Outcome
+from aejax.sweep import pruning, spaces, studies
+from aejax.sweep.block import Options, compile_fastest, member_id, run_block
 from aejax.sweep.markers import PARTS, alone, finished
 from aejax.sweep.plan import Block, Member, filled, static_of
 from aejax.sweep.prepared import Prepared, hparams_of, prepare, size_of
-from aejax.sweep.programs import Program, stack_hparams
+from aejax.sweep.program import Program, forms, stack_hparams
 from aejax.sweep.spaces import Space
-from aejax.sweep.together import compile_fastest, train_program
-from aejax.sweep.training import Prune, StoppedSweepError
-from aejax.sweep.work import Options, member_id, work
+from aejax.training.interruption import InterruptedRunError
 
 
 class Kept(NamedTuple):
@@ -60,7 +59,7 @@ def train_batch(
         prune_by: column of validation rows by which trials are given up; None for not at all.
 
     Raises:
-        StoppedSweepError: `asked` said so; what was done is saved.
+        InterruptedRunError: `asked` said so; what was done is saved.
     """
     planned = spaces.planned(space, [trial.params for trial in trials])
     trial_of = {member.number: trials[member.number // space.streams] for member in planned.members}
@@ -75,17 +74,14 @@ def train_batch(
             kept[static] = Kept(prepare(group[0].config, space.folds), {})
         prepared = kept[static].prepared
         block = laid_out(group, batch, len(jax.devices()[: options.devices]))
-
-        def train(*given: Any, static: str = static) -> tuple[list[Outcome], dict[str, Any]]:
-            prune = pruning.judging(trial_of, prune_by) if prune_by else None
-            return _train(kept[static].program, space, prune, *given)
-
-        place = folder / PARTS / block.id
-        with alone(place), console.progress(group[0].config["train"]["steps"], 0) as show:
-            found = work(block, prepared, options, place, asked, show, train)
-        done |= {result["id"]: result for result in found}
+        program = partial(_program, kept[static].program, space)
+        prune = pruning.judging(trial_of, prune_by, block, prepared) if prune_by else None
+        part = folder / PARTS / block.id
+        with alone(part), console.progress(group[0].config["train"]["steps"], 0) as show:
+            results = run_block(block, prepared, options, part, asked, show, program, prune)
+        done |= {result["id"]: result for result in results}
         if asked():
-            raise StoppedSweepError
+            raise InterruptedRunError
     for trial in trials:
         own = [done[member_id(member)] for member in planned.members if trial_of[member.number] is trial]
         trial.set_user_attr(studies.RESULTS, own)
@@ -99,30 +95,17 @@ def laid_out(group: Sequence[Member], batch: int, devices: int) -> Block:
     return filled(list(streams.items()), len(streams), batch, devices)
 
 
-def _train(
-    programs: dict[str, Program],
-    space: Space,
-    prune: Callable[[Block, Prepared], Prune] | None,
-    block: Block,
-    prepared: Prepared,
-    options: Options,
-    settings: Mapping[str, Any],
-    folder: Path,
-    asked: Callable[[], bool],
-    show: Callable[[int, float], None],
-) -> tuple[list[Outcome], dict[str, Any]]:
-    """In place of a sweep's own training: with the program of an earlier batch, and pruning."""
-    devices = jax.devices()[: options.devices]
+def _program(
+    programs: dict[str, Program], space: Space, block: Block, prepared: Prepared, options: Options, _: Path
+) -> tuple[Program, dict[str, Any]]:
+    """The program of an earlier batch with the settings of this one, or a new one, and its part of the timing."""
     leaves = jax.tree_util.tree_leaves_with_path(prepared.parts.hparams)
-    own = {str(i) for i, (path, _) in enumerate(leaves) if path_name(path).replace("/", ".") in space.traced}
-    swept = stack_hparams([hparams_of(member, prepared) for member in block.members], block.places, own)
-    compiled = 0.0
+    traced = {str(i) for i, (path, _) in enumerate(leaves) if path_name(path).replace("/", ".") in space.traced}
+    swept = stack_hparams([hparams_of(member, prepared) for member in block.members], block.places, traced)
+    seconds = 0.0
     if not programs:
-        forms = strategies.forms(options.strategy, size_of(prepared.parts))
-        choice = compile_fastest(block, prepared, swept, forms, devices)
-        programs[choice.form.strategy], compiled = choice.program, choice.compile_seconds
+        possible = forms(options.strategy, size_of(prepared.parts))
+        choice = compile_fastest(block, prepared, swept, possible, options)
+        programs[choice.form.strategy], seconds = choice.program, choice.compile_seconds
     ((strategy, program),) = programs.items()
-    judge = prune and prune(block, prepared)
-    outcomes, seconds = train_program(program.bound(swept.own), block, prepared, settings, folder, asked, show, judge)
-    timing = {"strategy": strategy, "devices": len(devices), "compile_seconds": compiled, "train_seconds": seconds}
-    return outcomes, timing
+    return program.bound(swept.varied), {"strategy": strategy, "compile_seconds": seconds}

@@ -1,7 +1,6 @@
 """Attacks on codes: what is rebuilt from them without the decoder."""
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +8,7 @@ import numpy as np
 
 from aejax import console, metrics, optimizers
 from aejax.optimizers import schedules
+from aejax.training.minimise import minimise
 from aejax.types import Model, Params, Range
 
 RATE, INVERSION_RATE = 3e-3, 0.05
@@ -16,12 +16,6 @@ BATCH = 64
 JUDGED = 20  # times that a surrogate decoder is judged on its held-out pairs
 HELD_OUT = 0.2
 SHOWN = 25  # steps of an inversion between which progress is shown
-
-
-def _moved(rule: Any, gradient: Any, state: Any, params: Any) -> tuple[Any, Any]:
-    """Parameters and the optimiser's state after one step."""
-    updates, state = rule.update(gradient, state, params)
-    return jax.tree.map(jnp.add, params, updates), state
 
 
 def from_pairs(
@@ -68,47 +62,32 @@ def train_surrogates(
 
     Of each the parameters are kept that were best on its held-out pairs, which are the first `held` ones.
     """
-    optimizer = optimizers.build("adam", {}, schedules.cosine)
-    rule = lambda progress: optimizer({"learning_rate": jnp.float32(RATE)}, progress)
+    adam, hparams = optimizers.build("adam", {}, schedules.cosine), {"learning_rate": jnp.float32(RATE)}
     error = lambda params, codes, rows: jnp.square(model.decode(params, codes) - rows).sum(-1)
 
+    def loss(params: Params, key: jax.Array, step: jax.Array, data: tuple[jax.Array, ...]) -> jax.Array:
+        codes, known, count, out = data
+        chosen = jax.random.randint(jax.random.fold_in(key, step + 1), (BATCH,), out, count)
+        return error(params, codes[chosen], known[chosen]).mean()
+
     @jax.jit
-    def begin(key: jax.Array) -> tuple:
-        params = model.init(jax.random.fold_in(key, 0))
-        return params, rule(jnp.float32(0)).init(params), params, jnp.float32(jnp.inf)
+    def held_out(params: Params, data: tuple[jax.Array, ...]) -> jax.Array:
+        codes, known, _, out = data
+        return jnp.where(jnp.arange(codes.shape[0]) < out, error(params, codes, known), 0.0).sum() / out
 
-    @jax.jit  # the pairs are arguments: closed over, they would be constants in the program
-    def judge(
-        part: jax.Array,
-        carry: tuple,
-        key: jax.Array,
-        count: jax.Array,
-        out: jax.Array,
-        pairs: tuple[jax.Array, jax.Array],
-    ) -> tuple:
-        codes, known = pairs
+    init, every = jax.jit(model.init), max(1, steps // JUDGED)
 
-        def step(i: jax.Array, carry: tuple) -> tuple:
-            params, state = carry
-            chosen = jax.random.randint(jax.random.fold_in(key, i + 1), (BATCH,), out, count)
-            gradient = jax.grad(lambda p: error(p, codes[chosen], known[chosen]).mean())(params)
-            return _moved(rule(i / steps), gradient, state, params)
+    def fitted(number: int, key: jax.Array, show: Callable[[int, float], None]) -> Params:
+        data = (codes, known, jnp.asarray(counts[number]), jnp.asarray(held[number]))
+        judged = {
+            "measure": lambda params, _: {"validation_loss": float(held_out(params, data))},
+            "on_evaluation": lambda step, values, _: show(number * steps + step, values["validation_loss"]),
+        }
+        start, whole = init(jax.random.fold_in(key, 0)), {"steps": steps, "evaluate_every": every, "patience": steps}
+        return minimise(loss, start, key, data, adam, hparams, **whole, **judged)[1].best
 
-        params, state, best, lowest = carry
-        first, end = part * steps // JUDGED, (part + 1) * steps // JUDGED
-        params, state = jax.lax.fori_loop(first, end, step, (params, state))
-        found = jnp.where(jnp.arange(codes.shape[0]) < out, error(params, codes, known), 0.0).sum()
-        best = jax.tree.map(lambda new, old: jnp.where(found < lowest, new, old), params, best)
-        return params, state, best, jnp.minimum(found, lowest)
-
-    trained = []
     with console.progress(len(counts) * steps, 0) as show:
-        for place, (own, count, out) in enumerate(zip(jax.random.split(key, len(counts)), counts, held, strict=True)):
-            carry = begin(own)
-            for part in range(JUDGED):
-                carry = judge(jnp.int32(part), carry, own, jnp.asarray(count), jnp.asarray(out), (codes, known))
-                show(place * steps + (part + 1) * steps // JUDGED, float(carry[3]) / int(out))
-            trained.append(carry[2])
+        trained = [fitted(number, own, show) for number, own in enumerate(jax.random.split(key, len(counts)))]
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trained)
 
 
@@ -121,25 +100,18 @@ def by_gradient(
     """
     target, size = jnp.asarray(code), jnp.asarray(np.maximum(code.std(0, keepdims=True), 1e-6))
     middle = jnp.asarray(mean)[None]
-    rate = {"learning_rate": jnp.float32(INVERSION_RATE)}
-    rule = optimizers.build("adam", {}, schedules.constant)(rate, jnp.float32(0))
+    adam, rate = optimizers.build("adam", {}, schedules.constant), {"learning_rate": jnp.float32(INVERSION_RATE)}
 
-    def cost(x: jax.Array) -> jax.Array:
+    def cost(x: jax.Array, key: jax.Array, step: jax.Array, params: Params) -> jax.Array:
         apart = jnp.square((model.encode(params, x) - target) / size).sum()
         return 0.5 * apart + 0.5 * prior * jnp.square(x - middle).sum()
 
-    def step(_: jax.Array, carry: tuple) -> tuple:
-        x, state = _moved(rule, jax.grad(cost)(carry[0]), carry[1], carry[0])
-        return jnp.clip(x, within.low, within.high), state
-
-    advance = jax.jit(lambda carry, n: jax.lax.fori_loop(0, n, step, carry))
-    x = jnp.broadcast_to(middle, (len(code), middle.shape[1]))
-    carry, mean_cost = (x, rule.init(x)), jax.jit(lambda x: cost(x) / len(code))
+    start, key = jnp.broadcast_to(middle, (len(code), middle.shape[1])), jax.random.key(0)
+    within_range = lambda x: jnp.clip(x, within.low, within.high)
     with console.progress(steps, 0) as show:
-        for done in range(0, steps, SHOWN):
-            carry = advance(carry, jnp.int32(min(SHOWN, steps - done)))
-            show(min(done + SHOWN, steps), float(mean_cost(carry[0])))
-    return np.asarray(carry[0])
+        tell = lambda step, history, _: show(step, float(history["loss"][-1]) / len(code))
+        shown = {"steps": steps, "evaluate_every": SHOWN, "on_chunk": tell}
+        return np.asarray(minimise(cost, start, key, params, adam, rate, project=within_range, **shown)[0])
 
 
 def from_codes(codes: np.ndarray, known: np.ndarray, code: np.ndarray) -> np.ndarray:

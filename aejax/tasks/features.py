@@ -9,10 +9,10 @@ import numpy as np
 from aejax import console, optimizers
 from aejax.data.batches import batch_rows
 from aejax.optimizers import schedules
+from aejax.training.minimise import minimise
 
 WIDTHS = (256, 64)
 STEPS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 2000, 128, 2e-3, 1e-4
-SHOWN = 100  # steps between which progress is shown
 
 
 class Classifier(NamedTuple):
@@ -44,24 +44,14 @@ def fit_classifier(key: jax.Array, x: np.ndarray, labels: np.ndarray, classes: i
     start, order = jax.random.split(key)
     rows, targets = jnp.asarray(x, jnp.float32), jnp.asarray(labels)
     shift, scale = rows.mean(0), 1 / jnp.maximum(rows.std(), 1e-12)
-    rule = optimizers.build("adam", {}, schedules.cosine)
+    adam = optimizers.build("adam", {}, schedules.cosine)
     hparams = {"learning_rate": LEARNING_RATE, "weight_decay": WEIGHT_DECAY, "schedule": {}}
 
-    def loss(layers: Any, number: jax.Array, data: tuple[jax.Array, ...]) -> jax.Array:
+    def loss(layers: Any, key: jax.Array, number: jax.Array, data: tuple[jax.Array, ...]) -> jax.Array:
         rows, targets, shift, scale = data
-        index = batch_rows(order, number, min(BATCH, len(x)), len(x))
+        index = batch_rows(key, number, min(BATCH, len(x)), len(x))
         log_odds = _log_odds(Classifier(layers, shift, scale), rows[index])[-1]
         return -jnp.take_along_axis(jax.nn.log_softmax(log_odds), targets[index][:, None], axis=1).mean()
-
-    @jax.jit  # the data are arguments: closed over, they would be constants in the program
-    def advance(carry: tuple[Any, Any], numbers: jax.Array, data: tuple[jax.Array, ...]) -> tuple[Any, Any]:
-        def step(carry: tuple[Any, Any], number: jax.Array) -> tuple[tuple[Any, Any], None]:
-            layers, state = carry
-            grads = jax.grad(loss)(layers, number, data)
-            updates, state = rule(hparams, number / STEPS).update(grads, state, layers)
-            return (jax.tree.map(jnp.add, layers, updates), state), None
-
-        return jax.lax.scan(step, carry, numbers)[0]
 
     sizes = (x.shape[1], *WIDTHS, classes)
     he = jax.nn.initializers.he_normal()
@@ -69,15 +59,13 @@ def fit_classifier(key: jax.Array, x: np.ndarray, labels: np.ndarray, classes: i
         {"kernel": he(place, (sizes[i], sizes[i + 1])), "bias": jnp.zeros(sizes[i + 1])}
         for i, place in enumerate(jax.random.split(start, len(sizes) - 1))
     ]
-    carry = (layers, jax.jit(rule(hparams, jnp.float32(0)).init)(layers))
-    value, data = jax.jit(loss), (rows, targets, shift, scale)
+    data = (rows, targets, shift, scale)
     console.say("training a classifier of the rows to judge by")
     with console.progress(STEPS, 0) as show:
-        for done in range(0, STEPS, SHOWN):
-            numbers = jnp.arange(done, min(done + SHOWN, STEPS))
-            carry = advance(carry, numbers, data)
-            show(done + len(numbers), float(value(carry[0], numbers[-1], data)))
-    return Classifier(carry[0], shift, scale)
+        tell = lambda step, history, _: show(step, float(history["loss"][-1]))
+        shown = {"steps": STEPS, "evaluate_every": STEPS, "on_chunk": tell}
+        layers, _ = minimise(loss, layers, order, data, adam, hparams, **shown)
+    return Classifier(layers, shift, scale)
 
 
 def _log_odds(classifier: Classifier, x: jax.Array) -> list[jax.Array]:

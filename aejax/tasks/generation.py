@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import jax
@@ -14,13 +15,11 @@ from aejax.metrics import generation as metrics
 from aejax.tasks import likelihood, needs, samplers
 from aejax.tasks.features import features, fit_classifier
 from aejax.tasks.pca import fitted_pca
-from aejax.tasks.samplers import Draw
 from aejax.training.context import outline
 from aejax.training.evaluate import encode_and_reconstruct, on_device
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
 Samples = Annotated[int, Within(2)]
-Sampler = Annotated[str, Choice(("uniform", "normal", "gaussian", "mixture", "kernel"))]
 Features = Annotated[str, Choice(("classifier", "rows"))]
 
 LOOKED_UP = 1000  # generated rows whose nearest training row is searched
@@ -29,6 +28,7 @@ SHOWN, IN_PLANE = 10, 1000
 COPY = 0.01  # share of test rows that are as near to a training row as what counts as a copy
 
 Decode = Callable[[np.ndarray], np.ndarray]
+Makers = Mapping[str, tuple[Callable[..., np.ndarray], Decode]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,8 @@ class Options:
     """Options of the task.
 
     Attributes:
-        sampler: where the codes of ``metrics["test"]`` are drawn from, a function of `aejax.tasks.samplers`.
+        sampler: where the codes of ``metrics["test"]`` are drawn from: a function of `aejax.tasks.samplers`, or the
+            import path of another one.
         components: of Gaussian mixtures, of codes and of principal components alike.
         samples: how many rows each sampler makes.
         neighbours: k, of precision, recall, density and coverage.
@@ -45,7 +46,7 @@ class Options:
         draws: for each row, of the log-likelihood; of variational nets and binary rows only.
     """
 
-    sampler: Sampler = "mixture"
+    sampler: str = "mixture"
     components: Count = 20
     samples: Samples = 2000
     neighbours: Count = 5
@@ -61,6 +62,7 @@ def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: O
         )
         needs.has_classes("generation", dataset, labels, rows="all training rows", instead=instead)
     rows, test = len(dataset.train.x), len(dataset.test.x)
+    samplers.sampler(options.sampler, what="task.sampler")
     needs.at_most("components", options.components, min(rows, samplers.FITTED), f"{rows} training rows")
     needs.has_rows("generation", dataset, "train", least=3)
     most, of = min(options.samples, test, BALLS) - 1, f"{options.samples} samples and {test} test rows"
@@ -85,13 +87,14 @@ def evaluate(
         ``arrays``: ``made``, ``nearest`` and ``plane``, by name: a few rows, their nearest training rows, and more of
         them on two principal components.
     """
-    components, samples = options.components, options.samples
+    components, samples, fitting = options.components, options.samples, jax.random.fold_in(key, 1)
     for_classifier, likely = jax.random.split(key)
     train, codes, _ = encode_and_reconstruct(model, params, on_device(dataset.train, dataset))
     test, _, x_hat = encode_and_reconstruct(model, params, on_device(dataset.test, dataset))
     labels = dataset.train.labels
     random = np.random.default_rng(np.asarray(jax.random.key_data(for_classifier)))
-    makers = _makers(model, params, train, codes, components)
+    fit = partial(_makers, options.sampler, fitting, model, params)
+    makers = fit(train, codes, components)
     made = {name: make(codes_of(random, samples)) for name, (codes_of, make) in makers.items()}
     made["training rows"] = train[random.permutation(len(train))[:samples]]
     made["decoded test rows"] = x_hat[:samples]
@@ -101,9 +104,9 @@ def evaluate(
         view = lambda x: features(classifier, x)
     numbers = _compare(made, test[:samples], train, view, options.neighbours)
     if dataset.kind == "table" and labels is not None and dataset.test.labels is not None:
-        for name, accuracy in _usefulness(model, params, dataset, train, codes, test, components, random).items():
+        for name, accuracy in _usefulness(fit, dataset, train, codes, test, components, random).items():
             numbers[name]["accuracy"] = accuracy
-    chosen = numbers.pop(options.sampler)
+    chosen = numbers.pop(options.sampler.removeprefix("samplers."))
     if likelihood.is_bernoulli(model) and likelihood.is_binary(dataset):
         chosen |= likelihood.bounds(likely, model, params, dataset, options.draws)
         numbers["independent values"] = likelihood.independent(dataset)
@@ -115,26 +118,30 @@ def evaluate(
 
 
 def _makers(
-    model: Model, params: Params, train: np.ndarray, codes: np.ndarray, components: int
-) -> dict[str, tuple[Draw, Decode]]:
-    """By name, where codes are drawn from and what makes rows of them."""
-    decode = decoder(model, params)
+    chosen: str, key: jax.Array, model: Model, params: Params, train: np.ndarray, codes: np.ndarray, components: int
+) -> Makers:
+    """By name, where codes are drawn from and what makes rows of them; a `chosen` sampler of somebody else is last."""
+    given, decode = (key, model, params, codes), decoder(model, params)
     drawn = {
-        "uniform": samplers.uniform(codes),
-        "normal": samplers.normal(codes),
-        "gaussian": samplers.gaussian(codes),
-        "mixture": samplers.mixture(codes, components=components, seed=0),
-        "kernel": samplers.kernel(codes, seed=0),
+        "uniform": samplers.uniform(*given),
+        "normal": samplers.normal(*given),
+        "gaussian": samplers.gaussian(*given),
+        "mixture": samplers.mixture(*given, components=components),
+        "kernel": samplers.kernel(*given),
     }
-    if is_variational(model):
-        drawn["prior"] = samplers.prior(model.code_size)
+    if is_variational(model) or model.prior is not None:
+        drawn["prior"] = samplers.prior(*given)
     pca = fitted_pca(train, model.code_size)
-    points = pca.transform(train).astype(np.float32)
+    points = key, model, params, pca.transform(train).astype(np.float32)
     back = lambda points: pca.inverse_transform(points).astype(np.float32)
-    return {name: (draw, decode) for name, draw in drawn.items()} | {
-        "pca gaussian": (samplers.gaussian(points), back),
-        "pca mixture": (samplers.mixture(points, components=components, seed=0), back),
+    makers = {name: (sampler.draw, decode) for name, sampler in drawn.items()} | {
+        "pca gaussian": (samplers.gaussian(*points).draw, back),
+        "pca mixture": (samplers.mixture(*points, components=components).draw, back),
     }
+    name = chosen.removeprefix("samplers.")
+    return (
+        makers if name in drawn else makers | {name: (samplers.sampler(name, what="task.sampler")(*given).draw, decode)}
+    )
 
 
 def decoder(model: Model, params: Params) -> Decode:
@@ -173,8 +180,7 @@ def _compare(
 
 
 def _usefulness(
-    model: Model,
-    params: Params,
+    fit: Callable[[np.ndarray, np.ndarray, int], Makers],
     dataset: Dataset,
     train: np.ndarray,
     codes: np.ndarray,
@@ -193,8 +199,8 @@ def _usefulness(
         of_class, share = labels == label, round(components * (labels == label).mean())
         if count < 3:
             continue
-        makers = _makers(model, params, train[of_class], codes[of_class], int(np.clip(share, 1, count // 2)))
-        makers.pop("prior", None)  # which is the same for every class
+        makers = fit(train[of_class], codes[of_class], int(np.clip(share, 1, count // 2)))
+        makers = {name: maker for name, maker in makers.items() if name != "prior"}  # which is the same for every class
         for name, (draw, make) in makers.items():
             parts.setdefault(name, []).append((make(draw(random, count)), np.full(count, label)))
     sets = {name: tuple(map(np.concatenate, zip(*pairs, strict=True))) for name, pairs in parts.items()}

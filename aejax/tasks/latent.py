@@ -1,6 +1,6 @@
 """Exploration of a latent space: interpolation, random points, a grid over it, and arithmetic with class means."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -79,7 +79,7 @@ def evaluate(
     }
     apart = {name: nearest_rows(rows, train)[1].reshape(walks, steps) for name, rows in made.items()}
     numbers: dict[str, Any] = {name: {"distance": float(values[:, 1:-1].mean())} for name, values in apart.items()}
-    drawn = {name: decode(draw(random, walks)) for name, draw in _at_random(codes).items()}
+    drawn = {name: decode(draw(random, walks)) for name, draw in _at_random(chooser, model, params, codes).items()}
     rows = drawn | {"test rows": x, "decoded test rows": x_hat}
     numbers |= {name: {"distance": float(nearest_rows(values, train)[1].mean())} for name, values in rows.items()}
     arrays = {
@@ -97,8 +97,8 @@ def evaluate(
     return Evaluation({"test": numbers.pop("straight")}, numbers, arrays)
 
 
-def _at_random(codes: np.ndarray) -> dict[str, samplers.Draw]:
-    return {"random points": samplers.uniform(codes), "gaussian": samplers.gaussian(codes)}
+def _at_random(*fitted_to: Any) -> dict[str, Callable[..., np.ndarray]]:
+    return {"random points": samplers.uniform(*fitted_to).draw, "gaussian": samplers.gaussian(*fitted_to).draw}
 
 
 def spherical(points: np.ndarray, ends: np.ndarray, steps: int, *, centre: np.ndarray) -> np.ndarray:

@@ -1,50 +1,110 @@
-"""Where new points of a latent space are drawn from: distributions fitted to the codes of rows.
+"""Where new codes are drawn from: distributions fitted to the codes of rows, and a model's own prior.
 
-Each function fits one and returns ``draw(random, count) -> (count, d) float32`` with a NumPy generator `random`.
+Each function ``(key, model, params, codes, *, hyperparameters) -> Sampler`` fits one to codes, (m, d). They draw with
+NumPy generators, which the recorded numbers of tasks depend on: `Sampler.draw` takes a typed key, or a generator that
+goes on from where it is.
 """
 
 from collections.abc import Callable
+from typing import Any
 
+import jax
 import numpy as np
 
-Draw = Callable[[np.random.Generator, int], np.ndarray]
+from aejax.config import guards
+from aejax.config.bounds import Count, Natural
+from aejax.config.components import resolve
+from aejax.errors import UserError, shown
+from aejax.types import Model, Params, Sampler
 
+HOME = "aejax.tasks.samplers"
 BANDWIDTHS = tuple(float(width) for width in np.geomspace(0.05, 1.0, 8))
 JUDGED = 1500  # codes that the bandwidth of a kernel density is chosen on
 FITTED = 20_000  # codes that a mixture is fitted to
 ITERATIONS = 50
+TINY = 1e-12  # of a density where codes do not vary
 RIDGE = 1e-6  # of the mean variance of the codes, so that covariances of units that do not vary have a root
 
 
-def uniform(codes: np.ndarray) -> Draw:
+def sampler(name: str, *, what: str) -> Callable[..., Sampler]:
+    """The function of that name: ``"mixture"`` or ``"samplers.mixture"`` of this module, or any import path.
+
+    Args:
+        name: of the function.
+        what: the field that named it, for errors.
+
+    Raises:
+        UserError: there is no such function; and, when it is called, one that returns no `Sampler`.
+    """
+    function = guards.one_line(resolve(name.removeprefix("samplers."), HOME, what=what), what)
+
+    def make(key: Any, model: Model, params: Params, codes: np.ndarray, **hyperparameters: Any) -> Sampler:
+        made = function(key, model, params, codes, **hyperparameters)
+        if not isinstance(made, Sampler):
+            raise UserError(f"{what}: {name} returned {shown(made)}; allowed: a function that returns a Sampler")
+        return made if guards.is_own(function) else made._replace(draw=_of_key(made.draw))
+
+    return make
+
+
+def _of_key(draw: Callable[..., Any]) -> Callable[..., np.ndarray]:
+    """A draw with a typed key, for a task that has a generator."""
+
+    def drawn(random: Any, count: int) -> np.ndarray:
+        is_generator = isinstance(random, np.random.Generator)
+        key = jax.random.key(int(random.integers(2**32))) if is_generator else random
+        return np.asarray(draw(key, count), np.float32)
+
+    return drawn
+
+
+def generator(key: Any) -> np.random.Generator:
+    """A NumPy generator of a typed key; a generator is itself."""
+    return key if isinstance(key, np.random.Generator) else np.random.default_rng(np.asarray(jax.random.key_data(key)))
+
+
+def uniform(key: Any, model: Model, params: Params, codes: np.ndarray) -> Sampler:
     """Uniform in the box of the codes: each unit alone, between its least and its greatest value.
 
     References:
         Lecture S06, slide "Espacios latentes": a point of the latent space at random.
     """
     low, high = codes.min(0), codes.max(0)
-    return lambda random, count: random.uniform(low, high, (count, len(low))).astype(np.float32)
+
+    def log_prob(points: np.ndarray) -> np.ndarray:
+        inside = ((low <= points) & (points <= high)).all(-1)
+        return np.where(inside, -np.log(np.maximum(high - low, TINY)).sum(), -np.inf)
+
+    draw = lambda key, count: generator(key).uniform(low, high, (count, len(low))).astype(np.float32)
+    return Sampler(draw, log_prob)
 
 
-def normal(codes: np.ndarray) -> Draw:
+def normal(key: Any, model: Model, params: Params, codes: np.ndarray) -> Sampler:
     """Normal with the mean and the standard deviation of each unit, units independent of each other."""
     mean, deviation = codes.mean(0), codes.std(0)
-    return lambda random, count: random.normal(mean, deviation, (count, len(mean))).astype(np.float32)
+    draw = lambda key, count: generator(key).normal(mean, deviation, (count, len(mean))).astype(np.float32)
+    covariance = np.diag(np.square(deviation.astype(np.float64)))
+    return Sampler(draw, _density(np.ones(1), mean[None].astype(np.float64), covariance[None]))
 
 
-def gaussian(codes: np.ndarray) -> Draw:
+def gaussian(key: Any, model: Model, params: Params, codes: np.ndarray) -> Sampler:
     """One normal distribution with the mean and the covariance of the codes."""
     codes = codes.astype(np.float64)
     covariance = np.cov(codes.T, bias=True).reshape(codes.shape[1], codes.shape[1])
     return _mixture(np.ones(1), codes.mean(0)[None], covariance[None])
 
 
-def mixture(codes: np.ndarray, *, components: int, seed: int) -> Draw:
+def mixture(
+    key: Any, model: Model, params: Params, codes: np.ndarray, *, components: Count = 20, seed: Natural = 0
+) -> Sampler:
     """A mixture of normal distributions, each with its own covariance, by expectation maximisation.
 
     Where there are more than `FITTED` codes, it is fitted to as many of them.
 
     Args:
+        key: not used: `seed` decides.
+        model: not used.
+        params: not used.
         codes: (m, d), at least as many as components.
         components: how many.
         seed: of the choice of codes and of the first assignment, which is k-means'.
@@ -68,12 +128,13 @@ def mixture(codes: np.ndarray, *, components: int, seed: int) -> Draw:
     return _mixture(fitted.weights_, fitted.means_, fitted.covariances_)
 
 
-def _mixture(weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> Draw:
+def _mixture(weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> Sampler:
     """Draws from N(mean_k, covariance_k) with probability weight_k."""
     values, vectors = np.linalg.eigh(covariances)
     roots = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]
 
-    def draw(random: np.random.Generator, count: int) -> np.ndarray:
+    def draw(key: Any, count: int) -> np.ndarray:
+        random = generator(key)
         which = random.choice(len(weights), count, p=weights / weights.sum())
         noise = random.normal(size=(count, means.shape[1]))
         out = means[which]
@@ -81,15 +142,34 @@ def _mixture(weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) ->
             out[which == k] += noise[which == k] @ roots[k].T
         return out.astype(np.float32)
 
-    return draw
+    return Sampler(draw, _density(weights / weights.sum(), means, covariances))
 
 
-def kernel(codes: np.ndarray, *, seed: int) -> Draw:
+def _density(weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """``points -> log Σ_k weight_k N(point; mean_k, covariance_k)``; a covariance without width has that of `TINY`."""
+
+    def log_prob(points: np.ndarray) -> np.ndarray:
+        from scipy.special import logsumexp
+
+        values, vectors = np.linalg.eigh(covariances)
+        values = np.maximum(values, TINY)
+        apart = np.einsum("kmd,kde->kme", np.asarray(points, np.float64) - means[:, None], vectors)
+        squares = np.square(apart) / values[:, None]
+        each = -0.5 * (squares + np.log(2 * np.pi * values[:, None])).sum(-1)
+        return logsumexp(each + np.log(np.maximum(weights, TINY))[:, None], axis=0)
+
+    return log_prob
+
+
+def kernel(key: Any, model: Model, params: Params, codes: np.ndarray, *, seed: Natural = 0) -> Sampler:
     """A kernel density: a code of a row, and Gaussian noise of the codes' own covariance times a bandwidth squared.
 
     The bandwidth is that of `BANDWIDTHS` under which some codes are likeliest given others, by 3-fold cross-validation.
 
     Args:
+        key: not used: `seed` decides.
+        model: not used.
+        params: not used.
         codes: (m, d), at least three.
         seed: of the choice of the codes that the bandwidth is chosen on.
     """
@@ -103,14 +183,33 @@ def kernel(codes: np.ndarray, *, seed: int) -> Draw:
     search = GridSearchCV(KernelDensity(), {"bandwidth": BANDWIDTHS}, cv=KFold(3), refit=False).fit(points)
     width = search.best_params_["bandwidth"]
 
-    def draw(random: np.random.Generator, count: int) -> np.ndarray:
+    def draw(key: Any, count: int) -> np.ndarray:
+        random = generator(key)
         noise = random.normal(size=(count, len(white.components_))) * np.sqrt(white.explained_variance_)
         rows = random.integers(0, len(codes), count)
         return (codes[rows] + width * noise @ white.components_).astype(np.float32)
 
-    return draw
+    def log_prob(points: np.ndarray) -> np.ndarray:
+        from scipy.special import logsumexp
+
+        variances = width**2 * np.maximum(white.explained_variance_, TINY)
+        one = lambda point: logsumexp(-0.5 * (np.square((point - codes) @ white.components_.T) / variances).sum(-1))
+        return (
+            np.array([one(point) for point in points]) - np.log(len(codes)) - 0.5 * np.log(2 * np.pi * variances).sum()
+        )
+
+    return Sampler(draw, log_prob)
 
 
-def prior(size: int) -> Draw:
-    """The standard normal distribution that a variational net's codes are drawn towards."""
-    return lambda random, count: random.normal(size=(count, size)).astype(np.float32)
+def prior(key: Any, model: Model, params: Params, codes: np.ndarray) -> Sampler:
+    """What the model itself draws codes from (`Model.prior`), or N(0, 1), which variational nets are drawn towards."""
+    if model.prior is not None:
+        return Sampler(_of_key(lambda key, count: model.prior(params, key, count)))
+    size = model.code_size
+    draw = lambda key, count: generator(key).normal(size=(count, size)).astype(np.float32)
+    return Sampler(draw, _density(np.ones(1), np.zeros((1, size)), np.eye(size)[None]))
+
+
+def given(key: Any, model: Model, params: Params, codes: np.ndarray) -> Sampler:
+    """The codes themselves, drawn with replacement: what a decoder can do at best."""
+    return Sampler(lambda key, count: codes[generator(key).integers(0, len(codes), count)].astype(np.float32))

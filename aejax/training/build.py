@@ -19,7 +19,7 @@ from aejax.optimizers import schedules
 from aejax.training import devices
 from aejax.training.context import Rows
 from aejax.training.evaluate import Relations, target_range
-from aejax.training.step import make_run
+from aejax.training.step import in_training, make_run
 from aejax.types import Column, Dataset, Hparams, Model, Run
 
 
@@ -57,9 +57,8 @@ def load_data(settings: Mapping[str, Any]) -> Dataset:
 def build_model(settings: Mapping[str, Any], feature_shape: tuple[int, ...], columns: tuple[Column, ...] = ()) -> Model:
     """The model of a config's `model` section for rows of that shape, in those columns where some are categories."""
     function = components.resolve(settings["name"], "aejax.models", what="model.name")
-    made = guards.one_line(function, "model")(feature_shape, **{k: v for k, v in settings.items() if k != "name"})
-    model = guards.model_or_raise(made, settings["name"])
-    return mixed(model if guards.is_own(function) else contract.sound(model, settings["name"], feature_shape), columns)
+    arguments = {key: value for key, value in settings.items() if key != "name"}
+    return mixed(contract.made(function, settings["name"], feature_shape, arguments), columns)
 
 
 def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None) -> Parts:
@@ -85,7 +84,7 @@ def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None)
     _check_hiding(config, model)
     _check_target(config, model, dataset)
     corrupt = guards.same_shape(corrupt, config["corruption"]["name"])
-    optimizer, optimizer_hparams = _optimizer(config["optimizer"])
+    optimizer, optimizer_hparams = optimizer_of(config["optimizer"])
     objective = losses.weighted_sum(terms, factors)
     hparams = {"terms": term_hparams, "corruption": corruption_hparams, "optimizer": optimizer_hparams}
     batch_size, rows = config["train"]["batch_size"], training_rows(dataset)
@@ -93,13 +92,11 @@ def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None)
         _check_streamable(config)
     if batch_size is not None and batch_size > rows:
         raise _too_large(batch_size, dataset, config["data"])
-    if model.settle is not None and optimizer_fields.needs_line_search(config["optimizer"]["name"]):
-        raise UserError(
-            f"optimizer.name: lbfgs searches along a line, and {config['model']['name']} changes its parameters after "
-            "each update; allowed: another optimiser, such as adam"
-        )
+    _check_line_search(config, model)
+    if config["train"].get("accumulate", 1) > 1:
+        optimizer = optimizers.accumulated(optimizer, config["train"]["accumulate"])
     run = make_run(
-        model,
+        in_training(model, precision=config["train"].get("precision"), remat=config["train"].get("remat", False)),
         objective,
         corrupt,
         optimizer,
@@ -107,6 +104,7 @@ def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None)
         batch_size=batch_size,
         data_range=target_range(dataset),
         cut=None if mesh is None else devices.cut_batch(mesh),
+        average=config["train"].get("average"),
     )
     relations = {name: _bound(given, f"relations.{name}.name") for name, given in config["relations"].items()}
     key, hparams = jax.random.key(config["seed"]), jax.tree.map(jnp.float32, hparams)
@@ -136,8 +134,19 @@ def _check_hiding(config: Mapping[str, Any], model: Model) -> None:
     if hides in HIDING and not model.takes_missing:
         raise UserError(
             f"corruption.name: {hides} hides values, and this {config['model']['name']} takes no missing ones; "
-            "allowed: model.name=masked.residual, unet.unet with model.holes=true, or corruption.name=masking"
+            "allowed: a model that takes missing values, or a corruption that hides none, such as masking"
         )
+
+
+def _check_line_search(config: Mapping[str, Any], model: Model) -> None:
+    """Refuse what moves the parameters otherwise than along the line that L-BFGS searches."""
+    if optimizer_fields.needs_line_search(config["optimizer"]["name"]):
+        line = "optimizer.name: lbfgs searches along a line, and"
+        if model.settle is not None:
+            name = config["model"]["name"]
+            raise UserError(f"{line} {name} changes its parameters after each update; allowed: another, such as adam")
+        if config["train"].get("accumulate", 1) > 1:
+            raise UserError(f"{line} train.accumulate takes gradients of several points; allowed: train.accumulate=1")
 
 
 def _check_target(config: Mapping[str, Any], model: Model, dataset: Dataset) -> None:
@@ -191,7 +200,8 @@ def _schedule(given: Mapping[str, Any]) -> tuple[Callable[..., jax.Array], dict[
     return _bind(given, "aejax.optimizers.schedules", "schedule.name")
 
 
-def _optimizer(given: Mapping[str, Any]) -> tuple[optimizers.Optimizer, dict[str, Any]]:
+def optimizer_of(given: Mapping[str, Any]) -> tuple[optimizers.Optimizer, dict[str, Any]]:
+    """The optimiser of a resolved component, and its numbers, which may be swept."""
     arguments = {key: value for key, value in given.items() if key not in ("name", "schedule")}
     static, swept = components.split(arguments, optimizer_fields.parameters(given["name"]))
     if "schedule" not in given:

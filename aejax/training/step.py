@@ -1,7 +1,7 @@
 """Training: a run as two pure functions.
 
 Everything static is closed over by `make_run`; everything numeric comes in through `hparams` and may be traced and
-swept. Randomness is a function of (seed, step), so any way of cutting a run into chunks (`aejax.training.chunks`) sees
+swept. Randomness is a function of (seed, step), so any way of cutting a run into chunks (`aejax.training.loop`) sees
 the same batches.
 """
 
@@ -15,7 +15,7 @@ import optax
 
 from aejax.data.batches import batch_rows
 from aejax.errors import UserError
-from aejax.optimizers import Optimizer
+from aejax.optimizers import Optimizer, as_optimizer
 from aejax.storage.trees import path_name
 from aejax.training.context import Forward, Keys, batch_of, context, streamed_batch
 from aejax.types import Averaged, Context, Hparams, Model, Params, Range, Rows, Run, State
@@ -37,7 +37,7 @@ def make_run(
     model: Model,
     objective: Callable[..., tuple[jax.Array, dict[str, jax.Array]]],
     corrupt: Callable[..., jax.Array],
-    optimizer: Optimizer,
+    optimizer: Optimizer | optax.GradientTransformation,
     *,
     steps: int,
     batch_size: int | None,
@@ -51,7 +51,7 @@ def make_run(
         model: the autoencoder.
         objective: from `aejax.losses.compose`.
         corrupt: ``(key, x, **hparams["corruption"]) -> x_in``.
-        optimizer: from `aejax.optimizers.build`.
+        optimizer: from `aejax.optimizers.build`, or any `optax.GradientTransformation`.
         steps: length of the whole run, which schedules are shares of.
         batch_size: rows in a step; None takes all of them, in order.
         data_range: `Dataset.range`.
@@ -66,6 +66,7 @@ def make_run(
         `lax.scan` where n is a Python int; where n is traced, one program serves every n up to `capacity`, the length
         of the returned history ``{"loss": (capacity,), term: (capacity,)}``.
     """
+    optimizer = as_optimizer(optimizer)
     seen = _seen(Forward(model, corrupt, data_range), batch_size, cut)
 
     def loss_of(params: Params, step: jax.Array, keys: dict[str, jax.Array], hparams: Hparams, rows: Rows) -> tuple:
@@ -102,6 +103,31 @@ def make_run(
         return State(params, opt_state, state.step + 1), {"loss": loss, **values}
 
     return Run(init, _looped(step))
+
+
+def in_training(model: Model, *, precision: str | None = None, remat: bool = False) -> Model:
+    """A model as its training step runs it; without options the model itself.
+
+    Args:
+        model: the autoencoder.
+        precision: of the numbers that matrix products multiply, forward and backward; sums and parameters stay float32.
+            ``"bfloat16"``, ``"tensorfloat32"`` or ``"float32"``; None for what the device does by itself. A device
+            without such units computes in float32, as CPUs do.
+        remat: whether activations are computed again for the gradient instead of being held (`jax.checkpoint`).
+    """
+    if precision is not None:
+        form = {"bfloat16": "BF16_BF16_F32", "tensorfloat32": "TF32_TF32_F32", "float32": "highest"}[precision]
+        functions = {name: _at_precision(getattr(model, name), form) for name in ("encode", "decode", "apply")}
+        model = model._replace(**functions)
+    return model._replace(apply=jax.checkpoint(model.apply)) if remat else model
+
+
+def _at_precision(function: Callable[..., Any], form: str) -> Callable[..., Any]:
+    def traced(*args: Any) -> Any:
+        with jax.default_matmul_precision(form):
+            return function(*args)
+
+    return traced
 
 
 def weights(state: State) -> Params:

@@ -18,9 +18,9 @@ from aejax.data import stream as streams
 from aejax.data.batches import batch_rows, shuffled
 from aejax.data.stream import Stream
 from aejax.training import devices
-from aejax.training.chunks import CAPACITY
 from aejax.training.context import Rows
 from aejax.training.evaluate import scaling_of_features
+from aejax.training.loop import CAPACITY
 from aejax.training.step import STREAMS
 from aejax.types import Dataset
 

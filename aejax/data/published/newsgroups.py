@@ -71,12 +71,12 @@ def _weigher(train: Any, weighting: str) -> Any:
     rarity = np.log((1 + documents) / (1 + frequency)).astype(np.float32) + 1
 
     def weigh(counts: Any) -> sparse.SparseRows:
-        found = counts.log1p()
+        weights = counts.log1p()
         if weighting == "tfidf":
-            found = found @ diags_array(rarity)
-            length = np.sqrt(found.multiply(found).sum(1))
-            found = diags_array(1 / length) @ found
-        return sparse.from_csr(found.tocsr())
+            weights = weights @ diags_array(rarity)
+            length = np.sqrt(weights.multiply(weights).sum(1))
+            weights = diags_array(1 / length) @ weights
+        return sparse.from_csr(weights.tocsr())
 
     return weigh
 
@@ -117,16 +117,18 @@ def _count(documents: Mapping[str, Documents], target: Path) -> dict[str, Any]:
         raise UserError("newsgroups: the training documents hold no words") from error
     names = sorted(set(documents["train"].groups))
     for part, (texts, groups) in documents.items():
-        found, labels = counter.transform(texts), np.array([names.index(group) for group in groups], np.int32)
-        kept = np.diff(found.indptr) > 0
-        if not kept.all():
-            cache.say(f"newsgroups: {(~kept).sum()} {LONG[part]} documents hold none of the words and are left out")
-        found = found[kept]
-        found.sort_indices()
-        np.save(target / f"{part}_counts.npy", np.minimum(found.data, 65535).astype(np.uint16))
-        np.save(target / f"{part}_columns.npy", found.indices.astype(np.int32))
-        np.save(target / f"{part}_ends.npy", found.indptr.astype(np.int32))
-        np.save(target / f"{part}_labels.npy", labels[kept])
+        counts, labels = counter.transform(texts), np.array([names.index(group) for group in groups], np.int32)
+        with_words = np.diff(counts.indptr) > 0
+        if not with_words.all():
+            cache.say(
+                f"newsgroups: {(~with_words).sum()} {LONG[part]} documents hold none of the words and are left out"
+            )
+        counts = counts[with_words]
+        counts.sort_indices()
+        np.save(target / f"{part}_counts.npy", np.minimum(counts.data, 65535).astype(np.uint16))
+        np.save(target / f"{part}_columns.npy", counts.indices.astype(np.int32))
+        np.save(target / f"{part}_ends.npy", counts.indptr.astype(np.int32))
+        np.save(target / f"{part}_labels.npy", labels[with_words])
     return {"label_names": names, "words": counter.get_feature_names_out().tolist()}
 
 
@@ -138,11 +140,11 @@ def read_folder(folder: Path) -> dict[str, Documents]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder")
-    found = {part: _read_part(folder, part) for part in PARTS}
-    strange = sorted(set(found["test"].groups) - set(found["train"].groups))
+    parts = {part: _read_part(folder, part) for part in PARTS}
+    strange = sorted(set(parts["test"].groups) - set(parts["train"].groups))
     if strange:
         raise UserError(f"{folder}: the newsgroup {strange[0]!r} has test documents and no training ones")
-    return found
+    return parts
 
 
 def _read_part(folder: Path, part: str) -> Documents:
@@ -153,10 +155,10 @@ def _read_part(folder: Path, part: str) -> Documents:
             f"{folder}: has {len(trees) + len(tables)} {part} parts; needed is one folder whose name ends in '{part}'"
             f" with a folder for each newsgroup, or one file '20newsgroups-{part}.tab'"
         )
-    found = _read_tree(trees[0]) if trees else _read_table(tables[0])
-    if not found.texts:
+    documents = _read_tree(trees[0]) if trees else _read_table(tables[0])
+    if not documents.texts:
         raise UserError(f"{(trees or tables)[0]}: holds no document")
-    return found
+    return documents
 
 
 def _read_tree(folder: Path) -> Documents:

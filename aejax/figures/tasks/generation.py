@@ -16,7 +16,7 @@ IN_PLANE = ("training rows", "mixture", "uniform", "pca mixture")
 
 def keep(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params, config: Mapping[str, Any]) -> Kept:
     """A few images of each sampler and their nearest training rows; of tables, points in the plane."""
-    numbers = {config["task"]["sampler"]: evaluation.metrics["test"], **evaluation.baselines}
+    numbers = {config["task"]["sampler"].removeprefix("samplers."): evaluation.metrics["test"], **evaluation.baselines}
     arrays, info = evaluation.arrays, {"data": dataset.name}
     if are_images(dataset):
         names = [name for name in SAMPLERS if name in arrays["made"]]

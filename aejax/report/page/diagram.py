@@ -6,7 +6,8 @@ Its colours are those of the page (custom properties of the style sheet), so tha
 import math
 from html import escape
 
-from aejax.report.page.network import Layer, Network
+from aejax.models import Layer
+from aejax.report.page.network import Network
 from aejax.report.page.words import Words, fixed
 
 STEP, LETTER, MARGIN, TOP = 52, 8, 30, 8  # in CSS pixels of a phone
@@ -107,7 +108,7 @@ def _layer(layer: Layer, x: int, kind: str) -> list[str]:
 def _labels(layer: Layer, x: int, y: float, kind: str, network: Network, words: Words) -> list[str]:
     """The size of a layer, and its name below."""
     names = words["network"]["layers"]
-    name = names["code"] if kind == "mid" else names[layer.name.rstrip("0123456789")]
+    name = names["code"] if kind == "mid" else names.get(layer.name.rstrip("0123456789"), layer.name)
     if kind == "mid" and "gaussian" in network.traits:
         name = "μ + σε"
     return [

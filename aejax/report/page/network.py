@@ -1,22 +1,14 @@
 """What a net looks like: its layers with the shapes that they really have, from the config and parameters of a run."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
 from aejax.errors import UserError
+from aejax.models import Layer, layers
 from aejax.report.page.folders import Run
 from aejax.runs import workdir
-
-NAMED = re.compile(r"(encoder|decoder)(\d+)")
-
-
-class Layer(NamedTuple):
-    """A layer: ``"input"``, ``"encoder0"``, …, ``"code"``, ``"decoder0"``, … or ``"output"``, and a row's shape."""
-
-    name: str
-    shape: tuple[int, ...]
+from aejax.types import Model
 
 
 class Network(NamedTuple):
@@ -41,27 +33,22 @@ class Network(NamedTuple):
 
 def network(run: Run) -> Network | None:
     """The net of a run; None where its model cannot be built here, as one of a module that is not at hand."""
-    import jax
-    import jax.numpy as jnp
-
     from aejax.runs.artifact import columns_of
     from aejax.training.build import build_model
+    from aejax.training.context import outline
 
     manifest = _manifest(run)
     try:
         model = build_model(run.config["model"], tuple(manifest["info"]["feature_shape"]), columns_of(manifest["info"]))
     except (UserError, TypeError):
         return None
-    key = jax.random.key(0)
-    rows = jax.ShapeDtypeStruct((1, prod(model.feature_shape)), jnp.float32)
-    context = jax.eval_shape(model.apply, jax.eval_shape(model.init, key), rows, rows, key)
-    hidden = {name: tuple(values.shape[1:]) for name, values in context.hidden.items()}
-    layers, middle = _in_order(hidden, tuple(model.feature_shape))
-    leaves = [shape for name, (_, shape) in manifest["leaves"].items() if name.startswith("params/")]
-    skips = _skips(layers, middle, prod(hidden.get("code", (0,))))
-    traits = _traits(run.config, context.extra, skips)
-    centres = context.extra["centres"].shape[1] if "centres" in context.extra else 0
-    return Network(tuple(layers), middle, sum(map(prod, leaves)), traits, skips, centres)
+    extra = outline(model).extra
+    drawn, middle = _drawn(layers(model))
+    sizes = [shape for name, (_, shape) in manifest["leaves"].items() if name.startswith("params/")]
+    skips = _skips(drawn, middle, model.code_size)
+    traits = _traits(run.config, model, extra, skips)
+    centres = extra["centres"].shape[1] if "centres" in extra else 0
+    return Network(tuple(drawn), middle, sum(map(prod, sizes)), traits, skips, centres)
 
 
 def _manifest(run: Run) -> Mapping[str, Any]:
@@ -71,17 +58,13 @@ def _manifest(run: Run) -> Mapping[str, Any]:
     return workdir.read_json(found[-1])
 
 
-def _in_order(hidden: Mapping[str, tuple[int, ...]], feature_shape: tuple[int, ...]) -> tuple[list[Layer], int]:
-    """Input, encoder, code, decoder, output; a code that is the encoder's last maps laid flat is not drawn again."""
-    numbered = {name: match for name in hidden if (match := NAMED.fullmatch(name))}
-    part = lambda half: sorted((n for n, match in numbered.items() if match[1] == half), key=lambda n: int(n[7:]))
-    down, up = part("encoder"), part("decoder")
-    layers = [Layer("input", feature_shape), *(Layer(name, hidden[name]) for name in down)]
-    maps = down and len(hidden[down[-1]]) == 3
-    if "code" in hidden and not (maps and prod(hidden["code"]) >= prod(hidden[down[-1]])):
-        layers.append(Layer("code", hidden["code"]))
-    middle = len(layers) - 1
-    return [*layers, *(Layer(name, hidden[name]) for name in up), Layer("output", feature_shape)], middle
+def _drawn(layers: Sequence[Layer]) -> tuple[list[Layer], int]:
+    """The layers to draw, and the place of the code; the last maps laid flat as a code are not drawn again."""
+    middle = [layer.name for layer in layers].index("code")
+    before, code = layers[middle - 1], layers[middle]
+    if middle > 1 and len(before.shape) == 3 and prod(code.shape) >= prod(before.shape):
+        return [*layers[:middle], *layers[middle + 1 :]], middle - 1
+    return list(layers), middle
 
 
 def _skips(layers: list[Layer], middle: int, code: int) -> tuple[tuple[int, int], ...]:
@@ -95,7 +78,7 @@ def _skips(layers: list[Layer], middle: int, code: int) -> tuple[tuple[int, int]
     return tuple(pairs)
 
 
-def _traits(config: Mapping[str, Any], extra: Mapping[str, Any], skips: tuple) -> tuple[str, ...]:
+def _traits(config: Mapping[str, Any], built: Model, extra: Mapping[str, Any], skips: tuple) -> tuple[str, ...]:
     model, corruption = config["model"], config["corruption"]["name"]
     found = {
         "gaussian": "log_variance" in extra,
@@ -103,7 +86,7 @@ def _traits(config: Mapping[str, Any], extra: Mapping[str, Any], skips: tuple) -
         "centres": "centres" in extra,
         "skips": bool(skips),
         "tied": bool(model.get("tied")),
-        "holes": "seen" in extra or bool(model.get("holes")),
+        "holes": built.takes_missing,
         "noise": corruption not in ("none", "holes", "missing"),
     }
     return tuple(name for name, has in found.items() if has)

@@ -1,0 +1,33 @@
+"""`aejax show`: the net of a config or of a run: its layers with shapes, its parameters, the terms of its loss."""
+
+import argparse
+from pathlib import Path
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `aejax show`."""
+    parser.add_argument(
+        "source", metavar="CONFIG[:VARIANT]|FOLDER", help="a config, by name or path, or the folder of a finished run"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", help="change a field of the config; may be repeated"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the net; that of a config is made for the shape of its data."""
+    from aejax import config as configs
+    from aejax import console
+    from aejax.models.architecture import summary
+    from aejax.runs import apply, workdir
+    from aejax.training.build import build_model, load_data
+
+    folder = Path(arguments.source)
+    if (folder / "config.json").is_file():
+        trained = apply.load(folder)
+        config, model, params = workdir.read_json(folder / "config.json"), trained.model, trained.params
+    else:
+        config = configs.load(arguments.source, arguments.set)
+        dataset = load_data(config["data"])
+        model, params = build_model(config["model"], dataset.feature_shape, dataset.columns), None
+    console.say(summary(model, params, terms=config.get("terms")))

@@ -1,0 +1,135 @@
+"""Models from their parts: an encoder and a decoder that name what each of their layers puts out."""
+
+from collections.abc import Callable, Mapping
+from math import prod
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from aejax.models.activations import Activation
+from aejax.types import Context, Model, Params
+
+Outputs = dict[str, tuple[jax.Array, jax.Array]]
+"""By name, what a layer puts out before and after its activation function, (m, ...) each."""
+
+TrainingPass = Callable[[Params, jax.Array, jax.Array], tuple[Outputs, dict[str, jax.Array]]]
+Sample = Callable[[jax.Array | None, jax.Array], tuple[jax.Array, jax.Array, dict[str, jax.Array]]]
+
+
+def assemble(
+    feature_shape: tuple[int, ...],
+    code_size: int,
+    *,
+    init: Callable[[jax.Array], Params],
+    encode: Callable[[Params, jax.Array], Outputs],
+    decode: Callable[[Params, jax.Array], Outputs],
+    activations: Mapping[str, Activation],
+    train: TrainingPass | None = None,
+    takes_missing: bool = False,
+) -> Model:
+    """A model of an encoder and a decoder.
+
+    Args:
+        feature_shape: shape of one row.
+        code_size: d, units of the code.
+        init: ``key -> params``.
+        encode: ``(params, x) -> outputs`` of the layers down to ``"code"``, deterministic.
+        decode: ``(params, code) -> outputs`` of the layers up to ``"x_hat"``, deterministic.
+        activations: by the name of a layer; those without one have the one of ``"hidden"``.
+        train: ``(params, x_in, key) -> (outputs of all layers, extra)``, the training pass; None for a net without
+            randomness, whose training pass is `encode` and then `decode`.
+        takes_missing: see `aejax.types.Model`.
+
+    Returns:
+        The model.
+    """
+
+    def apply(params: Params, x: jax.Array, x_in: jax.Array, key: jax.Array) -> Context:
+        if train is None:
+            below, extra = encode(params, x_in), {}
+            outputs = below | decode(params, below["code"][1])
+        else:
+            outputs, extra = train(params, x_in, key)
+        kinds = {name: activations.get(name) or activations["hidden"] for name in outputs}
+        return Context(
+            x=x,
+            x_in=x_in,
+            code=outputs["code"][1],
+            x_hat=outputs["x_hat"][1],
+            hidden={name: a for name, (_, a) in outputs.items() if name != "x_hat"},
+            log_odds={name: z for name, (z, _) in outputs.items() if kinds[name].is_sigmoid},
+            params=params,
+            ranges={name: kind.range for name, kind in kinds.items()},
+            extra=extra,
+        )
+
+    return Model(
+        init=init,
+        encode=lambda params, x: encode(params, x)["code"][1],
+        decode=lambda params, code: decode(params, code)["x_hat"][1],
+        apply=apply,
+        feature_shape=tuple(feature_shape),
+        code_size=code_size,
+        takes_missing=takes_missing,
+    )
+
+
+def halves(
+    feature_shape: tuple[int, ...],
+    code_size: int,
+    encoder: nn.Module,
+    decoder: nn.Module,
+    activations: Mapping[str, Activation],
+    *,
+    sample: Sample | None = None,
+    tied: Callable[[Params], Any] | None = None,
+) -> Model:
+    """A model of two Linen modules, with the parameters ``{"encoder": ..., "decoder": ...}``.
+
+    Args:
+        feature_shape: shape of one row.
+        code_size: d, units of the code.
+        encoder: rows (m, n) -> outputs of its layers, the last one ``"code"``.
+        decoder: codes (m, d) -> outputs of its layers, the last one ``"x_hat"``.
+        activations: as in `assemble`.
+        sample: ``(key, z) -> (z, code, extra)``: the code of a training pass from what the layer ``"code"`` puts out
+            before its activation function, z; without a key the code outside training.
+        tied: ``params -> more arguments of the decoder``.
+
+    Returns:
+        The model.
+    """
+
+    def init(key: jax.Array) -> Params:
+        keys = jax.random.split(key)
+        params = {"encoder": encoder.init(keys[0], jnp.zeros((1, prod(feature_shape))))["params"]}
+        return params | {"decoder": decoder.init(keys[1], jnp.zeros((1, code_size)), *more(params))["params"]}
+
+    def more(params: Params) -> tuple[Any, ...]:
+        return () if tied is None else (tied(params),)
+
+    def encode(params: Params, x: jax.Array, key: jax.Array | None = None) -> tuple[Outputs, dict[str, jax.Array]]:
+        outputs = encoder.apply({"params": params["encoder"]}, x)
+        if sample is None:
+            return outputs, {}
+        z, code, extra = sample(key, outputs["code"][0])
+        return outputs | {"code": (z, code)}, extra
+
+    def decode(params: Params, code: jax.Array) -> Outputs:
+        return decoder.apply({"params": params["decoder"]}, code, *more(params))
+
+    def train(params: Params, x_in: jax.Array, key: jax.Array) -> tuple[Outputs, dict[str, jax.Array]]:
+        below, extra = encode(params, x_in, key)
+        return below | decode(params, below["code"][1]), extra
+
+    return assemble(
+        feature_shape,
+        code_size,
+        init=init,
+        encode=lambda params, x: encode(params, x)[0],
+        decode=decode,
+        activations=activations,
+        train=train,
+    )

@@ -1,0 +1,274 @@
+"""Training from Python: a model, a loss and data in memory in, a trained net out; no config and no folder."""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from math import prod
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from aejax import losses, optimizers
+from aejax.config.resolving import optimizer as resolved_optimizer
+from aejax.data import from_arrays
+from aejax.data.corrupt import none
+from aejax.errors import UserError, shown
+from aejax.losses import Loss, Term
+from aejax.models.dense import multilayer
+from aejax.runs.fitted import Fitted
+from aejax.training.build import Parts, optimizer_of
+from aejax.training.evaluate import make_losses, on_device, target_range
+from aejax.training.loop import begin, compile_advance, loop, refusing
+from aejax.training.step import EVALUATION_STREAM, make_run, weights
+from aejax.types import Dataset, Model, Params, Rows
+
+ADAM = {"name": "adam", "learning_rate": 1e-3}
+PASSES, FEWEST, MOST = 100, 500, 5000  # over the data, and steps, where nobody says how many
+EVALUATIONS = 50
+WIDEST, LONGEST_CODE = 256, 32  # of the net that is trained where nobody names one
+
+
+class Settings(NamedTuple):
+    """How long a run is and how it is measured, every default filled in.
+
+    Attributes:
+        steps: of training.
+        batch_size: rows in a step; None for all.
+        evaluate_every: steps between evaluations.
+        patience: evaluations without a lower validation loss before a run stops; None for never.
+    """
+
+    steps: int
+    batch_size: int | None
+    evaluate_every: int
+    patience: int | None
+
+
+def fit(
+    model: Any,
+    loss: Loss | Term | None = None,
+    data: Any = None,
+    *,
+    optimizer: Any = ADAM,
+    corruption: Callable[[jax.Array, jax.Array], jax.Array] = none,
+    steps: int | None = None,
+    batch_size: int | None = 64,
+    key: jax.Array | None = None,
+    evaluate_every: int | None = None,
+    patience: int | None = None,
+    average: float | None = None,
+    on_chunk: Callable[[int, Mapping[str, np.ndarray], float], Any] | None = None,
+    on_evaluation: Callable[[int, dict[str, float], Params], Any] | None = None,
+) -> Fitted:
+    """Train an autoencoder on data in memory.
+
+    >>> import numpy as np
+    >>> import aejax
+    >>> x = np.random.default_rng(0).normal(size=(200, 10))
+    >>> fitted = aejax.fit(x, steps=20)
+    >>> fitted.encode(x[:3]).shape
+    (3, 3)
+
+    ``fit(x)`` alone trains a net of two hidden layers that narrows to a third of the features, on the squared error of
+    standardised values. The same arguments and key give the same parameters, bit for bit, on the same machine.
+
+    Args:
+        model: an `aejax.types.Model`, such as ``aejax.models.multilayer(data.feature_shape, widths=(64,), code=8)``, or
+            one of your own; or, where it is the only positional argument, the data.
+        loss: from `aejax.losses.compose`, or a single term; None for the squared error.
+        data: an `aejax.types.Dataset`, such as from `aejax.data.from_arrays` or `aejax.data.load`; an array of rows; or
+            an iterator of batches, arrays (m, *feature_shape) of equal size that are used as they are, once.
+        optimizer: any `optax.GradientTransformation`; or, as in a config, a name, or a dict with ``name``, its numbers
+            and perhaps a ``schedule``.
+        corruption: ``(key, x) -> x_in`` of scaled rows (m, *feature_shape), such as
+            ``functools.partial(aejax.data.corrupt.gaussian, scale=0.1)``.
+        steps: of training; None for 100 passes over the data, but 500 to 5000 steps.
+        batch_size: rows in a step, at most those there are; None for all of them.
+        key: of everything random; None for ``jax.random.key(0)``.
+        evaluate_every: steps between evaluations on the validation rows; None for 50 evaluations.
+        patience: evaluations without a lower validation loss after which training stops and the parameters of the
+            lowest one are kept; None trains to the end.
+        average: decay of a moving average of the parameters, which evaluation reads and the result keeps; None for
+            none.
+        on_chunk: ``(step, history, seconds)``, called after each compiled chunk of steps; the history is by name an
+            array with a value for each step of it.
+        on_evaluation: ``(step, metrics, params)``, called after each evaluation; `params` are valid during the call.
+
+    Raises:
+        UserError: data that are none, a model or a loss that does not fit them, or a loss that is not finite.
+    """
+    if loss is None and data is None and not isinstance(model, Model):
+        model, data = None, model
+    dataset, batches = loaded(data)
+    settings = settings_of(dataset, steps, None if batches else batch_size, evaluate_every, patience)
+    parts = parts_of(model, loss, dataset, optimizer, corruption, settings, key=key, average=average)
+    feed, example, stops = (_rows(dataset), _rows(dataset), ()) if batches is None else batches
+    state = jax.jit(parts.run.init)(parts.key, parts.hparams)
+    program = compile_advance(parts.run, state, parts.key, parts.hparams, example)
+    evaluations: list[dict[str, float]] = []
+
+    def evaluated(step: int, metrics: dict[str, Any], params: Params) -> None:
+        evaluations.append({"step": step} | {name: float(value) for name, value in metrics.items()})
+        if on_evaluation is not None:
+            on_evaluation(step, evaluations[-1], params)
+
+    best = () if patience is None else jax.tree.map(jnp.copy, weights(state))
+    state, progress, _ = loop(
+        refusing(program, parts.key, parts.hparams, feed),
+        state,
+        steps=settings.steps,
+        evaluate_every=settings.evaluate_every,
+        progress=begin(("loss", *parts.hparams["terms"]), best=best),
+        patience=patience,
+        measure=measure_of(parts, dataset),
+        on_chunk=on_chunk,
+        on_evaluation=evaluated,
+        stops=stops,
+    )
+    params = progress.best if patience is not None and np.isfinite(progress.lowest) else weights(state)
+    history = {name: np.array([each[name] for each in evaluations]) for name in evaluations[0]}
+    return fitted_of(parts, dataset, params, history)
+
+
+def fitted_of(parts: Parts, dataset: Dataset, params: Params, history: Mapping[str, np.ndarray]) -> Fitted:
+    """A trained net with all that it needs on new rows."""
+    look = make_losses(parts.model, parts.objective, parts.corrupt, target_range(dataset))
+    key = jax.random.fold_in(parts.key, EVALUATION_STREAM)
+    measured = lambda rows: look(params, key, parts.hparams, rows, 1.0)
+    return Fitted(parts.model, params, dataset._replace(train=None, validation=None, test=None), history, measured)
+
+
+def loaded(data: Any) -> tuple[Dataset, tuple[Callable[[int], Rows], Rows, tuple[int, ...]] | None]:
+    """Data in memory as a `Dataset`; of an iterator of batches its first one, and how its batches are fed to the loop.
+
+    Raises:
+        UserError: no data.
+    """
+    if data is None:
+        raise UserError("fit: there are no data; allowed: fit(x), or fit(model, loss, data)")
+    if isinstance(data, Dataset):
+        return data, None
+    if isinstance(data, Iterator):
+        return _streamed(data)
+    return from_arrays(data, scaling="standard"), None
+
+
+def settings_of(
+    dataset: Dataset, steps: int | None, batch_size: int | None, evaluate_every: int | None, patience: int | None
+) -> Settings:
+    """The settings of a run with every default filled in.
+
+    Raises:
+        UserError: a number that is none of steps or rows, or early stopping without validation rows.
+    """
+    for name, value in (("steps", steps), ("batch_size", batch_size), ("evaluate_every", evaluate_every)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1):
+            raise UserError(f"{name}: expected int >= 1, got {shown(value)}")
+    if patience is not None and not len(dataset.validation.x):
+        raise UserError("patience: there are no validation rows to stop by; allowed: None, or data with some")
+    rows = len(dataset.train.x)
+    size = None if batch_size is None else min(batch_size, rows)
+    steps = int(np.clip(PASSES * rows // (size or rows), FEWEST, MOST)) if steps is None else int(steps)
+    return Settings(steps, size, evaluate_every or min(steps, max(10, steps // EVALUATIONS)), patience)
+
+
+def parts_of(
+    model: Model | None,
+    loss: Loss | Term | None,
+    dataset: Dataset,
+    optimizer: Any,
+    corruption: Callable[[jax.Array, jax.Array], jax.Array],
+    settings: Settings,
+    *,
+    key: jax.Array | None = None,
+    average: float | None = None,
+) -> Parts:
+    """The parts of a run from values, as `aejax.training.build.build` makes them from a config.
+
+    Raises:
+        UserError: a value that is no model, loss or optimiser, or a model of other rows than the data's.
+    """
+    model = _narrowing(dataset) if model is None else _of_these_rows(model, dataset)
+    made = losses.compose(reconstruction=losses.squared_error()) if loss is None else loss
+    made = losses.compose(loss=made) if isinstance(made, Term) else made
+    if not isinstance(made, Loss):
+        raise UserError(f"loss: expected a loss from aejax.losses.compose, or a term, got {shown(loss)}")
+    named = {"name": optimizer} if isinstance(optimizer, str) else optimizer
+    rule, numbers = _rule(named)
+    corrupt = lambda key, x: corruption(key, x)
+    sizes = {"steps": settings.steps, "batch_size": settings.batch_size, "data_range": target_range(dataset)}
+    run = make_run(model, made.objective, corrupt, rule, **sizes, average=average)
+    hparams = jax.tree.map(jnp.float32, {"terms": dict(made.hparams), "corruption": {}, "optimizer": numbers})
+    key = jax.random.key(0) if key is None else key
+    return Parts(model, made.objective, corrupt, run, hparams, key, {})
+
+
+def _rule(optimizer: Any) -> tuple[optimizers.Optimizer, dict[str, Any]]:
+    """An optimiser and its numbers, from a component of a config or a transformation of optax."""
+    if isinstance(optimizer, Mapping):
+        return optimizer_of(resolved_optimizer(optimizer))
+    return optimizers.as_optimizer(optimizer), {}
+
+
+def measure_of(parts: Parts, dataset: Dataset) -> Callable[[Params, float], dict[str, float]]:
+    """``(params, share of the steps) -> {"validation_loss", …}``; nothing where there are no validation rows."""
+    if not len(dataset.validation.x):
+        return lambda params, share: {}
+    look = make_losses(parts.model, parts.objective, parts.corrupt, target_range(dataset))
+    rows, key = on_device(dataset.validation, dataset), jax.random.fold_in(parts.key, EVALUATION_STREAM)
+    measured = lambda params, share: look(params, key, parts.hparams, rows, share)
+    return lambda params, share: {f"validation_{name}": v for name, v in measured(params, share).items()}
+
+
+def _rows(dataset: Dataset) -> Rows:
+    return on_device(dataset.train, dataset)
+
+
+def _narrowing(dataset: Dataset) -> Model:
+    """A net of two hidden layers that narrows to a third of the features, a code of at most 32 units."""
+    features = prod(dataset.feature_shape)
+    code = int(np.clip(features // 3, 1, LONGEST_CODE))
+    widths = (int(np.clip(2 * features, 16, WIDEST)), int(np.clip(features, 8, WIDEST // 2)))
+    return multilayer(dataset.feature_shape, widths=widths, code=code, activation="relu", output="linear")
+
+
+def _of_these_rows(model: Any, dataset: Dataset) -> Model:
+    if not isinstance(model, Model):
+        raise UserError(f"model: expected an aejax Model, got {shown(model)}; allowed: such as aejax.models.multilayer")
+    if tuple(model.feature_shape) != tuple(dataset.feature_shape):
+        raise UserError(
+            f"model: takes rows of shape {tuple(model.feature_shape)}, and the data have {tuple(dataset.feature_shape)}"
+        )
+    return model
+
+
+WINDOW = 20  # batches of an iterator that are on the device at a time
+
+
+def _streamed(batches: Iterator[Any]) -> tuple[Dataset, tuple[Callable[[int], Rows], Rows, tuple[int, ...]]]:
+    """A data set of the first batch of an iterator, and windows of `WINDOW` batches for the loop."""
+    first = [np.asarray(batch, np.float32) for batch in islice(batches, 1)]
+    if not first or first[0].ndim < 2:
+        raise UserError("data: the iterator gives no batch (rows, features); allowed: arrays of equal shape")
+    dataset = from_arrays(first[0], scaling="none", validation=0, test=0)
+    window: list[tuple[int, Rows]] = []
+
+    def feed(step: int) -> Rows:
+        start = step - step % WINDOW
+        if not window or window[0][0] != start:
+            held = [*first, *(np.asarray(batch, np.float32) for batch in islice(batches, WINDOW - len(first)))]
+            first.clear()
+            if len(held) < WINDOW and (not held or start == 0):
+                raise UserError(f"data: the iterator ended after {start + len(held)} batches; allowed: one a step")
+            held += [held[-1]] * (WINDOW - len(held))
+            if any(batch.shape != held[0].shape for batch in held):
+                raise UserError(f"data: batches of other shapes follow {held[0].shape}; allowed: equal shapes")
+            x = jnp.asarray(np.stack(held).reshape(WINDOW, len(held[0]), -1))
+            one = jnp.ones(())
+            window[:] = [(start, Rows(x, None, 0 * one, one, first=jnp.int32(start)))]
+        return window[0][1]
+
+    example = Rows(jax.ShapeDtypeStruct((WINDOW, len(first[0]), first[0][0].size), np.float32), None,
+                   *2 * (jax.ShapeDtypeStruct((), np.float32),), first=jax.ShapeDtypeStruct((), np.int32))  # fmt: skip
+    return dataset, (feed, example, (WINDOW,))

@@ -1,0 +1,218 @@
+"""A trained net in Python: codes and reconstructions of new rows, its history, and how it is saved and opened."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from aejax import config as configs
+from aejax import console
+from aejax.data.arrays import as_rows
+from aejax.errors import UserError, shown
+from aejax.files import write_atomic, write_json
+from aejax.runs import apply, artifact, experiment, workdir
+from aejax.storage import checkpoint
+from aejax.training.context import shown as visible
+from aejax.training.evaluate import BATCH, on_device
+from aejax.types import Dataset, Model, Params, Range, Rows
+
+HISTORY = "history.json"
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained autoencoder; rows go in and come out in the units of the data.
+
+    Attributes:
+        model: the autoencoder.
+        params: its parameters.
+        data: the data set without its rows: names, scaling, shape of a row.
+        history: by name an array with a value for each evaluation: ``step``, ``train_loss``, ``train_TERM`` (means
+            since the evaluation before) and, with validation rows, ``validation_loss``, ``validation_TERM``,
+            ``validation_mse``.
+        summary: of a run in a folder what its ``summary.json`` holds; else empty.
+    """
+
+    model: Model
+    params: Params
+    data: Dataset
+    history: Mapping[str, np.ndarray]
+    measure: Callable[[Rows], Mapping[str, float]] | None = field(default=None, repr=False)
+    summary: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    config: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    def encode(self, x: Any) -> np.ndarray:
+        """The codes of rows: (m, *feature_shape) or (m, n) -> (m, d) float32."""
+        return self._through(self.model.encode, self._scaled(x))
+
+    def decode(self, codes: Any) -> np.ndarray:
+        """Codes as rows in the units of the data: (m, d) -> (m, *feature_shape) float32."""
+        codes = np.asarray(codes, np.float32)
+        if codes.ndim != 2 or codes.shape[1] != self.model.code_size:
+            raise UserError(f"decode: codes of shape {codes.shape}; allowed: (rows, {self.model.code_size})")
+        return self._unscaled(self._through(self.model.decode, codes))
+
+    def reconstruct(self, x: Any) -> np.ndarray:
+        """Rows through the encoder and the decoder, in the units of the data: (m, *feature_shape) float32."""
+        both = lambda params, x: self.model.decode(params, self.model.encode(params, x))
+        return self._unscaled(self._through(both, self._scaled(x)))
+
+    def loss(self, x: Any) -> dict[str, float]:
+        """The loss of rows as in training, each of its terms, and the mean squared error of their scaled values."""
+        if self.measure is None:
+            raise UserError("loss: a net that was opened from a folder knows no loss; allowed: a net from aejax.fit")
+        return dict(self.measure(on_device(self._split(x), self.data)))
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the parameters and the scaling of the data into a new folder, which `aejax.open` reads; its path.
+
+        A net of a config is saved with it, and ``aejax apply`` reads the folder too; of a net that was made in Python,
+        `aejax.open` has to be told the model.
+
+        Raises:
+            UserError: the folder is not empty.
+        """
+        folder = Path(folder)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UserError(f"{folder}: is not empty; allowed: a new folder")
+        if self.config is not None:
+            write_atomic(folder / "config.json", configs.dumps(self.config))
+        write_json(folder / HISTORY, {name: values.tolist() for name, values in self.history.items()})
+        checkpoint.save(
+            folder / workdir.MODEL,
+            0,
+            experiment.model_tree(self.params, self.data),
+            keep=1,
+            info=experiment.model_info(self.data),
+        )
+        return folder
+
+    def __repr__(self) -> str:
+        from aejax.models import summary
+
+        return summary(self.model, self.params)
+
+    def _split(self, x: Any) -> Any:
+        rows = as_rows(x, "x")
+        shape = tuple(self.data.feature_shape)
+        if rows.x.shape[1:] not in (shape, (prod(shape),)):
+            raise UserError(f"x: rows of shape {rows.x.shape[1:]}; allowed: {shape}")
+        if rows.mask is not None and not self.model.takes_missing:
+            raise UserError("x: has missing values, and this net takes none; allowed: whole rows")
+        fold = lambda values: values if values is None else values.reshape(-1, *shape)
+        return rows._replace(x=fold(rows.x), mask=fold(rows.mask))
+
+    def _scaled(self, x: Any) -> np.ndarray:
+        rows = self._split(x)
+        values = ((np.asarray(rows.x, np.float32) - self.data.shift) * self.data.scale).reshape(len(rows.x), -1)
+        mask = None if rows.mask is None else rows.mask.reshape(values.shape)
+        return np.asarray(visible(self.model, values, mask))
+
+    def _unscaled(self, rows: np.ndarray) -> np.ndarray:
+        rows = rows.reshape(-1, *(self.model.target_shape or self.data.feature_shape))
+        return rows if self.model.target_shape else (rows / self.data.scale + self.data.shift).astype(np.float32)
+
+    def _through(self, function: Callable[..., jax.Array], rows: np.ndarray) -> np.ndarray:
+        compiled = jax.jit(function)
+        parts = np.array_split(rows, max(1, -(-len(rows) // BATCH)))
+        return np.concatenate([np.asarray(compiled(self.params, jnp.asarray(part, jnp.float32))) for part in parts])
+
+
+def open_folder(folder: str | Path, model: Model | None = None) -> Fitted:
+    """The trained net of a run's folder, or of one that `Fitted.save` wrote; nothing that the folder names is called.
+
+    Args:
+        folder: of a finished run, or of `Fitted.save`.
+        model: where the net was made in Python: the same model again.
+
+    Raises:
+        UserError: there is no such net, it is damaged, or it is of another model.
+    """
+    folder = Path(folder)
+    if not (folder / "config.json").exists() and model is None:
+        if checkpoint.steps(folder / workdir.MODEL):
+            raise UserError(f"{folder}: its net was made in Python; allowed: aejax.open(folder, model=the same model)")
+        raise UserError(f"{folder}: is no folder of a run; allowed: that of aejax run, or of Fitted.save")
+    if model is not None:
+        like = jax.eval_shape(model.init, jax.random.key(0))
+        restored = checkpoint.restore(folder / workdir.MODEL, like, prefix="params", say=console.say)
+        if restored is None:
+            raise UserError(f"{folder}: holds no net that verifies")
+        scaling, params = checkpoint.restore_flat(folder / workdir.MODEL, "scaling"), restored.tree
+        info, config = restored.info, None
+    else:
+        trained = apply.load(folder)
+        model, params, scaling, info = trained.model, trained.params, trained.scaling, trained.info
+        config = workdir.read_json(folder / "config.json")
+    data = Dataset(
+        name=str(folder),
+        train=None,
+        validation=None,
+        test=None,
+        feature_shape=tuple(info["feature_shape"]),
+        kind="image" if len(info["feature_shape"]) == 3 else "table",
+        range=Range(),
+        shift=scaling["shift"],
+        scale=scaling["scale"],
+        label_names=(),
+        feature_names=tuple(info["feature_names"]),
+        licence="",
+        source=str(folder),
+        columns=artifact.columns_of(info),
+    )
+    rows = workdir.read_metrics(folder)
+    history = {name: np.array([row[name] for row in rows]) for name in rows[0]} if rows else {}
+    if (folder / HISTORY).exists():
+        history = {name: np.array(values) for name, values in workdir.read_json(folder / HISTORY).items()}
+    summary = workdir.read_json(folder / "summary.json") if (folder / "summary.json").exists() else {}
+    return Fitted(model, params, data, history, summary=summary, config=config)
+
+
+def run_config(config: Any, folder: str | Path | None = None, **changes: Any) -> Fitted:
+    """Train what a config describes, as ``aejax run`` does, and open the folder.
+
+    Args:
+        config: a shipped experiment (``"lecture/multilayer"``), the path of a config file, a ``ConfigDict`` or
+            a dict.
+        folder: of the run; None for a new one under ``runs/``. That of an unfinished run goes on.
+        changes: fields of the config: by their own names where these are there once, such as ``steps=1000``, or in
+            ``**{"optimizer.learning_rate": 3e-4}``.
+
+    Raises:
+        UserError: whatever is wrong with the config, the data or the folder, in one line.
+        InterruptedRunError: SIGINT or SIGTERM came; what was done is saved.
+    """
+    named = isinstance(config, str | Path)
+    resolved = configs.load(str(config)) if named else configs.resolve(_plain(config))
+    resolved = configs.varied(resolved, {_path(resolved, name): value for name, value in changes.items()})
+    stem = Path(str(config).partition(":")[0]).stem if named else "run"
+    folder = workdir.fresh(stem) if folder is None else Path(folder)
+    experiment.run(resolved, folder)
+    return open_folder(folder)
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    """A config of dicts alone."""
+    if not isinstance(config, Mapping) and not hasattr(config, "items"):
+        raise UserError(f"config: expected a name, a path or a config, got {shown(config)}")
+    return {name: _plain(value) if hasattr(value, "items") else value for name, value in config.items()}
+
+
+def _path(config: Mapping[str, Any], name: str) -> str:
+    """The dotted path of a field: itself, or the one path that ends in this name."""
+    if "." in name or name in config:
+        return name
+    paths = [path for path in _paths(config) if path.rpartition(".")[2] == name]
+    if len(paths) != 1:
+        raise UserError(f"{name}: {'is no field' if not paths else 'may be ' + ' or '.join(paths)} of the config")
+    return paths[0]
+
+
+def _paths(config: Mapping[str, Any], before: str = "") -> list[str]:
+    inside = ((f"{before}{name}", value) for name, value in config.items())
+    return [p for path, value in inside for p in (_paths(value, f"{path}.") if isinstance(value, Mapping) else [path])]

@@ -1,0 +1,213 @@
+"""A sweep from Python: a model, a loss and data in memory at many settings and seeds, trained as one program."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from aejax.data.corrupt import none
+from aejax.errors import UserError, one_of, shown
+from aejax.losses import Loss, Term
+from aejax.runs.fit import ADAM, Settings, fitted_of, loaded, parts_of, settings_of
+from aejax.runs.fitted import Fitted
+from aejax.storage.trees import digest
+from aejax.sweep import axes as spelled
+from aejax.sweep import results
+from aejax.sweep.block import train_block
+from aejax.sweep.plan import Member, Plan
+from aejax.sweep.program import Data, choose, compile_block, forms, stack_hparams
+from aejax.training.build import Parts
+from aejax.training.evaluate import make_member_losses, on_device, target_range
+from aejax.training.loop import Outcome
+from aejax.training.step import EVALUATION_STREAM
+from aejax.types import Dataset, Hparams, Params
+
+TOGETHER = 16  # members that look at a batch of rows at once
+
+
+@dataclass(frozen=True)
+class Nets:
+    """The nets of a sweep.
+
+    Attributes:
+        rows: the table, a dict for each run: ``run``, the axes, ``seed``, ``validation/…``, ``train/…``, ``test/…``,
+            ``status`` (``finished``, ``stopped early`` or ``not finite``), ``step`` and ``parameters_digest``.
+        params: of all runs, leaves (runs, ...).
+        summary: mean, standard deviation and 95 % interval of every metric over the seeds of each setting, and the
+            ``best`` setting, see `aejax.sweep.results.summarise`.
+    """
+
+    rows: list[dict[str, Any]]
+    params: Params = field(repr=False)
+    summary: Mapping[str, Any] = field(repr=False)
+    parts: Parts = field(repr=False)
+    data: Dataset = field(repr=False)
+
+    def fitted(self, run: int) -> Fitted:
+        """The trained net of one run, by its number in the table."""
+        if not 0 <= run < len(self.rows):
+            raise UserError(f"run {run}: allowed: 0 to {len(self.rows) - 1}")
+        row = self.rows[run]
+        history = {"step": np.array([row["step"]])}
+        history |= {
+            n.replace("/", "_"): np.array([v]) for n, v in row.items() if n.startswith(("train/", "validation/"))
+        }
+        params = jax.tree.map(lambda leaf: jnp.asarray(leaf[run]), self.params)
+        return fitted_of(self.parts, self.data, params, history)
+
+    def best(self) -> Fitted:
+        """The net of the best setting, of its seeds the one with the best metric.
+
+        Raises:
+            UserError: the metric is finite for no setting.
+        """
+        place, metric = self.summary["best"], self.summary["metric"]
+        if place is None:
+            raise UserError(f"sweep: no setting has a finite {metric}; allowed: data with validation rows")
+        chosen = self.summary["points"][place]["axes"]
+        runs = [row for row in self.rows if all(row[path] == value for path, value in chosen.items())]
+        sign = -1 if self.summary["maximise"] else 1
+        return self.fitted(min(runs, key=lambda row: sign * np.nan_to_num(row[metric], nan=sign * np.inf))["run"])
+
+    def show(self) -> None:
+        """Print the settings, the best first, with their intervals over seeds, as ``aejax sweep`` does."""
+        results.say(self.summary)
+
+
+def sweep(
+    model: Any,
+    loss: Loss | Term | None = None,
+    data: Any = None,
+    *,
+    axes: Mapping[str, Any],
+    seeds: Iterable[int] = (0,),
+    optimizer: Any = ADAM,
+    corruption: Callable[[jax.Array, jax.Array], jax.Array] = none,
+    steps: int | None = None,
+    batch_size: int | None = 64,
+    evaluate_every: int | None = None,
+    patience: int | None = None,
+    average: float | None = None,
+    metric: str = "validation/mse",
+    maximise: bool = False,
+) -> Nets:
+    """Train a model at many settings and seeds as one compiled program.
+
+    >>> import aejax, numpy as np
+    >>> data = aejax.data.from_arrays(np.random.default_rng(0).normal(size=(60, 6)))
+    >>> model = aejax.models.multilayer(data.feature_shape, widths=(), code=2)
+    >>> loss = aejax.losses.compose(error=aejax.losses.squared_error(), sparsity=aejax.losses.l1())
+    >>> nets = aejax.sweep(model, loss, data, axes={"sparsity.weight": [0.1, 1.0]}, seeds=range(2), steps=20)
+    >>> [(row["sparsity.weight"], row["seed"]) for row in nets.rows]
+    [(0.1, 0), (0.1, 1), (1.0, 0), (1.0, 1)]
+
+    A run has the parameters that `aejax.fit` gives with these numbers and ``key=jax.random.key(seed)``, up to rounding.
+
+    Args:
+        model: as in `aejax.fit`, like all arguments but these.
+        loss: likewise.
+        data: likewise, in memory.
+        axes: by the name of a number its values, an array or a text of `aejax.sweep.axes`: ``TERM.weight`` or
+            ``TERM.HYPERPARAMETER`` of a term of the loss, ``optimizer.learning_rate`` and the other numbers of an
+            optimiser that is named or a dict. All combinations are trained.
+        seeds: of the keys, ``jax.random.key(seed)``.
+        optimizer: likewise.
+        corruption: likewise.
+        steps: likewise.
+        batch_size: likewise.
+        evaluate_every: likewise.
+        patience: likewise, for each run by itself.
+        average: likewise.
+        metric: the column of validation rows that chooses the best setting.
+        maximise: whether more of it is better.
+
+    Raises:
+        UserError: a number that the run does not have, or as in `aejax.fit`.
+    """
+    if loss is None and data is None:
+        model, data = None, model
+    dataset, batches = loaded(data)
+    if batches is not None:
+        raise UserError("sweep: holds its rows in memory; allowed: arrays or a data set")
+    settings = settings_of(dataset, steps, batch_size, evaluate_every, patience)
+    parts = parts_of(model, loss, dataset, optimizer, corruption, settings, average=average)
+    made = [spelled.make(path, values) for path, values in axes.items()]
+    points, seeds = spelled.points(made) if made else [{}], tuple(int(seed) for seed in seeds)
+    if not seeds:
+        raise UserError("seeds: there is none; allowed: one or more whole numbers")
+    # runs in the order of the table: the seeds of a setting follow each other
+    members = [
+        Member(run, points[run // len(seeds)], {"seed": seeds[run % len(seeds)]})
+        for run in range(len(points) * len(seeds))
+    ]
+    outcomes, look = _trained(parts, dataset, settings, members, seeds)
+    params = jax.tree.map(lambda *leaves: np.stack(leaves), *(each.params for each in outcomes))
+    measured = {part: look(part, params) for part in ("validation", "test")}
+    done = {}
+    for run, each in enumerate(outcomes):
+        metrics = {f"train/{name}": value for name, value in each.means.items()}
+        metrics |= {f"{part}/{n}": float(v[run]) for part, columns in measured.items() for n, v in columns.items()}
+        done[run] = {"status": each.status, "step": each.step, "parameters_digest": digest(each.params)}
+        done[run]["metrics"] = metrics
+    plan = Plan({"terms": parts.hparams["terms"]}, tuple(made), None, tuple(members), (tuple(members),))
+    table = results.rows_of(plan, done)
+    results.check_column(metric, table[0])
+    return Nets(table, params, results.summarise(plan, table, metric, maximise=maximise), parts, dataset)
+
+
+def _trained(
+    parts: Parts, dataset: Dataset, settings: Settings, members: Sequence[Member], seeds: Sequence[int]
+) -> tuple[list[Outcome], Callable[[str, Params], dict[str, Any]]]:
+    """What became of each run, trained as one block, and `_losses` of them all."""
+    hparams = [_hparams(parts.hparams, member.point) for member in members]
+    places = np.arange(len(members)).reshape(-1, len(seeds)).T
+    keys = jax.vmap(jax.random.key)(np.array(seeds, np.uint32))
+    swept, rows = stack_hparams(hparams, places), Data(on_device(dataset.train, dataset), (), lambda common, _: common)
+    size = sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(parts.model.init, keys[0])))
+    static = {"devices": jax.devices()[:1], "shape": places.shape}
+    compile_form = lambda form: compile_block(parts.run, keys, swept, rows, **form._asdict(), **static)
+    program = choose(compile_form, forms("auto", size), settings.steps).program
+    look = _losses(parts, dataset, [member.config["seed"] for member in members], hparams)
+    schedule = settings._asdict() | {"checkpoint_every": settings.steps}
+    loss_of = lambda params, share: look("validation", params)["loss"]
+    return train_block(program, places, schedule, ("loss", *parts.hparams["terms"]), loss_of)[0], look
+
+
+def _hparams(hparams: Hparams, point: Mapping[str, Any]) -> Hparams:
+    """The hyperparameters of a setting; a path begins with the name of a term, or with ``optimizer``."""
+    changed = jax.tree.map(np.float32, hparams)
+    for path, value in point.items():
+        names = path.removeprefix("terms.").split(".")
+        group = changed["optimizer"] if names[0] == "optimizer" else changed["terms"].get(names[0])
+        if group is None:
+            raise one_of(names[0], [*changed["terms"], "optimizer"], what=f"axis {path}")
+        for name in names[1:-1]:
+            group = group.get(name, {})
+        if not isinstance(group, Mapping) or names[-1] not in group or isinstance(group[names[-1]], Mapping):
+            raise one_of(names[-1], group, what=f"axis {path}")
+        if not isinstance(value, int | float):
+            raise UserError(f"axis {path}: expected numbers, got {shown(value)}")
+        group[names[-1]] = np.float32(value)
+    return changed
+
+
+def _losses(
+    parts: Parts, dataset: Dataset, seeds: Sequence[int], hparams: Sequence[Hparams]
+) -> Callable[[str, Params], dict[str, Any]]:
+    """``(split, params) -> {"loss", each term, "mse"}``, (runs,) each; nothing where the split has no rows."""
+    look = make_member_losses(parts.model, parts.objective, parts.corrupt, target_range(dataset))
+    key_of = jax.vmap(lambda seed: jax.random.fold_in(jax.random.key(seed), EVALUATION_STREAM))
+    stacked, shares = jax.tree.map(lambda *leaves: np.stack(leaves), *hparams), np.ones(len(hparams), np.float32)
+    splits = {"validation": dataset.validation, "test": dataset.test}
+    rows = {part: on_device(split, dataset) for part, split in splits.items() if len(split.x)}
+    together = min(TOGETHER, len(hparams))
+
+    def losses(part: str, params: Params) -> dict[str, Any]:
+        if part not in rows:
+            return {}
+        return dict(look(params, key_of(np.array(seeds, np.uint32)), stacked, rows[part], shares, together))
+
+    return losses

@@ -1,0 +1,203 @@
+"""The library as a researcher types it: every line of the guide's first page, and what it refuses."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import aejax
+from aejax import config, losses, models
+from aejax.data import corrupt
+from aejax.errors import UserError
+from aejax.training.step import train
+
+X = np.random.default_rng(0).normal(size=(90, 6)) @ np.random.default_rng(1).normal(size=(6, 6))
+
+
+@pytest.fixture(scope="module")
+def data():
+    return aejax.data.from_arrays(X)
+
+
+@pytest.fixture(scope="module")
+def model(data):
+    return models.multilayer(data.feature_shape, widths=(5,), code=2, output="linear")
+
+
+@pytest.fixture(scope="module")
+def loss():
+    return losses.compose(reconstruction=losses.squared_error(), sparsity=0.3 * losses.l1())
+
+
+@pytest.fixture(scope="module")
+def fitted(model, loss, data):
+    return aejax.fit(model, loss, data, optimizer=optax.adam(1e-3), steps=40, batch_size=16, key=jax.random.key(0))
+
+
+def equal(a, b):
+    return all(bool((x == y).all()) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+
+
+def test_x_alone_is_enough():
+    fitted = aejax.fit(X, steps=20)
+    assert fitted.encode(X).shape == (90, 2)
+    assert fitted.reconstruct(X).shape == X.shape
+    assert "parameters" in repr(fitted)
+
+
+def test_a_trained_net_encodes_decodes_and_measures(fitted, model, data):
+    codes = fitted.encode(X[:7])
+    assert codes.shape == (7, 2)
+    np.testing.assert_allclose(fitted.decode(codes), fitted.reconstruct(X[:7]), rtol=1e-5, atol=1e-5)
+    scaled = (X[:7].astype(np.float32) - data.shift) * data.scale
+    np.testing.assert_allclose(codes, model.encode(fitted.params, scaled), rtol=1e-5, atol=1e-6)
+    measured = fitted.loss(X)
+    assert measured["loss"] == pytest.approx(measured["reconstruction"] + 0.3 * measured["sparsity"], rel=1e-5)
+    assert list(fitted.history["step"]) == [10, 20, 30, 40]
+    assert {"train_loss", "train_sparsity", "validation_loss", "validation_mse"} <= set(fitted.history)
+
+
+def test_the_same_arguments_give_the_same_bits_and_another_key_others(fitted, model, loss, data):
+    again = aejax.fit(model, loss, data, optimizer=optax.adam(1e-3), steps=40, batch_size=16)
+    other = aejax.fit(model, loss, data, optimizer=optax.adam(1e-3), steps=40, batch_size=16, key=jax.random.key(1))
+    assert equal(fitted.params, again.params)
+    assert not equal(fitted.params, other.params)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        {"name": "muon", "learning_rate": 1e-2},
+        {"name": "sgd", "learning_rate": 0.1, "schedule": {"name": "cosine"}},
+        optax.chain(optax.clip(1.0), optax.lion(1e-3)),
+        optax.MultiSteps(optax.adam(1e-3), 2),
+    ],
+    ids=["muon", "component", "chain", "accumulated"],
+)
+def test_any_optimiser_trains(optimizer, model, loss, data):
+    fitted = aejax.fit(model, loss, data, optimizer=optimizer, steps=12, batch_size=16)
+    assert np.isfinite(fitted.history["train_loss"]).all()
+
+
+def test_callbacks_see_every_chunk_and_every_evaluation(model, loss, data):
+    steps, seen = [], []
+    chunk = lambda step, history, seconds: steps.append((step, len(history["loss"]), seconds > 0))
+    evaluation = lambda step, metrics, params: seen.append((step, metrics["train_loss"], jax.tree.structure(params)))
+    fitted = aejax.fit(
+        model, loss, data, steps=30, batch_size=16, evaluate_every=15, on_chunk=chunk, on_evaluation=evaluation
+    )
+    assert sum(count for _, count, _ in steps) == 30
+    assert [step for step, *_ in seen] == [15, 30]
+    assert [value for _, value, _ in seen] == list(fitted.history["train_loss"])
+    assert seen[0][2] == jax.tree.structure(fitted.params)
+
+
+def test_corruption_patience_and_averages(model, loss, data):
+    noise = functools.partial(corrupt.gaussian, scale=0.1)
+    fitted = aejax.fit(model, loss, data, corruption=noise, steps=30, batch_size=16, patience=1, evaluate_every=10)
+    plain = aejax.fit(model, loss, data, steps=30, batch_size=16)
+    averaged = aejax.fit(model, loss, data, steps=30, batch_size=16, average=0.9)
+    assert not equal(fitted.params, plain.params)
+    assert not equal(averaged.params, plain.params)
+
+
+def test_batches_of_any_iterator(model, loss):
+    random = np.random.default_rng(0)
+    fitted = aejax.fit(model, loss, (random.normal(size=(16, 6)) for _ in range(100)), steps=25)
+    assert np.isfinite(fitted.history["train_loss"]).all()
+    with pytest.raises(UserError, match="ended after 3 batches"):
+        aejax.fit(model, loss, (random.normal(size=(16, 6)) for _ in range(3)), steps=25)
+
+
+def test_a_net_is_saved_and_opened(fitted, model, tmp_path):
+    folder = fitted.save(tmp_path / "net")
+    opened = aejax.open(folder, model=model)
+    assert equal(opened.params, fitted.params)
+    assert (opened.encode(X) == fitted.encode(X)).all()
+    assert list(opened.history["step"]) == list(fitted.history["step"])
+    with pytest.raises(UserError, match="made in Python"):
+        aejax.open(folder)
+    with pytest.raises(UserError, match="is not empty"):
+        fitted.save(folder)
+
+
+def test_a_config_runs_from_python(tmp_path):
+    changes = {"data.name": "clusters", "data.rows": 60, "model.widths": (3,), "model.code": 2, "batch_size": 16}
+    changes |= {"steps": 4, "figures": False}
+    run = aejax.run("lecture/multilayer", tmp_path / "run", **changes)
+    assert run.summary["metrics"]["test"]["mse"] > 0
+    assert equal(aejax.open(tmp_path / "run").params, run.params)
+    base = config.base()
+    base.train.steps, base.report.figures = 4, False
+    other = aejax.run(base, tmp_path / "other", **{"data.name": "clusters", "data.rows": 60, "batch_size": 16})
+    assert other.encode(np.zeros((2, 8))).shape == (2, 8)
+    with pytest.raises(UserError, match="name: may be"):
+        aejax.run("lecture/multilayer", name="other")
+    with pytest.raises(UserError, match="stps: is no field"):
+        aejax.run("lecture/multilayer", stps=3)
+
+
+def test_a_sweep_has_the_table_of_the_command_and_nets_like_fits(model, data):
+    loss = losses.compose(reconstruction=losses.squared_error(), sparsity=losses.l1())
+    axes = {"sparsity.weight": jnp.array([0.1, 0.5]), "optimizer.learning_rate": [1e-3, 1e-2]}
+    nets = aejax.sweep(model, loss, data, axes=axes, seeds=range(2), steps=20, batch_size=16)
+    assert len(nets.rows) == 8
+    assert list(nets.rows[0])[:4] == ["run", "sparsity.weight", "optimizer.learning_rate", "seed"]
+    assert {row["status"] for row in nets.rows} == {"finished"}
+    row = nets.rows[5]
+    alone = aejax.fit(
+        model,
+        losses.compose(reconstruction=losses.squared_error(), sparsity=row["sparsity.weight"] * losses.l1()),
+        data,
+        optimizer={"name": "adam", "learning_rate": row["optimizer.learning_rate"]},
+        steps=20,
+        batch_size=16,
+        key=jax.random.key(row["seed"]),
+    )
+    for a, b in zip(jax.tree.leaves(alone.params), jax.tree.leaves(nets.fitted(5).params), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+    assert row["validation/mse"] == pytest.approx(alone.history["validation_mse"][-1], rel=1e-4)
+    assert nets.best().encode(X).shape == (90, 2)
+
+
+def test_train_is_vmapped_by_hand(model, loss, data):
+    settings = aejax.runs.fit.settings_of(data, 5, 16, None, None)
+    parts = aejax.runs.fit.parts_of(model, loss, data, optax.adam(1e-3), corrupt.none, settings)
+    rows = aejax.training.evaluate.on_device(data.train, data)
+    keys = jax.vmap(jax.random.key)(jnp.arange(3))
+    one = lambda key: train(parts.run, key, parts.hparams, rows, 5)
+    states, history = jax.jit(jax.vmap(one))(keys)
+    assert history["loss"].shape == (3, 5)
+    assert jax.tree.leaves(states.params)[0].shape[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("call", "line"),
+    [
+        (lambda m, w, d: aejax.fit(m, w, d, steps=0), r"^steps: expected int >= 1, got 0"),
+        (lambda m, w, d: aejax.fit(m, w, X[:, :3]), r"^model: takes rows of shape \(6,\), and the data have \(3,\)"),
+        (lambda m, w, d: aejax.fit("net", w, d), r"^model: expected an aejax Model, got 'net'"),
+        (lambda m, w, d: aejax.fit(m, "mse", d), r"^loss: expected a loss"),
+        (lambda m, w, d: aejax.fit(m, w), r"^fit: there are no data"),
+        (
+            lambda m, w, d: aejax.fit(m, w, aejax.data.from_arrays(X, validation=0), patience=2),
+            r"^patience: there are no",
+        ),
+        (lambda m, w, d: aejax.sweep(m, w, d, axes={"sparsity.wight": [1.0]}), r"did you mean 'weight'"),
+        (lambda m, w, d: aejax.sweep(m, w, d, axes={"spars.weight": [1.0]}), r"did you mean 'sparsity'"),
+        (lambda m, w, d: aejax.open("/nowhere"), r"^/nowhere: is no folder of a run"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(call, line, model, loss, data):
+    with pytest.raises(UserError, match=line) as refused:
+        call(model, loss, data)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_table_of_contents():
+    assert {"fit", "run", "open", "sweep", "summary", "models", "losses", "data"} <= set(dir(aejax))
+    assert {"multilayer", "convolutional", "from_functions", "from_linen", "from_nnx"} <= set(dir(models))
+    assert callable(aejax.sweep)
