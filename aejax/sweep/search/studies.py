@@ -11,9 +11,9 @@ from typing import Any
 
 from aejax.config.differences import differences
 from aejax.errors import UserError
-from aejax.sweep import spaces
 from aejax.sweep.markers import lock
-from aejax.sweep.spaces import Space
+from aejax.sweep.search import spaces
+from aejax.sweep.search.spaces import Space
 
 FILE, SEARCHERS = "study.log", "searchers"
 SWEEP, SEARCHER, RESULTS = "sweep", "searcher", "results"
