@@ -50,7 +50,7 @@ def read(figure):
     """
     FigureCanvasAgg(figure).draw()
     unseen = {label for axis in figure.findobj(Axis) for tick in (*axis.majorTicks, *axis.minorTicks)
-              if not _in_view(axis, tick.get_loc()) for label in (tick.label1, tick.label2)}  # fmt: skip
+              if not _is_seen(axis, tick.get_loc()) for label in (tick.label1, tick.label2)}  # fmt: skip
     texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
     texts = [text for text in texts if text not in unseen]
     boxes = [(text.get_text(), text.get_window_extent()) for text in texts]
@@ -64,6 +64,6 @@ def read(figure):
     return [text for text, _ in sorted(boxes, key=lambda pair: (-pair[1].y0, pair[1].x0))]
 
 
-def _in_view(axis, location):
+def _is_seen(axis, location):
     low, high = sorted(axis.get_transform().transform(axis.get_view_interval()))
-    return low - 1e-9 <= axis.get_transform().transform(location) <= high + 1e-9
+    return axis.axes.axison and low - 1e-9 <= axis.get_transform().transform(location) <= high + 1e-9

@@ -61,27 +61,16 @@ def _letters_in(info: Any) -> set[str]:
     return set().union(*map(_letters_in, parts))
 
 
-def fallbacks(letters: set[str]) -> tuple[str, ...]:
-    """The installed families that have those of the letters that DejaVu Sans, which every machine has, lacks."""
-    lacking = without(letters, ("DejaVu Sans",))
-    return covering(lacking) if lacking else ()
+def fallbacks(letters: set[str]) -> list[str]:
+    """The installed families with letters that DejaVu Sans, which every machine has, lacks; those with most first."""
+    lacking = without(letters, ())
+    families = [family for family in sorted(_files()) if lacking & _letters(family)] if lacking else []
+    return sorted(families, key=lambda family: -len(lacking & _letters(family)))
 
 
 def without(letters: set[str], families: Sequence[str]) -> set[str]:
     """The letters that neither DejaVu Sans nor a font of these families has."""
     return letters.difference(*(_letters(family) for family in ("DejaVu Sans", *families)))
-
-
-def covering(letters: set[str]) -> tuple[str, ...]:
-    """Installed families that together have as many of the letters as any have; the most useful one first."""
-    rest, chosen = set(letters), []
-    while rest:
-        best = max(sorted(_files()), key=lambda family: len(rest & _letters(family)))
-        if not rest & _letters(best):
-            break
-        chosen.append(best)
-        rest -= _letters(best)
-    return tuple(chosen)
 
 
 @cache

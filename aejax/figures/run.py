@@ -1,6 +1,6 @@
 """The figures of a run: what they show is kept in its folder, and they are drawn from that in any language."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,28 +145,19 @@ def _draw_loss(tree: Mapping[str, Any], info: Mapping[str, Any], words: Words) -
     return loss_curves(words, columns["step"], series, measured, unit=words("loss.of_row"))
 
 
-def _draw_filters(tree: Mapping[str, Any], info: Mapping[str, Any], words: Words) -> Any:
-    return filters(words, tree["kernels"], int(tree["units"]))
-
-
 def _draw_reconstructions(tree: Mapping[str, Any], info: Mapping[str, Any], words: Words) -> Any:
     three = [tree[name] for name in ("x", "x_hat", "pca_x_hat")]
     three = [values / 255 if values.dtype == np.uint8 else values for values in three]
     return reconstructions(words, *three, errors=tree["errors"], feature_names=info["features"])
 
 
-def _draw_code(tree: Mapping[str, Any], info: Mapping[str, Any], words: Words) -> Any:
-    return code_histogram(words, tree, tree.get("target_rate"))
-
-
-def _draw_map(tree: Mapping[str, Any], info: Mapping[str, Any], words: Words) -> Any:
-    return scatter_2d(words, {words("map.code"): (tree["points"], tree["labels"])}, info["labels"])
-
-
-DRAWN = {
+DRAWN: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any], Words], Any]] = {
     "loss": _draw_loss,
-    "filters": _draw_filters,
+    "filters": lambda tree, info, words: filters(words, tree["kernels"], int(tree["units"])),
     "reconstructions": _draw_reconstructions,
-    "code": _draw_code,
-    "map": _draw_map,
+    "code": lambda tree, info, words: code_histogram(words, tree, tree.get("target_rate")),
+    "map": lambda tree, info, words: scatter_2d(
+        words, {words("map.code"): (tree["points"], tree["labels"])}, info["labels"]
+    ),
 }
+"""By the name of a figure, what draws it: from its arrays, the texts of all figures, and the words of a language."""

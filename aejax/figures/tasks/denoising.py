@@ -103,17 +103,11 @@ def _draw_curves(kept: Kept, words: Words) -> Any:
     else:
         axes.axvline(low, color=canvas.GREY, linestyle="--", linewidth=1)
     axes.set_xlim(limits)  # the strengths that were tested, and not more
-    middle = (max(low, limits[0]) + min(high, limits[1])) / 2
-    axes.annotate(
-        words("denoising.trained_between" if low < high else "denoising.trained_at", low=low, high=high),
-        (middle, 1),
-        xycoords=("data", "axes fraction"),
-        size=SMALL,
-        color=canvas.GREY,
-        xytext=(0, 3),
-        textcoords="offset points",
-        ha="center",
-    )
+    if limits[0] <= high and low <= limits[1]:
+        note = words("denoising.trained_between" if low < high else "denoising.trained_at", low=low, high=high)
+        middle = (max(low, limits[0]) + min(high, limits[1])) / 2
+        style = {"size": SMALL, "color": canvas.GREY, "ha": "center", "textcoords": "offset points"}
+        axes.annotate(note, (middle, 1), (0, 3), xycoords=("data", "axes fraction"), **style)
     canvas.quiet(axes, x=words("denoising.strength", corruption=_corruption(kept, words)), y=words("denoising.psnr"))
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=TEXT)
     return figure
