@@ -60,11 +60,11 @@ def make(paths: str | Sequence[str], specs: Any) -> Axis:
     Raises:
         UserError: a spec that cannot be read, has no values or the same twice, or lengths that differ.
     """
-    names, given = ((paths,), (specs,)) if isinstance(paths, str) else (tuple(paths), tuple(specs))
-    if len(names) != len(given):
-        raise UserError(f"axis {', '.join(names)}: {len(names)} fields are zipped and {len(given)} specs given")
-    values = tuple(read(name, spec, place) for place, (name, spec) in enumerate(zip(names, given, strict=True)))
-    lengths = {name: len(own) for name, own in zip(names, values, strict=True)}
+    names, per_field = ((paths,), (specs,)) if isinstance(paths, str) else (tuple(paths), tuple(specs))
+    if len(names) != len(per_field):
+        raise UserError(f"axis {', '.join(names)}: {len(names)} fields are zipped and {len(per_field)} specs given")
+    values = tuple(read(name, spec, index) for index, (name, spec) in enumerate(zip(names, per_field, strict=True)))
+    lengths = {name: len(column) for name, column in zip(names, values, strict=True)}
     if len(set(lengths.values())) > 1:
         counts = ", ".join(f"{name} has {count}" for name, count in lengths.items())
         raise UserError(f"axis {', '.join(names)}: zipped fields need equally many values; {counts}")
@@ -74,7 +74,7 @@ def make(paths: str | Sequence[str], specs: Any) -> Axis:
             shown = together if len(together) > 1 else together[0]
             raise UserError(f"axis {', '.join(names)}: {shown!r} is there twice; allowed: each value once")
         seen.add(repr(together))
-    return Axis(names, values, _ends(given[0]) if len(names) == 1 else None)
+    return Axis(names, values, _ends(per_field[0]) if len(names) == 1 else None)
 
 
 def _ends(spec: Any) -> tuple[float, float, bool] | None:
@@ -85,18 +85,18 @@ def _ends(spec: Any) -> tuple[float, float, bool] | None:
     return min(low, high), max(low, high), ALIASES.get(call[1], call[1]) in LOGARITHMIC
 
 
-def read(name: str, spec: Any, place: int = 0) -> tuple[Any, ...]:
+def read(name: str, spec: Any, index: int = 0) -> tuple[Any, ...]:
     """The values of one field.
 
     Args:
         name: the field, for errors.
         spec: a list, tuple, range or array of values, or a text.
-        place: of the field among those that are zipped with it.
+        index: of the field among those that are zipped with it.
 
     Raises:
         UserError: it is no spec, or has no values or too many.
     """
-    values = _spelled(name, spec.strip(), place) if isinstance(spec, str) else _listed(name, spec)
+    values = _spelled(name, spec.strip(), index) if isinstance(spec, str) else _listed(name, spec)
     if not values:
         raise UserError(f"axis {name}: {spec!r} has no values; allowed: one or more, such as range(5)")
     if len(values) > MOST:
@@ -112,7 +112,7 @@ def _listed(name: str, spec: Any) -> list[Any]:
     return [tuple(value) if isinstance(value, list) else value for value in plain]
 
 
-def _spelled(name: str, text: str, place: int) -> list[Any]:
+def _spelled(name: str, text: str, index: int) -> list[Any]:
     if text.startswith("[") and text.endswith("]"):
         return [parse(part) for part in _parts(text[1:-1])]
     if slice_text := _RANGE.fullmatch(text):
@@ -120,7 +120,7 @@ def _spelled(name: str, text: str, place: int) -> list[Any]:
     if call := _CALL.fullmatch(text):
         if call[1] == "range":
             return _range(name, text, [parse(part) for part in _parts(call[2])])
-        return [float(value) for value in _sampled(name, text, call[1], _parts(call[2]), place)]
+        return [float(value) for value in _sampled(name, text, call[1], _parts(call[2]), index)]
     raise UserError(f"axis {name}: cannot read {text!r}; allowed: {FORMS}")
 
 
@@ -147,7 +147,7 @@ def _parts(text: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _sampled(name: str, text: str, form: str, parts: list[str], place: int) -> np.ndarray:
+def _sampled(name: str, text: str, form: str, parts: list[str], index: int) -> np.ndarray:
     """``form(low, high, count[, seed])`` as float64."""
     form = ALIASES.get(form, form)
     if form not in (*SPACED, *DRAWN):
@@ -164,7 +164,7 @@ def _sampled(name: str, text: str, form: str, parts: list[str], place: int) -> n
     logarithmic = form in LOGARITHMIC
     if logarithmic and min(ends) <= 0:
         raise UserError(f"axis {name}: {text}: both ends of a logarithmic axis must be above 0")
-    share = _shares(form, whole[0], whole[1] if len(whole) > 1 else 0, place)
+    share = _shares(form, whole[0], whole[1] if len(whole) > 1 else 0, index)
     low, high = map(float, ends)
     straight = np.log([low, high]) if logarithmic else np.array([low, high])
     spread = straight[0] + share * (straight[1] - straight[0])
@@ -173,7 +173,7 @@ def _sampled(name: str, text: str, form: str, parts: list[str], place: int) -> n
     return np.where(share == 0, low, np.where(share == 1, high, rounded))
 
 
-def _shares(form: str, count: int, seed: int, place: int) -> np.ndarray:
+def _shares(form: str, count: int, seed: int, index: int) -> np.ndarray:
     """`count` places between the ends of an axis, in [0, 1].
 
     Drawn ones come from the raw output of Philox, which NumPy promises never to change; quasi-random ones are a Sobol'
@@ -184,13 +184,13 @@ def _shares(form: str, count: int, seed: int, place: int) -> np.ndarray:
     """
     if form in SPACED:
         return np.linspace(0, 1, count) if count != 1 else np.zeros(1)
-    draw = lambda size: (np.random.Philox(key=[seed, place]).random_raw(size) >> np.uint64(11)) * 2.0**-53
+    draw = lambda size: (np.random.Philox(key=[seed, index]).random_raw(size) >> np.uint64(11)) * 2.0**-53
     if form in ("uniform", "loguniform") or not count:
         return draw(count)
     from scipy.stats import qmc
 
-    sequence = qmc.Sobol(place + 1, scramble=False).random_base2((count - 1).bit_length())
-    return (sequence[:count, place] + draw(1)) % 1.0
+    sequence = qmc.Sobol(index + 1, scramble=False).random_base2((count - 1).bit_length())
+    return (sequence[:count, index] + draw(1)) % 1.0
 
 
 def spelled(text: str, option: str = "--axis") -> tuple[str, str]:
@@ -201,13 +201,15 @@ def spelled(text: str, option: str = "--axis") -> tuple[str, str]:
     return path.strip(), spec.strip()
 
 
-def collect(declared: Mapping[Any, Any], given: Sequence[str] = (), zipped: Sequence[Sequence[str]] = ()) -> list[Axis]:
+def collect(
+    declared: Mapping[Any, Any], from_command: Sequence[str] = (), zipped: Sequence[Sequence[str]] = ()
+) -> list[Axis]:
     """The axes of a sweep.
 
     Args:
         declared: what a config file's ``sweep()`` returns: a field -> its spec, or a tuple of fields that are zipped ->
             as many specs.
-        given: ``"path=spec"`` of the command line; takes the place of a declared axis of the same field.
+        from_command: ``"path=spec"`` of the command line; takes the place of a declared axis of the same field.
         zipped: lists of those, each to be zipped.
 
     Raises:
@@ -215,7 +217,7 @@ def collect(declared: Mapping[Any, Any], given: Sequence[str] = (), zipped: Sequ
     """
     if not isinstance(declared, Mapping):
         raise UserError(f"sweep() must return a dict of axes, not {type(declared).__name__}")
-    asked = [make(*spelled(text)) for text in given]
+    asked = [make(*spelled(text)) for text in from_command]
     asked += [make(*zip(*(spelled(text, "--zip") for text in texts), strict=True)) for texts in zipped]
     named = [path for axis in asked for path in axis.paths]
     for paths, specs in declared.items():

@@ -44,35 +44,35 @@ def of_members(
         Nothing for members without validation rows.
     """
     units = prepared.parts.model.code_size
-    counts = [active_units(own.get("validation/active_fraction", 1.0), units) for own in metrics]
-    found: list[dict[str, float]] = [{} for _ in members]
+    counts = [active_units(row.get("validation/active_fraction", 1.0), units) for row in metrics]
+    columns: list[dict[str, float]] = [{} for _ in members]
     for fold in sorted({member.fold or 0 for member in members}):
         dataset = prepared.datasets[fold]
         if not len(dataset.validation.x):
             continue
-        places = [place for place, member in enumerate(members) if (member.fold or 0) == fold]
+        indices = [index for index, member in enumerate(members) if (member.fold or 0) == fold]
         mask = dataset.validation.mask
         rows = _rows(dataset.validation, dataset)
         errors = pca_errors(
             _rows(dataset.train, dataset),
             rows,
             None if mask is None else mask.reshape(rows.shape),
-            {0, *(counts[place] for place in places)},
+            {0, *(counts[index] for index in indices)},
         )
-        own = _of_task(members[places[0]].config["task"], dataset)
-        for place in places:
-            found[place] = own | {
-                column("pca", "validation/mse"): errors[counts[place]],
+        row = _of_task(members[indices[0]].config["task"], dataset)
+        for index in indices:
+            columns[index] = row | {
+                column("pca", "validation/mse"): errors[counts[index]],
                 column("mean", "validation/mse"): errors[0],
             }
-    return found
+    return columns
 
 
 def _of_task(settings: Mapping[str, Any], dataset: Dataset) -> dict[str, float]:
     """Columns of what a task says that needs no net; none of a task that says nothing."""
     task, options = configured_task(settings)
-    found = task.baselines(dataset, options) if task.baselines else {}
-    return {column(name, f"validation/{metric}"): v for metric, own in found.items() for name, v in own.items()}
+    by_name = task.baselines(dataset, options) if task.baselines else {}
+    return {column(name, f"validation/{metric}"): v for metric, values in by_name.items() for name, v in values.items()}
 
 
 def _rows(split: Split, dataset: Dataset) -> np.ndarray:

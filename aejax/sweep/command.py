@@ -218,8 +218,8 @@ def searching(arguments: argparse.Namespace, path: Path, asked: Sequence[Any], o
     space = spaces.make(arguments.config, arguments.set, asked, arguments.folds)
     metric.check_metric(arguments.metric, space.configs)
     metric.warn(arguments.metric, metric.incomparable(arguments.metric, asked, space.base["terms"]))
-    given = {"trials": arguments.trials, "batch": arguments.batch, "storage": arguments.storage}
-    given = {name: value for name, value in given.items() if value is not None}
-    wanted = bayesian.Search(study=arguments.study or path.stem, prune=not arguments.no_pruning, **given)
+    numbers = {"trials": arguments.trials, "batch": arguments.batch, "storage": arguments.storage}
+    numbers = {name: value for name, value in numbers.items() if value is not None}
+    wanted = bayesian.Search(study=arguments.study or path.stem, prune=not arguments.no_pruning, **numbers)
     do = lambda folder: bayesian.run(space, wanted, folder, options, arguments.metric, maximise=arguments.maximize)
     return lambda: bayesian.describe(space, wanted, options), do

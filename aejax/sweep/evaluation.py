@@ -31,16 +31,16 @@ def metrics_together(
     columns = losses_together(members, prepared, params, progress)
     by_task = _task_of_members(members[0].config["task"])
     if by_task is None:
-        own = [task_metrics(m, outcome.params, prepared) for m, outcome in zip(members, outcomes, strict=True)]
+        by_member = [task_metrics(m, outcome.params, prepared) for m, outcome in zip(members, outcomes, strict=True)]
     else:
-        own = [{} for _ in members]
+        by_member = [{} for _ in members]
         columns |= _by_fold(members, params, lambda fold, places, part: by_task(prepared, fold, part))
-    found = []
-    for place, outcome in enumerate(outcomes):
+    rows = []
+    for index, outcome in enumerate(outcomes):
         metrics = {f"train/{name}": value for name, value in outcome.means.items()}
-        metrics |= {name: float(values[place]) for name, values in columns.items()}
-        found.append(metrics | own[place])
-    return found
+        metrics |= {name: float(values[index]) for name, values in columns.items()}
+        rows.append(metrics | by_member[index])
+    return rows
 
 
 def metrics_alone(member: Member, outcome: Outcome, prepared: Prepared) -> dict[str, float]:
@@ -58,12 +58,12 @@ def losses_together(
         return {}
 
     def of_fold(fold: int, places: np.ndarray, part: Params) -> dict[str, np.ndarray]:
-        own = [members[place] for place in places]
-        keys = jax.vmap(_key)(np.array([member.config["seed"] for member in own], np.uint32))
-        hparams = jax.tree.map(lambda *values: np.stack(values), *(hparams_of(member, prepared) for member in own))
-        given = (part, keys, hparams, prepared.validation[fold], progress[places].astype(np.float32))
-        found = prepared.member_losses(*given, prepared.together)
-        return {f"validation/{name}": values for name, values in found.items()}
+        chosen = [members[index] for index in places]
+        keys = jax.vmap(_key)(np.array([member.config["seed"] for member in chosen], np.uint32))
+        hparams = jax.tree.map(lambda *values: np.stack(values), *(hparams_of(member, prepared) for member in chosen))
+        arguments = (part, keys, hparams, prepared.validation[fold], progress[places].astype(np.float32))
+        losses = prepared.member_losses(*arguments, prepared.together)
+        return {f"validation/{name}": values for name, values in losses.items()}
 
     return _by_fold(members, params, of_fold)
 
@@ -73,16 +73,16 @@ def measured(member: Member, prepared: Prepared, params: Params, progress: float
     rows = prepared.validation[member.fold or 0]
     if rows is None:
         return {}
-    found = prepared.losses(params, _key(member.config["seed"]), hparams_of(member, prepared), rows, progress)
-    return {f"validation/{name}": value for name, value in found.items()}
+    losses = prepared.losses(params, _key(member.config["seed"]), hparams_of(member, prepared), rows, progress)
+    return {f"validation/{name}": value for name, value in losses.items()}
 
 
 def task_metrics(member: Member, params: Params, prepared: Prepared) -> dict[str, float]:
     """What the task finds of one member."""
     (task, options), dataset = configured_task(member.config["task"]), prepared.datasets[member.fold or 0]
     key, retrain = _key(member.config["seed"]), retrainer(member.config, dataset)
-    found = task.evaluate(key, prepared.parts.model, params, dataset, retrain, options).metrics
-    metrics = {f"{split}/{name}": value for split, own in found.items() for name, value in own.items()}
+    by_split = task.evaluate(key, prepared.parts.model, params, dataset, retrain, options).metrics
+    metrics = {f"{split}/{name}": value for split, named in by_split.items() for name, value in named.items()}
     return {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)}
 
 

@@ -47,7 +47,7 @@ def begin(folder: Path, identity: dict[str, Any]) -> None:
 
 
 def _identity(plan: Plan, options: Options) -> dict[str, Any]:
-    axes = {path: list(own) for axis in plan.axes for path, own in zip(axis.paths, axis.values, strict=True)}
+    axes = {path: list(values) for axis in plan.axes for path, values in zip(axis.paths, axis.values, strict=True)}
     zipped = [list(axis.paths) for axis in plan.axes if len(axis.paths) > 1]
     return {"axes": axes, "zipped": zipped, "folds": plan.folds, "exact": options.exact, "config": plan.base}
 
@@ -151,12 +151,12 @@ def describe(plan: Plan, options: Options) -> Iterator[str]:
     compiles = 0
     for group in plan.groups:
         prepared = prepare(group[0].config, plan.folds)
-        found = cost(group, prepared, options)
-        compiles += len({block.places.shape for block in found.blocks})
+        needed = cost(group, prepared, options)
+        compiles += len({block.places.shape for block in needed.blocks})
         same = {path for path in axes if len({repr(member.point[path]) for member in group}) == 1}
         fixed = ", ".join(f"{path}={group[0].point[path]}" for path in axes if path in same)
-        sizes = " + ".join(str(len(block.members)) for block in found.blocks)
-        most = max(block.places.size for block in found.blocks)
-        together = memory.readable(found.shared + found.member * (1 if options.exact else most))
-        yield f"  {fixed or 'all'}: {sizes} runs, about {together} ({memory.readable(found.member)} a run)"
+        sizes = " + ".join(str(len(block.members)) for block in needed.blocks)
+        most = max(block.places.size for block in needed.blocks)
+        together = memory.readable(needed.shared + needed.member * (1 if options.exact else most))
+        yield f"  {fixed or 'all'}: {sizes} runs, about {together} ({memory.readable(needed.member)} a run)"
     yield f"{compiles} to compile"

@@ -50,14 +50,14 @@ def cut(dataset: Dataset, folds: int, seed: int) -> Folds:
     if folds > count:
         raise UserError(f"--folds {folds}: there are {count} rows to train on; allowed: 2 to {count}")
     order, most = permutation(seed, count), -(-count // folds)
-    found, chosen = [], []
+    datasets, chosen = [], []
     for fold in range(folds):
         out = np.arange(count) % folds == fold
         chosen.append(np.sort(order[~out][: count - most]))
         train, validation = take(dataset.train, chosen[-1]), take(dataset.train, order[out])
-        found.append(rescaled(dataset._replace(train=train, validation=validation)))
-    together = Range(min(d.range.low for d in found), max(d.range.high for d in found))
-    return Folds([d._replace(range=together) for d in found], dataset.train, np.stack(chosen))
+        datasets.append(rescaled(dataset._replace(train=train, validation=validation)))
+    together = Range(min(d.range.low for d in datasets), max(d.range.high for d in datasets))
+    return Folds([d._replace(range=together) for d in datasets], dataset.train, np.stack(chosen))
 
 
 def shared(dataset: Dataset, relations: Mapping[str, Any], batch_size: int | None, streams: Sequence[int]) -> Data:
@@ -90,26 +90,26 @@ def stacked(folds: Folds, relations: Mapping[str, Any], streams: Sequence[int]) 
             target=None if rows[0].target is None else one_after_the_other(*(r.target for r in rows)),
         )
         index = np.arange(folds.chosen.size).reshape(folds.chosen.shape)
-    own = {"shift": [r.shift for r in rows], "scale": [r.scale for r in rows]}
-    own = {name: np.stack(leaves) for name, leaves in own.items()}
-    own |= {
+    by_fold = {"shift": [r.shift for r in rows], "scale": [r.scale for r in rows]}
+    by_fold = {name: np.stack(leaves) for name, leaves in by_fold.items()}
+    by_fold |= {
         "index": index.astype(np.int32),
         "relations": jax.tree.map(lambda *v: np.stack(v), *(r.relations for r in rows)),
     }
-    places = np.array(streams)
-    return Data(whole, jax.tree.map(lambda leaf: leaf[places], own), _of_stream)
+    chosen = np.array(streams)
+    return Data(whole, jax.tree.map(lambda leaf: leaf[chosen], by_fold), _of_stream)
 
 
-def _of_stream(whole: Rows, own: Mapping[str, Any]) -> Rows:
-    view = lambda leaf: None if leaf is None else Chosen(leaf, own["index"])
+def _of_stream(whole: Rows, stream: Mapping[str, Any]) -> Rows:
+    view = lambda leaf: None if leaf is None else Chosen(leaf, stream["index"])
     return whole._replace(
         x=view(whole.x),
         mask=view(whole.mask),
         labels=view(whole.labels),
         target=view(whole.target),
-        shift=own["shift"],
-        scale=own["scale"],
-        relations=own["relations"],
+        shift=stream["shift"],
+        scale=stream["scale"],
+        relations=stream["relations"],
     )
 
 

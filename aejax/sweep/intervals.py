@@ -33,14 +33,14 @@ def of_point(rows: Sequence[Mapping[str, Any]], name: str, folds: int | None) ->
     for row in rows:
         values[row["seed"]].append(row[name] if row["status"] != BROKEN else math.nan)
     if folds is None:
-        return interval([value for own in values.values() for value in own])
-    whole = [own for own in values.values() if all(map(_is_finite, own))]
+        return interval([value for numbers in values.values() for value in numbers])
+    whole = [numbers for numbers in values.values() if all(map(_is_finite, numbers))]
     if len(values) == 1 and whole:
-        found = interval(whole[0], shared=1 / (folds - 1))
-        return found if name.startswith("validation/") else found | {"low": None, "high": None}
-    parts = [list(filter(_is_finite, own)) for own in values.values()]
-    found = interval([float(np.mean(own)) for own in whole or parts if own])
-    return found if whole else found | {"sd": None, "low": None, "high": None}
+        summary = interval(whole[0], shared=1 / (folds - 1))
+        return summary if name.startswith("validation/") else summary | {"low": None, "high": None}
+    parts = [list(filter(_is_finite, numbers)) for numbers in values.values()]
+    summary = interval([float(np.mean(numbers)) for numbers in whole or parts if numbers])
+    return summary if whole else summary | {"sd": None, "low": None, "high": None}
 
 
 def counted(rows: Sequence[Mapping[str, Any]], folds: int | None) -> str:
@@ -66,11 +66,11 @@ def interval(values: Sequence[float], *, shared: float = 0.0) -> dict[str, Any]:
     """
     from scipy.special import stdtrit
 
-    kept = np.array(list(filter(_is_finite, values)))
-    count = len(kept)
+    finite = np.array(list(filter(_is_finite, values)))
+    count = len(finite)
     if count < 2:
-        return {"n": count, "mean": float(kept[0]) if count else None, "sd": None, "low": None, "high": None}
-    mean, sd = float(kept.mean()), float(kept.std(ddof=1))
+        return {"n": count, "mean": float(finite[0]) if count else None, "sd": None, "low": None, "high": None}
+    mean, sd = float(finite.mean()), float(finite.std(ddof=1))
     half = float(stdtrit(count - 1, 0.975)) * sd * math.sqrt(1 / count + shared)
     return {"n": count, "mean": mean, "sd": sd, "low": mean - half, "high": mean + half}
 

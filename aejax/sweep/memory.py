@@ -21,9 +21,9 @@ def parse_budget(text: str, option: str = "--memory-budget") -> int:
     Raises:
         UserError: no amount, or not above 0.
     """
-    found = re.fullmatch(r"\s*([0-9.]+(?:[eE][0-9]+)?)\s*([A-Za-z]*)\s*", text)
+    match = re.fullmatch(r"\s*([0-9.]+(?:[eE][0-9]+)?)\s*([A-Za-z]*)\s*", text)
     try:
-        amount = int(float(found[1]) * UNITS[found[2].upper()])
+        amount = int(float(match[1]) * UNITS[match[2].upper()])
     except (TypeError, KeyError, ValueError, OverflowError):
         amount = 0
     if amount < 1:

@@ -36,9 +36,9 @@ def check_metric(metric: str, configs: Iterable[Mapping[str, Any]]) -> None:
     names = {name: None for config in configs for name in ("loss", *config["terms"], "mse")}
     tasks = {config["task"]["name"]: None for config in configs}
     declared = {name: resolve(name, TASKS, what="task.name").validated for name in tasks}
-    names |= {name: None for own in declared.values() for name in own or ()}
+    names |= {name: None for columns in declared.values() for name in columns or ()}
     known = [f"validation/{name}" for name in names]
-    others = [f"validation/… that {task} finds" for task, own in declared.items() if own is None]
+    others = [f"validation/… that {task} finds" for task, columns in declared.items() if columns is None]
     if not metric.startswith("validation/"):
         raise UserError(
             f"--metric {metric}: settings are chosen on validation rows alone; allowed: {', '.join([*known, *others])}"
@@ -47,17 +47,17 @@ def check_metric(metric: str, configs: Iterable[Mapping[str, Any]]) -> None:
         raise one_of(metric, known, what="--metric")
 
 
-def check_column(metric: str, found: Iterable[str]) -> None:
+def check_column(metric: str, columns: Iterable[str]) -> None:
     """Refuse a column that the finished runs turn out not to have: their task did not say what it finds, or less.
 
     Args:
         metric: the name of the column.
-        found: all names of columns; where none is of validation rows, nothing is chosen and nothing refused.
+        columns: all names of columns; where none is of validation rows, nothing is chosen and nothing refused.
 
     Raises:
         UserError: naming those that there are.
     """
-    known = [name for name in found if name.startswith("validation/")]
+    known = [name for name in columns if name.startswith("validation/")]
     if known and metric not in known:
         raise one_of(metric, known, what="--metric")
 
@@ -81,23 +81,23 @@ def incomparable(metric: str, axes: Iterable[Axis], terms: Iterable[str]) -> dic
     of_objective = ("terms", "corruption") if name == "loss" else (f"terms.{name}", "corruption")
     unweighted = (f"terms.{name}.weight", f"terms.{name}.schedule")
     pairs = (pair for axis in axes for pair in zip(axis.paths, axis.values, strict=True))
-    found: dict[str, list[str]] = {}
+    fields: dict[str, list[str]] = {}
     for path in (path for path, values in pairs if len(set(map(repr, values))) > 1):
         if _within(path, of_units):
-            found.setdefault("units", []).append(path)
+            fields.setdefault("units", []).append(path)
         elif _within(path, ROWS):
-            found.setdefault("rows", []).append(path)
+            fields.setdefault("rows", []).append(path)
         elif name in {"loss", *terms} and _within(path, of_objective) and not _within(path, unweighted):
-            found.setdefault("objective", []).append(path)
-    return found
+            fields.setdefault("objective", []).append(path)
+    return fields
 
 
 def _within(path: str, groups: Sequence[str]) -> bool:
     return any(f"{path}.".startswith(f"{group}.") for group in groups)
 
 
-def warn(metric: str, found: Mapping[str, Sequence[str]]) -> None:
+def warn(metric: str, fields: Mapping[str, Sequence[str]]) -> None:
     """Print what `incomparable` found, a line for each reason."""
-    for why, paths in found.items():
+    for why, paths in fields.items():
         places = ", ".join(paths)
         console.say(f"warning: {metric} {WHY[why]} at each {places}; it does not say which of them is better")

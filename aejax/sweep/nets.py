@@ -65,10 +65,10 @@ class Nets:
         Raises:
             UserError: the metric is finite for no setting.
         """
-        place, metric = self.summary["best"], self.summary["metric"]
-        if place is None:
+        best, metric = self.summary["best"], self.summary["metric"]
+        if best is None:
             raise UserError(f"sweep: no setting has a finite {metric}; allowed: data with validation rows")
-        chosen = self.summary["points"][place]["axes"]
+        chosen = self.summary["points"][best]["axes"]
         runs = [row for row in self.rows if all(row[path] == value for path, value in chosen.items())]
         sign = -1 if self.summary["maximise"] else 1
         return self.fitted(min(runs, key=lambda row: sign * np.nan_to_num(row[metric], nan=sign * np.inf))["run"])

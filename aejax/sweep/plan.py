@@ -73,7 +73,10 @@ def make(spec: str, overrides: Sequence[str], axes: Sequence[Axis], folds: int |
     points = axes_.points(axes)
     base = _load(spec, overrides, points[0])
     traced = [
-        path for axis in axes for path, own in zip(axis.paths, axis.values, strict=True) if is_traced(base, path, own)
+        path
+        for axis in axes
+        for path, values in zip(axis.paths, axis.values, strict=True)
+        if is_traced(base, path, values)
     ]
     _check_ends(spec, overrides, axes, points[0], traced)
     loaded: dict[str, dict[str, Any]] = {}
@@ -131,9 +134,9 @@ def _check_ends(
 ) -> None:
     """Check the least and the greatest value of each traced field: what it may be is an interval."""
     for axis in axes:
-        for path, own in zip(axis.paths, axis.values, strict=True):
+        for path, values in zip(axis.paths, axis.values, strict=True):
             if path in traced:
-                for value in {min(own), max(own)}:
+                for value in {min(values), max(values)}:
                     _load(spec, overrides, {**point, path: value})
 
 
@@ -166,8 +169,8 @@ class Block(NamedTuple):
     @property
     def id(self) -> str:
         """16 hexadecimal digits that say which runs these are."""
-        told = [[member.config, member.fold] for member in self.members]
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+        runs = [[member.config, member.fold] for member in self.members]
+        return hashlib.sha256(json.dumps(runs, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def blocks(group: Sequence[Member], most: int, multiple: int = 1) -> list[Block]:
@@ -185,17 +188,17 @@ def blocks(group: Sequence[Member], most: int, multiple: int = 1) -> list[Block]
     for member in group:
         by_stream.setdefault((member.config["seed"], member.fold), []).append(member)
     rows = list(by_stream.items())
-    if len({len(own) for _, own in rows}) > 1:
+    if len({len(row) for _, row in rows}) > 1:
         rows = [((member.config["seed"], member.fold), [member]) for member in group]
     wide = len(rows[0][1])
     columns = _equal(wide, max(1, most // len(rows)))
     lines = _equal(len(rows), most) if columns == 1 else len(rows)
-    found = []
+    parts = []
     for top in range(0, len(rows), lines):
         for left in range(0, wide, columns):
-            part = [(stream, own[left : left + columns]) for stream, own in rows[top : top + lines]]
-            found.append(filled(part, lines, columns, multiple))
-    return found
+            part = [(stream, row[left : left + columns]) for stream, row in rows[top : top + lines]]
+            parts.append(filled(part, lines, columns, multiple))
+    return parts
 
 
 def _equal(count: int, most: int) -> int:
@@ -206,9 +209,9 @@ def _equal(count: int, most: int) -> int:
 
 def filled(part: list[tuple[Any, list[Member]]], lines: int, columns: int, multiple: int) -> Block:
     """Streams with their members as a block of a shape, the last of each standing in where there are too few."""
-    members = [member for _, own in part for member in own]
-    position = {member.number: place for place, member in enumerate(members)}
-    streams, places = [stream for stream, _ in part], [[position[member.number] for member in own] for _, own in part]
+    members = [member for _, row in part for member in row]
+    position = {member.number: index for index, member in enumerate(members)}
+    streams, places = [stream for stream, _ in part], [[position[member.number] for member in row] for _, row in part]
     if lines * columns >= multiple and lines % multiple and columns % multiple:
         down, right = -lines % multiple * columns, -columns % multiple * lines
         lines, columns = (

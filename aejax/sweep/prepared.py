@@ -71,9 +71,11 @@ def prepare(config: Mapping[str, Any], count: int | None) -> Prepared:
     whole_data = partial(folds.shared, first, parts.relations, config["train"]["batch_size"])
     data = whole_data if cut is None else partial(folds.stacked, cut, parts.relations)
     validation = [on_device(d.validation, d, parts.relations) if len(d.validation.x) else None for d in datasets]
-    given = (parts.model, parts.objective, parts.corrupt, target_range(first))
+    loss_parts = (parts.model, parts.objective, parts.corrupt, target_range(first))
     together = int(np.clip(LOOKING // memory.of_pass(parts, first, BATCH), 1, MOST_TOGETHER))
-    return Prepared(datasets, parts, data, validation, make_losses(*given), make_member_losses(*given), together)
+    return Prepared(
+        datasets, parts, data, validation, make_losses(*loss_parts), make_member_losses(*loss_parts), together
+    )
 
 
 def size_of(parts: Parts) -> int:
@@ -86,5 +88,5 @@ def hparams_of(member: Member, prepared: Prepared) -> Any:
     return _floats(prepared.parts.hparams, member.config)
 
 
-def _floats(like: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: _floats(v, own[k]) if isinstance(v, Mapping) else np.float32(own[k]) for k, v in like.items()}
+def _floats(like: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: _floats(v, config[k]) if isinstance(v, Mapping) else np.float32(config[k]) for k, v in like.items()}

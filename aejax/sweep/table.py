@@ -76,15 +76,15 @@ def summarise(plan: Plan, rows: Sequence[Row], metric: str, *, maximise: bool) -
     for row in rows:
         by_point.setdefault(repr([row[path] for path in axes]), []).append(row)
     points = []
-    for own in by_point.values():
+    for runs in by_point.values():
         points.append(
             {
-                "axes": {path: own[0][path] for path in axes},
-                "runs": len(own),
-                "finite": sum(row["status"] != BROKEN for row in own),
-                "finished": sum(row["status"] == FINISHED for row in own),
-                "over": intervals.counted(own, plan.folds),
-                "metrics": {name: intervals.of_point(own, name, plan.folds) for name in names},
+                "axes": {path: runs[0][path] for path in axes},
+                "runs": len(runs),
+                "finite": sum(row["status"] != BROKEN for row in runs),
+                "finished": sum(row["status"] == FINISHED for row in runs),
+                "over": intervals.counted(runs, plan.folds),
+                "metrics": {name: intervals.of_point(runs, name, plan.folds) for name in names},
             }
         )
     return {
@@ -99,8 +99,8 @@ def summarise(plan: Plan, rows: Sequence[Row], metric: str, *, maximise: bool) -
 def best(points: Sequence[Mapping[str, Any]], metric: str, *, maximise: bool) -> int | None:
     """The position of the best point by the mean of a metric; points with a run that broke come last."""
     ranked = [
-        (point["finite"] < point["runs"], (-1 if maximise else 1) * point["metrics"][metric]["mean"], place)
-        for place, point in enumerate(points)
+        (point["finite"] < point["runs"], (-1 if maximise else 1) * point["metrics"][metric]["mean"], index)
+        for index, point in enumerate(points)
         if metric in point["metrics"] and point["metrics"][metric]["mean"] is not None
     ]
     return min(ranked)[2] if ranked else None
@@ -120,22 +120,22 @@ def say(summary: Mapping[str, Any]) -> None:
     """Print the points, best first by the metric that chooses, with their 95 % intervals, beside a baseline."""
     metric, points = summary["metric"], summary["points"]
     sign = -1 if summary["maximise"] else 1
-    found = [point for point in points if point["metrics"].get(metric, {}).get("mean") is not None]
-    found.sort(key=lambda point: (point["finite"] < point["runs"], sign * point["metrics"][metric]["mean"]))
+    ranked = [point for point in points if point["metrics"].get(metric, {}).get("mean") is not None]
+    ranked.sort(key=lambda point: (point["finite"] < point["runs"], sign * point["metrics"][metric]["mean"]))
     cell = lambda value: f"{value:.5g}" if isinstance(value, float) else str(value)
-    if not found:
+    if not ranked:
         console.say(NO_CHOICE if not _validated(points) else f"no point is best: none has a finite {metric}")
         return
-    others = baselines.of_metric(metric, list(found[0]["metrics"]))[:1]
+    others = baselines.of_metric(metric, list(ranked[0]["metrics"]))[:1]
     rows = []
-    for point in found[:SHOWN]:
-        own = point["metrics"][metric]
-        half = "" if own["low"] is None else f"± {(own['high'] - own['low']) / 2:.2g}"
+    for point in ranked[:SHOWN]:
+        values = point["metrics"][metric]
+        half = "" if values["low"] is None else f"± {(values['high'] - values['low']) / 2:.2g}"
         name = ", ".join(f"{path}={cell(value)}" for path, value in point["axes"].items()) or "all seeds"
         cells = [console.cell(point["metrics"][baselines.column(other, metric)], "mean") for other in others]
-        rows.append((name, f"{own['mean']:.5g}", half, *cells, f"{point['finite']}/{point['runs']}"))
+        rows.append((name, f"{values['mean']:.5g}", half, *cells, f"{point['finite']}/{point['runs']}"))
     console.say("")
-    over_folds = any(point["over"] == intervals.FOLDS for point in found)
+    over_folds = any(point["over"] == intervals.FOLDS for point in ranked)
     spread = "95 %, folds" if over_folds else "95 %"
     console.table(("point", metric, spread, *(f"baseline {other}" for other in others), "finite runs"), rows)
     if len(points) > len(rows):

@@ -75,9 +75,9 @@ def train(
     """
     for block in cost(group, prepared, options).blocks:
         console.say(f"{name}: {len(block.members)} runs")
-        place = folder / PARTS / block.id
-        with alone(place), console.progress(group[0].config["train"]["steps"], 0) as show:
-            run_block(block, prepared, options, place, asked, show)
+        part = folder / PARTS / block.id
+        with alone(part), console.progress(group[0].config["train"]["steps"], 0) as show:
+            run_block(block, prepared, options, part, asked, show)
         if asked():
             raise InterruptedRunError
 

@@ -140,8 +140,8 @@ def check_fit(ray: Any, needs: Needs, *, mine: bool) -> None:
     asked += f" --task-memory {needs.memory}B" if needs.memory else ""
     has = {name: value for name, value in ray.cluster_resources().items() if name in ("CPU", "GPU", "memory")}
     if mine:
-        told = ", ".join(f"{name} {value:g}" for name, value in sorted(has.items()))
-        raise UserError(f"{asked}: more than this machine has ({told})")
+        resources = ", ".join(f"{name} {value:g}" for name, value in sorted(has.items()))
+        raise UserError(f"{asked}: more than this machine has ({resources})")
     console.say(f"{asked}: no node of the cluster has so much now; waiting for one")
 
 
@@ -153,7 +153,7 @@ def _train(
     todo = tasks.split(groups, folds, options._asdict(), needs, most)
     asks = {"num_cpus": needs.cpus, "num_gpus": needs.gpus, "memory": needs.memory, "max_retries": RETRIES}
     do = ray.remote(**asks)(tasks.do_apart).options(name="aejax sweep")
-    running = {do.remote(task): place for place, task in enumerate(todo)}
+    running = {do.remote(task): index for index, task in enumerate(todo)}
     failed: list[str] = []
     alive = watch(ray.get_runtime_context().gcs_address, folder)
     with asked_to_stop() as asked:
@@ -161,8 +161,8 @@ def _train(
             ready, _ = ray.wait(list(running), timeout=POLL_SECONDS, fetch_local=True)
             alive()
             for reference in ready:
-                place = running.pop(reference)
-                name = f"task {place + 1} of {len(todo)} ({len(todo[place].members)} runs)"
+                index = running.pop(reference)
+                name = f"task {index + 1} of {len(todo)} ({len(todo[index].members)} runs)"
                 try:
                     tasks.keep(folder, ray.get(reference))
                     console.say(f"{name}: done")

@@ -58,8 +58,8 @@ def queue(cluster: str, options: Sequence[str], minutes: int | None, needs: Need
         )
     if needs.gpus != int(needs.gpus):
         raise UserError(f"--task-gpus {needs.gpus:g}: allowed with --engine slurm: a whole number")
-    own = dict(map(spelled, options))
-    if own and cluster != "slurm":
+    extra = dict(map(spelled, options))
+    if extra and cluster != "slurm":
         raise UserError("--slurm: is for --cluster slurm, not local")
     asks = {
         "name": "aejax-sweep",
@@ -67,7 +67,7 @@ def queue(cluster: str, options: Sequence[str], minutes: int | None, needs: Need
         "cpus_per_task": needs.cpus,
         "gpus_per_node": int(needs.gpus) or None,
         "mem_gb": None if needs.memory is None else needs.memory / 2**30,
-        "slurm_additional_parameters": own or None,
+        "slurm_additional_parameters": extra or None,
     }
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     at_once = MOST if cluster == "slurm" else max(1, cores // needs.cpus)
@@ -104,13 +104,13 @@ def _train(
     with asked_to_stop() as asked:
         while (waiting or running) and not asked():
             now, waiting = waiting[: at_once - len(running)], waiting[at_once - len(running) :]
-            running |= dict(zip(now, _submit(queue, [todo[place] for place in now], folder), strict=True))
+            running |= dict(zip(now, _submit(queue, [todo[index] for index in now], folder), strict=True))
             time.sleep(POLL_SECONDS)
-            for place in [place for place, job in running.items() if job.done()]:
-                name = f"task {place + 1} of {len(todo)} ({len(todo[place].members)} runs)"
-                told = outcome(running.pop(place))
-                console.say(f"{name}: {told or 'done'}")
-                failed += [f"{name}: {told}"] if told else []
+            for index in [index for index, job in running.items() if job.done()]:
+                name = f"task {index + 1} of {len(todo)} ({len(todo[index].members)} runs)"
+                failure = outcome(running.pop(index))
+                console.say(f"{name}: {failure or 'done'}")
+                failed += [f"{name}: {failure}"] if failure else []
         if asked():
             cancel(list(running.values()))
             raise InterruptedRunError
@@ -133,8 +133,8 @@ def outcome(job: Any) -> str | None:
     """Why a job failed, in one line that names its log; None where it is done."""
     error = job.exception()
     if error is None:
-        told = job.result()
-        return told and f"{told}"
+        failure = job.result()
+        return failure and f"{failure}"
     lines = [line for line in str(error).splitlines() if line[:1].isalpha() and "Error" in line.partition(":")[0]]
     return f"{(lines or [type(error).__name__])[-1]} ({job.paths.stderr})"
 

@@ -73,11 +73,11 @@ def split(
 
     if needs.memory and not needs.gpus and options["budget"] is None:
         options = {**options, "budget": needs.memory // 2}  # what is free on its node is not what a task may take
-    found = []
+    parts = []
     for group in groups:
         data = fingerprint(prepare(group[0].config, folds).datasets[0])
         for block in blocks(group, most or len(group)):
-            found.append([block.members, data])
+            parts.append([block.members, data])
     shared = {
         "folds": folds,
         "options": options,
@@ -86,7 +86,7 @@ def split(
         "modules": {} if needs.home is None else own_modules(needs.home),
         "compile_cache": jax.config.jax_compilation_cache_dir is not None,
     }
-    return [Task(members=members, data=data, **shared) for members, data in found]
+    return [Task(members=members, data=data, **shared) for members, data in parts]
 
 
 def environment(needs: Needs, *, exact: bool) -> dict[str, str]:
@@ -94,20 +94,20 @@ def environment(needs: Needs, *, exact: bool) -> dict[str, str]:
 
     On processors JAX sees one device for each core, unless members are to be what `aejax run` trains, bit for bit.
     """
-    found = {"OMP_NUM_THREADS": str(needs.cpus)}
+    variables = {"OMP_NUM_THREADS": str(needs.cpus)}
     if not needs.gpus:
-        found["JAX_PLATFORMS"] = "cpu"
+        variables["JAX_PLATFORMS"] = "cpu"
         if not exact:
             count = f"--xla_force_host_platform_device_count={needs.cpus}"
-            found["XLA_FLAGS"] = f"{count} --xla_cpu_multi_thread_eigen=false"
+            variables["XLA_FLAGS"] = f"{count} --xla_cpu_multi_thread_eigen=false"
     elif needs.gpus < 1:
-        found["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{0.9 * needs.gpus:.3f}"
-    return found
+        variables["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{0.9 * needs.gpus:.3f}"
+    return variables
 
 
 def own_modules(home: Path) -> dict[str, str]:
     """The text of the modules that were imported from a folder, by their path in it; of aejax itself none."""
-    found, home = {}, home.resolve()
+    texts, home = {}, home.resolve()
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if not file or not file.endswith(".py") or name.partition(".")[0] == "aejax":
@@ -115,8 +115,8 @@ def own_modules(home: Path) -> dict[str, str]:
         stem = name.replace(".", "/")
         for path in (f"{stem}.py", f"{stem}/__init__.py"):
             if Path(file).resolve() == home / path:
-                found[path] = (home / path).read_text(encoding="utf-8")
-    return found
+                texts[path] = (home / path).read_text(encoding="utf-8")
+    return texts
 
 
 def set_up(task: Task) -> None:

@@ -17,7 +17,7 @@ from aejax.sweep.plan import static_of
 from aejax.sweep.prepared import Prepared, prepare
 from aejax.sweep.search import spaces, studies
 from aejax.sweep.search.spaces import Space
-from aejax.sweep.search.trials import Kept, train_batch
+from aejax.sweep.search.trials import CompiledSetting, train_batch
 from aejax.training.interruption import asked_to_stop
 from aejax.training.loop import BROKEN, PRUNED
 
@@ -62,22 +62,22 @@ def run(
         InterruptedRunError: SIGINT or SIGTERM came; what was done is saved.
     """
     check_metric(metric, space.configs)
-    own = {"search": "optuna", **spaces.identity(space)}
-    check_folder(folder, own)
+    identity = {"search": "optuna", **spaces.identity(space)}
+    check_folder(folder, identity)
     optuna = studies.import_optuna()
-    kept = {static_of(space.base): Kept(prepare(space.base, space.folds), {})}
-    check_fit(space, search, options, kept[static_of(space.base)].prepared)
+    compiled = {static_of(space.base): CompiledSetting(prepare(space.base, space.folds), {})}
+    check_fit(space, search, options, compiled[static_of(space.base)].prepared)
     if search.storage is None:
-        begin(folder, own)
+        begin(folder, identity)
     storage = studies.storage(optuna, search.storage, folder)
     study = studies.open_study(optuna, storage, search.study, space, metric, maximise=maximise, prune=search.prune)
-    begin(folder, own)
+    begin(folder, identity)
     with studies.searcher(folder) as name, asked_to_stop() as asked:
         while trials := studies.ask(optuna, study, space, name, search.batch, search.trials):
             last = trials[-1].number + 1
             console.say(f"trials {trials[0].number + 1} to {last} of {search.trials}: {space.streams} runs each")
             prune_by = metric if search.prune else None
-            train_batch(trials, space, kept, folder, options, asked, batch=search.batch, prune_by=prune_by)
+            train_batch(trials, space, compiled, folder, options, asked, batch=search.batch, prune_by=prune_by)
             _tell(optuna, study, trials, metric)
     return _conclude(optuna, study, space, folder, metric, maximise=maximise)
 
@@ -126,12 +126,12 @@ def _conclude(optuna: Any, study: Any, space: Space, folder: Path, metric: str, 
         console.say(f"{counted(others, 'trial')} of the study are with other processes, or were left by them")
     planned = spaces.planned(space, [trial.params for trial in trials])
     runs = [run for trial in trials for run in trial.user_attrs[studies.RESULTS]]
-    told = {
+    about = {
         "study": study.study_name,
         "history": studies.history(study),
         "importance": studies.importance(optuna, study),
     }
-    return conclude(folder, planned, dict(enumerate(runs)), metric, maximise=maximise, search=told)
+    return conclude(folder, planned, dict(enumerate(runs)), metric, maximise=maximise, search=about)
 
 
 def describe(space: Space, search: Search, options: Options) -> Iterator[str]:

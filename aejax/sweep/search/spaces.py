@@ -88,25 +88,25 @@ def make(spec: str, overrides: Sequence[str], axes: Sequence[Axis], folds: int |
     Raises:
         UserError: a field that does not exist, a value that it cannot have, or nothing to search.
     """
-    own = [axis for axis in axes if axis.paths != ("seed",)]
-    if any("seed" in axis.paths for axis in own):
+    searched = [axis for axis in axes if axis.paths != ("seed",)]
+    if any("seed" in axis.paths for axis in searched):
         raise UserError("axis seed: is zipped with others; allowed with --search: an axis of its own")
-    if not own:
+    if not searched:
         raise UserError("--search: there is nothing to search; allowed: an axis beside that of the seed")
-    first = [Axis(axis.paths, tuple((values[0],) for values in axis.values)) for axis in own]
+    first = [Axis(axis.paths, tuple((values[0],) for values in axis.values)) for axis in searched]
     made = plans.make(spec, overrides, first, folds)
     varied = [
-        plans.make(spec, overrides, [*first[:place], _whole(axis), *first[place + 1 :]])
-        for place, axis in enumerate(own)
+        plans.make(spec, overrides, [*first[:index], _whole(axis), *first[index + 1 :]])
+        for index, axis in enumerate(searched)
     ]
     configs = tuple(group[0].config for plan in varied for group in plan.groups)
     traced = frozenset(
         path
-        for axis in own
+        for axis in searched
         for path, values in zip(axis.paths, axis.values, strict=True)
         if plans.is_traced(made.base, path, values)
     )
-    dimensions = tuple(Dimension(axis, axis.ends if set(axis.paths) <= traced else None) for axis in own)
+    dimensions = tuple(Dimension(axis, axis.ends if set(axis.paths) <= traced else None) for axis in searched)
     seeds = next((axis.values[0] for axis in axes if axis.paths == ("seed",)), (made.base["seed"],))
     return Space(spec, tuple(overrides), dimensions, tuple(map(int, seeds)), folds, made.base, traced, configs)
 

@@ -140,9 +140,9 @@ def ask(optuna: Any, study: Any, space: Space, name: str, count: int, most: int)
     state = optuna.trial.TrialState
     trials = study.get_trials(deepcopy=False)
     left = [t for t in trials if t.state == state.RUNNING and t.user_attrs.get(SEARCHER) == name]
-    found = [optuna.trial.Trial(study, trial._trial_id) for trial in left[:count]]
+    trials_to_train = [optuna.trial.Trial(study, trial._trial_id) for trial in left[:count]]
     known = distributions(optuna, space)
-    while len(found) < count:
+    while len(trials_to_train) < count:
         so_far = len(study.get_trials(deepcopy=False, states=[s for s in state if s != state.FAIL]))
         if so_far >= most:
             break
@@ -152,8 +152,8 @@ def ask(optuna: Any, study: Any, space: Space, name: str, count: int, most: int)
         if len(earlier) >= most:  # another process was faster
             study.tell(trial, state=state.FAIL)
             break
-        found.append(trial)
-    return found
+        trials_to_train.append(trial)
+    return trials_to_train
 
 
 def numbered_sampler(optuna: Any, seed: int) -> Any:
@@ -164,10 +164,10 @@ def numbered_sampler(optuna: Any, seed: int) -> Any:
     """
 
     def of_trial(number: int, name: str) -> Any:
-        own = (seed * 1_000_003 + number) % 2**32 ^ zlib.crc32(name.encode())
+        trial_seed = (seed * 1_000_003 + number) % 2**32 ^ zlib.crc32(name.encode())
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # constant_liar, before version 5
-            return optuna.samplers.TPESampler(seed=own, constant_liar=True)
+            return optuna.samplers.TPESampler(seed=trial_seed, constant_liar=True)
 
     class NumberedSampler(optuna.samplers.BaseSampler):
         def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, Any]:
@@ -185,14 +185,14 @@ def numbered_sampler(optuna: Any, seed: int) -> Any:
 
 def distributions(optuna: Any, space: Space) -> dict[str, Any]:
     """The dimensions as Optuna's distributions."""
-    found = {}
+    by_name = {}
     for dimension in space.dimensions:
         if dimension.ends is None:
-            found[dimension.name] = optuna.distributions.CategoricalDistribution(tuple(dimension.choices))
+            by_name[dimension.name] = optuna.distributions.CategoricalDistribution(tuple(dimension.choices))
         else:
             low, high, logarithmic = dimension.ends
-            found[dimension.name] = optuna.distributions.FloatDistribution(low, high, log=logarithmic)
-    return found
+            by_name[dimension.name] = optuna.distributions.FloatDistribution(low, high, log=logarithmic)
+    return by_name
 
 
 def finished(study: Any) -> list[Any]:

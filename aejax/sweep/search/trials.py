@@ -25,8 +25,8 @@ from aejax.sweep.search.spaces import Space
 from aejax.training.interruption import InterruptedRunError
 
 
-class Kept(NamedTuple):
-    """What stays from batch to batch, for one static setting.
+class CompiledSetting(NamedTuple):
+    """One static setting, prepared and compiled once for all batches of trials.
 
     Attributes:
         prepared: of its runs.
@@ -40,7 +40,7 @@ class Kept(NamedTuple):
 def train_batch(
     trials: Sequence[Any],
     space: Space,
-    kept: dict[str, Kept],
+    compiled: dict[str, CompiledSetting],
     folder: Path,
     options: Options,
     asked: Callable[[], bool],
@@ -53,7 +53,7 @@ def train_batch(
     Args:
         trials: that a study proposed.
         space: that they are of.
-        kept: by static setting, from earlier batches; what is missing is added.
+        compiled: by static setting, from earlier batches; what is missing is added.
         folder: of the search.
         options: of the programs.
         asked: whether to stop now.
@@ -72,11 +72,11 @@ def train_batch(
         if not group:
             continue
         static = static_of(group[0].config)
-        if static not in kept:
-            kept[static] = Kept(prepare(group[0].config, space.folds), {})
-        prepared = kept[static].prepared
+        if static not in compiled:
+            compiled[static] = CompiledSetting(prepare(group[0].config, space.folds), {})
+        prepared = compiled[static].prepared
         block = laid_out(group, batch, len(jax.devices()[: options.devices]))
-        program = partial(_program, kept[static].program, space)
+        program = partial(_program, compiled[static].program, space)
         prune = pruning_by(trial_of, prune_by, block, prepared) if prune_by else None
         part = folder / PARTS / block.id
         with alone(part), console.progress(group[0].config["train"]["steps"], 0) as show:
@@ -85,8 +85,8 @@ def train_batch(
         if asked():
             raise InterruptedRunError
     for trial in trials:
-        own = [done[member_id(member)] for member in planned.members if trial_of[member.number] is trial]
-        trial.set_user_attr(studies.RESULTS, own)
+        results = [done[member_id(member)] for member in planned.members if trial_of[member.number] is trial]
+        trial.set_user_attr(studies.RESULTS, results)
 
 
 def laid_out(group: Sequence[Member], batch: int, devices: int) -> Block:
