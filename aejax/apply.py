@@ -38,42 +38,47 @@ class Scored(NamedTuple):
     alarms: np.ndarray
 
 
-def load(folder: Path, passphrase: Callable[[], str] = lambda: "") -> Trained:
+def load(folder: Path, passphrase: Callable[[], str] = lambda: "", *, trust: bool = False) -> Trained:
     """The trained net of a run's folder, or the half that a file of `aejax split` holds.
 
     Args:
         folder: of a finished run, or the file.
         passphrase: asked for a sealed decoder.
+        trust: whether the folder may name a model from outside aejax, where no run of this user left it.
 
     Raises:
-        UserError: the folder holds no finished run, its model is damaged, or the file cannot be opened.
+        UserError: the folder holds no finished run, its model is damaged or not to be trusted, or the file cannot be
+            opened.
     """
     if folder.is_file():
         return artifact.read(folder, passphrase)
-    settings = model_settings(folder)
-    place = folder / workdir.MODEL
+    config, place = workdir.read_config(folder, trust=trust), folder / workdir.MODEL
+    settings = component(config.get("model"), "aejax.models", what=f"{folder / 'config.json'}: model")
     if not checkpoint.steps(place):
         raise UserError(f"{folder}: its run is not finished; go on with aejax run and --workdir {folder}")
-    scaling = checkpoint.restore_flat(place, "scaling", say=console.say)
-    info = workdir.read_json(max(place.glob("*.json")))["info"] | {"label_column": _label_column(folder)}
-    model = build_model(settings, tuple(info["feature_shape"]), artifact.columns_of(info))
-    found = checkpoint.restore(place, jax.eval_shape(model.init, jax.random.key(0)), prefix="params", say=console.say)
-    return Trained(model, found.tree, scaling, info, settings, ACTIONS)
+    record, arrays = checkpoint.read(place, say=console.say)
+    data = config.get("data")
+    info = record["info"] | {"label_column": data.get("label_column") if isinstance(data, dict) else None}
+    model, shapes = artifact.model_of(settings, info, arrays, place)
+    params = checkpoint.restore(place, shapes, step=record["step"], prefix="params", say=console.say).tree
+    return Trained(model, params, artifact.scaling_of(arrays, model, place), info, settings, ACTIONS)
 
 
-def split(folder: Path, encoder: Path, decoder: Path, passphrase: str) -> None:
+def split(trained: Trained, encoder: Path, decoder: Path, passphrase: str) -> None:
     """Write the two halves of a run's net as files of their own, both or none.
 
     Args:
-        folder: of a finished run.
+        trained: the net of a finished run, from `load`.
         encoder: the file that anyone may use to encode.
         decoder: the file that decodes, sealed.
         passphrase: that opens it.
 
     Raises:
-        UserError: the halves share parameters, the model is not aejax's own, or the passphrase is empty.
+        UserError: it is a half already, the halves share parameters, the model is not aejax's own, or the passphrase is
+            empty.
     """
-    trained = load(folder)
+    if trained.actions != ACTIONS:
+        raise UserError("split: is half of a net already; allowed: the folder of a run")
     packed = {kind: artifact.as_bytes(trained, arrays) for kind, arrays in artifact.halves(trained).items()}
     artifact.write_decoder(decoder, packed["sealed decoder"], passphrase)
     artifact.write_encoder(encoder, packed["encoder"])
@@ -104,19 +109,6 @@ def label_column(trained: Trained) -> str | None:
     return trained.info.get("label_column")
 
 
-def _label_column(folder: Path) -> str | None:
-    data = workdir.read_json(folder / "config.json").get("data")
-    return data.get("label_column") if isinstance(data, dict) else None
-
-
-def model_settings(folder: Path) -> Mapping[str, Any]:
-    """The `model` section of the config of a run's folder."""
-    config = workdir.read_json(folder / "config.json")
-    if not isinstance(config, dict) or "model" not in config:
-        raise UserError(f"{folder / 'config.json'}: is damaged: it holds no config of a run")
-    return component(config["model"], "aejax.models", what=f"{folder / 'config.json'}: model")
-
-
 def resized(settings: Mapping[str, Any], model: Model, params: Params, shape: tuple[int, ...]) -> Model:
     """The model for images of another height and width, where the parameters serve those as well; else as it is."""
     trained = model.feature_shape
@@ -127,21 +119,22 @@ def resized(settings: Mapping[str, Any], model: Model, params: Params, shape: tu
     return other if shapes(jax.eval_shape(other.init, jax.random.key(0))) == shapes(params) else model
 
 
-def load_scorer(folder: Path) -> tuple[Trained, Scorer]:
+def load_scorer(folder: Path, *, trust: bool = False) -> tuple[Trained, Scorer]:
     """The net of a run that looked for anomalies, and what the run left in its folder so that new rows get scores.
 
     Args:
         folder: of a finished run.
+        trust: as of `load`.
 
     Raises:
         UserError: a half of a net, a run that is not finished, kept nothing or has another task, or damage.
     """
     if folder.is_file():
         raise UserError(f"score: {folder} is a file, and half of a net gives no scores; allowed: the folder of a run")
-    trained = load(folder)
+    trained = load(folder, trust=trust)
     if checkpoint.steps(folder / workdir.KEPT):
         return trained, scoring.read(folder / workdir.KEPT, trained.model)
-    task = workdir.read_json(folder / "config.json").get("task")
+    task = workdir.read_config(folder, trust=trust).get("task")
     if not isinstance(task, dict) or task.get("name") != TASK:
         raise UserError(f"score: the task of {folder} gives no scores; allowed: a run of {TASK} (lecture/anomaly)")
     if not (folder / "summary.json").exists():

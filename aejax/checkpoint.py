@@ -26,7 +26,7 @@ from aejax.files import TEMPORARY, write_atomic
 from aejax.leaves import describe, digest, named_arrays, pack, path_name, place, unpack
 from aejax.manifest import DamagedError
 
-__all__ = ["Restored", "digest", "restore", "restore_flat", "save", "steps"]
+__all__ = ["Restored", "digest", "read", "restore", "restore_flat", "save", "steps"]
 
 
 class Restored(NamedTuple):
@@ -158,16 +158,27 @@ def restore_flat(
     Raises:
         UserError: if there is no checkpoint that verifies, or it has nothing below `prefix`.
     """
-    found = _newest(Path(folder), step, say)
-    if found is None:
-        raise UserError(f"{folder}: there is no checkpoint that verifies")
-    record, arrays = found
+    record, arrays = read(folder, step=step, say=say)
     start = f"{prefix}/" if prefix else ""
     below = {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
     if not below:
         tops = ", ".join(sorted({name.split("/")[0] for name in arrays})) or "nothing"
         raise UserError(f"checkpoint of step {record['step']} in {folder}: no {prefix!r}; it holds: {tops}")
     return below
+
+
+def read(
+    folder: str | os.PathLike, *, step: int | None = None, say: Callable[[str], None] = print
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The manifest and the leaves of the newest checkpoint that verifies; the arguments are those of `restore_flat`.
+
+    Raises:
+        UserError: if there is none.
+    """
+    found = _newest(Path(folder), step, say)
+    if found is None:
+        raise UserError(f"{folder}: there is no checkpoint that verifies")
+    return found
 
 
 def steps(folder: str | os.PathLike) -> list[int]:
@@ -187,7 +198,10 @@ def _verified(folder: Path, step: int) -> tuple[dict[str, Any], dict[str, np.nda
     # Digest and arrays come from the same bytes in memory: nothing is read twice.
     if hashlib.sha256(data).hexdigest() != record["sha256"]:
         raise DamagedError("its data do not have the SHA-256 of its manifest")
-    return record, unpack(data, record["leaves"])
+    try:
+        return record, unpack(data, record["leaves"])
+    except UserError:
+        raise DamagedError("its data are not the arrays that its manifest names") from None
 
 
 def _newest(

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,8 @@ from aejax.errors import UserError
 from aejax.evaluate import make_losses, on_device
 from aejax.interruption import InterruptedRunError, asked_to_stop
 from aejax.report import tensorboard
+from aejax.storage import records
+from aejax.storage.records import Either, Named, Whole
 from aejax.train import EVALUATION_STREAM
 from aejax.types import Dataset, Params, State
 from aejax.windows import Windows
@@ -42,6 +44,16 @@ class Progress:
     best_value: float | None = None
     waited: int = 0
     train_seconds: float = 0.0
+
+
+PROGRESS = {
+    "sums": Named(float),
+    "count": Whole(),
+    "best_value": Either((float, None)),
+    "waited": Whole(),
+    "train_seconds": float,
+}
+"""The form of `Progress` in a checkpoint."""
 
 
 def fit(
@@ -126,8 +138,19 @@ def _start(config: Mapping[str, Any], parts: Parts, folder: Path) -> tuple[State
     if found is None:
         state = init(parts.key, parts.hparams)
         return state, jax.tree.map(jnp.copy, state.params) if early else {}, Progress()
+    kept = _progress(found.info, ("loss", *parts.hparams["terms"]), folder / workdir.CHECKPOINTS)
     console.say(f"{folder}: going on from step {found.step}")
-    return found.tree["state"], found.tree["best"], Progress(**found.info)
+    return found.tree["state"], found.tree["best"], kept
+
+
+def _progress(info: Mapping[str, Any], names: Sequence[str], where: Path) -> Progress:
+    """What a checkpoint has of the progress; `names` are those of the loss and its terms."""
+    records.check(info, PROGRESS, where, "info")
+    if not info["sums"].keys() <= set(names):
+        raise UserError(f"{where}: is damaged: its sums are those of other terms")
+    sums = {name: float(total) for name, total in info["sums"].items()}
+    best = None if info["best_value"] is None else float(info["best_value"])
+    return Progress(sums, info["count"], best, info["waited"], float(info["train_seconds"]))
 
 
 @contextmanager

@@ -28,6 +28,7 @@ ORDER = (
         "sparse",
         "remember",
     ),
+    ("storage",),
     ("components", "manifest", "foreign"),
     ("checkpoint",),
     ("batches", "devices", "schedules", "optimizers", "samplers"),

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from aejax.storage.trust import add_option
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `aejax apply`."""
@@ -17,6 +19,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", type=Path, required=True, metavar="FILE", help=".csv, .npy, .npz or .parquet")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".csv or .npy")
     parser.add_argument("--passphrase-file", type=Path, metavar="FILE", help="its first line opens a sealed decoder")
+    add_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -25,7 +28,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.action == "score":
         return _score(arguments)
-    trained = apply.load(arguments.workdir, lambda: passphrase.known(arguments.passphrase_file))
+    trained = apply.load(arguments.workdir, lambda: passphrase.known(arguments.passphrase_file), trust=arguments.trust)
     given, names = _given(arguments, trained)
     out = apply.apply(trained, arguments.action, given, names, arguments.input)
     if arguments.action == "fill" and rows.is_table(arguments.input) and arguments.output.suffix.lower() == ".csv":
@@ -45,7 +48,7 @@ def _score(arguments: argparse.Namespace) -> None:
 
     from aejax import apply, console, rows
 
-    trained, scorer = apply.load_scorer(arguments.workdir)
+    trained, scorer = apply.load_scorer(arguments.workdir, trust=arguments.trust)
     given, names = _given(arguments, trained)
     found = apply.score(trained, scorer, given, names, arguments.input)
     rows.write(arguments.output, np.stack(found, axis=1), ("score", "alarm"))

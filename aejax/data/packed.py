@@ -1,8 +1,9 @@
 """A folder that `aejax.data.packing` wrote: what it holds, and its rows, read from where they lie in any order."""
 
-import json
+import re
 from collections.abc import Mapping
 from hashlib import sha256
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,8 @@ import numpy as np
 
 from aejax.data.packing import FORMAT, MANIFEST
 from aejax.errors import UserError
+from aejax.storage import records
+from aejax.storage.records import Many, Named, Whole, Word
 from aejax.types import Split
 
 
@@ -36,6 +39,18 @@ class Records(NamedTuple):
         return self.rows, *self.details["shape"]
 
 
+DETAILS = {
+    "format": Whole(FORMAT, FORMAT),
+    "shape": Many(Whole(1, 2**31 - 1), 1, 3),
+    "dtype": Word("uint8|float32"),
+    "labelled": bool,
+    "label_names": Many(str),
+    "feature_names": Many(str),
+    "files": Named({"rows": Whole(1), "bytes": Whole()}),
+}
+"""The form of ``rows.json``."""
+
+
 def open_folder(folder: Path) -> Records:
     """The rows of a folder, after a look at the size of each file and at its first row.
 
@@ -49,26 +64,26 @@ def open_folder(folder: Path) -> Records:
     except FileNotFoundError:
         raise UserError(f"stream:{folder}: has no {MANIFEST}; allowed: a folder that aejax data pack wrote") from None
     try:
-        details = json.loads(text)
-        files = {name: (int(own["rows"]), int(own["bytes"])) for name, own in details["files"].items()}
-        complete = {"shape", "labelled", "label_names", "feature_names"} <= details.keys()
-        sound = complete and details["format"] == FORMAT and details["dtype"] in ("uint8", "float32")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        sound = False
-    if not sound:
-        raise UserError(f"stream:{folder}: its {MANIFEST} is damaged, or of another version; pack the rows again")
+        details = records.check(records.parse(text, MANIFEST), DETAILS, MANIFEST)
+    except UserError as error:
+        raise UserError(
+            f"stream:{folder}: its {MANIFEST} is damaged, or of another version ({error}); pack the rows again"
+        ) from None
+    files = {name: (own["rows"], own["bytes"]) for name, own in details["files"].items()}
     if not files:
         raise UserError(f"stream:{folder}: holds no rows")
     for name, (_, size) in files.items():
         path = folder / name
+        if row_bytes(details) > size or not re.fullmatch(r"[\w-]+\.array_record", name):
+            raise UserError(f"stream:{folder}: {name} cannot hold rows of {row_bytes(details)} bytes; pack them again")
         if not path.is_file() or path.stat().st_size != size:
             raise UserError(f"stream:{folder}: {name} is missing, or not of {size} bytes; pack the rows again")
     source = _source(folder, list(files))
-    records = Records(folder, details, sha256(text.encode()).hexdigest(), sum(n for n, _ in files.values()), source)
-    if len(source) != records.rows:
-        raise UserError(f"stream:{folder}: holds {len(source)} of {records.rows} rows; pack the rows again")
-    read(records, np.cumsum([0, *(rows for rows, _ in files.values())])[:-1])
-    return records
+    opened = Records(folder, details, sha256(text.encode()).hexdigest(), sum(n for n, _ in files.values()), source)
+    if len(source) != opened.rows:
+        raise UserError(f"stream:{folder}: holds {len(source)} of {opened.rows} rows; pack the rows again")
+    read(opened, np.cumsum([0, *(rows for rows, _ in files.values())])[:-1])
+    return opened
 
 
 def _source(folder: Path, names: list[str]) -> Any:
@@ -119,7 +134,7 @@ def read(records: Records, places: np.ndarray) -> tuple[np.ndarray, None, np.nda
 
 def row_bytes(details: Mapping[str, Any]) -> int:
     """Bytes of one row, without its label; `details` are those of `Records`."""
-    return int(np.prod(details["shape"])) * np.dtype(details["dtype"]).itemsize
+    return prod(details["shape"]) * np.dtype(details["dtype"]).itemsize
 
 
 def none_of(records: Records) -> Split:

@@ -19,6 +19,8 @@ from aejax import checkpoint
 from aejax.evaluate import on_device
 from aejax.files import write_json
 from aejax.leaves import digest
+from aejax.storage import records
+from aejax.storage.records import Either, Whole, Word
 from aejax.sweep import beside, evaluating, exact, strategies
 from aejax.sweep.journal import Outcome
 from aejax.sweep.markers import read_marker, write_marker
@@ -45,6 +47,9 @@ class Options(NamedTuple):
     devices: int | None = None
     budget: int | None = None
 
+
+FORM = {"strategy": Word("|".join(strategies.NAMES)), "level": Either((Whole(0, 3), None))}
+"""The form of `strategies.Form` in a file."""
 
 Trainer = Callable[..., tuple[list[Outcome], dict[str, Any]]]
 """``(block, prepared, options, settings, folder, asked, show) -> (an outcome for each member, timing)``."""
@@ -127,7 +132,8 @@ def _forms(options: Options, folder: Path, parameters: int) -> list[strategies.F
     """The forms that a block may have; one that is continued keeps the form that it began with."""
     path = folder.parent / "strategy.json"
     if checkpoint.steps(folder) and options.strategy == "auto" and path.exists():
-        return [strategies.Form(**json.loads(path.read_text())["form"])]
+        form = records.read(path, {"form": FORM})["form"]
+        return [strategies.Form(form["strategy"], form["level"])]
     return strategies.forms(options.strategy, parameters)
 
 

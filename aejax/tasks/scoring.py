@@ -1,5 +1,6 @@
 """How odd rows are to an ensemble of nets, beside training rows; and what has to be kept to score new rows so."""
 
+from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,13 +10,20 @@ import numpy as np
 from aejax import checkpoint, console
 from aejax.context import Rows
 from aejax.data.scaling import moments
+from aejax.errors import UserError
 from aejax.metrics import outliers
 from aejax.sparse import is_sparse
+from aejax.storage import records
+from aejax.storage.records import Whole, Word
 from aejax.tasks import crossfit
 from aejax.types import Dataset, Kept, Model, Params
 
 READ = {"neighbours": ("x", "residual"), "error": (), "code": ("codes",), "both": ("codes",)}
 """The scores, and what each of them reads of the training rows."""
+
+
+INFO = {"score": Word("|".join(READ)), "neighbours": Whole(1), "residual_weight": float}
+"""The form of what is kept beside the arrays of a scorer."""
 
 
 class Reference(NamedTuple):
@@ -137,9 +145,23 @@ def read(folder: Path, model: Model) -> Scorer:
     Raises:
         UserError: it is damaged, or holds nets of another model.
     """
-    arrays = checkpoint.restore_flat(folder, "scorer", say=console.say)
-    members = next(array.shape[0] for name, array in arrays.items() if name.startswith("nets/"))
+    record, stored = checkpoint.read(folder, say=console.say)
+    info = records.check(record["info"], INFO, folder, "info")
+    arrays = {name.removeprefix("scorer/"): array for name, array in stored.items()}
+    members = {array.shape[:1] for name, array in arrays.items() if name.startswith("nets/")}
+    if len(members) != 1 or () in members:
+        raise UserError(f"{folder}: is damaged: it holds no ensemble of nets")
+    ((members,),) = members
     shapes = jax.eval_shape(lambda: jax.vmap(model.init)(jax.random.split(jax.random.key(0), members)))
-    found = checkpoint.restore(folder, shapes, prefix="scorer/nets", say=console.say)
+    found = checkpoint.restore(folder, shapes, step=record["step"], prefix="scorer/nets", say=console.say)
     train = Reference(*(arrays.get(f"train/{name}") for name in Reference._fields))
-    return Scorer(found.tree, train, arrays.get("mean"), float(arrays["threshold"]), **found.info)
+    n, rows = prod(model.feature_shape), {np.shape(part)[-2] for part in train if np.ndim(part) > 1}
+    wanted = {"x": (*rows, n), "residual": (*rows, n), "codes": (members, *rows, model.code_size), "mean": (n,)}
+    needed = {"threshold", *READ[info["score"]]}
+    for name, array in {**train._asdict(), "mean": arrays.get("mean"), "threshold": arrays.get("threshold")}.items():
+        fits = array is not None and array.dtype.kind == "f" and array.shape == wanted.get(name, ())
+        if not fits and (array is not None or name in needed):
+            raise UserError(f"{folder}: is damaged: {name} is none of this model")
+    if rows and info["neighbours"] > max(rows):
+        raise UserError(f"{folder}: is damaged: it compares rows with {info['neighbours']} of {max(rows)}")
+    return Scorer(found.tree, train, arrays.get("mean"), float(arrays["threshold"]), **info)

@@ -1,6 +1,7 @@
 """The Olivetti faces, from a file at hand or through scikit-learn's loader, decoded into the cache."""
 
 import http.client
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -93,7 +94,8 @@ def _fetch() -> tuple[np.ndarray, np.ndarray]:
 
     try:
         cache.say("downloading the Olivetti faces with scikit-learn")
-        found = fetch_olivetti_faces(data_home=str(cache.root().parent / "sklearn"))
+        with tempfile.TemporaryDirectory(prefix="aejax-") as scratch:  # it loads pickles from there
+            found = fetch_olivetti_faces(data_home=scratch)
     except (OSError, http.client.HTTPException) as error:
         raise UserError(
             f"faces: not prepared, and they cannot be downloaded ({getattr(error, 'reason', error)}); with a file at"

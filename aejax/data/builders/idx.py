@@ -1,18 +1,20 @@
 """Reading and fetching IDX files, the format in which MNIST was published."""
 
 import gzip
+import io
 import math
 import struct
 import zlib
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
+from aejax.data.builders import downloads
 from aejax.data.builders.published import FILES, ROWS, Published
 from aejax.errors import UserError
 
-TIMEOUT = 5  # seconds without an answer after which a download is given up
+MOST_BYTES = 2**26
+"""Of a file of images, unpacked."""
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -33,9 +35,12 @@ def read_idx(path: Path) -> np.ndarray:
     data = path.read_bytes()
     if data[:2] == b"\x1f\x8b":
         try:
-            data = gzip.decompress(data)
+            with gzip.open(io.BytesIO(data)) as file:
+                data = file.read(MOST_BYTES + 1)
         except (OSError, EOFError, zlib.error) as error:
             raise UserError(f"{path}: the compressed file is damaged or cut short: {error}") from error
+    if len(data) > MOST_BYTES:
+        raise UserError(f"{path}: holds more than {MOST_BYTES} bytes; no published file does")
     if len(data) < 4 or data[:3] != b"\0\0\x08" or not 1 <= data[3] <= 4:
         raise UserError(f"{path}: not an IDX file of bytes")
     start = 4 + 4 * data[3]
@@ -95,11 +100,5 @@ def download(published: Published, folder: Path) -> None:
         http.client.HTTPException: the answer is cut short.
         UserError: a file is not the published one.
     """
-    from urllib.request import urlopen
-
     for name, digest in zip(FILES.values(), published.digests, strict=True):
-        with urlopen(f"{published.url}{name}.gz", timeout=TIMEOUT) as answer:
-            data = answer.read()
-        if sha256(data).hexdigest() != digest:
-            raise UserError(f"{published.url}{name}.gz: what was downloaded is not the published file; try again")
-        (folder / f"{name}.gz").write_bytes(data)
+        (folder / f"{name}.gz").write_bytes(downloads.fetch(f"{published.url}{name}.gz", sha256=digest))

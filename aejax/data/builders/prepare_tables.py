@@ -1,7 +1,6 @@
 """From the files of a published table to arrays in the cache, the same from whatever form of it."""
 
-import tempfile
-import warnings
+import hashlib
 from collections.abc import Mapping
 from http.client import HTTPException
 from pathlib import Path
@@ -11,12 +10,17 @@ from urllib.error import HTTPError
 import numpy as np
 
 from aejax.data import cache
-from aejax.data.builders.idx import TIMEOUT
+from aejax.data.builders import downloads
 from aejax.data.builders.tables import LICENCE, TABLES, Table
 from aejax.data.builders.tabular import Cells, read_table, split_lines, to_arrays
 from aejax.data.splits import Raw, permutation
 from aejax.errors import UserError
+from aejax.storage import records
 from aejax.types import Split
+
+OPENML = "https://www.openml.org/api/v1/json/data/{}"
+DESCRIPTION = {"data_set_description": {"url": str, "md5_checksum": str}}
+"""The form of what lies there."""
 
 VERSION = 1  # of the arrays in the cache
 
@@ -125,17 +129,14 @@ def _download(name: str) -> Arrays:
 
 
 def _from_openml(table: Table) -> Cells:
-    from sklearn.datasets import fetch_openml
-
-    with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="aejax-") as scratch:
-        warnings.simplefilter("ignore")  # of its own retries; what fails in the end is raised
-        found = fetch_openml(data_id=table.openml, data_home=scratch, as_frame=False, parser="liac-arff")
-    rows = np.column_stack([found.data.astype(str), found.target.astype(str)])
-    return Cells((*map(str, found.feature_names), "class"), rows)
+    where = OPENML.format(table.openml)
+    told = records.check(records.parse(downloads.fetch(where), where), DESCRIPTION, where)["data_set_description"]
+    url = told["url"].replace("http://", "https://", 1)
+    content = downloads.fetch(url)
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() != told["md5_checksum"]:
+        raise UserError(f"{url}: was cut short or changed; try again")
+    return split_lines(content.decode("utf-8-sig").splitlines(), url)
 
 
 def _from_url(url: str) -> Cells:
-    from urllib.request import urlopen
-
-    with urlopen(url, timeout=TIMEOUT) as answer:
-        return split_lines(answer.read().decode("utf-8-sig").splitlines(), url)
+    return split_lines(downloads.fetch(url).decode("utf-8-sig").splitlines(), url)

@@ -89,7 +89,7 @@ def show(
         drawing=draw(first, text),
         figures=tuple(figures(first, pictures, text, widest)),
         rows=tuple(row(name, runs, text, published.get(name, ())) for name in measures if has(first, name)),
-        fragments=tuple(touch.fragments(first.folder, language)),
+        fragments=tuple(touch.fragments(first.folder, language, trust=first.trust)),
         facts=facts(runs, text),
     )
 

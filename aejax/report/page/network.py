@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any, NamedTuple
 
-from aejax import workdir
+from aejax import console, manifest, workdir
 from aejax.errors import UserError
 from aejax.report.page.folders import Run
 
@@ -44,31 +44,38 @@ def network(run: Run) -> Network | None:
     import jax
     import jax.numpy as jnp
 
-    from aejax.artifact import columns_of
-    from aejax.build import build_model
+    from aejax.artifact import model_of
+    from aejax.config.resolving import component
 
-    manifest = _manifest(run)
+    record = _manifest(run)
+    leaves = {name: tuple(shape) for name, (_, shape) in record["leaves"].items() if name.startswith("params/")}
+    stored = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in leaves.items()}
     try:
-        model = build_model(run.config["model"], tuple(manifest["info"]["feature_shape"]), columns_of(manifest["info"]))
-    except (UserError, TypeError):
+        settings = component(run.config["model"], "aejax.models", what="model")
+        model, shapes = model_of(settings, record["info"], stored, run.folder / workdir.MODEL)
+    except UserError as error:
+        console.say(f"no drawing of the net: {error}")
         return None
     key = jax.random.key(0)
     rows = jax.ShapeDtypeStruct((1, prod(model.feature_shape)), jnp.float32)
-    context = jax.eval_shape(model.apply, jax.eval_shape(model.init, key), rows, rows, key)
+    context = jax.eval_shape(model.apply, shapes, rows, rows, key)
     hidden = {name: tuple(values.shape[1:]) for name, values in context.hidden.items()}
     layers, middle = _in_order(hidden, tuple(model.feature_shape))
-    leaves = [shape for name, (_, shape) in manifest["leaves"].items() if name.startswith("params/")]
     skips = _skips(layers, middle, prod(hidden.get("code", (0,))))
     traits = _traits(run.config, context.extra, skips)
     centres = context.extra["centres"].shape[1] if "centres" in context.extra else 0
-    return Network(tuple(layers), middle, sum(map(prod, leaves)), traits, skips, centres)
+    return Network(tuple(layers), middle, sum(map(prod, leaves.values())), traits, skips, centres)
 
 
 def _manifest(run: Run) -> Mapping[str, Any]:
-    found = sorted((run.folder / workdir.MODEL).glob("step-*.json"))
-    if not found:
+    place = run.folder / workdir.MODEL
+    numbers = manifest.numbers(place)
+    if not numbers:
         raise UserError(f"{run.folder}: has no {workdir.MODEL}; allowed: the folder of a finished run")
-    return workdir.read_json(found[-1])
+    try:
+        return manifest.read(place, numbers[0])
+    except manifest.DamagedError as error:
+        raise UserError(f"{place}: {error}") from None
 
 
 def _in_order(hidden: Mapping[str, tuple[int, ...]], feature_shape: tuple[int, ...]) -> tuple[list[Layer], int]:
