@@ -53,7 +53,9 @@ def load(folder: Path, passphrase: Callable[[], str] = lambda: "", *, trust: boo
     if folder.is_file():
         return artifact.read(folder, passphrase)
     config, place = workdir.read_config(folder, trust=trust), folder / workdir.MODEL
-    settings = component(config.get("model"), "aejax.models", what=f"{folder / 'config.json'}: model")
+    if "model" not in config:
+        raise UserError(f"{folder / 'config.json'}: is damaged: it holds no config of a run")
+    settings = component(config["model"], "aejax.models", what=f"{folder / 'config.json'}: model")
     if not checkpoint.steps(place):
         raise UserError(f"{folder}: its run is not finished; go on with aejax run and --workdir {folder}")
     record, arrays = checkpoint.read(place, say=console.say)

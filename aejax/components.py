@@ -138,11 +138,15 @@ def check_own(config: Any, where: object) -> None:
         UserError: naming the field, and how to say that the file is to be trusted.
     """
     for path, text in _texts(config):
-        known = path.startswith("data.") and not path.startswith("data.missing.")
-        if not known and "." in text and not any(_own(text, home) for home in KINDS):
-            raise UserError(
-                f"{where}: {path} is {shown(text)}, which is no component of aejax, and no run of yours on this machine "
-                "left this file so: code from elsewhere is not imported for it; if you trust it, add --trust"
+        plain = "." not in text or (path.startswith("data.") and not path.startswith("data.missing."))
+        if plain or any(_own(text, home) for home in KINDS):
+            continue
+        for home in KINDS:
+            if text.rpartition(".")[0] in {name.rpartition(".")[0] for name in available(home)} - {""}:
+                raise one_of(text, available(home), what=f"{where}: {path}")
+        raise UserError(
+                f"{where}: {path} is {shown(text)}, which is no component of aejax, and no run of yours on this "
+                "machine left this file so: no code from elsewhere is imported for it; if you trust it, add --trust"
             )
 
 

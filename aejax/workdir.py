@@ -86,7 +86,7 @@ def check(folder: Path, config: Mapping[str, Any]) -> None:
         if folder.exists() and any(not path.name.startswith(TEMPORARY) for path in folder.iterdir()):
             raise UserError(f"{folder}: is not empty and holds no run; allowed: a new folder, or that of a run")
         return
-    changed = differences.changed(read_json(folder / "config.json", dict), config)
+    changed = differences.changed(read_config(folder, trust=True), config)  # it is compared, and nothing else
     if changed:
         raise UserError(
             f"{folder}: holds a run of another config ({differences.first_of(changed)}); "

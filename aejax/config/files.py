@@ -85,7 +85,9 @@ def written(path: Path, *, trust: bool = False) -> dict[str, Any]:
         OSError: it cannot be read.
     """
     content = path.read_bytes()
-    config = records.check(records.parse(content, path), dict, path)
+    config = records.parse(content, path)
+    if not isinstance(config, dict):
+        raise UserError(f"{path}: is damaged: it holds no config, but {shown(config)}")
     if not trust and not (path.name == "config.json" and seals.is_own(path.parent, content)):
         check_own(config, path)
     return config

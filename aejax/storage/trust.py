@@ -13,7 +13,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from aejax.errors import UserError
-from aejax.files import write_json
 from aejax.places import cache_folder
 from aejax.storage import records
 
@@ -33,6 +32,8 @@ def seal(folder: Path) -> None:
     Raises:
         OSError: the folder cannot be written.
     """
+    from aejax.files import write_json  # it imports numpy, which the options above do without
+
     config = (folder / "config.json").read_bytes()
     if not is_own(folder, config) and (key := _key(make=True)):
         write_json(folder / FILE, {"seal": _digest(key, folder, config)})

@@ -1,11 +1,7 @@
-"""Downloads: over https, or of a file whose SHA-256 is recorded; no larger than published files are, and not for ever."""
+"""Downloads: over https, or of a file whose SHA-256 is recorded; no larger than published files are."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256 as digest_of
-from http.client import HTTPException
-from typing import Any
 
 from aejax.errors import UserError
 
