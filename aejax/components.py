@@ -145,9 +145,9 @@ def check_own(config: Any, where: object) -> None:
             if text.rpartition(".")[0] in {name.rpartition(".")[0] for name in available(home)} - {""}:
                 raise one_of(text, available(home), what=f"{where}: {path}")
         raise UserError(
-                f"{where}: {path} is {shown(text)}, which is no component of aejax, and no run of yours on this "
-                "machine left this file so: no code from elsewhere is imported for it; if you trust it, add --trust"
-            )
+            f"{where}: {path} is {shown(text)}, which is no component of aejax, and no run of yours on this "
+            "machine left this file so: no code from elsewhere is imported for it; if you trust it, add --trust"
+        )
 
 
 def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -123,8 +123,10 @@ def results(summary: Mapping[str, Any]) -> None:
     timing = summary["timing"]
     say("")
     table((split, *names), rows)
+    if not {"steps", "steps_per_second", "compile_seconds"} <= timing.keys():  # of an earlier version
+        return
     say("")
     say(
-        f"{timing['steps']} steps in {timing['train_seconds']:.1f} s ({timing['steps_per_second']:,.0f} steps/s, "
-        f"compiled in {timing['compile_seconds']:.1f} s), parameters {summary['parameters_digest'][:12]}"
+        f"{timing['steps']} steps in {float(timing['train_seconds']):.1f} s ({float(timing['steps_per_second']):,.0f} steps/s, "
+        f"compiled in {float(timing['compile_seconds']):.1f} s), parameters {summary['parameters_digest'][:12]}"
     )

@@ -44,8 +44,9 @@ def sound(model: Model, name: str, feature_shape: tuple[int, ...]) -> Model:
 def _through(model: Model, refuse: Callable[[str, str, str], None], key: jax.Array) -> jax.Array:
     """Rows through all four functions, what each returns being looked at as it is traced."""
     n, d = prod(model.feature_shape), model.code_size
-    x = jax.random.normal(key, (ROWS, n))
-    params = model.init(key)
+    drawn, begun, key = jax.random.split(key, 3)
+    x = jax.random.normal(drawn, (ROWS, n))
+    params = model.init(begun)
     for leaf in jax.tree.leaves(params, is_leaf=lambda leaf: leaf is None):
         if not isinstance(leaf, jax.Array | np.ndarray) or not jnp.issubdtype(leaf.dtype, jnp.floating):
             refuse("init returned a tree with", _told(leaf), "arrays of float32")

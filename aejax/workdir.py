@@ -40,7 +40,7 @@ SUMMARY = {
     "seed": Whole(),
     "metrics": Named(NUMBERS),
     "baselines": Named(NUMBERS),
-    "timing": Fields({"train_seconds": float}, {"compile_seconds": float, "steps_per_second": float, "steps": Whole()}),
+    "timing": Fields({"train_seconds": float}, {"steps": Whole()}, float),
     "parameters_digest": str,
 }
 """The form of ``summary.json``."""

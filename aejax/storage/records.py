@@ -49,10 +49,11 @@ class Named(NamedTuple):
 
 
 class Fields(NamedTuple):
-    """An object with the fields of `needed`, and perhaps those of `more`; others may be anything."""
+    """An object with the fields of `needed`, and perhaps those of `more`; any others are of the form `other`."""
 
     needed: Mapping[str, Form]
     more: Mapping[str, Form]
+    other: Form = object
 
 
 class Either(NamedTuple):
@@ -146,13 +147,12 @@ def check(value: Any, form: Form, where: object, place: str = "") -> Any:
             for name, item in value.items():
                 check(item, each, where, inside(name))
         case dict() | Fields():
-            needed, more = (form.needed, form.more) if isinstance(form, Fields) else (form, {})
+            needed, more, other = form if isinstance(form, Fields) else (form, {}, object)
             for name in needed:
                 if name not in value:
                     raise UserError(f"{where}: is damaged: it has no {inside(name)}")
-            for name, each in {**more, **needed}.items():
-                if name in value:
-                    check(value[name], each, where, inside(name))
+            for name, item in value.items():
+                check(item, {**more, **needed}.get(name, other), where, inside(name))
         case tuple() if not hasattr(form, "_fields"):
             for number, (item, each) in enumerate(zip(value, form, strict=True)):
                 check(item, each, where, inside(number))

@@ -84,6 +84,7 @@ ASKED = Fields(
         "folds": Either((Whole(), None)),
     },
 )
+SEARCHED = {"space": object, "seeds": object}
 LINE = Fields(
     {"experiment": str, "metric": str, "verdict": str, "expected": MAYBE, "got": MAYBE},
     {"digits": Either((Whole(0, 99), None)), "tolerance": MAYBE, "seed": Either((Whole(), None))},
@@ -144,7 +145,7 @@ def read_sweep(folder: Path) -> Sweep:
     """
     asked = workdir.read_json(folder / "sweep.json", ASKED)
     if "axes" not in asked:
-        asked = workdir.read_json(folder / "sweep.json", Fields({**ASKED.needed, **ASKED.more}, {}))  # a search
+        asked = workdir.read_json(folder / "sweep.json", SEARCHED)
     path = folder / "summary.json"
     if not path.exists():
         raise UserError(f"{folder}: this sweep is not finished; go on with the same command and --workdir {folder}")

@@ -106,7 +106,7 @@ def _warnings(summary: Mapping[str, Any], text: Words) -> list[str]:
     """What the metric does not compare; sweeps of before did not write it down."""
     metric, own = words.measure(summary["metric"], text), text["sweep"]["incomparable"]
     found = summary.get("incomparable", {})
-    return [own[why].format(metric=metric, fields=", ".join(fields)) for why, fields in found.items()]
+    return [own[why].format(metric=metric, fields=", ".join(fields)) for why, fields in found.items() if why in own]
 
 
 def _note(sweep: Sweep, columns: Sequence[str], text: Words) -> str:
