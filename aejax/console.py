@@ -123,10 +123,12 @@ def results(summary: Mapping[str, Any]) -> None:
     timing = summary["timing"]
     say("")
     table((split, *names), rows)
-    if not {"steps", "steps_per_second", "compile_seconds"} <= timing.keys():  # of an earlier version
+    names = ("train_seconds", "steps_per_second", "compile_seconds")
+    if not {"steps", *names} <= timing.keys():  # of an earlier version
         return
+    seconds, speed, compiled = (float(timing[name]) for name in names)
     say("")
     say(
-        f"{timing['steps']} steps in {float(timing['train_seconds']):.1f} s ({float(timing['steps_per_second']):,.0f} steps/s, "
-        f"compiled in {float(timing['compile_seconds']):.1f} s), parameters {summary['parameters_digest'][:12]}"
+        f"{timing['steps']} steps in {seconds:.1f} s ({speed:,.0f} steps/s, compiled in {compiled:.1f} s), "
+        f"parameters {summary['parameters_digest'][:12]}"
     )

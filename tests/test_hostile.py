@@ -37,6 +37,7 @@ HOSTILE = {
     "null": None,
     "deep": DEEP,
     "large": 2**62,
+    "wide": -1.7e308,
     "empty": [],
 }
 X = np.linspace(0, 1, 16, dtype=np.float32).reshape(2, 8)

@@ -5,8 +5,8 @@ just these, a dict of forms for an object with at least those fields, or one of 
 """
 
 import json
-import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from aejax.errors import UserError, shown
 
 DEEPEST = 32
 MOST_DIGITS = 20
+LARGEST = sys.float_info.max
 NOT_FINITE = ("nan", "inf", "-inf")
 """How numbers are written that JSON lacks."""
 
@@ -177,7 +178,7 @@ def _fits(value: Any, form: Form) -> bool:
         case None:
             return value is None
     if form is float:
-        return (type(value) in (int, float) and not math.isinf(value)) or value in NOT_FINITE
+        return (type(value) in (int, float) and not abs(value) > LARGEST) or value in NOT_FINITE
     return form is object or type(value) is form
 
 

@@ -49,7 +49,9 @@ def storage(optuna: Any, url: str | None, folder: Path) -> Any:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(folder / FILE)))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except Exception as error:  # Optuna replays the file, and raises whatever that leads to
+            if isinstance(error, OSError):
+                raise
             raise UserError(f"{folder / FILE}: is damaged: it is no study ({type(error).__name__})") from None
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import SQLAlchemyError
