@@ -323,6 +323,10 @@ def test_names_are_looked_for_everywhere(path):
     components.check_own({"data": {"name": "file:some.csv"}}, "c.json")
 
 
+def test_a_sweep_is_of_no_json(made, capsys):
+    assert_refused(call(["sweep", str(made / "run" / "config.json")], capsys), "a sweep is of a config in Python")
+
+
 # Sweeps, reproductions and data.
 
 
