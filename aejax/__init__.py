@@ -9,27 +9,22 @@ from typing import Any
 __version__ = "0.1.0"
 
 _SUBMODULES = (
-    "apply",
-    "batches",
-    "build",
-    "checkpoint",
-    "chunks",
     "config",
-    "context",
     "data",
     "errors",
-    "evaluate",
-    "experiment",
+    "figures",
     "losses",
     "metrics",
     "models",
     "optimizers",
     "relations",
     "report",
-    "schedules",
+    "reproduce",
+    "runs",
+    "storage",
     "sweep",
     "tasks",
-    "train",
+    "training",
     "types",
 )
 

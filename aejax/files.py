@@ -110,3 +110,14 @@ def _jsonable(value: Any) -> Any:
     if hasattr(value, "to_dict"):  # ml_collections.ConfigDict
         return _jsonable(value.to_dict())
     raise TypeError(f"{type(value).__name__} has no JSON form: {value!r}")
+
+
+def cache_folder(part: str) -> Path:
+    """The folder of what can be made again: `part` names prepared data or compiled programs.
+
+    It lies below `AEJAX_CACHE_DIR` or, where that is not set, in the user's cache folder.
+    """
+    from platformdirs import user_cache_path
+
+    folder = os.environ.get("AEJAX_CACHE_DIR")
+    return (Path(folder).expanduser() if folder else user_cache_path("aejax")) / part

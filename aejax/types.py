@@ -50,13 +50,15 @@ class Split(NamedTuple):
 
     Attributes:
         x: (rows, *feature_shape), uint8 images or float32 values; a missing value
-            holds the mean of its column over the training rows. Documents are an `aejax.sparse.SparseRows`.
+            holds the mean of its column over the training rows. Documents are an `aejax.data.sparse.SparseRows`.
         mask: (rows, *feature_shape) bool, True where a value was observed; None where all were.
         labels: (rows,) int32, an index into `Dataset.label_names`; None without labels.
         coordinates: (rows, k) float32, where each row lies on the flat sheet it was made from, in the units of x;
             None where nobody knows, as with all data that are not synthetic.
         truth: (rows, *feature_shape) float32, x before values were hidden for an experiment (`aejax.data.missing`), NaN
             where the truth is missing too; None where nothing was hidden.
+        target: (rows, *target_shape) float32, what is to be reconstructed where it is not x, as the loss sees it: it is
+            not scaled; None where it is x.
     """
 
     x: np.ndarray
@@ -64,6 +66,7 @@ class Split(NamedTuple):
     labels: np.ndarray | None = None
     coordinates: np.ndarray | None = None
     truth: np.ndarray | None = None
+    target: np.ndarray | None = None
 
 
 class Dataset(NamedTuple):
@@ -109,13 +112,41 @@ class Dataset(NamedTuple):
     stream: Any = None
 
 
+class Rows(NamedTuple):
+    """Rows on the device, as stored, and the numbers that scale them inside the step.
+
+    Attributes:
+        x: (rows, n) uint8 or float32; an array, or what hands out rows of one, as `aejax.data.sparse.SparseRows` does.
+        mask: (rows, n) bool or None.
+        shift: (n,) or ().
+        scale: (n,) or ().
+        labels: (rows,) int32 or None.
+        relations: by name, what is known of each row beforehand; leaves (rows, ...).
+        used: how many rows there are, where others that are never drawn stand after them (`aejax.training.padding`);
+            None where there are none of those.
+        first: where the rows are streamed, the step of the first of the batches that `x`, (batches, batch_size, n),
+            and `labels` hold; else None.
+        target: (rows, t) float32, what is to be reconstructed where it is not x, as the loss sees it; else None.
+    """
+
+    x: jax.Array
+    mask: jax.Array | None
+    shift: jax.Array
+    scale: jax.Array
+    labels: jax.Array | None = None
+    relations: Mapping[str, Any] = {}
+    used: jax.Array | None = None
+    first: jax.Array | None = None
+    target: jax.Array | None = None
+
+
 class Context(NamedTuple):
     """All that a loss term or a metric may look at, for a batch of m rows of n values.
 
     Rows are flat here, images too: `Model.feature_shape` says how to fold them.
 
     Attributes:
-        x: (m, n) clean, scaled target.
+        x: (m, n) clean, scaled target; (m, t) of a model with another `Model.target_shape`.
         x_in: (m, n) what the encoder saw.
         code: (m, d).
         x_hat: (m, n) the reconstruction.
@@ -133,6 +164,11 @@ class Context(NamedTuple):
         key: of this batch, for terms that are estimates; None outside a run.
         extra: what a family of models adds (mean and log-variance, indices).
         columns: `Dataset.columns`.
+        decode: ``code -> x_hat`` with these parameters.
+        again: ``(key, params=params) -> Context``, another training pass of the same rows: what the model draws, it
+            draws anew. `encode`, `decode`, `again`, `rows` and `key` are None there, so that
+            ``jax.vmap(ctx.again)(keys)`` makes many passes at once, leaves (keys, ...).
+        progress: the share of the run that is done, in [0, 1).
     """
 
     x: jax.Array
@@ -152,10 +188,16 @@ class Context(NamedTuple):
     key: jax.Array | None = None
     extra: Mapping[str, jax.Array] = {}
     columns: tuple[Column, ...] = ()
+    decode: Callable[[jax.Array], jax.Array] | None = None
+    again: Callable[..., "Context"] | None = None
+    progress: jax.Array | float = 0.0
 
 
 class Model(NamedTuple):
     """An autoencoder as pure functions; any (init, apply) pair can stand behind it.
+
+    What is not trained but changes in training, such as moving averages and counters, lies in ``params["kept"]``: it
+    gets no gradient and no update from the optimiser, and `settle` sets it.
 
     Attributes:
         init: ``key -> params``.
@@ -166,6 +208,12 @@ class Model(NamedTuple):
         code_size: number of units of the code.
         takes_missing: whether `encode` and `apply` read NaN as a value that is missing; other models see the column's
             mean there.
+        settle: ``(params, extra, key) -> params``, called after every update with `Context.extra` of the step: sets
+            moving averages and counters in ``params["kept"]``, projects parameters, starts dead units anew. None where
+            there is nothing to do. L-BFGS and `settle` exclude each other.
+        prior: ``(params, key, count) -> codes``, (count, d), where the model says itself where new codes come from.
+        target_shape: of a row of the target and of x_hat, where it is not `feature_shape` or the target is not the
+            input; the data then hold targets. None where the input is reconstructed.
     """
 
     init: Callable[[jax.Array], Params]
@@ -175,6 +223,21 @@ class Model(NamedTuple):
     feature_shape: tuple[int, ...]
     code_size: int
     takes_missing: bool = False
+    settle: Callable[[Params, Mapping[str, jax.Array], jax.Array], Params] | None = None
+    prior: Callable[[Params, jax.Array, int], jax.Array] | None = None
+    target_shape: tuple[int, ...] | None = None
+
+
+class Averaged(NamedTuple):
+    """What a run that averages its weights keeps as its `State.opt_state`.
+
+    Attributes:
+        opt_state: of the optimiser.
+        average: of the parameters over the steps; without those in ``params["kept"]``.
+    """
+
+    opt_state: Any
+    average: Params
 
 
 class State(NamedTuple):
@@ -238,4 +301,4 @@ class Trained(NamedTuple):
 
 
 Retrain = Callable[..., Trained]
-"""``(keys, changes={}, datasets=None) -> Trained``: how a task trains a config's net again; see `aejax.retrain`."""
+"""``(keys, changes={}, datasets=None) -> Trained``: how a task trains nets again; see `aejax.training.retrain`."""

@@ -1,8 +1,11 @@
 """How Sphinx builds the guide and the API reference."""
 
+import ast
 import re
+from pathlib import Path
 from typing import NamedTuple
 
+import aejax
 from aejax import __version__
 
 FIELD = type(NamedTuple("_", [("field", int)]).field)
@@ -22,6 +25,35 @@ autodoc_typehints = "signature"
 autodoc_default_options = {"members": True}
 myst_heading_anchors = 3
 napoleon_use_ivar = True
+
+
+PACKAGE, REFERENCE = Path(aejax.__file__).parent, Path(__file__).parent / "api"
+LATE = ("data.published.images",)
+"""Modules that are imported where a package is there that the documentation does not need."""
+
+
+def modules():
+    """Every module by its name, of each room and of the root, in the order of their names."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").removesuffix(".")
+        if name and name.partition(".")[0] not in ("experiments", "__main__"):
+            yield name, path
+
+
+def write_reference(app):
+    """A page for each room of the package, with the docstrings of all its modules; made anew at every build."""
+    rooms = {}
+    for name, path in modules():
+        rooms.setdefault(name.partition(".")[0], []).append((name, path))
+    REFERENCE.mkdir(exist_ok=True)
+    for room, inside in rooms.items():
+        first = ast.get_docstring(ast.parse(inside[0][1].read_text(encoding="utf-8"))).partition("\n\n")[0]
+        parts = [f"# {room}\n\n" + first.replace("\n", " ") + "\n"]
+        shown = [name for name, _ in inside if name not in LATE]
+        parts += [f"## `aejax.{name}`\n\n```{{eval-rst}}\n.. automodule:: aejax.{name}\n```\n" for name in shown]
+        (REFERENCE / f"{room}.md").write_text("\n".join(parts), encoding="utf-8")
+    index = ["# Reference", "", "Made from the docstrings, a page a room.", "", "```{toctree}", ":maxdepth: 2", ""]
+    (REFERENCE / "index.md").write_text("\n".join([*index, *rooms, "```", ""]), encoding="utf-8")
 
 
 def plain_text(app, what, name, obj, options, lines):
@@ -44,5 +76,6 @@ def skip_fields(app, what, name, obj, skip, options):
 
 def setup(app):
     """Sphinx calls it."""
+    app.connect("builder-inited", write_reference)
     app.connect("autodoc-process-docstring", plain_text, priority=400)  # before the sections are read
     app.connect("autodoc-skip-member", skip_fields)

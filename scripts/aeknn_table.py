@@ -16,11 +16,11 @@ import jax
 import numpy as np
 
 from aejax import config
-from aejax.build import load_data
-from aejax.compilation import enable_cache
-from aejax.retrain import retrainer
 from aejax.tasks import aeknn
-from aejax.train import EVALUATION_STREAM
+from aejax.training.build import load_data
+from aejax.training.compilation import enable_cache
+from aejax.training.retrain import retrainer
+from aejax.training.step import EVALUATION_STREAM
 
 QUARTER = ((0.25,), (1.5, 0.25, 1.5))
 RULE = "|---"

@@ -15,13 +15,13 @@ import jax
 import numpy as np
 
 from aejax import config as configs
-from aejax.build import build_model, load_data
 from aejax.data.columns import read_csv
 from aejax.data.labels import as_labels
-from aejax.experiment import check_task
 from aejax.files import write_json
-from aejax.retrain import retrainer
+from aejax.runs.experiment import check_task
 from aejax.tasks import anomaly, crossfit
+from aejax.training.build import build_model, load_data
+from aejax.training.retrain import retrainer
 
 BASELINES = ("knn", "isolation_forest", "one_class_svm", "pca")
 TIE = 0.0005  # an AUC that differs by less is no win

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from aejax.metrics import hamming
-from aejax.workdir import environment
+from aejax.runs.workdir import environment
 
 WORDS, FEATURES, RETRIEVED = 50, 2000, 100
 

@@ -35,13 +35,16 @@ def aejax_side(net, settings, strategy):
     import jax.numpy as jnp
     import numpy as np
 
-    from aejax import compilation, losses, optimizers, schedules, train
-    from aejax.context import Rows
+    from aejax import losses, optimizers
     from aejax.data import corrupt
     from aejax.losses import reconstruction
     from aejax.models import dense
-    from aejax.padding import few_shapes
+    from aejax.optimizers import schedules
     from aejax.sweep import programs, strategies, training
+    from aejax.training import compilation
+    from aejax.training import step as train
+    from aejax.training.context import Rows
+    from aejax.training.padding import few_shapes
     from aejax.types import Range
 
     features, widths, code, steps, batch, _ = NETS[net]
@@ -59,7 +62,7 @@ def aejax_side(net, settings, strategy):
         own = {"widths": widths, "activation": "sigmoid"} if widths else {}
         build = dense.multilayer if widths else dense.vanilla
         model = build((features,), code=code, **own)
-        objective = losses.compose({"reconstruction": reconstruction.cross_entropy})
+        objective = losses.weighted_sum({"reconstruction": reconstruction.cross_entropy})
         adam = optimizers.build("adam", {}, schedules.constant)
         kind = {"steps": steps, "batch_size": batch, "data_range": Range(0, 1)}
         run = train.make_run(model, objective, corrupt.none, adam, **kind)
@@ -139,7 +142,7 @@ def picture(nets, arguments):
     """Draw the time a setting takes over the number of settings."""
     import numpy as np
 
-    from aejax.report import sweep
+    from aejax.figures import sweep
 
     counts, panels = [2**power for power in range(9)], {}
     for net in nets:

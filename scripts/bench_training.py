@@ -23,16 +23,18 @@ def aejax_side(steps, images):
     import jax
     import jax.numpy as jnp
 
-    from aejax import losses, optimizers, schedules, train
-    from aejax.context import Rows
+    from aejax import losses, optimizers
     from aejax.data import corrupt
     from aejax.losses import reconstruction
     from aejax.models import dense
+    from aejax.optimizers import schedules
+    from aejax.training import step as train
+    from aejax.training.context import Rows
     from aejax.types import Range
 
     run = train.make_run(
         dense.vanilla((28, 28, 1), code=CODE),
-        losses.compose({"reconstruction": reconstruction.cross_entropy}),
+        losses.weighted_sum({"reconstruction": reconstruction.cross_entropy}),
         corrupt.none,
         optimizers.build("adam", {}, schedules.constant),
         steps=10**6,

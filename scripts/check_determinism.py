@@ -24,7 +24,8 @@ EXPERIMENTS = {"lecture/multilayer": 2000, "lecture/convolutional": 300, "lectur
 TWICE = """
 import sys
 from pathlib import Path
-from aejax import config, experiment
+from aejax import config
+from aejax.runs import experiment
 settings = config.load(sys.argv[1], sys.argv[3:])
 for name in ("first", "second"):
     experiment.run(settings, Path(sys.argv[2]) / name)

@@ -21,7 +21,7 @@ SWEEPS = {
 
 def departed(config, specs, steps):
     """The largest relative difference of a parameter and of the validation error."""
-    from aejax import checkpoint
+    from aejax.storage import checkpoint
     from aejax.sweep import axes, engines, plan, work
 
     overrides = [f"train.steps={steps}", "train.evaluate_every=1000000", "train.checkpoint_every=1000000"]

@@ -1,13 +1,19 @@
-"""What all tests share: strict JAX, seeded property tests, and no trace outside a folder of this session.
+"""What all tests share: strict JAX, seeded property tests, one cache of compiled programs, and memory given back.
 
 Ranks are never promoted silently and a random key is used once: both raise. Property tests draw the same examples in
-every session. Nothing that a user has cached is read, and nothing is left behind. Programs are compiled with few of
-XLA's optimisations, in less time: what is tested here are numbers, and `aejax reproduce` has them with all.
+every session. Nothing that a user has cached is read. Programs are compiled with few of XLA's optimisations, in less
+time: what is tested here are numbers, and `aejax reproduce` has them with all. Each program is compiled once, by the
+worker or process that needs it first, and kept in pytest's own cache for the next session.
 """
 
+import ctypes
+import gc
 import os
 import shutil
+import sys
 import tempfile
+from collections import Counter
+from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # there is one for each core, so further threads would only stand in the way
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -15,28 +21,69 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # there is one for each core, so furthe
 
 import hypothesis
 import jax
+import jaxlib
+import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
 jax.config.update("jax_disable_most_optimizations", True)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None, database=None, max_examples=30)
 hypothesis.settings.load_profile("same")
 
-SESSION = {"folder": "", "before": {}}
+FOLDER, ENVIRONMENT = pytest.StashKey[str](), pytest.StashKey[dict]()
+SLOW_TEST = 30
+"""As many quick tests take as long as one that is marked slow."""
 
 
 def pytest_configure(config):
-    SESSION["folder"] = tempfile.mkdtemp(prefix="aejax-tests-")
-    for name, value in {"AEJAX_CACHE_DIR": SESSION["folder"], "AEJAX_COMPILE_CACHE": "off"}.items():
-        SESSION["before"][name] = os.environ.get(name)
-        os.environ[name] = value
+    """Make the folder of caches, which workers and the processes that tests start inherit."""
+    config.stash[ENVIRONMENT] = {name: os.environ.get(name) for name in ("AEJAX_CACHE_DIR", "AEJAX_COMPILE_CACHE")}
+    os.environ["AEJAX_COMPILE_CACHE"] = "off"  # in this process the last line below turns it on
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        config.stash[FOLDER] = os.environ["AEJAX_CACHE_DIR"] = tempfile.mkdtemp(prefix="aejax-tests-")
+        if cache := getattr(config, "cache", None):
+            os.symlink(programs(cache), os.path.join(config.stash[FOLDER], "compiled"))
+    jax.config.update("jax_compilation_cache_dir", os.path.join(os.environ["AEJAX_CACHE_DIR"], "compiled"))
+
+
+def programs(cache) -> Path:
+    """Those of earlier sessions with this jaxlib; all are thrown away when they have come to a gigabyte."""
+    folder = cache.mkdir(f"programs-{jaxlib.__version__}")
+    if sum(path.stat().st_size for path in folder.iterdir()) > 1e9:
+        shutil.rmtree(folder)
+        folder.mkdir()
+    return folder
 
 
 def pytest_unconfigure(config):
-    shutil.rmtree(SESSION["folder"], ignore_errors=True)
-    for name, value in SESSION["before"].items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
+    if FOLDER in config.stash:
+        shutil.rmtree(config.stash[FOLDER], ignore_errors=True)
+    for name, value in config.stash[ENVIRONMENT].items():
+        os.environ.pop(name, None)
+        if value is not None:
             os.environ[name] = value
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first, so that no worker is left alone with one."""
+    lengths = Counter()
+    for item in items:
+        lengths[item.path] += SLOW_TEST if item.get_closest_marker("slow") else 1
+    items.sort(key=lambda item: -lengths[item.path])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _give_memory_back():
+    """Compiled programs, figures, and what the C library keeps of the memory that was freed."""
+    yield
+    if compilation := sys.modules.get("aejax.training.compilation"):
+        compilation.compiled.cache_clear()
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
+    jax.clear_caches()
+    gc.collect()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
-from aejax.report import canvas
+from aejax.figures import canvas
 from aejax.report.page import vectors, words
 
 SPANISH = words.catalogue("es")

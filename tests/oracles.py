@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax import components
+from aejax.config import components
 from aejax.types import Context, Range
 
 TERMS = components.available("aejax.losses")

@@ -11,9 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 
 from aejax import cli
 
@@ -62,19 +60,8 @@ def quick_processes() -> Iterator[None]:
 
 @contextmanager
 def quick_programs(folder: Path) -> Iterator[None]:
-    """Compile each program once in a session."""
-    wanted = {
-        "jax_compilation_cache_dir": str(folder),
-        "jax_persistent_cache_min_compile_time_secs": 0.0,
-        "jax_persistent_cache_min_entry_size_bytes": -1,
-    }
-    before = {name: jax.config.values[name] for name in wanted}
-    for settings in (wanted, before):
-        for name, value in settings.items():
-            jax.config.update(name, value)
-        compilation_cache.reset_cache()
-        if settings is wanted:
-            yield
+    """Nothing any more: conftest does it for all tests."""
+    yield
 
 
 class Answer(NamedTuple):

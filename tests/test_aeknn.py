@@ -6,15 +6,16 @@ import jax
 import numpy as np
 import pytest
 
-from aejax import config, console, experiment
-from aejax.build import load_data
+from aejax import config, console
 from aejax.data.folds import pooled, stratified
 from aejax.errors import UserError
-from aejax.evaluate import on_device
 from aejax.losses import supervised
 from aejax.metrics.classification import classification
-from aejax.retrain import retrainer
+from aejax.runs import experiment
 from aejax.tasks import aeknn, neighbours
+from aejax.training.build import load_data
+from aejax.training.evaluate import on_device
+from aejax.training.retrain import retrainer
 from aejax.types import Context, Dataset, Range, Split
 
 

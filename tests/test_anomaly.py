@@ -10,13 +10,14 @@ import pytest
 from looking import assert_in_spanish
 from running import arguments, assert_refused, call, quick_programs
 
-from aejax import config, experiment
+from aejax import config
 from aejax.data.outliers import NAMES
 from aejax.errors import UserError
-from aejax.evaluate import on_device
 from aejax.metrics import outliers
 from aejax.models import dense
+from aejax.runs import experiment
 from aejax.tasks import anomaly, crossfit, detectors, scoring
+from aejax.training.evaluate import on_device
 from aejax.types import Dataset, Range, Split, Trained
 
 SHRUNK = ["train.steps=60", "train.evaluate_every=60", "task.members=2"]

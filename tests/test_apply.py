@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from running import TINY, arguments, assert_refused, call, contents, quick_programs
 
-from aejax import checkpoint
-from aejax import rows as table
+from aejax.runs import rows as table
+from aejax.storage import checkpoint
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from running import TINY, arguments, assert_refused, call, contents, quick_programs
 
-from aejax import apply, checkpoint
-from aejax.artifact import Trained
-from aejax.build import load_data
 from aejax.data.outliers import NAMES
 from aejax.models import dense, masked
+from aejax.runs import apply
+from aejax.runs.artifact import Trained
+from aejax.storage import checkpoint
 from aejax.tasks import anomaly, crossfit, scoring
+from aejax.training.build import load_data
 from aejax.types import Dataset, Range, Split
 
 COLUMNS = ("age", "height", "marker")

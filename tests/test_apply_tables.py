@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from running import TINY, arguments, assert_refused, call, quick_programs
 
-from aejax import apply as applied
-from aejax import artifact
-from aejax.rows import read as rows_in
+from aejax.runs import apply as applied
+from aejax.runs import artifact
+from aejax.runs.rows import read as rows_in
 
 
 @pytest.fixture(scope="module", autouse=True)

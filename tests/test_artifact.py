@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from running import TINY, arguments, assert_refused, call, quick_programs
 
-from aejax import apply, artifact, passphrase
+from aejax.cli import passphrase
 from aejax.errors import UserError
 from aejax.models import conv, dense
+from aejax.runs import apply, artifact
 
 PASSPHRASE = "correct horse battery staple"
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from aejax.batches import batch_rows, nearest_root, shuffled
+from aejax.data.batches import batch_rows, nearest_root, shuffled
 
 LAST_STEP = 2**31 - 2
 MANY_ROWS = [*range(1, 65), *range(67, 200, 7), 211, 255, 256, 257, 1009, 1024, 1437, 4096, 7919]

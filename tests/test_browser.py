@@ -20,11 +20,11 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from aejax import apply, workdir
-from aejax.build import load_data
 from aejax.cli import main
-from aejax.evaluate import host_rows
 from aejax.models.activations import ACTIVATIONS
+from aejax.runs import apply, workdir
+from aejax.training.build import load_data
+from aejax.training.evaluate import host_rows
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DRIVER = shutil.which("chromedriver")

@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from aejax import checkpoint
 from aejax.errors import UserError
+from aejax.storage import checkpoint
 
 
 def silent(line):
@@ -331,7 +331,7 @@ def run_python(code: str, folder) -> str:
     script = f"""
 import os, resource, signal, sys, time
 import numpy as np
-from aejax import checkpoint
+from aejax.storage import checkpoint
 folder = {str(folder)!r}
 def tree(step):
     return {{"params": {{"w": np.full(50_000, step, np.float32)}}, "step": step, "draft": 0}}

@@ -23,10 +23,12 @@ from running import (
 )
 
 import aejax
-from aejax import compilation, config, console, workdir
+from aejax import config, console
 from aejax.config import files as config_files
 from aejax.data import cache
-from aejax.places import cache_folder
+from aejax.files import cache_folder
+from aejax.runs import workdir
+from aejax.training import compilation
 
 HEAVY = {"jax", "flax", "optax", "numpy", "sklearn", "matplotlib", "tensorflow_datasets"}
 

@@ -10,16 +10,17 @@ import pytest
 from looking import assert_in_spanish
 from scipy.optimize import linprog
 
-from aejax import config, experiment
-from aejax.build import build, load_data
+from aejax import config
 from aejax.errors import UserError
-from aejax.evaluate import make_losses, on_device
+from aejax.figures.tasks import clustering as pictures
 from aejax.losses import clustering as terms
 from aejax.metrics import partitions
 from aejax.models import clustered, dense
 from aejax.relations import graph
-from aejax.report.tasks import clustering as pictures
+from aejax.runs import experiment
 from aejax.tasks import clustering
+from aejax.training.build import build, load_data
+from aejax.training.evaluate import make_losses, on_device
 from aejax.types import Context, Dataset, Evaluation, Range, Split
 
 # Metrics.

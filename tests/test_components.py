@@ -8,9 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aejax import components
-from aejax.bounds import Choice, Finite, Rate, Within
-from aejax.components import KINDS, REQUIRED, Parameter, complete, describe, parameters, positional, resolve, split
+from aejax.config import components
+from aejax.config.bounds import Choice, Finite, Rate, Within
+from aejax.config.components import (
+    KINDS,
+    REQUIRED,
+    Parameter,
+    complete,
+    describe,
+    parameters,
+    positional,
+    resolve,
+    split,
+)
 from aejax.errors import UserError
 
 SHIPPED = {home: components.available(home) for home in KINDS}
@@ -30,10 +40,12 @@ def test_something_of_every_kind_is_shipped():
     assert {
         "aejax.models": {"dense.vanilla", "dense.multilayer", "conv.convolutional"} <= set(SHIPPED["aejax.models"]),
         "aejax.losses": {"sparsity.l1", "reconstruction.cross_entropy"} <= set(SHIPPED["aejax.losses"]),
-        "aejax.schedules": {"constant", "cosine"} <= set(SHIPPED["aejax.schedules"]),
+        "aejax.optimizers.schedules": {"constant", "cosine"} <= set(SHIPPED["aejax.optimizers.schedules"]),
         "aejax.data.corrupt": {"none", "gaussian"} <= set(SHIPPED["aejax.data.corrupt"]),
         "aejax.tasks": "reconstruction.evaluate" in SHIPPED["aejax.tasks"],
-    } == dict.fromkeys(["aejax.models", "aejax.losses", "aejax.schedules", "aejax.data.corrupt", "aejax.tasks"], True)
+    } == dict.fromkeys(
+        ["aejax.models", "aejax.losses", "aejax.optimizers.schedules", "aejax.data.corrupt", "aejax.tasks"], True
+    )
 
 
 def test_helpers_are_no_components():
@@ -80,10 +92,14 @@ def test_docstrings_name_every_argument(home, name):
         ("l1", "aejax.losses", r"^part: unknown 'l1'.*; allowed: .*sparsity\.l1"),
         (
             "cosin",
-            "aejax.schedules",
+            "aejax.optimizers.schedules",
             r"^part: unknown 'cosin' \(did you mean 'cosine'\?\); allowed: .*constant, cosine",
         ),
-        ("schedules.cosine", "aejax.schedules", r"^part: unknown 'schedules\.cosine' \(did you mean 'cosine'"),
+        (
+            "schedules.cosine",
+            "aejax.optimizers.schedules",
+            r"^part: unknown 'schedules\.cosine' \(did you mean 'cosine'",
+        ),
         ("no_such_module.part", "aejax.losses", r"^part: 'no_such_module\.part': there is no module 'no_such_module'"),
         ("operatr.neg", "aejax.losses", r"there is no module 'operatr' \(did you mean 'operator'\?\); allowed: .*l1"),
         ("sparsity._log_rates", "aejax.losses", r"^part: unknown 'sparsity\._log_rates'"),

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from running import MULTILAYER, environment
 
-from aejax import components, config
-from aejax.bounds import Choice, Count, Fraction, NonNegative, Rate, Within
+from aejax import config
+from aejax.config import components, overrides
 from aejax.config import files as config_files
-from aejax.config import overrides
+from aejax.config.bounds import Choice, Count, Fraction, NonNegative, Rate, Within
 from aejax.config.differences import differences
 from aejax.config.fields import SECTIONS
 from aejax.errors import UserError, one_of, shown
@@ -179,7 +179,7 @@ def test_a_path_may_hold_a_colon(tmp_path):
 
 def test_parts_beside_the_config_are_found_by_import_path(tmp_path):
     (tmp_path / "own_parts_of_a_test.py").write_text(
-        "from aejax.bounds import Rate\ndef term(ctx, *, strength: Rate = 0.25):\n    return 0.0\n"
+        "from aejax.config.bounds import Rate\ndef term(ctx, *, strength: Rate = 0.25):\n    return 0.0\n"
     )
     (tmp_path / "mine.py").write_text(
         "from aejax.config import base\n"

@@ -6,7 +6,7 @@ from looking import drawn
 from running import TINY, arguments, call
 
 from aejax.data import constant, load
-from aejax.report.tasks import anomaly
+from aejax.figures.tasks import anomaly
 
 CATEGORIES = np.array(["left", "right"])
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from aejax import cli, data
-from aejax.data.builders import prepare_tables
-from aejax.data.builders.tables import TABLES
+from aejax.data.published import prepare_tables
+from aejax.data.published.tables import TABLES
 from aejax.errors import UserError
 
 PUBLISHED_ROWS = {

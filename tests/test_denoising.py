@@ -9,14 +9,15 @@ import pytest
 from looking import assert_in_spanish
 from running import assert_refused, call, quick_programs
 
-from aejax import apply, config, experiment
-from aejax.build import build
+from aejax import config
 from aejax.data import corrupt, load
 from aejax.errors import UserError
+from aejax.figures.tasks import denoising as report
 from aejax.metrics import images as metrics
 from aejax.models import unet
-from aejax.report.tasks import denoising as report
+from aejax.runs import apply, experiment
 from aejax.tasks import denoising, filters
+from aejax.training.build import build
 from aejax.types import Dataset, Evaluation, Range, Split
 
 

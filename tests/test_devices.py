@@ -24,9 +24,11 @@ from running import (
     virtual,
 )
 
-from aejax import checkpoint, config, devices
+from aejax import config
 from aejax.errors import UserError
-from aejax.workdir import read_metrics
+from aejax.runs.workdir import read_metrics
+from aejax.storage import checkpoint
+from aejax.training import devices
 
 # 100 steps of the 64-8-64 net of digits, with noise, clipping and decay, so that all that is summed over rows is there.
 SETTINGS = {
@@ -146,8 +148,8 @@ import json
 from functools import partial
 import jax
 from aejax import chunks, config, devices
-from aejax.build import build, load_data
-from aejax.evaluate import on_device
+from aejax.training.build import build, load_data
+from aejax.training.evaluate import on_device
 found = {}
 for data, code in ((None, 1), (4, 1), (1, 4), (2, 2)):
     settings = ["model={'name': 'dense.vanilla', 'code': 1024}", f"devices.data={data}", f"devices.code={code}"]

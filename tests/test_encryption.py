@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aejax import attacks, config, console, experiment
+from aejax import config, console
 from aejax.errors import UserError
 from aejax.models import dense
-from aejax.tasks import encryption
+from aejax.runs import experiment
+from aejax.tasks import attacks, encryption
 from aejax.types import Dataset, Range, Split
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from aejax import metrics
-from aejax.evaluate import batches, encode_and_reconstruct, make_losses, make_member_losses, on_device
-from aejax.losses import compose, reconstruction, sparsity
+from aejax.losses import reconstruction, sparsity, weighted_sum
 from aejax.metrics import images
 from aejax.models import dense
 from aejax.tasks.reconstruction import evaluate, evaluate_members, pca_reconstruction
+from aejax.training.evaluate import batches, encode_and_reconstruct, make_losses, make_member_losses, on_device
 from aejax.types import Dataset, Range, Split
 
 IMAGES, TABLE = (4, 2, 1), (5,)
@@ -110,7 +110,7 @@ def test_losses_of_a_split_are_those_of_all_its_rows(missing):
     data = dataset(TABLE, rows=(2501, 0, 0), missing=missing)
     data.train.x[:833] *= 10  # batches of 833 and of 834 rows must not count the same
     model, params = net(TABLE)
-    objective = compose({"error": reconstruction.squared_error, "sparsity": sparsity.l1})
+    objective = weighted_sum({"error": reconstruction.squared_error, "sparsity": sparsity.l1})
     losses = make_losses(model, objective, lambda key, x, *, factor: factor * x, data.range)
     hparams = {"terms": {"error": {"weight": 2.0}, "sparsity": {"weight": 0.5}}, "corruption": {"factor": 0.5}}
     found = losses(params, KEY(), hparams, on_device(data.train, data), 0.0)
@@ -132,7 +132,7 @@ def test_losses_of_a_split_are_those_of_all_its_rows(missing):
 def test_losses_see_how_much_of_the_run_is_done():
     data = dataset(TABLE)
     model, params = net(TABLE)
-    objective = compose({"error": reconstruction.squared_error}, {"error": lambda progress: progress})
+    objective = weighted_sum({"error": reconstruction.squared_error}, {"error": lambda progress: progress})
     losses = make_losses(model, objective, lambda key, x: x, data.range)
     hparams = {"terms": {"error": {"weight": 1.0}}, "corruption": {}}
     for progress in (0.0, 0.25, 1.0):
@@ -144,7 +144,7 @@ def test_the_same_key_is_the_same_corruption_and_batches_differ():
     data = dataset(TABLE, rows=(1500, 0, 0))
     same = data.train._replace(x=np.tile(data.train.x[:750], (2, 1)))  # both batches hold the same rows
     model, params = net(TABLE)
-    draws = compose({"noise": lambda ctx: (ctx.x_in - ctx.x).mean()})
+    draws = weighted_sum({"noise": lambda ctx: (ctx.x_in - ctx.x).mean()})
     losses = make_losses(model, draws, lambda key, x: x + jax.random.normal(key, x.shape), data.range)
     hparams = {"terms": {"noise": {"weight": 1.0}}, "corruption": {}}
     value = lambda key, part: losses(params, key, hparams, on_device(part, data), 0.0)["noise"]
@@ -263,7 +263,7 @@ def test_many_nets_are_judged_as_each_alone(missing, together):
         for name, own in alone.items():
             assert {metric: values[number] for metric, values in found[name].items()} == pytest.approx(own, rel=1e-5)
     assert np.ptp(found["test"]["mse"]) > 1e-3
-    objective = compose({"error": reconstruction.squared_error}, {"error": lambda progress: progress})
+    objective = weighted_sum({"error": reconstruction.squared_error}, {"error": lambda progress: progress})
     given = (model, objective, lambda key, x, *, scale: x + scale * jax.random.normal(key, x.shape), data.range)
     hparams = {"terms": {"error": {"weight": np.float32([1, 2, 3])}}, "corruption": {"scale": np.float32([0, 1, 2])}}
     keys, rows = jax.random.split(jax.random.key(9), 3), on_device(data.train, data)

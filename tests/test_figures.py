@@ -10,12 +10,12 @@ from looking import drawn
 from PIL import Image
 
 from aejax.errors import UserError
-from aejax.report import canvas
-from aejax.report.figures.codes import code_histogram
-from aejax.report.figures.curves import loss_curves, smooth
-from aejax.report.figures.kernels import filters
-from aejax.report.figures.maps import class_style, scatter_2d
-from aejax.report.figures.rows import reconstructions
+from aejax.figures import canvas
+from aejax.figures.codes import code_histogram
+from aejax.figures.curves import loss_curves, smooth
+from aejax.figures.kernels import filters
+from aejax.figures.maps import class_style, scatter_2d
+from aejax.figures.rows import reconstructions
 
 RANDOM = np.random.default_rng(0)
 STEPS = np.arange(1, 401)
@@ -117,7 +117,7 @@ def test_the_file_is_named_for_what_it_is(tmp_path):
 def test_pictures_leave_no_trace_in_the_process(tmp_path):
     code = f"""
 import sys
-from aejax.report.figures import codes, curves, kernels, maps, rows
+from aejax.figures import codes, curves, kernels, maps, rows
 assert "matplotlib" not in sys.modules, "matplotlib loads when it is first used"
 import matplotlib
 before = matplotlib.rcParams.copy()

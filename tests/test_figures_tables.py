@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from looking import assert_apart, assert_in_spanish, drawn, svg
 
-from aejax.report import names, pictures
-from aejax.report.figures.rows import reconstructions
+from aejax.figures import names
+from aejax.figures import run as pictures
+from aejax.figures.rows import reconstructions
+from aejax.figures.tasks import anomaly
 from aejax.report.page import vectors
-from aejax.report.tasks import anomaly
 from aejax.types import Dataset, Evaluation, Range, Split
 
 RANDOM = np.random.default_rng(0)

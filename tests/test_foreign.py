@@ -5,7 +5,7 @@ import sys
 import pytest
 from running import TINY, arguments, assert_refused, call, quick_programs
 
-from aejax import guards
+from aejax.config import guards
 from aejax.errors import UserError
 
 MODEL = """

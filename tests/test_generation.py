@@ -8,12 +8,13 @@ import pytest
 from looking import drawn as figures_of
 from running import assert_refused, call
 
-from aejax import config, console, data, experiment, samplers
+from aejax import config, console, data
 from aejax.errors import UserError
-from aejax.features import features, fit_classifier, predict
+from aejax.figures.tasks import generation as pictures
 from aejax.metrics import generation as metrics
-from aejax.report.tasks import generation as pictures
-from aejax.tasks import generation
+from aejax.runs import experiment
+from aejax.tasks import generation, samplers
+from aejax.tasks.features import features, fit_classifier, predict
 from aejax.types import Dataset, Evaluation, Range, Split
 
 RNG = np.random.default_rng(0)

@@ -9,11 +9,12 @@ import pytest
 from looking import assert_in_spanish, drawn, read
 from test_hashing import data
 
-from aejax import config, experiment
+from aejax import config
 from aejax.errors import UserError
+from aejax.figures.tasks import grouping as pictures
 from aejax.metrics import groups
 from aejax.models import binary, dense
-from aejax.report.tasks import grouping as pictures
+from aejax.runs import experiment
 from aejax.tasks import grouping
 from aejax.types import Dataset, Evaluation, Range, Split, Trained
 

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from looking import assert_in_spanish, drawn, read
 
-from aejax import config, experiment, sparse
+from aejax import config
+from aejax.data import sparse
 from aejax.errors import UserError
+from aejax.figures.tasks import hashing as pictures
 from aejax.losses import binary, neighbours
 from aejax.metrics import hamming, retrieval
 from aejax.models import binary as models
 from aejax.relations import nearest
-from aejax.report.tasks import hashing as pictures
+from aejax.runs import experiment
 from aejax.tasks import hashing
 from aejax.tasks.binarisation import hyperplanes, itq
 from aejax.types import Context, Dataset, Range, Split

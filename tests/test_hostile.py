@@ -17,13 +17,15 @@ import numpy as np
 import pytest
 from running import SMALL, TINY, arguments, assert_refused, call
 
-from aejax import apply, artifact, cli, components, data, manifest
+from aejax import cli, data, files
+from aejax.config import components
 from aejax.data import packing
 from aejax.errors import UserError
+from aejax.report.explorer import source
 from aejax.report.page import render
-from aejax.report.touch import source
 from aejax.reproduce import engine, record
-from aejax.storage import records, trust
+from aejax.runs import apply, artifact
+from aejax.storage import manifest, records, trust
 from aejax.sweep import markers, studies
 
 GONE = object()
@@ -300,7 +302,7 @@ def test_ones_own_model_beside_the_config_is_trusted_where_it_was_run_and_nowher
     (run / "config.json").write_bytes(config.replace(b'"seed": 0', b'"seed": 1'))
     assert_refused(call(commands(tmp_path, run)["apply"], capsys), "add --trust")
     (run / "config.json").write_bytes(config)
-    key = next(trust.cache_folder("trust").glob("key"))
+    key = next(files.cache_folder("trust").glob("key"))
     assert key.stat().st_mode & 0o777 == 0o600
     key.chmod(0o644)
     assert_refused(call(commands(tmp_path, run)["apply"], capsys), "add --trust")

@@ -9,10 +9,11 @@ import pytest
 from looking import assert_in_spanish
 from running import assert_refused, call
 
-from aejax import config, experiment
+from aejax import config
 from aejax.errors import UserError
 from aejax.metrics import imputation as metrics
 from aejax.models import masked
+from aejax.runs import experiment
 from aejax.tasks import imputation, imputers, multiple
 from aejax.types import Column, Dataset, Range, Split
 

@@ -15,8 +15,7 @@ from looking import SPANISH, assert_apart, assert_in_spanish, svg, untranslated
 from PIL import Image
 
 from aejax.errors import UserError
-from aejax.report import names, search, sweep
-from aejax.report.figures import curves, kernels, maps
+from aejax.figures import curves, kernels, maps, names, search, sweep
 from aejax.report.page import fitting, images, labels, vectors, words
 from aejax.report.page.fitting import Letters
 from aejax.types import Dataset

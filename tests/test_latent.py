@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from running import assert_refused, call
 
-from aejax import config, experiment
+from aejax import config
+from aejax.runs import experiment
 from aejax.tasks import latent
 from aejax.types import Dataset, Model, Range, Split
 

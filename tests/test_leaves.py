@@ -16,9 +16,11 @@ import optax
 import pytest
 from running import MULTILAYER, TINY, arguments, call, contents, quick_programs, summary
 
-from aejax import components, config, optimizers
-from aejax.bounds import NonNegative, Positive
-from aejax.build import build_model
+from aejax import config, optimizers
+from aejax.config import components
+from aejax.config import optimizers as optimizer_fields
+from aejax.config.bounds import NonNegative, Positive
+from aejax.training.build import build_model
 from aejax.types import Model
 
 # Every leaf of the resolved default config, and another value for it.
@@ -230,9 +232,9 @@ def direction(name: str, arguments: dict[str, Any]) -> np.ndarray:
     return np.asarray(walker(name, tuple(static.items()))(swept))
 
 
-@pytest.mark.parametrize("name", optimizers.NAMES)
+@pytest.mark.parametrize("name", optimizer_fields.NAMES)
 def test_every_number_of_an_optimiser_counts(name):
-    allowed = optimizers.parameters(name)
+    allowed = optimizer_fields.parameters(name)
     base = {key: 0.01 if key == "learning_rate" else p.default for key, p in allowed.items()}
     if "momentum" in base:  # without it the look-ahead of nesterov is refused
         base["momentum"] = 0.6
@@ -249,17 +251,19 @@ def test_every_number_of_an_optimiser_counts(name):
 
 def test_named_optimisers_decay_weights_as_optax_says():
     for name, default in {"adamw": 1e-4, "lion": 1e-3, "adamaxw": 1e-4, "adam": None, "lamb": None}.items():
-        assert optimizers.parameters(name)["weight_decay"].default == default
+        assert optimizer_fields.parameters(name)["weight_decay"].default == default
 
 
-@pytest.mark.parametrize("home", ["aejax.schedules", "aejax.data.corrupt"])
+@pytest.mark.parametrize("home", ["aejax.optimizers.schedules", "aejax.data.corrupt"])
 def test_every_number_of_a_schedule_or_corruption_counts(home):
     given = {"scale": 0.3, "probability": 0.3, "warmup": 0.4, "share": 0.3}
     for name, function in components.available(home).items():
         allowed = components.parameters(function)
         base = {key: given.get(key, p.default) for key, p in allowed.items()}
         x = jnp.linspace(0, 0.95, 40)
-        place = lambda x=x: (x,) if home == "aejax.schedules" else (jax.random.key(0), x.reshape(1, 20, 2, 1))
+        place = lambda x=x: (
+            (x,) if home == "aejax.optimizers.schedules" else (jax.random.key(0), x.reshape(1, 20, 2, 1))
+        )
         for key, value in base.items():
             changed = {**base, key: other(value, allowed[key].annotation)}
             same = np.array_equal(function(*place(), **base), function(*place(), **changed))
@@ -321,6 +325,6 @@ def _codes(code):
 
 def test_bounds_of_all_floats_are_known():
     """No number of an optimiser is taken without a bound."""
-    for name in optimizers.NAMES:
-        for key, parameter in optimizers.parameters(name).items():
+    for name in optimizer_fields.NAMES:
+        for key, parameter in optimizer_fields.parameters(name).items():
             assert parameter.annotation is bool or get_args(parameter.annotation), f"{name}: {key}"

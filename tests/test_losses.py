@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from jax.test_util import check_grads
 from oracles import DRAWING, HELD, ORACLES, TERMS, arguments, arrays, context, sigmoid
 
-from aejax import components, schedules
+from aejax import losses
+from aejax.config import components
 from aejax.errors import UserError
-from aejax.losses import compose, imputation, reconstruction, sparsity, weights
+from aejax.losses import imputation, reconstruction, sparsity, weighted_sum, weights
+from aejax.optimizers import schedules
 from aejax.types import Column, Range
 
 each = pytest.mark.parametrize("name", ORACLES)
@@ -81,7 +83,7 @@ def test_jit_equals_eager_and_is_compiled_once(name):
 
 @each
 def test_vmap_over_hyperparameters_equals_a_loop(name):
-    parts, total = arrays(), compose({"term": TERMS[name]})
+    parts, total = arrays(), weighted_sum({"term": TERMS[name]})
     factors = jnp.array([0.5, 1.0, 3.0])
     hparams = {"term": {"weight": factors, **{key: value * factors for key, value in arguments(name).items()}}}
     together, values = jax.jit(jax.vmap(lambda given: total(context(parts), given)))(hparams)
@@ -94,7 +96,7 @@ def test_vmap_over_hyperparameters_equals_a_loop(name):
 def test_two_terms_never_draw_the_same():
     estimate = TERMS["structure.contractive_estimate"]
     hparams = {name: {"weight": 1.0} for name in ("first", "second")}
-    _, values = compose({"first": estimate, "second": estimate})(context(arrays()), hparams)
+    _, values = weighted_sum({"first": estimate, "second": estimate})(context(arrays()), hparams)
     assert float(values["first"]) != float(values["second"])
 
 
@@ -102,7 +104,7 @@ def test_a_sum_of_terms_is_weighted_and_scheduled():
     ctx, parts = context(arrays()), arrays()
     mask = np.ones(parts["x"].shape, bool)
     sure = [name for name in ORACLES if name not in DRAWING]
-    total = compose({name: TERMS[name] for name in sure}, {"sparsity.l1": schedules.linear})
+    total = weighted_sum({name: TERMS[name] for name in sure}, {"sparsity.l1": schedules.linear})
     hparams = {name: {"weight": 0.5 + index, **arguments(name)} for index, name in enumerate(sure)}
     hparams["sparsity.l1"]["schedule"] = {"initial": 0.2, "until": 0.5}
     expected = {name: ORACLES[name](parts, mask, **arguments(name)) for name in sure}
@@ -254,3 +256,54 @@ def test_another_layer_is_another_value():
     ctx = context(arrays())
     np.testing.assert_allclose(sparsity.l1(ctx, layer="hard"), np.abs(ctx.hidden["hard"]).sum(-1).mean(), rtol=1e-6)
     assert float(sparsity.l1(ctx, layer="hard")) != float(sparsity.l1(ctx))
+
+
+def test_terms_are_values_that_add_up_to_a_loss():
+    parts = arrays()
+    made = losses.compose(
+        error=losses.squared_error(), rate=0.25 * losses.kl_bernoulli(target_rate=0.1), l1=losses.l1() * 2
+    )
+    assert made.hparams == {
+        "error": {"weight": 1.0},
+        "rate": {"weight": 0.25, "target_rate": 0.1},
+        "l1": {"weight": 2.0},
+    }
+    total, values = made.objective(context(parts), made.hparams)
+    by_hand = {
+        "error": reconstruction.squared_error(context(parts)),
+        "rate": sparsity.kl_bernoulli(context(parts), target_rate=0.1),
+        "l1": sparsity.l1(context(parts)),
+    }
+    assert values == by_hand
+    assert float(total) == pytest.approx(float(by_hand["error"] + 0.25 * by_hand["rate"] + 2 * by_hand["l1"]))
+
+
+def test_a_schedule_turns_a_term_on():
+    late = losses.Term(sparsity.l1, {}, 1.0, schedules.after)
+    made = losses.compose(late=late)
+    at = [float(made.objective(context(arrays()), made.hparams, jnp.float32(p))[0]) for p in (0.2, 0.7)]
+    assert at[0] == 0
+    assert at[1] == pytest.approx(float(sparsity.l1(context(arrays()))))
+
+
+@pytest.mark.parametrize(
+    ("make", "line"),
+    [
+        (lambda: losses.l1(layr="code"), r"^l1: unknown 'layr' \(did you mean 'layer'\?\)"),
+        (lambda: losses.huber(), r"^huber\.delta: is missing; allowed: float > 0"),
+        (lambda: losses.compose(), r"there is no term"),
+        (lambda: losses.compose(a=3), r"a=3; allowed: a term"),
+        (lambda: losses.compose(loss=losses.l1()), r"cannot be named 'loss'"),
+    ],
+)
+def test_what_is_no_loss_is_refused_in_one_line(make, line):
+    with pytest.raises(UserError, match=line):
+        make()
+
+
+def test_every_public_term_is_one_of_the_components():
+    public = {losses.TERMS[name] for name in losses.TERMS}
+    assert public == set(TERMS)
+    assert set(losses.TERMS) <= set(dir(losses))
+    with pytest.raises(AttributeError, match="did you mean 'l1'"):
+        _ = losses.l11

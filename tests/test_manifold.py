@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from aejax import config, data, experiment, metrics
+from aejax import config, data, metrics
 from aejax.errors import UserError
 from aejax.relations import graph
+from aejax.runs import experiment
 from aejax.tasks import manifold
 
 

@@ -7,18 +7,19 @@ import optax
 import pytest
 from running import assert_refused, call, quick_programs
 
-from aejax import components, data
 from aejax import config as configs
-from aejax.build import load_data
+from aejax import data
+from aejax.config import components
 from aejax.config.overrides import override
-from aejax.context import context
 from aejax.data import corrupt, missing
 from aejax.errors import UserError
-from aejax.evaluate import on_device
 from aejax.losses import imputation
 from aejax.metrics.imputation import rmse
 from aejax.models import dense, masked
 from aejax.models.links import link, mixed, whole
+from aejax.training.build import load_data
+from aejax.training.context import Forward, Keys, batch_of, context
+from aejax.training.evaluate import on_device
 from aejax.types import Column
 
 
@@ -268,10 +269,10 @@ def test_holes_of_training_are_drawn_or_another_rows():
 def test_a_net_that_takes_missing_values_is_shown_them_and_others_the_mean():
     dataset = data.load("clusters", scaling="standard", missing={"name": "completely_at_random", "rate": 0.3})
     rows = on_device(dataset.validation, dataset)
-    arguments = (rows, None, key(), jax.random.key(1), jax.random.key(2), {"corruption": {}}, dataset.range)
+    keys = Keys(key(), jax.random.key(1), jax.random.key(2))
     for model, gone in ((masked.residual((8,), width=8, blocks=1, code=4), True), (dense.vanilla((8,)), False)):
         params = jax.jit(model.init)(jax.random.key(3))
-        ctx = context(model, corrupt.none, params, *arguments)
+        ctx = context(Forward(model, corrupt.none, dataset.range), params, batch_of(rows, None), keys, {})
         np.testing.assert_array_equal(np.isnan(ctx.x_in), ~np.asarray(rows.mask) & gone)
         assert np.isfinite(ctx.x).all()
         assert np.isfinite(ctx.x_hat).all()

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from modelling import CASES, ROWS, built, compiled, training_pass
 
-from aejax import components
-from aejax.context import Rows, context
+from aejax.config import components
 from aejax.errors import UserError
 from aejax.models import dense
 from aejax.models.activations import ACTIVATIONS
+from aejax.training.context import Batch, Forward, Keys, context
 from aejax.types import Range
 
 each = pytest.mark.parametrize("case", CASES)
@@ -176,8 +176,7 @@ def test_a_model_of_somebody_else_that_puts_out_other_shapes_is_refused(name, wr
         return ctx._replace(**{name: wrong(ctx)})
 
     keys = jax.random.split(jax.random.key(0), 3)
-    given = (lambda key, x: x, params, Rows(x, None, jnp.float32(0), jnp.float32(1)), None, *keys)
-    seen = lambda model: context(model, *given, {"corruption": {}}, Range(0, 1))
+    seen = lambda model: context(Forward(model, lambda key, x: x, Range(0, 1)), params, Batch(x), Keys(*keys), {})
     assert seen(model).x_hat.shape == x.shape
     with pytest.raises(UserError, match=line):
         seen(model._replace(apply=apply))

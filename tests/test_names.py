@@ -7,7 +7,7 @@ import pytest
 from looking import read
 from running import TINY, arguments, call
 
-from aejax.report import canvas, names
+from aejax.figures import canvas, names
 from aejax.types import Dataset, Range, Split
 
 NOWHERE = "\U0010fffd"  # at the end of a private plane: no font has it

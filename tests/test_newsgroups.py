@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from aejax import data, sparse
-from aejax.data import cache
-from aejax.data.builders import newsgroups
+from aejax import data
+from aejax.data import cache, sparse
+from aejax.data.published import newsgroups
 from aejax.errors import UserError
 
 TRAIN = [

@@ -9,15 +9,17 @@ import numpy as np
 import optax
 import pytest
 
-from aejax import optimizers, schedules
-from aejax.components import REQUIRED, check
-from aejax.context import Rows
+from aejax import optimizers
+from aejax.config import optimizers as optimizer_fields
+from aejax.config.components import REQUIRED, check
 from aejax.errors import UserError
-from aejax.losses import compose, reconstruction
-from aejax.train import make_run, train
+from aejax.losses import reconstruction, weighted_sum
+from aejax.optimizers import schedules
+from aejax.training.context import Rows
+from aejax.training.step import make_run, train
 from aejax.types import Context, Model, Range
 
-STEPWISE = [name for name in optimizers.NAMES if name != "lbfgs"]
+STEPWISE = [name for name in optimizer_fields.NAMES if name != "lbfgs"]
 DECAYED_LAST = ("adamw", "adamaxw", "lion", "nadamw")  # in optax too the decay is added to the finished direction
 SHARED = {"learning_rate", "clip_norm", "weight_decay"}
 TARGET = {"kernel": jnp.array([[1.0, -2.0], [0.5, 3.0]]), "bias": jnp.array([0.3, -0.7])}
@@ -42,7 +44,7 @@ def descend(rule, steps=5):
 
 def own_numbers(name):
     """The floats that a config resolves an optimiser's own arguments to, as it hands them on: in float32."""
-    defaults = {key: p.default for key, p in optimizers.parameters(name).items() if key not in SHARED}
+    defaults = {key: p.default for key, p in optimizer_fields.parameters(name).items() if key not in SHARED}
     return {key: jnp.float32(value) for key, value in defaults.items() if type(value) is float}
 
 
@@ -142,9 +144,9 @@ def test_the_schedule_is_a_factor_of_the_rate():
 # What a config may write.
 
 
-@pytest.mark.parametrize("name", optimizers.NAMES)
+@pytest.mark.parametrize("name", optimizer_fields.NAMES)
 def test_parameters_are_those_of_optax(name):
-    found = optimizers.parameters(name)
+    found = optimizer_fields.parameters(name)
     theirs = signature(getattr(optax, name)).parameters
     assert set(found) & SHARED == (set() if name == "lbfgs" else SHARED)
     for key in set(found) - SHARED:
@@ -162,14 +164,14 @@ def test_parameters_are_those_of_optax(name):
 
 def test_an_unknown_optimiser_is_told():
     with pytest.raises(UserError, match=r"^optimizer\.name: unknown 'adm' \(did you mean 'adam'\?\); allowed: adabel"):
-        optimizers.parameters("adm")
+        optimizer_fields.parameters("adm")
 
 
 def test_a_line_search_needs_all_rows():
-    optimizers.check_full_batch("lbfgs", None)
-    optimizers.check_full_batch("adam", 64)
+    optimizer_fields.check_full_batch("lbfgs", None)
+    optimizer_fields.check_full_batch("adam", 64)
     with pytest.raises(UserError, match=r"^train\.batch_size: lbfgs needs all rows in each step; allowed: None$"):
-        optimizers.check_full_batch("lbfgs", 64)
+        optimizer_fields.check_full_batch("lbfgs", 64)
 
 
 # L-BFGS, through a run.
@@ -192,7 +194,7 @@ def test_lbfgs_solves_least_squares():
     seen = np.array([1, 1, 0, 1, 0], np.float32)  # the encoder does not see two of the columns
     run = make_run(
         linear_map(5),
-        compose({"reconstruction": reconstruction.squared_error}),
+        weighted_sum({"reconstruction": reconstruction.squared_error}),
         lambda key, x: x * seen[None],
         optimizers.build("lbfgs", {}, schedules.constant),
         steps=60,

@@ -13,13 +13,14 @@ from urllib.parse import unquote
 import pytest
 from running import ROOT, TINY, arguments, assert_refused, call, quick_programs
 
-from aejax import checkpoint, cli
+from aejax import cli
 from aejax import config as configs
 from aejax.config import files as config_files
-from aejax.report import touch
+from aejax.report import explorer
 from aejax.report.page import comparison, diagram, experiment, folders, images, network, sweeps, verdicts, words
+from aejax.storage import checkpoint
 
-SOURCES = [*sorted((ROOT / "aejax/report").glob("*.py")), *sorted((ROOT / "aejax/report/tasks").glob("*.py"))]
+SOURCES = sorted((ROOT / "aejax/figures").rglob("*.py"))
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 SHAPES = {"polygon", "path", "rect", "circle", "mspace"}  # of SVG and MathML, closed where they are opened
 EN = words.catalogue("en")
@@ -346,9 +347,9 @@ def test_names_tell_folders_apart():
 
 
 def test_scripts_of_things_to_touch_are_put_once(place, tmp_path, monkeypatch):
-    piece = touch.Fragment("A slider", "Move it.", '<output class="own">0</output>', "window.moved = 1 < 2;")
-    monkeypatch.setattr(touch, "fragments", lambda folder, language, **_: [piece])
-    monkeypatch.setattr(touch, "STYLE", ".own { color: var(--accent); }")
+    piece = explorer.Fragment("A slider", "Move it.", '<output class="own">0</output>', "window.moved = 1 < 2;")
+    monkeypatch.setattr(explorer, "fragments", lambda folder, language, **_: [piece])
+    monkeypatch.setattr(explorer, "STYLE", ".own { color: var(--accent); }")
     reader, text = page(tmp_path, place)
     content = (tmp_path / "page.html").read_text()
     assert sum(attributes.get("class") == "own" for _, attributes in reader.tags) == 2  # vanilla once, in two chapters

@@ -6,8 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from aejax import config, experiment, metrics
+from aejax import config, metrics
 from aejax.errors import UserError
+from aejax.runs import experiment
 from aejax.tasks import reduction
 from aejax.types import Dataset, Range, Split
 

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from aejax.remember import MOST, content, remembered
+from aejax.tasks.remember import MOST, content, remembered
 
 
 def test_equal_contents_are_computed_once():

@@ -23,9 +23,9 @@ from running import (
     summary,
 )
 
-from aejax import checkpoint
 from aejax.files import TEMPORARY
-from aejax.workdir import read_metrics
+from aejax.runs.workdir import read_metrics
+from aejax.storage import checkpoint
 
 PLAIN = {
     **TINY,

@@ -7,10 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aejax import compilation, config, retrain, train
-from aejax.build import build, load_data
+from aejax import config
 from aejax.errors import UserError
-from aejax.evaluate import on_device
+from aejax.training import compilation, retrain
+from aejax.training import step as train
+from aejax.training.build import build, load_data
+from aejax.training.evaluate import on_device
 from aejax.types import Split
 
 SHRUNK = ("data.name=clusters", "data.rows=60", "data.scaling=standard", "model.widths=(3,)", "model.code=2")

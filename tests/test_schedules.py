@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from aejax import components, schedules
+from aejax.config import components
+from aejax.optimizers import schedules
 
-SCHEDULES = components.available("aejax.schedules")
+SCHEDULES = components.available("aejax.optimizers.schedules")
 
 
 def cosine(p, final):

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aejax import sparse
-from aejax.context import scaled
-from aejax.evaluate import batches, encoded, on_device
+from aejax.data import sparse
 from aejax.models import dense
+from aejax.training.context import scaled
+from aejax.training.evaluate import batches, encoded, on_device
 from aejax.types import Dataset, Range, Split
 
 

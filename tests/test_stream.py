@@ -28,13 +28,15 @@ from running import (
     summary,
 )
 
-from aejax import checkpoint, data, windows
-from aejax.batches import batch_rows
+from aejax import data
 from aejax.data import packing, stream
+from aejax.data.batches import batch_rows
 from aejax.data.packed import open_folder, read
 from aejax.errors import UserError
-from aejax.train import streams
-from aejax.workdir import read_metrics
+from aejax.runs.workdir import read_metrics
+from aejax.storage import checkpoint
+from aejax.training import windows
+from aejax.training.step import streams
 
 ROWS = np.random.default_rng(0).normal(size=(500, 8)).astype(np.float32)
 LABELS = np.arange(500) % 3

@@ -14,12 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aejax import build, cli, compilation, config, experiment, padding
+from aejax import cli, config
 from aejax.config import files as config_files
 from aejax.errors import UserError
-from aejax.evaluate import on_device
+from aejax.runs import experiment
 from aejax.sweep import axes, engines, markers, plan, work
 from aejax.sweep.training import StoppedSweepError
+from aejax.training import build, compilation, padding
+from aejax.training.evaluate import on_device
 
 SMALL = (
     "data.name=bars",
@@ -68,13 +70,13 @@ def halved(section):
 
 
 def stacked_params(folder):
-    from aejax import checkpoint
+    from aejax.storage import checkpoint
 
     return checkpoint.restore_flat(folder / "params")
 
 
 def flat(params):
-    from aejax.leaves import named_arrays
+    from aejax.storage.trees import named_arrays
 
     return named_arrays(params)
 

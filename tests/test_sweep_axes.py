@@ -24,7 +24,24 @@ SPECS = {
     "log(1e-5,1e-2,4)": (1e-5, 1e-4, 1e-3, 1e-2),
     "log(8,1,4)": (8.0, 4.0, 2.0, 1.0),
     "lin(0.3,9,1)": (0.3,),
+    "range(3)": (0, 1, 2),
+    "range(4,0,-2)": (4, 2),
+    "linspace(0,1,3)": (0.0, 0.5, 1.0),
+    "geomspace(1e-5,1e-2,4)": (1e-5, 1e-4, 1e-3, 1e-2),
 }
+
+
+@pytest.mark.parametrize("old", axes.ALIASES)
+def test_older_spellings_are_the_same_values(old):
+    assert axes.read("x", f"{old}(0.5,8,20)") == axes.read("x", f"{axes.ALIASES[old]}(0.5,8,20)")
+    assert axes.make("x", f"{old}(0.5,8,20)").ends == axes.make("x", f"{axes.ALIASES[old]}(0.5,8,20)").ends
+
+
+@given(low=st.floats(1e-6, 1e3), high=st.floats(1e-6, 1e3), count=st.integers(2, 50))
+def test_grids_are_what_numpy_calls_them(low, high, count):
+    for form in ("linspace", "geomspace"):
+        values = axes.read("x", f"{form}({low!r},{high!r},{count})")
+        np.testing.assert_allclose(values, getattr(np, form)(low, high, count), rtol=1e-10)
 
 
 @pytest.mark.parametrize("spec", SPECS)
@@ -96,10 +113,10 @@ WRONG = {
     "step of a range": lambda: axes.collect({}, ["a=0:5:0"]),
     "cannot read 'many'": lambda: axes.collect({}, ["a=many"]),
     "cannot read 3": lambda: axes.collect({"a": 3}),
-    "did you mean 'log'": lambda: axes.collect({}, ["a=logg(1,2,3)"]),
-    "log(low, high, count)": lambda: axes.collect({}, ["a=log(1,2)"]),
+    "did you mean 'geomspace'": lambda: axes.collect({}, ["a=geomspce(1,2,3)"]),
+    "geomspace(low, high, count)": lambda: axes.collect({}, ["a=log(1,2)"]),
     "with finite numbers": lambda: axes.collect({}, ["a=lin(nan,2,3)"]),
-    "quasi(low, high, count, seed)": lambda: axes.collect({}, ["a=quasi(1,2,3,4,5)"]),
+    "sobol(low, high, count, seed)": lambda: axes.collect({}, ["a=quasi(1,2,3,4,5)"]),
     "count must be a whole number": lambda: axes.collect({}, ["a=lin(1,2,3.5)"]),
     "above 0": lambda: axes.collect({}, ["a=log(0,1,5)"]),
     "1 is there twice": lambda: axes.collect({}, ["a=[1,2,1]"]),

@@ -9,12 +9,13 @@ from running import SMALL, call
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
-from aejax import build, experiment
 from aejax import config as configs
-from aejax.evaluate import host_rows
+from aejax.runs import experiment
 from aejax.sweep import beside, work
 from aejax.sweep.plan import Member
 from aejax.tasks import hashing, imputation, reconstruction
+from aejax.training import build
+from aejax.training.evaluate import host_rows
 
 PCA_COLUMN, MEAN_COLUMN = "baseline/pca/validation/mse", "baseline/mean/validation/mse"
 

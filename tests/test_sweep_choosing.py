@@ -6,10 +6,11 @@ import jax
 import pytest
 from running import SMALL, assert_refused, call
 
-from aejax import build, config
-from aejax.components import available
+from aejax import config
+from aejax.config.components import available
 from aejax.sweep import axes, choosing
 from aejax.tasks import clustering
+from aejax.training import build
 
 TASKS = sorted(name for name in available("aejax.tasks") if name.endswith(".evaluate"))
 

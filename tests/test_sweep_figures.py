@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from aejax.report import canvas, sweep
+from aejax.figures import canvas, sweep
 from aejax.sweep import intervals, results
 
 RANDOM = np.random.default_rng(0)

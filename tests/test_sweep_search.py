@@ -12,7 +12,8 @@ import jax
 import pytest
 from running import ROOT, assert_refused, call, table
 
-from aejax import config, experiment
+from aejax import config
+from aejax.runs import experiment
 from aejax.sweep import axes, search, spaces, studies, work
 
 optuna = pytest.importorskip("optuna", reason="pip install 'aejax[optuna]'")

@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 from running import TINY, arguments, quick_programs
 
-from aejax import apply, components, errors
-from aejax.artifact import Trained
-from aejax.build import build_model
+from aejax import errors
 from aejax.cli import main
+from aejax.config import components
 from aejax.config.resolving import component
-from aejax.report import touch
-from aejax.report.touch import chart, decoder, source, texts
+from aejax.report import explorer
+from aejax.report.explorer import chart, decoder, source, texts
+from aejax.runs import apply
+from aejax.runs.artifact import Trained
+from aejax.training.build import build_model
 
 SHAPE = (8, 8, 1)
 DENSE = {
@@ -100,7 +102,7 @@ def payload(fragment):
 
 def test_a_code_of_two_units_is_a_plane_and_of_others_a_walk(place):
     plane, walk = (run(place / f"code {code}", {"model.code": str(code)}) for code in (2, 3))
-    ((plane,), (walk,)) = (touch.fragments(folder, "en") for folder in (plane, walk))
+    ((plane,), (walk,)) = (explorer.fragments(folder, "en") for folder in (plane, walk))
     assert plane.html.count("<input") == 2
     assert walk.html.count("<input") == 3
     assert plane.script == walk.script, "so that a page needs it once"
@@ -110,7 +112,7 @@ def test_a_code_of_two_units_is_a_plane_and_of_others_a_walk(place):
 
 def test_a_wide_code_has_sliders_for_the_units_that_vary_most(place):
     folder = run(place / "wide", {"model.code": "30"})
-    (found,) = touch.fragments(folder, "es")
+    (found,) = explorer.fragments(folder, "es")
     assert found.html.count("<input") == 12
     assert "12 unidades que más varían, de 30" in found.caption
     spread, units = source.load(folder).code.std(0), payload(found)["units"]
@@ -121,11 +123,11 @@ def test_no_fragment_is_too_heavy(place):
     path = place / "wide.npy"
     np.save(path, np.random.default_rng(0).random((900, 784), np.float32))
     data = {"data.name": f"file:{path}", "data.rows": "None", "model.code": "2", "model.widths": "(140,)"}
-    (found,) = touch.fragments(run(place / "heavy", data), "en")
+    (found,) = explorer.fragments(run(place / "heavy", data), "en")
     assert "<input" in found.html, "the decoder is there"
     assert 800_000 < len(found.html.encode()) < 1_000_000
     walk = run(place / "heavier", data | {"model.code": "3", "model.widths": "(200,)"})
-    assert touch.fragments(walk, "en") == [], "its weights alone are too many"
+    assert explorer.fragments(walk, "en") == [], "its weights alone are too many"
 
 
 def test_without_its_data_or_its_net_a_run_has_nothing_to_touch(place, capsys):
@@ -133,31 +135,31 @@ def test_without_its_data_or_its_net_a_run_has_nothing_to_touch(place, capsys):
     rows = np.random.default_rng(0).random((60, 8), np.float32)
     np.save(path, rows)
     folder = run(place / "file", {"data.name": f"file:{path}", "data.rows": "None"})
-    assert len(touch.fragments(folder, "en")) == 1
+    assert len(explorer.fragments(folder, "en")) == 1
     np.save(path, rows + 1)
     capsys.readouterr()
-    assert touch.fragments(folder, "en") == []
+    assert explorer.fragments(folder, "en") == []
     assert "nothing to touch on the page" in (said := capsys.readouterr().out)
     assert "has changed since this run began" in said
     path.unlink()
-    assert touch.fragments(folder, "en") == []
+    assert explorer.fragments(folder, "en") == []
     np.save(path, rows)
-    assert len(touch.fragments(folder, "en")) == 1
+    assert len(explorer.fragments(folder, "en")) == 1
     shutil.rmtree(folder / "model")
-    assert touch.fragments(folder, "en") == []
+    assert explorer.fragments(folder, "en") == []
 
 
 def test_two_runs_with_the_same_content_have_two_ids(place):
     first = run(place / "twin", {})
     shutil.copytree(first, place / "other twin")
-    ids = [re.search(r' id="([^"]+)"', touch.fragments(f, "en")[0].html)[1] for f in (first, place / "other twin")]
+    ids = [re.search(r' id="([^"]+)"', explorer.fragments(f, "en")[0].html)[1] for f in (first, place / "other twin")]
     assert len(set(ids)) == 2
     assert all(re.fullmatch(r"[a-z-]+[0-9a-f]{10}", name) for name in ids)
 
 
 def test_a_language_without_texts_is_refused(place):
     with pytest.raises(errors.UserError, match=r"language.*allowed: en, es"):
-        touch.fragments(place / "nowhere", "fr")
+        explorer.fragments(place / "nowhere", "fr")
 
 
 def sweep(folder, *axes):
@@ -171,7 +173,7 @@ def test_a_sweep_over_several_axes_turns_one_and_leaves_the_others_at_the_best(p
     folder = sweep(
         place / "two axes", "optimizer.learning_rate=[1e-3,1e-2,1e-1]", "terms.reconstruction.weight=[1.0,2.0]"
     )
-    (found,) = touch.sweep_fragments(folder, "en")
+    (found,) = explorer.sweep_fragments(folder, "en")
     told = payload(found)
     summary = json.loads((folder / "summary.json").read_text())
     best = summary["points"][summary["best"]]
@@ -185,7 +187,7 @@ def test_a_sweep_over_several_axes_turns_one_and_leaves_the_others_at_the_best(p
 
 
 def test_a_sweep_of_no_numbers_has_nothing_to_touch(place):
-    assert touch.sweep_fragments(sweep(place / "words", "model.activation=[relu]", "seed=0:2"), "en") == []
+    assert explorer.sweep_fragments(sweep(place / "words", "model.activation=[relu]", "seed=0:2"), "en") == []
 
 
 def fields(text):

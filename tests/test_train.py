@@ -7,12 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aejax import chunks, optimizers, schedules, train
-from aejax.batches import batch_rows
-from aejax.context import Rows
+from aejax import optimizers
+from aejax.data.batches import batch_rows
 from aejax.errors import UserError
-from aejax.losses import compose, reconstruction, sparsity
+from aejax.losses import reconstruction, sparsity, weighted_sum
 from aejax.models import dense
+from aejax.optimizers import schedules
+from aejax.training import chunks
+from aejax.training import step as train
+from aejax.training.context import Rows
 from aejax.types import Context, Model, Range
 
 ROWS, FEATURES, STEPS = 23, 6, 30
@@ -34,7 +37,7 @@ def a_run():
     """A run with everything in it: two terms, corruption, clipping, decay and two schedules."""
     return train.make_run(
         dense.vanilla((FEATURES,), code=3),
-        compose(
+        weighted_sum(
             {"reconstruction": reconstruction.cross_entropy, "sparsity": sparsity.kl_bernoulli},
             {"sparsity": schedules.linear},
         ),
@@ -199,7 +202,7 @@ def test_a_linear_net_follows_gradient_descent_written_in_numpy(batch_size):
     rows = Rows(jnp.asarray(FIRST), jnp.asarray(mask), jnp.asarray(shift), jnp.asarray(scale))
     run = train.make_run(
         dense.vanilla((FEATURES,), code=2, activation="linear", output="linear"),
-        compose({"reconstruction": reconstruction.squared_error}),
+        weighted_sum({"reconstruction": reconstruction.squared_error}),
         clean,
         optimizers.build("sgd", {}, schedules.linear),
         steps=12,
@@ -254,7 +257,7 @@ def test_a_linear_autoencoder_reaches_the_error_of_pca(digits, optimizer, batch_
     code = 8
     run = train.make_run(
         dense.vanilla((64,), code=code, activation="linear", output="linear"),
-        compose({"reconstruction": reconstruction.squared_error}),
+        weighted_sum({"reconstruction": reconstruction.squared_error}),
         clean,
         optimizers.build(optimizer, {}, schedules.cosine),
         steps=steps,
@@ -291,7 +294,7 @@ def vector(size=2):
 
 
 def vector_run(terms, term_schedules=None, schedule=schedules.constant, corrupt=clean, steps=10):
-    objective = compose(terms, term_schedules)
+    objective = weighted_sum(terms, term_schedules)
     optimizer = optimizers.build("sgd", {}, schedule)
     return train.make_run(vector(), objective, corrupt, optimizer, steps=steps, batch_size=None, data_range=Range())
 

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from running import assert_refused, call
 
-from aejax import build, config, data, experiment
+from aejax import config, data
 from aejax.errors import UserError
-from aejax.evaluate import on_device
 from aejax.losses import latent
 from aejax.models import variational
+from aejax.runs import experiment
 from aejax.tasks import likelihood
+from aejax.training import build
+from aejax.training.evaluate import on_device
 from aejax.types import Context, Dataset, Range, Split
 
 RNG = np.random.default_rng(0)

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aejax import config, data, experiment
+from aejax import config, data
 from aejax.errors import UserError
+from aejax.runs import experiment
 from aejax.tasks import walk
 from aejax.types import Dataset, Model, Range, Split
 

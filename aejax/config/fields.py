@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from aejax.bounds import Choice, Count, Finite, Fraction, Natural, NonNegative, Within
-from aejax.components import REQUIRED, Parameter
+from aejax.config.bounds import Choice, Count, Finite, Fraction, Natural, NonNegative, Within
+from aejax.config.components import REQUIRED, Parameter
 
 SECTIONS = (
     "seed",

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from aejax.components import check_own
+from aejax.config.components import check_own
 from aejax.errors import UserError, one_of, shown
 from aejax.storage import records
 from aejax.storage import trust as seals

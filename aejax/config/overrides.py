@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from typing import Any
 
-from aejax import components
+from aejax.config import components, optimizers
 from aejax.config.fields import FIELDS, TERM
 from aejax.config.files import literal
 from aejax.errors import UserError, one_of, shown
@@ -58,12 +58,11 @@ def _group(config: dict[str, Any], path: str) -> dict[str, Any]:
 
 def _taken(path: str, name: Any) -> set[str]:
     """The fields that the component at a path may have with the function of that name."""
-    from aejax import optimizers
-
     if path == "optimizer":
         return {"name", *optimizers.parameters(name), *([] if optimizers.needs_line_search(name) else ["schedule"])}
     section = path.partition(".")[0]
-    home = {"schedule": "schedules", "missing": "data.missing"}.get(path.rpartition(".")[2]) or HOMES[section]
+    shared = {"schedule": "optimizers.schedules", "missing": "data.missing"}
+    home = shared.get(path.rpartition(".")[2]) or HOMES[section]
     function = components.resolve(name, f"aejax.{home}", what=f"{path}.name")
     return {"name", *components.parameters(function), *((*TERM, "schedule") if section == "terms" else ())}
 

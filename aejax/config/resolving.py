@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from aejax import components
-from aejax.components import Parameter
+from aejax.config import components, optimizers
+from aejax.config.components import Parameter
 from aejax.config.fields import FIELDS, RESERVED, SECTIONS, SEED, TERM
 from aejax.errors import UserError, one_of, shown
 
@@ -80,14 +80,12 @@ def component(given: Any, package: str, *, what: str, extra: Mapping[str, Parame
     if "schedule" in given:
         if not extra:
             raise one_of("schedule", allowed, what=f"{what} ({given['name']})")
-        resolved["schedule"] = component(given["schedule"], "aejax.schedules", what=f"{what}.schedule")
+        resolved["schedule"] = component(given["schedule"], "aejax.optimizers.schedules", what=f"{what}.schedule")
     return resolved
 
 
 def _optimizer(given: Mapping[str, Any]) -> dict[str, Any]:
     """The optimiser, checked, every default filled in: without a schedule the rate is constant."""
-    from aejax import optimizers
-
     if "name" not in given:
         raise UserError(f"optimizer.name: is missing; allowed: {', '.join(optimizers.NAMES)}")
     name = given["name"]
@@ -99,7 +97,7 @@ def _optimizer(given: Mapping[str, Any]) -> dict[str, Any]:
             raise UserError(f"optimizer.schedule: {name} finds its step by line search; allowed: leave it out")
         return resolved
     schedule = given.get("schedule", {"name": "constant"})
-    return resolved | {"schedule": component(schedule, "aejax.schedules", what="optimizer.schedule")}
+    return resolved | {"schedule": component(schedule, "aejax.optimizers.schedules", what="optimizer.schedule")}
 
 
 def check_together(config: Mapping[str, Any]) -> None:
@@ -108,8 +106,6 @@ def check_together(config: Mapping[str, Any]) -> None:
     Raises:
         UserError: naming the field to change.
     """
-    from aejax import optimizers
-
     optimizers.check_effective(config["optimizer"])
     optimizers.check_full_batch(config["optimizer"]["name"], config["train"]["batch_size"])
     words = {value for term in config["terms"].values() for value in term.values() if isinstance(value, str)}

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from aejax.data import corrupt, outliers, synthetic
+from aejax.data.arrays import dataset_of, from_arrays
 from aejax.data.catalogue import ENTRIES, FORMS, Row, table
 from aejax.data.families import FAMILIES
 from aejax.data.files import ENDINGS, load_file, read_rows
 from aejax.data.holes import hide
-from aejax.data.scaling import SCALINGS, fit, scale, unscale
+from aejax.data.scaling import SCALINGS, scale, unscale
 from aejax.data.splits import Raw, split
 from aejax.errors import UserError, one_of
 from aejax.types import Dataset, Split
@@ -18,6 +19,7 @@ __all__ = [
     "SCALINGS",
     "Row",
     "corrupt",
+    "from_arrays",
     "load",
     "prepare",
     "read_rows",
@@ -106,25 +108,7 @@ def load(
     raw = hide(_raw(name, options), missing, split_seed)
     shares = {"validation": validation, "test": test, "seed": split_seed}
     (train, held_out, tested), label_names = _divided(raw, normal, left_out, contamination, shares)
-    per_feature = raw.kind != "image"
-    fitted = fit(train.x, train.mask, scaling=scaling, bounds=raw.bounds, per_feature=per_feature, columns=raw.columns)
-    return Dataset(
-        name=name,
-        train=train,
-        validation=held_out,
-        test=tested,
-        feature_shape=train.x.shape[1:],
-        kind=raw.kind,
-        range=fitted.range,
-        shift=fitted.shift,
-        scale=fitted.factor,
-        label_names=label_names,
-        feature_names=raw.feature_names,
-        licence=raw.licence,
-        source=raw.source,
-        scaling=scaling,
-        columns=raw.columns,
-    )
+    return dataset_of(name, raw, (train, held_out, tested), scaling, label_names)
 
 
 def _divided(

@@ -20,8 +20,7 @@ from typing import Any
 import numpy as np
 
 from aejax.errors import UserError
-from aejax.files import sync_folder
-from aejax.places import cache_folder
+from aejax.files import cache_folder, sync_folder
 from aejax.storage import records
 from aejax.storage.records import Named, Whole
 

@@ -3,12 +3,12 @@
 from typing import NamedTuple
 
 from aejax.data import cache
-from aejax.data.builders.faces import SHAPE as FACES_SHAPE
-from aejax.data.builders.newsgroups import LICENCE as POSTS_LICENCE
-from aejax.data.builders.newsgroups import WORDS
-from aejax.data.builders.published import PUBLISHED, ROWS
-from aejax.data.builders.tables import LICENCE, TABLES
 from aejax.data.families import FAMILIES
+from aejax.data.published.faces import SHAPE as FACES_SHAPE
+from aejax.data.published.newsgroups import LICENCE as POSTS_LICENCE
+from aejax.data.published.newsgroups import WORDS
+from aejax.data.published.published import PUBLISHED, ROWS
+from aejax.data.published.tables import LICENCE, TABLES
 
 
 class Entry(NamedTuple):

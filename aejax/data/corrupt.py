@@ -6,7 +6,7 @@ Every hyperparameter may be traced, and so be swept. Rows are scaled before they
 import jax
 import jax.numpy as jnp
 
-from aejax.bounds import Finite, Fraction, NonNegative, Probability
+from aejax.config.bounds import Finite, Fraction, NonNegative, Probability
 from aejax.errors import UserError
 
 HIDING = ("missing", "missing_patches", "holes")

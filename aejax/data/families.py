@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aejax.data.builders import faces, newsgroups, prepare, prepare_tables
+from aejax.data.published import faces, newsgroups, prepare, prepare_tables
 from aejax.data.splits import Raw
 
 

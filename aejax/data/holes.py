@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from aejax.components import resolve
+from aejax.config.components import resolve
 from aejax.data.missing import none
 from aejax.data.splits import Raw, pooled
 from aejax.types import Column, Split

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax.bounds import Count, Rate, Share, Within
+from aejax.config.bounds import Count, Rate, Share, Within
 from aejax.errors import UserError
 
 Half = Annotated[float, Within(0, 0.5, open_low=True)]

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aejax.config.fields import SCALINGS
+from aejax.data.sparse import SparseRows, is_sparse
 from aejax.errors import UserError, one_of
-from aejax.sparse import SparseRows, is_sparse
 from aejax.types import Column, Range
 
 _BLOCK = 4096  # rows looked at together, so that memory-mapped images are never copied whole,

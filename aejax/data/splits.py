@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aejax import sparse
+from aejax.data import sparse
 from aejax.data.scaling import moments
 from aejax.errors import UserError
 from aejax.types import Column, Dataset, Split
@@ -143,8 +143,8 @@ def concatenate(a: Split, b: Split) -> Split:
     else:
         mask = np.concatenate([np.ones(s.x.shape, bool) if s.mask is None else s.mask for s in (a, b)])
     join = lambda *parts: None if any(part is None for part in parts) else sparse.concatenate(parts)
-    labels, coordinates, truth = (join(getattr(a, n), getattr(b, n)) for n in ("labels", "coordinates", "truth"))
-    return Split(join(a.x, b.x), mask, labels, coordinates, truth)
+    names = ("labels", "coordinates", "truth", "target")
+    return Split(join(a.x, b.x), mask, **{name: join(getattr(a, name), getattr(b, name)) for name in names})
 
 
 def fill(train: Split, validation: Split, test: Split, names: tuple[str, ...]) -> tuple[Split, Split, Split]:

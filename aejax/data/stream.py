@@ -102,7 +102,7 @@ def in_order(stream: Stream, places: np.ndarray) -> np.ndarray:
         return places
     import jax
 
-    from aejax.batches import shuffled
+    from aejax.data.batches import shuffled
 
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
         return np.asarray(

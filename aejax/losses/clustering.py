@@ -7,7 +7,7 @@ and centres sharpen one another. The schedules `before` and `after` let the last
 import jax
 import jax.numpy as jnp
 
-from aejax.bounds import Positive
+from aejax.config.bounds import Positive
 from aejax.errors import UserError
 from aejax.losses.neighbours import drawn
 from aejax.losses.pairs import squared_distances

@@ -5,7 +5,7 @@ from typing import Annotated
 import jax
 import jax.numpy as jnp
 
-from aejax.bounds import Positive, Within
+from aejax.config.bounds import Positive, Within
 from aejax.errors import UserError, one_of
 from aejax.types import Context
 

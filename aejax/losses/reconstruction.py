@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from aejax.bounds import Positive
+from aejax.config.bounds import Positive
 from aejax.errors import UserError
 from aejax.types import Context
 

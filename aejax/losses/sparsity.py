@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from aejax.bounds import Rate
+from aejax.config.bounds import Rate
 from aejax.errors import UserError, one_of
 from aejax.types import Context
 

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from aejax.bounds import Count, Positive
+from aejax.config.bounds import Count, Positive
 from aejax.errors import UserError, one_of
 from aejax.losses.pairs import among_others, centred_distances, mean_square
 from aejax.types import Context

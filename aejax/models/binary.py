@@ -4,7 +4,7 @@ from typing import Annotated
 
 import jax
 
-from aejax.bounds import Count, NonNegative, Within
+from aejax.config.bounds import Count, NonNegative, Within
 from aejax.models.activations import OUTPUTS, named
 from aejax.models.dense import Disturb, named_layers, stacked
 from aejax.types import Model

@@ -5,7 +5,7 @@ from typing import Annotated
 import jax
 import jax.numpy as jnp
 
-from aejax.bounds import Count, Within
+from aejax.config.bounds import Count, Within
 from aejax.models import dense as nets
 from aejax.types import Context, Model, Params
 

@@ -20,9 +20,9 @@ def mixed(model: Model, columns: tuple[Column, ...]) -> Model:
         columns: of the data.
 
     Returns:
-        The model; itself where there are no columns of categories.
+        The model; itself where there are no columns of categories, or they are not what it reconstructs.
     """
-    if not columns:
+    if not columns or model.target_shape is not None:
         return model
 
     def apply(params: Params, x: jax.Array, x_in: jax.Array, key: jax.Array) -> Context:

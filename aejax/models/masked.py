@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from aejax.bounds import Count, Fraction, Natural, Positive
+from aejax.config.bounds import Count, Fraction, Natural, Positive
 from aejax.data.corrupt import dropout as drop
 from aejax.models.activations import Activation, named
 from aejax.types import Context, Model, Params, Range

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from aejax.bounds import Count
+from aejax.config.bounds import Count
 from aejax.errors import UserError
 from aejax.models.activations import OUTPUTS, Activation, named
 from aejax.models.conv import Convolution

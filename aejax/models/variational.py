@@ -6,7 +6,7 @@ from math import prod
 import jax
 import jax.numpy as jnp
 
-from aejax.bounds import Count, Positive
+from aejax.config.bounds import Count, Positive
 from aejax.models.activations import OUTPUTS, Activation, named
 from aejax.models.conv import Decoder, Encoder, Outputs, mirrored
 from aejax.models.dense import Stack

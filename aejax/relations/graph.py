@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from aejax.bounds import Count, Natural
+from aejax.config.bounds import Count, Natural
 from aejax.errors import UserError
 
 MOST_ROWS = 20_000  # 1.6 GB of distances

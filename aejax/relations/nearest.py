@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from aejax.bounds import Count
-from aejax.sparse import is_sparse, to_csr
+from aejax.config.bounds import Count
+from aejax.data.sparse import is_sparse, to_csr
 
 BLOCK = 1 << 22  # pairs compared together, so that memory does not grow with the square of the rows
 

@@ -37,8 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
         if (value := getattr(arguments, option)) is not None and value < 1:
             raise UserError(f"--{option} {value}: allowed: 1 or more")
     language = pages.check_language(arguments.lang)
-    from aejax import console, interruption, workdir
+    from aejax import console
     from aejax.reproduce import choice, engine, record, telling, workers
+    from aejax.runs import workdir
+    from aejax.training import interruption
 
     folder = record.collection(arguments.collection)
     recorded, specs = _known(folder, missing_is_empty=arguments.update), record.specs(folder)

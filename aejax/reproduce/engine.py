@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aejax import config as configs
-from aejax import console, workdir
+from aejax import console
 from aejax.config import files as config_files
 from aejax.data import catalogue
 from aejax.errors import UserError
 from aejax.files import write_json
-from aejax.interruption import asked_to_stop
 from aejax.reproduce import compare, progress, record, workers
 from aejax.reproduce.compare import Got, Line
 from aejax.reproduce.record import Recorded
 from aejax.reproduce.workers import Job
+from aejax.runs import workdir
 from aejax.storage.records import Many
+from aejax.training.interruption import asked_to_stop
 
 ENVIRONMENT = {"backend": str, "devices": Many(str, 1), "processor": str, "packages": {"jaxlib": str}}
 """The form of ``environment.json``, as far as the bits of a result depend on it."""

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from aejax import console, workdir
+from aejax import console
 from aejax.reproduce.workers import Event, Job, finished, runs_of
+from aejax.runs import workdir
 from aejax.sweep.engines import counted
 
 

@@ -125,7 +125,7 @@ def fingerprint(environment: Mapping[str, Any]) -> str:
     """What the bits of a result depend on beside the program: processor or accelerator, and jaxlib.
 
     Args:
-        environment: from `aejax.workdir.environment`, or ``environment.json`` of a run.
+        environment: from `aejax.runs.workdir.environment`, or ``environment.json`` of a run.
     """
     backend, device = environment["backend"], environment["devices"][0].partition(" ")[2]
     what = environment["processor"] if backend == "cpu" else device

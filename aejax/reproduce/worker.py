@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from aejax.errors import UserError
-from aejax.interruption import InterruptedRunError
+from aejax.training.interruption import InterruptedRunError
 
 
 def main(text: str) -> int:
@@ -40,7 +40,9 @@ def work(job: Mapping[str, Any]) -> None:
     spec, folder = job["spec"], Path(job["folder"])
     if not job["seeds"]:
         return _sweep(spec, folder, ["--no-compile-cache"] if not job["cache"] else [])
-    from aejax import compilation, config, experiment
+    from aejax import config
+    from aejax.runs import experiment
+    from aejax.training import compilation
 
     if job["cache"]:
         compilation.enable_cache()

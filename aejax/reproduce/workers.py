@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import aejax
-from aejax.interruption import InterruptedRunError
+from aejax.training.interruption import InterruptedRunError
 
 POLL_SECONDS, GRACE_SECONDS = 0.1, 60.0
 RUN_BYTES = 3 * 2**30

@@ -1,1 +1,1 @@
-"""What lies on disk: what is read there is held against its form, and a run's folder says who made it."""
+"""What is written to disk and read again: checkpoints under a digest, trees of arrays by name, JSON held to a form."""

@@ -13,7 +13,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from aejax.errors import UserError
-from aejax.places import cache_folder
 from aejax.storage import records
 
 FILE = "trust.json"
@@ -60,6 +59,8 @@ def _digest(key: bytes, folder: Path, config: bytes) -> str:
 
 def _key(*, make: bool) -> bytes | None:
     """The user's key; None where there is none, or one that others can read or have made."""
+    from aejax.files import cache_folder
+
     path = cache_folder("trust") / "key"
     if make:
         with suppress(OSError):  # there already, or a place that cannot be written

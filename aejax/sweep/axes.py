@@ -1,7 +1,9 @@
 """Axes of a sweep: which field takes which values, and the points that several axes span.
 
-A spec is a list of values or one of the texts ``[1,2,3]``, ``0:5``, ``0:10:2``, ``lin(a,b,n)``, ``log(a,b,n)``,
-``random(a,b,n[,seed])``, ``lograndom(…)``, ``quasi(a,b,n[,seed])`` and ``logquasi(…)``.
+The values of an axis are a list or array, or a text that says what NumPy would call them: ``[1,2,3]``, ``range(5)``,
+``range(0,10,2)``, ``linspace(a,b,n)``, ``geomspace(a,b,n)``, and n draws between a and b, ``uniform(a,b,n[,seed])``,
+``loguniform(…)``, or of a Sobol' sequence, ``sobol(a,b,n[,seed])``, ``logsobol(…)``. ``0:5`` is ``range(0,5)``, and
+`ALIASES` are older spellings.
 """
 
 import math
@@ -18,11 +20,15 @@ from aejax.errors import UserError, one_of
 MOST = 100_000
 """Values of one axis, and points of a sweep."""
 
-FORMS = "[1,2,3], 0:5, lin(a,b,n), log(a,b,n), random(a,b,n), lograndom(a,b,n), quasi(a,b,n), logquasi(a,b,n)"
+SPACED = ("linspace", "geomspace")
+DRAWN = ("uniform", "loguniform", "sobol", "logsobol")
+LOGARITHMIC = ("geomspace", "loguniform", "logsobol")
+ALIASES = {"lin": "linspace", "log": "geomspace", "random": "uniform", "lograndom": "loguniform", "quasi": "sobol"}
+ALIASES |= {"logquasi": "logsobol"}
+FORMS = f"[1,2,3], range(5), {', '.join(f'{name}(a,b,n)' for name in (*SPACED, *DRAWN))}"
 
 _RANGE = re.compile(r"(-?\d+):(-?\d+)(?::(-?\d+))?")
 _CALL = re.compile(r"(\w+)\((.*)\)", re.DOTALL)
-_DRAWN = ("random", "lograndom", "quasi", "logquasi")
 
 
 class Axis(NamedTuple):
@@ -72,11 +78,11 @@ def make(paths: str | Sequence[str], specs: Any) -> Axis:
 
 
 def _ends(spec: Any) -> tuple[float, float, bool] | None:
-    found = _CALL.fullmatch(spec.strip()) if isinstance(spec, str) else None
-    if found is None:
+    call = _CALL.fullmatch(spec.strip()) if isinstance(spec, str) else None
+    if call is None or call[1] == "range":
         return None
-    low, high = (float(parse(part)) for part in _parts(found[2])[:2])
-    return min(low, high), max(low, high), found[1].startswith("log")
+    low, high = (float(parse(part)) for part in _parts(call[2])[:2])
+    return min(low, high), max(low, high), ALIASES.get(call[1], call[1]) in LOGARITHMIC
 
 
 def read(name: str, spec: Any, place: int = 0) -> tuple[Any, ...]:
@@ -92,7 +98,7 @@ def read(name: str, spec: Any, place: int = 0) -> tuple[Any, ...]:
     """
     values = _spelled(name, spec.strip(), place) if isinstance(spec, str) else _listed(name, spec)
     if not values:
-        raise UserError(f"axis {name}: {spec!r} has no values; allowed: one or more, such as 0:5 or log(1e-4,1e-1,7)")
+        raise UserError(f"axis {name}: {spec!r} has no values; allowed: one or more, such as range(5)")
     if len(values) > MOST:
         raise UserError(f"axis {name}: {spec!r} has more than {MOST} values")
     return tuple(values)
@@ -108,15 +114,22 @@ def _listed(name: str, spec: Any) -> list[Any]:
 def _spelled(name: str, text: str, place: int) -> list[Any]:
     if text.startswith("[") and text.endswith("]"):
         return [parse(part) for part in _parts(text[1:-1])]
-    if found := _RANGE.fullmatch(text):
-        start, stop, step = int(found[1]), int(found[2]), int(found[3] or 1)
-        if step == 0:
-            raise UserError(f"axis {name}: {text}: the step of a range is not 0")
-        numbers = range(start, stop, step)
-        return list(numbers[: MOST + 1])
-    if found := _CALL.fullmatch(text):
-        return [float(value) for value in _sampled(name, text, found[1], _parts(found[2]), place)]
+    if slice_text := _RANGE.fullmatch(text):
+        return _range(name, text, [int(part) for part in slice_text.groups() if part is not None])
+    if call := _CALL.fullmatch(text):
+        if call[1] == "range":
+            return _range(name, text, [parse(part) for part in _parts(call[2])])
+        return [float(value) for value in _sampled(name, text, call[1], _parts(call[2]), place)]
     raise UserError(f"axis {name}: cannot read {text!r}; allowed: {FORMS}")
+
+
+def _range(name: str, text: str, numbers: list[Any]) -> list[int]:
+    """Python's range of one to three whole numbers, `MOST` of it and one more."""
+    if not 1 <= len(numbers) <= 3 or any(type(number) is not int for number in numbers):
+        raise UserError(f"axis {name}: cannot read {text!r}; allowed: range(stop) or range(start, stop[, step])")
+    if len(numbers) == 3 and numbers[2] == 0:
+        raise UserError(f"axis {name}: {text}: the step of a range is not 0")
+    return list(range(*numbers)[: MOST + 1])
 
 
 def _parts(text: str) -> list[str]:
@@ -135,9 +148,10 @@ def _parts(text: str) -> list[str]:
 
 def _sampled(name: str, text: str, form: str, parts: list[str], place: int) -> np.ndarray:
     """``form(low, high, count[, seed])`` as float64."""
-    if form not in ("lin", "log", *_DRAWN):
-        raise one_of(form, ("lin", "log", *_DRAWN), what=f"axis {name}")
-    seeded = form in _DRAWN
+    form = ALIASES.get(form, form)
+    if form not in (*SPACED, *DRAWN):
+        raise one_of(form, ("range", *SPACED, *DRAWN), what=f"axis {name}")
+    seeded = form in DRAWN
     values = [parse(part) for part in parts]
     ends, whole = values[:2], values[2:]
     number = lambda v: isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v)
@@ -146,14 +160,14 @@ def _sampled(name: str, text: str, form: str, parts: list[str], place: int) -> n
         raise UserError(f"axis {name}: cannot read {text!r}; allowed: {allowed} with finite numbers")
     if any(type(value) is not int or not 0 <= value < 2**64 for value in whole) or whole[0] > MOST:
         raise UserError(f"axis {name}: {text}: the count must be a whole number from 1 to {MOST}, the seed one from 0")
-    logarithmic = form.startswith("log")
+    logarithmic = form in LOGARITHMIC
     if logarithmic and min(ends) <= 0:
         raise UserError(f"axis {name}: {text}: both ends of a logarithmic axis must be above 0")
-    share = _shares(form.removeprefix("log"), whole[0], whole[1] if len(whole) > 1 else 0, place)
+    share = _shares(form, whole[0], whole[1] if len(whole) > 1 else 0, place)
     low, high = map(float, ends)
     straight = np.log([low, high]) if logarithmic else np.array([low, high])
     spread = straight[0] + share * (straight[1] - straight[0])
-    # Twelve digits, so that log(1e-5,1e-2,4) holds 0.001 and not 0.0009999999999999998.
+    # Twelve digits, so that geomspace(1e-5,1e-2,4) holds 0.001 and not 0.0009999999999999998.
     rounded = np.array([float(f"{value:.12g}") for value in (np.exp(spread) if logarithmic else spread)])
     return np.where(share == 0, low, np.where(share == 1, high, rounded))
 
@@ -167,10 +181,10 @@ def _shares(form: str, count: int, seed: int, place: int) -> np.ndarray:
     References:
         Cranley & Patterson 1976, Randomization of number theoretic methods for multiple integration, section 3.
     """
-    if form in ("lin", "log", ""):
+    if form in SPACED:
         return np.linspace(0, 1, count) if count != 1 else np.zeros(1)
     draw = lambda size: (np.random.Philox(key=[seed, place]).random_raw(size) >> np.uint64(11)) * 2.0**-53
-    if form == "random" or not count:
+    if form in ("uniform", "loguniform") or not count:
         return draw(count)
     from scipy.stats import qmc
 
@@ -182,7 +196,7 @@ def spelled(text: str, option: str = "--axis") -> tuple[str, str]:
     """The two halves of ``PATH=SPEC``."""
     path, equals, spec = text.partition("=")
     if not equals or not path.strip():
-        raise UserError(f"{option} {text}: expected PATH=SPEC, such as optimizer.learning_rate=log(1e-4,1e-1,7)")
+        raise UserError(f"{option} {text}: expected PATH=SPEC, such as optimizer.learning_rate=geomspace(1e-4,1e-1,7)")
     return path.strip(), spec.strip()
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from aejax.components import resolve
-from aejax.evaluate import host_rows
-from aejax.sparse import is_sparse
+from aejax.config.components import resolve
+from aejax.data.sparse import is_sparse
 from aejax.sweep.plan import Member
 from aejax.sweep.prepared import Prepared
 from aejax.tasks.reconstruction import pca_errors, spent
+from aejax.training.evaluate import host_rows
 from aejax.types import Dataset, Split
 
 BASELINE = "baseline"

@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from aejax import console
-from aejax.components import resolve
+from aejax.config.components import resolve
 from aejax.errors import UserError, one_of
 from aejax.sweep.axes import Axis
 

@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="PATH=SPEC",
-        help="values of a field: [1,2], 0:5, 'log(1e-4,1,9)'",
+        help="values of a field: [1,2], range(5), 'geomspace(1e-4,1,9)'",
     )
     add("--zip", action="append", nargs="+", default=[], metavar="PATH=SPEC", help="axes that change together")
     add("--set", action="append", default=[], metavar="PATH=VALUE", help="change a field; may be repeated")
@@ -155,9 +155,11 @@ def run(arguments: argparse.Namespace) -> int:
         stay_on_processor()
     elif not arguments.exact:
         split_processor(arguments.devices)
-    from aejax import compilation, console, workdir
+    from aejax import console
     from aejax.config import files as config_files
+    from aejax.runs import workdir
     from aejax.sweep import axes, memory, results, training, work
+    from aejax.training import compilation
 
     path = config_files.find(arguments.config)[0]
     if path.suffix == ".json":

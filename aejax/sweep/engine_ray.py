@@ -16,13 +16,13 @@ from typing import Any
 
 from aejax import console
 from aejax.errors import UserError
-from aejax.interruption import asked_to_stop
 from aejax.sweep import task as tasks
 from aejax.sweep.engines import Engine
 from aejax.sweep.plan import Member
 from aejax.sweep.task import Needs
 from aejax.sweep.training import StoppedSweepError
 from aejax.sweep.work import Options
+from aejax.training.interruption import asked_to_stop
 
 RETRIES = 3
 """How often a task is begun again after its worker died."""

@@ -5,16 +5,17 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from aejax import console, workdir
+from aejax import console
 from aejax.config.differences import differences
 from aejax.errors import UserError
 from aejax.files import TEMPORARY, write_json
-from aejax.interruption import asked_to_stop
+from aejax.runs import workdir
 from aejax.sweep import choosing, groups, memory, results
 from aejax.sweep.groups import cost
 from aejax.sweep.markers import finished
 from aejax.sweep.plan import Member, Plan
 from aejax.sweep.work import Options, member_id, prepare
+from aejax.training.interruption import asked_to_stop
 
 Engine = Callable[[Sequence[tuple[Member, ...]], int | None, Options, Path], None]
 """``(groups, folds, options, folder) -> None``: trains the groups, so that `finished` finds them in the folder.
@@ -134,8 +135,8 @@ def conclude(
         summary["search"] = search
         write_json(folder / "summary.json", summary)
     if plan.base["report"]["figures"]:
-        from aejax.report import search as searches
-        from aejax.report import sweep as pictures
+        from aejax.figures import search as searches
+        from aejax.figures import sweep as pictures
 
         pictures.draw(folder / workdir.FIGURES, summary)
         if search is not None:

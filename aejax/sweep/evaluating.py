@@ -7,12 +7,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from aejax.components import resolve
-from aejax.retrain import retrainer
+from aejax.config.components import resolve
 from aejax.sweep.journal import Outcome
 from aejax.sweep.plan import Member
 from aejax.sweep.prepared import Prepared, hparams_of
-from aejax.train import EVALUATION_STREAM
+from aejax.training.retrain import retrainer
+from aejax.training.step import EVALUATION_STREAM
 from aejax.types import Params
 
 

@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax import chunks
-from aejax.chunks import CAPACITY
-from aejax.context import Rows
 from aejax.errors import UserError
 from aejax.sweep.journal import Journal, Outcome
 from aejax.sweep.programs import GOING_ON
 from aejax.sweep.training import StoppedSweepError
+from aejax.training import chunks
+from aejax.training.chunks import CAPACITY
+from aejax.training.context import Rows
 from aejax.types import Hparams, Run, State
 
 
@@ -30,10 +30,10 @@ def train_member(
     *,
     asked: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Train one member to the end, as `aejax.training_loop.fit` does.
+    """Train one member to the end, as `aejax.runs.training_loop.fit` does.
 
     Args:
-        advance: from `aejax.chunks.compile_advance`.
+        advance: from `aejax.training.chunks.compile_advance`.
         init: the run's, jitted.
         key: of the run.
         hparams: of the run.

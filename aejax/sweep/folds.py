@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from aejax.context import Rows
 from aejax.data.folds import rescaled
 from aejax.data.splits import permutation, take
 from aejax.errors import UserError
-from aejax.evaluate import on_device
-from aejax.padding import few_shapes
 from aejax.sweep.programs import Data
+from aejax.training.context import Rows
+from aejax.training.evaluate import on_device
+from aejax.training.padding import few_shapes
 from aejax.types import Dataset, Range, Split
 
 
@@ -87,6 +87,7 @@ def stacked(folds: Folds, relations: Mapping[str, Any], streams: Sequence[int]) 
             x=one_after_the_other(*(r.x for r in rows)),
             mask=one_after_the_other(*(r.mask for r in rows)),
             labels=None if rows[0].labels is None else one_after_the_other(*(r.labels for r in rows)),
+            target=None if rows[0].target is None else one_after_the_other(*(r.target for r in rows)),
         )
         index = np.arange(folds.chosen.size).reshape(folds.chosen.shape)
     own = {"shift": [r.shift for r in rows], "scale": [r.scale for r in rows]}
@@ -105,6 +106,7 @@ def _of_stream(whole: Rows, own: Mapping[str, Any]) -> Rows:
         x=view(whole.x),
         mask=view(whole.mask),
         labels=view(whole.labels),
+        target=view(whole.target),
         shift=own["shift"],
         scale=own["scale"],
         relations=own["relations"],

@@ -7,9 +7,9 @@ from typing import Any
 
 import jax
 
-from aejax.build import Parts
-from aejax.chunks import CAPACITY
 from aejax.errors import UserError
+from aejax.training.build import Parts
+from aejax.training.chunks import CAPACITY
 from aejax.types import Dataset
 
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}

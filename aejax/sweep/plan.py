@@ -107,7 +107,7 @@ def _marked(value: Any) -> Any:
 
 
 def _load(spec: str, overrides: Sequence[str], point: Mapping[str, Any]) -> dict[str, Any]:
-    # A whole number from lin() or log() is an int where the field takes no floats.
+    # A whole number from linspace() or geomspace() is an int where the field takes no floats.
     texts = [f"{path}={value!r}" for path, value in point.items()]
     try:
         return configs.load(spec, [*overrides, *texts])

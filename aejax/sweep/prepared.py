@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from aejax.build import Parts, build, check, load_data
-from aejax.context import Rows
 from aejax.errors import UserError
-from aejax.evaluate import BATCH, make_losses, make_member_losses, on_device
-from aejax.experiment import check_task
+from aejax.runs.experiment import check_task
 from aejax.sweep import folds, memory
 from aejax.sweep.plan import Member
 from aejax.sweep.programs import Data
+from aejax.training.build import Parts, build, check, load_data
+from aejax.training.context import Rows
+from aejax.training.evaluate import BATCH, make_losses, make_member_losses, on_device, target_range
 from aejax.types import Dataset
 
 MOST_TOGETHER = 16
@@ -30,8 +30,8 @@ class Prepared(NamedTuple):
         parts: of a run.
         data: the training rows of streams, from the fold of each (0 without cross-validation).
         validation: the validation rows of each data set; None where it has none.
-        losses: from `aejax.evaluate.make_losses`.
-        member_losses: from `aejax.evaluate.make_member_losses`.
+        losses: from `aejax.training.evaluate.make_losses`.
+        member_losses: from `aejax.training.evaluate.make_member_losses`.
         together: how many members look at a batch of 1000 rows at once.
     """
 
@@ -71,7 +71,7 @@ def prepare(config: Mapping[str, Any], count: int | None) -> Prepared:
     whole_data = partial(folds.shared, first, parts.relations, config["train"]["batch_size"])
     data = whole_data if cut is None else partial(folds.stacked, cut, parts.relations)
     validation = [on_device(d.validation, d, parts.relations) if len(d.validation.x) else None for d in datasets]
-    given = (parts.model, parts.objective, parts.corrupt, first.range)
+    given = (parts.model, parts.objective, parts.corrupt, target_range(first))
     together = int(np.clip(LOOKING // memory.of_pass(parts, first, BATCH), 1, MOST_TOGETHER))
     return Prepared(datasets, parts, data, validation, make_losses(*given), make_member_losses(*given), together)
 

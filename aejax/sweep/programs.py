@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from aejax.chunks import CAPACITY
-from aejax.compilation import quick_compile
-from aejax.context import Rows
+from aejax.training.chunks import CAPACITY
+from aejax.training.compilation import quick_compile
+from aejax.training.context import Rows
 from aejax.types import Hparams, Run, State
 
 GOING_ON = -1
@@ -52,7 +52,7 @@ class Program(NamedTuple):
 
     Attributes:
         init: ``() -> Carry``.
-        advance: ``(carry, step, n) -> (carry, history)``: n steps, at most `aejax.chunks.CAPACITY`, from a step;
+        advance: ``(carry, step, n) -> (carry, history)``: at most `aejax.training.chunks.CAPACITY` steps, from a step;
             history leaves are (streams, settings, CAPACITY). It uses up the buffers of its carry.
         place: puts a tree of (streams, settings, ...) arrays where the program wants it.
         bound: the same compiled program for other values of `Swept.own`.
@@ -165,7 +165,7 @@ def compile_block(
         swept: from `stack_hparams`.
         data: the training rows.
         strategy: ``"vmap"`` or ``"map"``.
-        level: of `aejax.compilation.quick_compile`.
+        level: of `aejax.training.compilation.quick_compile`.
         devices: over which settings or streams are spread, whichever their number divides; the first where neither.
         shape: (streams, settings).
     """

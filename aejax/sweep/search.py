@@ -9,7 +9,6 @@ import numpy as np
 
 from aejax import console
 from aejax.errors import UserError
-from aejax.interruption import asked_to_stop
 from aejax.sweep import choosing, engines, memory, spaces, studies
 from aejax.sweep.journal import BROKEN, PRUNED
 from aejax.sweep.plan import static_of
@@ -17,6 +16,7 @@ from aejax.sweep.prepared import Prepared, prepare
 from aejax.sweep.spaces import Space
 from aejax.sweep.trials import Kept, train_batch
 from aejax.sweep.work import Options
+from aejax.training.interruption import asked_to_stop
 
 
 class Search(NamedTuple):

@@ -81,8 +81,9 @@ class Space(NamedTuple):
 def make(spec: str, overrides: Sequence[str], axes: Sequence[Axis], folds: int | None) -> Space:
     """The space that axes span, every value of them checked.
 
-    An axis whose values lie between two ends, such as ``log(1e-4,1e-1,7)``, is the whole range where its field is a
-    number that may change in a compiled program; any other axis is a choice among its values. The seed is not searched.
+    An axis whose values lie between two ends, such as ``geomspace(1e-4,1e-1,7)``, is the whole range where its field is
+    a number that may change in a compiled program; any other axis is a choice among its values. The seed is not
+    searched.
 
     Args:
         spec: as `aejax.config.load` takes it.

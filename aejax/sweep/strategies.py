@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import jax
 
-from aejax.retrain import likely_form, likely_level
 from aejax.sweep.programs import Program
+from aejax.training.retrain import likely_form, likely_level
 
 NAMES = ("vmap", "map")
 TRIAL_SECONDS = 0.1
@@ -20,7 +20,7 @@ class Form(NamedTuple):
 
     Attributes:
         strategy: ``"vmap"`` or ``"map"``.
-        level: of `aejax.compilation.quick_compile`.
+        level: of `aejax.training.compilation.quick_compile`.
     """
 
     strategy: str

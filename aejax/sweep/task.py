@@ -68,8 +68,8 @@ def split(
     """The tasks of groups, of at most so many runs."""
     import jax
 
+    from aejax.runs.workdir import fingerprint
     from aejax.sweep.work import prepare
-    from aejax.workdir import fingerprint
 
     if needs.memory and not needs.gpus and options["budget"] is None:
         options = {**options, "budget": needs.memory // 2}  # what is free on its node is not what a task may take
@@ -132,7 +132,7 @@ def set_up(task: Task) -> None:
             write_atomic(Path(folder) / path, text)
         sys.path.append(folder)
     if task.compile_cache:
-        from aejax import compilation
+        from aejax.training import compilation
 
         compilation.enable_cache()
 
@@ -144,10 +144,10 @@ def do(task: Task, folder: Path) -> None:
         UserError: the data of this machine are not those of the sweep, or too big for it.
     """
     set_up(task)
+    from aejax.runs.workdir import fingerprint
     from aejax.sweep import groups
     from aejax.sweep.markers import finished
     from aejax.sweep.work import Options, member_id, prepare
-    from aejax.workdir import fingerprint
 
     done = finished(folder)
     members = tuple(member for member in task.members if member_id(member) not in done)

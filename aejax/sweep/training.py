@@ -8,10 +8,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from aejax import checkpoint, console
-from aejax.chunks import CAPACITY, CHUNK_SECONDS
+from aejax import console
+from aejax.storage import checkpoint
 from aejax.sweep.journal import Journal, Outcome
 from aejax.sweep.programs import GOING_ON, Carry, Program
+from aejax.training.chunks import CAPACITY, CHUNK_SECONDS
 
 Losses = Callable[[Any, float], np.ndarray]
 """``(params, progress) -> validation losses``: of all members, (members, ...) leaves -> (members,)."""

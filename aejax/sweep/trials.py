@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 
 from aejax import console
-from aejax.leaves import path_name
+from aejax.storage.trees import path_name
 from aejax.sweep import pruning, spaces, strategies, studies
 from aejax.sweep.journal import Outcome
 from aejax.sweep.markers import PARTS, alone, finished

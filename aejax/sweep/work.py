@@ -15,12 +15,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from aejax import checkpoint
-from aejax.evaluate import on_device
 from aejax.files import write_json
-from aejax.leaves import digest
-from aejax.storage import records
+from aejax.storage import checkpoint, records
 from aejax.storage.records import Either, Whole, Word
+from aejax.storage.trees import digest
 from aejax.sweep import beside, evaluating, exact, strategies
 from aejax.sweep.journal import Outcome
 from aejax.sweep.markers import read_marker, write_marker
@@ -28,6 +26,7 @@ from aejax.sweep.plan import Block, Member
 from aejax.sweep.prepared import Prepared, hparams_of, prepare, size_of
 from aejax.sweep.programs import stack_hparams
 from aejax.sweep.together import compile_fastest, train_program
+from aejax.training.evaluate import on_device
 
 __all__ = ["Options", "Prepared", "hparams_of", "member_id", "prepare", "work"]
 

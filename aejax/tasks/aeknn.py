@@ -7,14 +7,14 @@ from typing import Annotated, Any
 import jax
 import numpy as np
 
-from aejax.bounds import Count, Positive, Within
 from aejax.config import varied
+from aejax.config.bounds import Count, Positive, Within
 from aejax.data.folds import pooled, stratified
 from aejax.errors import UserError
-from aejax.retrain import member
 from aejax.tasks import reconstruction
 from aejax.tasks.neighbours import judged, scaled_rows
 from aejax.tasks.reconstruction import fitted_pca
+from aejax.training.retrain import member
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
 VALIDATED = reconstruction.VALIDATED

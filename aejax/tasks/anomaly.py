@@ -5,13 +5,13 @@ from typing import Annotated, Any
 import jax
 import numpy as np
 
-from aejax.bounds import Choice, Count, NonNegative, Within
+from aejax.config.bounds import Choice, Count, NonNegative, Within
 from aejax.data.outliers import NAMES
 from aejax.data.splits import permutation, take
 from aejax.errors import UserError
-from aejax.evaluate import on_device
 from aejax.metrics import outliers
 from aejax.tasks import crossfit, detectors, scoring
+from aejax.training.evaluate import on_device
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Split
 
 VALIDATED: tuple[str, ...] = ()

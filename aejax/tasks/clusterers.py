@@ -8,8 +8,8 @@ import jax
 import numpy as np
 
 from aejax.losses.clustering import transport_cost
-from aejax.remember import remembered
 from aejax.tasks.reconstruction import fitted_pca
+from aejax.tasks.remember import remembered
 from aejax.types import Model, Params
 
 

@@ -7,14 +7,14 @@ import jax
 import numpy as np
 
 from aejax import metrics
-from aejax.bounds import Count, Natural, Within
-from aejax.context import outline
+from aejax.config.bounds import Count, Natural, Within
 from aejax.data.splits import with_rows
 from aejax.errors import UserError
-from aejax.evaluate import encode_and_reconstruct, on_device
 from aejax.metrics import partitions
 from aejax.relations import graph
 from aejax.tasks.clusterers import classical, k_means, own_clusters, spectral
+from aejax.training.context import outline
+from aejax.training.evaluate import encode_and_reconstruct, on_device
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
 VALIDATED = ("mse", "clusters", "accuracy", "nmi", "ari")

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from aejax.context import Rows
 from aejax.data.splits import permutation, take
-from aejax.evaluate import encode_and_reconstruct
+from aejax.training.context import Rows
+from aejax.training.evaluate import encode_and_reconstruct
 from aejax.types import Dataset, Model, Params, Retrain
 
 

@@ -9,15 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax import components
-from aejax.bounds import Count, Natural, Positive
-from aejax.context import scaled
+from aejax.config import components
+from aejax.config.bounds import Count, Natural, Positive
 from aejax.data.scaling import moments
 from aejax.errors import UserError
-from aejax.evaluate import on_device, rebuilt
 from aejax.metrics import images as metrics
-from aejax.retrain import member
 from aejax.tasks import filters
+from aejax.training.context import scaled
+from aejax.training.evaluate import on_device, rebuilt
+from aejax.training.retrain import member
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Split
 
 VALIDATED: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from aejax.metrics import outliers
-from aejax.remember import remembered
+from aejax.tasks.remember import remembered
 
 EXPLAINED = 0.9  # of the variance, by the components that PCA keeps
 SVM_ROWS = 2000  # its time grows with the square of the rows

@@ -4,10 +4,10 @@ import jax
 import numpy as np
 
 from aejax import console, metrics
-from aejax.attacks import by_gradient, from_codes, from_pairs
-from aejax.bounds import Count, NonNegative
+from aejax.config.bounds import Count, NonNegative
 from aejax.errors import UserError
-from aejax.evaluate import encode_and_reconstruct, on_device
+from aejax.tasks.attacks import by_gradient, from_codes, from_pairs
+from aejax.training.evaluate import encode_and_reconstruct, on_device
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
 VALIDATED: tuple[str, ...] = ()

@@ -7,17 +7,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax import samplers
-from aejax.bounds import Choice, Count, Within
-from aejax.context import outline
+from aejax.config.bounds import Choice, Count, Within
 from aejax.errors import UserError
-from aejax.evaluate import encode_and_reconstruct, on_device
-from aejax.features import features as features_of
-from aejax.features import fit_classifier
 from aejax.metrics import generation as metrics
-from aejax.samplers import Draw
-from aejax.tasks import likelihood
+from aejax.tasks import likelihood, samplers
+from aejax.tasks.features import features as features_of
+from aejax.tasks.features import fit_classifier
 from aejax.tasks.reconstruction import fitted_pca
+from aejax.tasks.samplers import Draw
+from aejax.training.context import outline
+from aejax.training.evaluate import encode_and_reconstruct, on_device
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
 VALIDATED: tuple[str, ...] = ()
@@ -104,7 +103,7 @@ def evaluate(
         params: its parameters.
         dataset: the data.
         retrain: not used: nothing is trained again.
-        sampler: where the codes of ``metrics["test"]`` are drawn from, a function of `aejax.samplers`.
+        sampler: where the codes of ``metrics["test"]`` are drawn from, a function of `aejax.tasks.samplers`.
         components: of Gaussian mixtures, of codes and of principal components alike.
         samples: how many rows each sampler makes.
         neighbours: k, of precision, recall, density and coverage.

@@ -6,13 +6,13 @@ from typing import Annotated
 import jax
 import numpy as np
 
-from aejax.bounds import Count, Within
-from aejax.context import outline
+from aejax.config.bounds import Count, Within
 from aejax.errors import UserError
-from aejax.evaluate import encoded, host_rows, on_device
 from aejax.metrics.groups import purity, shared, stability
 from aejax.metrics.hamming import addresses
-from aejax.retrain import member
+from aejax.training.context import outline
+from aejax.training.evaluate import encoded, host_rows, on_device
+from aejax.training.retrain import member
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
 VALIDATED: tuple[str, ...] = ()

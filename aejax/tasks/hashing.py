@@ -6,14 +6,14 @@ from typing import Annotated, Any
 import jax
 import numpy as np
 
-from aejax.bounds import Count, Within
+from aejax.config.bounds import Count, Within
 from aejax.data.splits import with_rows
 from aejax.errors import UserError
-from aejax.evaluate import encoded, host_rows, on_device
 from aejax.metrics import hamming
 from aejax.metrics.retrieval import Distances, by_distance, curve, precision, rising, shuffled_ties
 from aejax.relations.nearest import similarities, unit
 from aejax.tasks.binarisation import hyperplanes, itq
+from aejax.training.evaluate import encoded, host_rows, on_device
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
 VALIDATED = ("precision",)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from aejax.data.holes import spread
-from aejax.evaluate import rebuilt
+from aejax.training.evaluate import rebuilt
 from aejax.types import Dataset, Model, Params, Split
 
 

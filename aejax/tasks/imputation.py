@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import jax
 import numpy as np
 
-from aejax.bounds import Count, Natural, Rate, Within
+from aejax.config.bounds import Count, Natural, Rate, Within
 from aejax.errors import UserError
 from aejax.tasks import multiple
 from aejax.tasks.holed import all_hidden, hide_more, holes, predictions, value_range

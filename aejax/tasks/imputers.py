@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from aejax.remember import remembered
+from aejax.tasks.remember import remembered
 from aejax.types import Column
 
 

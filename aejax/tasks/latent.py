@@ -6,16 +6,15 @@ from typing import Annotated, Any
 import jax
 import numpy as np
 
-from aejax import samplers
-from aejax.bounds import Count, Within
+from aejax.config.bounds import Count, Within
 from aejax.errors import UserError
-from aejax.evaluate import encode_and_reconstruct, on_device
-from aejax.features import fit_classifier, predict
 from aejax.metrics.generation import nearest_rows
-from aejax.tasks import walk
+from aejax.tasks import samplers, walk
+from aejax.tasks.features import fit_classifier, predict
 from aejax.tasks.generation import decoder
 from aejax.tasks.reconstruction import fitted_pca
 from aejax.tasks.walk import Steps
+from aejax.training.evaluate import encode_and_reconstruct, on_device
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
 VALIDATED: tuple[str, ...] = ()

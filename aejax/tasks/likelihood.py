@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax.bounds import Count
-from aejax.context import Rows, outline, scaled
+from aejax.config.bounds import Count
 from aejax.errors import UserError
-from aejax.evaluate import batches, on_device
 from aejax.losses.latent import unit_divergences
+from aejax.training.context import Rows, outline, scaled
+from aejax.training.evaluate import batches, on_device
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
 VALIDATED: tuple[str, ...] = ()

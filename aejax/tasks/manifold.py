@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax import metrics
-from aejax.bounds import Count, Natural
+from aejax.config.bounds import Count, Natural
 from aejax.errors import UserError
-from aejax.evaluate import encode_and_reconstruct, on_device
-from aejax.remember import remembered
-from aejax.retrain import member
 from aejax.tasks.reconstruction import fitted_pca
+from aejax.tasks.remember import remembered
+from aejax.training.evaluate import encode_and_reconstruct, on_device
+from aejax.training.retrain import member
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
 VALIDATED: tuple[str, ...] = ()

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from aejax.context import scaled
-from aejax.evaluate import on_device
 from aejax.metrics.classification import classification
+from aejax.training.context import scaled
+from aejax.training.evaluate import on_device
 from aejax.types import Dataset, Split
 
 TIMED_SECONDS = 0.02

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax import metrics
-from aejax.context import Rows, scaled, shown
 from aejax.data.splits import with_rows
-from aejax.evaluate import batches, encode_and_reconstruct, in_slices, on_device
-from aejax.remember import remembered
+from aejax.tasks.remember import remembered
+from aejax.training.context import Rows, scaled, shown
+from aejax.training.evaluate import batches, encode_and_reconstruct, in_slices, on_device
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
 VALIDATED = ("mse", "active_fraction")

@@ -6,11 +6,11 @@ import jax
 import numpy as np
 
 from aejax import metrics
-from aejax.bounds import Count, Within
+from aejax.config.bounds import Count, Within
 from aejax.data.splits import with_rows
 from aejax.errors import UserError
-from aejax.evaluate import encode_and_reconstruct, on_device
 from aejax.tasks.reconstruction import fitted_pca
+from aejax.training.evaluate import encode_and_reconstruct, on_device
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
 VALIDATED = ("mse",)

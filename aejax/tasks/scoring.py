@@ -7,15 +7,15 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from aejax import checkpoint, console
-from aejax.context import Rows
+from aejax import console
 from aejax.data.scaling import moments
+from aejax.data.sparse import is_sparse
 from aejax.errors import UserError
 from aejax.metrics import outliers
-from aejax.sparse import is_sparse
-from aejax.storage import records
+from aejax.storage import checkpoint, records
 from aejax.storage.records import Whole, Word
 from aejax.tasks import crossfit
+from aejax.training.context import Rows
 from aejax.types import Dataset, Kept, Model, Params
 
 READ = {"neighbours": ("x", "residual"), "error": (), "code": ("codes",), "both": ("codes",)}

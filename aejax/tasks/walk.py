@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax.bounds import Count, Within
+from aejax.config.bounds import Count, Within
 from aejax.errors import UserError
-from aejax.evaluate import encode_and_reconstruct, on_device
 from aejax.tasks.reconstruction import fitted_pca
+from aejax.training.evaluate import encode_and_reconstruct, on_device
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain
 
 VALIDATED: tuple[str, ...] = ()

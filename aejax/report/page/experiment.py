@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from aejax.report import touch
+from aejax.report import explorer
 from aejax.report.page import diagram, folders, images, words
 from aejax.report.page.folders import Run
 from aejax.report.page.network import network
@@ -89,7 +89,7 @@ def show(
         drawing=draw(first, text),
         figures=tuple(figures(first, pictures, text, widest)),
         rows=tuple(row(name, runs, text, published.get(name, ())) for name in measures if has(first, name)),
-        fragments=tuple(touch.fragments(first.folder, language, trust=first.trust)),
+        fragments=tuple(explorer.fragments(first.folder, language, trust=first.trust)),
         facts=facts(runs, text),
     )
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aejax import workdir
 from aejax.errors import UserError
+from aejax.runs import workdir
 from aejax.storage import records
 from aejax.storage.records import Either, Fields, Form, Many, Named, Whole
 

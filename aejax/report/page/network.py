@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any, NamedTuple
 
-from aejax import console, manifest, workdir
+from aejax import console
 from aejax.errors import UserError
 from aejax.report.page.folders import Run
+from aejax.runs import workdir
+from aejax.storage import manifest
 
 NAMED = re.compile(r"(encoder|decoder)(\d+)")
 
@@ -44,8 +46,8 @@ def network(run: Run) -> Network | None:
     import jax
     import jax.numpy as jnp
 
-    from aejax.artifact import model_of
     from aejax.config.resolving import component
+    from aejax.runs.artifact import model_of
 
     record = _manifest(run)
     leaves = {name: tuple(shape) for name, (_, shape) in record["leaves"].items() if name.startswith("params/")}

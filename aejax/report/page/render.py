@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from aejax import __version__
 from aejax.files import write_atomic
-from aejax.report import touch
+from aejax.report import explorer
 from aejax.report.page.words import Words
 
 WIDTHS = (1200, 900, 600)  # of the pictures, in pixels
@@ -52,7 +52,7 @@ def html(page: Page, words: Words, language: str) -> str:
         lstrip_blocks=True,
     )
     template = environment.get_template("page.html")
-    return template.render(page=page, words=words, language=language, version=__version__, touch_style=touch.STYLE)
+    return template.render(page=page, words=words, language=language, version=__version__, touch_style=explorer.STYLE)
 
 
 def write(path: Path, make: Callable[[int], Page], words: Words, language: str) -> Path:

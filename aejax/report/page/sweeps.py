@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aejax.errors import UserError
-from aejax.report import touch
+from aejax.report import explorer
 from aejax.report.page import experiment, folders, words
 from aejax.report.page.experiment import Figure
 from aejax.report.page.folders import Sweep
@@ -80,7 +80,7 @@ def section(sweep: Sweep, name: str, language: str, widest: int) -> Section:
         note=_note(sweep, columns, text),
         statuses=_statuses(sweep, text),
         figures=tuple(_figure(name, path, text, widest) for name, path in folders.figures(sweep.folder).items()),
-        fragments=tuple(touch.sweep_fragments(sweep.folder, language)),
+        fragments=tuple(explorer.sweep_fragments(sweep.folder, language)),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
-from aejax.report.canvas import TITLE
+from aejax.figures.canvas import TITLE
 from aejax.report.page import fitting, labels
 from aejax.report.page.fitting import Box, Letters
 from aejax.report.page.words import Words

@@ -1,0 +1,97 @@
+"""The `aejax` command: arguments in, one call out; heavy packages load when a command needs them."""
+
+import argparse
+import io
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+from aejax import __version__
+from aejax.console import complain
+from aejax.errors import UserError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: the arguments; None takes those of the process.
+
+    Returns:
+        The exit code: 0, 2 after a mistake of the user, 130 when a run was asked to stop.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a terminal cannot show is no reason to stop
+            stream.reconfigure(errors="backslashreplace")
+    arguments = parser().parse_args(spelled(sys.argv[1:] if argv is None else argv))
+    try:
+        return arguments.command(arguments) or 0
+    except UserError as error:
+        return complain(str(error))
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has left: nothing to tell it
+        return 141
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return complain(f"{place}{error.strerror or error}")
+    except MemoryError as error:
+        return complain(f"out of memory: {error}")
+    except KeyboardInterrupt:
+        return complain("interrupted", 130)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Argparse, with its errors in one line, which names the command that they belong to."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[argparse.Namespace, list[str]]:
+        found, more = super().parse_known_args(args, namespace)
+        if more:
+            self.error(f"unrecognized arguments: {' '.join(more)}")
+        return found, more
+
+    def error(self, message: str) -> None:
+        raise SystemExit(complain(f"{message} (see {self.prog} --help)"))
+
+
+def spelled(argv: Sequence[str]) -> list[str]:
+    """``--config.path=value`` and ``--config.path value`` are ``--set path=value``."""
+    words, out = iter(argv), []
+    for word in words:
+        if not word.startswith("--config."):
+            out.append(word)
+            continue
+        path, equals, value = word.removeprefix("--config.").partition("=")
+        out += ["--set", f"{path}={value if equals else next(words, '')}"]
+    return out
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    from aejax.cli import apply, data, listing, run, split
+    from aejax.report.page import command as report
+    from aejax.reproduce import command as reproduce
+    from aejax.sweep import command as sweep
+
+    top = _Parser(prog="aejax", description="Autoencoders on JAX: train, compare, and get the same result again.")
+    top.add_argument("--version", action="version", version=f"aejax {__version__}")
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(name: str, module: ModuleType, short: str, about: str | None = None) -> None:
+        command = commands.add_parser(name, help=short, description=about)
+        module.add_options(command)
+        command.set_defaults(command=module.run)
+
+    add("run", run, "train an experiment", "Train an experiment into a folder.")
+    about = "Train an experiment at many settings and seeds as few compiled programs."
+    add("sweep", sweep, "train many settings at once", about)
+    about = "Run the experiments of a collection again and compare every number with the recorded one."
+    add("reproduce", reproduce, "check recorded numbers", about)
+    about = "Write one page, without network, of runs, sweeps or a reproduction."
+    add("report", report, "write a page of what was run", about)
+    commands.add_parser("list", help="list the shipped experiments").set_defaults(command=listing.run)
+    add("apply", apply, "use a trained run on new rows")
+    about = "Write the encoder of a run as a file for anyone, and its decoder as one sealed with a passphrase."
+    add("split", split, "part encoder and decoder, and seal the decoder", about)
+    data.add_commands(commands.add_parser("data", help="list or prepare data sets"))
+    return top

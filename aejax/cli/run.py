@@ -1,0 +1,99 @@
+"""`aejax run`: its options, and what they make of a config or of the folder of a run that goes on."""
+
+import argparse
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from aejax import console
+from aejax.errors import UserError
+from aejax.storage.trust import add_option
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `aejax run`."""
+    parser.add_argument(
+        "config",
+        nargs="?",
+        metavar="CONFIG[:VARIANT]",
+        help="a name that `aejax list` prints, or the path of a config; may be left out with --workdir",
+    )
+    parser.add_argument(
+        "--workdir", type=Path, metavar="DIR", help="folder of the run; that of an unfinished one continues it"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", help="change a field; may be repeated"
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="the same as --set seed=N")
+    parser.add_argument("--print-config", action="store_true", help="print the resolved config and stop")
+    parser.add_argument("--no-compile-cache", action="store_true", help="compile afresh, and keep nothing compiled")
+    add_option(parser)
+    several = parser.add_argument_group(
+        "one run of several processes, on one host or many; SLURM and TPUs need the first only"
+    )
+    several.add_argument("--distributed", action="store_true", help="this is one process of them; needs --workdir")
+    several.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0; else JAX_COORDINATOR_ADDRESS")
+    several.add_argument("--processes", type=int, metavar="N", help="how many there are; else JAX_NUM_PROCESSES")
+    several.add_argument("--process-id", type=int, metavar="I", help="which this is, from 0; else JAX_PROCESS_ID")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, or print the resolved config; the exit code."""
+    from aejax import config as configs
+    from aejax.training import distributed
+
+    config = settings(arguments)
+    if arguments.print_config:
+        print(configs.dumps(config), end="", flush=True)
+        return 0
+    with distributed.joined(distributed.place(arguments), arguments.workdir):
+        return train(arguments, config)
+
+
+def train(arguments: argparse.Namespace, config: dict[str, Any]) -> int:
+    """Train a config, in this process or in this and others."""
+    from aejax.config import files as config_files
+    from aejax.runs import experiment, workdir
+    from aejax.training import compilation, interruption
+
+    if not arguments.no_compile_cache:
+        compilation.enable_cache()
+    folder = arguments.workdir or workdir.fresh(config_files.find(arguments.config)[0].stem)
+    try:
+        summary = experiment.run(config, folder)
+    except interruption.InterruptedRunError as stop:
+        return console.complain(str(stop), 130)
+    if not summary:  # in a process that does not write
+        return 0
+    console.results(summary)
+    console.say("")
+    for picture in sorted((folder / workdir.FIGURES).glob("*.png")):
+        console.say(str(picture))
+    console.say(str(folder / "summary.json"))
+    return 0
+
+
+def settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The config that was named; without one, that of the run in the folder."""
+    from aejax import config as configs
+
+    if arguments.config is not None:
+        return configs.load(arguments.config, arguments.set, seed=arguments.seed, trust=arguments.trust)
+    if arguments.workdir is None:
+        raise UserError("run: name a config, or give the --workdir of a run to go on with it")
+    from aejax.config import differences, overrides
+    from aejax.runs import workdir
+
+    begun = configs.resolve(workdir.read_config(arguments.workdir, trust=arguments.trust))
+    config = deepcopy(begun)
+    overrides.override(config, arguments.set)  # where it goes on with more or fewer devices
+    if arguments.seed is not None:
+        overrides.put(config, "seed", arguments.seed)
+    config = configs.resolve(config)
+    if changed := differences.changed(begun, config):
+        option = "--seed" if arguments.seed is not None and not arguments.set else "--set"
+        raise UserError(
+            f"run: {option} changes the run in {arguments.workdir} ({differences.first_of(changed)}), which goes on as "
+            "it was begun; allowed: --set devices.…=N, or a config by name and another --workdir"
+        )
+    return config

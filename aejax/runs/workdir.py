@@ -1,0 +1,221 @@
+"""The folder of a run: what lies in it, and whether a run may begin, go on or be read there."""
+
+import csv
+import hashlib
+import io
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aejax import config as configs
+from aejax.config import differences
+from aejax.config import files as config_files
+from aejax.errors import UserError
+from aejax.files import TEMPORARY, write_atomic, write_json
+from aejax.storage import records, trust
+from aejax.storage.records import Fields, Form, Named, Whole
+from aejax.types import Dataset, Split
+
+CHECKPOINTS, MODEL, KEPT, FIGURES = "checkpoints", "model", "kept", "figures"
+
+
+def fresh(name: str) -> Path:
+    """A new folder name under ``runs/`` for an experiment: ``runs/multilayer-20261123-170100``."""
+    stem = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    path, number = Path("runs") / stem, 1
+    while path.exists():
+        number += 1
+        path = Path("runs") / f"{stem}-{number}"
+    return path
+
+
+NUMBERS = Named(float)
+SUMMARY = {
+    "seed": Whole(),
+    "metrics": Named(NUMBERS),
+    "baselines": Named(NUMBERS),
+    "timing": Fields({"train_seconds": float}, {"steps": Whole()}, float),
+    "parameters_digest": str,
+}
+"""The form of ``summary.json``."""
+
+
+def read_json(path: Path, form: Form = object) -> Any:
+    """The JSON of a file of a run.
+
+    Args:
+        path: of the file.
+        form: that it should have, as `aejax.storage.records` has it.
+
+    Raises:
+        UserError: it is not there, not whole or of another form.
+    """
+    try:
+        return records.read(path, form)
+    except FileNotFoundError:
+        raise UserError(f"{path.parent}: is no folder of a run: it has no {path.name}") from None
+
+
+def read_config(folder: Path, *, trust: bool = False) -> dict[str, Any]:
+    """The config of a run's folder, read as `aejax.config.files.written` does.
+
+    Raises:
+        UserError: it is not there, not whole, or names what is no component of aejax and is not this user's own.
+    """
+    try:
+        return config_files.written(folder / "config.json", trust=trust)
+    except FileNotFoundError:
+        raise UserError(f"{folder}: is no folder of a run: it has no config.json") from None
+
+
+def check(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a folder that another config has begun; a run may go on with another number of devices.
+
+    Raises:
+        UserError: naming what differs.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: is a file, not a folder; allowed: another --workdir")
+    if not (folder / "config.json").exists():
+        if folder.exists() and any(not path.name.startswith(TEMPORARY) for path in folder.iterdir()):
+            raise UserError(f"{folder}: is not empty and holds no run; allowed: a new folder, or that of a run")
+        return
+    changed = differences.changed(read_config(folder, trust=True), config)  # it is compared, and nothing else
+    if changed:
+        raise UserError(
+            f"{folder}: holds a run of another config ({differences.first_of(changed)}); "
+            "allowed: the same config, or another --workdir"
+        )
+
+
+def begin(folder: Path, config: Mapping[str, Any]) -> None:
+    """Write the config, that it is this user's, and the environment, unless they are there; sweep up after a kill.
+
+    The config comes first: a folder without it is taken for one that belongs to somebody else.
+    """
+    if not (folder / "config.json").exists():
+        write_atomic(folder / "config.json", configs.dumps(config))
+    trust.seal(folder)
+    if not (folder / "environment.json").exists():
+        write_json(folder / "environment.json", environment())
+    for leftover in folder.glob(f"{TEMPORARY}*"):
+        leftover.unlink(missing_ok=True)
+
+
+def same_data(folder: Path, dataset: Dataset) -> None:
+    """Write down the data that a run begins with, and refuse to go on with other data.
+
+    Raises:
+        UserError: a file or a cached set has changed since the run began.
+    """
+    path = folder / "dataset.json"
+    found = {
+        "name": dataset.name,
+        "source": dataset.source,
+        "licence": dataset.licence,
+        "rows": {part: len(getattr(dataset, part).x) for part in ("train", "validation", "test")}
+        | ({} if dataset.stream is None else {"streamed": dataset.stream.rows}),
+        "feature_shape": list(dataset.feature_shape),
+        "sha256": fingerprint(dataset),
+    }
+    if not path.exists():
+        write_json(path, found)
+    elif read_json(path, {"sha256": str})["sha256"] != found["sha256"]:
+        raise UserError(f"{folder}: {dataset.name} has changed since this run began; allowed: another --workdir")
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """SHA-256 over the rows, masks and labels of every split, as stored, and over what tells a stream from others."""
+    import jax
+
+    digest = hashlib.sha256(b"" if dataset.stream is None else dataset.stream.digest.encode())
+    for part in ("train", "validation", "test"):
+        for name, values in zip(Split._fields, getattr(dataset, part), strict=True):
+            for leaf in jax.tree.leaves(values):  # sparse rows are several arrays
+                digest.update(f"{part}.{name} {leaf.dtype} {leaf.shape}".encode())
+                digest.update(np.ascontiguousarray(leaf).data)
+    return digest.hexdigest()
+
+
+def environment() -> dict[str, Any]:
+    """Versions, device, platform and the git commit of the checkout that the package is run from (null elsewhere)."""
+    import jax
+
+    packages = ("aejax", "jax", "jaxlib", "flax", "optax", "numpy", "scikit-learn", "safetensors")
+    return {
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in packages},
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "backend": jax.default_backend(),
+        "devices": [f"{device.platform}:{device.id} {device.device_kind}" for device in jax.devices()],
+        "git_commit": _git_commit(),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    """Its name and what code for it depends on: ``"AMD EPYC, family 25, model 17, avx512f"``."""
+    try:
+        first = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
+    except OSError:
+        return platform.processor() or platform.machine()
+    found = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())}
+    kinds = [f"{name.removeprefix('cpu ')} {found[name]}" for name in ("cpu family", "model") if name in found]
+    vectors = [name for name in ("avx512f", "avx2", "avx") if name in found.get("flags", "").split()]
+    return ", ".join([found.get("model name", platform.machine()), *kinds, *vectors[:1]])
+
+
+def _git_commit() -> str | None:
+    checkout = Path(__file__).parent.parent.parent
+    if not (checkout / ".git").exists():
+        return None
+    ask = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(ask, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def read_metrics(folder: Path, *, until: int | None = None) -> list[dict[str, float]]:
+    """The rows of ``metrics.csv``, up to a step.
+
+    Raises:
+        UserError: it is no table of numbers.
+    """
+    path = folder / "metrics.csv"
+    if not path.exists():
+        return []
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        return [row for row in rows if until is None or row["step"] <= until]
+    except (TypeError, ValueError, KeyError, csv.Error):
+        raise UserError(f"{path}: is damaged: it is no table of numbers") from None
+
+
+def write_metrics(folder: Path, rows: list[dict[str, float]]) -> None:
+    """Write ``metrics.csv`` whole: one row for each evaluation."""
+    out = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: _text(name, value) for name, value in row.items()} for row in rows)
+    write_atomic(folder / "metrics.csv", out.getvalue())
+
+
+def _text(name: str, value: float) -> str:
+    """Eight digits, which read and written again are the same; steps whole."""
+    return str(int(value)) if name == "step" else f"{value:.8g}"

@@ -1,0 +1,90 @@
+"""Compilation: JAX's persistent cache, so that the second run of a config does not compile again, and a quick way."""
+
+import logging
+import os
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from typing import Any
+
+from aejax.files import cache_folder
+
+SWITCH = "AEJAX_COMPILE_CACHE"
+
+
+def enable_cache() -> None:
+    """Keep compiled programs, unless the environment variable `AEJAX_COMPILE_CACHE` is ``off``.
+
+    A cache that is damaged, deleted or cannot be written costs a compilation and nothing else.
+    """
+    if os.environ.get(SWITCH, "on").lower() in ("off", "0", "false", "no"):
+        return
+    import jax
+
+    jax.config.update("jax_compilation_cache_dir", str(cache_folder("compiled")))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    # a cache that cannot be read or written is no news to the user: the program is compiled
+    warnings.filterwarnings("ignore", message=".*persistent compilation cache.*")
+    logging.getLogger("jax._src.compiler").setLevel(logging.ERROR)
+    logging.getLogger("jax._src.compilation_cache").setLevel(logging.ERROR)
+    _compress_with_checksum()
+
+
+def _compress_with_checksum() -> None:
+    """Keep JAX from zstandard where that is installed: as JAX calls it, it stores no checksum.
+
+    A program with one changed byte would be loaded, and end the process without a word; zlib finds the change.
+    """
+    with suppress(ImportError):
+        from jax._src import compilation_cache
+
+        if getattr(compilation_cache, "zstandard", None) is not None:
+            compilation_cache.zstandard = None
+
+
+def quick_compile(lowered: Any, level: int | None) -> Any:
+    """Compile, once for each program, on a CPU with less optimisation than XLA's usual 3, in half the time.
+
+    Matrix products are library calls whatever the level, and `level` 1 vectorises the rest, so that programs of small
+    layers are as fast: 64 nets of 36-16-2 took 10 µs a net and step either way. What fuses the loops over large arrays
+    is left out, so those of large layers are not: a step of 784-32 took 600 µs, and 380 with all optimisations, which
+    None asks for (CPU time, jax 0.10.2, one core of an Intel Xeon).
+    """
+    import jax
+
+    wanted = {"xla_backend_optimization_level": level, "xla_cpu_use_fusion_emitters": False}
+    quick = level is not None and jax.default_backend() == "cpu"
+    options = tuple((name, value) for name, value in wanted.items() if quick and _known(name, value))
+    if getattr(jax.config, "jax_use_simplified_jaxpr_constants", False):  # then a text does not tell all of a program
+        return lowered.compile(compiler_options=dict(options) or None)
+    return compiled(Lowered(lowered.as_text(), lowered.in_tree, lowered.out_tree, lowered), options)
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A program that is to be compiled, known by its text: that of other rows of the same shapes is the same one."""
+
+    text: str
+    in_tree: Any
+    out_tree: Any
+    lowered: Any = field(compare=False)
+
+
+@lru_cache(maxsize=16)
+def compiled(given: Lowered, options: tuple[tuple[str, bool | int], ...]) -> Any:
+    """The last few programs are kept; ``compiled.cache_clear()`` forgets them."""
+    return given.lowered.compile(compiler_options=dict(options) or None)
+
+
+@cache
+def _known(option: str, value: bool | int) -> bool:
+    """Whether this version of XLA has a compiler option; an empty program tells."""
+    import jax
+
+    try:
+        jax.jit(lambda: ()).lower().compile(compiler_options={option: value})
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True

@@ -1,0 +1,128 @@
+"""Streamed rows as the training loop takes them: windows of the batches of consecutive steps, read ahead.
+
+Which rows a batch has is the same function of the seed and the step as for rows in memory, so the step that a
+checkpoint is saved at is the position in the stream: a run that goes on from there sees the batches that it would have
+seen.
+"""
+
+from collections.abc import Callable, Iterator
+from math import prod
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+
+from aejax.data import packed
+from aejax.data import stream as streams
+from aejax.data.batches import batch_rows, shuffled
+from aejax.data.stream import Stream
+from aejax.training import devices
+from aejax.training.chunks import CAPACITY
+from aejax.training.context import Rows
+from aejax.training.evaluate import scaling_of_features
+from aejax.training.step import STREAMS
+from aejax.types import Dataset
+
+WINDOW_BYTES = 2**22
+
+
+class Windows(NamedTuple):
+    """A stream, cut.
+
+    Attributes:
+        steps: whose batches a window holds.
+        example: the shapes of a window.
+        at: ``step -> Rows``, the window with that step's batch, on the devices; quick where steps go up.
+    """
+
+    steps: int
+    example: Rows
+    at: Callable[[int], Rows]
+
+
+def make(dataset: Dataset, key: jax.Array, batch_size: int, steps: int, layout: Any = None) -> Windows:
+    """The windows of a data set that is streamed.
+
+    Args:
+        dataset: with a stream.
+        key: of the run.
+        batch_size: rows in a step.
+        steps: of the whole run.
+        layout: `aejax.training.build.Parts.layout`; each process reads its own part of each batch.
+    """
+    stream, features = dataset.stream, prod(dataset.feature_shape)
+    dtype, labelled = np.dtype(stream.records.details["dtype"]), stream.records.details["labelled"]
+    count = int(np.clip(WINDOW_BYTES // (batch_size * features * dtype.itemsize), 1, min(steps, CAPACITY)))
+    mesh = None if layout is None else layout.step.mesh
+    cut = None if mesh is None else NamedSharding(mesh, PartitionSpec(None, devices.DATA))
+    whole = None if mesh is None else devices.whole(mesh)
+    low, high = (0, batch_size) if mesh is None else _own(mesh, batch_size)
+    places = _places(stream, jax.random.fold_in(key, STREAMS["data"]), batch_size, count)
+
+    def read(number: int) -> tuple[np.ndarray, np.ndarray | None]:
+        own = places(number)[:, low:high]
+        x, _, labels = packed.read(stream.records, own.reshape(-1))
+        return x.reshape(*own.shape, features), None if labels is None else labels.reshape(own.shape)
+
+    def part(values: np.ndarray) -> jax.Array:
+        own = lambda index: values[:, (index[1].start or 0) - low : (index[1].stop or batch_size) - low]
+        full = (count, batch_size, *values.shape[2:])
+        return jnp.asarray(values) if cut is None else jax.make_array_from_callback(full, cut, own)
+
+    def window(number: int, x: np.ndarray, labels: np.ndarray | None) -> Rows:
+        shared = (*scaling_of_features(dataset), np.int32(number * count))
+        shift, scale, first = jax.tree.map(jnp.asarray, shared) if whole is None else devices.put(shared, whole)
+        return Rows(part(x), None, shift, scale, None if labels is None else part(labels), first=first)
+
+    of = lambda shape, kind, sharding: jax.ShapeDtypeStruct(shape, kind, sharding=sharding)
+    example = Rows(
+        x=of((count, batch_size, features), dtype, cut),
+        mask=None,
+        shift=of((features,), np.float32, whole),
+        scale=of((features,), np.float32, whole),
+        labels=of((count, batch_size), np.int32, cut) if labelled else None,
+        first=of((), np.int32, whole),
+    )
+    return Windows(count, example, _following(read, window, count, -(-steps // count)))
+
+
+def _following(read: Callable[[int], Any], window: Callable[..., Rows], count: int, end: int) -> Callable[..., Rows]:
+    """``step -> Rows``, where the next windows are being read while one is used."""
+    coming: Iterator[Any] = iter(())
+    current, rows = None, None
+
+    def at(step: int) -> Rows:
+        nonlocal coming, current, rows
+        wanted = step // count
+        if wanted != current:
+            if current is None or wanted != current + 1:
+                coming = streams.ahead(read, wanted, end)
+            current, rows = wanted, window(wanted, *next(coming))
+        return rows
+
+    return at
+
+
+def _places(stream: Stream, key: jax.Array, batch_size: int, count: int) -> Callable[[int], np.ndarray]:
+    """``window -> places of its rows in the folder``, (count, batch_size) int32, found on the processor."""
+    total, first = stream.records.rows, stream.first
+    keys = None if stream.keys is None else jnp.asarray(stream.keys)
+
+    @jax.jit
+    def places(key: jax.Array, start: jax.Array) -> jax.Array:
+        chosen = jax.vmap(lambda step: batch_rows(key, step, batch_size, stream.rows))(start + jnp.arange(count))
+        return chosen if keys is None else shuffled(keys, chosen.reshape(-1) + first, total).reshape(chosen.shape)
+
+    def of_window(number: int) -> np.ndarray:
+        with jax.default_device(jax.local_devices(backend="cpu")[0]):
+            return np.asarray(places(key, jnp.int32(number * count)))
+
+    return of_window
+
+
+def _own(mesh: Any, batch_size: int) -> tuple[int, int]:
+    """From which to which row of a batch the devices of this process hold."""
+    held = NamedSharding(mesh, PartitionSpec(devices.DATA)).addressable_devices_indices_map((batch_size,)).values()
+    return min(own[0].start or 0 for own in held), max(own[0].stop or batch_size for own in held)
