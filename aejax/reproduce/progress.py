@@ -6,7 +6,7 @@ from typing import Any
 from aejax import console
 from aejax.reproduce.workers import Event, Job, finished, runs_of
 from aejax.runs import workdir
-from aejax.sweep.engines import counted
+from aejax.sweep.folder import counted
 
 
 def seconds_of(summary: Mapping[str, Any]) -> float:
