@@ -15,7 +15,8 @@ from multiprocessing import get_context
 import pytest
 from running import assert_refused, call, environment, table
 
-from aejax.sweep import axes, markers, plan, task
+from aejax.sweep import axes, markers, plan
+from aejax.sweep.engines import task
 
 pytest.importorskip("submitit", reason="pip install 'aejax[slurm]'")
 
@@ -105,7 +106,7 @@ def test_tasks_that_fail_or_are_killed_are_done_by_the_same_command(experiment):
 
 def begun_at(folder):
     """The step that the last job began at, from the steps and the seconds that the first line of its log tells."""
-    log = max(folder.glob("*_log.out"), key=lambda path: path.stat().st_mtime_ns).read_text()
+    log = max(folder.rglob("*_log.out"), key=lambda path: path.stat().st_mtime_ns).read_text()
     steps = [line.split()[1] for line in log.splitlines() if line.startswith("step ")]
     return int(steps[0].partition("/")[0])
 

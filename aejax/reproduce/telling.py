@@ -8,7 +8,7 @@ from aejax.reproduce import choice, compare, engine, record
 from aejax.reproduce.compare import Line
 from aejax.reproduce.engine import Result
 from aejax.reproduce.record import Recorded
-from aejax.sweep.engines import counted
+from aejax.sweep.folder import counted
 
 
 def table(lines: Sequence[Line], recorded: Mapping[str, Recorded], new: Mapping[str, Recorded]) -> None:
