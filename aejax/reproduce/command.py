@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from aejax.errors import UserError
 from aejax.report.page import command as pages
+from aejax.storage.trust import add_option
 
 if TYPE_CHECKING:  # for annotations: what they come from imports jax
     from aejax.reproduce.record import Recorded
@@ -26,6 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--workdir", type=Path, metavar="DIR", help="folder of the runs; that of a stopped reproduction continues it")
     add("--jobs", type=int, metavar="N", help="experiments or seeds at a time, one thread each; else one for each core")
     pages.add_language(parser)
+    add_option(parser)
     add("--no-compile-cache", action="store_true", help="compile afresh, and keep nothing compiled")
 
 
@@ -68,7 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     said = [*telling.verdicts(lines, new), *telling.troubles(results)]
     said += telling.update(folder, recorded, new, lines) if arguments.update else telling.beyond(results, recorded)
     said += [] if arguments.only else telling.unrecorded(arguments.collection, recorded, new, specs)
-    for line in (*said, str(report), str(pages.write_reproduction(place, folder, language))):
+    page = pages.write_reproduction(place, folder, language, trust=arguments.trust)
+    for line in (*said, str(report), str(page)):
         console.say(line)
     return telling.exit_code(lines, results, update=arguments.update)
 

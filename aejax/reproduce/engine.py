@@ -16,7 +16,11 @@ from aejax.reproduce.compare import Got, Line
 from aejax.reproduce.record import Recorded
 from aejax.reproduce.workers import Job
 from aejax.runs import workdir
+from aejax.storage.records import Many
 from aejax.training.interruption import asked_to_stop
+
+ENVIRONMENT = {"backend": str, "devices": Many(str, 1), "processor": str, "packages": {"jaxlib": str}}
+"""The form of ``environment.json``, as far as the bits of a result depend on it."""
 
 REPORT, SWEEPS = "reproduce.json", "sweeps"
 QUICK_SECONDS = 10.0
@@ -156,7 +160,8 @@ def got(folder: Path) -> Got:
     Raises:
         UserError: a file of it is damaged.
     """
-    summary, environment = (workdir.read_json(folder / name) for name in ("summary.json", "environment.json"))
+    summary = workdir.read_json(folder / "summary.json", workdir.SUMMARY)
+    environment = workdir.read_json(folder / "environment.json", ENVIRONMENT)
     numbers, digest = record.numbers_of(summary), summary["parameters_digest"]
     return Got(numbers, digest, progress.seconds_of(summary), record.fingerprint(environment))
 

@@ -11,7 +11,7 @@ from aejax.sweep.folder import counted
 
 def seconds_of(summary: Mapping[str, Any]) -> float:
     """How long a run took when it was run, over all processes that worked on it."""
-    return sum(value for name, value in summary["timing"].items() if name.endswith("_seconds"))
+    return sum(float(value) for name, value in summary["timing"].items() if name.endswith("_seconds"))
 
 
 def teller(jobs: Sequence[Job], at_once: int) -> Callable[[Event], None]:
@@ -32,7 +32,7 @@ def teller(jobs: Sequence[Job], at_once: int) -> Callable[[Event], None]:
             left[job].remove(run)
             text = job.name
             if job.seeds:
-                seconds = seconds_of(workdir.read_json(run / "summary.json"))
+                seconds = seconds_of(workdir.read_json(run / "summary.json", workdir.SUMMARY))
                 spent["measured"] += seconds
                 spent["recorded"] += job.seconds or seconds
                 known[job.name] = known[job.name] or seconds
