@@ -248,7 +248,7 @@ def test_only_quick_ones_and_new_configs_are_chosen():
     specs = ["a", "a:x", "b", "c", "c:x", "d", "d:small"]
 
     def chosen(known=known, only=None, specs=specs, *, quick=False, update=False):
-        return run.choose(known, specs, only, quick=quick, update=update, collection="my course")
+        return run.choose(known, specs, only, "my course", quick=quick, update=update)
 
     assert chosen(quick=True) == ["a"]
     assert chosen() == ["a", "b", "d:small"]

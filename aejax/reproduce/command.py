@@ -36,8 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     folder, update = record.collection(arguments.collection), arguments.update
     recorded = record.read(folder) if not update or (folder / record.FILE).exists() else {}
     specs = record.specs(folder)
-    which = {"quick": arguments.quick, "update": update, "collection": arguments.collection}
-    names = run.choose(recorded, specs, arguments.only, **which)
+    which = {"quick": arguments.quick, "update": update}
+    names = run.choose(recorded, specs, arguments.only, arguments.collection, **which)
     one = arguments.quick and not update
     seeds = {name: arguments.seeds or (1 if one else record.seeds(recorded.get(name))) for name in names}
     if not arguments.quick:

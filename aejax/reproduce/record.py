@@ -148,21 +148,20 @@ def parse(text: str) -> dict[str, Recorded]:
     if version != FORMAT or isinstance(version, bool):
         raise UserError(f"is of format {shown(version)}, this version reads {FORMAT}")
     experiments = _check(content, {"experiments": {str: EXPERIMENT}})["experiments"]
-    for name, experiment in experiments.items():
-        for metric, number in experiment["metrics"].items():
-            where = ("experiments", name, "metrics", metric)
-            if not number["values"]:
-                raise _damage((*where, "values"), "is a list without a value")
-            if not number["tolerance"] >= 0:
-                raise _damage((*where, "tolerance"), f"expected 0 or more, got {number['tolerance']:g}")
-    return {name: _recorded(**experiment) for name, experiment in experiments.items()}
+    return {name: _recorded(fields, ("experiments", name)) for name, fields in experiments.items()}
 
 
-def _recorded(quick: bool, seconds: float, metrics: Mapping[str, Any], digests: Mapping[str, Any]) -> Recorded:
+def _recorded(fields: Mapping[str, Any], path: tuple[str, ...]) -> Recorded:
     numbers = {
-        name: Number(tuple(fields["values"]), fields["tolerance"], fields["why"]) for name, fields in metrics.items()
+        name: Number(tuple(each["values"]), each["tolerance"], each["why"]) for name, each in fields["metrics"].items()
     }
-    return Recorded(quick, seconds, numbers, {machine: tuple(values) for machine, values in digests.items()})
+    for name, number in numbers.items():
+        if not number.values:
+            raise _damage((*path, "metrics", name, "values"), "is a list without a value")
+        if not number.tolerance >= 0:
+            raise _damage((*path, "metrics", name, "tolerance"), f"expected 0 or more, got {number.tolerance:g}")
+    digests = {machine: tuple(each) for machine, each in fields["digests"].items()}
+    return Recorded(fields["quick"], fields["seconds"], numbers, digests)
 
 
 def _check(value: Any, form: Any, path: tuple[str, ...] = ()) -> Any:

@@ -26,10 +26,10 @@ def choose(
     recorded: Mapping[str, Recorded],
     specs: Sequence[str],
     only: Sequence[str] | None,
+    collection: str,
     *,
     quick: bool,
     update: bool,
-    collection: str,
 ) -> list[str]:
     """The experiments to run: those that `only` names; else all recorded ones and, to record them, all new configs.
 
@@ -37,9 +37,9 @@ def choose(
         recorded: the content of ``expected.json``.
         specs: the experiments that the collection has, variants too.
         only: of ``--only``.
+        collection: as the person named it.
         quick: whether only those that are marked as quick.
         update: whether what comes out is recorded.
-        collection: as the person named it.
 
     Raises:
         UserError: an experiment that does not exist or is not recorded, or none at all.
@@ -60,10 +60,8 @@ def choose(
     if quick:
         names = [name for name in names if name not in recorded or recorded[name].quick]
     if not names:
-        mark = f'"quick": true for an experiment in {FILE}'
-        raise UserError(
-            f"--quick: there is no experiment to run, as none of them is quick; allowed: {mark}, or no --quick"
-        )
+        allowed = f'"quick": true for an experiment in {FILE}, or no --quick'
+        raise UserError(f"--quick: there is no experiment to run, as none of them is quick; allowed: {allowed}")
     return names
 
 

@@ -135,12 +135,11 @@ def verdicts(lines: Sequence[Comparison], new: Mapping[str, Recorded]) -> Iterat
     having = lambda *kinds: {line.experiment for line in lines if line.verdict in kinds}
     other, nothing = having(compare.OTHER), having(compare.UNRECORDED)
     exact = having(compare.SAME) | other
+    within = {line.experiment for line in lines} - exact - nothing
     groups = {
         "checked bit for bit, as recorded on such a machine": exact,
         "the parameters have other bits than recorded": other,
-        "checked within the tolerance, as recorded on other machines": {line.experiment for line in lines}
-        - exact
-        - nothing,
+        "checked within the tolerance, as recorded on other machines": within,
         "nothing is recorded to compare with": nothing - set(new),
     }
     yield from (f"{what}: {', '.join(sorted(names))}" for what, names in groups.items() if names)
