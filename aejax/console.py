@@ -123,8 +123,12 @@ def results(summary: Mapping[str, Any]) -> None:
     timing = summary["timing"]
     say("")
     table((split, *names), rows)
+    names = ("train_seconds", "steps_per_second", "compile_seconds")
+    if not {"steps", *names} <= timing.keys():  # of an earlier version
+        return
+    seconds, speed, compiled = (float(timing[name]) for name in names)
     say("")
     say(
-        f"{timing['steps']} steps in {timing['train_seconds']:.1f} s ({timing['steps_per_second']:,.0f} steps/s, "
-        f"compiled in {timing['compile_seconds']:.1f} s), parameters {summary['parameters_digest'][:12]}"
+        f"{timing['steps']} steps in {seconds:.1f} s ({speed:,.0f} steps/s, compiled in {compiled:.1f} s), "
+        f"parameters {summary['parameters_digest'][:12]}"
     )

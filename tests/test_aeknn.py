@@ -192,6 +192,7 @@ def test_without_layouts_the_net_is_that_of_the_config(small):
 # Runs.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("variant", "figures"), [("", True), (":supervised", False)])
 def test_the_shipped_config_runs_and_reports_beside_knn(variant, figures, tmp_path):
     shrunk = ["train.steps=60", "train.evaluate_every=60", "train.batch_size=64", f"report.figures={figures}"]

@@ -264,6 +264,7 @@ def test_a_mistake_is_answered_before_there_is_a_folder(setting, fragment, tmp_p
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

@@ -381,7 +381,7 @@ def test_full_disk(tmp_path, monkeypatch):
     answer = execute(arguments(settings, workdir=workdir), AEJAX_COMPILE_CACHE="on")
     assert_refused(answer, "checkpoints", "step-00000004", "File too large")
     files = contents(workdir)
-    assert sorted(files) == ["config.json", "dataset.json", "environment.json", "metrics.csv"]
+    assert sorted(files) == ["config.json", "dataset.json", "environment.json", "metrics.csv", "trust.json"]
     assert json.loads(files["config.json"])["train"]["steps"] == 4
     monkeypatch.undo()  # there is room again: the same command goes on
     answer = execute(arguments(settings, workdir=workdir))

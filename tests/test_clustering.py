@@ -359,6 +359,7 @@ def test_figures_with_and_without_labels_and_with_clusters_to_spare():
         assert set(task_figures(FIGURES, found, few)) == {"clusters", "centres"}
 
 
+@pytest.mark.slow
 def test_the_shipped_config_finds_the_digits(tmp_path):
     shrunk = [
         "train.steps=1000",

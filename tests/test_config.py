@@ -305,8 +305,8 @@ def test_a_config_in_json_is_the_config_itself(tmp_path):
 @pytest.mark.parametrize(
     ("content", "spec", "message"),
     [
-        ("{", "c.json", "cannot be read as JSON"),
-        ("[1]", "c.json", "must hold a config"),
+        ("{", "c.json", "is damaged"),
+        ("[1]", "c.json", "holds no config"),
         ("{}", "c.json:small", "has no variants"),
         ("{}", "d.json", "no such config file"),
         ('{"sead": 1}', "c.json", "sead"),

@@ -283,6 +283,7 @@ def whole(spec):
     return folder
 
 
+@pytest.mark.slow
 def test_a_killed_run_of_a_model_that_settles_goes_on_bit_for_bit(spec, whole, tmp_path):
     folder = tmp_path / "killed"
     words = ["run", spec, "--workdir", folder, "--set", "train.steps=200000"]

@@ -247,6 +247,7 @@ def test_still_pixels_are_those_that_do_not_change():
 SMALL = ["train.steps=30", "train.evaluate_every=30", "task.rows=12", "task.tuning=4", "task.plain_steps=10"]
 
 
+@pytest.mark.slow
 def test_the_shipped_config_runs_reports_and_draws(tmp_path):
     summary = experiment.run(config.load("lecture/denoising", [*SMALL, "task.strengths=(0.1,)"]), tmp_path)
     test, others = summary["metrics"]["test"], summary["baselines"]
@@ -278,6 +279,7 @@ def test_the_curve_shows_at_which_strengths_a_net_was_trained():
     assert " to " in notes[1], "a line, and a span"
 
 
+@pytest.mark.slow
 def test_the_notebooks_nets_are_dense_and_their_filters_are_compared(tmp_path):
     shrunk = [*SMALL, "data.name=digits", "model.code=40"]
     summary = experiment.run(config.load("lecture/denoising:dropout", shrunk), tmp_path)
@@ -288,6 +290,7 @@ def test_the_notebooks_nets_are_dense_and_their_filters_are_compared(tmp_path):
     assert "kernels" in run_figures(tmp_path)
 
 
+@pytest.mark.slow
 def test_images_of_another_size_and_with_holes_are_cleaned_by_a_trained_run(tmp_path, capsys):
     small = [*SMALL, "data.name=digits", "report.figures=false", "task.strengths=()"]
     experiment.run(config.load("lecture/denoising:photographs_masked", small), tmp_path / "run")

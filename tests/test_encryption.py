@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from aejax import config, console
 from aejax.models import dense
@@ -80,6 +81,7 @@ def test_codes_alone_tell_what_principal_components_tell():
     assert error(guess, known[:50]) < 0.05 * known.var()
 
 
+@pytest.mark.slow
 def test_the_shipped_config_runs_and_attackers_stand_between_owner_and_mean(tmp_path):
     changes = ["train.steps=400", "train.evaluate_every=400", "task.surrogate_steps=300", "task.inversion_steps=60"]
     summary = experiment.run(config.load("lecture/encryption", [*changes, "task.rows=60"]), tmp_path)

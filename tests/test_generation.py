@@ -199,6 +199,7 @@ def test_samplers_are_named_like_any_component():
 # The classifier.
 
 
+@pytest.mark.slow
 def test_the_classifier_learns_and_is_a_function_of_its_key(monkeypatch, capsys):
     dataset = data.load("digits")
     flat = lambda split: split.x.reshape(len(split.x), -1) / np.float32(16)
@@ -218,6 +219,7 @@ METHODS = {"uniform", "normal", "gaussian", "kernel", "prior", "pca gaussian", "
 CONTROLS = {"training rows", "decoded test rows", "test rows"}
 
 
+@pytest.mark.slow
 def test_the_shipped_config_runs_and_its_samples_are_digits_and_no_copies(tmp_path):
     shrunk = ["train.steps=1500", "train.evaluate_every=1500", "task.samples=500"]
     summary = experiment.run(config.load("lecture/generation", shrunk), tmp_path)
@@ -231,6 +233,7 @@ def test_the_shipped_config_runs_and_its_samples_are_digits_and_no_copies(tmp_pa
     assert (tmp_path / "figures" / "samples.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_rows_made_of_a_table_train_a_classifier(tmp_path, monkeypatch):
     monkeypatch.setattr(samplers, "BANDWIDTHS", (0.2, 0.5))
     shrunk = ["train.steps=800", "train.evaluate_every=800", "task.samples=300", "data.test=0.8"]

@@ -145,6 +145,7 @@ def test_a_run_with_too_many_bits_is_refused_before_it_has_a_folder(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_the_shipped_config_groups_digits_better_than_chance(tmp_path):
     shrunk = ["train.steps=60", "train.evaluate_every=60", "model.widths=(64,)", "task.nets=2", "report.figures=False"]
     summary = experiment.run(config.load("lecture/grouping", shrunk), tmp_path)

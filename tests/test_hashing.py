@@ -326,6 +326,7 @@ def test_more_bits_than_are_supported_are_refused():
         config.load("lecture/hashing", ["model.code=257"])
 
 
+@pytest.mark.slow
 def test_the_shipped_config_finds_digits_of_the_same_class(tmp_path):
     shrunk = ["train.steps=80", "train.evaluate_every=80", "model.widths=(64,)", "report.figures=False"]
     summary = experiment.run(config.load("lecture/hashing", shrunk), tmp_path)

@@ -120,6 +120,7 @@ SHRUNK = (
 )
 
 
+@pytest.mark.slow
 def test_the_shipped_config_runs_and_reports_beside_what_one_would_try_first(tmp_path):
     quick = ["data.name=clusters", "data.rows=1200", "task.trees=3", "task.level=0.8"]
     summary = experiment.run(config.load("lecture/imputation", [*SHRUNK, *quick]), tmp_path)
@@ -137,6 +138,7 @@ def test_the_shipped_config_runs_and_reports_beside_what_one_would_try_first(tmp
     assert "imputation" in run_figures(tmp_path)
 
 
+@pytest.mark.slow
 def test_images_with_missing_squares_get_a_picture(tmp_path):
     summary = experiment.run(config.load("lecture/imputation:digits", [*SHRUNK, "train.steps=40"]), tmp_path)
     assert (tmp_path / "figures" / "fills.png").stat().st_size > 10_000
@@ -171,6 +173,7 @@ def own_run(tmp_path_factory):
     return folder, lines, summary
 
 
+@pytest.mark.slow
 def test_a_table_with_holes_of_its_own_is_judged_by_hiding_some_more(own_run):
     folder, _, summary = own_run
     test, mean = summary["metrics"]["test"], summary["baselines"]["mean"]

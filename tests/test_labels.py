@@ -13,7 +13,7 @@ from looking import ENGLISH, SPANISH, read
 from PIL import Image
 from running import ROOT
 
-from aejax.figures import canvas, kernels, maps, vector, words
+from aejax.figures import canvas, kernels, maps, rows, vector, words
 from aejax.report.page import images
 
 SOURCES = sorted((ROOT / "aejax/figures").rglob("*.py"))
@@ -80,6 +80,12 @@ def test_numbers_along_axes_are_in_the_language():
     assert "0.05" in said["en"]
     assert "0,05" in said["es"]
     assert not any(re.fullmatch(r"\d+\.\d+", text) for text in said["es"])
+
+
+def test_names_and_numbers_beside_images_are_written_once():
+    names = {"a": "non-local means, 1.5", "b": f"{SPANISH.number(14.1)} dB"}
+    figure = rows.image_rows({name: np.ones((2, 4, 4)) for name in names}, names, "title")
+    assert {"non-local means, 1.5", "14,1 dB"} <= set(read(canvas.finish(figure, SPANISH)))
 
 
 def test_labels_are_broken_where_they_have_no_room():

@@ -81,6 +81,7 @@ def test_moves_between_two_heaps_arrive(labels):
         assert "moved" not in found.arrays
 
 
+@pytest.mark.slow
 def test_the_shipped_config_runs_and_draws(tmp_path):
     shrunk = ["train.steps=1500", "train.evaluate_every=1500", "task.walks=50"]
     summary = experiment.run(config.load("lecture/latent", shrunk), tmp_path)

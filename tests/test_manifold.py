@@ -111,6 +111,7 @@ def test_data_without_a_sheet_have_no_coordinates():
 SHRUNK = ("data.rows=900", "data.noise=0.0", "train.steps=800", "train.evaluate_every=800", "task.plain_steps=100")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("variant", "least"), [("", 0.5), (":s_curve", 0.95)])  # a short run is half unrolled
 def test_the_shipped_config_unrolls_the_sheet(variant, least, tmp_path):
     figures = f"report.figures={variant == ''}"

@@ -348,7 +348,7 @@ def test_names_tell_folders_apart():
 
 def test_scripts_of_things_to_touch_are_put_once(place, tmp_path, monkeypatch):
     piece = explorer.Fragment("A slider", "Move it.", '<output class="own">0</output>', "window.moved = 1 < 2;")
-    monkeypatch.setattr(explorer, "fragments", lambda folder, language: [piece])
+    monkeypatch.setattr(explorer, "fragments", lambda folder, language, **_: [piece])
     monkeypatch.setattr(explorer, "STYLE", ".own { color: var(--accent); }")
     reader, text = page(tmp_path, place)
     content = (tmp_path / "page.html").read_text()
@@ -438,9 +438,7 @@ def test_a_net_is_drawn_with_the_shapes_it_has(place, tiny):
 
 def drawn(folder: Path, spec: str, feature_shape: tuple[int, ...]) -> network.Network:
     """The net of an experiment for rows of that shape, without training it."""
-    (folder / "model").mkdir(parents=True)
-    manifest = {"leaves": {}, "info": {"feature_shape": feature_shape}}
-    (folder / "model" / "step-00000000.json").write_text(json.dumps(manifest))
+    checkpoint.save(folder / "model", 0, {}, info={"feature_shape": feature_shape, "feature_names": []})
     return network.network(folders.Run(folder, configs.load(spec), {}, {}, {}))
 
 
@@ -463,8 +461,7 @@ def test_every_kind_of_net_is_drawn_as_it_is(tmp_path):
 def test_a_net_whose_model_is_not_at_hand_is_not_drawn(tmp_path):
     config = configs.load("lecture/vanilla")
     config["model"] = {"name": "gone.away"}
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "step-00000000.json").write_text('{"leaves": {}, "info": {"feature_shape": [4]}}')
+    checkpoint.save(tmp_path / "model", 0, {}, info={"feature_shape": [4], "feature_names": []})
     assert network.network(folders.Run(tmp_path, config, {}, {}, {})) is None
 
 

@@ -49,6 +49,7 @@ def test_knn_accuracy_by_brute_force():
     assert found == pytest.approx(np.mean(right), abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("variant", "figures"), [("", True), (":contractive", False)])
 def test_the_shipped_config_runs_and_reports_beside_pca(variant, figures, tmp_path):
     shrunk = ["train.steps=300", "train.evaluate_every=300", f"report.figures={figures}"]

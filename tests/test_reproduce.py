@@ -82,6 +82,7 @@ def report_of(place):
     return json.loads((place / "reproduce.json").read_text())
 
 
+@pytest.mark.slow
 def test_what_was_recorded_holds_bit_for_bit_in_a_second_run(recorded_folder, capsys, original):
     found = content(recorded_folder)["experiments"]
     assert set(found) == {"small", "small:wide"}
@@ -102,6 +103,7 @@ def test_what_was_recorded_holds_bit_for_bit_in_a_second_run(recorded_folder, ca
     assert report["checked"] == {"small": "bits", "small:wide": "bits"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("machine", ["the one that recorded", "another"])
 def test_a_changed_digit_makes_it_fail(recorded_folder, capsys, machine):
     changed = content(recorded_folder)
@@ -120,6 +122,7 @@ def test_a_changed_digit_makes_it_fail(recorded_folder, capsys, machine):
     assert report_of(place)["checked"]["small"] == ("tolerance" if machine == "another" else "bits")
 
 
+@pytest.mark.slow
 def test_other_bits_make_it_fail(recorded_folder, capsys):
     changed = content(recorded_folder)
     (digests,) = changed["experiments"]["small:wide"]["digests"].values()
@@ -131,6 +134,7 @@ def test_other_bits_make_it_fail(recorded_folder, capsys):
     assert "other bits" in answer.out
 
 
+@pytest.mark.slow
 def test_a_number_that_is_none_fails_and_is_not_recorded(recorded_folder, capsys):
     before, place = (recorded_folder / "expected.json").read_text(), recorded_folder.parent / "runs"
     path = place / "small" / "seed-1" / "summary.json"
@@ -169,6 +173,7 @@ def test_data_not_at_hand_and_a_failure_are_told_and_the_others_go_on(recorded_f
     assert "not run, data not at hand: small:far" in only.out
 
 
+@pytest.mark.slow
 def test_finished_runs_are_read_and_keep_their_time(recorded_folder, capsys):
     place = recorded_folder.parent / "runs"
     before = (place / "small" / "seed-0" / "summary.json").stat().st_mtime_ns
@@ -178,6 +183,7 @@ def test_finished_runs_are_read_and_keep_their_time(recorded_folder, capsys):
     assert content(recorded_folder)["experiments"]["small"]["seconds"] == seconds
 
 
+@pytest.mark.slow
 def test_what_is_listed_and_not_recorded_does_not_pass(recorded_folder, capsys):
     known = content(recorded_folder)
     known["experiments"]["small"] |= {"metrics": {}, "digests": {}}

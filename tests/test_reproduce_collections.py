@@ -70,6 +70,7 @@ def row(answer, metric):
     return {n: line[a:b].strip() for n, a, b in zip(names, places, [*places[1:], None], strict=True)}
 
 
+@pytest.mark.slow
 def test_the_first_update_lists_what_it_records(first):
     root, said = first
     numbers = content(root)["experiments"]["small"]["metrics"]

@@ -89,6 +89,7 @@ def test_early_stopping_did_stop_early_and_kept_the_best(references, capsys):
     assert summary(reference)["metrics"]["validation"]["mse"] == pytest.approx(rows[-4]["validation_mse"], rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
 def test_from_every_checkpoint(name, references, tmp_path, capsys):
     reference = references(name, capsys)

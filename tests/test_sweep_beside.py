@@ -84,6 +84,7 @@ def test_a_sparse_code_spends_as_many_numbers_as_it_has_active_units(share, unit
     assert pca.active_units(share, units) == wanted
 
 
+@pytest.mark.slow
 def test_the_baseline_of_a_sparse_code_is_that_of_its_run(tmp_path):
     """Test rows and validation rows change places, so that the run's own baseline is of the same rows."""
     sets = ["train.steps=2500", "terms.sparsity.weight=1.0", "report.figures=false", "train.evaluate_every=500"]

@@ -105,7 +105,7 @@ def test_tasks_that_fail_or_are_killed_are_done_by_the_same_command(experiment):
 
 def begun_at(folder):
     """The step that the last job began at, from the steps and the seconds that the first line of its log tells."""
-    log = max(folder.glob("*_log.out"), key=lambda path: path.stat().st_mtime_ns).read_text()
+    log = max(folder.rglob("*_log.out"), key=lambda path: path.stat().st_mtime_ns).read_text()
     steps = [line.split()[1] for line in log.splitlines() if line.startswith("step ")]
     return int(steps[0].partition("/")[0])
 

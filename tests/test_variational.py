@@ -158,6 +158,7 @@ def test_what_is_no_image_is_not_binarised(name):
 # Runs.
 
 
+@pytest.mark.slow
 def test_the_bound_of_binary_digits_is_above_independent_pixels_and_below_the_estimate(tmp_path):
     shrunk = ["train.steps=600", "train.evaluate_every=600"]
     summary = experiment.run(config.load("lecture/generation:binary", shrunk), tmp_path)

@@ -67,6 +67,7 @@ def test_a_walk_along_the_code_of_a_circle_stays_on_it_and_one_along_the_pixels_
     np.testing.assert_allclose(found.arrays["pixel_distances"][:, [0, 2]], 0, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_shipped_config_walks_nearer_to_real_digits_than_pixels_do(tmp_path):
     shrunk = ["train.steps=1500", "train.evaluate_every=1500", "task.walks=60"]
     summary = experiment.run(config.load("lecture/manifold:digits", shrunk), tmp_path)

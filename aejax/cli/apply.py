@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from aejax.storage.trust import add_option
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `aejax apply`."""
@@ -17,6 +19,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", type=Path, required=True, metavar="FILE", help=".csv, .npy, .npz or .parquet")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".csv or .npy")
     parser.add_argument("--passphrase-file", type=Path, metavar="FILE", help="its first line opens a sealed decoder")
+    add_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -29,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     from aejax.runs import apply, rows
     from aejax.types import Columns
 
-    trained = apply.load(arguments.workdir, lambda: passphrase.known(arguments.passphrase_file))
+    trained = apply.load(arguments.workdir, lambda: passphrase.known(arguments.passphrase_file), trust=arguments.trust)
     apply.task_action(trained, arguments.action)  # refused before anything is read
     given, names = _given(arguments, trained)
     out = apply.apply(trained, arguments.action, given, names, arguments.input)

@@ -7,6 +7,7 @@ from typing import Any
 
 from aejax import console
 from aejax.errors import UserError
+from aejax.storage.trust import add_option
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, metavar="N", help="the same as --set seed=N")
     parser.add_argument("--print-config", action="store_true", help="print the resolved config and stop")
     parser.add_argument("--no-compile-cache", action="store_true", help="compile afresh, and keep nothing compiled")
+    add_option(parser)
     several = parser.add_argument_group(
         "one run of several processes, on one host or many; SLURM and TPUs need the first only"
     )
@@ -76,13 +78,13 @@ def settings(arguments: argparse.Namespace) -> dict[str, Any]:
     from aejax import config as configs
 
     if arguments.config is not None:
-        return configs.load(arguments.config, arguments.set, seed=arguments.seed)
+        return configs.load(arguments.config, arguments.set, seed=arguments.seed, trust=arguments.trust)
     if arguments.workdir is None:
         raise UserError("run: name a config, or give the --workdir of a run to go on with it")
     from aejax.config import differences, overrides
     from aejax.runs import workdir
 
-    begun = configs.resolve(workdir.read_json(arguments.workdir / "config.json"))
+    begun = configs.resolve(workdir.read_config(arguments.workdir, trust=arguments.trust))
     config = deepcopy(begun)
     overrides.override(config, arguments.set)  # where it goes on with more or fewer devices
     if arguments.seed is not None:

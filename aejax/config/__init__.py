@@ -74,18 +74,19 @@ def base() -> Any:
     )
 
 
-def load(spec: str, overrides: Iterable[str] = (), *, seed: int | None = None) -> dict[str, Any]:
+def load(spec: str, overrides: Iterable[str] = (), *, seed: int | None = None, trust: bool = False) -> dict[str, Any]:
     """The resolved config of an experiment.
 
     Args:
         spec: a shipped experiment (``"lecture/vanilla"``) or the path of a config file, with ``:variant`` after it.
         overrides: ``"path=value"``, such as ``"optimizer.learning_rate=3e-4"``; applied in order.
         seed: replaces the config's.
+        trust: whether a config in JSON may name functions from outside aejax; one in Python always may.
 
     Raises:
         UserError: whatever is wrong with it, in one line.
     """
-    config, changes = config_of(*find(spec))
+    config, changes = config_of(*find(spec), trust=trust)
     for path, value in changes.items():
         put(config, path, value)
     override(config, overrides)

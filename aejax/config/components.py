@@ -7,7 +7,7 @@ that nothing reads is an error.
 
 import inspect
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, field, fields, make_dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -83,7 +83,8 @@ def resolve(name: Any, home: str, *, what: str) -> Any:
     """The function of that name, or the `Task`; a plain function in place of a task is made one.
 
     Args:
-        name: a short name, or any ``"package.module.function"`` outside aejax.
+        name: a short name, or any ``"package.module.function"`` outside aejax, which is imported; `check_own` refuses
+            those of configs that nobody vouches for.
         home: the package or module where short names are looked up, one of `KINDS`.
         what: the field that named it, for the error.
 
@@ -92,10 +93,10 @@ def resolve(name: Any, home: str, *, what: str) -> Any:
     """
     if not isinstance(name, str):
         raise UserError(f"{what}: expected the name of a function, got {shown(name)}")
-    module, _, function = name.rpartition(".")
-    if not name.startswith("_") and (found := _task(name) if home == TASKS else _inside(home, module, function)):
+    if found := _own(name, home):
         return found
-    if module and (found := _outside(module, function, what)):
+    module, _, function = name.rpartition(".")
+    if module and not _is_aejax(module) and (found := _outside(module, function, what)):
         if home == TASKS and isinstance(found, Task):
             return found
         try:
@@ -139,8 +140,8 @@ def _unknown(name: str, home: str, what: str) -> UserError:
     module, _, function = name.rpartition(".")
     names = sorted(available(home))
     inside = not module or module in {known.rpartition(".")[0] for known in names}
-    there = None if inside else _import(module, what)
-    if inside or (there is None and hint(name, names)):
+    there = None if inside or _is_aejax(module) else _import(module, what)
+    if inside or _is_aejax(module) or (there is None and hint(name, names)):
         return one_of(name, names, what=what)
     if there is None and function in names:  # without the package that it is looked up in
         return UserError(f"{what}: unknown {shown(name)} (did you mean {function!r}?); allowed: {', '.join(names)}")
@@ -164,12 +165,56 @@ def _unknown(name: str, home: str, what: str) -> UserError:
     return UserError(f"{what}: {lacking}; allowed: {', '.join(f'{module}.{each}' for each in fitting) or 'nothing'}")
 
 
-def _inside(home: str, module: str, function: str) -> Callable[..., Any] | None:
-    """A function by its short name, importing no more than the module it is in."""
+def check_own(config: Any, where: object) -> None:
+    """Refuse a config from elsewhere that names what is no component of aejax, importing nothing but components.
+
+    Every text with a dot is held for a name, wherever it stands, but for those of the section `data` that are none.
+
+    Args:
+        config: as it was read.
+        where: the file, for the error.
+
+    Raises:
+        UserError: naming the field, and how to say that the file is to be trusted.
+    """
+    for path, text in _texts(config):
+        plain = "." not in text or (path.startswith("data.") and not path.startswith("data.missing."))
+        if plain or any(_own(text, home) for home in KINDS):
+            continue
+        for home in KINDS:
+            if text.rpartition(".")[0] in {name.rpartition(".")[0] for name in available(home)} - {""}:
+                raise one_of(text, available(home), what=f"{where}: {path}")
+        raise UserError(
+            f"{where}: {path} is {shown(text)}, which is no component of aejax, and no run of yours on this "
+            "machine left this file so: no code from elsewhere is imported for it; if you trust it, add --trust"
+        )
+
+
+def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every text inside a value, with its dotted path."""
+    if isinstance(value, str):
+        yield path, value
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list | tuple) else ()
+    for key, item in items:
+        yield from _texts(item, f"{path}.{key}" if path else str(key))
+
+
+def _is_aejax(module: str) -> bool:
+    """Whether a module is one of aejax's own, of which only components can be named; its experiments are not."""
+    return f"{module}.".startswith("aejax.") and not f"{module}.".startswith("aejax.experiments.")
+
+
+def _own(name: str, home: str) -> Any:
+    """A component of aejax by its short name, or by its import path; no more is imported than the module it is in."""
+    if home == TASKS:
+        return _task(name.removeprefix(f"{home}."))
+    module, _, function = name.removeprefix(f"{home}.").rpartition(".")
     path = f"{home}.{module}" if module else home
-    if bool(module) != hasattr(import_module(home), "__path__") or "." in module or not find_spec(path):
+    if bool(module) != hasattr(import_module(home), "__path__") or module.startswith("_"):
         return None
-    return _functions(import_module(path), KINDS[home]).get(function)
+    if module and not module.isidentifier():
+        return None
+    return _functions(import_module(path), KINDS[home]).get(function) if find_spec(path) else None
 
 
 def imported(module_name: str, function: str, *, what: str) -> Callable[..., Any]:

@@ -1,7 +1,6 @@
 """Config files: find an experiment, run its file, and take out what it defines as plain literals."""
 
 import importlib.util
-import json
 import sys
 import traceback
 from collections.abc import Mapping
@@ -10,7 +9,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from aejax.config.components import check_own
 from aejax.errors import UserError, one_of, shown
+from aejax.storage import records
+from aejax.storage import trust as seals
 
 
 def experiments_folder() -> Path:
@@ -46,16 +48,18 @@ def find(spec: str) -> tuple[Path, str | None]:
     raise one_of(name, names, what="experiment")
 
 
-def config_of(path: Path, variant: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
+def config_of(path: Path, variant: str | None, *, trust: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:
     """What ``get_config()`` of a file returns, and the overrides of one of its ``variants()``.
 
-    A ``.json`` file is the config itself, such as the ``config.json`` of a run.
+    A ``.json`` file is the config itself, such as the ``config.json`` of a run, and is read as `written` does.
 
     Raises:
         UserError: the file cannot be run or read, defines something else, or has no such variant.
     """
     if path.suffix == ".json":
-        return _written(path, variant), {}
+        if variant is not None:
+            raise UserError(f"{path}: a config in JSON has no variants, got {variant!r}")
+        return written(path, trust=trust), {}
     module = execute(path)
     config = literals(call(module, "get_config", path), what=f"{path}: get_config()")
     if variant is None:
@@ -68,16 +72,24 @@ def config_of(path: Path, variant: str | None) -> tuple[dict[str, Any], dict[str
     return config, known[variant]
 
 
-def _written(path: Path, variant: str | None) -> dict[str, Any]:
-    """The config in a JSON file."""
-    if variant is not None:
-        raise UserError(f"{path}: a config in JSON has no variants, got {variant!r}")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as JSON ({error})") from error
+def written(path: Path, *, trust: bool = False) -> dict[str, Any]:
+    """The config in a JSON file, such as the ``config.json`` of a run.
+
+    Args:
+        path: of the file.
+        trust: whether it may name functions from outside aejax, which are imported and called; one that a run of this
+            user left on this machine always may (`aejax.storage.trust`).
+
+    Raises:
+        UserError: it is no config, or names what is no component of aejax.
+        OSError: it cannot be read.
+    """
+    content = path.read_bytes()
+    config = records.parse(content, path)
     if not isinstance(config, dict):
-        raise UserError(f"{path}: must hold a config, as config.json of a run does, got {shown(config)}")
+        raise UserError(f"{path}: is damaged: it holds no config, but {shown(config)}")
+    if not trust and not (path.name == "config.json" and seals.is_own(path.parent, content)):
+        check_own(config, path)
     return config
 
 

@@ -53,6 +53,21 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: resolved[key] for key in sections}
 
 
+def data_settings(given: Any) -> dict[str, Any]:
+    """The `data` section of a stored config, checked; one of an earlier version may lack fields.
+
+    Raises:
+        UserError: an unknown, wrongly typed or out-of-range field.
+    """
+    if not isinstance(given, Mapping) or "name" not in given:
+        raise UserError(f"data: expected a group of fields with a name, got {shown(given)}")
+    fields = {key: field for key, field in FIELDS["data"].items() if key in given}
+    found = components.complete(given, fields, what="data", name="data")
+    if "missing" in found:
+        found["missing"] = component(found["missing"], "aejax.data.missing", what="data.missing")
+    return found
+
+
 def component(given: Any, package: str, *, what: str, extra: Mapping[str, Parameter] | None = None) -> dict[str, Any]:
     """A component, checked, every default filled in; a term (`extra`: its weight) may also have a schedule."""
     if not isinstance(given, Mapping):

@@ -8,6 +8,7 @@ from aejax.data import corrupt, outliers, synthetic
 from aejax.data.arrays import dataset_of, from_arrays
 from aejax.data.catalogue import ENTRIES, FAMILIES, FORMS, Row, table
 from aejax.data.files import ENDINGS, load_file, read_rows
+from aejax.data.frames import from_frame
 from aejax.data.missing import hide
 from aejax.data.scaling import SCALINGS, scale, unscale
 from aejax.data.splits import Raw, split
@@ -19,6 +20,7 @@ __all__ = [
     "Row",
     "corrupt",
     "from_arrays",
+    "from_frame",
     "load",
     "prepare",
     "read_rows",

@@ -7,6 +7,7 @@ always safe: entries are made again.
 
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -20,10 +21,14 @@ import numpy as np
 
 from aejax.errors import UserError
 from aejax.files import cache_folder, sync_folder
+from aejax.storage import records
+from aejax.storage.records import Named, Whole
 
 FORMAT = 1
 DIGEST_LIMIT = 256 * 2**20  # bytes; larger files are checked by their size alone (1 GB takes about a second)
 _MANIFEST = "manifest.json"
+MANIFEST = {"format": Whole(), "details": dict, "files": Named({"bytes": Whole(), "sha256": str})}
+"""Its form."""
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -63,7 +68,7 @@ def read(key: str) -> tuple[Arrays, Mapping[str, Any]] | None:
     if fault:
         say(f"the cached data in {folder} is damaged ({fault}) and is made again")
         return None
-    manifest = json.loads((folder / _MANIFEST).read_text())
+    manifest = records.read(folder / _MANIFEST, MANIFEST)
     names = [name.removesuffix(".npy") for name in manifest["files"]]
     return {n: np.load(folder / f"{n}.npy", mmap_mode="r") for n in names}, manifest["details"]
 
@@ -115,13 +120,13 @@ def _fault(folder: Path, *, digests: bool) -> str | None:
     if not folder.is_dir():
         raise FileNotFoundError(folder)
     try:
-        manifest = json.loads((folder / _MANIFEST).read_text())
-        if manifest["format"] != FORMAT:
-            return f"format {manifest['format']}, not {FORMAT}"
-        files = {name: (int(f["bytes"]), str(f["sha256"])) for name, f in manifest["files"].items()}
-        if not isinstance(manifest["details"], dict):
-            return "unreadable manifest"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        manifest = records.read(folder / _MANIFEST, MANIFEST)
+    except (OSError, UserError):
+        return "unreadable manifest"
+    if manifest["format"] != FORMAT:
+        return f"format {manifest['format']}, not {FORMAT}"
+    files = {name: (entry["bytes"], entry["sha256"]) for name, entry in manifest["files"].items()}
+    if not all(re.fullmatch(r"\w+\.npy", name) for name in files):
         return "unreadable manifest"
     for name, (size, digest) in files.items():
         path = folder / name

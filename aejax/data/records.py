@@ -1,7 +1,8 @@
 """Data sets that tensorflow-datasets has prepared in the array_record format, read without TensorFlow."""
 
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ import numpy as np
 from aejax.data import cache
 from aejax.data.encoding import check_columns, observed
 from aejax.data.splits import Raw
-from aejax.errors import UserError
+from aejax.errors import UserError, shown
 from aejax.types import Split
 
 _TRAIN_PARTS = ("train", "validation", "val", "dev")  # pooled: validation rows are drawn by the caller's seed
@@ -66,7 +67,10 @@ def find(spec: str, data_dir: str | None) -> Any:
 
     where = data_dir or tfds.core.constants.DATA_DIR
     try:
-        builder = builder_from_files(spec, data_dir=data_dir and str(Path(data_dir).expanduser()))
+        with _known_features(tfds):
+            builder = builder_from_files(spec, data_dir=data_dir and str(Path(data_dir).expanduser()))
+    except UserError as error:
+        raise UserError(f"tfds:{spec}: {error}") from None
     except tfds.core.registered.DatasetNotFoundError as error:
         raise UserError(
             f"tfds:{spec}: nothing is prepared under this name in {where}; prepare it there with"
@@ -81,6 +85,24 @@ def find(spec: str, data_dir: str | None) -> Any:
             " which needs TensorFlow; prepare it again with file_format='array_record'"
         )
     return builder
+
+
+@contextmanager
+def _known_features(tfds: Any) -> Iterator[None]:
+    """Have metadata of data sets import no module but tensorflow-datasets' own features, whatever class they name."""
+    kind = tfds.features.FeatureConnector
+    original = vars(kind)["cls_from_name"]
+
+    def known(cls: type, name: str) -> type:
+        if not str(name).startswith("tensorflow_datasets.core.features."):
+            raise UserError(f"its metadata name the feature {shown(name)}; allowed: those of tensorflow-datasets")
+        return original.__get__(None, cls)(name)
+
+    kind.cls_from_name = classmethod(known)
+    try:
+        yield
+    finally:
+        kind.cls_from_name = original
 
 
 def import_tfds() -> Any:

@@ -5,9 +5,10 @@ what looks at all of them together, are at most `HELD` rows and `HELD_BYTES` eac
 all rows that are not held out are trained on, and pass through.
 """
 
-import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,8 @@ from aejax.data.packing import FORMAT, MANIFEST
 from aejax.data.scaling import fit
 from aejax.data.splits import DEFAULT_TEST, check, count
 from aejax.errors import UserError
+from aejax.storage import records as forms
+from aejax.storage.records import Many, Named, Whole, Word
 from aejax.types import Dataset, Split
 
 HELD = 10_000
@@ -168,6 +171,18 @@ def ahead(make: Callable[[int], Any], start: int, end: int) -> Iterator[Any]:
 # The files of a folder.
 
 
+DETAILS = {
+    "format": Whole(FORMAT, FORMAT),
+    "shape": Many(Whole(1, 2**31 - 1), 1, 3),
+    "dtype": Word("uint8|float32"),
+    "labelled": bool,
+    "label_names": Many(str),
+    "feature_names": Many(str),
+    "files": Named({"rows": Whole(1), "bytes": Whole()}),
+}
+"""The form of ``rows.json``."""
+
+
 def open_folder(folder: Path) -> Records:
     """The rows of a folder, after a look at the size of each file and at its first row.
 
@@ -181,18 +196,18 @@ def open_folder(folder: Path) -> Records:
     except FileNotFoundError:
         raise UserError(f"stream:{folder}: has no {MANIFEST}; allowed: a folder that aejax data pack wrote") from None
     try:
-        details = json.loads(text)
-        files = {name: (int(file["rows"]), int(file["bytes"])) for name, file in details["files"].items()}
-        complete = {"shape", "labelled", "label_names", "feature_names"} <= details.keys()
-        sound = complete and details["format"] == FORMAT and details["dtype"] in ("uint8", "float32")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        sound = False
-    if not sound:
-        raise UserError(f"stream:{folder}: its {MANIFEST} is damaged, or of another version; pack the rows again")
+        details = forms.check(forms.parse(text, MANIFEST), DETAILS, MANIFEST)
+    except UserError as error:
+        raise UserError(
+            f"stream:{folder}: its {MANIFEST} is damaged, or of another version ({error}); pack the rows again"
+        ) from None
+    files = {name: (file["rows"], file["bytes"]) for name, file in details["files"].items()}
     if not files:
         raise UserError(f"stream:{folder}: holds no rows")
     for name, (_, size) in files.items():
         path = folder / name
+        if row_bytes(details) > size or not re.fullmatch(r"[\w-]+\.array_record", name):
+            raise UserError(f"stream:{folder}: {name} cannot hold rows of {row_bytes(details)} bytes; pack them again")
         if not path.is_file() or path.stat().st_size != size:
             raise UserError(f"stream:{folder}: {name} is missing, or not of {size} bytes; pack the rows again")
     source = _source(folder, list(files))
@@ -251,7 +266,7 @@ def read(records: Records, places: np.ndarray) -> tuple[np.ndarray, None, np.nda
 
 def row_bytes(details: Mapping[str, Any]) -> int:
     """Bytes of one row, without its label; `details` are those of `Records`."""
-    return int(np.prod(details["shape"])) * np.dtype(details["dtype"]).itemsize
+    return prod(details["shape"]) * np.dtype(details["dtype"]).itemsize
 
 
 def none_of(records: Records) -> Split:

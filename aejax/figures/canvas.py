@@ -56,10 +56,11 @@ def finish(figure: Any, words: Words) -> Any:
         words: of the language.
     """
     from matplotlib.axis import Axis
-    from matplotlib.ticker import FixedFormatter
+    from matplotlib.ticker import FixedFormatter, FuncFormatter
 
-    formatters = [axis.get_major_formatter() for axis in figure.findobj(Axis)]
-    for formatter in {id(each): each for each in formatters if not isinstance(each, FixedFormatter)}.values():
+    formatters = {id(each): each for each in (axis.get_major_formatter() for axis in figure.findobj(Axis))}
+    texts = FixedFormatter | FuncFormatter  # as of ticks that were given names
+    for formatter in (each for each in formatters.values() if not isinstance(each, texts)):
         ticks = formatter.format_ticks
         formatter.format_ticks = lambda values, ticks=ticks: [words.marked(text) for text in ticks(values)]
     lay_out(figure)

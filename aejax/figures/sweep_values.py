@@ -10,8 +10,9 @@ Point = Mapping[str, Any]
 
 
 def mean_of(point: Point, metric: str) -> float | None:
-    """The mean of a metric over the runs of a point; None where no run has it."""
-    return point["metrics"].get(metric, {}).get("mean")
+    """The mean of a metric over the runs of a point; None where no run has it, or a file has a word for it."""
+    mean = point["metrics"].get(metric, {}).get("mean")
+    return mean if is_number(mean) else None
 
 
 def is_number(value: Any) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from aejax.errors import UserError
 from aejax.report.page import command as pages
+from aejax.storage.trust import add_option
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--workdir", type=Path, metavar="DIR", help="folder of the runs; that of a stopped reproduction continues it")
     add("--jobs", type=int, metavar="N", help="experiments or seeds at a time, one thread each; else one for each core")
     pages.add_language(parser)
+    add_option(parser)
     add("--no-compile-cache", action="store_true", help="compile afresh, and keep nothing compiled")
 
 
@@ -62,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     said = [*summary.verdicts(lines, new), *summary.troubles(results)]
     said += summary.update(folder, recorded, new, lines) if update else summary.seeds_beyond(results, recorded)
     said += [] if arguments.only else summary.unrecorded(arguments.collection, recorded, new, specs)
-    for line in (*said, str(report), str(pages.write_reproduction(root, folder, language))):
+    page = pages.write_reproduction(root, folder, language, trust=arguments.trust)
+    for line in (*said, str(report), str(page)):
         console.say(line)
     return summary.exit_code(lines, results, update=update)

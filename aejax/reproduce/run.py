@@ -15,11 +15,14 @@ from aejax.reproduce.compare import Comparison, Result, Run
 from aejax.reproduce.processes import Job
 from aejax.reproduce.record import FILE, Recorded
 from aejax.runs import workdir
+from aejax.storage.records import Many
 from aejax.training.interruption import asked_to_stop
 
 REPORT, SWEEPS = "reproduce.json", "sweeps"
 QUICK_SECONDS = 10.0
 """An experiment that is recorded for the first time is a quick one if a run takes no longer."""
+ENVIRONMENT = {"backend": str, "devices": Many(str, 1), "processor": str, "packages": {"jaxlib": str}}
+"""The form of ``environment.json``, as far as the bits of a result depend on it."""
 
 
 def choose(
@@ -177,8 +180,8 @@ def read_run(folder: Path) -> Run:
     Raises:
         UserError: a file of it is damaged.
     """
-    content = workdir.read_json(folder / "summary.json")
-    environment = workdir.read_json(folder / "environment.json")
+    content = workdir.read_json(folder / "summary.json", workdir.SUMMARY)
+    environment = workdir.read_json(folder / "environment.json", ENVIRONMENT)
     numbers, digest = record.numbers_of(content), content["parameters_digest"]
     return Run(numbers, digest, record.seconds_of(content), record.fingerprint(environment))
 

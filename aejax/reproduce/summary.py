@@ -31,7 +31,7 @@ def progress(jobs: Sequence[Job], at_once: int) -> Callable[[Event], None]:
             left[job].remove(run)
             text = job.name
             if job.seeds:
-                measured = record.seconds_of(workdir.read_json(run / "summary.json"))
+                measured = record.seconds_of(workdir.read_json(run / "summary.json", workdir.SUMMARY))
                 spent["measured"] += measured
                 spent["recorded"] += job.seconds or measured
                 seconds[job.name] = seconds[job.name] or measured

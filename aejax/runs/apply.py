@@ -24,42 +24,50 @@ ACTIONS = ("encode", "decode", "reconstruct")
 """What every net can do; the actions of a task come beside them (`aejax.types.Task.apply`)."""
 
 
-def load(folder: Path, passphrase: Callable[[], str] = lambda: "") -> Trained:
+def load(folder: Path, passphrase: Callable[[], str] = lambda: "", *, trust: bool = False) -> Trained:
     """The trained net of a run's folder, or the half that a file of `aejax split` holds.
 
     Args:
         folder: of a finished run, or the file.
         passphrase: asked for a sealed decoder.
+        trust: whether the folder may name a model from outside aejax, where no run of this user left it.
 
     Raises:
-        UserError: the folder holds no finished run, its model is damaged, or the file cannot be opened.
+        UserError: the folder holds no finished run, its model is damaged or not to be trusted, or the file cannot be
+            opened.
     """
     if folder.is_file():
         return artifact.read(folder, passphrase)
-    settings = model_settings(folder)
-    place = folder / workdir.MODEL
+    config, place = workdir.read_config(folder, trust=trust), folder / workdir.MODEL
+    if "model" not in config:
+        raise UserError(f"{folder / 'config.json'}: is damaged: it holds no config of a run")
+    settings = component(config["model"], "aejax.models", what=f"{folder / 'config.json'}: model")
     if not checkpoint.steps(place):
         raise UserError(f"{folder}: its run is not finished; go on with aejax run and --workdir {folder}")
-    scaling = checkpoint.restore_flat(place, "scaling", say=console.say)
-    info = workdir.read_json(max(place.glob("*.json")))["info"] | {"label_column": _label_column(folder)}
-    model = build_model(settings, tuple(info["feature_shape"]), artifact.columns_of(info))
-    found = checkpoint.restore(place, jax.eval_shape(model.init, jax.random.key(0)), prefix="params", say=console.say)
-    return Trained(model, found.tree, scaling, info, settings, ACTIONS, folder)
+    restored = checkpoint.read(place, say=console.say)
+    data = config.get("data")
+    info = restored.info | {"label_column": data.get("label_column") if isinstance(data, dict) else None}
+    model, shapes = artifact.model_of(settings, info, restored.tree, place)
+    params = checkpoint.restore(place, shapes, step=restored.step, prefix="params", say=console.say).tree
+    scaling = artifact.scaling_of(restored.tree, model, place)
+    return Trained(model, params, scaling, info, settings, ACTIONS, folder, config)
 
 
-def split(folder: Path, encoder: Path, decoder: Path, passphrase: str) -> None:
+def split(trained: Trained, encoder: Path, decoder: Path, passphrase: str) -> None:
     """Write the two halves of a run's net as files of their own, both or none.
 
     Args:
-        folder: of a finished run.
+        trained: the net of a finished run, from `load`.
         encoder: the file that anyone may use to encode.
         decoder: the file that decodes, sealed.
         passphrase: that opens it.
 
     Raises:
-        UserError: the halves share parameters, the model is not aejax's own, or the passphrase is empty.
+        UserError: it is a half already, the halves share parameters, the model is not aejax's own, or the passphrase is
+            empty.
     """
-    trained = load(folder)
+    if trained.actions != ACTIONS:
+        raise UserError("split: is half of a net already; allowed: the folder of a run")
     packed = {kind: artifact.as_bytes(trained, arrays) for kind, arrays in artifact.halves(trained).items()}
     artifact.write_decoder(decoder, packed["sealed decoder"], passphrase)
     artifact.write_encoder(encoder, packed["encoder"])
@@ -88,19 +96,6 @@ def columns(trained: Trained) -> tuple[Column, ...]:
 def label_column(trained: Trained) -> str | None:
     """The column of labels of the table that a net was trained on; None where there was none, and in old halves."""
     return trained.info.get("label_column")
-
-
-def _label_column(folder: Path) -> str | None:
-    data = workdir.read_json(folder / "config.json").get("data")
-    return data.get("label_column") if isinstance(data, dict) else None
-
-
-def model_settings(folder: Path) -> Mapping[str, Any]:
-    """The `model` section of the config of a run's folder."""
-    config = workdir.read_json(folder / "config.json")
-    if not isinstance(config, dict) or "model" not in config:
-        raise UserError(f"{folder / 'config.json'}: is damaged: it holds no config of a run")
-    return component(config["model"], "aejax.models", what=f"{folder / 'config.json'}: model")
 
 
 def resized(settings: Mapping[str, Any], model: Model, params: Params, shape: tuple[int, ...]) -> Model:
@@ -172,7 +167,7 @@ def task_action(trained: Trained, action: str) -> Callable[..., Any] | None:
         return None
     if trained.folder is None:
         raise UserError(f"{action}: this half of a net cannot do it; allowed: {', '.join(trained.actions)}")
-    task = workdir.read_json(trained.folder / "config.json").get("task")
+    task = trained.config.get("task")
     of_task = resolve(task["name"], TASKS, what="task.name").apply if isinstance(task, dict) and "name" in task else {}
     if action not in of_task:
         raise one_of(action, [*trained.actions, *of_task], what=f"{trained.folder}: action")

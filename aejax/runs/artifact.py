@@ -14,6 +14,8 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
+from itertools import accumulate
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,10 +25,13 @@ import numpy as np
 
 from aejax.config import components
 from aejax.config.resolving import component
-from aejax.errors import UserError, one_of
+from aejax.errors import UserError, one_of, shown
 from aejax.files import write_atomic
 from aejax.models.architecture import leaves_read
-from aejax.storage.trees import named_arrays, pack, path_name, unpack
+from aejax.storage import records
+from aejax.storage.manifest import LEAVES
+from aejax.storage.records import Either, Fields, Many, Whole
+from aejax.storage.trees import describe, named_arrays, pack, path_name, unpack
 from aejax.training.build import build_model
 from aejax.types import Column, Model, Params
 
@@ -36,6 +41,16 @@ ACTIONS = {"encoder": "encode", "sealed decoder": "decode"}
 
 SALT, NONCE, DIGEST = 16, 12, 32  # bytes
 SCRYPT = {"n": 2**17, "r": 8, "p": 1}  # 128 MiB and about half a second for each guess
+MOST_FEATURES, LEAST_SIZE, LEAST_LAYERS = 2**26, 4096, 32
+"""Of stored nets, where what is stored does not allow more: values of a row, a size of the model, sizes in a list."""
+
+INFO = Fields(
+    {"feature_shape": Many(Whole(1, 2**31 - 1), 1, 3), "feature_names": Many(str)},
+    {"columns": Many((str, Whole(), Whole(1), Many(str))), "label_column": Either((str, None))},
+)
+HALF = {"model": {"name": str}, "info": INFO, "leaves": LEAVES}
+"""The form of the JSON text of a half."""
+
 FIRST_LINE = re.compile(rb"aejax (encoder|sealed decoder) (\d{1,6})\n")
 
 
@@ -50,6 +65,7 @@ class Trained(NamedTuple):
         settings: the config's `model`.
         actions: what can be done with it, whatever its task is.
         folder: of its run; None of a half.
+        config: of its run; empty of a half.
     """
 
     model: Model
@@ -59,6 +75,7 @@ class Trained(NamedTuple):
     settings: Mapping[str, Any]
     actions: tuple[str, ...]
     folder: Path | None = None
+    config: Mapping[str, Any] = {}
 
 
 def columns_of(info: Mapping[str, Any]) -> tuple[Column, ...]:
@@ -81,13 +98,7 @@ def halves(trained: Trained) -> dict[str, dict[str, np.ndarray]]:
     Raises:
         UserError: the halves share parameters, as with tied weights: the encoder would give the decoder away.
     """
-    model, params = trained.model, trained.params
-    rows = jax.ShapeDtypeStruct((1, int(np.prod(model.feature_shape))), jnp.float32)
-    codes = jax.ShapeDtypeStruct((1, model.code_size), jnp.float32)
-    read = {
-        "encoder": set(map(path_name, leaves_read(model.encode, params, rows))),
-        "sealed decoder": set(map(path_name, leaves_read(model.decode, params, codes))),
-    }
+    params, read = trained.params, _read_by(trained.model, trained.params)
     both = sorted(read["encoder"] & read["sealed decoder"])
     if both:
         name, more = trained.settings["name"], ", …" if len(both) > 1 else ""
@@ -97,6 +108,15 @@ def halves(trained: Trained) -> dict[str, dict[str, np.ndarray]]:
         )
     arrays = named_arrays(params)
     return {kind: {leaf: arrays[leaf] for leaf in sorted(leaves)} for kind, leaves in read.items()}
+
+
+def _read_by(model: Model, params: Params) -> dict[str, set[str]]:
+    """The names of the parameters that each half reads; `params` may be their shapes."""
+    rows = jax.ShapeDtypeStruct((1, prod(model.feature_shape)), jnp.float32)
+    codes = jax.ShapeDtypeStruct((1, model.code_size), jnp.float32)
+    functions = {"encoder": (model.encode, rows), "sealed decoder": (model.decode, codes)}
+    read = lambda function, rows: set(map(path_name, leaves_read(function, params, rows)))
+    return {kind: read(*function) for kind, function in functions.items()}
 
 
 def write_encoder(path: Path, half: bytes) -> None:
@@ -177,7 +197,7 @@ def read(path: Path, passphrase: Callable[[], str]) -> Trained:
     half = _opened(path, content, found.end(), passphrase()) if kind == "sealed decoder" else rest[DIGEST:]
     if kind == "encoder" and hashlib.sha256(half).digest() != rest[:DIGEST]:
         raise UserError(f"{path}: is damaged: its contents do not have the SHA-256 that it names")
-    return _from_bytes(half, ACTIONS[kind])
+    return _from_bytes(half, kind, path)
 
 
 def _opened(path: Path, content: bytes, start: int, passphrase: str) -> bytes:
@@ -192,15 +212,76 @@ def _opened(path: Path, content: bytes, start: int, passphrase: str) -> bytes:
         raise UserError(f"{path}: cannot be opened: the passphrase is wrong, or the file was changed") from None
 
 
-def _from_bytes(half: bytes, action: str) -> Trained:
+def _from_bytes(half: bytes, kind: str, path: Path) -> Trained:
     size = 4 + int.from_bytes(half[:4], "big")
-    told = json.loads(half[4:size])
+    told = records.check(records.parse(half[4:size], path), HALF, path)
     _own_model(told["model"])
-    arrays = unpack(half[size:], told["leaves"])
     settings = component(told["model"], "aejax.models", what="model of a half")
-    model = build_model(settings, tuple(map(int, told["info"]["feature_shape"])), columns_of(told["info"]))
-    shapes = jax.eval_shape(model.init, jax.random.key(0))
-    zeros = lambda name, leaf: jnp.asarray(arrays.get(f"params/{name}", np.zeros(leaf.shape, leaf.dtype)))
-    params = jax.tree.structure(shapes).unflatten([zeros(name, leaf) for name, leaf in _named(shapes)])
-    scaling = {name: arrays[f"scaling/{name}"] for name in ("shift", "scale")}
-    return Trained(model, params, scaling, told["info"], settings, (action,))
+    arrays = unpack(half[size:], told["leaves"], path)
+    model, shapes = model_of(settings, told["info"], arrays, path)
+    read = _read_by(model, shapes)[kind]
+    leaf = lambda name, like: _half_leaf(arrays.get(f"params/{name}"), like, f"{path}: {name}", needed=name in read)
+    params = jax.tree.structure(shapes).unflatten([leaf(name, like) for name, like in _named(shapes)])
+    return Trained(model, params, scaling_of(arrays, model, path), told["info"], settings, (ACTIONS[kind],))
+
+
+def _half_leaf(array: np.ndarray | None, like: jax.ShapeDtypeStruct, where: str, *, needed: bool) -> Any:
+    """A parameter that the file holds; of the other half a zero that takes no memory."""
+    if array is None and not needed:
+        return np.broadcast_to(np.zeros((), like.dtype), like.shape)
+    if array is None or (array.shape, array.dtype) != (like.shape, like.dtype):
+        there = "absent" if array is None else describe("", array)
+        raise UserError(f"{where} is damaged: it is {there}, and the model needs {describe('', like)}")
+    return jnp.asarray(array)
+
+
+def model_of(
+    settings: Mapping[str, Any], info: Mapping[str, Any], arrays: Mapping[str, Any], where: object
+) -> tuple[Model, Params]:
+    """The model of stored parameters, and the shapes that it needs; no more is allocated than what is stored allows.
+
+    Args:
+        settings: a resolved `model`.
+        info: as `Trained.info`; from a file that somebody else may have written.
+        arrays: what is stored: arrays or shapes, by name.
+        where: the file, for errors.
+
+    Raises:
+        UserError: the info is damaged, or the model is larger than what is stored, or cannot be made for such rows.
+    """
+    records.check(info, INFO, where, "info")
+    shape, values = tuple(info["feature_shape"]), sum(map(np.size, arrays.values()))
+    n, columns = prod(shape), columns_of(info)
+    if n > max(values, MOST_FEATURES):
+        raise UserError(f"{where}: is damaged: rows of {'x'.join(map(str, shape))} values are too large")
+    ends = list(accumulate((column.size for column in columns), initial=0))
+    if len(info["feature_names"]) not in (0, n) or (columns and [*(c.start for c in columns), n] != ends):
+        raise UserError(f"{where}: is damaged: its columns are not those of rows of {n} values")
+    own = settings["name"] in components.available("aejax.models")
+    most, layers = max(values, LEAST_SIZE), max(len(arrays), LEAST_LAYERS)
+    for key, value in settings.items() if own else ():
+        sizes = value if isinstance(value, tuple) else (value,)
+        if len(sizes) > layers or any(isinstance(size, int) and size > most for size in sizes):
+            raise UserError(f"{where}: is damaged: model.{key}={shown(value)} is larger than what is stored")
+    try:
+        model = build_model(settings, shape, columns)
+        return model, jax.eval_shape(model.init, jax.random.key(0))
+    except UserError:
+        raise
+    except Exception as error:  # sizes that no data could have led to end in errors of whatever library sees them
+        raise UserError(f"{where}: is damaged: its model cannot be made ({type(error).__name__})") from None
+
+
+def scaling_of(arrays: Mapping[str, np.ndarray], model: Model, where: object) -> dict[str, np.ndarray]:
+    """The ``shift`` and ``scale`` of the data, among stored arrays.
+
+    Raises:
+        UserError: one is missing, or is not of the shape of a row or of a part of it that repeats.
+    """
+    found = {name: arrays.get(f"scaling/{name}") for name in ("shift", "scale")}
+    for name, array in found.items():
+        fits = array is not None and array.dtype.kind == "f" and array.ndim <= len(model.feature_shape)
+        ends = zip(array.shape[::-1], model.feature_shape[::-1], strict=False) if fits else ()
+        if not fits or any(size not in (1, whole) for size, whole in ends):
+            raise UserError(f"{where}: is damaged: its {name} is none of rows of {model.feature_shape} values")
+    return found

@@ -53,7 +53,7 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         finished = (folder / "summary.json").exists()
     if finished:
         console.say(f"{folder}: this run is finished")
-        return workdir.read_json(folder / "summary.json")
+        return workdir.read_json(folder / "summary.json", workdir.SUMMARY)
     started = time.perf_counter()
     with devices.all_or_none():
         dataset, parts, rows = prepare(config)

@@ -123,12 +123,13 @@ class Fitted:
         return np.concatenate([np.asarray(compiled(self.params, jnp.asarray(part, jnp.float32))) for part in parts])
 
 
-def open_folder(folder: str | Path, model: Model | None = None) -> Fitted:
+def open_folder(folder: str | Path, model: Model | None = None, *, trust: bool = False) -> Fitted:
     """The trained net of a run's folder, or of one that `Fitted.save` wrote; nothing that the folder names is called.
 
     Args:
         folder: of a finished run, or of `Fitted.save`.
         model: where the net was made in Python: the same model again.
+        trust: whether the folder may name a model from outside aejax, where no run of this user left it.
 
     Raises:
         UserError: there is no such net, it is damaged, or it is of another model.
@@ -146,9 +147,9 @@ def open_folder(folder: str | Path, model: Model | None = None) -> Fitted:
         scaling, params = checkpoint.restore_flat(folder / workdir.MODEL, "scaling"), restored.tree
         info, config = restored.info, None
     else:
-        trained = apply.load(folder)
+        trained = apply.load(folder, trust=trust)
         model, params, scaling, info = trained.model, trained.params, trained.scaling, trained.info
-        config = workdir.read_json(folder / "config.json")
+        config = dict(trained.config)
     data = Dataset(
         name=str(folder),
         train=None,

@@ -14,7 +14,7 @@ from aejax import config as configs
 from aejax import console
 from aejax.errors import UserError
 from aejax.runs import tensorboard, workdir
-from aejax.storage import checkpoint
+from aejax.storage import checkpoint, records
 from aejax.training import devices
 from aejax.training.build import Parts
 from aejax.training.evaluate import make_losses, on_device, target_range
@@ -23,6 +23,9 @@ from aejax.training.loop import Progress, begin, compile_advance, loop, refusing
 from aejax.training.step import EVALUATION_STREAM, weights
 from aejax.training.windows import Windows
 from aejax.types import Dataset, Params, Rows, State
+
+PROGRESS = {"seconds": float}
+"""The form of what a checkpoint says beside its arrays."""
 
 
 def fit(
@@ -109,8 +112,11 @@ def _start(config: Mapping[str, Any], parts: Parts, folder: Path) -> tuple[State
     if restored is None:
         state = init(parts.key, parts.hparams)
         return state, begin(names, best=jax.tree.map(jnp.copy, weights(state)) if early else ())
+    records.check(restored.info, PROGRESS, folder / workdir.CHECKPOINTS, "info")
     console.say(f"{folder}: going on from step {restored.step}")
-    return restored.tree["state"], restored.tree["progress"]._replace(step=restored.step, **restored.info)
+    return restored.tree["state"], restored.tree["progress"]._replace(
+        step=restored.step, seconds=float(restored.info["seconds"])
+    )
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import io
-import json
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -16,8 +15,11 @@ import numpy as np
 
 from aejax import config as configs
 from aejax.config import differences
+from aejax.config import files as config_files
 from aejax.errors import UserError
 from aejax.files import TEMPORARY, write_atomic, write_json
+from aejax.storage import records, trust
+from aejax.storage.records import Fields, Form, Named, Whole
 from aejax.types import Dataset, Split
 
 CHECKPOINTS, MODEL, KEPT, FIGURES = "checkpoints", "model", "kept", "figures"
@@ -33,18 +35,43 @@ def fresh(name: str) -> Path:
     return path
 
 
-def read_json(path: Path) -> Any:
+NUMBERS = Named(float)
+SUMMARY = {
+    "seed": Whole(),
+    "metrics": Named(NUMBERS),
+    "baselines": Named(NUMBERS),
+    "timing": Fields({"train_seconds": float}, {"steps": Whole()}, float),
+    "parameters_digest": str,
+}
+"""The form of ``summary.json``."""
+
+
+def read_json(path: Path, form: Form = object) -> Any:
     """The JSON of a file of a run.
 
+    Args:
+        path: of the file.
+        form: that it should have, as `aejax.storage.records` has it.
+
     Raises:
-        UserError: it is not there or not whole.
+        UserError: it is not there, not whole or of another form.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return records.read(path, form)
     except FileNotFoundError:
         raise UserError(f"{path.parent}: is no folder of a run: it has no {path.name}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{path}: is damaged: {error}") from None
+
+
+def read_config(folder: Path, *, trust: bool = False) -> dict[str, Any]:
+    """The config of a run's folder, read as `aejax.config.files.written` does.
+
+    Raises:
+        UserError: it is not there, not whole, or names what is no component of aejax and is not this user's own.
+    """
+    try:
+        return config_files.written(folder / "config.json", trust=trust)
+    except FileNotFoundError:
+        raise UserError(f"{folder}: is no folder of a run: it has no config.json") from None
 
 
 def check(folder: Path, config: Mapping[str, Any]) -> None:
@@ -59,10 +86,7 @@ def check(folder: Path, config: Mapping[str, Any]) -> None:
         if folder.exists() and any(not path.name.startswith(TEMPORARY) for path in folder.iterdir()):
             raise UserError(f"{folder}: is not empty and holds no run; allowed: a new folder, or that of a run")
         return
-    begun = read_json(folder / "config.json")
-    if not isinstance(begun, dict):
-        raise UserError(f"{folder / 'config.json'}: is damaged: it holds no config")
-    changed = differences.changed(begun, config)
+    changed = differences.changed(read_config(folder, trust=True), config)  # it is compared, and nothing else
     if changed:
         raise UserError(
             f"{folder}: holds a run of another config ({differences.first_of(changed)}); "
@@ -71,12 +95,13 @@ def check(folder: Path, config: Mapping[str, Any]) -> None:
 
 
 def begin(folder: Path, config: Mapping[str, Any]) -> None:
-    """Write the config and the environment, unless they are there; sweep up what a kill left half written.
+    """Write the config, that it is this user's, and the environment, unless they are there; sweep up after a kill.
 
     The config comes first: a folder without it is taken for one that belongs to somebody else.
     """
     if not (folder / "config.json").exists():
         write_atomic(folder / "config.json", configs.dumps(config))
+    trust.seal(folder)
     if not (folder / "environment.json").exists():
         write_json(folder / "environment.json", environment())
     for leftover in folder.glob(f"{TEMPORARY}*"):
@@ -101,7 +126,7 @@ def same_data(folder: Path, dataset: Dataset) -> None:
     }
     if not path.exists():
         write_json(path, found)
-    elif read_json(path)["sha256"] != found["sha256"]:
+    elif read_json(path, {"sha256": str})["sha256"] != found["sha256"]:
         raise UserError(f"{folder}: {dataset.name} has changed since this run began; allowed: another --workdir")
 
 
@@ -165,13 +190,20 @@ def _git_commit() -> str | None:
 
 
 def read_metrics(folder: Path, *, until: int | None = None) -> list[dict[str, float]]:
-    """The rows of ``metrics.csv``, up to a step."""
+    """The rows of ``metrics.csv``, up to a step.
+
+    Raises:
+        UserError: it is no table of numbers.
+    """
     path = folder / "metrics.csv"
     if not path.exists():
         return []
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-    return [row for row in rows if until is None or row["step"] <= until]
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        return [row for row in rows if until is None or row["step"] <= until]
+    except (TypeError, ValueError, KeyError, csv.Error):
+        raise UserError(f"{path}: is damaged: it is no table of numbers") from None
 
 
 def write_metrics(folder: Path, rows: list[dict[str, float]]) -> None:

@@ -160,10 +160,7 @@ def restore_flat(
     Raises:
         UserError: if there is no checkpoint that verifies, or it has nothing below `prefix`.
     """
-    found = _newest(Path(folder), step, say)
-    if found is None:
-        raise UserError(f"{folder}: there is no checkpoint that verifies")
-    record, arrays = found
+    record, arrays = read(folder, step=step, say=say)
     start = f"{prefix}/" if prefix else ""
     below = {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
     if not below:
@@ -210,7 +207,10 @@ def _verified(folder: Path, step: int) -> tuple[dict[str, Any], dict[str, np.nda
     # Digest and arrays come from the same bytes in memory: nothing is read twice.
     if hashlib.sha256(data).hexdigest() != record["sha256"]:
         raise DamagedError("its data do not have the SHA-256 of its manifest")
-    return record, unpack(data, record["leaves"])
+    try:
+        return record, unpack(data, record["leaves"])
+    except UserError:
+        raise DamagedError("its data are not the arrays that its manifest names") from None
 
 
 def _newest(

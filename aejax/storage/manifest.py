@@ -1,17 +1,33 @@
 """The manifest of a checkpoint: its text, which vouches for itself, and the files that a folder has of each step."""
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from aejax.files import to_json
+from aejax.storage import records
+from aejax.storage.records import Many, Named, Whole, Word
 
 FORMAT = 1
 
 NAME = re.compile(r"step-(\d{8,})(?:\.json|-[0-9a-f]{16}\.safetensors)")
+
+LEAVES = Named((str, Many(Whole())))
+"""The type and shape of each leaf, by its name."""
+
+RECORD = {
+    "format": Whole(),
+    "step": Whole(),
+    "data": Word(r"step-\d{8,}-[0-9a-f]{16}\.safetensors"),
+    "bytes": Whole(),
+    "sha256": str,
+    "leaves": LEAVES,
+    "info": dict,
+    "seal": str,
+}
+"""The form of a manifest."""
 
 
 class DamagedError(Exception):
@@ -42,14 +58,14 @@ def read(folder: Path, step: int) -> dict[str, Any]:
     """
     try:
         text = path_of(folder, step).read_bytes().decode()
-        record = json.loads(text)
+        record = records.check(records.parse(text, "its manifest"), RECORD, "its manifest")
         del record["seal"]
         intact = text == sealed(record) and record["step"] == step
     except FileNotFoundError:
         raise DamagedError("its manifest is missing") from None
     except OSError as error:
         raise DamagedError(f"its manifest cannot be read: {error.strerror}") from None
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except ValueError:
         intact = False
     if not intact:
         raise DamagedError("its manifest is damaged")

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -69,7 +69,7 @@ def describe(name: str, leaf: Any) -> str:
     if jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key):
         raise UserError(f"checkpoint: {name!r} is a typed key; save jax.random.key_data of it instead")
     kind = np.dtype(dtype).name
-    if kind not in _NATIVE and kind not in ("bfloat16", "complex128") and not kind.startswith("float8_"):
+    if not _is_stored(kind):
         raise UserError(f"checkpoint: {name!r} is of type {kind}; only arrays of numbers can be saved")
     return f"{kind} {tuple(np.shape(leaf))}"
 
@@ -87,15 +87,36 @@ def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
     return to_bytes(stored)
 
 
-def unpack(data: bytes, leaves: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """What `pack` packed, in the type and shape that `leaves` has for each name."""
+def unpack(data: bytes, leaves: Mapping[str, Any], where: object = "its data") -> dict[str, np.ndarray]:
+    """What `pack` packed, in the type and shape that `leaves` has for each name.
+
+    Args:
+        data: a safetensors file.
+        leaves: by name, ``(type, shape)``; no array is larger than the file.
+        where: the file, for errors.
+
+    Raises:
+        UserError: the file is none, or does not hold these arrays.
+    """
+    from safetensors import SafetensorError
     from safetensors.numpy import load as from_bytes
 
-    arrays = from_bytes(data)
-    return {
-        name: arrays[name].reshape(-1).view(np.dtype(kind)).reshape(shape).copy()
-        for name, (kind, shape) in leaves.items()
-    }
+    try:
+        arrays = from_bytes(data)
+        return {name: _shaped(arrays[name], kind, shape) for name, (kind, shape) in leaves.items()}
+    except (SafetensorError, ValueError, TypeError, KeyError, OverflowError) as error:
+        raise UserError(f"{where}: is damaged: not the arrays that it names ({type(error).__name__})") from None
+
+
+def _shaped(array: np.ndarray, kind: str, shape: Sequence[int]) -> np.ndarray:
+    """A stored array in its own type and shape."""
+    if not _is_stored(kind):
+        raise TypeError
+    return array.reshape(-1).view(np.dtype(kind)).reshape(shape).copy()
+
+
+def _is_stored(kind: str) -> bool:
+    return kind in _NATIVE or kind in ("bfloat16", "complex128") or kind.startswith("float8_")
 
 
 def shaped(arrays: Mapping[str, np.ndarray], like: Any, *, prefix: str, what: str) -> Any:

@@ -17,18 +17,22 @@ import numpy as np
 
 from aejax import console
 from aejax.files import write_json
-from aejax.storage import checkpoint
+from aejax.storage import checkpoint, records
+from aejax.storage.records import Either, Whole, Word
 from aejax.storage.trees import digest
 from aejax.sweep import beside, evaluating
 from aejax.sweep.markers import read_marker, write_marker
 from aejax.sweep.plan import Block, Member
 from aejax.sweep.prepared import Prepared, hparams_of, size_of
-from aejax.sweep.program import Choice, Form, Program, Swept, choose, compile_block, forms, stack_hparams
+from aejax.sweep.program import FORMS, Choice, Form, Program, Swept, choose, compile_block, forms, stack_hparams
 from aejax.training.evaluate import on_device
 from aejax.training.interruption import InterruptedRunError
 from aejax.training.loop import Outcome, begin, compile_advance, freezing, loop, on_host, outcome
 from aejax.training.step import weights
 from aejax.types import Params
+
+FORM = {"strategy": Word("|".join(FORMS)), "level": Either((Whole(0, 3), None))}
+"""The form of a `Form` in a file."""
 
 Stop = Callable[[], bool]
 Show = Callable[[int, float], None]
@@ -69,7 +73,8 @@ def chosen_program(block: Block, prepared: Prepared, options: Options, folder: P
     """
     path = folder / "strategy.json"
     if checkpoint.steps(folder / "checkpoints") and options.strategy == "auto" and path.exists():
-        possible = [Form(**json.loads(path.read_text())["form"])]
+        form = records.read(path, {"form": FORM})["form"]
+        possible = [Form(form["strategy"], form["level"])]
     else:
         possible = forms(options.strategy, size_of(prepared.parts))
     swept = stack_hparams([hparams_of(member, prepared) for member in block.members], block.places)
@@ -190,7 +195,8 @@ def train_block(
     restored = folder and checkpoint.restore(folder, {"state": carry, "progress": progress}, say=console.say)
     if restored:
         carry = restored.tree["state"]
-        progress = restored.tree["progress"]._replace(step=restored.step, **restored.info)
+        records.check(restored.info, {"seconds": float}, folder, "info")
+        progress = restored.tree["progress"]._replace(step=restored.step, seconds=float(restored.info["seconds"]))
 
     def advance(carry: Any, step: int, n: int) -> Any:
         carry, history = program.advance(carry, step, n)

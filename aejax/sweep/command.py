@@ -162,6 +162,8 @@ def run(arguments: argparse.Namespace) -> int:
     from aejax.training import compilation, interruption
 
     path = config_files.find(arguments.config)[0]
+    if path.suffix == ".json":
+        raise UserError(f"{path}: a sweep is of a config in Python; allowed: a .py file")
     module = config_files.execute(path)
     declared = config_files.call(module, "sweep", path) if hasattr(module, "sweep") else {}
     asked = axes.collect(declared, arguments.axis, arguments.zip)

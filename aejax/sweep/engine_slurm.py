@@ -4,6 +4,7 @@ Tasks work in the folder of the sweep, which all nodes see: one that is queued a
 """
 
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -83,8 +84,12 @@ def spelled(text: str) -> tuple[str, str]:
 
 
 def executor(submitit: Any, cluster: str, asks: dict[str, Any], folder: Path) -> Any:
-    """Submitit's executor, its files in the folder of the sweep."""
-    made = submitit.AutoExecutor(folder=folder.resolve() / LOGS, cluster=cluster, slurm_max_num_timeout=TIMEOUTS)
+    """Submitit's executor, its files in the folder of the sweep, where no other process can have put results before.
+
+    Submitit takes results from pickles, which are code.
+    """
+    logs = folder.resolve() / LOGS / secrets.token_hex(8)
+    made = submitit.AutoExecutor(folder=logs, cluster=cluster, slurm_max_num_timeout=TIMEOUTS)
     made.update_parameters(**{name: value for name, value in asks.items() if value is not None})
     return made
 

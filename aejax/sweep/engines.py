@@ -45,7 +45,7 @@ def check_folder(folder: Path, identity: dict[str, Any]) -> None:
         if folder.exists() and not all(path.name.startswith(TEMPORARY) for path in folder.iterdir()):
             raise UserError(f"{folder}: is not empty and holds no sweep; allowed: a new folder, or that of a sweep")
         return
-    changed = differences(workdir.read_json(folder / "sweep.json"), identity)
+    changed = differences(workdir.read_json(folder / "sweep.json", dict), identity)
     if changed:
         raise UserError(
             f"{folder}: holds another sweep ({changed[0]}{', …' if len(changed) > 1 else ''}); "

@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import IO, Any
 
 from aejax import console
+from aejax.errors import UserError
 from aejax.files import to_json, write_json
+from aejax.storage import records
+from aejax.storage.records import Many, Named, Whole
 
 PARTS = "parts"
 LOCK = "lock"
+
+RESULT = {"id": str, "status": str, "step": Whole(), "parameters_digest": str, "metrics": Named(float)}
+MARKER = {"results": Many(RESULT), "timing": dict, "seal": str}
+"""The forms of what is known of a run, and of a marker."""
 
 
 @contextmanager
@@ -47,13 +54,12 @@ def lock(file: IO[str], *, wait: bool) -> bool:
 def read_marker(folder: Path) -> dict[str, Any] | None:
     """What a block's marker holds; None where there is none that is whole."""
     try:
-        marker = json.loads((folder / "done.json").read_text(encoding="utf-8"))
-        seal = marker.pop("seal")
+        marker = records.read(folder / "done.json", MARKER)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, AttributeError):
-        seal, marker = None, None
-    if seal is None or seal != _seal(marker):
+    except (OSError, UserError):
+        marker = {}
+    if marker.pop("seal", None) != _seal(marker):
         console.say(f"{folder}: its marker is damaged; its runs are trained again")
         return None
     for result in marker["results"]:

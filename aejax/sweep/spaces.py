@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from aejax.errors import UserError
+from aejax.errors import UserError, shown
 from aejax.sweep import plan as plans
 from aejax.sweep.axes import Axis
 from aejax.sweep.plan import Plan
@@ -33,7 +33,13 @@ class Dimension(NamedTuple):
         return {repr(row[0]) if len(row) == 1 else repr(row): row for row in rows}
 
     def values(self, parameter: Any) -> tuple[Any, ...]:
-        """The fields' values for a parameter of a trial."""
+        """The fields' values for a parameter of a trial.
+
+        Raises:
+            UserError: it is no choice of the axis.
+        """
+        if self.ends is None and parameter not in self.choices:
+            raise UserError(f"{self.name}: a trial of the study has {shown(parameter)}; allowed: another --study")
         return self.choices[parameter] if self.ends is None else (float(parameter),)
 
 

@@ -11,8 +11,10 @@ from typing import Any
 
 from aejax.config.differences import differences
 from aejax.errors import UserError
+from aejax.storage import records
+from aejax.storage.records import Many
 from aejax.sweep import spaces
-from aejax.sweep.markers import lock
+from aejax.sweep.markers import RESULT, lock
 from aejax.sweep.spaces import Space
 
 FILE, SEARCHERS = "study.log", "searchers"
@@ -45,7 +47,12 @@ def storage(optuna: Any, url: str | None, folder: Path) -> Any:
     """
     if url is None:
         folder.mkdir(parents=True, exist_ok=True)
-        return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(folder / FILE)))
+        try:
+            return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(folder / FILE)))
+        except Exception as error:  # Optuna replays the file, and raises whatever that leads to
+            if isinstance(error, OSError):
+                raise
+            raise UserError(f"{folder / FILE}: is damaged: it is no study ({type(error).__name__})") from None
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import SQLAlchemyError
     from sqlalchemy.pool import NullPool
@@ -105,7 +112,7 @@ def open_study(optuna: Any, kept: Any, name: str, space: Space, metric: str, *, 
     if told is None and not study.get_trials(deepcopy=False):
         study.set_user_attr(SWEEP, mine)
         return study
-    changed = ["it was not made by aejax"] if told is None else differences(told, mine)
+    changed = differences(told, mine) if isinstance(told, dict) else ["it was not made by aejax"]
     if changed:
         raise UserError(
             f"--study {name}: is that of another sweep ({changed[0]}{', …' if len(changed) > 1 else ''}); "
@@ -196,9 +203,16 @@ def distributions(optuna: Any, space: Space) -> dict[str, Any]:
 
 
 def finished(study: Any) -> list[Any]:
-    """The trials, of all processes, that were told with the results of their runs."""
+    """The trials, of all processes, that were told with the results of their runs.
+
+    Raises:
+        UserError: the results are damaged.
+    """
     trials = study.get_trials(deepcopy=False)
-    return [trial for trial in trials if trial.state.is_finished() and RESULTS in trial.user_attrs]
+    found = [trial for trial in trials if trial.state.is_finished() and RESULTS in trial.user_attrs]
+    for trial in found:
+        records.check(trial.user_attrs[RESULTS], Many(RESULT, 1), f"--study {study.study_name}: trial {trial.number}")
+    return found
 
 
 def importance(optuna: Any, study: Any) -> Mapping[str, float]:

@@ -42,7 +42,7 @@ def sampler(name: str, *, what: str) -> Callable[..., Sampler]:
         made = function(key, model, params, codes, **hyperparameters)
         if not isinstance(made, Sampler):
             raise UserError(f"{what}: {name} returned {shown(made)}; allowed: a function that returns a Sampler")
-        return made if guards.is_own(function) else made._replace(draw=_of_key(made.draw))
+        return made if guards.is_built_in(function) else made._replace(draw=_of_key(made.draw))
 
     return make
 

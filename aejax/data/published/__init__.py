@@ -8,8 +8,6 @@ from urllib.error import HTTPError
 from aejax.data import cache
 from aejax.errors import UserError
 
-TIMEOUT = 5  # seconds without an answer after which a download is given up
-
 
 @contextmanager
 def downloading(name: str, title: str, server: str, files: str = "the files at hand", source: str = "DIR") -> Iterator:

@@ -1,5 +1,6 @@
 """The Olivetti faces, from a file at hand or through scikit-learn's loader, decoded into the cache."""
 
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -85,7 +86,10 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
 def _fetch() -> tuple[np.ndarray, np.ndarray]:
     from sklearn.datasets import fetch_olivetti_faces
 
-    with downloading("faces", "the Olivetti faces", "the server of scikit-learn", "a file at hand", "FILE.npz"):
-        faces = fetch_olivetti_faces(data_home=str(cache.root().parent / "sklearn"))
+    with (
+        downloading("faces", "the Olivetti faces", "the server of scikit-learn", "a file at hand", "FILE.npz"),
+        tempfile.TemporaryDirectory(prefix="aejax-") as scratch,  # it loads pickles from there
+    ):
+        faces = fetch_olivetti_faces(data_home=scratch)
     # scikit-learn divides the 243 levels by the greatest of them
     return np.round(faces.images * LEVELS).astype(np.uint8), faces.target

@@ -1,6 +1,7 @@
 """MNIST and its kin, 28×28 images in four IDX files each: what is known of them, and how the files are read."""
 
 import gzip
+import io
 import math
 import struct
 import zlib
@@ -10,6 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from aejax.errors import UserError
+
+MOST_BYTES = 2**26
+"""Of a file of images, unpacked."""
 
 ROWS = {"train": 60_000, "test": 10_000}
 
@@ -124,9 +128,12 @@ def read_idx(path: Path) -> np.ndarray:
     data = path.read_bytes()
     if data[:2] == b"\x1f\x8b":
         try:
-            data = gzip.decompress(data)
+            with gzip.open(io.BytesIO(data)) as file:
+                data = file.read(MOST_BYTES + 1)
         except (OSError, EOFError, zlib.error) as error:
             raise UserError(f"{path}: the compressed file is damaged or cut short: {error}") from error
+    if len(data) > MOST_BYTES:
+        raise UserError(f"{path}: holds more than {MOST_BYTES} bytes; no published file does")
     if len(data) < 4 or data[:3] != b"\0\0\x08" or not 1 <= data[3] <= 4:
         raise UserError(f"{path}: not an IDX file of bytes")
     start = 4 + 4 * data[3]

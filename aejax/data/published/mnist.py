@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from aejax.data import cache, records
-from aejax.data.published import TIMEOUT, downloading
+from aejax.data.published import downloading, downloads
 from aejax.data.published.idx import FILES, PUBLISHED, VERSION, read_folder
 from aejax.data.splits import Raw
 from aejax.errors import UserError
@@ -71,17 +71,11 @@ def _folder(data_dir: str | None) -> Path:
 
 def _download(name: str, folder: Path) -> None:
     """Fetches the four files into a folder and checks their digests."""
-    from urllib.request import urlopen
-
     published = PUBLISHED[name]
     debian = f", for example those of Debian's package {published.debian}" if published.debian else ""
     with downloading(name, published.title, published.url, f"the files at hand{debian}"):
         for file_name, digest in zip(FILES.values(), published.digests, strict=True):
-            with urlopen(f"{published.url}{file_name}.gz", timeout=TIMEOUT) as answer:
-                data = answer.read()
-            if sha256(data).hexdigest() != digest:
-                url = f"{published.url}{file_name}.gz"
-                raise UserError(f"{url}: what was downloaded is not the published file; try again")
+            data = downloads.fetch(f"{published.url}{file_name}.gz", sha256=digest)
             (folder / f"{file_name}.gz").write_bytes(data)
 
 

@@ -1,7 +1,6 @@
 """Tables of the UCI repository: from any of the files in which they are published to the same arrays in the cache."""
 
-import tempfile
-import warnings
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,12 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aejax.data import cache
-from aejax.data.published import TIMEOUT, downloading
+from aejax.data.published import downloading, downloads
 from aejax.data.published.uci_catalogue import LICENCE, TABLES, Table
 from aejax.data.splits import Raw, permutation
 from aejax.data.tables import BLANKS, decoded, number, read_cells
 from aejax.errors import UserError
+from aejax.storage import records
 from aejax.types import Split
+
+OPENML = "https://www.openml.org/api/v1/json/data/{}"
+DESCRIPTION = {"data_set_description": {"url": str, "md5_checksum": str}}
+"""The form of what lies there."""
 
 VERSION = 1  # of the arrays in the cache
 _R_ENDINGS = (".rda", ".rdata")
@@ -124,20 +128,17 @@ def _download(name: str) -> Arrays:
 
 
 def _from_openml(table: Table) -> Cells:
-    from sklearn.datasets import fetch_openml
-
-    with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="aejax-") as scratch:
-        warnings.simplefilter("ignore")  # of its own retries; what fails in the end is raised
-        bunch = fetch_openml(data_id=table.openml, data_home=scratch, as_frame=False, parser="liac-arff")
-    rows = np.column_stack([bunch.data.astype(str), bunch.target.astype(str)])
-    return Cells((*map(str, bunch.feature_names), "class"), rows)
+    where = OPENML.format(table.openml)
+    described = records.check(records.parse(downloads.fetch(where), where), DESCRIPTION, where)["data_set_description"]
+    url = described["url"].replace("http://", "https://", 1)
+    content = downloads.fetch(url)
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() != described["md5_checksum"]:
+        raise UserError(f"{url}: was cut short or changed; try again")
+    return _split(content.decode("utf-8-sig"), url)
 
 
 def _from_url(url: str) -> Cells:
-    from urllib.request import urlopen
-
-    with urlopen(url, timeout=TIMEOUT) as answer:
-        return _split(answer.read().decode("utf-8-sig"), url)
+    return _split(downloads.fetch(url).decode("utf-8-sig"), url)
 
 
 def _files(path: Path, name: str, table: Table) -> list[Path]:

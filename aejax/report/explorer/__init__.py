@@ -15,12 +15,13 @@ from aejax.report.explorer.texts import read
 __all__ = ["STYLE", "Fragment", "fragments", "sweep_fragments"]
 
 
-def fragments(run_folder: Path, language: str) -> list[Fragment]:
+def fragments(run_folder: Path, language: str, *, trust: bool = False) -> list[Fragment]:
     """What there is to touch of a finished run: the plane of a code of two units, or sliders for the units of another.
 
     Args:
         run_folder: of the run.
         language: ``"en"`` or ``"es"``.
+        trust: as of `aejax.apply.load`.
 
     Returns:
         None at all where the net or the data are no longer at hand, or the decoder is none that a page can run.
@@ -28,7 +29,7 @@ def fragments(run_folder: Path, language: str) -> list[Fragment]:
     Raises:
         UserError: there are no texts in that language.
     """
-    catalogue, source = read(language), load(run_folder)
+    catalogue, source = read(language), load(run_folder, trust=trust)
     if source is None:
         return []
     made = (plane.fragment if source.code.shape[1] == 2 else walk.fragment)(source, catalogue)

@@ -46,7 +46,7 @@ class Axis(NamedTuple):
 def axis(values: Sequence[float], start: float, end: float) -> Axis:
     """An axis with a little room around values."""
     low, high = float(min(values)), float(max(values))
-    room = 0.06 * (high - low) or 0.5
+    room = 0.06 * (high - low) or max(0.5, 1e-9 * abs(high))
     return Axis(low - room, high + room, start, end)
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aejax import console
+from aejax.config.resolving import data_settings
 from aejax.errors import UserError
 from aejax.figures.rows import are_images
 from aejax.report.explorer.decoder import Layer, layers_of
@@ -48,14 +49,14 @@ class Source(NamedTuple):
         return are_images(self.dataset)
 
 
-def load(folder: Path) -> Source | None:
+def load(folder: Path, *, trust: bool = False) -> Source | None:
     """The source of a run's fragments; None where its net or data are not at hand, or nothing can be drawn of it.
 
     What is not at hand is said, and nothing else that a page shows of the run is lost.
     """
     try:
-        trained = apply.load(folder)
-        dataset = load_data(workdir.read_json(folder / "config.json")["data"])
+        trained = apply.load(folder, trust=trust)
+        dataset = load_data(data_settings(workdir.read_config(folder, trust=trust).get("data")))
         workdir.same_data(folder, dataset)
     except UserError as error:
         console.say(f"nothing to touch on the page: {error}")

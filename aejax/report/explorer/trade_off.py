@@ -77,7 +77,7 @@ def _line(summary: Mapping[str, Any], terms: Mapping[str, Mapping[str, Any]]) ->
     if axis is None or summary["best"] is None or not is_about_sparsity(points):
         return None
     term, field = (*axis.split("."), "", "")[1:3]
-    function = terms[term]["name"] if axis.startswith("terms.") and field == "weight" else ""
+    function = terms.get(term, {}).get("name", "") if axis.startswith("terms.") and field == "weight" else ""
     function = function if function.startswith("sparsity.") else ""
     measured = ([f"validation/{term}"] if function else []) + list(SPARSITY)
     sparsity = next((name for name in measured if any(mean_of(p, name) is not None for p in points)), None)

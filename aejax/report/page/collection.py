@@ -191,7 +191,7 @@ def _lost(plan: _Plan, found: Reproduction, language: str) -> tuple[tuple[str, V
 
 def _entry(name: str, plan: _Plan, found: Reproduction, collection: Path, language: str, widest: int) -> Entry:
     text, data = words.catalogue(language), words.shared("lecture")
-    runs = folders.seeds(found.folder / name.replace(":", "-"))
+    runs = folders.seeds(found.folder / name.replace(":", "-"), trust=found.trust)
     verdict = verdicts.verdict(name, found.report, text, ran=bool(runs))
     shown = None
     if runs:

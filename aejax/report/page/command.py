@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aejax.errors import UserError
 from aejax.report.page.words import LANGUAGES, catalogue, check_language
+from aejax.storage.trust import add_option
 
 if TYPE_CHECKING:
     from aejax.report.page.folders import Reproduction
@@ -21,6 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     what = "folder of a run, a sweep or a reproduction; several are put side by side"
     add("workdirs", nargs="+", type=Path, metavar="WORKDIR", help=what)
     add_language(parser)
+    add_option(parser)
     add("--output", type=Path, metavar="FILE", help=f"else {FILE} in the folder, or here where there are several")
 
 
@@ -35,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     from aejax import console
     from aejax.report.page import folders, render
 
-    found = [folders.read(folder) for folder in arguments.workdirs]
+    found = [folders.read(folder, trust=arguments.trust) for folder in arguments.workdirs]
     output = arguments.output or (arguments.workdirs[0] / FILE if len(found) == 1 else Path(FILE))
     if output.is_dir():
         raise UserError(f"--output {output}: is a folder; allowed: a file, such as {output / FILE}")
@@ -44,18 +46,19 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def write_reproduction(place: Path, collection: Path, language: str) -> Path:
+def write_reproduction(place: Path, collection: Path, language: str, *, trust: bool = False) -> Path:
     """Write ``report.html`` into the folder of a reproduction.
 
     Args:
         place: the folder, with its ``reproduce.json``.
         collection: the folder of the configs.
         language: ``"en"`` or ``"es"``.
+        trust: whether its runs may name functions from outside aejax, where no run of this user left them there.
     """
     from aejax.report.page import collection as collections
     from aejax.report.page import folders, render
 
-    found = folders.read(place)
+    found = folders.read(place, trust=trust)
     make = lambda widest: collections.page(found, collection, language, widest)
     return render.write(place / FILE, make, catalogue(language), language)
 

@@ -94,7 +94,7 @@ def show(
         drawing=draw(first, text),
         figures=tuple(figure for _, figure in figures(first, names, text, widest)),
         rows=tuple(row(name, runs, text, published.get(name, ())) for name in measures if has(first, name)),
-        fragments=tuple(explorer.fragments(first.folder, language)),
+        fragments=tuple(explorer.fragments(first.folder, language, trust=first.trust)),
         facts=facts(runs, text),
     )
 

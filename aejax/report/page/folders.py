@@ -1,11 +1,13 @@
 """The folders that a page is made of: runs, sweeps and reproductions, read and checked."""
 
-from collections.abc import ItemsView, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aejax.errors import UserError, shown
+from aejax.errors import UserError
 from aejax.runs import workdir
+from aejax.storage import records
+from aejax.storage.records import Either, Fields, Form, Many, Named, Whole
 
 REPORT = "reproduce.json"
 
@@ -19,6 +21,7 @@ class Run(NamedTuple):
         summary: what it came to.
         data: what it was trained on, from ``dataset.json``.
         environment: what it was run with.
+        trust: whether it may name functions from outside aejax.
     """
 
     folder: Path
@@ -26,6 +29,7 @@ class Run(NamedTuple):
     summary: Mapping[str, Any]
     data: Mapping[str, Any]
     environment: Mapping[str, Any]
+    trust: bool = False
 
 
 class Sweep(NamedTuple):
@@ -38,50 +42,99 @@ class Sweep(NamedTuple):
 
 
 class Reproduction(NamedTuple):
-    """The folder of a reproduction, and its report."""
+    """The folder of a reproduction, its report, and whether its runs may name functions from outside aejax."""
 
     folder: Path
     report: Mapping[str, Any]
+    trust: bool = False
 
 
-def read(folder: Path) -> Run | Sweep | Reproduction:
+NAME = {"name": str}
+CONFIG = {
+    "seed": Whole(),
+    "data": Fields(NAME, {"label_column": Either((str, None))}),
+    "model": NAME,
+    "terms": Named(NAME),
+    "corruption": NAME,
+    "train": {"steps": Whole()},
+    "task": NAME,
+}
+DATA = Fields({}, {"sha256": str, "rows": Named(Whole())})
+ENVIRONMENT = Fields({}, {"packages": Named(object), "devices": Many(object)})
+MAYBE = Either((float, None))
+POINT = Fields(
+    {
+        "axes": Named(Either((float, str, bool, None, Many(object)))),
+        "metrics": Named({"mean": MAYBE, "sd": MAYBE}),
+        "runs": Whole(),
+        "finite": Whole(),
+    },
+    {"over": str},
+)
+SWEEP = Fields(
+    {"metric": str, "maximise": bool, "best": Either((Whole(), None)), "points": Many(POINT)},
+    {"incomparable": Named(Many(str))},
+)
+ASKED = Fields(
+    {"config": {"terms": Named(NAME)}},
+    {
+        "axes": Named(Many(object)),
+        "space": Named(Many(object, 1)),
+        "seeds": Many(Whole()),
+        "folds": Either((Whole(), None)),
+    },
+)
+SEARCHED = {"space": object, "seeds": object}
+LINE = Fields(
+    {"experiment": str, "metric": str, "verdict": str, "expected": MAYBE, "got": MAYBE},
+    {"digits": Either((Whole(0, 99), None)), "tolerance": MAYBE, "seed": Either((Whole(), None))},
+)
+REPORTED = Fields(
+    {
+        "machine": str,
+        "environment": ENVIRONMENT,
+        "lines": Many(LINE),
+        "not_run": Named(str),
+        "failed": Named(str),
+    },
+    {"collection": Either((str, None))},
+)
+"""The forms of what is read."""
+
+
+def read(folder: Path, *, trust: bool = False) -> Run | Sweep | Reproduction:
     """What a folder holds.
 
+    Args:
+        folder: to be read.
+        trust: whether what it names outside aejax may be imported, where no run of this user left it there.
+
     Raises:
-        UserError: it is no such folder, what it holds is not finished, or it is damaged.
+        UserError: it is no such folder, what it holds is not finished or not to be trusted, or it is damaged.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: is no folder; allowed: the folder of a run, a sweep or a reproduction")
     if (folder / REPORT).exists():
-        keys = ("machine", "environment", "lines", "not_run", "failed")
-        report = _holding(folder / REPORT, keys)
+        report = workdir.read_json(folder / REPORT, REPORTED)
         if not report["environment"]:
             command = f"the same command and --workdir {folder}"
             raise UserError(f"{folder}: this reproduction is not finished; go on with {command}")
-        return Reproduction(folder, report)
+        return Reproduction(folder, report, trust)
     if (folder / "sweep.json").exists():
         return read_sweep(folder)
     if (folder / "config.json").exists():
-        return read_run(folder)
+        return read_run(folder, trust=trust)
     raise UserError(f"{folder}: holds no run, no sweep and no reproduction; allowed: the --workdir of one")
 
 
-def read_run(folder: Path) -> Run:
-    """A finished run.
-
-    Raises:
-        UserError: it is not finished, or damaged.
-    """
-    config = _holding(folder / "config.json", ("data", "model", "terms", "train", "task", "seed"))
+def read_run(folder: Path, *, trust: bool = False) -> Run:
+    """A finished run; the arguments and errors are those of `read`."""
+    config = records.check(workdir.read_config(folder, trust=trust), CONFIG, folder / "config.json")
     if not (folder / "summary.json").exists():
         raise UserError(f"{folder}: this run is not finished; go on with aejax run --workdir {folder}")
-    path = folder / "summary.json"
-    summary = _holding(path, ("seed", "metrics", "baselines", "timing", "parameters_digest"))
-    for group in ("metrics", "baselines"):
-        for part, numbers in _fields(path, group, summary[group]):
-            _check_numbers(path, f"{group}.{part}", numbers)
-    _check_numbers(path, "timing", summary["timing"])
-    return Run(folder, config, summary, _optional(folder / "dataset.json"), _optional(folder / "environment.json"))
+    summary = workdir.read_json(folder / "summary.json", workdir.SUMMARY)
+    data, environment = _optional(folder / "dataset.json", DATA), _optional(folder / "environment.json", ENVIRONMENT)
+    return Run(folder, config, summary, data, environment, trust)
 
 
 def read_sweep(folder: Path) -> Sweep:
@@ -90,19 +143,24 @@ def read_sweep(folder: Path) -> Sweep:
     Raises:
         UserError: it is not finished, or damaged.
     """
-    asked = _holding(folder / "sweep.json", ("config",))
+    asked = workdir.read_json(folder / "sweep.json", ASKED)
     if "axes" not in asked:
-        asked = _holding(folder / "sweep.json", ("space", "seeds"))  # a search
-    if not (folder / "summary.json").exists():
+        asked = workdir.read_json(folder / "sweep.json", SEARCHED)
+    path = folder / "summary.json"
+    if not path.exists():
         raise UserError(f"{folder}: this sweep is not finished; go on with the same command and --workdir {folder}")
-    summary = _holding(folder / "summary.json", ("metric", "maximise", "best", "points"))
-    return Sweep(folder, asked, summary, _optional(folder / "environment.json"))
+    summary = workdir.read_json(path, SWEEP)
+    if summary["best"] is not None and summary["best"] >= len(summary["points"]):
+        raise UserError(f"{path}: is damaged: best is {summary['best']} of {len(summary['points'])} points")
+    if any(point["axes"].keys() != summary["points"][0]["axes"].keys() for point in summary["points"]):
+        raise UserError(f"{path}: is damaged: its points are of other axes than the first")
+    return Sweep(folder, asked, summary, _optional(folder / "environment.json", ENVIRONMENT))
 
 
-def seeds(folder: Path) -> list[Run]:
+def seeds(folder: Path, *, trust: bool = False) -> list[Run]:
     """The finished runs of an experiment, by seed: those in ``seed-0``, ``seed-1``, … of a folder."""
     found = [path for path in folder.glob("seed-*") if (path / "summary.json").exists()]
-    return sorted(map(read_run, found), key=lambda run: run.summary["seed"])
+    return sorted((read_run(path, trust=trust) for path in found), key=lambda run: run.summary["seed"])
 
 
 def figures(folder: Path) -> dict[str, Path]:
@@ -110,28 +168,5 @@ def figures(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in sorted((folder / workdir.FIGURES).glob("*.png"))}
 
 
-def _fields(path: Path, name: str, value: Any) -> ItemsView[str, Any]:
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: is damaged: {name} is {shown(value)}, not fields")
-    return value.items()
-
-
-def _check_numbers(path: Path, name: str, numbers: Any) -> None:
-    """Refuse what is no number; one that is not finite is written as a word, such as ``"nan"``."""
-    for field, value in _fields(path, name, numbers):
-        try:
-            float(value)
-        except (TypeError, ValueError):
-            raise UserError(f"{path}: is damaged: {name}.{field} is {shown(value)}, not a number") from None
-
-
-def _optional(path: Path) -> Mapping[str, Any]:
-    return _holding(path, ()) if path.exists() else {}
-
-
-def _holding(path: Path, keys: Sequence[str]) -> Mapping[str, Any]:
-    content = workdir.read_json(path)
-    missing = [key for key in keys if not isinstance(content, dict) or key not in content]
-    if missing or not isinstance(content, dict):
-        raise UserError(f"{path}: is damaged: it has no {missing[0] if missing else 'fields'}")
-    return content
+def _optional(path: Path, form: Form) -> Mapping[str, Any]:
+    return workdir.read_json(path, form) if path.exists() else {}

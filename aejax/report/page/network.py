@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
+from aejax import console
 from aejax.errors import UserError
 from aejax.models import Layer, layers
 from aejax.report.page.folders import Run
 from aejax.runs import workdir
+from aejax.storage import manifest
 from aejax.types import Model
 
 
@@ -33,29 +35,39 @@ class Network(NamedTuple):
 
 def network(run: Run) -> Network | None:
     """The net of a run; None where its model cannot be built here, as one of a module that is not at hand."""
-    from aejax.runs.artifact import columns_of
-    from aejax.training.build import build_model
+    import jax
+    import jax.numpy as jnp
+
+    from aejax.config.resolving import component
+    from aejax.runs.artifact import model_of
     from aejax.training.context import outline
 
-    manifest = _manifest(run)
+    record = _manifest(run)
+    leaves = {name: tuple(shape) for name, (_, shape) in record["leaves"].items() if name.startswith("params/")}
+    stored = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in leaves.items()}
     try:
-        model = build_model(run.config["model"], tuple(manifest["info"]["feature_shape"]), columns_of(manifest["info"]))
-    except (UserError, TypeError):
+        settings = component(run.config["model"], "aejax.models", what="model")
+        model, _ = model_of(settings, record["info"], stored, run.folder / workdir.MODEL)
+    except UserError as error:
+        console.say(f"no drawing of the net: {error}")
         return None
     extra = outline(model).extra
     drawn, middle = _drawn(layers(model))
-    sizes = [shape for name, (_, shape) in manifest["leaves"].items() if name.startswith("params/")]
     skips = _skips(drawn, middle, model.code_size)
     traits = _traits(run.config, model, extra, skips)
     centres = extra["centres"].shape[1] if "centres" in extra else 0
-    return Network(tuple(drawn), middle, sum(map(prod, sizes)), traits, skips, centres)
+    return Network(tuple(drawn), middle, sum(map(prod, leaves.values())), traits, skips, centres)
 
 
 def _manifest(run: Run) -> Mapping[str, Any]:
-    found = sorted((run.folder / workdir.MODEL).glob("step-*.json"))
-    if not found:
+    place = run.folder / workdir.MODEL
+    numbers = manifest.numbers(place)
+    if not numbers:
         raise UserError(f"{run.folder}: has no {workdir.MODEL}; allowed: the folder of a finished run")
-    return workdir.read_json(found[-1])
+    try:
+        return manifest.read(place, numbers[0])
+    except manifest.DamagedError as error:
+        raise UserError(f"{place}: {error}") from None
 
 
 def _drawn(layers: Sequence[Layer]) -> tuple[list[Layer], int]:

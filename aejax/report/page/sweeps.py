@@ -101,14 +101,14 @@ def _best(point: Mapping[str, Any], metric: str, text: Words) -> str:
 
 def _baselines(point: Mapping[str, Any], metric: str) -> list[str]:
     """The columns of what baselines have in a metric, on the same rows."""
-    return [name for name in point["metrics"] if name.startswith(BASELINE) and name.split("/", 2)[2] == metric]
+    return [name for name in point["metrics"] if name.startswith(BASELINE) and name.split("/", 2)[2:] == [metric]]
 
 
 def _warnings(summary: Mapping[str, Any], text: Words) -> list[str]:
     """What the metric does not compare; sweeps of before did not write it down."""
     metric, own = words.measure(summary["metric"], text), text["sweep"]["incomparable"]
     found = summary.get("incomparable", {})
-    return [own[why].format(metric=metric, fields=", ".join(fields)) for why, fields in found.items()]
+    return [own[why].format(metric=metric, fields=", ".join(fields)) for why, fields in found.items() if why in own]
 
 
 def _note(sweep: Sweep, columns: Sequence[str], text: Words) -> str:
@@ -154,7 +154,8 @@ def _heading(name: str, text: Words) -> str:
     """What a column holds; those of test rows have a mark."""
     part, _, metric = name.partition("/")
     if name.startswith(BASELINE):
-        method, part, _ = metric.split("/", 2)
+        method, _, rest = metric.partition("/")
+        part = rest.partition("/")[0]
         return f"{words.method(method, text)}, {text['rows'].get(part, part)}"
     shown = text["measures"].get(metric, metric)
     return shown if part == "test" else f"{shown}, {text['rows'].get(part, part)}"
@@ -209,7 +210,7 @@ def _axes(sweep: Sweep, text: Words) -> tuple[tuple[str, str], ...]:
 
 def _searched(values: Sequence[Any], text: Words) -> str:
     """The choices of a search, or the two ends of a range, which are followed by whether it is logarithmic."""
-    if not isinstance(values[-1], bool):
+    if len(values) != 3 or not isinstance(values[-1], bool):
         return _values(values, text)
     low, high, logarithmic = values
     ends = text["sweep"]["range"].format(low=_value(low, text), high=_value(high, text))
@@ -223,8 +224,11 @@ def _statuses(sweep: Sweep, text: Words) -> tuple[tuple[str, str], ...]:
     path = sweep.folder / "table.csv"
     if not path.exists():
         return ()
-    with open(path, newline="", encoding="utf-8") as file:
-        found = Counter(row["status"] for row in csv.DictReader(file) if row.get("status"))
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            found = Counter(row["status"] for row in csv.DictReader(file) if row.get("status"))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: is damaged: {error}") from None
     own = text["sweep"]["statuses"]
     return tuple((own.get(status, status), words.number(count, text)) for status, count in found.most_common())
 

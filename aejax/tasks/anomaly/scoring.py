@@ -1,5 +1,6 @@
 """Anomaly scores of rows by an ensemble of nets and the training rows, and what a run keeps to score new rows."""
 
+from math import prod
 from typing import NamedTuple
 
 import jax
@@ -10,6 +11,8 @@ from aejax.data.scaling import moments
 from aejax.data.sparse import is_sparse
 from aejax.errors import UserError
 from aejax.metrics import outliers
+from aejax.storage import records
+from aejax.storage.records import Whole, Word
 from aejax.storage.trees import shaped
 from aejax.tasks.anomaly.ensemble import Outputs, errors, held_out, outputs
 from aejax.training.context import Rows
@@ -17,6 +20,10 @@ from aejax.types import Columns, Dataset, Kept, Model, Params
 
 READ = {"neighbours": ("x", "residual"), "error": (), "code": ("codes",), "both": ("codes",)}
 """The scores, and what each of them reads of the training rows."""
+
+
+INFO = {"score": Word("|".join(READ)), "neighbours": Whole(1), "residual_weight": float}
+"""The form of what is kept beside the arrays of a scorer."""
 
 
 class Reference(NamedTuple):
@@ -138,12 +145,25 @@ def read(kept: Kept, model: Model) -> Scorer:
     Raises:
         UserError: it holds nets of another model.
     """
+    info = records.check(kept.info, INFO, "what the run kept", "info")
     arrays = {name.removeprefix("scorer/"): array for name, array in kept.tree.items()}
-    members = next(array.shape[0] for name, array in arrays.items() if name.startswith("nets/"))
+    members = {array.shape[:1] for name, array in arrays.items() if name.startswith("nets/")}
+    if len(members) != 1 or () in members:
+        raise UserError("what the run kept is damaged: it holds no ensemble of nets")
+    ((members,),) = members
     shapes = jax.eval_shape(lambda: jax.vmap(model.init)(jax.random.split(jax.random.key(0), members)))
     nets = shaped(arrays, shapes, prefix="nets", what="what the run kept")
     train = Reference(*(arrays.get(f"train/{name}") for name in Reference._fields))
-    return Scorer(nets, train, arrays.get("mean"), float(arrays["threshold"]), **kept.info)
+    n, rows = prod(model.feature_shape), {np.shape(part)[-2] for part in train if np.ndim(part) > 1}
+    wanted = {"x": (*rows, n), "residual": (*rows, n), "codes": (members, *rows, model.code_size), "mean": (n,)}
+    needed = {"threshold", *READ[info["score"]]}
+    for name, array in {**train._asdict(), "mean": arrays.get("mean"), "threshold": arrays.get("threshold")}.items():
+        fits = array is not None and array.dtype.kind == "f" and array.shape == wanted.get(name, ())
+        if not fits and (array is not None or name in needed):
+            raise UserError(f"what the run kept is damaged: {name} is none of this model")
+    if rows and info["neighbours"] > max(rows):
+        raise UserError(f"what the run kept is damaged: it compares rows with {info['neighbours']} of {max(rows)}")
+    return Scorer(nets, train, arrays.get("mean"), float(arrays["threshold"]), **info)
 
 
 def score_and_alarm(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Columns:

@@ -1,0 +1,45 @@
+"""Downloads: over https, or of a file whose SHA-256 is recorded; no larger than published files are."""
+
+import time
+from hashlib import sha256 as digest_of
+
+from aejax.errors import UserError
+
+TIMEOUT = 5  # seconds without an answer after which a download is given up
+MOST_BYTES = 2**26
+MOST_SECONDS = 900
+_BLOCK = 2**16
+
+
+def fetch(url: str, *, sha256: str | None = None) -> bytes:
+    """What lies at an address.
+
+    Args:
+        url: of https, through all redirections; any where the digest is recorded.
+        sha256: that the contents must have; None where none is recorded.
+
+    Raises:
+        OSError: there is no answer.
+        http.client.HTTPException: the answer is cut short.
+        UserError: another digest, too many bytes, or an address that anybody on the way could answer for.
+    """
+    from urllib.request import urlopen
+
+    parts, size, deadline = [], 0, time.monotonic() + MOST_SECONDS
+    with urlopen(_safe(url, sha256), timeout=TIMEOUT) as answer:
+        _safe(getattr(answer, "url", url), sha256)
+        while block := answer.read(_BLOCK):
+            parts.append(block)
+            size += len(block)
+            if size > MOST_BYTES or time.monotonic() > deadline:
+                raise UserError(f"{url}: does not end after {size} bytes; no published file is so large")
+    data = b"".join(parts)
+    if sha256 is not None and digest_of(data).hexdigest() != sha256:
+        raise UserError(f"{url}: what was downloaded is not the published file; try again")
+    return data
+
+
+def _safe(url: str, sha256: str | None) -> str:
+    if sha256 is None and not url.startswith("https://"):
+        raise UserError(f"{url}: is not https, and no SHA-256 of it is recorded")
+    return url
