@@ -63,8 +63,8 @@ def choose(
     if quick:
         names = [name for name in names if name not in recorded or recorded[name].quick]
     if not names:
-        allowed = f'"quick": true for an experiment in {FILE}, or no --quick'
-        raise UserError(f"--quick: there is no experiment to run, as none of them is quick; allowed: {allowed}")
+        remedy = f'"quick": true for an experiment in {FILE}, or no --quick'
+        raise UserError(f"--quick: there is no experiment to run, as none of them is quick; allowed: {remedy}")
     return names
 
 
