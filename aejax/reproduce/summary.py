@@ -12,6 +12,9 @@ from aejax.reproduce.record import Recorded
 from aejax.runs import workdir
 from aejax.sweep.engines import counted
 
+TIMING = {"timing": workdir.SUMMARY["timing"]}
+"""The form of ``summary.json``, as far as the time left depends on it."""
+
 
 def progress(jobs: Sequence[Job], at_once: int) -> Callable[[Event], None]:
     """A function that prints what became of a run or a job, and the time left.
@@ -31,7 +34,7 @@ def progress(jobs: Sequence[Job], at_once: int) -> Callable[[Event], None]:
             left[job].remove(run)
             text = job.name
             if job.seeds:
-                measured = record.seconds_of(workdir.read_json(run / "summary.json", workdir.SUMMARY))
+                measured = record.seconds_of(workdir.read_json(run / "summary.json", TIMING))
                 spent["measured"] += measured
                 spent["recorded"] += job.seconds or measured
                 seconds[job.name] = seconds[job.name] or measured
