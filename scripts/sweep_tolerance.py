@@ -22,8 +22,9 @@ SWEEPS = {
 def departed(config, specs, steps):
     """The largest relative difference of a parameter and of the validation error."""
     from aejax.storage import checkpoint
-    from aejax.sweep import axes, engines, plan
+    from aejax.sweep import axes, plan
     from aejax.sweep.block import Options, run_block
+    from aejax.sweep.engines.local import cost
     from aejax.sweep.prepared import prepare
 
     overrides = [f"train.steps={steps}", "train.evaluate_every=1000000", "train.checkpoint_every=1000000"]
@@ -31,7 +32,7 @@ def departed(config, specs, steps):
     prepared = prepare(made.groups[0][0].config, None)
     found = []
     for options in (Options(strategy="vmap"), Options(exact=True)):
-        (block,) = engines.cost(made.groups[0], prepared, options).blocks
+        (block,) = cost(made.groups[0], prepared, options).blocks
         with tempfile.TemporaryDirectory() as folder:
             results = run_block(block, prepared, options, Path(folder))
             params = checkpoint.restore_flat(Path(folder) / "params")

@@ -59,12 +59,6 @@ def quick_processes() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def quick_programs(folder: Path) -> Iterator[None]:
-    """Nothing any more: conftest does it for all tests."""
-    yield
-
-
 class Answer(NamedTuple):
     """What a command came back with."""
 

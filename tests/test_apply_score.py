@@ -123,10 +123,10 @@ def found_and_kept(model, dataset, name, folder):
     found = anomaly.assess(keys, model, one, ensemble, dataset, anomaly.Options(most_rows=30, **options))
     checkpoint.save(folder / "kept", 0, found.kept.tree, info=found.kept.info)
     info = {"feature_names": COLUMNS}
-    write_json(folder / "config.json", {"task": {"name": "anomaly"}})
     write_json(folder / "summary.json", {})
+    config = {"task": {"name": "anomaly"}}
     scaling = {"shift": dataset.shift, "scale": dataset.scale}
-    trained = Trained(model, one, scaling, info, {"name": "dense.multilayer"}, apply.ACTIONS, folder)
+    trained = Trained(model, one, scaling, info, {"name": "dense.multilayer"}, apply.ACTIONS, folder, config)
     return found, trained, scoring.read(checkpoint.read(folder / "kept"), model)
 
 

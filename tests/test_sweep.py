@@ -18,8 +18,9 @@ from aejax import cli, config
 from aejax.config import files as config_files
 from aejax.errors import UserError
 from aejax.runs import experiment
-from aejax.sweep import axes, engines, markers, plan
+from aejax.sweep import axes, markers, plan
 from aejax.sweep.block import Options, run_block
+from aejax.sweep.engines.local import cost
 from aejax.sweep.prepared import prepare
 from aejax.training import build, compilation
 from aejax.training.evaluate import on_device
@@ -94,7 +95,7 @@ def train(tmp_path, made, options):
     found = []
     for group in made.groups:
         prepared = prepare(group[0].config, made.folds)
-        for block in engines.cost(group, prepared, options).blocks:
+        for block in cost(group, prepared, options).blocks:
             results = run_block(block, prepared, options, tmp_path / block.id)
             found.append((block.members, results, stacked_params(tmp_path / block.id)))
     return found
@@ -181,7 +182,7 @@ def test_each_member_stops_early_where_its_run_does(tmp_path, options):
 def test_a_block_that_is_stopped_goes_on_to_the_same_bits_and_is_done_once(tmp_path):
     made = planned(*GRID, overrides=["train.patience=50", "train.evaluate_every=10"])
     prepared, options = prepare(made.groups[0][0].config, None), Options(strategy="vmap")
-    (block,) = engines.cost(made.groups[0], prepared, options).blocks
+    (block,) = cost(made.groups[0], prepared, options).blocks
     straight = run_block(block, prepared, options, tmp_path / "straight")
     asks = iter([False] * 4 + [True] * 100)
     with pytest.raises(InterruptedRunError):
@@ -269,18 +270,18 @@ def test_tables_of_almost_equal_size_are_padded_to_one_program_and_train_as_alon
 def test_a_budget_cuts_a_group_into_blocks_of_one_shape(tmp_path, caplog):
     made = planned("terms.sparsity.weight=log(0.01,1,5)", "seed=0:2")
     prepared = prepare(made.groups[0][0].config, None)
-    whole = engines.cost(made.groups[0], prepared, Options(budget=10**9))
+    whole = cost(made.groups[0], prepared, Options(budget=10**9))
     assert len(whole.blocks) == 1
     options = Options(strategy="vmap", budget=whole.shared + 4 * whole.member)
-    assert [len(block.members) for block in engines.cost(made.groups[0], prepared, options).blocks] == [4, 4, 2]
+    assert [len(block.members) for block in cost(made.groups[0], prepared, options).blocks] == [4, 4, 2]
     with pytest.raises(UserError, match=r"--memory-budget: .* too small .* allowed: "):
-        engines.cost(made.groups[0], prepared, Options(budget=whole.shared))
+        cost(made.groups[0], prepared, Options(budget=whole.shared))
 
 
 def test_the_estimate_of_memory_is_near_what_the_compiler_says():
     made = planned("terms.sparsity.weight=log(0.01,1,16)", overrides=["model.code=64", "train.batch_size=64"])
     prepared = prepare(made.groups[0][0].config, None)
-    found = engines.cost(made.groups[0], prepared, Options())
+    found = cost(made.groups[0], prepared, Options())
     parts = prepared.parts
     state = jax.jit(parts.run.init)(parts.key, parts.hparams)
     sizes = [leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves((state.params, state.opt_state))]

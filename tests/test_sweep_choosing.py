@@ -7,7 +7,8 @@ from tasking import evaluate
 
 from aejax import config
 from aejax.config.components import available
-from aejax.sweep import axes, choosing
+from aejax.sweep import axes
+from aejax.sweep.metric import check_metric, incomparable
 from aejax.tasks import clustering
 from aejax.training import build
 
@@ -53,10 +54,10 @@ def test_nothing_is_chosen_on_other_rows(small, capsys, metric):
 def test_a_metric_that_some_of_the_runs_have_is_allowed():
     configs = [config.load("lecture/multilayer", [f"task.name={task}"]) for task in TASKS[-2:]]
     assert TASKS[-2:] == ["reduction", "walk"]
-    choosing.check_metric("validation/mse", configs)
+    check_metric("validation/mse", configs)
     with pytest.raises(ValueError, match="unknown 'validation/precision'"):
-        choosing.check_metric("validation/precision", configs)
-    choosing.check_metric("validation/precision", [*configs, config.load("lecture/hashing")])
+        check_metric("validation/precision", configs)
+    check_metric("validation/precision", [*configs, config.load("lecture/hashing")])
 
 
 def test_clusters_are_judged_on_validation_rows_by_what_is_declared():
@@ -104,7 +105,7 @@ INCOMPARABLE = [
 @pytest.mark.parametrize(("metric", "spec", "wanted"), INCOMPARABLE)
 def test_what_a_metric_does_not_compare(metric, spec, wanted):
     asked = axes.collect({}, [spec, "seed=0:2"])
-    assert choosing.incomparable(f"validation/{metric}", asked, TERMS) == wanted
+    assert incomparable(f"validation/{metric}", asked, TERMS) == wanted
 
 
 @pytest.mark.parametrize("more", [(), ("--search", "optuna", "--trials", "6", "--batch", "6")])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from looking import ENGLISH, readable
 
 from aejax.figures import canvas, sweep
-from aejax.sweep import intervals, results
+from aejax.sweep import intervals, table
 
 RANDOM = np.random.default_rng(0)
 
@@ -25,7 +25,7 @@ def summary(axes, seeds=4, metric="validation/mse"):
             "validation/active_fraction": intervals.interval(share),
         }
         points.append({"axes": own, "runs": seeds, "finite": seeds, "finished": seeds, "metrics": metrics})
-    best = results.best(points, metric, maximise=False)
+    best = table.best(points, metric, maximise=False)
     return {"metric": metric, "maximise": False, "best": best, "points": points}
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from aejax.sweep import axes, intervals, plan, results
+from aejax.sweep import axes, intervals, plan, table
 
 VALUES = [0.3, 0.1, 0.7, 0.2]
 
@@ -91,8 +91,8 @@ def test_a_table_says_what_its_intervals_are_over(capsys, seeds, over, header):
         }
         for number, error in enumerate(errors)
     }
-    summary = results.summarise(made, results.rows_of(made, done), "validation/mse", maximise=False)
+    summary = table.summarise(made, table.rows_of(made, done), "validation/mse", maximise=False)
     assert [point["over"] for point in summary["points"]] == [over, over]
     assert [point["metrics"]["validation/mse"]["n"] for point in summary["points"]] == [3 if seeds == 1 else 2] * 2
-    results.say(summary)
+    table.say(summary)
     assert header in capsys.readouterr().out

@@ -17,7 +17,7 @@ import running
 from running import ROOT, assert_refused, call, free_port, table
 
 from aejax.errors import UserError
-from aejax.sweep import engine_ray
+from aejax.sweep.engines import ray as ray_engine
 
 pytest.importorskip("ray", reason="Ray has no wheel for this Python or system: pip install 'aejax[ray]'")
 
@@ -194,10 +194,10 @@ def test_a_cluster_that_cannot_be_reached_is_told_in_one_line(tmp_path, capsys, 
 
 
 def test_a_head_that_is_gone_for_good_is_told_in_one_line(monkeypatch):
-    monkeypatch.setattr(engine_ray, "ASK_SECONDS", 0)
-    alive = engine_ray.watch(f"127.0.0.1:{free_port()}", Path("runs/x"))
+    monkeypatch.setattr(ray_engine, "ASK_SECONDS", 0)
+    alive = ray_engine.watch(f"127.0.0.1:{free_port()}", Path("runs/x"))
     alive()  # it may come back
-    monkeypatch.setattr(engine_ray, "GONE_SECONDS", 0)
+    monkeypatch.setattr(ray_engine, "GONE_SECONDS", 0)
     with pytest.raises(UserError, match=r"the Ray cluster of 127.* has gone; .* --workdir runs/x does the rest"):
         alive()
 

@@ -15,7 +15,8 @@ from multiprocessing import get_context
 import pytest
 from running import assert_refused, call, environment, table
 
-from aejax.sweep import axes, markers, plan, task
+from aejax.sweep import axes, markers, plan
+from aejax.sweep.engines import task
 
 pytest.importorskip("submitit", reason="pip install 'aejax[slurm]'")
 

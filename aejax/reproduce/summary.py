@@ -10,7 +10,7 @@ from aejax.reproduce.compare import Comparison, Result
 from aejax.reproduce.processes import Event, Job, finished, runs_of
 from aejax.reproduce.record import Recorded
 from aejax.runs import workdir
-from aejax.sweep.engines import counted
+from aejax.sweep.folder import counted
 
 TIMING = {"timing": workdir.SUMMARY["timing"]}
 """The form of ``summary.json``, as far as the time left depends on it."""

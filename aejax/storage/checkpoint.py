@@ -126,13 +126,18 @@ def restore(
     return Restored(record["step"], tree, record["info"])
 
 
-def read(folder: str | os.PathLike, *, say: Callable[[str], None] = print) -> Restored:
+def read(folder: str | os.PathLike, *, step: int | None = None, say: Callable[[str], None] = print) -> Restored:
     """Load the newest checkpoint that verifies, its tree as NumPy arrays by the paths of their leaves.
+
+    Args:
+        folder: where the checkpoints lie.
+        step: load this step and no other.
+        say: takes one line for each damaged checkpoint that is passed over.
 
     Raises:
         UserError: if there is none.
     """
-    found = _newest(Path(folder), None, say)
+    found = _newest(Path(folder), step, say)
     if found is None:
         raise UserError(f"{folder}: there is no checkpoint that verifies")
     record, arrays = found
@@ -160,12 +165,13 @@ def restore_flat(
     Raises:
         UserError: if there is no checkpoint that verifies, or it has nothing below `prefix`.
     """
-    record, arrays = read(folder, step=step, say=say)
+    restored = read(folder, step=step, say=say)
+    arrays = restored.tree
     start = f"{prefix}/" if prefix else ""
     below = {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
     if not below:
         tops = ", ".join(sorted({name.split("/")[0] for name in arrays})) or "nothing"
-        raise UserError(f"checkpoint of step {record['step']} in {folder}: no {prefix!r}; it holds: {tops}")
+        raise UserError(f"checkpoint of step {restored.step} in {folder}: no {prefix!r}; it holds: {tops}")
     return below
 
 

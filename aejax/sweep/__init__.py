@@ -1,11 +1,14 @@
 """Sweeps: many settings and seeds of one experiment, trained together as few compiled programs.
 
-`axes` spells the values, `plan` makes runs of them and groups those of equal static setting, `prepared` has what the
-runs of a group have in common, `work` trains and evaluates a block of them, `together` as one program or `exact` one by
-one, `groups` does the blocks of a group, `engines` those of a plan in a folder, `results` makes the table, `intervals`
-its statistics, `beside` its baselines, and `choosing` says what a setting may be chosen by. A `task` is a group for
-another process, which `engine_ray` and `engine_slurm` hand to a cluster; `search` has settings proposed, within
-`spaces`, in `studies`, and `trials` trains them.
+- `axes` reads the values of fields, `plan` makes runs of their combinations and groups those of equal static setting;
+- `prepared` holds what the runs of a group share, `folds` the rows of a cross-validation, `memory` says how many fit;
+- `program` compiles a block of runs as one program, `block` trains and evaluates it, `evaluation` has its metrics,
+  `baselines` what they are compared with, and `markers` says which blocks are done;
+- `engines` trains the groups of a plan: in this process, on a Ray cluster, or as jobs of SLURM;
+- `folder` does a whole sweep in a folder: `table` is its table and summary, `intervals` the statistics of these, and
+  `metric` says what the best setting may be chosen by;
+- `search` has settings proposed by Optuna in place of all combinations;
+- `command` is ``aejax sweep``, and `nets` is ``aejax.sweep(…)`` from Python.
 
 A member of a sweep is the run that `aejax run --set …` does alone, up to the rounding of another program, which
 training amplifies. How far the two depart, at most over four members, by ``python scripts/sweep_tolerance.py``

@@ -20,7 +20,7 @@ from aejax.files import write_json
 from aejax.storage import checkpoint, records
 from aejax.storage.records import Either, Whole, Word
 from aejax.storage.trees import digest
-from aejax.sweep import beside, evaluating
+from aejax.sweep import baselines, evaluation
 from aejax.sweep.markers import read_marker, write_marker
 from aejax.sweep.plan import Block, Member
 from aejax.sweep.prepared import Prepared, hparams_of, size_of
@@ -134,7 +134,7 @@ def run_block(
 
         def losses(params: Params, share: float) -> np.ndarray:
             shares = np.full(len(block.members), share)
-            return evaluating.losses_together(block.members, prepared, params, shares)["validation/loss"]
+            return evaluation.losses_together(block.members, prepared, params, shares)["validation/loss"]
 
         hooks = {"folder": folder / "checkpoints", "stop": stop, "show": show, "prune": prune}
         outcomes, seconds = train_block(compiled, block.places, settings, names, losses, **hooks)
@@ -144,11 +144,11 @@ def run_block(
     checkpoint.save(folder / "params", 0, params, keep=1, info={"members": [member_id(m) for m in block.members]})
     if options.exact:
         pairs = zip(block.members, outcomes, strict=True)
-        metrics = [evaluating.metrics_alone(member, each, prepared) for member, each in pairs]
+        metrics = [evaluation.metrics_alone(member, each, prepared) for member, each in pairs]
     else:
-        metrics = evaluating.metrics_together(block.members, outcomes, prepared, params)
-    baselines = beside.baselines(block.members, metrics, prepared)
-    metrics = [columns | others for columns, others in zip(metrics, baselines, strict=True)]
+        metrics = evaluation.metrics_together(block.members, outcomes, prepared, params)
+    others = baselines.of_members(block.members, metrics, prepared)
+    metrics = [columns | more for columns, more in zip(metrics, others, strict=True)]
     results = [_result(*each) for each in zip(block.members, outcomes, metrics, strict=True)]
     timing["evaluate_seconds"] = time.perf_counter() - started
     write_marker(folder, {"results": results, "timing": timing})
@@ -251,7 +251,7 @@ def train_exactly(block: Block, prepared: Prepared, stop: Stop, show: Show) -> t
         hparams = jax.tree.map(jax.numpy.float32, hparams_of(member, prepared))
 
         def measure(params: Params, share: float, member: Member = member) -> dict[str, float]:
-            values = {} if settings["patience"] is None else evaluating.measured(member, prepared, params, share)
+            values = {} if settings["patience"] is None else evaluation.measured(member, prepared, params, share)
             return {name.replace("validation/", "validation_"): value for name, value in values.items()}
 
         state, progress, ended = loop(

@@ -130,18 +130,19 @@ def engine(arguments: argparse.Namespace, home: Path) -> AbstractContextManager[
     """
     if arguments.engine == "local":
         return None
-    from aejax.sweep import memory, task
+    from aejax.sweep import memory
+    from aejax.sweep.engines import task
 
     size = None if arguments.task_memory is None else memory.parse_budget(arguments.task_memory, "--task-memory")
     cpus, gpus = arguments.task_cpus or 1, arguments.task_gpus or 0
     needs = task.Needs(cpus, gpus, size, arguments.task_runs, home)
     if arguments.engine == "ray":
-        from aejax.sweep import engine_ray
+        from aejax.sweep.engines import ray
 
-        return engine_ray.cluster(arguments.address, needs)
-    from aejax.sweep import engine_slurm
+        return ray.cluster(arguments.address, needs)
+    from aejax.sweep.engines import slurm
 
-    return engine_slurm.queue(arguments.cluster or "slurm", arguments.slurm or [], arguments.task_minutes, needs)
+    return slurm.queue(arguments.cluster or "slurm", arguments.slurm or [], arguments.task_minutes, needs)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -158,7 +159,7 @@ def run(arguments: argparse.Namespace) -> int:
     from aejax import console
     from aejax.config import files as config_files
     from aejax.runs import workdir
-    from aejax.sweep import axes, block, memory, results
+    from aejax.sweep import axes, block, memory, table
     from aejax.training import compilation, interruption
 
     path = config_files.find(arguments.config)[0]
@@ -183,7 +184,7 @@ def run(arguments: argparse.Namespace) -> int:
     except interruption.InterruptedRunError:
         print(f"aejax: stopped; go on with the same command and --workdir {folder}", file=sys.stderr, flush=True)
         return 130
-    results.say(summary)
+    table.say(summary)
     for picture in sorted((folder / workdir.FIGURES).glob("*.png")):
         console.say(str(picture))
     console.say(str(folder / "table.csv"))
@@ -197,28 +198,30 @@ Begun = tuple[Callable[[], Iterable[str]], Callable[[Path], dict[str, Any]]]
 
 def sweeping(arguments: argparse.Namespace, path: Path, asked: Sequence[Any], options: Any) -> Begun:
     """A sweep over all combinations of the axes."""
-    from aejax.sweep import choosing, engines, plan
+    from aejax.sweep import folder as folders
+    from aejax.sweep import metric, plan
 
     made = plan.make(arguments.config, arguments.set, asked, arguments.folds)
-    choosing.check_metric(arguments.metric, [group[0].config for group in made.groups])
-    choosing.warn(arguments.metric, choosing.incomparable(arguments.metric, asked, made.base["terms"]))
+    metric.check_metric(arguments.metric, [group[0].config for group in made.groups])
+    metric.warn(arguments.metric, metric.incomparable(arguments.metric, asked, made.base["terms"]))
 
     def do(folder: Path) -> dict[str, Any]:
         chosen = engine(arguments, path.parent)
-        return engines.run(made, folder, options, arguments.metric, maximise=arguments.maximize, engine=chosen)
+        return folders.run(made, folder, options, arguments.metric, maximise=arguments.maximize, engine=chosen)
 
-    return lambda: engines.describe(made, options), do
+    return lambda: folders.describe(made, options), do
 
 
 def searching(arguments: argparse.Namespace, path: Path, asked: Sequence[Any], options: Any) -> Begun:
     """A search within the axes."""
-    from aejax.sweep import choosing, search, spaces
+    from aejax.sweep import metric
+    from aejax.sweep.search import bayesian, spaces
 
     space = spaces.make(arguments.config, arguments.set, asked, arguments.folds)
-    choosing.check_metric(arguments.metric, space.configs)
-    choosing.warn(arguments.metric, choosing.incomparable(arguments.metric, asked, space.base["terms"]))
+    metric.check_metric(arguments.metric, space.configs)
+    metric.warn(arguments.metric, metric.incomparable(arguments.metric, asked, space.base["terms"]))
     given = {"trials": arguments.trials, "batch": arguments.batch, "storage": arguments.storage}
     given = {name: value for name, value in given.items() if value is not None}
-    wanted = search.Search(study=arguments.study or path.stem, prune=not arguments.no_pruning, **given)
-    do = lambda folder: search.run(space, wanted, folder, options, arguments.metric, maximise=arguments.maximize)
-    return lambda: search.describe(space, wanted, options), do
+    wanted = bayesian.Search(study=arguments.study or path.stem, prune=not arguments.no_pruning, **given)
+    do = lambda folder: bayesian.run(space, wanted, folder, options, arguments.metric, maximise=arguments.maximize)
+    return lambda: bayesian.describe(space, wanted, options), do

@@ -15,8 +15,9 @@ from aejax.runs.fit import ADAM, Settings, fitted_of, loaded, parts_of, settings
 from aejax.runs.fitted import Fitted
 from aejax.storage.trees import digest
 from aejax.sweep import axes as spelled
-from aejax.sweep import results
+from aejax.sweep import table
 from aejax.sweep.block import train_block
+from aejax.sweep.metric import check_column
 from aejax.sweep.plan import Member, Plan
 from aejax.sweep.program import Data, choose, compile_block, forms, stack_hparams
 from aejax.training.build import Parts
@@ -37,7 +38,7 @@ class Nets:
             ``status`` (``finished``, ``stopped early`` or ``not finite``), ``step`` and ``parameters_digest``.
         params: of all runs, leaves (runs, ...).
         summary: mean, standard deviation and 95 % interval of every metric over the seeds of each setting, and the
-            ``best`` setting, see `aejax.sweep.results.summarise`.
+            ``best`` setting, see `aejax.sweep.table.summarise`.
     """
 
     rows: list[dict[str, Any]]
@@ -74,7 +75,7 @@ class Nets:
 
     def show(self) -> None:
         """Print the settings, the best first, with their intervals over seeds, as ``aejax sweep`` does."""
-        results.say(self.summary)
+        table.say(self.summary)
 
 
 def sweep(
@@ -153,9 +154,9 @@ def sweep(
         done[run] = {"status": each.status, "step": each.step, "parameters_digest": digest(each.params)}
         done[run]["metrics"] = metrics
     plan = Plan({"terms": parts.hparams["terms"]}, tuple(made), None, tuple(members), (tuple(members),))
-    table = results.rows_of(plan, done)
-    results.check_column(metric, table[0])
-    return Nets(table, params, results.summarise(plan, table, metric, maximise=maximise), parts, dataset)
+    rows = table.rows_of(plan, done)
+    check_column(metric, rows[0])
+    return Nets(rows, params, table.summarise(plan, rows, metric, maximise=maximise), parts, dataset)
 
 
 def _trained(

@@ -145,8 +145,8 @@ def do(task: Task, folder: Path) -> None:
     """
     set_up(task)
     from aejax.runs.workdir import fingerprint
-    from aejax.sweep import groups
     from aejax.sweep.block import Options, member_id
+    from aejax.sweep.engines.local import train
     from aejax.sweep.markers import finished
     from aejax.sweep.prepared import prepare
 
@@ -158,7 +158,7 @@ def do(task: Task, folder: Path) -> None:
     if fingerprint(prepared.datasets[0]) != task.data:
         name = members[0].config["data"]["name"]
         raise UserError(f"data.name: {name} on {platform.node()} differs from that of the sweep; allowed: the same")
-    groups.train(members, prepared, Options(**task.options), folder)
+    train(members, prepared, Options(**task.options), folder)
 
 
 def do_or_tell(task: Task, folder: Path) -> str | None:

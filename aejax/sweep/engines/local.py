@@ -1,6 +1,6 @@
-"""A group of a plan: how it is cut into blocks that fit the memory, and the training of these in a folder."""
+"""The engine of this process: each group is cut into blocks that fit the memory, which are trained one by one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,8 +11,14 @@ from aejax.sweep import memory
 from aejax.sweep.block import Options, run_block
 from aejax.sweep.markers import PARTS, alone
 from aejax.sweep.plan import Block, Member, blocks
-from aejax.sweep.prepared import Prepared
-from aejax.training.interruption import InterruptedRunError
+from aejax.sweep.prepared import Prepared, prepare
+from aejax.training.interruption import InterruptedRunError, asked_to_stop
+
+Engine = Callable[[Sequence[tuple[Member, ...]], int | None, Options, Path], None]
+"""``(groups, folds, options, folder) -> None``: trains the groups, so that `finished` finds them in the folder.
+
+It raises `InterruptedRunError` when it was asked to stop, and `UserError` where a group failed; the others are done.
+"""
 
 
 class Cost(NamedTuple):
@@ -74,3 +80,11 @@ def train(
             run_block(block, prepared, options, place, asked, show)
         if asked():
             raise InterruptedRunError
+
+
+def local(todo: Sequence[tuple[Member, ...]], folds: int | None, options: Options, folder: Path) -> None:
+    """The engine of this process: one group after the other."""
+    with asked_to_stop() as asked:
+        for number, group in enumerate(todo):
+            prepared = prepare(group[0].config, folds)
+            train(group, prepared, options, folder, asked, name=f"group {number + 1} of {len(todo)}")

@@ -13,9 +13,9 @@ from aejax.config.differences import differences
 from aejax.errors import UserError
 from aejax.storage import records
 from aejax.storage.records import Many
-from aejax.sweep import spaces
 from aejax.sweep.markers import RESULT, lock
-from aejax.sweep.spaces import Space
+from aejax.sweep.search import spaces
+from aejax.sweep.search.spaces import Space
 
 FILE, SEARCHERS = "study.log", "searchers"
 SWEEP, SEARCHER, RESULTS = "sweep", "searcher", "results"

@@ -27,7 +27,7 @@ def of_metric(metric: str, columns: Sequence[str]) -> list[str]:
     return [part[1] for part in parts if part[0] == BASELINE and part[2:] == [metric]]
 
 
-def baselines(
+def of_members(
     members: Sequence[Member], metrics: Sequence[Mapping[str, float]], prepared: Prepared
 ) -> list[dict[str, float]]:
     """What baselines have on validation rows, columns for each member: PCA's error, the mean row's, and the task's own.

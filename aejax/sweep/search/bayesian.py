@@ -9,12 +9,15 @@ import numpy as np
 
 from aejax import console
 from aejax.errors import UserError
-from aejax.sweep import choosing, engines, memory, spaces, studies
+from aejax.sweep import memory
 from aejax.sweep.block import Options
+from aejax.sweep.folder import begin, check_folder, conclude, counted
+from aejax.sweep.metric import check_column, check_metric
 from aejax.sweep.plan import static_of
 from aejax.sweep.prepared import Prepared, prepare
-from aejax.sweep.spaces import Space
-from aejax.sweep.trials import Kept, train_batch
+from aejax.sweep.search import spaces, studies
+from aejax.sweep.search.spaces import Space
+from aejax.sweep.search.trials import Kept, train_batch
 from aejax.training.interruption import asked_to_stop
 from aejax.training.loop import BROKEN, PRUNED
 
@@ -43,7 +46,7 @@ def run(
     """Search in a folder, from where that was left.
 
     Args:
-        space: from `aejax.sweep.spaces.make`.
+        space: from `aejax.sweep.search.spaces.make`.
         search: how far, and where the study is.
         folder: made if it is not there.
         options: of the programs.
@@ -58,17 +61,17 @@ def run(
             a folder or a study of another sweep, or a storage that cannot be had.
         InterruptedRunError: SIGINT or SIGTERM came; what was done is saved.
     """
-    choosing.check_metric(metric, space.configs)
+    check_metric(metric, space.configs)
     own = {"search": "optuna", **spaces.identity(space)}
-    engines.check_folder(folder, own)
+    check_folder(folder, own)
     optuna = studies.import_optuna()
     kept = {static_of(space.base): Kept(prepare(space.base, space.folds), {})}
     check_fit(space, search, options, kept[static_of(space.base)].prepared)
     if search.storage is None:
-        engines.begin(folder, own)
+        begin(folder, own)
     storage = studies.storage(optuna, search.storage, folder)
     study = studies.open_study(optuna, storage, search.study, space, metric, maximise=maximise, prune=search.prune)
-    engines.begin(folder, own)
+    begin(folder, own)
     with studies.searcher(folder) as name, asked_to_stop() as asked:
         while trials := studies.ask(optuna, study, space, name, search.batch, search.trials):
             last = trials[-1].number + 1
@@ -105,7 +108,7 @@ def _tell(optuna: Any, study: Any, trials: Sequence[Any], metric: str) -> None:
     """Tell what became of trials: their objective, or that they were given up or broke."""
     state = optuna.trial.TrialState
     first = trials[0].user_attrs[studies.RESULTS][0]["metrics"]
-    choosing.check_column(metric, first)
+    check_column(metric, first)
     for trial in trials:
         runs = trial.user_attrs[studies.RESULTS]
         value = float(np.mean([run["metrics"].get(metric, np.nan) for run in runs]))
@@ -120,7 +123,7 @@ def _conclude(optuna: Any, study: Any, space: Space, folder: Path, metric: str, 
         raise UserError(f"--study {study.study_name}: other processes have all its trials, and none is finished yet")
     others = len(study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING]))
     if others:
-        console.say(f"{engines.counted(others, 'trial')} of the study are with other processes, or were left by them")
+        console.say(f"{counted(others, 'trial')} of the study are with other processes, or were left by them")
     planned = spaces.planned(space, [trial.params for trial in trials])
     runs = [run for trial in trials for run in trial.user_attrs[studies.RESULTS]]
     told = {
@@ -128,15 +131,15 @@ def _conclude(optuna: Any, study: Any, space: Space, folder: Path, metric: str, 
         "history": studies.history(study),
         "importance": studies.importance(optuna, study),
     }
-    return engines.conclude(folder, planned, dict(enumerate(runs)), metric, maximise=maximise, search=told)
+    return conclude(folder, planned, dict(enumerate(runs)), metric, maximise=maximise, search=told)
 
 
 def describe(space: Space, search: Search, options: Options) -> Iterator[str]:
     """What a search would do, in lines."""
     prepared = prepare(space.base, space.folds)
     member, shared = check_fit(space, search, options, prepared)
-    runs = engines.counted(search.trials * space.streams, "run")
-    yield f"{engines.counted(search.trials, 'trial')} in batches of {search.batch}: {runs}"
+    runs = counted(search.trials * space.streams, "run")
+    yield f"{counted(search.trials, 'trial')} in batches of {search.batch}: {runs}"
     for dimension in space.dimensions:
         what = f"one of {len(dimension.axis)} values"
         if dimension.ends is not None:

@@ -16,11 +16,11 @@ from typing import Any
 
 from aejax import console
 from aejax.errors import UserError
-from aejax.sweep import task as tasks
 from aejax.sweep.block import Options
-from aejax.sweep.engines import Engine
+from aejax.sweep.engines import task as tasks
+from aejax.sweep.engines.local import Engine
+from aejax.sweep.engines.task import Needs
 from aejax.sweep.plan import Member
-from aejax.sweep.task import Needs
 from aejax.training.interruption import InterruptedRunError, asked_to_stop
 
 RETRIES = 3

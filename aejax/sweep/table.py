@@ -9,8 +9,8 @@ from typing import Any
 
 from aejax import console
 from aejax.files import write_atomic, write_json
-from aejax.sweep import beside, intervals
-from aejax.sweep.choosing import check_column, incomparable, warn
+from aejax.sweep import baselines, intervals
+from aejax.sweep.metric import check_column, incomparable, warn
 from aejax.sweep.plan import Plan
 from aejax.training.loop import BROKEN, FINISHED
 
@@ -126,18 +126,18 @@ def say(summary: Mapping[str, Any]) -> None:
     if not found:
         console.say(NO_CHOICE if not _validated(points) else f"no point is best: none has a finite {metric}")
         return
-    baselines = beside.of_metric(metric, list(found[0]["metrics"]))[:1]
+    others = baselines.of_metric(metric, list(found[0]["metrics"]))[:1]
     rows = []
     for point in found[:SHOWN]:
         own = point["metrics"][metric]
         half = "" if own["low"] is None else f"± {(own['high'] - own['low']) / 2:.2g}"
         name = ", ".join(f"{path}={cell(value)}" for path, value in point["axes"].items()) or "all seeds"
-        others = [console.cell(point["metrics"][beside.column(other, metric)], "mean") for other in baselines]
-        rows.append((name, f"{own['mean']:.5g}", half, *others, f"{point['finite']}/{point['runs']}"))
+        cells = [console.cell(point["metrics"][baselines.column(other, metric)], "mean") for other in others]
+        rows.append((name, f"{own['mean']:.5g}", half, *cells, f"{point['finite']}/{point['runs']}"))
     console.say("")
     over_folds = any(point["over"] == intervals.FOLDS for point in found)
     spread = "95 %, folds" if over_folds else "95 %"
-    console.table(("point", metric, spread, *(f"baseline {other}" for other in baselines), "finite runs"), rows)
+    console.table(("point", metric, spread, *(f"baseline {other}" for other in others), "finite runs"), rows)
     if len(points) > len(rows):
         more = len(points) - len(rows)
         console.say(f"and {more} more point{'' if more == 1 else 's'}")

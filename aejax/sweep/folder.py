@@ -1,6 +1,6 @@
 """A sweep in a folder: what is done already, an engine for the groups that are not, and the table at the end."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -10,27 +10,13 @@ from aejax.config.differences import differences
 from aejax.errors import UserError
 from aejax.files import TEMPORARY, write_json
 from aejax.runs import workdir
-from aejax.sweep import choosing, groups, memory, results
+from aejax.sweep import memory, table
 from aejax.sweep.block import Options, member_id
-from aejax.sweep.groups import cost
+from aejax.sweep.engines.local import Engine, cost, local
 from aejax.sweep.markers import finished
-from aejax.sweep.plan import Member, Plan
+from aejax.sweep.metric import METRIC, check_metric
+from aejax.sweep.plan import Plan
 from aejax.sweep.prepared import prepare
-from aejax.training.interruption import asked_to_stop
-
-Engine = Callable[[Sequence[tuple[Member, ...]], int | None, Options, Path], None]
-"""``(groups, folds, options, folder) -> None``: trains the groups, so that `finished` finds them in the folder.
-
-It raises `InterruptedRunError` when it was asked to stop, and `UserError` where a group failed; the others are done.
-"""
-
-
-def local(todo: Sequence[tuple[Member, ...]], folds: int | None, options: Options, folder: Path) -> None:
-    """The engine of this process: one group after the other."""
-    with asked_to_stop() as asked:
-        for number, group in enumerate(todo):
-            prepared = prepare(group[0].config, folds)
-            groups.train(group, prepared, options, folder, asked, name=f"group {number + 1} of {len(todo)}")
 
 
 def check_folder(folder: Path, identity: dict[str, Any]) -> None:
@@ -70,7 +56,7 @@ def run(
     plan: Plan,
     folder: Path,
     options: Options,
-    metric: str = choosing.METRIC,
+    metric: str = METRIC,
     *,
     maximise: bool = False,
     engine: AbstractContextManager[Engine] | None = None,
@@ -93,7 +79,7 @@ def run(
             is too small, or an engine that cannot be had or was left with groups that failed.
         InterruptedRunError: SIGINT or SIGTERM came; what was done is saved.
     """
-    choosing.check_metric(metric, [group[0].config for group in plan.groups])
+    check_metric(metric, [group[0].config for group in plan.groups])
     check_folder(folder, _identity(plan, options))
     done = finished(folder)
     missing = [[member for member in group if member_id(member) not in done] for group in plan.groups]
@@ -131,7 +117,7 @@ def conclude(
         maximise: whether more of it is better.
         search: what the summary says of a search besides.
     """
-    summary = results.write(folder, plan, done, metric, maximise=maximise)
+    summary = table.write(folder, plan, done, metric, maximise=maximise)
     if search is not None:
         summary["search"] = search
         write_json(folder / "summary.json", summary)

@@ -4,22 +4,24 @@ All batches of a static setting have the same shape and use the same compiled pr
 were at that step are frozen between chunks, as the members of a sweep that stop early are.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from aejax import console
 from aejax.storage.trees import path_name
-from aejax.sweep import pruning, spaces, studies
-from aejax.sweep.block import Options, compile_fastest, member_id, run_block
+from aejax.sweep.block import Options, Prune, compile_fastest, member_id, run_block
+from aejax.sweep.evaluation import losses_together
 from aejax.sweep.markers import PARTS, alone, finished
 from aejax.sweep.plan import Block, Member, filled, static_of
 from aejax.sweep.prepared import Prepared, hparams_of, prepare, size_of
 from aejax.sweep.program import Program, forms, stack_hparams
-from aejax.sweep.spaces import Space
+from aejax.sweep.search import spaces, studies
+from aejax.sweep.search.spaces import Space
 from aejax.training.interruption import InterruptedRunError
 
 
@@ -75,7 +77,7 @@ def train_batch(
         prepared = kept[static].prepared
         block = laid_out(group, batch, len(jax.devices()[: options.devices]))
         program = partial(_program, kept[static].program, space)
-        prune = pruning.judging(trial_of, prune_by, block, prepared) if prune_by else None
+        prune = pruning_by(trial_of, prune_by, block, prepared) if prune_by else None
         part = folder / PARTS / block.id
         with alone(part), console.progress(group[0].config["train"]["steps"], 0) as show:
             results = run_block(block, prepared, options, part, asked, show, program, prune)
@@ -109,3 +111,41 @@ def _program(
         programs[choice.form.strategy], seconds = choice.program, choice.compile_seconds
     ((strategy, program),) = programs.items()
     return program.bound(swept.varied), {"strategy": strategy, "compile_seconds": seconds}
+
+
+def pruning_by(trial_of: Mapping[int, Any], metric: str, block: Block, prepared: Prepared) -> Prune:
+    """How the members of a block are judged between chunks: by the metric where it is cheap, or the validation loss.
+
+    The value of a trial is the mean over its members that are finite; a trial that is given up is so with all of them.
+
+    Args:
+        trial_of: by the number of a member.
+        metric: of the search.
+        block: whose members they are.
+        prepared: of its group.
+    """
+    indices: dict[int, list[int]] = {}
+    for index, member in enumerate(block.members):
+        indices.setdefault(trial_of[member.number].number, []).append(index)
+    trials = {trial.number: trial for trial in trial_of.values()}
+    steps = block.members[0].config["train"]["steps"]
+
+    def prune(step: int, params: Any, going_on: np.ndarray) -> np.ndarray:
+        hopeless = np.zeros_like(going_on)
+        losses = losses_together(block.members, prepared, params, np.full(len(block.members), step / steps))
+        values = losses.get(metric, losses["validation/loss"])
+        for number, members in indices.items():
+            alive = [index for index in members if going_on[index]]
+            if alive and np.isfinite(values[alive]).all():
+                report(trials[number], float(np.mean(values[alive])), step)
+        for number, members in indices.items():
+            hopeless[members] = going_on[members] & trials[number].should_prune()
+        return hopeless
+
+    return prune
+
+
+def report(trial: Any, value: float, step: int) -> None:
+    """Tell a value between chunks, once."""
+    if step not in trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values:
+        trial.report(value, step)
