@@ -17,7 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from aejax.reproduce import engine, workers
+from aejax.reproduce import processes
+from aejax.reproduce.run import read_run
 
 EXPERIMENTS = {"lecture/multilayer": 2000, "lecture/convolutional": 300, "lecture/anomaly": 500}
 """A dense net, a convolutional one, and one whose task trains nets of its own; and how many steps."""
@@ -34,7 +35,7 @@ for name in ("first", "second"):
 
 def environment(*, threads=1, cache=None):
     """Of a run: how many threads XLA and BLAS may use, and the folder of the compile cache, if there is to be one."""
-    found = {name: value for name, value in workers.environment().items() if threads == 1 or not _about_threads(name)}
+    found = {name: value for name, value in processes.environment().items() if threads == 1 or not _about_threads(name)}
     if cache is None:
         return found | {"AEJAX_COMPILE_CACHE": "off"}
     return found | {"AEJAX_COMPILE_CACHE": "on", "AEJAX_CACHE_DIR": str(cache)}
@@ -115,7 +116,7 @@ def main():
         with tempfile.TemporaryDirectory() as place:
             reference = None
             for name, folder in cases(config, steps, Path(place)):
-                got = engine.got(folder)
+                got = read_run(folder)
                 if reference is None:
                     reference, machine = got, got.machine
                     continue

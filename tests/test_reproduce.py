@@ -12,8 +12,8 @@ import time
 import pytest
 from running import SMALL, assert_refused, call, command, environment, quick_processes
 
-from aejax.reproduce import compare, engine, progress, record, workers
-from aejax.reproduce.compare import Got
+from aejax.reproduce import compare, processes, record, run, summary
+from aejax.reproduce.compare import Run
 from aejax.reproduce.record import Number, Recorded
 
 CONFIG = (
@@ -262,7 +262,7 @@ def test_other_mistakes_are_refused_in_one_line(folder, capsys, tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_trained(folder, capsys, tmp_path, monkeypatch):
     words = ("--update", "--only", "small")
-    monkeypatch.setattr(engine, "run_all", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(run, "run_all", lambda *_, **__: pytest.fail("trained"))
     (tmp_path / "file").write_text("")
     for place in (tmp_path / "file", tmp_path / "file" / "below"):
         assert_refused(reproduce(folder, capsys, *words, place=place)[0], f"{place}: cannot be written")
@@ -298,17 +298,17 @@ def recorded(values, tolerance, digests=()):
     ],
 )
 def test_means_over_the_same_seeds_are_compared(values, got, verdict):
-    runs = [Got({"test/mse": value}, "a", 1.0, "here") for value in got]
+    runs = [Run({"test/mse": value}, "a", 1.0, "here") for value in got]
     (line,) = compare.compare("x", recorded(values, 0.2), runs)
     assert line.verdict == verdict
-    assert compare.fails(line) == (verdict != "held")
-    assert compare.compare("x", recorded(values, 0.2), [Got({}, "a", 1.0, "here")])[0].verdict == "missing"
+    assert line.fails == (verdict != "held")
+    assert compare.compare("x", recorded(values, 0.2), [Run({}, "a", 1.0, "here")])[0].verdict == "missing"
 
 
 def test_bits_and_digits_count_only_on_the_machine_that_recorded_them():
     def verdicts(digests, *machines, value=1.0):
         made = zip("ab", machines, strict=True)
-        runs = [Got({"test/mse": value}, digest, 1.0, machine) for digest, machine in made]
+        runs = [Run({"test/mse": value}, digest, 1.0, machine) for digest, machine in made]
         return [line.verdict for line in compare.compare("x", recorded([1, 1], 0.1, digests), runs)]
 
     assert verdicts("ab", "here", "here") == ["equal", "same bits"]
@@ -322,18 +322,18 @@ def test_bits_and_digits_count_only_on_the_machine_that_recorded_them():
 
 def test_new_bits_here_make_those_of_other_machines_stale():
     old = Recorded(False, 1.0, {}, {"here": ("a",), "there": ("x",)})
-    runs = lambda digest, machine: [Got({"test/mse": 1.0}, digest, 2.0, machine)]
-    assert engine.updated(old, runs("a", "here")).digests == {"here": ("a",), "there": ("x",)}
-    assert engine.updated(old, runs("b", "here")).digests == {"here": ("b",)}
-    assert engine.updated(old, runs("b", "third")).digests == {"here": ("a",), "there": ("x",), "third": ("b",)}
-    assert not engine.updated(old, runs("a", "here")).quick, "what a person set stays"
-    assert engine.updated(None, runs("a", "here")).quick
+    runs = lambda digest, machine: [Run({"test/mse": 1.0}, digest, 2.0, machine)]
+    assert run.updated(old, runs("a", "here")).digests == {"here": ("a",), "there": ("x",)}
+    assert run.updated(old, runs("b", "here")).digests == {"here": ("b",)}
+    assert run.updated(old, runs("b", "third")).digests == {"here": ("a",), "there": ("x",), "third": ("b",)}
+    assert not run.updated(old, runs("a", "here")).quick, "what a person set stays"
+    assert run.updated(None, runs("a", "here")).quick
 
 
 def test_what_only_some_seeds_have_is_not_recorded():
-    runs = [Got({"test/mse": 1.0, "baselines/pca_15/mse": 2.0}, "a", 1.0, "here")]
-    runs.append(Got({"test/mse": 3.0}, "b", 1.0, "here"))
-    assert engine.updated(None, runs).numbers == {"test/mse": record.number([1.0, 3.0])}
+    runs = [Run({"test/mse": 1.0, "baselines/pca_15/mse": 2.0}, "a", 1.0, "here")]
+    runs.append(Run({"test/mse": 3.0}, "b", 1.0, "here"))
+    assert run.updated(None, runs).numbers == {"test/mse": record.number([1.0, 3.0])}
 
 
 def test_times_are_not_recorded():
@@ -346,24 +346,24 @@ def test_times_are_not_recorded():
 
 def test_the_time_left_goes_by_what_was_recorded_and_by_the_pace(tmp_path, capsys):
     jobs = [
-        workers.Job(name, "", (0, 1), tmp_path / name, seconds, True) for name, seconds in (("a", 60.0), ("b", 600.0))
+        processes.Job(name, "", (0, 1), tmp_path / name, seconds, True) for name, seconds in (("a", 60.0), ("b", 600.0))
     ]
-    tell = progress.teller(jobs, 2)
+    tell = summary.progress(jobs, 2)
     assert capsys.readouterr().out == "4 runs, 2 at a time; about 20 min left\n", "the longest is a bound"
     run = tmp_path / "a" / "seed-0"
     run.mkdir(parents=True)
     (run / "summary.json").write_text('{"timing": {"train_seconds": 100, "evaluate_seconds": 20, "steps": 9}}')
-    tell(workers.Event(jobs[0], run, ""))
+    tell(processes.Event(jobs[0], run, ""))
     assert capsys.readouterr().out == "[1/4] a, seed 0: 120.0 s; about 40 min left\n", "half as fast"
-    tell(workers.Event(jobs[1], None, "it broke"))
+    tell(processes.Event(jobs[1], None, "it broke"))
     assert capsys.readouterr().out == "[3/4] b: failed: it broke; about 2 min left\n"
 
 
 def test_a_process_that_is_killed_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "environment", lambda: {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)})
+    monkeypatch.setattr(processes, "environment", lambda: {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)})
     (tmp_path / "aejax").mkdir()
     (tmp_path / "aejax" / "__init__.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
     monkeypatch.chdir(tmp_path)
-    job = workers.Job("a", "", (0,), tmp_path / "a", 1.0, True)
-    (event,) = workers.run([job], 1, lambda: False)
-    assert event == workers.Event(job, None, f"its process was ended by SIGKILL; see {tmp_path / 'a' / 'log.txt'}")
+    job = processes.Job("a", "", (0,), tmp_path / "a", 1.0, True)
+    (event,) = processes.run([job], 1, lambda: False)
+    assert event == processes.Event(job, None, f"its process was ended by SIGKILL; see {tmp_path / 'a' / 'log.txt'}")

@@ -9,9 +9,8 @@ import pytest
 from running import SMALL, assert_refused, call, command, environment, quick_processes
 
 from aejax.errors import UserError
-from aejax.reproduce import choice, compare, engine, progress, reading, record, telling, workers
-from aejax.reproduce.compare import Got
-from aejax.reproduce.engine import Result
+from aejax.reproduce import compare, processes, record, run, summary
+from aejax.reproduce.compare import Result, Run
 from aejax.reproduce.record import Number, Recorded
 
 VARIANTS = """
@@ -137,11 +136,11 @@ def test_seeds_beyond_the_recorded_ones_are_told_and_the_others_compared_bit_for
 
 
 def test_seeds_beyond_are_one_line_for_each_range():
-    got = Got({"test/mse": 1.0}, "a", 1.0, "here")
+    got = Run({"test/mse": 1.0}, "a", 1.0, "here")
     of = lambda *values: Recorded(True, 1.0, {"test/mse": Number(values, 1.0, "")}, {})
     known = {"a": of(1.0, 1.0), "b": of(1.0, 1.0), "c": of(*[1.0] * 5), "d": Recorded(True, 1.0, {}, {})}
     results = [Result(name, (got,) * 5) for name in known]
-    assert list(telling.beyond(results, known)) == ["seeds 2–4 of a, b have nothing recorded"]
+    assert list(summary.seeds_beyond(results, known)) == ["seeds 2–4 of a, b have nothing recorded"]
 
 
 def test_a_changed_digit_can_be_seen_and_console_and_page_count_alike(root, capsys):
@@ -217,7 +216,7 @@ METRIC = ("experiments", "a", "metrics", "test/mse")
 )
 def test_what_is_damaged_is_named_by_its_place(place, value, said):
     changed = json.loads(json.dumps(WHOLE))
-    assert reading.experiments(json.dumps(changed))["a"].numbers["test/mse"].values[0] == 1.0
+    assert record.parse(json.dumps(changed))["a"].numbers["test/mse"].values[0] == 1.0
     inner = changed
     for name in place[:-1]:
         inner = inner[name]
@@ -228,7 +227,7 @@ def test_what_is_damaged_is_named_by_its_place(place, value, said):
     else:
         inner[place[-1]] = value
     with pytest.raises(UserError) as found:
-        reading.experiments(json.dumps(changed))
+        record.parse(json.dumps(changed))
     assert said in str(found.value)
 
 
@@ -250,14 +249,14 @@ def test_only_quick_ones_and_new_configs_are_chosen():
     specs = ["a", "a:x", "b", "c", "c:x", "d", "d:small"]
 
     def chosen(known=known, only=None, specs=specs, *, quick=False, update=False):
-        return choice.chosen(known, specs, only, quick=quick, update=update, collection="my course")
+        return run.choose(known, specs, only, "my course", quick=quick, update=update)
 
     assert chosen(quick=True) == ["a"]
     assert chosen() == ["a", "b", "d:small"]
     assert chosen(update=True) == ["a", "b", "d:small", "c"], "of d a variant is recorded"
     assert chosen(only=["a:x", "c:x", "c:x"], update=True) == ["a:x", "c:x"]
     assert chosen({}, update=True) == ["a", "b", "c", "d"]
-    assert choice.left_out(["a", "c"], known, specs) == ["c:x"]
+    assert record.unrecorded_variants(["a", "c"], known, specs) == ["c:x"]
     with pytest.raises(UserError, match='none of them is quick; allowed: "quick": true for an experiment in expected'):
         chosen(only=["b"], quick=True)
     with pytest.raises(UserError, match="'c' is not recorded; record it with aejax reproduce 'my course' --update"):
@@ -274,44 +273,44 @@ def test_data_that_are_not_there_are_told_with_the_path_that_was_tried(tmp_path,
     (folder / "wine.py").write_text(SMALL.replace('"clusters"', '"file:wine.csv"'))
     (folder / "wine.csv").write_text("a,b\n1,2\n")
     monkeypatch.chdir(tmp_path)
-    (result,) = engine.run_all(folder, {"wine": 1}, tmp_path / "runs", {}, at_once=1, cache=False)
+    (result,) = run.run_all(folder, {"wine": 1}, tmp_path / "runs", {}, at_once=1, cache=False)
     told = f"file:wine.csv: there is no {Path.cwd() / 'wine.csv'}; paths of data start at the current folder"
     assert (result.trouble, result.missing) == (told, False)
     assert f"wine: failed: {told}\n" in capsys.readouterr().out
 
 
 def test_seeds_are_spread_where_there_are_fewer_experiments_than_cores(tmp_path):
-    jobs = [workers.Job(name, "", seeds, tmp_path / name, 1.0, True) for name, seeds in (("a", (0, 1, 2)), ("s", ()))]
-    of = lambda at_once: [(job.name, job.seeds) for job in workers.spread(jobs, at_once)]
+    jobs = [processes.Job(name, "", seeds, tmp_path / name, 1.0, True) for name, seeds in (("a", (0, 1, 2)), ("s", ()))]
+    of = lambda at_once: [(job.name, job.seeds) for job in processes.spread(jobs, at_once)]
     assert of(1) == of(2) == of(3) == [("a", (0, 1, 2)), ("s", ())]
     assert of(4) == [("a", (0, 2)), ("a", (1,)), ("s", ())]
     assert of(20) == [("a", (0,)), ("a", (1,)), ("a", (2,)), ("s", ())]
-    assert workers.spread([], 2) == []
+    assert processes.spread([], 2) == []
 
 
 def test_runs_of_a_split_experiment_are_counted_once_each(tmp_path, capsys):
-    job = workers.Job("a", "", (0, 1), tmp_path, 0.0, True)
-    halves = workers.spread([job], 2)
-    tell = progress.teller(halves, 2)
+    job = processes.Job("a", "", (0, 1), tmp_path, 0.0, True)
+    halves = processes.spread([job], 2)
+    tell = summary.progress(halves, 2)
     for half in halves:
-        (run,) = workers.runs_of(half)
+        (run,) = processes.runs_of(half)
         run.mkdir()
         (run / "summary.json").write_text('{"timing": {"train_seconds": 1}}')
-        tell(workers.Event(half, run, ""))
+        tell(processes.Event(half, run, ""))
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "2 runs, 2 at a time"
     assert [line[:5] for line in said[1:]] == ["[1/2]", "[2/2]"]
-    progress.teller([job._replace(seeds=(7,))], 1)
+    summary.progress([job._replace(seeds=(7,))], 1)
     assert "1 run, 1 at a time" in capsys.readouterr().out
 
 
 def test_what_is_counted_is_numbers_and_other_bits_are_named():
     of = lambda values, digests: Recorded(True, 1.0, {"test/mse": Number(values, 0.1, "")}, digests)
-    got = (Got({"test/mse": 1.0}, "a", 1.0, "here"),)
+    got = (Run({"test/mse": 1.0}, "a", 1.0, "here"),)
     known = {"same": of((1.0,), {"here": ("a",)}), "other": of((1.0,), {"here": ("b",)})}
     known |= {"elsewhere": of((1.0,), {}), "empty": Recorded(True, 1.0, {}, {})}
-    lines = engine.judge([Result(name, got) for name in known], known)
-    assert list(telling.verdicts(lines, {})) == [
+    lines = compare.compare_all([Result(name, got) for name in known], known)
+    assert list(summary.verdicts(lines, {})) == [
         "3 of 3 numbers held",
         "checked bit for bit, as recorded on such a machine: other, same",
         "the parameters have other bits than recorded: other",
@@ -319,4 +318,4 @@ def test_what_is_counted_is_numbers_and_other_bits_are_named():
         "nothing is recorded to compare with: empty",
     ]
     (line,) = compare.compare("x", of((1.0,), {}), got)
-    assert next(telling.verdicts([line], {})) == "1 of 1 number held"
+    assert next(summary.verdicts([line], {})) == "1 of 1 number held"

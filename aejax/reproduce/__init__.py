@@ -1,6 +1,6 @@
-"""A collection of experiments again: every number beside the recorded one, bit for bit where the machine is the same.
+"""The experiments of a collection run again, and their numbers compared with recorded ones.
 
-A collection is a folder of configs with an ``expected.json``. `record` reads (by `reading`) and writes that file,
-`choice` says which experiments are run, `engine` runs by `workers`, each of which is a process, `compare` judges,
-`telling` says what came out, `command` is the command line.
+A collection is a folder of configs with an ``expected.json``. `record` reads and writes that file, `run` chooses the
+experiments and trains them, in the worker processes of `processes`; `compare` judges their numbers, `summary` says how
+far it is and what came out, `command` is the command line.
 """

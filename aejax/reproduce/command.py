@@ -1,19 +1,12 @@
-"""`aejax reproduce`: what its options mean."""
-
-from __future__ import annotations
+"""`aejax reproduce`: its options, and the reproduction from start to end."""
 
 import argparse
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from aejax.errors import UserError
 from aejax.report.page import command as pages
 from aejax.storage.trust import add_option
-
-if TYPE_CHECKING:  # for annotations: what they come from imports jax
-    from aejax.reproduce.record import Recorded
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -32,53 +25,46 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do what the options say; the exit code: 0 where every number that could be checked held, else 1."""
+    """Reproduce a collection; the exit code is 0 where every number that could be checked held, else 1."""
     for option in ("seeds", "jobs"):
         if (value := getattr(arguments, option)) is not None and value < 1:
             raise UserError(f"--{option} {value}: allowed: 1 or more")
     language = pages.check_language(arguments.lang)
     from aejax import console
-    from aejax.reproduce import choice, engine, record, telling, workers
+    from aejax.reproduce import compare, processes, record, run, summary
     from aejax.runs import workdir
     from aejax.training import interruption
 
-    folder = record.collection(arguments.collection)
-    recorded, specs = _known(folder, missing_is_empty=arguments.update), record.specs(folder)
-    how = {"quick": arguments.quick, "update": arguments.update, "collection": arguments.collection}
-    names = choice.chosen(recorded, specs, arguments.only, **how)
-    one = arguments.quick and not arguments.update
+    folder, update = record.collection(arguments.collection), arguments.update
+    recorded = record.read(folder) if not update or (folder / record.FILE).exists() else {}
+    specs = record.specs(folder)
+    which = {"quick": arguments.quick, "update": update}
+    names = run.choose(recorded, specs, arguments.only, arguments.collection, **which)
+    one = arguments.quick and not update
     seeds = {name: arguments.seeds or (1 if one else record.seeds(recorded.get(name))) for name in names}
     if not arguments.quick:
-        seeds |= dict.fromkeys(engine.sweeps_of(folder, names), 0)
-    place = arguments.workdir or workdir.fresh(f"reproduce-{folder.resolve().name}")
-    engine.begin(place)
-    if arguments.update:
-        engine.check_writable(folder)
+        seeds |= dict.fromkeys(run.sweeps_of(folder, names), 0)
+    root = arguments.workdir or workdir.fresh(f"reproduce-{folder.resolve().name}")
+    run.begin(root)
+    if update:
+        run.check_writable(folder)
     try:
-        how_run = {"at_once": arguments.jobs or workers.most_at_once(), "cache": not arguments.no_compile_cache}
-        results = engine.run_all(folder, seeds, place, recorded, **how_run)
+        how = {"at_once": arguments.jobs or processes.most_at_once(), "cache": not arguments.no_compile_cache}
+        results = run.run_all(folder, seeds, root, recorded, **how)
     except interruption.InterruptedRunError:
-        print(f"aejax: stopped; go on with the same command and --workdir {place}", file=sys.stderr, flush=True)
+        print(f"aejax: stopped; go on with the same command and --workdir {root}", file=sys.stderr, flush=True)
         return 130
-    lines = engine.judge(results, recorded)
-    new = engine.renewed(results, recorded, lines) if arguments.update else {}
-    telling.table(lines, recorded, new)
-    report = engine.write_report(place, folder, lines, results, record.fingerprint(workdir.environment()))
+    lines = compare.compare_all(results, recorded)
+    new = run.update(results, recorded, lines) if update else {}
+    summary.table(lines, recorded, new)
+    report = run.write_report(root, folder, lines, results)
     console.say("")
     if new:
         record.write(folder, {**recorded, **new})
-    said = [*telling.verdicts(lines, new), *telling.troubles(results)]
-    said += telling.update(folder, recorded, new, lines) if arguments.update else telling.beyond(results, recorded)
-    said += [] if arguments.only else telling.unrecorded(arguments.collection, recorded, new, specs)
-    page = pages.write_reproduction(place, folder, language, trust=arguments.trust)
+    said = [*summary.verdicts(lines, new), *summary.troubles(results)]
+    said += summary.update(folder, recorded, new, lines) if update else summary.seeds_beyond(results, recorded)
+    said += [] if arguments.only else summary.unrecorded(arguments.collection, recorded, new, specs)
+    page = pages.write_reproduction(root, folder, language, trust=arguments.trust)
     for line in (*said, str(report), str(page)):
         console.say(line)
-    return telling.exit_code(lines, results, update=arguments.update)
-
-
-def _known(folder: Path, *, missing_is_empty: bool) -> Mapping[str, Recorded]:
-    from aejax.reproduce import record
-
-    if missing_is_empty and not (folder / record.FILE).exists():
-        return {}
-    return record.read(folder)
+    return summary.exit_code(lines, results, update=update)

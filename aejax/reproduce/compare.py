@@ -1,19 +1,52 @@
-"""What was got beside what is recorded: one verdict for each number, and one for the bits."""
+"""The numbers of new runs compared with recorded ones: a verdict for each number, and one for the bits."""
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from aejax.reproduce import record
-from aejax.reproduce.record import DIGITS, NOTHING, Number, Recorded, rounded
+from aejax.reproduce.record import DIGITS, ZERO, Number, Recorded, rounded
 
 HELD, EQUAL, SAME = "held", "equal", "same bits"
 OFF, NAN, MISSING, OTHER, UNRECORDED = "off", "not a number", "missing", "other bits", "not recorded"
 RECORDED = "recorded"
+HEADER = ("experiment", "number", "expected", "got", "difference", "tolerance", "verdict")
 
 
-class Line(NamedTuple):
-    """One comparison.
+class Run(NamedTuple):
+    """The outcome of a finished run.
+
+    Attributes:
+        numbers: by name.
+        digest: of its parameters.
+        seconds: that it took when it was run.
+        machine: the fingerprint of the machine that it was run on.
+    """
+
+    numbers: Mapping[str, float]
+    digest: str
+    seconds: float
+    machine: str
+
+
+class Result(NamedTuple):
+    """The outcome of an experiment, or of a sweep.
+
+    Attributes:
+        name: of it; ``"sweeps/sparse_l1"`` for a sweep.
+        runs: of seeds 0, 1, …; empty where it was not run or failed, and for a sweep.
+        trouble: why there are none, in one line.
+        missing: whether the trouble is data that are not at hand.
+    """
+
+    name: str
+    runs: tuple[Run, ...]
+    trouble: str = ""
+    missing: bool = False
+
+
+class Comparison(NamedTuple):
+    """A number of an experiment, or the digests of its parameters, compared with what is recorded.
 
     Attributes:
         experiment: its name.
@@ -37,29 +70,18 @@ class Line(NamedTuple):
     digits: int = 0
     seed: int | None = None
 
-
-class Got(NamedTuple):
-    """What a run came to.
-
-    Attributes:
-        numbers: by name.
-        digest: of its parameters.
-        seconds: that it took, when it was run.
-        machine: the fingerprint of the one that it was run on.
-    """
-
-    numbers: Mapping[str, float]
-    digest: str
-    seconds: float
-    machine: str
+    @property
+    def fails(self) -> bool:
+        """Whether the verdict is against the reproduction."""
+        return self.verdict not in (HELD, EQUAL, SAME, RECORDED)
 
 
-def compare(name: str, recorded: Recorded, runs: Sequence[Got]) -> list[Line]:
-    """One line for every recorded number, and one for the digests where those of the machine are recorded.
+def compare(name: str, recorded: Recorded, runs: Sequence[Run]) -> list[Comparison]:
+    """A comparison for every recorded number, and one for the digests where those of the machine are recorded.
 
     On a machine whose digests are recorded, they must be equal, bit for bit, and then every number to the last recorded
     digit. Elsewhere the mean over the seeds 0, 1, … that were run must be within the tolerance of the recorded mean
-    over the same seeds. Seeds beyond the recorded ones count nowhere.
+    over the same seeds. Seeds beyond the recorded ones are left out.
 
     Args:
         name: of the experiment.
@@ -67,83 +89,82 @@ def compare(name: str, recorded: Recorded, runs: Sequence[Got]) -> list[Line]:
         runs: of the seeds 0, 1, ….
     """
     if not recorded.numbers:
-        return [Line(name, "", None, None, None, UNRECORDED)]
+        return [Comparison(name, "", None, None, None, UNRECORDED)]
     runs = runs[: record.seeds(recorded)]
-    known = [recorded.digests.get(run.machine, ())[seed : seed + 1] for seed, run in enumerate(runs)]
-    pairs = [(run.digest, own[0]) for run, own in zip(runs, known, strict=True) if own]
+    digests = [recorded.digests.get(run.machine, ())[seed : seed + 1] for seed, run in enumerate(runs)]
+    pairs = [(run.digest, digest[0]) for run, digest in zip(runs, digests, strict=True) if digest]
     same = all(got == expected for got, expected in pairs)
     exact = same and len(pairs) == len(runs)
-    lines = [_line(name, metric, number, runs, exact=exact) for metric, number in recorded.numbers.items()]
+    lines = [_number(name, metric, number, runs, exact=exact) for metric, number in recorded.numbers.items()]
     if pairs:
-        lines.append(Line(name, "parameters", None, None, None, SAME if same else OTHER))
+        lines.append(Comparison(name, "parameters", None, None, None, SAME if same else OTHER))
     return lines
 
 
-def _line(name: str, metric: str, number: Number, runs: Sequence[Got], *, exact: bool) -> Line:
+def compare_all(results: Sequence[Result], recorded: Mapping[str, Recorded]) -> list[Comparison]:
+    """The comparisons of all experiments that were run and are recorded."""
+    known = [result for result in results if result.runs and result.name in recorded]
+    return [line for result in known for line in compare(result.name, recorded[result.name], result.runs)]
+
+
+def _number(name: str, metric: str, number: Number, runs: Sequence[Run], *, exact: bool) -> Comparison:
     pairs = [(run.numbers.get(metric), value) for run, value in zip(runs, number.values, strict=False)]
     expected = _mean([value for _, value in pairs])
     if any(value is None for value, _ in pairs):
-        return Line(name, metric, expected, None, number.tolerance, MISSING)
+        return Comparison(name, metric, expected, None, number.tolerance, MISSING)
     if exact:
-        return _digits(name, metric, [(rounded(value), rounded(own)) for value, own in pairs])
+        return _digits(name, metric, [(rounded(value), rounded(other)) for value, other in pairs])
     got = _mean([value for value, _ in pairs])
-    nan = math.isnan(got) and math.isnan(expected)
-    good = got == expected or abs(got - expected) <= max(number.tolerance, NOTHING) or nan
-    wrong = NAN if math.isnan(got) and not nan else OFF
-    return Line(name, metric, expected, got, number.tolerance, HELD if good else wrong)
+    both_nan = math.isnan(got) and math.isnan(expected)
+    good = got == expected or abs(got - expected) <= max(number.tolerance, ZERO) or both_nan
+    return Comparison(name, metric, expected, got, number.tolerance, HELD if good else NAN if math.isnan(got) else OFF)
 
 
-def _digits(name: str, metric: str, pairs: Sequence[tuple[float, float]]) -> Line:
-    """The line of a number whose digits are compared: of the means, or of the first seed with another digit."""
+def _digits(name: str, metric: str, pairs: Sequence[tuple[float, float]]) -> Comparison:
+    """The comparison of a number digit by digit: of the means, or of the first seed with another digit."""
     for seed, (got, expected) in enumerate(pairs):
         if str(got) != str(expected):
-            wrong = NAN if math.isnan(got) else OFF
-            return Line(name, metric, expected, got, 0.0, wrong, DIGITS, seed)
+            return Comparison(name, metric, expected, got, 0.0, NAN if math.isnan(got) else OFF, DIGITS, seed)
     mean = _mean([value for value, _ in pairs])
-    return Line(name, metric, mean, mean, 0.0, EQUAL, DIGITS)
+    return Comparison(name, metric, mean, mean, 0.0, EQUAL, DIGITS)
 
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def added(name: str, old: Recorded | None, new: Recorded) -> list[Line]:
-    """One line for each number that is recorded for the first time."""
+def added(name: str, old: Recorded | None, new: Recorded) -> list[Comparison]:
+    """A line for each number that is recorded for the first time."""
     known = old.numbers if old else {}
-    numbers = {metric: own for metric, own in new.numbers.items() if metric not in known}
-    return [Line(name, metric, None, _mean(own.values), own.tolerance, RECORDED) for metric, own in numbers.items()]
+    return [
+        Comparison(name, metric, None, _mean(number.values), number.tolerance, RECORDED)
+        for metric, number in new.numbers.items()
+        if metric not in known
+    ]
 
 
-def fails(line: Line) -> bool:
-    """Whether a verdict is against the reproduction."""
-    return line.verdict not in (HELD, EQUAL, SAME, RECORDED)
+def with_nan(lines: Sequence[Comparison]) -> set[str]:
+    """The experiments in which a recorded number has become NaN."""
+    return {line.experiment for line in lines if line.verdict == NAN}
 
 
-def counts(line: Line) -> bool:
-    """Whether a line is that of a number that has something recorded to be held against."""
-    return line.expected is not None
-
-
-def row(line: Line, change: tuple[float, float] | None = None) -> tuple[str, ...]:
-    """A line in words: experiment, metric, expected, got, difference, what it may be, verdict.
+def row(line: Comparison, change: tuple[float, float] | None = None) -> tuple[str, ...]:
+    """The cells of a comparison in the table, by `HEADER`.
 
     Args:
-        line: of it.
-        change: the recorded tolerance, and another that is recorded now.
+        line: the comparison.
+        change: the recorded tolerance, and the one that replaces it.
     """
     difference = None if line.expected is None or line.got is None else line.got - line.expected
-    numbers = (_shown(line.expected, line.digits or 5), _shown(line.got, line.digits or 5), _shown(difference, 5))
-    rule = f"{line.digits} digits" if line.digits else _shown(line.tolerance, 5)
+    numbers = (_text(line.expected, line.digits or 5), _text(line.got, line.digits or 5), _text(difference, 5))
+    tolerance = f"{line.digits} digits" if line.digits else _text(line.tolerance, 5)
     if change:
-        rule = " -> ".join(_shown(value, 5) for value in change)
+        tolerance = " -> ".join(_text(value, 5) for value in change)
     metric = line.metric if line.seed is None else f"{line.metric}, seed {line.seed}"
-    return (line.experiment, metric, *numbers, rule, line.verdict)
+    return (line.experiment, metric, *numbers, tolerance, line.verdict)
 
 
-def _shown(value: Any, digits: int) -> str:
+def _text(value: float | None, digits: int) -> str:
     if value is None:
         return ""
-    return "0" if abs(value) < NOTHING else f"{value:.{digits}g}"
-
-
-HEADER = ("experiment", "number", "expected", "got", "difference", "tolerance", "verdict")
+    return "0" if abs(value) < ZERO else f"{value:.{digits}g}"

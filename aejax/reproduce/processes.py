@@ -1,9 +1,16 @@
-"""Experiments in processes of their own, several at once, each on one thread; a stop reaches all of them.
+"""Worker processes: each trains one experiment, seed after seed, or one sweep, on one thread; several at once.
 
 One thread each: several that share a product of matrices may sum it in another order than one does. And XLA compiles a
 program for as many threads as it sees cores, which changes how some sums are cut (those of lecture/ufldl_sparse), so it
 is told a number of them. Then the bits do not depend on how many cores a machine has, and two experiments at once use
 two cores better than two threads of one.
+
+A worker is this module as a program:
+
+    python -m aejax.reproduce.processes '{"spec": …, "seeds": [0, 1], "folder": …, "cache": true}'
+
+It writes an error to standard output, as one JSON string, and everything else to standard error. It stops when its
+standard input ends, that is when its parent closes it or is gone; what was done is saved.
 """
 
 import json
@@ -11,22 +18,26 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import aejax
+from aejax.errors import UserError
 from aejax.training.interruption import InterruptedRunError
 
 POLL_SECONDS, GRACE_SECONDS = 0.1, 60.0
 RUN_BYTES = 3 * 2**30
-"""Memory that one experiment is thought to need."""
+"""Memory that one experiment is assumed to need."""
 ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 CORES = "2"
-"""That programs are compiled for, however many there are; XLA reads NPROC."""
+"""The number of cores that programs are compiled for on any machine; XLA reads NPROC."""
 
 
 class Job(NamedTuple):
@@ -64,11 +75,11 @@ class Event(NamedTuple):
 
 
 class Worker(NamedTuple):
-    """A job at work, and the runs that have been told as finished."""
+    """A process, its job, and the runs that have been reported as finished."""
 
     job: Job
     process: subprocess.Popen
-    told: set[Path]
+    reported: set[Path]
 
 
 def runs_of(job: Job) -> list[Path]:
@@ -81,6 +92,11 @@ def finished(run: Path) -> bool:
     return (run / "summary.json").exists()
 
 
+def log_of(job: Job) -> Path:
+    """The log of a job's process; beside a sweep's folder, as that folder holds the sweep alone."""
+    return job.folder / "log.txt" if job.seeds else job.folder.parent / f"{job.folder.name}.log"
+
+
 def spread(jobs: Sequence[Job], at_once: int) -> list[Job]:
     """Jobs, each split by its seeds where there are fewer jobs than may run at a time."""
     parts = max(1, at_once // max(1, len(jobs)))
@@ -91,16 +107,16 @@ def spread(jobs: Sequence[Job], at_once: int) -> list[Job]:
     ]
 
 
-def run(jobs: Sequence[Job], at_once: int, asked: Callable[[], bool]) -> Iterator[Event]:
-    """Do jobs, the longest first, and tell what becomes of them.
+def run(jobs: Sequence[Job], at_once: int, stop: Callable[[], bool]) -> Iterator[Event]:
+    """Do jobs, the longest first, and yield what becomes of them.
 
     Args:
         jobs: in any order.
         at_once: how many at a time.
-        asked: whether to stop.
+        stop: whether to stop.
 
     Raises:
-        InterruptedRunError: `asked` said so; all processes have saved what was done, and ended.
+        InterruptedRunError: `stop` said so; all processes have saved what was done, and ended.
     """
     waiting = deque(sorted(jobs, key=lambda job: -job.seconds * len(runs_of(job))))
     working: list[Worker] = []
@@ -110,15 +126,15 @@ def run(jobs: Sequence[Job], at_once: int, asked: Callable[[], bool]) -> Iterato
                 working.append(_start(waiting.popleft()))
             time.sleep(POLL_SECONDS)
             for worker in list(working):
-                ended = worker.process.poll() is not None  # asked first, so that its last run is not overlooked
-                for done in filter(finished, runs_of(worker.job)):
-                    if done not in worker.told:
-                        worker.told.add(done)
-                        yield Event(worker.job, done, "")
+                ended = worker.process.poll() is not None  # before the runs, so that its last run is not overlooked
+                for folder in filter(finished, runs_of(worker.job)):
+                    if folder not in worker.reported:
+                        worker.reported.add(folder)
+                        yield Event(worker.job, folder, "")
                 if ended:
                     working.remove(worker)
                     yield Event(worker.job, None, _trouble(worker))
-            if asked():
+            if stop():
                 raise InterruptedRunError("stopped")
     finally:
         _stop(working)
@@ -126,39 +142,34 @@ def run(jobs: Sequence[Job], at_once: int, asked: Callable[[], bool]) -> Iterato
 
 def _start(job: Job) -> Worker:
     job.folder.mkdir(parents=True, exist_ok=True)
-    told = {run for run in runs_of(job) if job.seeds and finished(run)}
-    words = {"spec": job.spec, "seeds": job.seeds, "folder": str(job.folder), "cache": job.cache}
+    reported = {run for run in runs_of(job) if job.seeds and finished(run)}
+    request = {"spec": job.spec, "seeds": job.seeds, "folder": str(job.folder), "cache": job.cache}
     with open(log_of(job), "ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "aejax.reproduce.worker", json.dumps(words)],
+            [sys.executable, "-m", "aejax.reproduce.processes", json.dumps(request)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
             env=environment(),
             start_new_session=True,  # Ctrl-C is for this process, which ends the others
         )
-    return Worker(job, process, told)
-
-
-def log_of(job: Job) -> Path:
-    """Where a job's process writes what it has to say; beside a sweep's folder, which is the sweep's alone."""
-    return job.folder / "log.txt" if job.seeds else job.folder.parent / f"{job.folder.name}.log"
+    return Worker(job, process, reported)
 
 
 def environment() -> dict[str, str]:
-    """Of a process that uses one thread and this package."""
-    own = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    own["NPROC"] = CORES
-    own["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {ONE_THREAD}".strip()
+    """The environment of a process that uses one thread and this package."""
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    flags = f"{os.environ.get('XLA_FLAGS', '')} {ONE_THREAD}".strip()
     paths = [str(Path(aejax.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return os.environ | own | {"PYTHONPATH": os.pathsep.join(paths)}
+    return {**os.environ, **threads, "NPROC": CORES, "XLA_FLAGS": flags, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def _trouble(worker: Worker) -> str:
-    told = worker.process.stdout.read().splitlines()
+    """Why a process that has ended did not do its job; "" if it did."""
+    output = worker.process.stdout.read().splitlines()
     _close(worker)
-    if told:
-        return json.loads(told[-1])
+    if output:
+        return json.loads(output[-1])
     code = worker.process.returncode
     if not code:
         return ""
@@ -186,7 +197,7 @@ def _stop(working: Sequence[Worker]) -> None:
 
 
 def most_at_once() -> int:
-    """As many as there are cores, and memory for; one where an accelerator is to be shared."""
+    """As many processes as there are cores, and memory for; one where an accelerator is to be shared."""
     if entry_points(group="jax_plugins") and os.environ.get("JAX_PLATFORMS") != "cpu":
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -198,5 +209,58 @@ def _free_bytes() -> int:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:  # not on this system
         return sys.maxsize
-    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
-    return int(found[0]) * 1024 if found else sys.maxsize
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), sys.maxsize)
+
+
+def main(request: str) -> int:
+    """What a worker process does: the job of a request; returns the exit code."""
+    threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
+    try:
+        with redirect_stdout(sys.stderr):
+            work(json.loads(request))
+    except (UserError, InterruptedRunError) as error:
+        trouble = str(error)
+    except Exception as error:  # one experiment that breaks must not stop the others
+        traceback.print_exc()
+        trouble = f"{type(error).__name__}: {error}".partition("\n")[0]
+    else:
+        return 0
+    print(json.dumps(trouble), flush=True)
+    return 1
+
+
+def work(request: Mapping[str, Any]) -> None:
+    """Train an experiment, each seed in a folder of its own; without seeds, the sweep that the config declares."""
+    spec, folder = request["spec"], Path(request["folder"])
+    if not request["seeds"]:
+        return _sweep(spec, folder, cache=request["cache"])
+    from aejax import config
+    from aejax.runs import experiment
+    from aejax.training import compilation
+
+    if request["cache"]:
+        compilation.enable_cache()
+    settings = config.load(spec)
+    for seed in request["seeds"]:
+        experiment.run({**settings, "seed": seed}, folder / f"seed-{seed}")
+
+
+def _sweep(spec: str, folder: Path, *, cache: bool) -> None:
+    import argparse
+
+    from aejax.sweep import command
+
+    parser = argparse.ArgumentParser()
+    command.add_options(parser)
+    words = [spec, "--workdir", str(folder), *([] if cache else ["--no-compile-cache"])]
+    if command.run(parser.parse_args(words)):
+        raise InterruptedRunError(f"{folder}: the sweep was stopped")
+
+
+def _stop_at_end_of_input() -> None:
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
