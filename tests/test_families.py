@@ -48,7 +48,7 @@ each = pytest.mark.parametrize("name", FAMILIES)
 
 @cache
 def a_run(name):
-    """The run of a family over eight steps, its hyperparameters, and one step of it, compiled."""
+    """The run of a family over forty steps, its hyperparameters, and one step of it, compiled."""
     model, terms = FAMILIES[name][0](), FAMILIES[name][1]
     weights = {term: {"weight": 0.0 if term == "perplexity" else 1.0} for term in terms}
     hparams = {"terms": weights, "corruption": {}, "optimizer": {"learning_rate": 0.05}}
@@ -57,11 +57,11 @@ def a_run(name):
         weighted_sum(terms),
         lambda key, x: x,
         optimizers.build("adam", {}, schedules.constant),
-        steps=8,
+        steps=40,
         batch_size=8,
         data_range=Range(0, 1),
     )
-    return run, jax.tree.map(jnp.float32, hparams), jax.jit(partial(run.advance, capacity=8))
+    return run, jax.tree.map(jnp.float32, hparams), jax.jit(partial(run.advance, capacity=40))
 
 
 def seen(model, params, seed=0):
@@ -81,11 +81,11 @@ def after(name, *chunks, seed=0):
 
 @each
 def test_a_family_learns_and_a_run_that_goes_on_from_the_host_is_the_same_bits(name):
-    state, history = after(name, 8)
+    state, history = after(name, 40)
     assert all(np.isfinite(values).all() for values in history.values())
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params))
-    assert history["loss"][-3:].mean() < history["loss"][:3].mean()
-    again, continued = after(name, 3, 5)
+    assert history["loss"][-8:].mean() < history["loss"][:8].mean()
+    again, continued = after(name, 13, 27)
     jax.tree.map(np.testing.assert_array_equal, again.params, state.params)
     jax.tree.map(np.testing.assert_array_equal, continued, history)
 
@@ -106,7 +106,7 @@ def test_many_nets_of_a_family_are_one_program(name):
 
 
 def test_a_row_uses_as_many_units_as_it_may_and_directions_have_length_one():
-    model, (state, _) = FAMILIES["topk"][0](), after("topk", 8)
+    model, (state, _) = FAMILIES["topk"][0](), after("topk", 40)
     code = np.asarray(model.encode(state.params, ROWS.x))
     assert (code >= 0).all()
     assert (code > 0).sum(1).max() == 2
@@ -173,7 +173,7 @@ def test_a_code_is_made_of_the_nearest_entries_and_the_gradient_passes_them():
 
 def test_the_bound_is_the_evidence_lower_bound_for_one_draw_and_tighter_for_more():
     model = FAMILIES["iwae"][0]()
-    params = after("iwae", 8)[0].params
+    params = after("iwae", 40)[0].params
     ctx = seen(model, params)
     with jax.debug_key_reuse(False):  # the same draw twice, to compare
         (one,) = jax.random.split(ctx.key, 1)
@@ -196,7 +196,7 @@ def test_the_bound_is_the_evidence_lower_bound_for_one_draw_and_tighter_for_more
 
 def test_a_learned_prior_is_the_mixture_that_its_draws_come_from():
     model = FAMILIES["vamp"][0]()
-    params = after("vamp", 8)[0].params
+    params = after("vamp", 40)[0].params
     inputs = jax.nn.sigmoid(params["prior"]["centres"])
     mean = np.asarray(model.encode(params, inputs))
     sampler = samplers.prior(jax.random.key(0), model, params, np.zeros((3, 2), np.float32))
