@@ -87,6 +87,19 @@ CASES = {
         {"width": 9, "blocks": 1, "code": 3, "frequencies": 2, "gain": 5.0, "output": "softplus"},
         ("encoder0", "code", "decoder0"),
     ),
+    "dictionary": ("dictionary.topk", (4, 3), {"code": 9, "active": 3}, ("code",)),
+    "vector": (
+        "vector.quantized",
+        (12,),
+        {"widths": (7,), "pieces": 2, "size": 3, "entries": 5, "activation": "tanh", "output": "sigmoid"},
+        ("encoder0", "code", "decoder0"),
+    ),
+    "vamp": (
+        "vamp.dense",
+        (12,),
+        {"widths": (7,), "code": 3, "components": 4, "activation": "tanh", "output": "linear"},
+        ("encoder0", "code", "decoder0"),
+    ),
     "variational dense": (
         "variational.dense",
         (12,),

@@ -48,10 +48,11 @@ HYPERPARAMETERS = {
 DRAWING = (
     *("structure.contractive_estimate", "clustering.neighbours"),
     *("neighbours.contrastive", "neighbours.same_code", "neighbours.squared_error"),
+    "bounds.importance_weighted",
 )
 """Draw by their place in the sum."""
-HELD = ("clustering.centres", "clustering.joint")
-"""Hold something still that depends on the parameters: tests/test_clustering.py has their gradients."""
+HELD = ("clustering.centres", "clustering.joint", "dictionary.revival", "quantization.commitment")
+"""Hold something still that depends on the parameters: tests/test_clustering.py and test_families.py have gradients."""
 
 
 def arrays(m=5, n=4, d=3, seed=0, scale=2.0):
@@ -74,7 +75,13 @@ def context(parts, mask=None, dtype=jnp.float32):
     """A context as a model with a sigmoid code, a hard-sigmoid layer and a sigmoid output makes it."""
     parts = {name: jnp.asarray(values, dtype) for name, values in parts.items()}
     code, x_hat = jax.nn.sigmoid(parts["z_code"]), jax.nn.sigmoid(parts["z_out"])
-    return Context(
+
+    def again(key):
+        """A pass whose code is a draw, and whose output is the same."""
+        noise = jax.random.normal(key, code.shape, code.dtype)
+        return ctx._replace(code=parts["z_code"] + jnp.exp(0.5 * parts["z_hard"]) * noise, again=None, rows=None)
+
+    ctx = Context(
         x=parts["x"],
         x_in=parts["x"],
         code=code,
@@ -103,8 +110,13 @@ def context(parts, mask=None, dtype=jnp.float32):
             "natural": parts["z_out"],
             "mean": parts["z_code"],
             "log_variance": parts["z_hard"],
+            "before": parts["z_code"],
+            "silent": 150.0 * jnp.arange(code.shape[1]),
+            "uses": parts["centres"].sum((0, 2)),
         },
+        decode=lambda values: values @ (2 * parts["kernel"].T) + 1,
     )
+    return ctx._replace(again=lambda key: again(key)._replace(encode=None, decode=None, key=None))
 
 
 def walks(m):
@@ -337,18 +349,71 @@ def likelihood(parts, mask, visible):
     return mean_over_rows([[weight[j, i] * cost(j, i) for i in range(n)] for j in range(m)])
 
 
+def log_normal(z, mean, log_variance):
+    return -((z - mean) ** 2 / math.exp(log_variance) + log_variance + math.log(2 * math.pi)) / 2
+
+
+def importance_weighted(parts, mask):
+    (m, d), k, x = parts["z_code"].shape, 8, parts["x"]
+    draws = [np.asarray(jax.random.normal(key, (m, d))) for key in jax.random.split(jax.random.key(9), k)]
+    total = 0.0
+    for j in range(m):
+        log_p = sum(
+            seen * (v * math.log(sigmoid(z)) + (1 - v) * math.log(1 - sigmoid(z)))
+            for v, z, seen in zip(x[j], parts["z_out"][j], mask[j], strict=True)
+        )
+        weights = []
+        for noise in draws:
+            units = zip(parts["z_code"][j], parts["z_hard"][j], noise[j], strict=True)
+            weights.append(sum(log_normal(a + math.exp(v / 2) * e, 0, 0) + (v + e**2) / 2 for a, v, e in units))
+        most = max(weights)
+        ratio = math.log(math.fsum(math.exp(weight - most) for weight in weights) / k) + most
+        total -= log_p + ratio + d / 2 * math.log(2 * math.pi)
+    return total / m
+
+
+def kl_prior(parts, mask):
+    total = 0.0
+    for a, v in zip(parts["z_code"].ravel(), parts["z_hard"].ravel(), strict=True):
+        total += log_normal(sigmoid(a), a, v) - log_normal(sigmoid(a), 0, 0)
+    return total / len(parts["z_code"])
+
+
+def revival(parts, mask):
+    dead = [unit for unit in range(parts["z_code"].shape[1]) if 150 * unit >= 200]
+    if not dead:
+        return 0.0
+    values = np.maximum(parts["z_code"][:, dead], 0)
+    error = parts["x"] - np.vectorize(sigmoid)(parts["z_out"]) - values @ (2 * parts["kernel"].T[dead])
+    return (mask * error**2 / 2).sum() / len(error)
+
+
+def commitment(parts, mask):
+    return mean_over_rows((parts["z_code"] - np.vectorize(sigmoid)(parts["z_code"])) ** 2)
+
+
+def perplexity(parts, mask):
+    uses = parts["centres"].sum((0, 2))
+    return math.exp(-sum(p * math.log(p) for p in uses / uses.sum()))
+
+
 ORACLES = {
     "binary.balanced": balanced,
     "binary.quantized": quantized,
     "binary.uncorrelated": uncorrelated,
+    "bounds.importance_weighted": importance_weighted,
+    "bounds.kl_prior": kl_prior,
     "clustering.centres": over_sets(centres),
     "clustering.joint": over_sets(joint),
     "clustering.neighbours": neighbours,
+    "dictionary.revival": revival,
     "imputation.likelihood": likelihood,
     "latent.kl_standard_normal": kl_standard_normal,
     "neighbours.contrastive": contrastive,
     "neighbours.same_code": same_code,
     "neighbours.squared_error": neighbour_error,
+    "quantization.commitment": commitment,
+    "quantization.perplexity": perplexity,
     "reconstruction.correntropy": correntropy,
     "reconstruction.cross_entropy": cross_entropy,
     "reconstruction.huber": huber,

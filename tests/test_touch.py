@@ -31,6 +31,9 @@ DENSE = {
     ),
     "variational.dense": ({"widths": (6, 5), "code": 2},),
     "clustered.dense": ({"widths": (6,), "code": 3, "clusters": 2, "sets": 1},),
+    "dictionary.topk": ({"code": 6, "active": 2},),
+    "vamp.dense": ({"widths": (6,), "code": 2, "components": 3},),
+    "vector.quantized": ({"widths": (6,), "pieces": 2, "size": 1, "entries": 4},),
     "binary.noisy": ({"widths": (6,), "code": 3},),
     "binary.rounded": ({"widths": (6,), "code": 3, "decoder_widths": (4, 5)},),
 }

@@ -51,6 +51,11 @@ TERMS = {
     "same_cluster": "clustering.neighbours",
     "centres": "clustering.centres",
     "joint": "clustering.joint",
+    "revival": "dictionary.revival",
+    "commitment": "quantization.commitment",
+    "perplexity": "quantization.perplexity",
+    "importance_weighted": "bounds.importance_weighted",
+    "kl_prior": "bounds.kl_prior",
 }
 """The terms that Python code names as ``aejax.losses.NAME(...)``, and the function that each of them is."""
 

@@ -9,7 +9,7 @@ A config names the same functions by their modules: ``"dense.multilayer"`` is `m
 ``models.variational.dense``.
 """
 
-from aejax.models import binary, clustered, masked, unet, variational
+from aejax.models import binary, clustered, dictionary, masked, unet, vamp, variational, vector
 from aejax.models.adapters import from_functions, from_linen, from_nnx
 from aejax.models.architecture import Layer, layers, summary
 from aejax.models.conv import convolutional
@@ -20,6 +20,7 @@ __all__ = [
     "binary",
     "clustered",
     "convolutional",
+    "dictionary",
     "from_functions",
     "from_linen",
     "from_nnx",
@@ -28,8 +29,10 @@ __all__ = [
     "multilayer",
     "summary",
     "unet",
+    "vamp",
     "vanilla",
     "variational",
+    "vector",
 ]
 
 

@@ -74,7 +74,8 @@ def bounds(key: jax.Array, model: Model, params: Params, dataset: Dataset, draws
     """What a variational net says of the log-likelihood of the test rows, in nats, in the mean over them.
 
     With k draws z_l of q(z|x): ``bound`` is (1/k) Σ_l log p(x|z_l) − KL(q(z|x)‖p(z)), and ``log_likelihood`` is
-    log (1/k) Σ_l p(x|z_l) p(z_l) / q(z_l|x), which lies between the bound and the truth in expectation.
+    log (1/k) Σ_l p(x|z_l) p(z_l) / q(z_l|x), which lies between the bound and the truth in expectation. Where the
+    model has a prior of its own, its KL term is estimated from the same draws.
 
     Args:
         key: of the draws.
@@ -102,21 +103,25 @@ def _on_batch(model: Model, params: Params, rows: Rows, key: jax.Array, *, draws
     """The numbers of `bounds` for each row, and the mean of its code."""
     x, _ = scaled(rows, slice(None))
 
-    def draw(carry: tuple[jax.Array, jax.Array], one: jax.Array) -> tuple[tuple[jax.Array, jax.Array], None]:
-        total, weight = carry
+    def draw(carry: tuple[jax.Array, ...], one: jax.Array) -> tuple[tuple[jax.Array, ...], None]:
+        total, ratio, weight = carry
         ctx = model.apply(params, x, x, one)
         z, log_odds, extra = ctx.code, ctx.log_odds["x_hat"], ctx.extra
         # log p(x|z) = Σ x log σ(t) + (1 − x) log σ(−t) = Σ x t − log(1 + e^t)
         log_p = (x * log_odds - jax.nn.softplus(log_odds)).sum(-1)
         noise = (z - extra["mean"]) * jnp.exp(-0.5 * extra["log_variance"])
         log_ratio = 0.5 * (jnp.square(noise) + extra["log_variance"] - jnp.square(z)).sum(-1)
-        return (total + log_p, jnp.logaddexp(weight, log_p + log_ratio)), None
+        if "log_prior" in extra:  # of the model's own, instead of N(0, 1)
+            constant = jnp.log(jnp.float32(2 * jnp.pi))
+            log_ratio = extra["log_prior"] + 0.5 * (jnp.square(noise) + extra["log_variance"] + constant).sum(-1)
+        return (total + log_p, ratio + log_ratio, jnp.logaddexp(weight, log_p + log_ratio)), None
 
-    empty = jnp.zeros(x.shape[0]), jnp.full(x.shape[0], -jnp.inf)
+    empty = jnp.zeros(x.shape[0]), jnp.zeros(x.shape[0]), jnp.full(x.shape[0], -jnp.inf)
     last, many = jax.random.split(key)
-    (total, weight), _ = jax.lax.scan(draw, empty, jax.random.split(many, draws))
+    (total, ratio, weight), _ = jax.lax.scan(draw, empty, jax.random.split(many, draws))
     extra = model.apply(params, x, x, last).extra  # which is the same for every draw
     divergence = unit_divergences(extra["mean"], extra["log_variance"]).sum(-1)
+    divergence = -ratio / draws if "log_prior" in extra else divergence
     return {
         "bound": total / draws - divergence,
         "log_likelihood": weight - jnp.log(jnp.float32(draws)),

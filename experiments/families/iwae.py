@@ -1,0 +1,28 @@
+"""The importance-weighted bound as the whole loss of a variational net, on binary digits.
+
+    aejax run families/iwae                    # 8 draws
+    aejax run families/iwae:one_draw           # the evidence lower bound, estimated from one draw
+
+NUMBERS
+
+Both are in nats, of test rows, with 50 draws for the estimate of the log-likelihood (`aejax.tasks.likelihood`). With
+more draws the encoder is free to be wider than what the bound of one draw asks for (Burda et al. 2016, section 5).
+"""
+
+from aejax.config import base
+
+
+def get_config():
+    config = base()
+    config.data.name = "binary:digits"
+    config.model = {"name": "variational.dense", "widths": (200,), "code": 10, "kernel_scale": 0.4}
+    config.terms = {"bound": {"name": "bounds.importance_weighted", "weight": 1.0, "draws": 8}}
+    config.train.batch_size = 128
+    config.train.steps = 1000
+    config.train.evaluate_every = 250
+    config.task = {"name": "likelihood"}
+    return config
+
+
+def variants():
+    return {"one_draw": {"terms.bound.draws": 1}}

@@ -1,0 +1,30 @@
+"""Vector quantisation of digits: a code of 24 bits, with entries of the codebook that are used again.
+
+    aejax run families/vq                      # 4 pieces of a codebook of 64 entries
+    aejax run families/vq:without_restarts     # entries that nobody uses stay where they are
+
+NUMBERS
+
+The perplexity is that of the validation rows in metrics.csv, at most 64. PCA's components are real numbers, not bits.
+The weight of the commitment is .25, as in van den Oord et al. 2017, section 3.2. No setting was searched for.
+"""
+
+from aejax.config import base
+
+
+def get_config():
+    config = base()
+    config.model = {"name": "vector.quantized", "widths": (128,), "pieces": 4, "size": 4, "entries": 64}
+    config.terms = {
+        "reconstruction": {"name": "reconstruction.squared_error", "weight": 1.0},
+        "commitment": {"name": "quantization.commitment", "weight": 0.25},
+        "perplexity": {"name": "quantization.perplexity", "weight": 0.0},
+    }
+    config.train.batch_size = 64
+    config.train.steps = 1000
+    config.train.evaluate_every = 250
+    return config
+
+
+def variants():
+    return {"without_restarts": {"model.least": 0.0}}
