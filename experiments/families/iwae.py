@@ -3,7 +3,7 @@
     aejax run families/iwae                    # 8 draws
     aejax run families/iwae:one_draw           # the evidence lower bound, estimated from one draw
 
-NUMBERS
+Not measured yet: there are no recorded numbers.
 
 Both are in nats, of test rows, with 50 draws for the estimate of the log-likelihood (`aejax.tasks.likelihood`). With
 more draws the encoder is free to be wider than what the bound of one draw asks for (Burda et al. 2016, section 5).

@@ -5,7 +5,7 @@
     aejax run families/vamp:generation         # rows decoded from draws of the prior, by the sampler `prior`
     aejax run families/vamp:generation_standard_normal
 
-NUMBERS
+Not measured yet: there are no recorded numbers.
 
 Bound and log-likelihood are in nats, of test rows, with 50 draws. No setting was searched for (Tomczak & Welling 2018
 have 500 inputs, for MNIST).

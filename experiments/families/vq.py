@@ -3,7 +3,8 @@
     aejax run families/vq                      # 4 pieces of a codebook of 64 entries
     aejax run families/vq:without_restarts     # entries that nobody uses stay where they are
 
-NUMBERS
+Expect, seed 0: test error .0234 either way, of PCA with 16 components .0115, of the mean row .0737; perplexity of the
+codebook 56.7, without restarts 46.9. A second of training on two cores.
 
 The perplexity is that of the validation rows in metrics.csv, at most 64. PCA's components are real numbers, not bits.
 The weight of the commitment is .25, as in van den Oord et al. 2017, section 3.2. No setting was searched for.
