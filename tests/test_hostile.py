@@ -27,7 +27,8 @@ from aejax.reproduce import record
 from aejax.reproduce.run import read_run
 from aejax.runs import apply, artifact
 from aejax.storage import manifest, records, trust
-from aejax.sweep import markers, studies
+from aejax.sweep import markers
+from aejax.sweep.search import studies
 
 GONE = object()
 DEEP = eval("[" * 60 + "]" * 60)
