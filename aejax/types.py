@@ -347,7 +347,8 @@ class Task(NamedTuple):
         evaluate: ``(key, model, params, dataset, retrain, options) -> Evaluation``. `retrain` trains the config's net
             again, for a comparison, folds or an ensemble (`aejax.training.retrain`).
         needs: ``(dataset, model, config, options)``, called before training; raises a `UserError` for what the task
-            cannot serve. `aejax.tasks.needs` has the usual ones.
+            cannot serve. `aejax.tasks.needs` has the usual ones. The model is None where it does not fit the data, so
+            that what is wrong with these is said first.
         validated: names of the metrics that `evaluate` may give for validation rows, by which a sweep may choose; None
             where that is not known before.
         baselines: ``(dataset, options) -> {metric: {baseline: value}}`` of validation rows, without a net; a sweep

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from aejax import console
 from aejax.config.components import configured_task
 from aejax.data import inspection
 from aejax.data.encoding import per_column
+from aejax.errors import UserError
 from aejax.files import write_atomic, write_json
 from aejax.models.architecture import summary
 from aejax.runs import tensorboard, workdir
@@ -168,6 +170,12 @@ def check_task(config: Mapping[str, Any], dataset: Dataset) -> None:
         UserError: from the task or the model.
     """
     task, options = configured_task(config["task"])
-    if task.needs is not None:
+    if task.needs is None:
+        return
+    try:
         model = build_model(config["model"], dataset.feature_shape, dataset.columns)
-        task.needs(dataset, model, config, options)
+    except UserError:
+        with suppress(AttributeError):  # without a model the task looks at the data alone, and speaks first of them
+            task.needs(dataset, None, config, options)
+        raise
+    task.needs(dataset, model, config, options)
