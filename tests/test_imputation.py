@@ -15,7 +15,8 @@ from aejax.metrics import imputation as metrics
 from aejax.models import masked
 from aejax.runs import experiment
 from aejax.tasks import imputation
-from aejax.tasks.imputation import draws, imputers
+from aejax.tasks.imputation import draws
+from aejax.tasks.imputation.imputers import settled
 from aejax.types import Column, Dataset, Range, Split
 
 RNG = np.random.default_rng
@@ -103,7 +104,7 @@ def test_several_fills_spread_as_the_truth_does():
 
 def test_a_settled_category_is_the_most_likely_one():
     columns = (Column("a", 0), Column("b", 1, 1, ("x", "y")), Column("c", 2, 3, ("p", "q", "r")))
-    found = imputers.settled(np.array([[0.4, 0.6, 0.2, 0.5, 0.3], [0.4, 0.4, 0.9, 0.0, 0.1]]), columns)
+    found = settled(np.array([[0.4, 0.6, 0.2, 0.5, 0.3], [0.4, 0.4, 0.9, 0.0, 0.1]]), columns)
     np.testing.assert_array_equal(found, [[0.4, 1, 0, 1, 0], [0.4, 0, 1, 0, 0]])
 
 

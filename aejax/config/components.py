@@ -6,6 +6,7 @@ that nothing reads is an error.
 """
 
 import inspect
+import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, field, fields, make_dataclass
@@ -16,7 +17,6 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_
 
 from aejax.config.bounds import Choice, Within
 from aejax.errors import UserError, hint, one_of, shown
-from aejax.types import Task
 
 LARGEST = 3.4028234e38  # of float32, in which every number is computed with
 REQUIRED = inspect.Parameter.empty
@@ -97,7 +97,7 @@ def resolve(name: Any, home: str, *, what: str) -> Any:
         return found
     module, _, function = name.rpartition(".")
     if module and not _is_aejax(module) and (found := _outside(module, function, what)):
-        if home == TASKS and isinstance(found, Task):
+        if home == TASKS and _is_task(found):
             return found
         try:
             takes = positional(found)
@@ -109,22 +109,30 @@ def resolve(name: Any, home: str, *, what: str) -> Any:
     raise _unknown(name, home, what)
 
 
-def configured_task(settings: Mapping[str, Any]) -> tuple[Task, Any]:
+def _is_task(value: Any) -> bool:
+    """Whether a value is a `Task`; types are not imported for it, since a mistake in a config is told without jax."""
+    types_of_aejax = sys.modules.get("aejax.types")
+    return types_of_aejax is not None and isinstance(value, types_of_aejax.Task)
+
+
+def configured_task(settings: Mapping[str, Any]) -> tuple[Any, Any]:
     """The task that the `task` section of a resolved config names, and its options."""
     options = dict(settings)
     task = resolve(options.pop("name"), TASKS, what="task.name")
     return task, task.options(**options)
 
 
-def _task(name: str) -> Task | None:
+def _task(name: str) -> Any:
     """A task of aejax by its short name: ``"anomaly"``, or ``"anomaly.evaluate"`` as older configs have it."""
     short = name.removesuffix(".evaluate")
     there = short.isidentifier() and find_spec(f"{TASKS}.{short}")
     return getattr(import_module(f"{TASKS}.{short}"), "TASK", None) if there else None
 
 
-def _task_of(function: Callable[..., Any]) -> Task:
+def _task_of(function: Callable[..., Any]) -> Any:
     """A function ``(key, model, params, dataset, retrain, *, options) -> Evaluation`` as a task with nothing else."""
+    from aejax.types import Task
+
     options = [
         (name, annotation, field() if default is REQUIRED else field(default_factory=lambda value=default: value))
         for name, (annotation, default) in parameters(function).items()
@@ -157,7 +165,7 @@ def _unknown(name: str, home: str, what: str) -> UserError:
         if not found.startswith("_")
         and (
             (inspect.isfunction(member) and len(positional(member)) == len(KINDS[home]))
-            or (home == TASKS and isinstance(member, Task))
+            or (home == TASKS and _is_task(member))
         )
     ]
     kind = "task" if home == TASKS else "function"
@@ -236,7 +244,7 @@ def imported(module_name: str, function: str, *, what: str) -> Callable[..., Any
 
 def _outside(module_name: str, function: str, what: str) -> Callable[..., Any] | None:
     found = getattr(_import(module_name, what), function, None)
-    return found if callable(found) or isinstance(found, Task) else None
+    return found if callable(found) or _is_task(found) else None
 
 
 def _import(module_name: str, what: str) -> types.ModuleType | None:
@@ -253,12 +261,12 @@ def _import(module_name: str, what: str) -> types.ModuleType | None:
 
 def parameters(component: Any) -> dict[str, Parameter]:
     """What a config may give: keyword-only arguments of a function, or the options of a task, with annotations."""
-    function = component.options if isinstance(component, Task) else component
+    function = component.options if _is_task(component) else component
     try:
         hints = get_type_hints(function, include_extras=True)
     except Exception:  # a function from elsewhere may have annotations that cannot be evaluated
         hints = {}
-    if isinstance(component, Task):
+    if _is_task(component):
         return {each.name: Parameter(hints.get(each.name, Any), _default(each)) for each in fields(function)}
     return {
         name: Parameter(hints.get(name, Any), parameter.default)
