@@ -1,5 +1,6 @@
 """An Optuna study: where it is kept, which trials are this process's to train, and what is told of them."""
 
+import math
 import secrets
 import time
 import warnings
@@ -202,6 +203,15 @@ def distributions(optuna: Any, space: Space) -> dict[str, Any]:
     return by_name
 
 
+def _with_finite_numbers(value: Any) -> Any:
+    """A tree with 0 for each number that is not finite, which JSON lacks and a metric may be."""
+    if isinstance(value, dict):
+        return {name: _with_finite_numbers(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_with_finite_numbers(item) for item in value]
+    return 0.0 if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def finished(study: Any) -> list[Any]:
     """The trials, of all processes, that were told with the results of their runs.
 
@@ -211,7 +221,8 @@ def finished(study: Any) -> list[Any]:
     trials = study.get_trials(deepcopy=False)
     found = [trial for trial in trials if trial.state.is_finished() and RESULTS in trial.user_attrs]
     for trial in found:
-        records.check(trial.user_attrs[RESULTS], Many(RESULT, 1), f"--study {study.study_name}: trial {trial.number}")
+        results = _with_finite_numbers(trial.user_attrs[RESULTS])
+        records.check(results, Many(RESULT, 1), f"--study {study.study_name}: trial {trial.number}")
     return found
 
 
