@@ -195,8 +195,14 @@ def test_layers_have_the_shapes_of_the_training_pass_and_every_parameter_once(ca
     assert {layer.name: layer.shape for layer in layers[1:-1]} == {n: a.shape[1:] for n, a in ctx.hidden.items()}
     paths = [path for layer in layers for path in layer.parameters]
     assert len(paths) == len(set(paths))
-    everything = {path for path, _ in jax.tree_util.tree_leaves_with_path(params) if path[0].key != "centres"}
-    assert set(paths) == everything
+    sizes = {path: leaf.size for path, leaf in jax.tree_util.tree_leaves_with_path(params)}
+    assert set(paths) <= sizes.keys()
+    # Only counts of a model's use, the prior of its code and the centres of clusters may be read by no layer.
+    beside = {path: sizes[path] for path in sizes.keys() - set(paths)}
+    assert {path[0].key for path in beside} <= {"kept", "prior", "centres"}
+    assert {path[-1].key for path in beside if path[0].key == "kept"} <= {"silent", "total", "uses"}
+    others = [line.split() for line in aejax.summary(model).splitlines() if line.startswith("other ")]
+    assert others == ([["other", f"{sum(beside.values()):,}"]] if beside else [])
     total = sum(leaf.size for leaf in jax.tree.leaves(params))
     assert aejax.summary(model).endswith(f" {total:,}")
     assert aejax.summary(model, params) == aejax.summary(model)
