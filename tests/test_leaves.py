@@ -3,10 +3,13 @@
 There is no field that only changes where things are written.
 """
 
+import dataclasses
 import dis
 import json
 from functools import cache, partial
+from importlib import import_module
 from inspect import signature
+from pathlib import Path
 from typing import Any, get_args
 
 import jax
@@ -312,6 +315,18 @@ def test_every_argument_of_a_component_is_read(home):
         missing = set(components.parameters(function)) - names
         assert not missing, f"{home}: {name}"
         assert set(components.parameters(function)) <= set(signature(function).parameters)
+
+
+@pytest.mark.parametrize("name", components.available(components.TASKS))
+def test_every_option_of_a_task_is_read(name):
+    """A rough look, as above: the name of each field of the options is read as an attribute in the code of the task."""
+    home = Path(import_module(f"{components.TASKS}.{name}").__file__)
+    files = home.parent.rglob("*.py") if home.name == "__init__.py" else [home]
+    codes = [code for file in files for code in _codes(compile(file.read_text("utf-8"), file, "exec"))]
+    names = {i.argval for code in codes for i in dis.get_instructions(code) if i.opname in ("LOAD_ATTR", "LOAD_METHOD")}
+    options = components.available(components.TASKS)[name].options
+    missing = {field.name for field in dataclasses.fields(options)} - names
+    assert not missing
 
 
 def _codes(code):
