@@ -250,10 +250,10 @@ def test_mistakes_with_labels_get_one_line(write, content, label, line):
 @pytest.mark.parametrize(
     ("array", "line"),
     [
-        (np.arange(3.0), r"has shape \(3,\); needed is \(rows, features\)"),
-        (np.zeros((0, 3)), "with at least one row"),
+        (np.arange(3.0), r"has the shape \(3,\); allowed: \(rows, features\)"),
+        (np.zeros((0, 3)), "with one row or more"),
         (np.zeros((2, 3, 32, 32)), r"shape \(2, 3, 32, 32\), which looks like images with their channels first"),
-        (np.zeros((2, 1, 8, 6)), r"needed is \(rows, height, width, channels\), such as numpy.moveaxis\(x, 1, 3\)"),
+        (np.zeros((2, 1, 8, 6)), r"allowed: \(rows, height, width, channels\), such as numpy.moveaxis\(x, 1, 3\)"),
         (np.zeros((2, 2), complex), "holds values of type complex128; numbers are needed"),
         (np.array([["a", "b"]]), "numbers are needed"),
         (np.array([[1, np.inf]]), "row 1, column '1' holds inf"),

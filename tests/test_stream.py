@@ -380,7 +380,7 @@ def test_packing_from_the_command_line(tmp_path, capsys):
             "b.npy: its values are 5 of type float32, and in .*a.npy they are 8 of",
         ),
         ({"a.npy": np.where(np.arange(8) == 3, np.nan, ROWS)}, "a.npy: row 1 has a value that is missing or infinite"),
-        ({"a.npy": ROWS[:0]}, "with at least one row"),
+        ({"a.npy": ROWS[:0]}, "with one row or more"),
         ({"a.npy": np.array([["x"]])}, "numbers are needed"),
         ({}, "gone.npy: there is no such file"),
     ],

@@ -7,7 +7,7 @@ import numpy as np
 from aejax.config.fields import SCALINGS
 from aejax.data.scaling import fit
 from aejax.data.sparse import from_csr
-from aejax.data.splits import Raw, fill, split
+from aejax.data.splits import Raw, check_shape, fill, split
 from aejax.errors import UserError, one_of, shown
 from aejax.types import Dataset, Split
 
@@ -127,13 +127,7 @@ def as_rows(x: Any, part: str, labels: np.ndarray | None = None, mask: Any = Non
         raise UserError(f"{part}: is no array of numbers: {' '.join(str(error).split())}") from None
     if values.dtype.kind not in "biuf":
         raise UserError(f"{part}: holds values of type {values.dtype}; allowed: numbers (data.from_frame reads text)")
-    if values.ndim not in (2, 3, 4) or 0 in values.shape:
-        raise UserError(
-            f"{part}: has the shape {values.shape}; allowed: (rows, features), (rows, height, width) or (rows, height, "
-            "width, channels), with one row or more"
-        )
-    if values.ndim == 4 and values.shape[1] in (1, 3) and min(values.shape[2:]) > 4:
-        raise UserError(f"{part}: has the shape {values.shape}, channels first; allowed: numpy.moveaxis(x, 1, 3)")
+    check_shape(values.shape, part)
     values = values[..., None] if values.ndim == 3 else values
     seen = _observed(values, mask, part)
     if values.dtype != np.uint8 or values.ndim == 2:

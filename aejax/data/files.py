@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from aejax.data.encoding import Labels, as_labels, check_columns, encode, lay_out, observed, separate
-from aejax.data.splits import Raw
+from aejax.data.splits import Raw, check_shape
 from aejax.data.tables import NOTHING_KNOWN, Cells, Options, Table, are_numbered, from_array, read_table
 from aejax.errors import UserError, one_of
 from aejax.types import Column, Split
@@ -169,16 +169,7 @@ def _check_array(x: np.ndarray, path: Path) -> None:
     if not isinstance(x, np.ndarray) or x.dtype.kind not in "biuf":
         values = f"values of type {x.dtype}" if isinstance(x, np.ndarray) else "several arrays"
         raise UserError(f"{path}: holds {values}; numbers are needed")
-    if x.ndim not in (2, 3, 4) or 0 in x.shape:
-        raise UserError(
-            f"{path}: has shape {x.shape}; needed is (rows, features), (rows, height, width) or"
-            " (rows, height, width, channels), with at least one row"
-        )
-    if x.ndim == 4 and x.shape[1] in (1, 3) and min(x.shape[2:]) > 4:
-        raise UserError(
-            f"{path}: has shape {x.shape}, which looks like images with their channels first; needed is (rows, height,"
-            " width, channels), such as numpy.moveaxis(x, 1, 3)"
-        )
+    check_shape(x.shape, str(path))
 
 
 def _images(x: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:

@@ -40,6 +40,24 @@ class Raw(NamedTuple):
     understood: tuple[str, ...] = ()
 
 
+def check_shape(shape: tuple[int, ...], what: str) -> None:
+    """Refuse an array that is neither (rows, features) nor images with their channels last.
+
+    Raises:
+        UserError: what it is, its shape, and the shapes that are allowed.
+    """
+    if len(shape) not in (2, 3, 4) or 0 in shape:
+        raise UserError(
+            f"{what}: has the shape {shape}; allowed: (rows, features), (rows, height, width) or (rows, height, width, "
+            "channels), with one row or more"
+        )
+    if len(shape) == 4 and shape[1] in (1, 3) and min(shape[2:]) > 4:
+        raise UserError(
+            f"{what}: has the shape {shape}, which looks like images with their channels first; allowed: (rows, "
+            "height, width, channels), such as numpy.moveaxis(x, 1, 3)"
+        )
+
+
 def permutation(seed: int, rows: int) -> np.ndarray:
     """A permutation of ``range(rows)`` that depends on nothing but the seed and the number of rows.
 
