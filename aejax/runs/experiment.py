@@ -24,12 +24,14 @@ from aejax.training import devices, windows
 from aejax.training.build import Parts, build, build_model, check, load_data, training_rows
 from aejax.training.context import Rows
 from aejax.training.evaluate import on_device
+from aejax.training.numerics import fixed
 from aejax.training.retrain import retrainer
 from aejax.training.step import EVALUATION_STREAM
 from aejax.training.windows import Windows
 from aejax.types import Dataset, Model, Params
 
 
+@fixed()
 def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Train what a config describes, in a folder, and leave there all that is worth keeping.
 

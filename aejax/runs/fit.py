@@ -20,6 +20,7 @@ from aejax.runs.fitted import Fitted
 from aejax.training.build import Parts, optimizer_of
 from aejax.training.evaluate import make_losses, on_device, target_range
 from aejax.training.loop import begin, compile_advance, loop, refusing
+from aejax.training.numerics import fixed
 from aejax.training.step import EVALUATION_STREAM, make_run, weights
 from aejax.types import Dataset, Model, Params, Rows
 
@@ -45,6 +46,7 @@ class Settings(NamedTuple):
     patience: int | None
 
 
+@fixed()
 def fit(
     model: Any,
     loss: Loss | Term | None = None,
