@@ -164,7 +164,7 @@ def test_an_empty_validation_split_has_the_shape_of_a_row():
 @pytest.mark.parametrize("fraction", [-0.1, 1, 1.5, float("nan"), "0.1", True])
 @pytest.mark.parametrize("which", ["validation", "test"])
 def test_fractions_outside_the_interval_are_mistakes(which, fraction):
-    with pytest.raises(UserError, match=rf"data\.{which}: must be a fraction in \[0, 1\)"):
+    with pytest.raises(UserError, match=rf"data\.{which}: expected float in \[0, 1\)"):
         data.load("digits", **{which: fraction})
 
 
@@ -226,7 +226,7 @@ def test_scaling_looks_at_training_rows_only(scaling):
     found = data.load("satimage", scaling=scaling)
     again = fit(np.asarray(found.train.x), None, scaling=scaling, bounds=None, per_feature=True)
     np.testing.assert_array_equal(found.shift, again.shift)
-    np.testing.assert_array_equal(found.scale, again.factor)
+    np.testing.assert_array_equal(found.scale, again.scale)
     if scaling in ("unit", "signed"):
         rest = np.concatenate([found.validation.x, found.test.x])
         assert not found.range.within(rest.min(), rest.max())
@@ -250,7 +250,7 @@ def test_missing_values_are_left_out_of_every_statistic(scaling):
         "none": (0, 1),
     }[scaling]
     np.testing.assert_allclose(found.shift, shift, rtol=1e-5)
-    np.testing.assert_allclose(found.factor, factor, rtol=1e-5)
+    np.testing.assert_allclose(found.scale, factor, rtol=1e-5)
     scaled = [(c - np.broadcast_to(shift, 4)[j]) * np.broadcast_to(factor, 4)[j] for j, c in enumerate(columns)]
     assert found.range.low == pytest.approx(min(c.min() for c in scaled), abs=1e-5)
     assert found.range.high == pytest.approx(max(c.max() for c in scaled), abs=1e-5)
@@ -261,8 +261,8 @@ def test_missing_values_are_left_out_of_every_statistic(scaling):
 def test_a_constant_feature_gets_factor_one(scaling, value):
     x = np.full((1001, 1), value, np.float32)
     found = fit(x, None, scaling=scaling, bounds=None, per_feature=True)
-    assert found.factor.item() == 1
-    assert np.isfinite(data.scale(x, found.shift, found.factor)).all()
+    assert found.scale.item() == 1
+    assert np.isfinite(data.scale(x, found.shift, found.scale)).all()
 
 
 @pytest.mark.parametrize("scaling", ["unit", "signed"])
@@ -271,7 +271,7 @@ def test_rounding_never_leaves_the_range(scaling):
     x = (rng.normal(0, 1, (50, 2000)) * 10.0 ** rng.integers(-6, 6, 2000)).astype(np.float32)
     found = fit(x, None, scaling=scaling, bounds=None, per_feature=True)
     for array in (x, jnp.asarray(x)):
-        scaled = data.scale(array, found.shift, found.factor)
+        scaled = data.scale(array, found.shift, found.scale)
         assert found.range.low <= scaled.min()
         assert scaled.max() <= found.range.high
 
@@ -299,8 +299,8 @@ def test_unscale_is_the_inverse_of_scale_on_either_kind_of_array(convert):
         ("digits", {"data_dir": "."}, r"data\.data_dir: 'digits' does not take it; only tfds and images data do"),
         ("satimage", {"rows": 5}, r"data\.rows: 'satimage' does not take it"),
         ("file:x.csv", {"noise": 0.1}, r"data\.noise"),
-        ("swiss_roll", {"rows": 0}, r"data\.rows: must be a whole number above 0"),
-        ("swiss_roll", {"noise": -1}, r"data\.noise: must be a number that is not negative"),
+        ("swiss_roll", {"rows": 0}, r"data\.rows: expected int in \[1, 2147483647\] or None, got 0"),
+        ("swiss_roll", {"noise": -1}, r"data\.noise: expected float >= 0 or None, got -1"),
         ("bars", {"noise": 0.1}, r"data\.noise: bars has none"),
     ],
 )

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from aejax import data
-from aejax.data.published import idx as published
-from aejax.data.published.idx import read_idx
+from aejax.data.published import mnist as published
+from aejax.data.published.mnist import read_idx
 from aejax.errors import UserError
 
 with warnings.catch_warnings():  # its import warns of what its own dependencies will change

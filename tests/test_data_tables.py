@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from aejax import cli, data
-from aejax.data.published import uci
-from aejax.data.published.uci_catalogue import TABLES
+from aejax.data.published.uci import TABLES
 from aejax.errors import UserError
 
 PUBLISHED_ROWS = {
@@ -444,7 +443,7 @@ def test_the_command_prepares_and_lists_a_table(tmp_path, capsys):
     x, labels = rows_of("musk")
     source = write(tmp_path / "musk.csv", x, spelled("musk", labels))
     assert not cli.main(["data", "prepare", "musk", "--from", str(source)])
-    assert capsys.readouterr().out.strip().endswith(uci.table_key("musk"))
+    assert capsys.readouterr().out.strip().endswith("table-musk-1")
     cli.main(["data", "list"])
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("musk")]
     assert "CC BY 4.0" in line

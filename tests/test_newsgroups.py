@@ -5,7 +5,6 @@ import pytest
 
 from aejax import data
 from aejax.data import cache, sparse
-from aejax.data.published import newsgroups
 from aejax.errors import UserError
 
 TRAIN = [
@@ -118,7 +117,7 @@ def test_what_cannot_be_read_is_refused_in_one_line(tmp_path):
     (folder / "20newsgroups-train.tab").write_text("a\nb\nc\nsci.space\tof the\nrec.autos\tthe\n")
     with refused("newsgroups: the training documents hold no words"):
         data.prepare("newsgroups", str(folder))
-    assert not cache.exists(newsgroups.KEY)
+    assert not cache.exists("newsgroups-1")
     with refused("leave --data-dir away"):
         data.prepare("newsgroups", str(folder), str(tmp_path))
 

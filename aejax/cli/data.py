@@ -44,7 +44,7 @@ def show(arguments: argparse.Namespace) -> None:
     from aejax.data import files
 
     table = files.show(arguments.file)
-    for line in table.understood.lines():
+    for line in table.understood:
         console.say(f"{arguments.file}: {line}")
     rows = zip(*(map(str, cells.values[:FIRST_ROWS]) for cells in table.columns.values()), strict=True)
     console.listing(list(rows), header=tuple(table.columns))

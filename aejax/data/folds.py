@@ -4,8 +4,8 @@ from functools import reduce
 
 import numpy as np
 
-from aejax.data.scaling import Scaling, fit, moments
-from aejax.data.splits import concatenate, take, with_rows
+from aejax.data.scaling import fit
+from aejax.data.splits import concatenate, fill, take, with_rows
 from aejax.types import Dataset, Split
 
 
@@ -63,23 +63,9 @@ def rescaled(dataset: Dataset) -> Dataset:
     Args:
         dataset: whose splits were replaced by others of the same data.
     """
-    parts = [dataset.train, dataset.validation, dataset.test]
-    if dataset.train.mask is not None:
-        mean = moments(dataset.train.x, dataset.train.mask)[0].astype(np.float32)
-        parts = [part._replace(x=np.where(part.mask, part.x, mean)) for part in parts]
-    train, validation, test = parts
+    train, validation, test = fill(dataset.train, dataset.validation, dataset.test, dataset.feature_names)
+    filled = dataset._replace(train=train, validation=validation, test=test)
     if dataset.kind == "image" and dataset.scaling != "standard":
-        scaling = Scaling(dataset.shift, dataset.scale, dataset.range)
-    else:
-        per_feature = dataset.kind != "image"
-        scaling = fit(
-            train.x,
-            train.mask,
-            scaling=dataset.scaling,
-            bounds=None,
-            per_feature=per_feature,
-            columns=dataset.columns,
-        )
-    return dataset._replace(
-        train=train, validation=validation, test=test, shift=scaling.shift, scale=scaling.factor, range=scaling.range
-    )
+        return filled
+    options = {"scaling": dataset.scaling, "bounds": None, "per_feature": dataset.kind != "image"}
+    return filled._replace(**fit(train.x, train.mask, **options, columns=dataset.columns)._asdict())

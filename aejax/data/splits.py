@@ -1,5 +1,6 @@
 """Disjoint training, validation and test rows, as a pure function of the seed."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,10 +30,10 @@ class Raw(NamedTuple):
     """
 
     train: Split
-    test: Split | None
-    kind: str
-    licence: str
-    source: str
+    test: Split | None = None
+    kind: str = "table"
+    licence: str = "your own"
+    source: str = ""
     bounds: tuple[float, float] | None = None
     label_names: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
@@ -40,12 +41,15 @@ class Raw(NamedTuple):
     understood: tuple[str, ...] = ()
 
 
-def check_shape(shape: tuple[int, ...], what: str) -> None:
-    """Refuse an array that is neither (rows, features) nor images with their channels last.
+def check_array(x: np.ndarray, what: str, hint: str = "") -> None:
+    """Refuse what is no array of numbers, (rows, features) or images with their channels last.
 
     Raises:
-        UserError: what it is, its shape, and the shapes that are allowed.
+        UserError: what it is, its type or shape, and what is allowed.
     """
+    if x.dtype.kind not in "biuf":
+        raise UserError(f"{what}: holds values of type {x.dtype}; numbers are needed{hint}")
+    shape = x.shape
     if len(shape) not in (2, 3, 4) or 0 in shape:
         raise UserError(
             f"{what}: has the shape {shape}; allowed: (rows, features), (rows, height, width) or (rows, height, width, "
@@ -88,18 +92,17 @@ def split(raw: Raw, *, validation: float, test: float | None, seed: int) -> tupl
         seed: a whole number, not negative.
 
     Returns:
-        Three splits without a common row, in which missing values hold the mean of the training rows.
+        Three splits without a common row.
 
     Raises:
-        UserError: a fraction or the seed is out of its range, no training row is left, or a seed that draws nothing.
+        UserError: no training row is left, or a seed that draws nothing.
     """
-    check(validation, test, seed)
     if raw.test is not None and test is None:
         rest, held_out = raw.train, raw.test
-        order = permutation(int(seed), len(rest.x))
+        order = permutation(seed, len(rest.x))
     else:
         rows = pooled(raw)
-        order = permutation(int(seed), len(rows.x))
+        order = permutation(seed, len(rows.x))
         drawn = count(DEFAULT_TEST if test is None else test, len(order))
         rest, held_out, order = rows, take(rows, order[:drawn]), order[drawn:]
     drawn = count(validation, len(order))
@@ -110,7 +113,7 @@ def split(raw: Raw, *, validation: float, test: float | None, seed: int) -> tupl
             f"data: no training row is left of {len(rest.x)} rows with validation={validation}, test={test};"
             " make the fractions smaller"
         )
-    return fill(take(rest, order[drawn:]), take(rest, order[:drawn]), held_out, raw.feature_names)
+    return take(rest, order[drawn:]), take(rest, order[:drawn]), held_out
 
 
 def take(rows: Split, indices: np.ndarray) -> Split:
@@ -119,25 +122,6 @@ def take(rows: Split, indices: np.ndarray) -> Split:
         return rows
     indices = np.sort(indices)
     return Split(*(None if a is None else a.take(indices, axis=0) for a in rows))
-
-
-def check(validation: float, test: float | None, seed: int) -> None:
-    """Refuse a fraction or a seed that is out of its range.
-
-    Raises:
-        UserError: naming the field of the config.
-    """
-    _check_fraction("data.validation", validation)
-    if test is not None:
-        _check_fraction("data.test", test)
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise UserError(f"data.split_seed: must be a whole number that is not negative; got {seed!r}")
-
-
-def _check_fraction(what: str, value: float) -> None:
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not number or not 0 <= value < 1:
-        raise UserError(f"{what}: must be a fraction in [0, 1); got {value!r}")
 
 
 def count(fraction: float, rows: int) -> int:
@@ -158,30 +142,31 @@ def pooled(raw: Raw) -> Split:
 
 def concatenate(a: Split, b: Split) -> Split:
     """The rows of two splits, one after the other; labels, coordinates only where both have them."""
-    if a.mask is None and b.mask is None:
-        mask = None
-    else:
-        mask = np.concatenate([np.ones(s.x.shape, bool) if s.mask is None else s.mask for s in (a, b)])
-    join = lambda *parts: None if any(part is None for part in parts) else sparse.concatenate(parts)
-    names = ("labels", "coordinates", "truth", "target")
-    return Split(join(a.x, b.x), mask, **{name: join(getattr(a, name), getattr(b, name)) for name in names})
+    join = lambda left, right: None if left is None or right is None else sparse.concatenate((left, right))
+    if a.mask is not None or b.mask is not None:
+        a, b = (_with_mask(part) for part in (a, b))
+    return Split(*map(join, a, b))
 
 
-def fill(train: Split, validation: Split, test: Split, names: tuple[str, ...]) -> tuple[Split, Split, Split]:
+def _with_mask(rows: Split) -> Split:
+    return rows if rows.mask is not None else rows._replace(mask=np.ones(rows.x.shape, bool))
+
+
+def fill(train: Split, validation: Split, test: Split, names: Sequence[str] = ()) -> tuple[Split, Split, Split]:
     """Put the mean of the observed training values where a value is missing; the masks stay.
 
     Raises:
         UserError: a feature has no observed value among the training rows.
     """
-    if train.mask is None:
-        return train, validation, test
-    unseen = np.argwhere(~train.mask.any(0))
-    if len(unseen):
-        where = names[unseen[0][0]] if names else tuple(map(int, unseen[0]))
+    parts = (train, validation, test)
+    if all(part.mask is None for part in parts):
+        return parts
+    parts = tuple(map(_with_mask, parts))
+    observed, mean = parts[0].mask.any(0), moments(*parts[0][:2])[0].astype(np.float32)
+    if not observed.all():
+        first = tuple(map(int, np.argwhere(~observed)[0]))
         raise UserError(
-            f"data: column {where!r} has no observed value among the training rows; drop the column"
-            " or choose another split_seed"
+            f"data: column {(names[first[0]] if names else first)!r} has no observed value among the training rows;"
+            " drop the column or choose another split_seed"
         )
-    mean = moments(train.x, train.mask)[0].astype(np.float32)
-    whole = lambda s: s._replace(x=np.where(s.mask, s.x, mean))
-    return whole(train), whole(validation), whole(test)
+    return tuple(part._replace(x=np.where(part.mask, part.x, mean)) for part in parts)

@@ -16,8 +16,8 @@ import numpy as np
 
 from aejax.data.packing import FORMAT, MANIFEST
 from aejax.data.scaling import fit
-from aejax.data.splits import DEFAULT_TEST, check, count
-from aejax.errors import UserError
+from aejax.data.splits import DEFAULT_TEST, count
+from aejax.errors import UserError, first_line
 from aejax.storage import records as forms
 from aejax.storage.records import Many, Named, Whole, Word
 from aejax.types import Dataset, Split
@@ -72,12 +72,11 @@ class Stream(NamedTuple):
         return self.records.digest
 
 
-def load(name: str, folder: Path, *, scaling: str, validation: float, test: float | None, seed: int) -> Dataset:
+def load(name: str, *, scaling: str, validation: float, test: float | None, seed: int) -> Dataset:
     """The data set of a folder.
 
     Args:
         name: as given to `aejax.data.load`.
-        folder: that was packed.
         scaling: as in `aejax.data.load`; where it depends on values that are not bounded by their type, all training
             rows are read once.
         validation: fraction of the rows that are not test rows; no more are drawn than are held.
@@ -87,38 +86,34 @@ def load(name: str, folder: Path, *, scaling: str, validation: float, test: floa
     Raises:
         UserError: the folder is missing, damaged or empty, or no training row is left.
     """
-    check(validation, test, seed)
+    folder = Path(name.removeprefix("stream:")).expanduser()
     records = open_folder(folder)
-    most = max(1, min(HELD, HELD_BYTES // row_bytes(records.details)))
-    tested = min(most, count(DEFAULT_TEST if test is None else test, records.rows))
-    validated = min(most, count(validation, records.rows - tested))
-    first = tested + validated
-    if first >= records.rows:
-        raise UserError(f"data: no training row is left of {records.rows}; make validation and test smaller")
-    keys = (np.random.Philox(int(seed)).random_raw(4) & np.uint64(0xFFFFFFFF)).astype(np.uint32) if first else None
-    stream = Stream(records, records.rows - first, first, keys)
-    images = records.details["dtype"] == "uint8"
-    bounds = (0, 255) if images else None
-    order = lambda start, end: in_order(stream, np.arange(start, end))
-    parts = [order(0, tested), order(tested, first), order(first, min(records.rows, first + most))]
-    held = [Split(*read(records, np.sort(places))) if len(places) else none_of(records) for places in parts]
-    passed = Passed(records, np.sort(np.concatenate(parts[:2])))
-    fitted = fit(passed, None, scaling=scaling, bounds=bounds, per_feature=not images)
-    names = tuple(records.details["feature_names"])
+    details, total = records.details, records.rows
+    most = max(1, min(HELD, HELD_BYTES // row_bytes(details)))
+    tested = min(most, count(DEFAULT_TEST if test is None else test, total))
+    first = tested + min(most, count(validation, total - tested))
+    if first >= total:
+        raise UserError(f"data: no training row is left of {total}; make validation and test smaller")
+    keys = (np.random.Philox(seed).random_raw(4) & np.uint64(0xFFFFFFFF)).astype(np.uint32) if first else None
+    stream = Stream(records, total - first, first, keys)
+    ends = ((0, tested), (tested, first), (first, min(total, first + most)))
+    held = [np.sort(in_order(stream, np.arange(*each))) for each in ends]
+    test_rows, validation_rows, train_rows = (Split(*read(records, rows)) for rows in held)
+    image = details["dtype"] == "uint8"
+    passed = Passed(records, np.concatenate(held[:2]))
+    fitted = fit(passed, None, scaling=scaling, bounds=(0, 255) if image else None, per_feature=not image)
     return Dataset(
         name=name,
-        train=held[2],
-        validation=held[1],
-        test=held[0],
+        train=train_rows,
+        validation=validation_rows,
+        test=test_rows,
         feature_shape=records.shape[1:],
         kind="image" if len(records.shape) == 4 else "table",
-        range=fitted.range,
-        shift=fitted.shift,
-        scale=fitted.factor,
-        label_names=tuple(records.details["label_names"]),
-        feature_names=names,
+        **fitted._asdict(),
+        label_names=tuple(details["label_names"]),
+        feature_names=tuple(details["feature_names"]),
         licence="your own",
-        source=f"the folder {folder}, {records.rows} rows",
+        source=f"the folder {folder}, {total} rows",
         scaling=scaling,
         stream=stream,
     )
@@ -189,41 +184,35 @@ def open_folder(folder: Path) -> Records:
     Raises:
         UserError: it is not there, holds no rows, or is damaged.
     """
+    damaged = lambda what: UserError(f"stream:{folder}: {what}; pack the rows again")
     if not folder.is_dir():
         raise UserError(f"stream:{folder}: there is no such folder; aejax data pack writes one")
     try:
         text = (folder / MANIFEST).read_text(encoding="utf-8")
+        details = forms.check(forms.parse(text, MANIFEST), DETAILS, MANIFEST)
     except FileNotFoundError:
         raise UserError(f"stream:{folder}: has no {MANIFEST}; allowed: a folder that aejax data pack wrote") from None
-    try:
-        details = forms.check(forms.parse(text, MANIFEST), DETAILS, MANIFEST)
-    except UserError as error:
-        raise UserError(
-            f"stream:{folder}: its {MANIFEST} is damaged, or of another version ({error}); pack the rows again"
-        ) from None
-    files = {name: (file["rows"], file["bytes"]) for name, file in details["files"].items()}
-    if not files:
+    except ValueError as error:
+        raise damaged(f"its {MANIFEST} is damaged, or of another version ({error})") from None
+    if not details["files"]:
         raise UserError(f"stream:{folder}: holds no rows")
-    for name, (_, size) in files.items():
-        path = folder / name
+    for name, file in details["files"].items():
+        path, size = folder / name, file["bytes"]
         if row_bytes(details) > size or not re.fullmatch(r"[\w-]+\.array_record", name):
-            raise UserError(f"stream:{folder}: {name} cannot hold rows of {row_bytes(details)} bytes; pack them again")
+            raise damaged(f"{name} cannot hold rows of {row_bytes(details)} bytes")
         if not path.is_file() or path.stat().st_size != size:
-            raise UserError(f"stream:{folder}: {name} is missing, or not of {size} bytes; pack the rows again")
-    source = _source(folder, list(files))
-    records = Records(folder, details, sha256(text.encode()).hexdigest(), sum(n for n, _ in files.values()), source)
-    if len(source) != records.rows:
-        raise UserError(f"stream:{folder}: holds {len(source)} of {records.rows} rows; pack the rows again")
-    read(records, np.cumsum([0, *(rows for rows, _ in files.values())])[:-1])
-    return records
-
-
-def _source(folder: Path, names: list[str]) -> Any:
+            raise damaged(f"{name} is missing, or not of {size} bytes")
     grain = import_grain()
     try:
-        return grain.sources.ArrayRecordDataSource([str(folder / name) for name in names])
+        source = grain.sources.ArrayRecordDataSource([str(folder / name) for name in details["files"]])
     except Exception as error:  # the reader raises whatever its C++ part raises
-        raise UserError(f"stream:{folder}: is damaged: {_line(error)}; pack the rows again") from error
+        raise damaged(f"is damaged: {first_line(error)}") from error
+    starts = np.cumsum([0, *(file["rows"] for file in details["files"].values())])
+    records = Records(folder, details, sha256(text.encode()).hexdigest(), int(starts[-1]), source)
+    if len(source) != records.rows:
+        raise damaged(f"holds {len(source)} of {records.rows} rows")
+    read(records, starts[:-1])
+    return records
 
 
 def import_grain() -> Any:
@@ -242,38 +231,27 @@ def read(records: Records, places: np.ndarray) -> tuple[np.ndarray, None, np.nda
     Raises:
         UserError: a record cannot be read, or is none of these rows.
     """
-    dtype = np.dtype(records.details["dtype"]).newbyteorder("<")
+    details = records.details
     try:
-        values = records.source.__getitems__(np.asarray(places).tolist())
+        values = records.source.__getitems__(np.asarray(places).tolist()) if len(places) else []
     except Exception as error:  # the reader raises whatever its C++ part raises
-        raise UserError(
-            f"stream:{records.folder}: a row cannot be read: {_line(error)}; pack the rows again"
-        ) from error
-    size = row_bytes(records.details)
-    whole = size + (4 if records.details["labelled"] else 0)
-    sizes = list(map(len, values))
-    if set(sizes) - {whole}:
-        other = next(number for number, size in enumerate(sizes) if size != whole)
-        raise UserError(
-            f"stream:{records.folder}: row {int(places[other]) + 1} has {sizes[other]} bytes, and rows of {MANIFEST} "
-            f"have {whole}; pack rows of one shape"
-        )
+        reason = first_line(error)
+        raise UserError(f"stream:{records.folder}: a row cannot be read: {reason}; pack the rows again") from error
+    size = row_bytes(details)
+    whole = size + (4 if details["labelled"] else 0)
+    for place, value in zip(places, values, strict=True):
+        if len(value) != whole:
+            raise UserError(
+                f"stream:{records.folder}: row {int(place) + 1} has {len(value)} bytes, and rows of {MANIFEST} "
+                f"have {whole}; pack rows of one shape"
+            )
     table = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), whole)
-    x = np.ascontiguousarray(table[:, :size]).view(dtype).astype(dtype.newbyteorder("="), copy=False)
-    labels = np.ascontiguousarray(table[:, size:]).view("<i4")[:, 0] if records.details["labelled"] else None
-    return x.reshape(-1, *records.details["shape"]), None, labels
+    dtype = np.dtype(details["dtype"])
+    x = np.ascontiguousarray(table[:, :size]).view(dtype.newbyteorder("<")).astype(dtype, copy=False)
+    labels = np.ascontiguousarray(table[:, size:]).view("<i4")[:, 0] if details["labelled"] else None
+    return x.reshape(-1, *details["shape"]), None, labels
 
 
 def row_bytes(details: Mapping[str, Any]) -> int:
     """Bytes of one row, without its label; `details` are those of `Records`."""
     return prod(details["shape"]) * np.dtype(details["dtype"]).itemsize
-
-
-def none_of(records: Records) -> Split:
-    """No rows, of the same shape."""
-    empty = np.zeros((0, *records.details["shape"]), records.details["dtype"])
-    return Split(empty, None, np.zeros(0, np.int32) if records.details["labelled"] else None)
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,14 +1,47 @@
 """Downloads: over https, or of a file whose SHA-256 is recorded; no larger than published files are."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256 as digest_of
+from http.client import HTTPException
+from urllib.error import HTTPError
 
+from aejax.data import cache
 from aejax.errors import UserError
 
 TIMEOUT = 5  # seconds without an answer after which a download is given up
 MOST_BYTES = 2**26
 MOST_SECONDS = 900
 _BLOCK = 2**16
+
+
+@contextmanager
+def downloading(name: str, title: str, server: str, files: str = "the files at hand", source: str = "DIR") -> Iterator:
+    """Says what is downloaded; where that fails, one line says which command reads files at hand instead.
+
+    Args:
+        name: of the data set.
+        title: for people.
+        server: address or name of it.
+        files: that can be read instead.
+        source: what the command takes.
+
+    Raises:
+        UserError: there is no answer, or it is cut short.
+    """
+    cache.say(f"downloading {title} from {server}")
+    try:
+        yield
+    except UserError:
+        raise
+    except (OSError, HTTPException, ValueError) as error:
+        if isinstance(error, HTTPError):
+            error.close()  # it holds the connection
+        raise UserError(
+            f"{name}: not prepared, and {server} does not answer ({getattr(error, 'reason', error)}); with {files}: "
+            f"aejax data prepare {name} --from {source}"
+        ) from error
 
 
 def fetch(url: str, *, sha256: str | None = None) -> bytes:
