@@ -9,12 +9,11 @@ from aejax.config.bounds import Choice, Fraction, Natural
 from aejax.config.components import check
 from aejax.config.fields import SCALINGS
 from aejax.data.encoding import as_labels, as_raw, encode, observed, separate
-from aejax.data.scaling import fit
 from aejax.data.sparse import from_csr
-from aejax.data.splits import Raw, check_array, fill, split
+from aejax.data.splits import Raw, check_array, scaled, split
 from aejax.data.tables import Cells, from_series
 from aejax.errors import UserError, one_of, shown
-from aejax.types import Dataset, Split
+from aejax.types import Dataset, Range, Split
 
 
 def from_arrays(
@@ -233,14 +232,14 @@ def _rows_like(raw: Raw, frame: Any, features: Sequence[str], label: str | None,
     columns, labels = separate(_columns(frame, (), part), label, part)
     if missing := [column for column in features if column not in columns]:
         raise UserError(f"{part}: column {missing[0]!r} is missing; allowed: the columns of the training rows")
-    rows = encode({column: columns[column] for column in features}, raw.columns, part)
+    x, mask, _ = encode({column: columns[column] for column in features}, raw.columns, part)
     if labels is None:
-        return Split(rows.x, rows.mask)
+        return Split(x, mask)
     if unknown := [each for each in labels.names if each not in raw.label_names]:
         allowed = ", ".join(raw.label_names)
         raise UserError(f"{part}: no training row has the label {unknown[0]!r}; allowed: {allowed}")
     numbers = np.array([raw.label_names.index(each) for each in labels.names], np.int32)
-    return Split(rows.x, rows.mask, numbers[labels.values])
+    return Split(x, mask, numbers[labels.values])
 
 
 def _held_out(name: str, raw: Raw, parts: Mapping[str, Any], scaling: str, seed: int) -> Dataset:
@@ -266,17 +265,18 @@ def dataset_of(name: str, raw: Raw, parts: tuple[Split, Split, Split], scaling: 
         parts: training, validation and test rows.
         scaling: one of `aejax.data.SCALINGS`.
     """
-    train, validation, test = fill(*parts, raw.feature_names)
-    per_feature = raw.kind != "image"
-    fitted = fit(train.x, train.mask, scaling=scaling, bounds=raw.bounds, per_feature=per_feature, columns=raw.columns)
+    train, validation, test = parts
     known = ("kind", "licence", "source", "label_names", "feature_names", "columns", "understood")
-    return Dataset(
+    dataset = Dataset(
         name=name,
         train=train,
         validation=validation,
         test=test,
         feature_shape=train.x.shape[1:],
+        range=Range(),
+        shift=np.zeros((), np.float32),
+        scale=np.ones((), np.float32),
         scaling=scaling,
-        **fitted._asdict(),
         **{field: getattr(raw, field) for field in known},
     )
+    return scaled(dataset, raw.bounds)

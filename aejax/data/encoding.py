@@ -23,23 +23,9 @@ class Labels(NamedTuple):
     names: tuple[str, ...]
 
 
-class Features(NamedTuple):
-    """What a net is given of a table.
-
-    Attributes:
-        x: (rows, features) float32, NaN where missing.
-        mask: bool of the same shape, True where observed; None where everything is.
-        names: one for each feature.
-        columns: of a table with categories; empty where every feature is a column of numbers.
-    """
-
-    x: np.ndarray
-    mask: np.ndarray | None
-    names: tuple[str, ...]
-    columns: tuple[Column, ...] = ()
-
-
-def encode(columns: Mapping[str, Cells], layout: Sequence[Column], where: object) -> Features:
+def encode(
+    columns: Mapping[str, Cells], layout: Sequence[Column], where: object
+) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
     """The features of a table: a number as it is; 0 or 1 for two categories, else a feature of 0 and 1 for each.
 
     Args:
@@ -47,19 +33,23 @@ def encode(columns: Mapping[str, Cells], layout: Sequence[Column], where: object
         layout: which features each of them takes; empty where all are numbers.
         where: what is read, for messages.
 
+    Returns:
+        x (rows, features) float32, NaN where missing; mask, bool of the same shape, True where observed, None where
+        everything is; names, one for each feature.
+
     Raises:
         UserError: a cell is text or of no known category, a value is infinite, or a row has no value.
     """
     if not columns or not len(next(iter(columns.values())).values):
         raise UserError(f"{where}: there is no row")
-    parts = {
-        column: _one_hot(column, columns[column.name], where)
-        if column.categories
-        else _floats(column.name, columns[column.name], where)[:, None]
-        for column in layout or [Column(name, place) for place, name in enumerate(columns)]
-    }
-    names = tuple(name for column in parts for name in feature_names(column))
-    return Features(*observed(np.concatenate(list(parts.values()), 1), names, where), names, tuple(layout))
+    parts, names = [], []
+    for column in layout or [Column(name, start) for start, name in enumerate(columns)]:
+        cells = columns[column.name]
+        parts.append(
+            _one_hot(column, cells, where) if column.categories else _floats(column.name, cells, where)[:, None]
+        )
+        names += feature_names(column)
+    return *observed(np.concatenate(parts, 1), names, where), tuple(names)
 
 
 def as_raw(
@@ -85,7 +75,8 @@ def as_raw(
         UserError: as from `separate`, `lay_out` and `encode`, or a column has no value.
     """
     columns, labels = separate(columns, label_column, where)
-    x, mask, names, layout = encode(columns, lay_out(columns, categories, where), where)
+    layout = lay_out(columns, categories, where)
+    x, mask, names = encode(columns, layout, where)
     check_columns(mask, names, where)
     return Raw(
         train=Split(x, mask, labels and labels.values),

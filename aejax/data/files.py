@@ -73,7 +73,7 @@ def read_rows(
     if not isinstance(content, Table):
         x, mask = observed(content, (), path)
         return x.astype(np.float32, copy=False), mask, ()
-    return encode(_matched(content.columns, label_column, trained, path, by_place=not columns), columns, path)[:3]
+    return encode(_matched(content.columns, label_column, trained, path, by_place=not columns), columns, path)
 
 
 def show(path: Path) -> Table:

@@ -55,7 +55,7 @@ def split(
     keep, normal_labels = _chosen(raw, normal, left_out)
     official = raw.test is not None and test is None
     rows = raw.train if official else splits.pooled(raw)
-    shuffled = lambda places: places[splits.permutation(seed, len(places))]
+    shuffled = lambda indices: indices[splits.permutation(seed, len(indices))]
     odd, wanted = ~np.isin(rows.labels, normal_labels), np.isin(rows.labels, keep)
     good, bad = shuffled(np.flatnonzero(wanted & ~odd)), shuffled(np.flatnonzero(wanted & odd))
     held_out = 0 if official else splits.count(DEFAULT_TEST if test is None else test, len(good))

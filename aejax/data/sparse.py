@@ -15,7 +15,7 @@ class SparseRows:
     Its leaves are arrays of NumPy or of JAX, and so are the dense rows that it hands out.
 
     Attributes:
-        starts: (rows,) int32, the place of each row's first entry.
+        starts: (rows,) int32, where each row's first entry stands.
         counts: (rows,) int32, the entries of each row.
         columns: (entries,) int32.
         values: (entries,) float32.
@@ -38,20 +38,18 @@ class SparseRows:
     def __len__(self) -> int:
         return self.starts.shape[0]
 
-    def __getitem__(self, places: Any) -> Any:
-        """The rows at a slice or at (m,) places, which may be traced: (m, features) float32, dense."""
-        np_or_jnp = np if isinstance(self.values, np.ndarray) else jnp
-        starts, counts = self.starts[places], self.counts[places]
-        within = np_or_jnp.arange(self.width, dtype=np.int32)[None]
+    def __getitem__(self, rows: Any) -> Any:
+        """The rows at a slice or at (m,) indices, which may be traced: (m, features) float32, dense."""
+        if isinstance(self.values, np.ndarray):
+            return to_csr(self)[rows].toarray()
+        starts, counts = self.starts[rows], self.counts[rows]
+        within = jnp.arange(self.width, dtype=np.int32)[None]
         filled = within < counts[:, None]
-        entry = np_or_jnp.where(filled, starts[:, None] + within, 0)
-        values = np_or_jnp.where(filled, self.values[entry], 0)  # what is no entry of the row adds nothing
-        rows = np_or_jnp.broadcast_to(np_or_jnp.arange(starts.shape[0])[:, None], entry.shape)
-        dense = np_or_jnp.zeros((starts.shape[0], self.features), np.float32)
-        if np_or_jnp is np:
-            np.add.at(dense, (rows, self.columns[entry]), values)
-            return dense
-        return dense.at[rows, self.columns[entry]].add(values)
+        entry = jnp.where(filled, starts[:, None] + within, 0)
+        values = jnp.where(filled, self.values[entry], 0)  # what is no entry of the row adds nothing
+        row = jnp.broadcast_to(jnp.arange(starts.shape[0])[:, None], entry.shape)
+        dense = jnp.zeros((starts.shape[0], self.features), np.float32)
+        return dense.at[row, self.columns[entry]].add(values)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """All rows, dense, for what cannot do with less."""
@@ -61,9 +59,9 @@ class SparseRows:
         """All values times a number."""
         return SparseRows(self.starts, self.counts, self.columns, self.values * factor, self.features, self.width)
 
-    def take(self, places: np.ndarray, axis: int = 0) -> "SparseRows":
-        """The rows at these places, sparse; named as NumPy's."""
-        return from_csr(to_csr(self)[places])
+    def take(self, rows: np.ndarray, axis: int = 0) -> "SparseRows":
+        """The rows at these indices, sparse; named as NumPy's."""
+        return from_csr(to_csr(self)[rows])
 
     def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[int, int]]:
         """For JAX."""

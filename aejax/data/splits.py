@@ -1,12 +1,13 @@
-"""Disjoint training, validation and test rows, as a pure function of the seed."""
+"""Disjoint training, validation and test rows, and folds, as pure functions of the seed."""
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
 
 from aejax.data import sparse
-from aejax.data.scaling import moments
+from aejax.data.scaling import fit, moments
 from aejax.errors import UserError
 from aejax.types import Column, Dataset, Split
 
@@ -170,3 +171,71 @@ def fill(train: Split, validation: Split, test: Split, names: Sequence[str] = ()
             " drop the column or choose another split_seed"
         )
     return tuple(part._replace(x=np.where(part.mask, part.x, mean)) for part in parts)
+
+
+# Cross-validation.
+
+
+def every_row(dataset: Dataset) -> Split:
+    """Training, validation and test rows, one after the other."""
+    return reduce(concatenate, with_rows(dataset).values())
+
+
+def stratified(dataset: Dataset, *, folds: int, repeats: int, seed: int) -> list[Dataset]:
+    """Every row of a data set is a test row of one fold of each repeat, and each fold has each class in its share.
+
+    All folds have equally many training rows, so that nets of all of them are one compiled program: those with one
+    more leave out the last row of their largest class.
+
+    Args:
+        dataset: with labels; training, validation and test rows are pooled.
+        folds: K, of a repeat; each class has at least as many rows.
+        repeats: how often the rows are shuffled and cut again.
+        seed: of the shuffles.
+
+    Returns:
+        Data sets without validation rows, K for each repeat in turn. Scaling and the filling of gaps come from their
+        own training rows.
+    """
+    from sklearn.model_selection import RepeatedStratifiedKFold
+
+    rows = every_row(dataset)
+    folds_of = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)
+    cuts = list(folds_of.split(rows.x, rows.labels))
+    fewest = min(len(train) for train, _ in cuts)
+    none = take(rows, np.zeros(0, int))
+    parts = [(take(rows, _thinned(train, rows.labels, fewest)), take(rows, test)) for train, test in cuts]
+    return [rescaled(dataset._replace(train=train, validation=none, test=test)) for train, test in parts]
+
+
+def _thinned(chosen: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
+    """The first `count` of the chosen rows, or all but as many of the last ones of their largest class."""
+    largest = np.flatnonzero(labels[chosen] == np.bincount(labels[chosen]).argmax())
+    return np.delete(chosen, largest[len(largest) - (len(chosen) - count) :])
+
+
+def rescaled(dataset: Dataset) -> Dataset:
+    """A data set whose gaps are filled, and whose values are scaled, by what its training rows say now.
+
+    The scaling of images by their pixels' range is that of all their rows, and stays as it is.
+
+    Args:
+        dataset: whose splits were replaced by others of the same data.
+    """
+    again = scaled(dataset)
+    if dataset.kind == "image" and dataset.scaling != "standard":
+        return again._replace(shift=dataset.shift, scale=dataset.scale, range=dataset.range)
+    return again
+
+
+def scaled(dataset: Dataset, bounds: tuple[float, float] | None = None) -> Dataset:
+    """A data set whose gaps are filled, and whose values are scaled, as its training rows ask for.
+
+    Args:
+        dataset: with the rule of its scaling, and NaN where a value is missing.
+        bounds: the least and greatest value that can occur, where known.
+    """
+    train, validation, test = fill(dataset.train, dataset.validation, dataset.test, dataset.feature_names)
+    per_feature, columns = dataset.kind != "image", dataset.columns
+    scaling = fit(train.x, train.mask, scaling=dataset.scaling, bounds=bounds, per_feature=per_feature, columns=columns)
+    return dataset._replace(train=train, validation=validation, test=test, **scaling._asdict())

@@ -34,8 +34,8 @@ def swiss_roll(key: jax.Array, rows: int, *, noise: float | jax.Array = 0.0) -> 
         Marsland, Machine Learning: An Algorithmic Perspective, 2nd edition, chapter 6; the numbers are
         scikit-learn's.
     """
-    place, jitter = jax.random.split(key)
-    u, v = jax.random.uniform(place, (2, rows))
+    sheet, jitter = jax.random.split(key)
+    u, v = jax.random.uniform(sheet, (2, rows))
     t, h = 1.5 * jnp.pi * (1 + 2 * u), 21 * v
     x = jnp.stack([t * jnp.cos(t), h, t * jnp.sin(t)], axis=1)
     return x + noise * jax.random.normal(jitter, x.shape), jnp.stack([t, h], axis=1)
@@ -63,8 +63,8 @@ def s_curve(key: jax.Array, rows: int, *, noise: float | jax.Array = 0.0) -> tup
     References:
         The numbers are those of scikit-learn's `make_s_curve`.
     """
-    place, jitter = jax.random.split(key)
-    u, v = jax.random.uniform(place, (2, rows))
+    sheet, jitter = jax.random.split(key)
+    u, v = jax.random.uniform(sheet, (2, rows))
     t, h = 3 * jnp.pi * (u - 0.5), 2 * v
     x = jnp.stack([jnp.sin(t), h, jnp.sign(t) * (jnp.cos(t) - 1)], axis=1)
     return x + noise * jax.random.normal(jitter, x.shape), jnp.stack([t, h], axis=1)
@@ -133,8 +133,8 @@ def lorenz(key: jax.Array, rows: int, *, noise: float = 0.0) -> tuple[np.ndarray
     Returns:
         x (rows, 25) float32 in the order of time, and which rows were shuffled, (rows,) int32.
     """
-    place, exchange, spread, jitter = jax.random.split(key, 4)
-    start = np.array([1.0, 1.0, 25.0]) + np.asarray(jax.random.uniform(place, (3,)))
+    first, exchange, spread, jitter = jax.random.split(key, 4)
+    start = np.array([1.0, 1.0, 25.0]) + np.asarray(jax.random.uniform(first, (3,)))
     path = lorenz_path(start, LORENZ_SETTLES + 2 * rows)[LORENZ_SETTLES::2]
     odd = np.arange(rows * 8 // 10, rows * 9 // 10)
     path[odd, 0] = path[np.asarray(jax.random.permutation(exchange, odd)), 0]

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from aejax.data import cache
-from aejax.data.published import Family, Options, save
-from aejax.data.published.downloads import downloading
+from aejax.data.published import Family, Options, downloading, save
 from aejax.data.splits import Raw
 from aejax.errors import UserError
 from aejax.types import Split

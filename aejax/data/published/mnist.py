@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aejax.data import cache, records
-from aejax.data.published import Family, Options
-from aejax.data.published.downloads import downloading, fetch
+from aejax.data.published import Family, Options, downloading, fetch
 from aejax.data.splits import Raw
 from aejax.errors import UserError
 
@@ -110,7 +109,7 @@ PUBLISHED = {
 }
 
 
-def read_idx(path: Path) -> np.ndarray:
+def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     """The array in an IDX file of bytes, compressed with gzip or not.
 
     An IDX file is two zero bytes, the type (8: unsigned byte), the number of axes, the size of each axis as a
@@ -118,6 +117,7 @@ def read_idx(path: Path) -> np.ndarray:
 
     Args:
         path: the file.
+        shape: that the array should have.
 
     Returns:
         The values, uint8.
@@ -129,22 +129,17 @@ def read_idx(path: Path) -> np.ndarray:
     if data[:2] == b"\x1f\x8b":
         try:
             with gzip.open(io.BytesIO(data)) as file:
-                data = file.read(MOST_BYTES + 1)
+                data = file.read(MOST_BYTES)
         except (OSError, EOFError, zlib.error) as error:
             raise UserError(f"{path}: the compressed file is damaged or cut short: {error}") from error
-    if len(data) > MOST_BYTES:
-        raise UserError(f"{path}: holds more than {MOST_BYTES} bytes; no published file does")
-    if len(data) < 4 or data[:3] != b"\0\0\x08" or not 1 <= data[3] <= 4:
-        raise UserError(f"{path}: not an IDX file of bytes")
-    start = 4 + 4 * data[3]
-    if len(data) < start:
-        raise UserError(f"{path}: the file is cut short within its header")
-    shape = struct.unpack(f">{data[3]}I", data[4:start])
-    if len(data) - start != math.prod(shape):
-        raise UserError(
-            f"{path}: the header promises {math.prod(shape)} bytes, {len(data) - start} follow; the file is damaged"
-        )
-    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+    header = struct.pack(f">HBB{len(shape)}I", 0, 8, len(shape), *shape)
+    if not data.startswith(header):
+        what = "bytes of another shape" if data.startswith(b"\0\0\x08") else "no IDX file of bytes"
+        raise UserError(f"{path}: holds {what}; expected bytes of shape {shape}")
+    if len(data) - len(header) != math.prod(shape):
+        expected, follow = math.prod(shape), len(data) - len(header)
+        raise UserError(f"{path}: the header promises {expected} bytes, {follow} follow; the file is damaged")
+    return np.frombuffer(data, np.uint8, offset=len(header)).reshape(shape)
 
 
 def _read_folder(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -162,16 +157,13 @@ def _read_folder(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder")
     paths = {part: _path_in(folder, name) for part, name in FILES.items()}
-    arrays = {}
+    parts = {}
     for split, count in ROWS.items():
-        images, labels = read_idx(paths[split, "images"]), read_idx(paths[split, "labels"])
-        for array, what, shape in ((images, "images", (count, 28, 28)), (labels, "labels", (count,))):
-            if array.shape != shape:
-                raise UserError(f"{paths[split, what]}: has shape {array.shape}; expected {shape}")
+        images, labels = read_idx(paths[split, "images"], (count, 28, 28)), read_idx(paths[split, "labels"], (count,))
         if labels.max(initial=0) > 9:
             raise UserError(f"{paths[split, 'labels']}: holds the label {labels.max()}; expected 0 to 9")
-        arrays[split] = images, labels
-    return arrays
+        parts[split] = images, labels
+    return parts
 
 
 def _path_in(folder: Path, name: str) -> Path:

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aejax.data import cache
-from aejax.data.published import Family, Options, save
-from aejax.data.published.downloads import downloading, fetch
+from aejax.data.published import Family, Options, downloading, fetch, save
 from aejax.data.splits import Raw, permutation
 from aejax.data.tables import BLANKS, decoded, number, read_cells
 from aejax.errors import UserError
