@@ -28,7 +28,7 @@ from running import (
 )
 
 from aejax import data
-from aejax.data import packing, stream
+from aejax.data import stream
 from aejax.data.batches import batch_rows
 from aejax.data.stream import open_folder, read
 from aejax.errors import UserError
@@ -57,7 +57,7 @@ SETTINGS = {
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
     """Several files and several windows, of few rows."""
-    monkeypatch.setattr(packing, "FILE_BYTES", 200 * 36)
+    monkeypatch.setattr(stream, "FILE_BYTES", 200 * 36)
     monkeypatch.setattr(windows, "WINDOW_BYTES", 7 * 16 * 32)
 
 
@@ -65,7 +65,7 @@ def _small(monkeypatch):
 def packed(tmp_path):
     """The rows with labels in a folder; beside it, ``rows.npz`` with the same."""
     np.savez(tmp_path / "rows.npz", x=ROWS, y=LABELS)
-    packing.pack([tmp_path / "rows.npz"], tmp_path / "packed")
+    stream.pack([tmp_path / "rows.npz"], tmp_path / "packed")
     return tmp_path / "packed"
 
 
@@ -165,7 +165,7 @@ def test_the_scaling_is_that_of_the_training_rows(packed):
 def test_images_stay_bytes_and_need_no_pass(tmp_path, monkeypatch):
     images = np.random.default_rng(0).integers(0, 256, (40, 5, 4), dtype=np.uint8)
     np.save(tmp_path / "images.npy", images)
-    packing.pack([tmp_path / "images.npy", tmp_path / "images.npy"], tmp_path / "packed")
+    stream.pack([tmp_path / "images.npy", tmp_path / "images.npy"], tmp_path / "packed")
     monkeypatch.delattr(stream.Passed, "__getitem__")
     found = data.load(f"stream:{tmp_path / 'packed'}", validation=0, test=0.1)
     assert found.feature_shape == (5, 4, 1)
@@ -177,7 +177,7 @@ def test_images_stay_bytes_and_need_no_pass(tmp_path, monkeypatch):
 def test_labels_of_several_files_share_their_names(tmp_path):
     (tmp_path / "a.csv").write_text("v,w,kind\n1,2,cat\n3,4,dog\n")
     (tmp_path / "b.csv").write_text("v,w,kind\n5,6,bird\n7,8,dog\n")
-    made = packing.pack([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "packed", "kind")
+    made = stream.pack([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "packed", "kind")
     records = open_folder(tmp_path / "packed")
     labels = read(records, np.arange(4))[2]
     assert [made["label_names"][label] for label in labels] == ["cat", "dog", "bird", "dog"]
@@ -228,12 +228,12 @@ sys.exit(code)
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read as Linux tells it")
 @pytest.mark.slow
 def test_a_set_larger_than_all_that_the_process_holds(tmp_path, monkeypatch):
-    monkeypatch.setattr(packing, "FILE_BYTES", 2**27)
-    monkeypatch.setattr(packing, "_BLOCK", 64)
+    monkeypatch.setattr(stream, "FILE_BYTES", 2**27)
+    monkeypatch.setattr(stream, "_BLOCK", 64)
     x = np.lib.format.open_memmap(tmp_path / "big.npy", "w+", np.float32, (12_000, 2**14))
     x[:, ::1024] = np.random.default_rng(0).random((12_000, 16), np.float32)
     x.flush()
-    packing.pack([tmp_path / "big.npy"], tmp_path / "packed")
+    stream.pack([tmp_path / "big.npy"], tmp_path / "packed")
     settings = {
         **SETTINGS,
         "data.name": f"stream:{tmp_path / 'packed'}",
@@ -261,20 +261,20 @@ def _gone(folder):
 
 
 def _no_manifest(folder):
-    (folder / packing.MANIFEST).unlink()
+    (folder / stream.MANIFEST).unlink()
 
 
 def _bad_manifest(folder):
-    (folder / packing.MANIFEST).write_text("{")
+    (folder / stream.MANIFEST).write_text("{")
 
 
 def _other_manifest(folder):
-    (folder / packing.MANIFEST).write_text(json.dumps({"format": 1, "files": {}}))
+    (folder / stream.MANIFEST).write_text(json.dumps({"format": 1, "files": {}}))
 
 
 def _empty(folder):
-    manifest = json.loads((folder / packing.MANIFEST).read_text())
-    (folder / packing.MANIFEST).write_text(json.dumps(manifest | {"files": {}}))
+    manifest = json.loads((folder / stream.MANIFEST).read_text())
+    (folder / stream.MANIFEST).write_text(json.dumps(manifest | {"files": {}}))
 
 
 def _file_missing(folder):
@@ -294,12 +294,12 @@ def _file_garbled(folder):
 def _other_rows(folder):
     other = folder.parent / "other"
     np.save(folder.parent / "other.npy", ROWS[:, :5])
-    packing.pack([folder.parent / "other.npy"], other)
+    stream.pack([folder.parent / "other.npy"], other)
     shutil.copy(other / "rows-00001.array_record", folder / "rows-00001.array_record")
-    manifest = json.loads((folder / packing.MANIFEST).read_text())
-    own = json.loads((other / packing.MANIFEST).read_text())["files"]["rows-00001.array_record"]
+    manifest = json.loads((folder / stream.MANIFEST).read_text())
+    own = json.loads((other / stream.MANIFEST).read_text())["files"]["rows-00001.array_record"]
     manifest["files"]["rows-00001.array_record"] = own
-    (folder / packing.MANIFEST).write_text(json.dumps(manifest))
+    (folder / stream.MANIFEST).write_text(json.dumps(manifest))
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,7 @@ def test_another_folder_is_not_gone_on_with(packed, tmp_path, capsys):
     (tmp_path / "run" / "summary.json").unlink()
     shutil.rmtree(packed)
     np.save(tmp_path / "more.npy", np.concatenate([ROWS, ROWS]))
-    packing.pack([tmp_path / "more.npy"], packed)
+    stream.pack([tmp_path / "more.npy"], packed)
     assert_refused(call(arguments(settings, workdir=tmp_path / "run"), capsys), "has changed since this run began")
 
 
@@ -389,12 +389,12 @@ def test_files_that_cannot_be_packed_get_one_line(files, line, tmp_path):
     for name, rows in files.items():
         np.save(tmp_path / name, rows)
     with pytest.raises(UserError, match=line):
-        packing.pack([tmp_path / name for name in files or ["gone.npy"]], tmp_path / "packed")
+        stream.pack([tmp_path / name for name in files or ["gone.npy"]], tmp_path / "packed")
     assert sorted(contents(tmp_path)) == sorted(files)
 
 
 def test_a_folder_that_is_there_is_left_alone(packed, tmp_path):
     before = contents(packed)
     with pytest.raises(UserError, match="is there already"):
-        packing.pack([tmp_path / "rows.npz"], packed)
+        stream.pack([tmp_path / "rows.npz"], packed)
     assert contents(packed) == before

@@ -60,8 +60,8 @@ def prepare(arguments: argparse.Namespace) -> None:
 def pack(arguments: argparse.Namespace) -> None:
     """`aejax data pack`."""
     from aejax import console
-    from aejax.data import packing
+    from aejax.data import stream
 
-    packed = packing.pack(arguments.files, arguments.output, arguments.label_column)
+    packed = stream.pack(arguments.files, arguments.output, arguments.label_column)
     rows, shape = sum(own["rows"] for own in packed["files"].values()), "x".join(map(str, packed["shape"]))
     console.say(f"{arguments.output}: {rows} rows of {shape} values; --set data.name=stream:{arguments.output}")

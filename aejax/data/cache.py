@@ -9,7 +9,6 @@ import errno
 import json
 import re
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from aejax.console import complain
 from aejax.errors import UserError
 from aejax.files import cache_folder, sync_folder
 from aejax.storage import records
@@ -32,11 +32,6 @@ MANIFEST = {"format": Whole(FORMAT, FORMAT), "details": dict, "files": Named({"b
 """Its form."""
 
 Arrays = Mapping[str, np.ndarray]
-
-
-def say(line: str) -> None:
-    """Tells the user one thing, on the standard error."""
-    print(f"aejax: {line}", file=sys.stderr, flush=True)
 
 
 def root() -> Path:
@@ -60,7 +55,7 @@ def read(key: str) -> tuple[Arrays, Mapping[str, Any]] | None:
     if not folder.is_dir():
         return None
     if fault := _fault(folder):
-        say(f"the cached data in {folder} is damaged ({fault}) and is made again")
+        complain(f"the cached data in {folder} is damaged ({fault}) and is made again")
         return None
     manifest = records.read(folder / _MANIFEST, MANIFEST)
     arrays = {Path(name).stem: np.load(folder / name, mmap_mode="r") for name in manifest["files"]}

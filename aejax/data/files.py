@@ -117,7 +117,7 @@ def _read(
     try:
         if path.suffix.lower() in TABLES:
             return read_table(path, trained, left_out), None
-        x, labels = _load(path), None
+        x, labels = load_arrays(path), None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
     if isinstance(x, dict):
@@ -137,11 +137,16 @@ def map_array(path: Path) -> np.ndarray:
     Raises:
         UserError: it is not there, or holds something else.
     """
-    return _rows(_load(_checked(path, ()), mmap_mode="r"), path)
+    return _rows(load_arrays(_checked(path, ()), mmap_mode="r"), path)
 
 
-def _load(path: Path, mmap_mode: str | None = None) -> np.ndarray | dict[str, np.ndarray]:
-    """The array in a .npy file, or those in an .npz file by name."""
+def load_arrays(path: Path, mmap_mode: str | None = None) -> np.ndarray | dict[str, np.ndarray]:
+    """The array in a .npy file, or those in an .npz file by name.
+
+    Raises:
+        UserError: it is damaged, or holds Python objects.
+        OSError: it cannot be read.
+    """
     try:
         with nullcontext(path) if mmap_mode else path.open("rb") as source:
             content = np.load(source, mmap_mode=mmap_mode, allow_pickle=False)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from aejax.data import cache
+from aejax.console import complain
 from aejax.data.encoding import observed
 from aejax.data.published import Family
 from aejax.data.splits import Raw
@@ -134,7 +134,7 @@ def decode(builder: Any, target: Path) -> dict[str, Any]:
     shape = None
     for name, sources in parts.items():
         if sources:
-            cache.say(f"decoding {info.full_name} ({', '.join(sources)}); this happens once")
+            complain(f"decoding {info.full_name} ({', '.join(sources)}); this happens once")
             shape = _decode_part(builder, fields, sources, target, name, shape)
     return {
         "label_names": [] if fields.label is None else list(info.features[fields.label].names),

@@ -153,26 +153,6 @@ def _with_mask(rows: Split) -> Split:
     return rows if rows.mask is not None else rows._replace(mask=np.ones(rows.x.shape, bool))
 
 
-def fill(train: Split, validation: Split, test: Split, names: Sequence[str] = ()) -> tuple[Split, Split, Split]:
-    """Put the mean of the observed training values where a value is missing; the masks stay.
-
-    Raises:
-        UserError: a feature has no observed value among the training rows.
-    """
-    parts = (train, validation, test)
-    if all(part.mask is None for part in parts):
-        return parts
-    parts = tuple(map(_with_mask, parts))
-    observed, mean = parts[0].mask.any(0), moments(*parts[0][:2])[0].astype(np.float32)
-    if not observed.all():
-        first = tuple(map(int, np.argwhere(~observed)[0]))
-        raise UserError(
-            f"data: column {(names[first[0]] if names else first)!r} has no observed value among the training rows;"
-            " drop the column or choose another split_seed"
-        )
-    return tuple(part._replace(x=np.where(part.mask, part.x, mean)) for part in parts)
-
-
 # Cross-validation.
 
 
@@ -234,8 +214,30 @@ def scaled(dataset: Dataset, bounds: tuple[float, float] | None = None) -> Datas
     Args:
         dataset: with the rule of its scaling, and NaN where a value is missing.
         bounds: the least and greatest value that can occur, where known.
+
+    Returns:
+        The data set; a missing value holds the mean of its feature's training values, and the masks stay.
+
+    Raises:
+        UserError: a feature has no observed value among the training rows.
     """
-    train, validation, test = fill(dataset.train, dataset.validation, dataset.test, dataset.feature_names)
-    per_feature, columns = dataset.kind != "image", dataset.columns
-    scaling = fit(train.x, train.mask, scaling=dataset.scaling, bounds=bounds, per_feature=per_feature, columns=columns)
-    return dataset._replace(train=train, validation=validation, test=test, **scaling._asdict())
+    parts = (dataset.train, dataset.validation, dataset.test)
+    if any(part.mask is not None for part in parts):
+        parts = tuple(map(_with_mask, parts))
+        _check_columns(parts[0].mask, dataset.feature_names)
+        mean = moments(parts[0].x, parts[0].mask)[0].astype(np.float32)
+        parts = tuple(part._replace(x=np.where(part.mask, part.x, mean)) for part in parts)
+    train, validation, test = parts
+    options = {"bounds": bounds, "per_feature": dataset.kind != "image", "columns": dataset.columns}
+    fitted = fit(train.x, train.mask, scaling=dataset.scaling, **options)
+    return dataset._replace(train=train, validation=validation, test=test, **fitted._asdict())
+
+
+def _check_columns(mask: np.ndarray, names: Sequence[str]) -> None:
+    empty = np.argwhere(~mask.any(0))
+    if len(empty):
+        column = names[empty[0][0]] if names else tuple(map(int, empty[0]))
+        raise UserError(
+            f"data: column {column!r} has no observed value among the training rows; drop the column"
+            " or choose another split_seed"
+        )

@@ -11,6 +11,7 @@ from urllib.error import HTTPError
 
 import numpy as np
 
+from aejax.console import complain
 from aejax.data import cache
 from aejax.data.splits import Raw
 from aejax.errors import UserError
@@ -89,7 +90,7 @@ def downloading(name: str, title: str, server: str, files: str = "the files at h
     Raises:
         UserError: there is no answer, or it is cut short.
     """
-    cache.say(f"downloading {title} from {server}")
+    complain(f"downloading {title} from {server}")
     try:
         yield
     except UserError:

@@ -1,7 +1,6 @@
 """The Olivetti faces, from a file at hand or through scikit-learn's loader."""
 
 import tempfile
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from aejax.data import cache
+from aejax.data.files import load_arrays
 from aejax.data.published import Family, Options, downloading, save
 from aejax.data.splits import Raw
 from aejax.errors import UserError
@@ -53,11 +53,8 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
         (path,) = files
     if not path.is_file():
         raise UserError(f"{path}: there is no such file; expected an .npz file with the images and the person of each")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = [file[name] for name in file.files]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: cannot be read as an .npz file: {error}") from error
+    content = load_arrays(path)
+    arrays = list(content.values()) if isinstance(content, dict) else []
     images = [array for array in arrays if array.shape == SHAPE and array.dtype == np.uint8]
     people = [array for array in arrays if array.shape == SHAPE[:1] and array.dtype.kind in "iu"]
     if len(images) != 1 or len(people) != 1 or not 0 <= people[0].min() <= people[0].max() < PEOPLE:

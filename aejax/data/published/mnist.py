@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from aejax.console import complain
 from aejax.data import cache, records
 from aejax.data.published import Family, Options, downloading, fetch
 from aejax.data.splits import Raw
@@ -221,7 +222,7 @@ def _write_records(name: str, source: Path, folder: Path, *, overwrite: bool) ->
     parts = _read_folder(source)  # before anything is overwritten
     mode = tfds.GenerateMode.REUSE_CACHE_IF_EXISTS if overwrite else tfds.GenerateMode.REUSE_DATASET_IF_EXISTS
     config = tfds.download.DownloadConfig(manual_dir=source, download_mode=mode)
-    cache.say(f"preparing {name} in {folder}; this takes about half a minute")
+    complain(f"preparing {name} in {folder}; this takes about half a minute")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # tensorflow-datasets prints what it does and draws progress bars; neither can be asked not to.

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from aejax.console import complain
 from aejax.data import cache, sparse
 from aejax.data.published import Family, Options, downloading, save
 from aejax.data.splits import Raw
@@ -86,7 +87,7 @@ def _make(name: str, source: Path | None, options: Options, target: Path) -> dic
         counts, labels = counter.transform(texts), np.searchsorted(groups, group).astype(np.int32)
         with_words = np.diff(counts.indptr) > 0
         if without := int((~with_words).sum()):
-            cache.say(f"newsgroups: {without} {LONG[part]} documents hold none of the words and are left out")
+            complain(f"newsgroups: {without} {LONG[part]} documents hold none of the words and are left out")
         counts = counts[with_words]
         counts.sort_indices()
         arrays = {"counts": np.minimum(counts.data, 65535).astype(np.uint16), "labels": labels[with_words]}
