@@ -106,7 +106,10 @@ def test_a_column_without_a_training_value_is_a_mistake(save):
     x[1:, 1] = NAN
     path = save("t.npy", arr=x)
     seed = next(s for s in range(100) if 0 in permutation(s, 20)[:4])  # row 0 is a test row
-    with pytest.raises(UserError, match="column '1' has no observed value among the training rows"):
+    with pytest.raises(
+        UserError,
+        match="training rows: every value of column '1' is missing; drop the column or choose another split_seed",
+    ):
         data.load(f"file:{path}", split_seed=seed)
 
 

@@ -92,69 +92,51 @@ def test_records_are_decoded_again_when_the_cache_is_lost_or_damaged(tmp_path, c
     assert "decoding" not in capsys.readouterr().err
 
 
-def test_preparing_again_from_other_files_replaces_the_rows(tmp_path):
+def test_preparing_again_replaces_the_rows_and_another_folder_of_records_is_another_data_set(tmp_path):
     data.prepare("mnist", str(write_idx(tmp_path / "idx")))
-    (tmp_path / "idx" / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(255 - IMAGES["train"])))
-    data.prepare("mnist", str(tmp_path / "idx"))
-    np.testing.assert_array_equal(data.load("mnist", validation=0).train.x[..., 0], 255 - IMAGES["train"])
-
-
-def test_another_folder_of_records_is_another_data_set(tmp_path):
-    data.prepare("mnist", str(write_idx(tmp_path / "idx")))
-    (tmp_path / "idx" / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(255 - IMAGES["train"])))
+    (tmp_path / "idx" / f"{TRAIN_IMAGES}.gz").write_bytes(gzip.compress(idx(255 - IMAGES["train"])))
     data.prepare("mnist", str(tmp_path / "idx"), str(tmp_path / "other"))
     here, there = data.load("mnist", validation=0), data.load("mnist", validation=0, data_dir=str(tmp_path / "other"))
     np.testing.assert_array_equal(here.train.x, 255 - there.train.x)
+    data.prepare("mnist", str(tmp_path / "idx"))
+    np.testing.assert_array_equal(data.load("mnist", validation=0).train.x, there.train.x)
 
 
-def missing(folder):
-    (folder / "t10k-labels-idx1-ubyte.gz").unlink()
+def replaced(name, change):
+    """A damage: one of the files as a function of its bytes."""
+    return lambda folder: (folder / f"{name}.gz").write_bytes(change((folder / f"{name}.gz").read_bytes()))
 
 
-def cut(folder):
-    path = folder / "train-images-idx3-ubyte.gz"
-    path.write_bytes(path.read_bytes()[:-20])
+def packed(array):
+    return lambda _: gzip.compress(idx(array))
 
 
-def flipped(folder):
-    path = folder / "train-images-idx3-ubyte.gz"
-    content = bytearray(path.read_bytes())
+def flipped(content):
+    content = bytearray(content)
     content[len(content) // 2] ^= 4
-    path.write_bytes(content)
+    return content
 
 
-def short(folder):
-    (folder / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(LABELS["train"])[:-1]))
-
-
-def fewer(folder):
-    (folder / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(LABELS["train"][:-1])))
-
-
-def swapped(folder):
-    images = (folder / "t10k-images-idx3-ubyte.gz").read_bytes()
-    (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(images)
-
-
-def other(folder):
-    (folder / "t10k-images-idx3-ubyte.gz").write_bytes(b"<html>not found</html>")
-
-
-def tenth_class(folder):
-    (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(LABELS["test"] + 1)))
+TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = published.FILES.values()
 
 
 @pytest.mark.parametrize(
     ("damage", "line"),
     [
-        (missing, "the file t10k-labels-idx1-ubyte.gz .or t10k-labels-idx1-ubyte. is missing"),
-        (cut, "train-images-idx3-ubyte.gz: the compressed file is damaged or cut short"),
-        (flipped, "train-images-idx3-ubyte.gz: the compressed file is damaged or cut short"),
-        (short, "train-labels-idx1-ubyte.gz: the header promises 30 bytes, 29 follow"),
-        (fewer, r"train-labels-idx1-ubyte.gz: holds bytes of another shape; expected bytes of shape \(30,\)"),
-        (swapped, r"t10k-labels-idx1-ubyte.gz: holds bytes of another shape; expected bytes of shape \(10,\)"),
-        (other, "t10k-images-idx3-ubyte.gz: holds no IDX file of bytes"),
-        (tenth_class, "holds the label 10; expected 0 to 9"),
+        (lambda folder: (folder / f"{TEST_LABELS}.gz").unlink(), f"the file {TEST_LABELS}.gz .or {TEST_LABELS}. is"),
+        (replaced(TRAIN_IMAGES, lambda content: content[:-20]), "the compressed file is damaged or cut short"),
+        (replaced(TRAIN_IMAGES, flipped), f"{TRAIN_IMAGES}.gz: the compressed file is damaged or cut short"),
+        (
+            replaced(TRAIN_LABELS, lambda _: gzip.compress(idx(LABELS["train"])[:-1])),
+            f"{TRAIN_LABELS}.gz: the header promises 30 bytes, 29 follow",
+        ),
+        (
+            replaced(TRAIN_LABELS, packed(LABELS["train"][:-1])),
+            r"bytes of another shape; expected bytes of shape \(30,\)",
+        ),
+        (replaced(TEST_LABELS, packed(IMAGES["test"])), r"bytes of another shape; expected bytes of shape \(10,\)"),
+        (replaced(TEST_IMAGES, lambda _: b"<html>not found</html>"), f"{TEST_IMAGES}.gz: holds no IDX file of bytes"),
+        (replaced(TEST_LABELS, packed(LABELS["test"] + 1)), "holds the label 10; expected 0 to 9"),
     ],
 )
 def test_bad_files_get_one_line_and_change_nothing(tmp_path, damage, line):

@@ -107,57 +107,26 @@ def test_a_csv_with_a_header_becomes_the_data_set(tmp_path, name, cache_folder):
     assert (row.status, row.licence, row.shape) == ("cached", "CC BY 4.0", (x.shape[1],))
 
 
-def uci_letter(folder, x, labels):
-    write(folder / "letter-recognition.data", x, spelled("letter", labels), first=True)
-
-
-def uci_shuttle(folder, x, labels):
-    text = spelled("shuttle", labels)
-    write(folder / "shuttle.trn", x[:9], text[:9], comma=" ")
-    write(folder / "shuttle.tst", x[9:], text[9:], comma=" ")
-
-
-def uci_ionosphere(folder, x, labels):
-    write(folder / "ionosphere.data", x, spelled("ionosphere", labels))
-
-
-def uci_spambase(folder, x, labels):
-    write(folder / "spambase.data", x, spelled("spambase", labels))
-
-
-def uci_musk(folder, x, labels):
-    write(folder / "clean1.data", x, [f"{c}." for c in spelled("musk", labels)], keys=("MUSK-188", "188_1+1"))
-
-
-def uci_segment(folder, x, labels):
-    text = [label.upper() for label in spelled("segment", labels, 0)]
-    before = (";;; image segmentation", "", ",".join(TABLES["segment"].features).upper(), "")
-    write(folder / "segmentation.data", x[:5], text[:5], first=True, before=before)
-    write(folder / "segmentation.test", x[5:], text[5:], first=True, before=before)
-
-
-def uci_optdigits(folder, x, labels):
-    text = spelled("optdigits", labels)
-    write(folder / "optdigits.tra", x[:12], text[:12])
-    write(folder / "optdigits.tes", x[12:], text[12:])
-
-
-def uci_penbased(folder, x, labels):
-    text = spelled("penbased", labels)
-    write(folder / "pendigits.tra", x[:12], text[:12], comma=", ")
-    write(folder / "pendigits.tes", x[12:], text[12:], comma=",  ")
-
-
-UCI = {
-    "letter": uci_letter,
-    "shuttle": uci_shuttle,
-    "ionosphere": uci_ionosphere,
-    "spambase": uci_spambase,
-    "musk": uci_musk,
-    "segment": uci_segment,
-    "optdigits": uci_optdigits,
-    "penbased": uci_penbased,
+SEGMENT = (";;; image segmentation", "", ",".join(TABLES["segment"].features).upper(), "")
+SPELLED = {
+    "musk": lambda labels: [f"{label}." for label in spelled("musk", labels)],
+    "segment": lambda labels: [label.upper() for label in spelled("segment", labels, 0)],
 }
+FORM = {
+    "letter": {"first": True},
+    "shuttle": {"comma": " "},
+    "musk": {"keys": ("MUSK-188", "188_1+1")},
+    "segment": {"first": True, "before": SEGMENT},
+    "penbased": {"comma": ",  "},
+}
+
+
+def write_uci(folder, name, x, labels):
+    """The files of a table as UCI publishes them; where there are two, the second one begins in the middle."""
+    text, files = SPELLED.get(name, lambda labels: spelled(name, labels))(labels), TABLES[name].files[0]
+    parts = np.array_split(np.arange(len(x)), len(files))
+    for file, rows in zip(files, parts, strict=True):
+        write(folder / file, x[rows], [text[row] for row in rows], **FORM.get(name, {}))
 
 
 @pytest.mark.parametrize("named", ["folder", "file"])
@@ -165,7 +134,7 @@ UCI = {
 def test_the_files_of_uci_are_read_from_their_folder_and_by_name(tmp_path, name, named):
     x, labels = rows_of(name)
     (tmp_path / "uci").mkdir()
-    UCI[name](tmp_path / "uci", x, labels)
+    write_uci(tmp_path / "uci", name, x, labels)
     source = tmp_path / "uci" if named == "folder" else tmp_path / "uci" / TABLES[name].files[0][-1]
     data.prepare(name, str(source))
     assert loaded(name) == expected(name, x, labels)
@@ -235,44 +204,30 @@ def test_rows_are_not_left_sorted(tmp_path):
 # Files that are something else.
 
 
-def a_row_less(x, labels):
-    return x[:-1], labels[:-1]
+def with_values(values):
+    """A table in which some values are others, by row and column."""
 
+    def spoil(x, labels):
+        x = x.copy()
+        for place, value in values.items():
+            x[place] = value
+        return x, labels
 
-def a_column_less(x, labels):
-    return x[:, 1:], labels
-
-
-def another_class(x, labels):
-    return x, [*labels[:-1], "nowhere"]
-
-
-def other_counts(x, labels):
-    return x, ["g" if i == 0 and label == "b" else label for i, label in enumerate(sorted(labels))]
-
-
-def a_gap(x, labels):
-    x = x.copy()
-    x[2, 4] = np.nan
-    return x, labels
-
-
-def infinite(x, labels):
-    x = x.copy()
-    x[0, 0] = np.inf
-    x[0, 1] = 3
-    return x, labels
+    return spoil
 
 
 @pytest.mark.parametrize(
     ("spoil", "line"),
     [
-        (a_row_less, r"t.csv: has 4 rows; ionosphere has 5$"),
-        (a_column_less, r"t.csv: has 34 columns; expected 34 features and one label$"),
-        (another_class, r"t.csv: holds the label 'nowhere'; expected bad, good$"),
-        (other_counts, r"t.csv: has 2 rows of class 'bad'; ionosphere has 3$"),
-        (a_gap, r"t.csv: row 3 holds 'nan' as feature 5; not a number$"),
-        (infinite, r"t.csv: row 1 holds 'inf' as feature 1; not a number$"),
+        (lambda x, labels: (x[:-1], labels[:-1]), r"t.csv: has 4 rows; ionosphere has 5$"),
+        (lambda x, labels: (x[:, 1:], labels), r"t.csv: has 34 columns; expected 34 features and one label$"),
+        (lambda x, labels: (x, [*labels[:-1], "nowhere"]), r"t.csv: holds the label 'nowhere'; expected bad, good$"),
+        (
+            lambda x, labels: (x, ["g" if i == 0 else label for i, label in enumerate(sorted(labels))]),
+            r"t.csv: has 2 rows of class 'bad'; ionosphere has 3$",
+        ),
+        (with_values({(2, 4): np.nan}), r"t.csv: row 3 holds 'nan' as feature 5; not a number$"),
+        (with_values({(0, 0): np.inf, (0, 1): 3}), r"t.csv: row 1 holds 'inf' as feature 1; not a number$"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line_and_changes_nothing(tmp_path, cache_folder, spoil, line):

@@ -256,71 +256,51 @@ def test_a_set_larger_than_all_that_the_process_holds(tmp_path, monkeypatch):
 # Mistakes.
 
 
-def _gone(folder):
-    shutil.rmtree(folder)
+FILE = "rows-00001.array_record"
 
 
-def _no_manifest(folder):
-    (folder / stream.MANIFEST).unlink()
+def _manifest(change):
+    """A damage: the manifest as a function of what it was."""
+
+    def damage(folder):
+        path = folder / stream.MANIFEST
+        path.write_text(json.dumps(change(json.loads(path.read_text()))))
+
+    return damage
 
 
-def _bad_manifest(folder):
-    (folder / stream.MANIFEST).write_text("{")
-
-
-def _other_manifest(folder):
-    (folder / stream.MANIFEST).write_text(json.dumps({"format": 1, "files": {}}))
-
-
-def _empty(folder):
-    manifest = json.loads((folder / stream.MANIFEST).read_text())
-    (folder / stream.MANIFEST).write_text(json.dumps(manifest | {"files": {}}))
-
-
-def _file_missing(folder):
-    (folder / "rows-00001.array_record").unlink()
-
-
-def _file_cut(folder):
-    path = folder / "rows-00001.array_record"
-    path.write_bytes(path.read_bytes()[:-100])
-
-
-def _file_garbled(folder):
-    path = folder / "rows-00001.array_record"
-    path.write_bytes(b"\x5a" * path.stat().st_size)
+def _file(change):
+    """A damage: the second file as a function of its bytes."""
+    return lambda folder: (folder / FILE).write_bytes(change((folder / FILE).read_bytes()))
 
 
 def _other_rows(folder):
     other = folder.parent / "other"
     np.save(folder.parent / "other.npy", ROWS[:, :5])
-    stream.pack([folder.parent / "other.npy"], other)
-    shutil.copy(other / "rows-00001.array_record", folder / "rows-00001.array_record")
-    manifest = json.loads((folder / stream.MANIFEST).read_text())
-    own = json.loads((other / stream.MANIFEST).read_text())["files"]["rows-00001.array_record"]
-    manifest["files"]["rows-00001.array_record"] = own
-    (folder / stream.MANIFEST).write_text(json.dumps(manifest))
+    files = stream.pack([folder.parent / "other.npy"], other)["files"]
+    shutil.copy(other / FILE, folder / FILE)
+    _manifest(lambda manifest: manifest | {"files": manifest["files"] | {FILE: files[FILE]}})(folder)
 
 
 @pytest.mark.parametrize(
     ("damage", "line"),
     [
-        (_gone, "there is no such folder; aejax data pack writes one"),
-        (_no_manifest, "has no rows.json"),
-        (_bad_manifest, "its rows.json is damaged"),
-        (_other_manifest, "its rows.json is damaged"),
-        (_empty, "holds no rows"),
-        (_file_missing, "rows-00001.array_record is missing, or not of"),
-        (_file_cut, "rows-00001.array_record is missing, or not of"),
-        (_file_garbled, "pack the rows again"),
+        (shutil.rmtree, "there is no such folder; aejax data pack writes one"),
+        (lambda folder: (folder / stream.MANIFEST).unlink(), "has no rows.json"),
+        (lambda folder: (folder / stream.MANIFEST).write_text("{"), "its rows.json is damaged"),
+        (_manifest(lambda manifest: {"format": 1, "files": {}}), "its rows.json is damaged"),
+        (_manifest(lambda manifest: manifest | {"files": {}}), "holds no rows"),
+        (lambda folder: (folder / FILE).unlink(), f"{FILE} is missing, or not of"),
+        (_file(lambda content: content[:-100]), f"{FILE} is missing, or not of"),
+        (_file(lambda content: b"\x5a" * len(content)), "pack the rows again"),
         (_other_rows, "has 20 bytes, and rows of rows.json have 36; pack rows of one shape"),
     ],
 )
-def test_folders_that_are_none_get_one_line(damage, line, packed, tmp_path, capsys):
+def test_folders_that_are_none_get_one_line(damage, line, packed):
     damage(packed)
-    settings = {**SETTINGS, "data.name": f"stream:{packed}"}
-    assert_refused(call(arguments(settings, workdir=tmp_path / "run"), capsys), line)
-    assert not (tmp_path / "run").exists()
+    with pytest.raises(UserError, match=line) as refused:
+        data.load(f"stream:{packed}")
+    assert "\n" not in str(refused.value)
 
 
 def test_damage_in_the_middle_of_a_run_gets_one_line(packed, tmp_path, capsys):
@@ -331,6 +311,9 @@ def test_damage_in_the_middle_of_a_run_gets_one_line(packed, tmp_path, capsys):
     path.write_bytes(content)
     settings = {**SETTINGS, "data.name": f"stream:{packed}", "data.scaling": "none"}
     assert_refused(call(arguments(settings, workdir=tmp_path / "run"), capsys), "pack the rows again")
+    shutil.rmtree(packed)
+    assert_refused(call(arguments(settings, workdir=tmp_path / "none"), capsys), "there is no such folder")
+    assert not (tmp_path / "none").exists()
 
 
 def test_another_folder_is_not_gone_on_with(packed, tmp_path, capsys):

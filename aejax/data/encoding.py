@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aejax.data.splits import Raw
+from aejax.data.splits import Raw, check_columns
 from aejax.data.tables import DECIMAL_COMMA, MISSING_MEAN, Cells, from_text, number, numbers
 from aejax.errors import UserError, one_of
 from aejax.types import Column, Split
@@ -130,18 +130,6 @@ def observed(x: np.ndarray, names: Sequence[str], where: object) -> tuple[np.nda
         raise UserError(f"{where}: every value of row {empty[0] + 1} is missing; drop the row")
     with np.errstate(invalid="ignore"):  # a NaN of any kind
         return x.astype(np.float32, copy=False), ~missing if missing.any() else None
-
-
-def check_columns(mask: np.ndarray | None, names: Sequence[str], where: object) -> None:
-    """Refuse rows to train on of which a column was never observed; one row or two to be filled may be so.
-
-    Raises:
-        UserError: naming the first such column.
-    """
-    empty = [] if mask is None else np.argwhere(~mask.any(axis=0))
-    if len(empty):
-        column = repr(names[empty[0][0]]) if names else tuple(map(int, empty[0]))
-        raise UserError(f"{where}: every value of column {column} is missing; drop the column")
 
 
 # Categories.

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from aejax.data.encoding import Labels, as_labels, as_raw, check_columns, encode, observed
-from aejax.data.splits import Raw, check_array
+from aejax.data.encoding import Labels, as_labels, as_raw, encode, observed
+from aejax.data.splits import Raw, check_array, check_columns
 from aejax.data.tables import Cells, Table, are_numbered, from_array, read_table
 from aejax.errors import UserError, one_of
 from aejax.types import Column, Split

@@ -146,7 +146,6 @@ def decode(builder: Any, target: Path) -> dict[str, Any]:
 
 def _fields(info: Any) -> _Fields:
     """Finds the one image or numeric vector, and the label."""
-    import_tfds()
     from tensorflow_datasets import features as kinds
 
     takes = "aejax takes one uint8 image or one vector of numbers, and a class label"

@@ -63,6 +63,18 @@ def check_array(x: np.ndarray, what: str, hint: str = "") -> None:
         )
 
 
+def check_columns(mask: np.ndarray | None, names: Sequence[str], where: object, advice: str = "") -> None:
+    """Refuse rows to train on of which a column was never observed; one row or two to be filled may be so.
+
+    Raises:
+        UserError: naming the first such column.
+    """
+    empty = [] if mask is None else np.argwhere(~mask.any(axis=0))
+    if len(empty):
+        column = repr(names[empty[0][0]]) if names else tuple(map(int, empty[0]))
+        raise UserError(f"{where}: every value of column {column} is missing; drop the column{advice}")
+
+
 def permutation(seed: int, rows: int) -> np.ndarray:
     """A permutation of ``range(rows)`` that depends on nothing but the seed and the number of rows.
 
@@ -145,11 +157,12 @@ def concatenate(a: Split, b: Split) -> Split:
     """The rows of two splits, one after the other; labels, coordinates only where both have them."""
     join = lambda left, right: None if left is None or right is None else sparse.concatenate((left, right))
     if a.mask is not None or b.mask is not None:
-        a, b = (_with_mask(part) for part in (a, b))
+        a, b = (with_mask(part) for part in (a, b))
     return Split(*map(join, a, b))
 
 
-def _with_mask(rows: Split) -> Split:
+def with_mask(rows: Split) -> Split:
+    """Rows with a mask, even where every value was observed."""
     return rows if rows.mask is not None else rows._replace(mask=np.ones(rows.x.shape, bool))
 
 
@@ -223,21 +236,11 @@ def scaled(dataset: Dataset, bounds: tuple[float, float] | None = None) -> Datas
     """
     parts = (dataset.train, dataset.validation, dataset.test)
     if any(part.mask is not None for part in parts):
-        parts = tuple(map(_with_mask, parts))
-        _check_columns(parts[0].mask, dataset.feature_names)
+        parts = tuple(map(with_mask, parts))
+        check_columns(parts[0].mask, dataset.feature_names, "data: training rows", " or choose another split_seed")
         mean = moments(parts[0].x, parts[0].mask)[0].astype(np.float32)
         parts = tuple(part._replace(x=np.where(part.mask, part.x, mean)) for part in parts)
     train, validation, test = parts
     options = {"bounds": bounds, "per_feature": dataset.kind != "image", "columns": dataset.columns}
     fitted = fit(train.x, train.mask, scaling=dataset.scaling, **options)
     return dataset._replace(train=train, validation=validation, test=test, **fitted._asdict())
-
-
-def _check_columns(mask: np.ndarray, names: Sequence[str]) -> None:
-    empty = np.argwhere(~mask.any(0))
-    if len(empty):
-        column = names[empty[0][0]] if names else tuple(map(int, empty[0]))
-        raise UserError(
-            f"data: column {column!r} has no observed value among the training rows; drop the column"
-            " or choose another split_seed"
-        )

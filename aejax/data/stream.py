@@ -48,7 +48,7 @@ class Records(NamedTuple):
         details: its ``rows.json``.
         digest: SHA-256 of that.
         rows: how many there are.
-        source: ``source.__getitems__(places) -> records``.
+        source: ``source.__getitems__(rows) -> records``.
     """
 
     folder: Path
@@ -131,17 +131,17 @@ def load(name: str, *, scaling: str, validation: float, test: float | None, seed
     )
 
 
-def in_order(stream: Stream, places: np.ndarray) -> np.ndarray:
-    """The rows of the folder at places of the order that held-out rows begin."""
+def in_order(stream: Stream, positions: np.ndarray) -> np.ndarray:
+    """The rows of the folder at positions of the order that held-out rows begin."""
     if stream.keys is None:
-        return places
+        return positions
     import jax
 
     from aejax.data.batches import shuffled
 
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
         return np.asarray(
-            jax.jit(shuffled, static_argnums=2)(stream.keys, places.astype(np.int32), stream.records.rows)
+            jax.jit(shuffled, static_argnums=2)(stream.keys, positions.astype(np.int32), stream.records.rows)
         )
 
 
@@ -161,9 +161,9 @@ class Passed(NamedTuple):
         """Of the values."""
         return np.dtype(self.records.details["dtype"])
 
-    def __getitem__(self, places: slice) -> np.ndarray:
+    def __getitem__(self, rows: slice) -> np.ndarray:
         """Those of a slice of the folder that are trained on."""
-        chosen = np.setdiff1d(np.arange(*places.indices(self.records.rows)), self.left_out)
+        chosen = np.setdiff1d(np.arange(*rows.indices(self.records.rows)), self.left_out)
         return read(self.records, chosen)[0]
 
 
@@ -324,24 +324,24 @@ def import_grain() -> Any:
     return grain
 
 
-def read(records: Records, places: np.ndarray) -> tuple[np.ndarray, None, np.ndarray | None]:
-    """Rows at places of the folder: (m, *feature_shape), no mask, and (m,) labels where there are any.
+def read(records: Records, rows: np.ndarray) -> tuple[np.ndarray, None, np.ndarray | None]:
+    """Rows of the folder by their numbers: (m, *feature_shape), no mask, and (m,) labels where there are any.
 
     Raises:
         UserError: a record cannot be read, or is none of these rows.
     """
     details = records.details
     try:
-        values = records.source.__getitems__(np.asarray(places).tolist()) if len(places) else []
+        values = records.source.__getitems__(np.asarray(rows).tolist()) if len(rows) else []
     except Exception as error:  # the reader raises whatever its C++ part raises
         reason = first_line(error)
         raise UserError(f"stream:{records.folder}: a row cannot be read: {reason}; pack the rows again") from error
     size = row_bytes(details)
     whole = size + (4 if details["labelled"] else 0)
-    for place, value in zip(places, values, strict=True):
+    for row, value in zip(rows, values, strict=True):
         if len(value) != whole:
             raise UserError(
-                f"stream:{records.folder}: row {int(place) + 1} has {len(value)} bytes, and rows of {MANIFEST} "
+                f"stream:{records.folder}: row {int(row) + 1} has {len(value)} bytes, and rows of {MANIFEST} "
                 f"have {whole}; pack rows of one shape"
             )
     table = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), whole)

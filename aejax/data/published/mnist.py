@@ -157,21 +157,19 @@ def _read_folder(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder")
-    paths = {part: _path_in(folder, name) for part, name in FILES.items()}
-    parts = {}
+    paths, parts = {}, {}
+    for part, name in FILES.items():
+        there = [path for path in (folder / f"{name}.gz", folder / name) if path.is_file()]
+        if not there:
+            needed = f"needed are {', '.join(FILES.values())}"
+            raise UserError(f"{folder}: the file {name}.gz (or {name}) is missing; {needed}")
+        paths[part] = there[0]
     for split, count in ROWS.items():
         images, labels = read_idx(paths[split, "images"], (count, 28, 28)), read_idx(paths[split, "labels"], (count,))
         if labels.max(initial=0) > 9:
             raise UserError(f"{paths[split, 'labels']}: holds the label {labels.max()}; expected 0 to 9")
         parts[split] = images, labels
     return parts
-
-
-def _path_in(folder: Path, name: str) -> Path:
-    for path in (folder / f"{name}.gz", folder / name):
-        if path.is_file():
-            return path
-    raise UserError(f"{folder}: the file {name}.gz (or {name}) is missing; needed are {', '.join(FILES.values())}")
 
 
 def _key(name: str, options: Options) -> str:
