@@ -139,7 +139,7 @@ def test_text_in_utf_8_and_utf_16(tmp_path, encoding):
     ("content", "line"),
     [
         ("a,b\n1,2\n".encode("utf-16-le"), "it holds a zero byte; save it as CSV in UTF-8"),
-        (b'a,b\n1,"2\n3,4\n', "not a readable CSV file: EOF inside string starting at row 1"),
+        (b'a,b\n1,"2\n3,4\n', r"not a readable CSV file: unexpected end of data \(line 3\)"),
         (b"\n\n", "the file is empty"),
     ],
 )

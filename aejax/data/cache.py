@@ -41,8 +41,7 @@ def root() -> Path:
 
 def exists(key: str) -> bool:
     """Whether an entry is there with the right sizes; digests are not looked at."""
-    folder = root() / key
-    return folder.is_dir() and _fault(folder, digests=False) is None
+    return _fault(root() / key, digests=False) is None
 
 
 def read(key: str) -> tuple[Arrays, Mapping[str, Any]] | None:

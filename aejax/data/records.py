@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -19,14 +19,6 @@ from aejax.types import Split
 _TRAIN_PARTS = ("train", "validation", "val", "dev")  # pooled: validation rows are drawn by the caller's seed
 _BLOCK = 1024  # records read together
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # number of channels to Pillow's name for them
-
-
-class _Fields(NamedTuple):
-    """Which features are the rows and their labels."""
-
-    rows: str
-    label: str | None
-    is_image: bool
 
 
 def find(spec: str, data_dir: str | None) -> Any:
@@ -127,7 +119,7 @@ def decode(builder: Any, target: Path) -> dict[str, Any]:
         UserError: the features are not understood, or a file is damaged.
     """
     info = builder.info
-    fields = _fields(info)
+    feature, label, is_image = _fields(info)
     parts = {"train": [p for p in _TRAIN_PARTS if p in info.splits], "test": [p for p in ("test",) if p in info.splits]}
     if not parts["train"]:
         raise UserError(f"{info.full_name}: has no part 'train'; it has {', '.join(info.splits) or 'none'}")
@@ -135,17 +127,17 @@ def decode(builder: Any, target: Path) -> dict[str, Any]:
     for name, sources in parts.items():
         if sources:
             complain(f"decoding {info.full_name} ({', '.join(sources)}); this happens once")
-            shape = _decode_part(builder, fields, sources, target, name, shape)
+            shape = _decode_part(builder, sources, target / name, shape)
     return {
-        "label_names": [] if fields.label is None else list(info.features[fields.label].names),
-        "feature_names": [] if fields.is_image else [f"{fields.rows} {i}" for i in range(shape[0])],
+        "label_names": [] if label is None else list(info.features[label].names),
+        "feature_names": [] if is_image else [f"{feature} {i}" for i in range(shape[0])],
         "licence": info.redistribution_info.license or "not stated",
         "source": f"tensorflow-datasets {info.full_name}, parts {', '.join(parts['train'] + parts['test'])}",
     }
 
 
-def _fields(info: Any) -> _Fields:
-    """Finds the one image or numeric vector, and the label."""
+def _fields(info: Any) -> tuple[str, str | None, bool]:
+    """The names of the one image or numeric vector, and of the label, if any; whether it is an image."""
     from tensorflow_datasets import features as kinds
 
     takes = "aejax takes one uint8 image or one vector of numbers, and a class label"
@@ -163,7 +155,7 @@ def _fields(info: Any) -> _Fields:
     if images and (dtype != np.uint8 or channels not in _MODES):
         refusal = f"decoding {dtype} images with {channels} channels needs TensorFlow"
         raise UserError(f"{info.full_name}: {refusal}; {takes}")
-    return _Fields(rows[0], label, bool(images))
+    return rows[0], label, bool(images)
 
 
 def _is_vector(feature: Any, kinds: Any) -> bool:
@@ -171,34 +163,32 @@ def _is_vector(feature: Any, kinds: Any) -> bool:
     return has_one_axis and np.dtype(feature.np_dtype).kind in "biuf"
 
 
-def _decode_part(
-    builder: Any, fields: _Fields, sources: Sequence[str], target: Path, name: str, shape: tuple[int, ...] | None
-) -> tuple[int, ...]:
+def _decode_part(builder: Any, sources: Sequence[str], target: Path, shape: tuple[int, ...] | None) -> tuple[int, ...]:
     """Decodes the records of some parts into one array of rows and one of labels; gives the shape of a row."""
     from tensorflow_datasets import decode as decoding
 
+    feature, label, is_image = _fields(builder.info)
     # Pillow decodes the image below: tensorflow-datasets would choose OpenCV where that is installed, whose
     # JPEG decoding differs in the last bit.
-    decoders = {fields.rows: decoding.SkipDecoding()} if fields.is_image else None
-    channels, data_set = builder.info.features[fields.rows].shape[-1], builder.info.full_name
+    decoders = {feature: decoding.SkipDecoding()} if is_image else None
+    channels, data_set = builder.info.features[feature].shape[-1], builder.info.full_name
     total = sum(builder.info.splits[s].num_examples for s in sources)
     x, labels, read = None, np.zeros(total, np.int32), 0
     for record in _records(builder, sources, decoders):
-        row = record[fields.rows]
-        row = _pixels(row, channels, data_set) if fields.is_image else np.asarray(row)
+        row = _pixels(record[feature], channels, data_set) if is_image else np.asarray(record[feature])
         shape = shape or row.shape
         if row.shape != shape:
             raise UserError(f"{data_set}: holds rows of shape {shape} and of shape {row.shape}; aejax takes one shape")
         if x is None:
-            dtype = np.uint8 if fields.is_image else np.float32
-            x = np.lib.format.open_memmap(target / f"{name}_x.npy", "w+", dtype, (total, *shape))
-        x[read], labels[read] = row, 0 if fields.label is None else record[fields.label]
+            dtype = np.uint8 if is_image else np.float32
+            x = np.lib.format.open_memmap(f"{target}_x.npy", "w+", dtype, (total, *shape))
+        x[read], labels[read] = row, 0 if label is None else record[label]
         read += 1
     if x is None or read != total:
         raise UserError(f"{data_set}: {read} of {total} rows can be read; prepare it again")
     x.flush()
-    if fields.label is not None:
-        np.save(target / f"{name}_labels.npy", labels)
+    if label is not None:
+        np.save(f"{target}_labels.npy", labels)
     return shape
 
 

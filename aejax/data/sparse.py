@@ -1,6 +1,7 @@
 """Rows that are mostly zeros, kept without them, and handed out whole when a batch of them is asked for."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -8,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 
-@jax.tree_util.register_pytree_node_class
+@jax.tree_util.register_dataclass
+@dataclass(eq=False)
 class SparseRows:
     """Compressed sparse rows: the entries of one row after the other; what `Split.x` and `Rows.x` need of an array.
 
@@ -26,9 +28,12 @@ class SparseRows:
     dtype = np.dtype(np.float32)
     ndim = 2
 
-    def __init__(self, starts: Any, counts: Any, columns: Any, values: Any, features: int, width: int) -> None:
-        self.starts, self.counts, self.columns, self.values = starts, counts, columns, values
-        self.features, self.width = features, width
+    starts: Any
+    counts: Any
+    columns: Any
+    values: Any
+    features: int = field(metadata={"static": True})
+    width: int = field(metadata={"static": True})
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -57,20 +62,11 @@ class SparseRows:
 
     def times(self, factor: Any) -> "SparseRows":
         """All values times a number."""
-        return SparseRows(self.starts, self.counts, self.columns, self.values * factor, self.features, self.width)
+        return replace(self, values=self.values * factor)
 
     def take(self, rows: np.ndarray, axis: int = 0) -> "SparseRows":
         """The rows at these indices, sparse; named as NumPy's."""
         return from_csr(to_csr(self)[rows])
-
-    def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[int, int]]:
-        """For JAX."""
-        return (self.starts, self.counts, self.columns, self.values), (self.features, self.width)
-
-    @classmethod
-    def tree_unflatten(cls, sizes: tuple[int, int], leaves: tuple[Any, ...]) -> "SparseRows":
-        """For JAX."""
-        return cls(*leaves, *sizes)
 
 
 def is_sparse(rows: Any) -> bool:

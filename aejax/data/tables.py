@@ -1,4 +1,4 @@
-"""Tables in files as columns of cells, with a record of what was understood; the one place that reads with pandas."""
+"""Tables in files and frames as columns of cells, and what was understood of a file, in lines."""
 
 import csv
 import io
@@ -126,36 +126,23 @@ def read_cells(text: str, separator: str, where: object) -> np.ndarray:
     Raises:
         UserError: a line has more or fewer cells than the first, or a quoted cell has no end.
     """
-    import pandas
-
-    text = text if text.endswith("\n") else text + "\n"
-    options = {"header": None, "dtype": object, "na_filter": False, "skipinitialspace": separator != BLANKS}
-    try:
-        frame = pandas.read_csv(io.StringIO(text), sep=separator, **options)
-    except pandas.errors.EmptyDataError:
-        raise UserError(f"{where}: the file is empty") from None
-    except pandas.errors.ParserError as error:
-        _check_widths(text, separator, where)
-        reason = str(error).strip().rpartition("error: ")[2]
-        raise UserError(f"{where}: not a readable CSV file: {reason}") from error
-    cells = frame.to_numpy(object)
-    if (cells[:, -1] == "").any():  # pandas fills up a line that is too short
-        _check_widths(text, separator, where)
-    return np.frompyfunc(str.strip, 1, 1)(cells) if any(blank in text for blank in " \t\xa0") else cells
-
-
-def _check_widths(text: str, separator: str, where: object) -> None:
-    """Refuse a line with more or fewer cells than the first; empty lines do not count."""
     if separator == BLANKS:
-        lines = ((at, line.split()) for at, line in enumerate(text.splitlines(), 1))
-    else:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
-        lines = ((reader.line_num, cells) for cells in reader)
-    widths = [(at, len(cells)) for at, cells in lines if len(cells) > 1 or "".join(cells).strip()]
-    for line, cells in widths:
-        if cells != widths[0][1]:
-            between = f"(between {SEPARATORS[separator]})"
-            raise UserError(f"{where}: line {line} has {cells} cells, the first line has {widths[0][1]} {between}")
+        text = "\n".join(" ".join(line.split()) for line in text.splitlines())
+    options = {"delimiter": " " if separator == BLANKS else separator, "skipinitialspace": True}
+    strict = text.count('"') % 2 == 1  # a quoted cell may have no end
+    reader = csv.reader(io.StringIO(text, newline=""), strict=strict, **options)
+    try:
+        lines = [(reader.line_num, cells) for cells in reader if len(cells) > 1 or "".join(cells).strip()]
+    except csv.Error as error:
+        raise UserError(f"{where}: not a readable CSV file: {error} (line {reader.line_num})") from error
+    if not lines:
+        raise UserError(f"{where}: the file is empty")
+    width, between = len(lines[0][1]), f"(between {SEPARATORS[separator]})"
+    for line, cells in lines:
+        if len(cells) != width:
+            raise UserError(f"{where}: line {line} has {len(cells)} cells, the first line has {width} {between}")
+    cells = np.array([cells for _, cells in lines], object)
+    return np.frompyfunc(str.strip, 1, 1)(cells) if any(blank in text for blank in " \t\xa0") else cells
 
 
 def _read_text(path: Path, trained: Sequence[str], label: str | None) -> Table:
@@ -266,7 +253,8 @@ def _read_parquet(path: Path) -> Any:
 
 def from_text(values: np.ndarray) -> Cells:
     """A column of text, (rows,) of str, and which of it are words that stand for a missing value."""
-    return Cells(values, np.fromiter((cell.lower() in MISSING for cell in values), bool, len(values)))
+    missing = (len(cell) < 5 and cell.lower() in MISSING for cell in values)  # no word is longer
+    return Cells(values, np.fromiter(missing, bool, len(values)))
 
 
 def from_series(series: Any) -> Cells:

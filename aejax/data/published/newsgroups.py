@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,11 +22,8 @@ LONG = {"train": "training", "test": "test"}
 TAB_HEADER = 3  # lines that come before the first document: names, types and roles of the columns
 
 
-class Documents(NamedTuple):
-    """Texts and the name of each one's newsgroup."""
-
-    texts: list[str]
-    groups: list[str]
+Documents = tuple[list[str], list[str]]
+"""Texts and the name of each one's newsgroup."""
 
 
 def _raw(name: str, arrays: cache.Arrays, details: Mapping[str, Any], options: Options) -> Raw:
@@ -79,10 +76,10 @@ def _make(name: str, source: Path | None, options: Options, target: Path) -> dic
     documents = _download() if source is None else _read_folder(source)
     counter = CountVectorizer(stop_words="english", max_features=WORDS)
     try:
-        counter.fit(documents["train"].texts)
+        counter.fit(documents["train"][0])
     except ValueError as error:
         raise UserError("newsgroups: the training documents hold no words") from error
-    groups = np.unique(documents["train"].groups)
+    groups = np.unique(documents["train"][1])
     for part, (texts, group) in documents.items():
         counts, labels = counter.transform(texts), np.searchsorted(groups, group).astype(np.int32)
         with_words = np.diff(counts.indptr) > 0
@@ -105,8 +102,7 @@ def _read_folder(folder: Path) -> dict[str, Documents]:
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder")
     parts = {part: _read_part(folder, part) for part in PARTS}
-    strange = sorted(set(parts["test"].groups) - set(parts["train"].groups))
-    if strange:
+    if strange := sorted(set(parts["test"][1]) - set(parts["train"][1])):
         raise UserError(f"{folder}: the newsgroup {strange[0]!r} has test documents and no training ones")
     return parts
 
@@ -120,7 +116,7 @@ def _read_part(folder: Path, part: str) -> Documents:
             f" with a folder for each newsgroup, or one file '20newsgroups-{part}.tab'"
         )
     documents = _read_tree(trees[0]) if trees else _read_table(tables[0])
-    if not documents.texts:
+    if not documents[0]:
         raise UserError(f"{(trees or tables)[0]}: holds no document")
     return documents
 
@@ -128,7 +124,7 @@ def _read_part(folder: Path, part: str) -> Documents:
 def _read_tree(folder: Path) -> Documents:
     files = [path for path in sorted(folder.glob("*/*")) if path.is_file()]
     bodies = [path.read_text(encoding="latin-1").partition("\n\n")[2] for path in files]
-    return Documents(bodies, [path.parent.name for path in files])
+    return bodies, [path.parent.name for path in files]
 
 
 def _read_table(path: Path) -> Documents:
@@ -137,7 +133,7 @@ def _read_table(path: Path) -> Documents:
     for number, row in enumerate(cells, TAB_HEADER + 1):
         if len(row) != 2:
             raise UserError(f"{path}: line {number} has {len(row)} cells; needed are two, the newsgroup and the text")
-    return Documents([row[1] for row in cells], [row[0] for row in cells])
+    return [row[1] for row in cells], [row[0] for row in cells]
 
 
 def _download() -> dict[str, Documents]:
@@ -149,7 +145,7 @@ def _download() -> dict[str, Documents]:
         tempfile.TemporaryDirectory(prefix="aejax-") as scratch,
     ):
         parts = {part: fetch(part, scratch) for part in PARTS}
-    return {part: Documents(b.data, [b.target_names[label] for label in b.target]) for part, b in parts.items()}
+    return {part: (b.data, [b.target_names[label] for label in b.target]) for part, b in parts.items()}
 
 
 NEWSGROUPS = Family(lambda name, options: "newsgroups-1", _make, _raw, takes=("weighting",))

@@ -1,7 +1,7 @@
 """Tables of the UCI repository: from any of the files in which they are published to the same arrays."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,11 +27,8 @@ _COMMENTS = ("@", "%", ";")  # begin the lines of KEEL, ARFF and UCI that hold n
 Arrays = tuple[np.ndarray, np.ndarray]
 
 
-class Cells(NamedTuple):
-    """Text of shape (rows, columns), and a name for each column where the file holds names."""
-
-    names: tuple[str, ...] | None
-    rows: np.ndarray
+Cells = tuple[Sequence[str] | None, np.ndarray]
+"""A name for each column, where the file holds names, and text of shape (rows, columns)."""
 
 
 class Class(NamedTuple):
@@ -268,7 +265,7 @@ def _read_r(path: Path) -> Cells:
         raise UserError(f"{path}: not a readable file of R: {str(error).strip()}") from error
     if len(frames) != 1 or frames[0] is None:
         raise UserError(f"{path}: holds {len(frames)} tables; expected one")
-    return Cells(tuple(map(str, frames[0].columns)), frames[0].astype(str).to_numpy().astype(str))
+    return tuple(map(str, frames[0].columns)), frames[0].astype(str).to_numpy().astype(str)
 
 
 def _split(text: str, where: Path | str) -> Cells:
@@ -281,7 +278,7 @@ def _split(text: str, where: Path | str) -> Cells:
         raise UserError(f"{where}: there is no row of numbers")
     rows = np.char.strip(read_cells("\n" * start + "\n".join(lines[start:]), separator, where).astype(str), " \t\"'")
     names = next((split(line) for line in reversed(lines[:start]) if line.strip()), ())
-    return Cells(tuple(names) if len(names) == rows.shape[1] else None, rows)
+    return names if len(names) == rows.shape[1] else None, rows
 
 
 def _to_arrays(cells: Cells, path: Path | str, table: Table) -> Arrays:
