@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 import threading
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -164,19 +165,20 @@ def test_tables_of_r_are_read(tmp_path, name):
     assert loaded(name) == expected(name, x, labels)
 
 
-def test_without_pyreadr_one_line_says_what_to_install(tmp_path, monkeypatch):
-    import sys
-
-    (tmp_path / "Shuttle.rda").write_bytes(b"RDX2")
-    monkeypatch.setitem(sys.modules, "pyreadr", None)
-    with pytest.raises(UserError, match=r"Shuttle.rda: reading .rda needs pyreadr: pip install 'aejax\[r\]'$"):
-        data.prepare("shuttle", str(tmp_path))
-
-
-def test_a_damaged_file_of_r_gets_one_line(tmp_path):
-    pytest.importorskip("pyreadr")
-    (tmp_path / "Shuttle.rda").write_bytes(b"RDX2\nX\n nothing of it")
-    with pytest.raises(UserError, match=r"Shuttle.rda: not a readable file of R: ") as caught:
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"RDX2", r"Shuttle.rda: reading .rda needs pyreadr: pip install 'aejax\[r\]'$"),
+        (b"RDX2\nX\n nothing of it", r"Shuttle.rda: not a readable file of R: "),
+    ],
+)
+def test_a_file_of_r_that_cannot_be_read_gets_one_line(tmp_path, monkeypatch, content, line):
+    if content == b"RDX2":
+        monkeypatch.setitem(sys.modules, "pyreadr", None)
+    else:
+        pytest.importorskip("pyreadr")
+    (tmp_path / "Shuttle.rda").write_bytes(content)
+    with pytest.raises(UserError, match=line) as caught:
         data.prepare("shuttle", str(tmp_path))
     assert "\n" not in str(caught.value)
 
@@ -317,25 +319,10 @@ def serve_openml(answers, name, x, labels):
     arff += [f"@ATTRIBUTE class {{{','.join(sorted(set(text)))}}}", "@DATA"]
     arff += [",".join([*(f"{v:g}" for v in row), label]) for row, label in zip(x, text, strict=True)]
     content = ("\n".join(arff) + "\n").encode()
-    names = [*(f"V{i}" for i in range(x.shape[1])), "class"]
-    features = [
-        {"index": str(i), "name": n, "data_type": "nominal" if n == "class" else "numeric"}
-        | {
-            "is_target": str(n == "class").lower(),
-            "is_ignore": "false",
-            "is_row_identifier": "false",
-            "number_of_missing_values": "0",
-        }
-        for i, n in enumerate(names)
-    ]
-    description = {"name": name, "version": "1", "status": "active", "format": "ARFF", "description": "", "id": "1"}
-    description |= {"url": "https://www.openml.org/data/v1/download/1/t.arff", "file_id": "1"}
-    description |= {"md5_checksum": hashlib.md5(content).hexdigest()}
-    qualities = [{"name": "NumberOfInstances", "value": str(len(x))}]
+    description = {"url": "https://www.openml.org/data/v1/download/1/t.arff"}
+    description |= {"md5_checksum": hashlib.md5(content).hexdigest(), "format": "ARFF"}
     answers[f"/api/v1/json/data/{number}"] = json.dumps({"data_set_description": description}).encode()
-    answers[f"/api/v1/json/data/features/{number}"] = json.dumps({"data_features": {"feature": features}}).encode()
-    answers[f"/api/v1/json/data/qualities/{number}"] = json.dumps({"data_qualities": {"quality": qualities}}).encode()
-    answers["/data/v1/download/1/t.arff"] = answers["/data/v1/download/1"] = content
+    answers["/data/v1/download/1/t.arff"] = content
 
 
 @pytest.mark.parametrize("name", ["letter", "shuttle", "segment"])
@@ -380,18 +367,7 @@ def test_a_cut_download_is_refused(web):
         data.load("letter")
 
 
-# The cache and the command line.
-
-
-def test_a_damaged_entry_is_said_and_made_again(tmp_path, cache_folder, capsys):
-    x, labels = rows_of("letter")
-    source = str(write(tmp_path / "t.csv", x, spelled("letter", labels)))
-    place = data.prepare("letter", source)
-    content = bytearray((place / "x.npy").read_bytes())
-    content[-1] ^= 1
-    (place / "x.npy").write_bytes(content)
-    data.prepare("letter", source)
-    assert loaded("letter") == expected("letter", x, labels)
+# The command line.
 
 
 def test_the_command_prepares_and_lists_a_table(tmp_path, capsys):
