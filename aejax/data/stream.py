@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from aejax.data.arrays import dataset_of
 from aejax.data.cache import whole_folder
 from aejax.data.files import load_file, map_array
 from aejax.data.scaling import fit
-from aejax.data.splits import DEFAULT_TEST, count
+from aejax.data.splits import DEFAULT_TEST, Raw, count
 from aejax.errors import UserError, first_line
 from aejax.files import write_json
 from aejax.storage import records as forms
@@ -102,33 +103,28 @@ def load(name: str, *, scaling: str, validation: float, test: float | None, seed
     records = open_folder(folder)
     details, total = records.details, records.rows
     most = max(1, min(HELD, HELD_BYTES // row_bytes(details)))
-    tested = min(most, count(DEFAULT_TEST if test is None else test, total))
-    first = tested + min(most, count(validation, total - tested))
+    drawn = min(most, count(DEFAULT_TEST if test is None else test, total))
+    first = drawn + min(most, count(validation, total - drawn))
     if first >= total:
         raise UserError(f"data: no training row is left of {total}; make validation and test smaller")
     keys = (np.random.Philox(seed).random_raw(4) & np.uint64(0xFFFFFFFF)).astype(np.uint32) if first else None
     stream = Stream(records, total - first, first, keys)
-    ends = ((0, tested), (tested, first), (first, min(total, first + most)))
+    ends = ((0, drawn), (drawn, first), (first, min(total, first + most)))
     held = [np.sort(in_order(stream, np.arange(*each))) for each in ends]
-    test_rows, validation_rows, train_rows = (Split(*read(records, rows)) for rows in held)
-    image = details["dtype"] == "uint8"
+    tested, validated, trained = (Split(*read(records, rows)) for rows in held)
+    bounds = (0, 255) if details["dtype"] == "uint8" else None
     passed = Passed(records, np.concatenate(held[:2]))
-    fitted = fit(passed, None, scaling=scaling, bounds=(0, 255) if image else None, per_feature=not image)
-    return Dataset(
-        name=name,
-        train=train_rows,
-        validation=validation_rows,
-        test=test_rows,
-        feature_shape=records.shape[1:],
+    fitted = fit(passed, None, scaling=scaling, bounds=bounds, per_feature=bounds is None)
+    raw = Raw(
+        trained,
         kind="image" if len(records.shape) == 4 else "table",
-        **fitted._asdict(),
+        source=f"the folder {folder}, {total} rows",
+        bounds=bounds,
         label_names=tuple(details["label_names"]),
         feature_names=tuple(details["feature_names"]),
-        licence="your own",
-        source=f"the folder {folder}, {total} rows",
-        scaling=scaling,
-        stream=stream,
     )
+    sample = dataset_of(name, raw, (trained, validated, tested), scaling)
+    return sample._replace(stream=stream, **fitted._asdict())
 
 
 def in_order(stream: Stream, positions: np.ndarray) -> np.ndarray:
