@@ -58,15 +58,15 @@ def write_idx(folder, compressed=True):
 def test_idx_files_become_records_and_the_same_pixels(tmp_path, name, compressed):
     place = data.prepare(name, str(write_idx(tmp_path / "idx", compressed)))
     assert place == tmp_path / "cache" / "tensorflow_datasets" / name / "3.0.1"
-    found = data.load(name, validation=0)
-    for split, part in (("train", found.train), ("test", found.test)):
+    dataset = data.load(name, validation=0)
+    for split, part in (("train", dataset.train), ("test", dataset.test)):
         np.testing.assert_array_equal(part.x[..., 0], IMAGES[split])
         np.testing.assert_array_equal(part.labels, LABELS[split])
         assert isinstance(part.x, np.memmap)
         assert part.x.dtype == np.uint8
-    assert (found.kind, found.feature_shape, str(found.range)) == ("image", (28, 28, 1), "[0, 1]")
-    assert found.label_names == published.PUBLISHED[name].label_names
-    assert found.licence == published.PUBLISHED[name].licence
+    assert (dataset.kind, dataset.feature_shape, str(dataset.range)) == ("image", (28, 28, 1), "[0, 1]")
+    assert dataset.label_names == published.PUBLISHED[name].label_names
+    assert dataset.licence == published.PUBLISHED[name].licence
     assert {row.name: row.status for row in data.table()}[name] == "cached"
     assert "tensorflow" not in sys.modules
 
@@ -85,8 +85,8 @@ def test_records_are_decoded_again_when_the_cache_is_lost_or_damaged(tmp_path, c
     data.prepare("kmnist", str(write_idx(tmp_path / "idx")))
     (entry,) = (tmp_path / "cache" / "data").iterdir()
     (entry / "train_x.npy").write_bytes(b"half")
-    found = data.load("kmnist", validation=0)
-    np.testing.assert_array_equal(found.train.x[..., 0], IMAGES["train"])
+    dataset = data.load("kmnist", validation=0)
+    np.testing.assert_array_equal(dataset.train.x[..., 0], IMAGES["train"])
     assert "damaged" in capsys.readouterr().err
     data.load("kmnist")
     assert "decoding" not in capsys.readouterr().err
@@ -188,8 +188,8 @@ def publish(monkeypatch):
 
 def test_files_are_downloaded_and_checked(server, publish):
     publish(*server)
-    found = data.load("kmnist", validation=0)
-    np.testing.assert_array_equal(found.train.x[..., 0], IMAGES["train"])
+    dataset = data.load("kmnist", validation=0)
+    np.testing.assert_array_equal(dataset.train.x[..., 0], IMAGES["train"])
 
 
 def test_a_download_with_another_digest_is_refused(server, publish):

@@ -71,8 +71,8 @@ def expected(name, x, labels):
 
 
 def loaded(name):
-    found = data.load(name, validation=0, test=0)
-    return expected(name, found.train.x, found.train.labels)
+    dataset = data.load(name, validation=0, test=0)
+    return expected(name, dataset.train.x, dataset.train.labels)
 
 
 # What is known.
@@ -99,11 +99,11 @@ def test_a_csv_with_a_header_becomes_the_data_set(tmp_path, name, cache_folder):
     place = data.prepare(name, str(write(tmp_path / "t.csv", x, spelled(name, labels), header=header)))
     assert place.parent == cache_folder
     assert loaded(name) == expected(name, x, labels)
-    found = data.load(name)
-    assert (found.kind, found.licence, found.source) == ("table", "CC BY 4.0", TABLES[name].citation)
-    assert found.label_names == tuple(c.name for c in TABLES[name].classes)
-    assert found.feature_names == TABLES[name].features
-    assert found.feature_shape == (x.shape[1],)
+    dataset = data.load(name)
+    assert (dataset.kind, dataset.licence, dataset.source) == ("table", "CC BY 4.0", TABLES[name].citation)
+    assert dataset.label_names == tuple(c.name for c in TABLES[name].classes)
+    assert dataset.feature_names == TABLES[name].features
+    assert dataset.feature_shape == (x.shape[1],)
     row = {row.name: row for row in data.table()}[name]
     assert (row.status, row.licence, row.shape) == ("cached", "CC BY 4.0", (x.shape[1],))
 
@@ -186,13 +186,13 @@ def test_a_file_of_r_that_cannot_be_read_gets_one_line(tmp_path, monkeypatch, co
 def test_splits_are_the_same_whatever_the_order_of_the_file(tmp_path):
     x, labels = rows_of("segment")
     turn = np.random.default_rng(1).permutation(len(x))
-    found = []
+    datasets = []
     for i, order in enumerate((np.arange(len(x)), turn)):
         data.prepare("segment", str(write(tmp_path / f"{i}.csv", x[order], spelled("segment", labels[order]))))
-        found.append(data.load("segment", split_seed=3))
+        datasets.append(data.load("segment", split_seed=3))
     for part in ("train", "validation", "test"):
-        np.testing.assert_array_equal(getattr(found[0], part).x, getattr(found[1], part).x)
-        np.testing.assert_array_equal(getattr(found[0], part).labels, getattr(found[1], part).labels)
+        np.testing.assert_array_equal(getattr(datasets[0], part).x, getattr(datasets[1], part).x)
+        np.testing.assert_array_equal(getattr(datasets[0], part).labels, getattr(datasets[1], part).labels)
 
 
 def test_rows_are_not_left_sorted(tmp_path):

@@ -125,14 +125,14 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bits(packed, tmp_path):
 
 
 def test_the_batches_are_those_of_rows_in_memory(packed):
-    found = data.load(f"stream:{packed}", validation=0.1, test=0.2, split_seed=3)
-    own = windows.make(found, jax.random.key(5), 16, 40)
-    order = stream.in_order(found.stream, np.arange(500))
+    dataset = data.load(f"stream:{packed}", validation=0.1, test=0.2, split_seed=3)
+    own = windows.make(dataset, jax.random.key(5), 16, 40)
+    order = stream.in_order(dataset.stream, np.arange(500))
     key = streams(jax.random.key(5))["data"]
     for step in (0, 1, 6, 7, 20, 39, 3):
         rows = own.at(step)
         held = np.asarray(rows.x[step - rows.first])
-        places = order[150 - 10 + np.asarray(batch_rows(key, np.int32(step), 16, found.stream.rows))]
+        places = order[150 - 10 + np.asarray(batch_rows(key, np.int32(step), 16, dataset.stream.rows))]
         np.testing.assert_array_equal(held, ROWS[places])
         np.testing.assert_array_equal(rows.labels[step - rows.first], LABELS[places])
     assert own.steps == 7
@@ -141,25 +141,25 @@ def test_the_batches_are_those_of_rows_in_memory(packed):
 
 def test_the_parts_are_disjoint_and_bounded(packed, monkeypatch):
     monkeypatch.setattr(stream, "HELD", 40)
-    found = data.load(f"stream:{packed}", validation=0.1, test=0.2)
-    assert [len(part.x) for part in (found.train, found.validation, found.test)] == [40, 40, 40]
-    assert found.stream.rows == 420
-    rows = [tuple(row) for part in (found.train, found.validation, found.test) for row in part.x]
+    dataset = data.load(f"stream:{packed}", validation=0.1, test=0.2)
+    assert [len(part.x) for part in (dataset.train, dataset.validation, dataset.test)] == [40, 40, 40]
+    assert dataset.stream.rows == 420
+    rows = [tuple(row) for part in (dataset.train, dataset.validation, dataset.test) for row in part.x]
     assert len(set(rows)) == 120
     assert {tuple(row) for row in ROWS} >= set(rows)
-    order = stream.in_order(found.stream, np.arange(500))
+    order = stream.in_order(dataset.stream, np.arange(500))
     assert sorted(order) == list(range(500))
     assert not {tuple(row) for row in ROWS[order[80:]]} & set(rows[40:])
 
 
 def test_the_scaling_is_that_of_the_training_rows(packed):
     for scaling in ("standard", "unit"):
-        found = data.load(f"stream:{packed}", scaling=scaling, validation=0.2, test=0.3)
-        own = ROWS[stream.in_order(found.stream, np.arange(500))[found.stream.first :]]
+        dataset = data.load(f"stream:{packed}", scaling=scaling, validation=0.2, test=0.3)
+        own = ROWS[stream.in_order(dataset.stream, np.arange(500))[dataset.stream.first :]]
         shift = own.mean(0) if scaling == "standard" else own.min(0)
         size = own.std(0) if scaling == "standard" else np.ptp(own, axis=0)
-        np.testing.assert_allclose(found.shift, shift, rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(found.scale, 1 / size, rtol=1e-5)
+        np.testing.assert_allclose(dataset.shift, shift, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(dataset.scale, 1 / size, rtol=1e-5)
 
 
 def test_images_stay_bytes_and_need_no_pass(tmp_path, monkeypatch):
@@ -167,11 +167,11 @@ def test_images_stay_bytes_and_need_no_pass(tmp_path, monkeypatch):
     np.save(tmp_path / "images.npy", images)
     stream.pack([tmp_path / "images.npy", tmp_path / "images.npy"], tmp_path / "packed")
     monkeypatch.delattr(stream.Passed, "__getitem__")
-    found = data.load(f"stream:{tmp_path / 'packed'}", validation=0, test=0.1)
-    assert found.feature_shape == (5, 4, 1)
-    assert found.kind == "image"
-    assert found.train.x.dtype == np.uint8
-    assert found.scale == pytest.approx(1 / 255)
+    dataset = data.load(f"stream:{tmp_path / 'packed'}", validation=0, test=0.1)
+    assert dataset.feature_shape == (5, 4, 1)
+    assert dataset.kind == "image"
+    assert dataset.train.x.dtype == np.uint8
+    assert dataset.scale == pytest.approx(1 / 255)
 
 
 def test_labels_of_several_files_share_their_names(tmp_path):
@@ -197,13 +197,13 @@ def test_two_processes_read_their_parts_of_each_batch(packed, tmp_path):
 
 
 def test_a_process_reads_no_more_than_its_devices_hold(packed, monkeypatch):
-    found = data.load(f"stream:{packed}", validation=0, test=0)
+    dataset = data.load(f"stream:{packed}", validation=0, test=0)
     layout = SimpleNamespace(step=SimpleNamespace(mesh=jax.make_mesh((1, 1), ("data", "code"))))
     monkeypatch.setattr(windows, "_own", lambda mesh, batch_size: (4, 12))
     asked = []
     monkeypatch.setattr("aejax.data.stream.read", lambda records, places: asked.append(places) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        windows.make(found, jax.random.key(5), 16, 40, layout).at(0)
+        windows.make(dataset, jax.random.key(5), 16, 40, layout).at(0)
     key = streams(jax.random.key(5))["data"]
     first = np.asarray(batch_rows(key, np.int32(0), 16, 500))[4:12]
     # windows are read some ahead, so which of them is asked for first is not sure

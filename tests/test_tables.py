@@ -68,10 +68,10 @@ WHOLE_ROWS = np.random.default_rng(0).integers(0, 17, (20, 64))
     ],
 )
 def test_a_header_of_numbers_is_a_header(tmp_path, first, rows):
-    found = read_table(written(tmp_path, table(first, rows)))
-    assert tuple(found.columns) == tuple(map(str, first))
-    size = f"{len(rows)} rows of {len(found.columns)} columns between commas"
-    assert found.understood == (f"{size}, the numbers in the first line are names",)
+    read = read_table(written(tmp_path, table(first, rows)))
+    assert tuple(read.columns) == tuple(map(str, first))
+    size = f"{len(rows)} rows of {len(read.columns)} columns between commas"
+    assert read.understood == (f"{size}, the numbers in the first line are names",)
 
 
 @pytest.mark.parametrize(
@@ -86,10 +86,10 @@ def test_a_header_of_numbers_is_a_header(tmp_path, first, rows):
     ],
 )
 def test_a_row_of_numbers_is_a_row(tmp_path, first, rows):
-    found = read_table(written(tmp_path, table(first, rows)))
-    size = f"{1 + len(rows)} rows of {len(found.columns)} columns between commas"
-    assert found.understood == (f"{size}, no line of names",)
-    assert tuple(found.columns) == tuple(map(str, range(len(list(first)))))
+    read = read_table(written(tmp_path, table(first, rows)))
+    size = f"{1 + len(rows)} rows of {len(read.columns)} columns between commas"
+    assert read.understood == (f"{size}, no line of names",)
+    assert tuple(read.columns) == tuple(map(str, range(len(list(first)))))
 
 
 @pytest.mark.parametrize(("trained", "label", "rows"), [(("3", "2"), "1", 1), (("3", "2"), None, 2), ((), None, 2)])
