@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from aejax.models.activations import ACTIVATIONS
-from aejax.models.assemble import apart, as_they_are, assemble
+from aejax.models.assemble import apart, as_they_are, assemble, joined
 from aejax.types import Model, Params
 
 Activations = Mapping[str, jax.Array]
@@ -126,19 +126,20 @@ def from_linen(encoder: nn.Module, decoder: nn.Module | None = None, *, feature_
 
     def init(key: jax.Array) -> Params:
         variables = dict(module.init(key, jnp.zeros((1, *feature_shape)), method=both))
-        return _with_kept(variables.pop("params", {}), {k: v for k, v in variables.items() if k != "intermediates"})
+        trained, _ = variables.pop("params", {}), variables.pop("intermediates", None)
+        return joined(trained, variables or None)
 
     def run(params: Params, values: jax.Array, half: str) -> Any:
-        trained, kept = _without_kept(params)
+        trained, beside = apart(params)
         method = lambda module, values: _called(getattr(module, half), values, train=False)
-        return module.apply({"params": trained, **kept}, values, method=method)
+        return module.apply({"params": trained, **(beside or {})}, values, method=method)
 
     def train(params: Params, x: jax.Array, key: jax.Array) -> tuple[Any, jax.Array, Activations, Any]:
-        trained, kept = _without_kept(params)
+        trained, beside = apart(params)
         rngs = dict(zip(("dropout", "params"), jax.random.split(key), strict=True))  # others are drawn from "params"
-        options = {"rngs": rngs, "mutable": [*kept, "intermediates"], "method": both}
-        (encoded, x_hat), changed = module.apply({"params": trained, **kept}, x, True, **options)
-        return encoded, x_hat, _sown(changed.get("intermediates", {})), {name: changed[name] for name in kept}
+        options = {"rngs": rngs, "mutable": [*(beside or ()), "intermediates"], "method": both}
+        (encoded, x_hat), changed = module.apply({"params": trained, **(beside or {})}, x, True, **options)
+        return encoded, x_hat, _sown(changed.get("intermediates", {})), {name: changed[name] for name in beside or ()}
 
     return _adapted(feature_shape, init, run, train)
 
@@ -178,14 +179,14 @@ def from_nnx(make: Callable[[Any], Any], *, feature_shape: tuple[int, ...]) -> M
     graph, *shapes = nnx.split(nnx.eval_shape(lambda: make(nnx.Rngs(0))), *parts)
 
     def init(key: jax.Array) -> Params:
-        _, trained, _, kept = nnx.split(make(nnx.Rngs(key)), *parts)
-        return _with_kept(nnx.to_pure_dict(trained), nnx.to_pure_dict(kept))
+        _, trained, _, others = nnx.split(make(nnx.Rngs(key)), *parts)
+        return joined(nnx.to_pure_dict(trained), nnx.to_pure_dict(others) or None)
 
     def merged(params: Params, key: jax.Array) -> Any:
-        trained, random, kept = (jax.tree.map(lambda leaf: leaf, state) for state in shapes)  # copies
-        for state, values in zip((trained, kept), _without_kept(params), strict=True):
-            nnx.replace_by_pure_dict(state, values)
-        return nnx.merge(graph, trained, _streams(random, key), kept)
+        trained, random, others = (jax.tree.map(lambda leaf: leaf, state) for state in shapes)  # copies
+        for state, values in zip((trained, others), apart(params), strict=True):
+            nnx.replace_by_pure_dict(state, values or {})
+        return nnx.merge(graph, trained, _streams(random, key), others)
 
     def run(params: Params, values: jax.Array, half: str) -> Any:
         module = merged(params, jax.random.key(0))
@@ -220,9 +221,9 @@ def _adapted(
     keeps = "kept" in shapes
 
     def apply(params: Params, x_in: jax.Array, key: jax.Array) -> tuple[Activations, Mapping[str, Any]]:
-        result, x_hat, hidden, kept = train(params, x_in.reshape(-1, *feature_shape), key)
-        code, extra = _code_and_extra(result)
-        return {**hidden, "code": flat(code), "x_hat": flat(x_hat)}, {**extra, "kept": kept} if keeps else extra
+        encoded, x_hat, hidden, changed = train(params, x_in.reshape(-1, *feature_shape), key)
+        code, extra = _code_and_extra(encoded)
+        return {**hidden, "code": flat(code), "x_hat": flat(x_hat)}, {**extra, "kept": changed} if keeps else extra
 
     return from_functions(
         init,
@@ -237,15 +238,6 @@ def _adapted(
 
 def _code_and_extra(result: Any) -> tuple[jax.Array, Mapping[str, jax.Array]]:
     return result if isinstance(result, tuple) else (result, {})
-
-
-def _with_kept(trained: Mapping[str, Any], kept: Mapping[str, Any]) -> Params:
-    return {**trained, "kept": dict(kept)} if kept else dict(trained)
-
-
-def _without_kept(params: Params) -> tuple[Params, Mapping[str, Any]]:
-    trained, beside = apart(params)
-    return trained, beside.get("kept", {})
 
 
 def _called(method: Callable[..., Any], values: jax.Array, train: bool) -> Any:

@@ -23,11 +23,16 @@ def as_they_are(values: Mapping[str, jax.Array]) -> Outputs:
     return {name: (a, a) for name, a in values.items()}
 
 
-def apart(params: Params) -> tuple[Params, dict[str, Params]]:
-    """What an optimiser trains, and what lies beside it in ``params["kept"]``: {} or {"kept": ...}."""
+def apart(params: Params) -> tuple[Params, Params | None]:
+    """What an optimiser trains, and what lies beside it in ``params["kept"]``; None where nothing does."""
     if not isinstance(params, dict) or "kept" not in params:
-        return params, {}
-    return {name: tree for name, tree in params.items() if name != "kept"}, {"kept": params["kept"]}
+        return params, None
+    return {name: tree for name, tree in params.items() if name != "kept"}, params["kept"]
+
+
+def joined(trained: Params, beside: Params | None) -> Params:
+    """The inverse of `apart`."""
+    return trained if beside is None else {**trained, "kept": beside}
 
 
 def assemble(
