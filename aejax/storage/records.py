@@ -130,8 +130,8 @@ def check(value: Any, form: Form, where: object, path: str = "") -> Any:
             return check(value, each, where, path)
     fits, words = _kind(form)
     if not fits(value):
-        given = KINDS[type(value)] if isinstance(value, dict | list) and value else shown(value)
-        raise UserError(f"{where}: is damaged: {path}{': ' if path else ''}expected {words}, got {given}")
+        written = KINDS[type(value)] if isinstance(value, dict | list) and value else shown(value)
+        raise UserError(f"{where}: is damaged: {path}{': ' if path else ''}expected {words}, got {written}")
     inside = lambda name: f"{path}.{name}" if path else str(name)
     for name in form.needed if isinstance(form, Fields) else form if isinstance(form, dict) else ():
         if name not in value:

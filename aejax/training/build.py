@@ -17,7 +17,7 @@ from aejax.models import contract
 from aejax.models.links import mixed
 from aejax.optimizers import schedules
 from aejax.training import devices
-from aejax.training.context import Rows
+from aejax.training.context import Corruption, Objective, Rows
 from aejax.training.evaluate import Relations, target_range
 from aejax.training.step import in_training, make_run
 from aejax.types import Column, Dataset, Hparams, Model, Run
@@ -38,8 +38,8 @@ class Parts(NamedTuple):
     """
 
     model: Model
-    objective: Callable[..., tuple[jax.Array, dict[str, jax.Array]]]
-    corrupt: Callable[..., jax.Array]
+    objective: Objective
+    corrupt: Corruption
     run: Run
     hparams: Hparams
     key: jax.Array

@@ -37,17 +37,23 @@ def outline(model: Model) -> Context:
     return jax.eval_shape(model.apply, params, row(target_shape), row(model.feature_shape), key)
 
 
+Corruption = Callable[..., jax.Array]
+"""``(key, x, **hyperparameters) -> x_in``, of rows (m, *feature_shape)."""
+Objective = Callable[..., tuple[jax.Array, dict[str, jax.Array]]]
+"""``(ctx, hyperparameters of the terms, progress) -> (loss, {term: value})``."""
+
+
 class Forward(NamedTuple):
     """What turns rows into a context, the same for a whole run.
 
     Attributes:
         model: the autoencoder.
-        corrupt: ``(key, x, **hyperparameters) -> x_in``, of rows (m, *feature_shape).
+        corrupt: a `Corruption`.
         data_range: `Dataset.range`.
     """
 
     model: Model
-    corrupt: Callable[..., jax.Array]
+    corrupt: Corruption
     data_range: Range
 
 

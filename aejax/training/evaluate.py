@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.data.sparse import is_sparse, to_csr
-from aejax.training.context import Forward, Keys, batch_of, clean, context, scaled, shown
+from aejax.training.context import Corruption, Forward, Keys, Objective, batch_of, clean, context, scaled, shown
 from aejax.types import Dataset, Hparams, Model, Params, Range, Rows, Split
 
 BATCH = 1000
@@ -79,10 +79,7 @@ def batches(rows: Rows, size: int = BATCH) -> Iterator[Rows]:
 
 
 def make_losses(
-    model: Model,
-    objective: Callable[..., tuple[jax.Array, dict[str, jax.Array]]],
-    corrupt: Callable[..., jax.Array],
-    data_range: Range,
+    model: Model, objective: Objective, corrupt: Corruption, data_range: Range
 ) -> Callable[[Params, jax.Array, Hparams, Rows, Any], Mapping[str, float]]:
     """The losses of a split, as in training, and the mean squared error of its clean rows.
 
@@ -109,10 +106,7 @@ def make_losses(
 
 
 def make_member_losses(
-    model: Model,
-    objective: Callable[..., tuple[jax.Array, dict[str, jax.Array]]],
-    corrupt: Callable[..., jax.Array],
-    data_range: Range,
+    model: Model, objective: Objective, corrupt: Corruption, data_range: Range
 ) -> Callable[..., Mapping[str, np.ndarray]]:
     """What `make_losses` says, of many nets: the same arguments.
 
@@ -135,9 +129,7 @@ def make_member_losses(
     return losses
 
 
-def _losses_on_batch(
-    forward: Forward, objective: Callable[..., tuple[jax.Array, dict[str, jax.Array]]]
-) -> Callable[..., dict[str, jax.Array]]:
+def _losses_on_batch(forward: Forward, objective: Objective) -> Callable[..., dict[str, jax.Array]]:
     model = forward.model
 
     def on_batch(

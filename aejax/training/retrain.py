@@ -69,7 +69,7 @@ def _train(parts: Parts, keys: jax.Array, rows: Rows, steps: int, *, shared: boo
     state = quick_compile(begin.lower(keys, parts.hparams), 0)(keys, parts.hparams)
     size = sum(leaf.size for leaf in jax.tree.leaves(state.params)) // keys.shape[0]
     one = partial(parts.run.advance, capacity=CAPACITY)
-    together = over_members(one, likely_form(size), own=(True, True, False, not shared, False))
+    together = over_members(one, likely_form(size), mapped=(True, True, False, not shared, False))
     chunk = jax.jit(together, donate_argnums=0).lower(state, keys, parts.hparams, rows, jnp.int32(1))
     advance = refusing(quick_compile(chunk, likely_level(size)), keys, parts.hparams, rows)
     return weights(loop(advance, state, steps=steps, evaluate_every=steps, on_chunk=on_chunk)[0])

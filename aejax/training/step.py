@@ -18,7 +18,7 @@ from aejax.errors import UserError
 from aejax.models.assemble import apart, joined
 from aejax.optimizers import Optimizer, as_optimizer
 from aejax.storage.trees import path_name
-from aejax.training.context import Batch, Forward, Keys, batch_of, context, streamed_batch
+from aejax.training.context import Batch, Corruption, Forward, Keys, Objective, batch_of, context, streamed_batch
 from aejax.types import Averaged, Hparams, Model, Params, Range, Rows, Run, State
 
 History = dict[str, jax.Array]
@@ -36,8 +36,8 @@ def streams(key: jax.Array) -> dict[str, jax.Array]:
 
 def make_run(
     model: Model,
-    objective: Callable[..., tuple[jax.Array, dict[str, jax.Array]]],
-    corrupt: Callable[..., jax.Array],
+    objective: Objective,
+    corrupt: Corruption,
     optimizer: Optimizer | optax.GradientTransformation,
     *,
     steps: int,
