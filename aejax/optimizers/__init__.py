@@ -19,6 +19,8 @@ Optimizer = Callable[[Mapping[str, Any], jax.Array], optax.GradientTransformatio
 """``(hparams, progress) -> transformation``; its structure does not depend on the numbers, so that it may be rebuilt
 inside a step from traced ones."""
 
+CHAINED = ("learning_rate", "clip_norm", "weight_decay", "schedule")
+"""The numbers that the chain around an optimiser's function reads."""
 NO_FACTOR = ("fromage", "rprop")
 """Those of optax in whose updates the learning rate is no factor."""
 
@@ -45,9 +47,7 @@ def build(name: str, static: Mapping[str, Any], schedule: Callable[..., jax.Arra
         takes = ()
 
     def optimizer(hparams: Mapping[str, Any], progress: jax.Array) -> optax.GradientTransformationExtraArgs:
-        numbers = {
-            k: v for k, v in hparams.items() if k not in ("learning_rate", "clip_norm", "weight_decay", "schedule")
-        }
+        numbers = {name: value for name, value in hparams.items() if name not in CHAINED}
         rate, decay = schedule(progress, **hparams.get("schedule", {})), hparams.get("weight_decay")
         rate = hparams["learning_rate"] * rate if "learning_rate" in hparams else rate
         if "learning_rate" in takes:
