@@ -13,6 +13,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.traverse_util import flatten_dict
 
 from aejax.models.activations import ACTIVATIONS
 from aejax.models.assemble import apart, as_they_are, assemble, joined
@@ -247,14 +248,9 @@ def _called(method: Callable[..., Any], values: jax.Array, train: bool) -> Any:
     return method(values, **{name: mode for name, mode in modes.items() if name in takes})
 
 
-def _sown(tree: Any) -> dict[str, jax.Array]:
+def _sown(tree: Mapping[str, Any]) -> dict[str, jax.Array]:
     """What was sown, by the last part of its name: Flax wraps each in a tuple, the latest value last."""
-    if not isinstance(tree, Mapping):
-        return {}
-    sown = {name: values[-1] for name, values in tree.items() if isinstance(values, tuple)}
-    for inner in tree.values():
-        sown |= _sown(inner)
-    return sown
+    return {path[-1]: values[-1] for path, values in flatten_dict(tree).items()}
 
 
 def _streams(state: Any, key: jax.Array) -> Any:

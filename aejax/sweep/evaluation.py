@@ -6,7 +6,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from aejax import console
 from aejax.config.components import configured_task
 from aejax.sweep.plan import Member
 from aejax.sweep.prepared import Prepared, hparams_of
@@ -81,7 +80,7 @@ def measured(member: Member, prepared: Prepared, params: Params, progress: float
 def task_metrics(member: Member, params: Params, prepared: Prepared) -> dict[str, float]:
     """What the task finds of one member."""
     (task, options), dataset = configured_task(member.config["task"]), prepared.datasets[member.fold or 0]
-    key, retrain = _key(member.config["seed"]), retrainer(member.config, dataset, console.progress)
+    key, retrain = _key(member.config["seed"]), retrainer(member.config, dataset)
     by_split = task.evaluate(key, prepared.parts.model, params, dataset, retrain, options).metrics
     metrics = {f"{split}/{name}": value for split, named in by_split.items() for name, value in named.items()}
     return {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)}

@@ -135,8 +135,8 @@ def compile_block(
             hparams = _joined(common, varied, swept.structure)
             return advance_member(run, carry, step, key, hparams, data.rows(rows, stream), n)
 
-        of_stream = over_members(one, strategy, mapped=(True, False, False, True, False, False))
-        of_all = over_members(of_stream, strategy, mapped=(True, False, True, True, True, False))
+        of_stream = over_members(one, strategy, own=(True, False, False, True, False, False))
+        of_all = over_members(of_stream, strategy, own=(True, False, True, True, True, False))
         return of_all(carry, step, keys, varied, streams, n)
 
     if mesh.size > 1:

@@ -33,23 +33,23 @@ def likely_level(parameters: int) -> int | None:
     return None if parameters > BIG_LAYER else 1
 
 
-def over_members(function: Callable[..., Any], form: str, mapped: Sequence[bool]) -> Callable[..., Any]:
+def over_members(function: Callable[..., Any], form: str, own: Sequence[bool]) -> Callable[..., Any]:
     """A function of one member as one of M members.
 
     Args:
         function: its arguments are trees of arrays.
         form: ``"vmap"``, all at once, or ``"map"``, one after the other.
-        mapped: of each argument, whether each member has another, leaves (M, ...), or all share one.
+        own: of each argument, whether each member has another, leaves (M, ...), or all share one.
     """
     if form == "vmap":
-        return jax.vmap(function, in_axes=tuple(0 if each else None for each in mapped))
+        return jax.vmap(function, in_axes=tuple(0 if each else None for each in own))
 
     def in_turn(*arguments: Any) -> Any:
         def one(part: tuple[Any, ...]) -> Any:
             parts = iter(part)
-            return function(*(next(parts) if each else a for each, a in zip(mapped, arguments, strict=True)))
+            return function(*(next(parts) if each else a for each, a in zip(own, arguments, strict=True)))
 
-        return jax.lax.map(one, tuple(a for each, a in zip(mapped, arguments, strict=True) if each))
+        return jax.lax.map(one, tuple(a for each, a in zip(own, arguments, strict=True) if each))
 
     return in_turn
 

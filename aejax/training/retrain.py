@@ -43,7 +43,7 @@ def retrainer(config: Mapping[str, Any], dataset: Dataset, progress: Callable[..
         keys: jax.Array, changes: Mapping[str, Any] | None = None, datasets: Sequence[Dataset] | None = None
     ) -> Members:
         changed = configs.varied(config, changes or {})
-        all_data = [dataset._replace(stream=None)] if datasets is None else _of_one_range(datasets)
+        all_data = [dataset._replace(stream=None)] if datasets is None else of_one_range(datasets)
         batch_size = changed["train"]["batch_size"]
         if datasets is not None and batch_size is not None:  # a fold may have fewer rows than a batch of the run
             batch_size = changed["train"]["batch_size"] = min(batch_size, *(len(each.train.x) for each in all_data))
@@ -58,7 +58,8 @@ def retrainer(config: Mapping[str, Any], dataset: Dataset, progress: Callable[..
     return retrain
 
 
-def _of_one_range(datasets: Sequence[Dataset]) -> list[Dataset]:
+def of_one_range(datasets: Sequence[Dataset]) -> list[Dataset]:
+    """Data sets whose range is the widest of theirs."""
     widest = Range(min(each.range.low for each in datasets), max(each.range.high for each in datasets))
     return [each._replace(range=widest) for each in datasets]
 
@@ -69,7 +70,7 @@ def _train(parts: Parts, keys: jax.Array, rows: Rows, steps: int, *, shared: boo
     state = quick_compile(begin.lower(keys, parts.hparams), 0)(keys, parts.hparams)
     size = sum(leaf.size for leaf in jax.tree.leaves(state.params)) // keys.shape[0]
     one = partial(parts.run.advance, capacity=CAPACITY)
-    together = over_members(one, likely_form(size), mapped=(True, True, False, not shared, False))
+    together = over_members(one, likely_form(size), own=(True, True, False, not shared, False))
     chunk = jax.jit(together, donate_argnums=0).lower(state, keys, parts.hparams, rows, jnp.int32(1))
     advance = refusing(quick_compile(chunk, likely_level(size)), keys, parts.hparams, rows)
     return weights(loop(advance, state, steps=steps, evaluate_every=steps, on_chunk=on_chunk)[0])
