@@ -150,18 +150,17 @@ def _reach(coordinator: str, seconds: int) -> None:
         UserError: it does not in that time.
     """
     host, _, port = coordinator.rpartition(":")
-    until, reason = time.monotonic() + seconds, "no answer"
-    while time.monotonic() < until:
+    until = time.monotonic() + seconds
+    while True:
         try:
             socket.create_connection((host.strip("[]"), int(port)), timeout=max(0.1, until - time.monotonic())).close()
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or str(error) or reason
-            time.sleep(0.2)
-        else:
             return
-    raise UserError(
-        f"--coordinator {coordinator}: cannot be reached for {seconds} s ({reason}); is process 0 running there?"
-    )
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or str(error) or "no answer"
+        if time.monotonic() > until:
+            late = f"cannot be reached for {seconds} s ({reason}); is process 0 running there?"
+            raise UserError(f"--coordinator {coordinator}: {late}")
+        time.sleep(0.2)
 
 
 def _part(process: Process, seconds: int, folder: Path | None) -> None:
@@ -177,7 +176,7 @@ def _part(process: Process, seconds: int, folder: Path | None) -> None:
     os.close(write)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: os.kill(child, number))
-    with os.fdopen(read, "rb", buffering=0) as said:
+    with os.fdopen(read, "rb") as said:
         last = _hand_on(said)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if last:
@@ -191,22 +190,14 @@ def _part(process: Process, seconds: int, folder: Path | None) -> None:
 
 def _hand_on(said: BinaryIO) -> bytes:
     """Write to standard error what a process says there, up to where its runtime gives up; returns what follows."""
-    rest, line, lost = b"", b"", False
-    while piece := said.read(1 << 16):
-        if rest:
-            rest += piece
-            continue
-        line += piece
-        while (end := line.find(b"\n") + 1) and not _FATAL.match(line):
-            lost = bool(_LOSS.match(line)) or (lost and not _OWN.match(line))
-            if not lost:
-                os.write(2, line[:end])
-            line = line[end:]
+    lost = False
+    for line in said:
         if _FATAL.match(line):
-            rest = line
-    if not rest:
-        os.write(2, line)
-    return rest
+            return line + said.read()
+        lost = bool(_LOSS.match(line)) or (lost and not _OWN.match(line))
+        if not lost:
+            os.write(2, line)
+    return b""
 
 
 def _die_with_parent() -> None:

@@ -32,7 +32,7 @@ class Windows(NamedTuple):
 
     Attributes:
         steps: whose batches a window holds.
-        example: the shapes of a window.
+        example: the first window, for its shapes.
         at: ``step -> Rows``, the window with that step's batch, on the devices; quick where steps go up.
     """
 
@@ -52,7 +52,7 @@ def make(dataset: Dataset, key: jax.Array, batch_size: int, steps: int, layout: 
         layout: `aejax.training.build.Parts.layout`; each process reads its own part of each batch.
     """
     stream, features = dataset.stream, prod(dataset.feature_shape)
-    dtype, labelled = np.dtype(stream.records.details["dtype"]), stream.records.details["labelled"]
+    dtype = np.dtype(stream.records.details["dtype"])
     count = int(np.clip(WINDOW_BYTES // (batch_size * features * dtype.itemsize), 1, min(steps, CAPACITY)))
     mesh = None if layout is None else layout.step.mesh
     cut = None if mesh is None else NamedSharding(mesh, PartitionSpec(None, devices.DATA))
@@ -75,16 +75,8 @@ def make(dataset: Dataset, key: jax.Array, batch_size: int, steps: int, layout: 
         shift, scale, first = jax.tree.map(jnp.asarray, shared) if whole is None else devices.put(shared, whole)
         return Rows(part(x), None, shift, scale, None if labels is None else part(labels), first=first)
 
-    of = lambda shape, kind, sharding: jax.ShapeDtypeStruct(shape, kind, sharding=sharding)
-    example = Rows(
-        x=of((count, batch_size, features), dtype, cut),
-        mask=None,
-        shift=of((features,), np.float32, whole),
-        scale=of((features,), np.float32, whole),
-        labels=of((count, batch_size), np.int32, cut) if labelled else None,
-        first=of((), np.int32, whole),
-    )
-    return Windows(count, example, _following(read, window, count, -(-steps // count)))
+    at = _following(read, window, count, -(-steps // count))
+    return Windows(count, at(0), at)
 
 
 def _following(read: Callable[[int], Any], window: Callable[..., Rows], count: int, end: int) -> Callable[..., Rows]:
