@@ -164,10 +164,8 @@ def _of_halves(
     def init(key: jax.Array) -> Params:
         keys, (height, width, channels) = jax.random.split(key), shapes[0]
         inputs, maps = jnp.zeros((1, height, width, channels * (1 + holes))), [jnp.zeros((1, *s)) for s in shapes[1:]]
-        return {
-            "encoder": encoder.init(keys[0], inputs)["params"],
-            "decoder": decoder.init(keys[1], maps)["params"],
-        }
+        params = {"encoder": encoder.init(keys[0], inputs)["params"]}
+        return params | {"decoder": decoder.init(keys[1], maps)["params"]}
 
     def down(params: Params, x: jax.Array) -> tuple[Outputs, Encoded]:
         inputs = image = x.reshape(-1, *shapes[0])

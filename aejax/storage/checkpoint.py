@@ -241,15 +241,11 @@ def read_manifest(folder: Path, step: int) -> dict[str, Any]:
     Raises:
         DamagedError: it is not, or is not there.
     """
+    text = _content(manifest_path(folder, step), "its manifest is missing", "its manifest")
     try:
-        text = manifest_path(folder, step).read_bytes().decode()
         record = records.check(records.parse(text, "its manifest"), MANIFEST, "its manifest")
         del record["seal"]
-        intact = text == sealed(record) and record["step"] == step
-    except FileNotFoundError:
-        raise DamagedError("its manifest is missing") from None
-    except OSError as error:
-        raise DamagedError(f"its manifest cannot be read: {error.strerror}") from None
+        intact = text.decode() == sealed(record) and record["step"] == step
     except ValueError:
         intact = False
     if not intact:
@@ -259,15 +255,19 @@ def read_manifest(folder: Path, step: int) -> dict[str, Any]:
     return record
 
 
+def _content(path: Path, missing: str, what: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise DamagedError(missing) from None
+    except OSError as error:
+        raise DamagedError(f"{what} cannot be read: {error.strerror}") from None
+
+
 def _verified(folder: Path, step: int) -> Restored:
     """A checkpoint with its arrays by the paths of their leaves."""
     record = read_manifest(folder, step)
-    try:
-        data = (folder / record["data"]).read_bytes()
-    except FileNotFoundError:
-        raise DamagedError("its data are missing") from None
-    except OSError as error:
-        raise DamagedError(f"its data cannot be read: {error.strerror}") from None
+    data = _content(folder / record["data"], "its data are missing", "its data")
     # Digest and arrays come from the same bytes in memory: nothing is read twice.
     if hashlib.sha256(data).hexdigest() != record["sha256"]:
         raise DamagedError("its data do not have the SHA-256 of its manifest")

@@ -102,8 +102,13 @@ def cut_batch(mesh: Mesh) -> Callable[[jax.Array], jax.Array]:
     return lambda x: jax.lax.with_sharding_constraint(x, NamedSharding(mesh, PartitionSpec(DATA)))
 
 
-def put(tree: Any, sharding: NamedSharding) -> Any:
-    """Arrays, of which every process has the same, as arrays of all devices; nothing is sent between processes."""
+def put(tree: Any, sharding: NamedSharding | None) -> Any:
+    """Arrays, of which every process has the same, as arrays of all devices; nothing is sent between processes.
+
+    Without a sharding they are arrays of one device.
+    """
+    if sharding is None:
+        return jax.tree.map(jnp.asarray, tree)
 
     def of_leaf(leaf: Any) -> jax.Array:
         values = np.asarray(leaf)

@@ -71,8 +71,7 @@ def make(dataset: Dataset, key: jax.Array, batch_size: int, steps: int, layout: 
         return jnp.asarray(values) if cut is None else jax.make_array_from_callback(full, cut, held)
 
     def window(number: int, x: np.ndarray, labels: np.ndarray | None) -> Rows:
-        shared = (*scaling_of_features(dataset), np.int32(number * count))
-        shift, scale, first = jax.tree.map(jnp.asarray, shared) if whole is None else devices.put(shared, whole)
+        shift, scale, first = devices.put((*scaling_of_features(dataset), np.int32(number * count)), whole)
         return Rows(part(x), None, shift, scale, None if labels is None else part(labels), first=first)
 
     at = _following(read, window, count, -(-steps // count))
