@@ -12,6 +12,7 @@ A config names the same functions by their modules, ``"sparsity.l1"``; a term of
 by its import path in a config and through `term` in Python.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -172,16 +173,10 @@ def __getattr__(name: str) -> Callable[..., Term]:
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = bound.__doc__
-    make.__signature__ = _without_context(bound)
-    return make
-
-
-def _without_context(function: Callable[..., Any]) -> Any:
-    import inspect
-
-    signature = inspect.signature(function)
+    signature = inspect.signature(bound)
     keywords = [p for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
-    return signature.replace(parameters=keywords, return_annotation=Term)
+    make.__signature__ = signature.replace(parameters=keywords, return_annotation=Term)
+    return make
 
 
 def __dir__() -> list[str]:

@@ -43,18 +43,17 @@ class Many(NamedTuple):
     most: int = 2**31
 
 
-class Named(NamedTuple):
-    """An object with any names, and values of one form."""
-
-    each: Form
-
-
 class Fields(NamedTuple):
     """An object with the fields of `needed`, and perhaps those of `more`; any others are of the form `other`."""
 
     needed: Mapping[str, Form]
     more: Mapping[str, Form]
     other: Form = object
+
+
+def Named(each: Form) -> Fields:  # noqa: N802, a form like the others
+    """An object with any names, and values of one form."""
+    return Fields({}, {}, each)
 
 
 class Either(NamedTuple):
@@ -128,12 +127,13 @@ def check(value: Any, form: Form, where: object, path: str = "") -> Any:
     for each in form.forms if isinstance(form, Either) else ():
         if _kind(each)[0](value):
             return check(value, each, where, path)
+    form = Fields(form, {}) if isinstance(form, dict) else form
     fits, words = _kind(form)
     if not fits(value):
         written = KINDS[type(value)] if isinstance(value, dict | list) and value else shown(value)
         raise UserError(f"{where}: is damaged: {path}{': ' if path else ''}expected {words}, got {written}")
     inside = lambda name: f"{path}.{name}" if path else str(name)
-    for name in form.needed if isinstance(form, Fields) else form if isinstance(form, dict) else ():
+    for name in form.needed if isinstance(form, Fields) else ():
         if name not in value:
             raise UserError(f"{where}: is damaged: it has no {inside(name)}")
     for name, item, each in _parts(value, form):
@@ -146,12 +146,8 @@ def _parts(value: Any, form: Form) -> Iterable[tuple[Any, Any, Form]]:
     match form:
         case Many(each):
             return ((number, item, each) for number, item in enumerate(value))
-        case Named(each):
-            return ((name, item, each) for name, item in value.items())
         case Fields(needed, more, other):
             return ((name, item, {**more, **needed}.get(name, other)) for name, item in value.items())
-        case dict():
-            return ((name, item, form.get(name, object)) for name, item in value.items())
         case tuple() if not hasattr(form, "_fields"):
             return zip(range(len(form)), value, form, strict=True)
     return ()
@@ -171,7 +167,7 @@ def _kind(form: Form) -> tuple[Callable[[Any], bool], str]:
         case Either(forms):
             kinds = [_kind(each) for each in forms]
             return lambda value: any(fits(value) for fits, _ in kinds), " or ".join(words for _, words in kinds)
-        case dict() | Named() | Fields():
+        case dict() | Fields():
             return lambda value: isinstance(value, dict), KINDS[dict]
         case tuple():
             return lambda value: isinstance(value, list) and len(value) == len(form), f"a list of {len(form)}"
