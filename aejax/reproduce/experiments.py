@@ -70,7 +70,8 @@ def run_all(
         if obstacle:
             console.say(f"{name}: {'not run' if obstacle.missing else 'failed'}: {obstacle.trouble}")
         elif left or not runs[name]:
-            todo.append(job_of(name, spec, left, home, cache=cache))
+            arguments = {"spec": spec, "seeds": tuple(left)}
+            todo.append(Job(name, f"{__name__}:{work.__name__}", arguments, home, environment(), cache))
     seconds = {name: recorded[name].seconds if name in recorded else 0.0 for name in seeds}
     todo = spread(todo, at_once)
     todo.sort(key=lambda job: -seconds[job.name] * len(job.arguments["seeds"]))
@@ -112,20 +113,6 @@ def _read(name: str, runs: Sequence[Path]) -> Result:
 def finished(run: Path) -> bool:
     """Whether a run has its summary."""
     return (run / "summary.json").exists()
-
-
-def job_of(name: str, spec: str, seeds: Sequence[int], folder: Path, *, cache: bool) -> Job:
-    """The job of an experiment, or of a sweep.
-
-    Args:
-        name: of it.
-        spec: the config, as `aejax run` takes it.
-        seeds: one for each run; none for the sweep that the config declares.
-        folder: of it.
-        cache: whether compiled programs are kept.
-    """
-    arguments = {"spec": spec, "seeds": tuple(seeds)}
-    return Job(name, f"{__name__}:{work.__name__}", arguments, folder, environment(), cache=cache)
 
 
 def spread(todo: Sequence[Job], at_once: int) -> list[Job]:

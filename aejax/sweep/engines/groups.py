@@ -16,7 +16,7 @@ from aejax import console
 from aejax.errors import UserError
 from aejax.runs.workdir import fingerprint
 from aejax.sweep import memory
-from aejax.sweep.block import Options, member_id, run_block
+from aejax.sweep.block import Options, Stop, member_id, run_block
 from aejax.sweep.engines import jobs
 from aejax.sweep.engines.jobs import Engine, Job
 from aejax.sweep.markers import PARTS, alone, finished
@@ -72,8 +72,7 @@ def cost(group: Group, prepared: Prepared, options: Options) -> Cost:
     Raises:
         UserError: the budget is too small for one member.
     """
-    rows = prepared.data([0]).common
-    shared = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(rows))
+    shared = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(prepared.data([0]).common))
     member = memory.of_member(prepared.parts, prepared.datasets[0], group[0].config["train"]["batch_size"])
     if options.exact:
         return Cost(blocks(group, len(group)), member, shared)
@@ -82,13 +81,7 @@ def cost(group: Group, prepared: Prepared, options: Options) -> Cost:
 
 
 def train(
-    group: Group,
-    prepared: Prepared,
-    options: Options,
-    folder: Path,
-    asked: Callable[[], bool] = lambda: False,
-    *,
-    name: str = "group",
+    group: Group, prepared: Prepared, options: Options, folder: Path, asked: Stop = lambda: False, name: str = "group"
 ) -> None:
     """Train the blocks of a group, each in its own part of a folder, unless a marker there says that it is done.
 
@@ -117,7 +110,7 @@ def local(groups: Sequence[Group], folds: int | None, options: Options, folder: 
     with asked_to_stop() as asked:
         for number, group in enumerate(groups):
             name = f"group {number + 1} of {len(groups)}"
-            train(group, prepare(group[0].config, folds), options, folder, asked, name=name)
+            train(group, prepare(group[0].config, folds), options, folder, asked, name)
 
 
 def elsewhere(
@@ -147,23 +140,18 @@ def split(groups: Sequence[Group], folds: int | None, options: Options, folder: 
     for group in groups:
         data = fingerprint(prepare(group[0].config, folds).datasets[0])
         parts += [(block.members, data) for block in blocks(group, needs.runs or len(group))]
-    shared = {
-        "folder": folder,
+    about = {
         "environment": environment(needs, exact=options.exact),
         "cache": jax.config.jax_compilation_cache_dir is not None,
         "cwd": os.getcwd(),
         "modules": {} if needs.home is None else own_modules(needs.home),
     }
-    how = {"folds": folds, "options": options._asdict()}
-    return [
-        Job(
-            f"task {number + 1} of {len(parts)} ({len(members)} runs)",
-            f"{__name__}:{train_members.__name__}",
-            {"members": members, "data": data, **how},
-            **shared,
-        )
-        for number, (members, data) in enumerate(parts)
-    ]
+    todo = []
+    for number, (members, data) in enumerate(parts, 1):
+        arguments = {"members": members, "folds": folds, "options": options._asdict(), "data": data}
+        name = f"task {number} of {len(parts)} ({len(members)} runs)"
+        todo.append(Job(name, f"{__name__}:{train_members.__name__}", arguments, folder, **about))
+    return todo
 
 
 def train_members(folder: Path, members: Group, data: str, folds: int | None, options: Mapping[str, Any]) -> None:

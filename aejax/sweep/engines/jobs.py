@@ -167,23 +167,19 @@ def processes(at_once: int) -> Engine:
     return Engine(lambda jobs: list(map(_start, jobs)), _poll, _stop, at_once)
 
 
-def log_of(job: Job) -> Path:
-    """The log of a job's process."""
-    return Path(f"{job.folder}.log")
-
-
 def _start(job: Job) -> tuple[subprocess.Popen, Path]:
-    log_of(job).parent.mkdir(parents=True, exist_ok=True)
-    with open(log_of(job), "ab") as log:
+    log = Path(f"{job.folder}.log")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "ab") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", __name__, json.dumps(job._asdict(), default=str)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=log,
+            stderr=file,
             env={**os.environ, **job.environment},
             start_new_session=True,  # Ctrl-C is for this process, which ends the others
         )
-    return process, log_of(job)
+    return process, log
 
 
 def _poll(handle: tuple[subprocess.Popen, Path]) -> str | None:
