@@ -410,7 +410,7 @@ def test_what_is_damaged_is_named_with_where_it_is(path, value, said, tmp_path):
         inner[path[-1]] = value
     file = tmp_path / "expected.json"
     file.write_text(json.dumps(WHOLE))
-    assert record.read(tmp_path)["a"].numbers["test/mse"].values[0] == 1.0
+    assert record.read(tmp_path)["a"].metrics["test/mse"].values[0] == 1.0
     file.write_text(json.dumps(changed))
     with pytest.raises(UserError) as refusal:
         record.read(tmp_path)
@@ -513,7 +513,7 @@ def test_new_bits_here_make_those_of_other_machines_stale():
 
 def test_what_only_some_seeds_have_is_not_recorded():
     runs = [Run({"test/mse": 1.0, "baselines/pca_15/mse": 2.0}, "a", 1.0, "here"), ran(3.0, "b")]
-    assert record.updated(None, runs).numbers == {"test/mse": record.number([1.0, 3.0])}
+    assert record.updated(None, runs).metrics == {"test/mse": record.number([1.0, 3.0])}
 
 
 def test_times_are_not_recorded():

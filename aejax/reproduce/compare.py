@@ -56,14 +56,14 @@ def compare(name: str, recorded: Recorded, runs: Sequence[Run]) -> list[Comparis
         recorded: of it.
         runs: of the seeds 0, 1, ….
     """
-    if not recorded.numbers:
+    if not recorded.metrics:
         return [Comparison(name, "", None, None, None, UNRECORDED)]
     runs = runs[: record.seeds(recorded)]
     digests = [recorded.digests.get(run.machine, ())[seed : seed + 1] for seed, run in enumerate(runs)]
     pairs = [(run.digest, digest[0]) for run, digest in zip(runs, digests, strict=True) if digest]
     same = all(got == expected for got, expected in pairs)
     exact = same and len(pairs) == len(runs)
-    lines = [_number(name, metric, number, runs, exact=exact) for metric, number in recorded.numbers.items()]
+    lines = [_number(name, metric, number, runs, exact=exact) for metric, number in recorded.metrics.items()]
     if pairs:
         lines.append(Comparison(name, "parameters", None, None, None, SAME if same else OTHER))
     return lines
@@ -103,10 +103,10 @@ def _mean(values: Sequence[float]) -> float:
 
 def added(name: str, old: Recorded | None, new: Recorded) -> list[Comparison]:
     """A line for each number that is recorded for the first time."""
-    known = old.numbers if old else {}
+    known = old.metrics if old else {}
     return [
         Comparison(name, metric, None, _mean(number.values), number.tolerance, RECORDED)
-        for metric, number in new.numbers.items()
+        for metric, number in new.metrics.items()
         if metric not in known
     ]
 

@@ -14,13 +14,11 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import aejax
-from aejax import config as configs
-from aejax import console
+from aejax import config, console
 from aejax.config import files as config_files
 from aejax.data import catalogue
 from aejax.errors import UserError
-from aejax.reproduce import record
-from aejax.reproduce.record import Recorded, Result, read_run
+from aejax.reproduce.record import Recorded, Result, read_run, seconds_of
 from aejax.runs import experiment, workdir
 from aejax.sweep import command
 from aejax.sweep.engines import jobs
@@ -86,12 +84,12 @@ def run_all(
 def _obstacle(name: str, spec: str, runs: Sequence[Path], absent: Collection[str]) -> Result | None:
     """What keeps an experiment from being run, if anything does."""
     try:
-        config = configs.load(spec)
+        settings = config.load(spec)
         for seed, run in enumerate(runs):
-            workdir.check(run, {**config, "seed": seed})
+            workdir.check(run, {**settings, "seed": seed})
     except UserError as error:
         return Result(name, (), str(error))
-    data = config["data"]["name"].removeprefix("binary:")
+    data = settings["data"]["name"].removeprefix("binary:")
     if data in absent:
         return Result(name, (), f"{data} is not at hand; get it with: aejax data prepare {data}", missing=True)
     kind, _, path = data.partition(":")
@@ -134,7 +132,7 @@ def work(folder: Path, spec: str, seeds: Sequence[int]) -> None:
         if command.run(parser.parse_args(words)):
             raise InterruptedRunError(f"{folder}: the sweep was stopped")
         return
-    settings = configs.load(spec)
+    settings = config.load(spec)
     for seed in seeds:
         experiment.run({**settings, "seed": seed}, folder / f"seed-{seed}")
 
@@ -177,7 +175,7 @@ def progress(todo: Sequence[Job], recorded: Mapping[str, float], at_once: int) -
         for job, runs in zip(todo, left, strict=True):
             for run in [run for run in runs if job.arguments["seeds"] and finished(run)]:
                 runs.remove(run)
-                measured = record.seconds_of(workdir.read_json(run / "summary.json"))
+                measured = seconds_of(workdir.read_json(run / "summary.json"))
                 spent["measured"] += measured
                 spent["recorded"] += seconds[job.name] or measured
                 seconds[job.name] = seconds[job.name] or measured

@@ -103,13 +103,13 @@ class Recorded(NamedTuple):
     Attributes:
         quick: whether ``--quick`` runs it.
         seconds: that one seed took when it was recorded, on one thread.
-        numbers: by name, such as ``"test/mse"`` or ``"baselines/pca/mse"``; none before it is recorded.
+        metrics: by name, such as ``"test/mse"`` or ``"baselines/pca/mse"``; none before it is recorded.
         digests: of the parameters for seeds 0, 1, …, by fingerprint of the machine.
     """
 
     quick: bool
     seconds: float
-    numbers: Mapping[str, Number]
+    metrics: Mapping[str, Number]
     digests: Mapping[str, tuple[str, ...]]
 
 
@@ -135,7 +135,7 @@ def specs(folder: Path) -> list[str]:
     return [path.stem + variant for path in paths for variant in variants[path]]
 
 
-def choose(recorded: Mapping[str, "Recorded"], specs: Sequence[str], arguments: argparse.Namespace) -> list[str]:
+def choose(recorded: Mapping[str, Recorded], specs: Sequence[str], arguments: argparse.Namespace) -> list[str]:
     """The experiments to run: those of ``--only``; else all recorded ones and, to record them, all new configs.
 
     Args:
@@ -220,21 +220,16 @@ def _recorded(fields: Mapping[str, Any], where: str) -> Recorded:
 
 def write(folder: Path, recorded: Mapping[str, Recorded]) -> Path:
     """Write ``expected.json``, experiments in the order of their names."""
-    experiments = {
-        name: {
-            "quick": experiment.quick,
-            "seconds": round(experiment.seconds, 1),
-            "metrics": {metric: number._asdict() for metric, number in experiment.numbers.items()},
-            "digests": experiment.digests,
-        }
-        for name, experiment in sorted(recorded.items())
-    }
+    experiments = {name: each._asdict() for name, each in sorted(recorded.items())}
+    for fields in experiments.values():
+        fields["seconds"] = round(fields["seconds"], 1)
+        fields["metrics"] = {metric: number._asdict() for metric, number in fields["metrics"].items()}
     return write_json(folder / FILE, {"format": FORMAT, "experiments": experiments})
 
 
 def seeds(recorded: Recorded | None) -> int:
     """How many seeds are recorded of an experiment; 0 where nothing is recorded yet."""
-    return max((len(number.values) for number in recorded.numbers.values()), default=0) if recorded else 0
+    return max((len(number.values) for number in recorded.metrics.values()), default=0) if recorded else 0
 
 
 def numbers_of(summary: Mapping[str, Any]) -> dict[str, float]:
@@ -242,11 +237,8 @@ def numbers_of(summary: Mapping[str, Any]) -> dict[str, float]:
     parts = {name: values for name, values in summary["metrics"].items() if name in ("test", "all")}
     parts |= {f"baselines/{name}": values for name, values in summary["baselines"].items()}
     values = {f"{part}/{name}": value for part, values in parts.items() for name, value in values.items()}
-    return {
-        name: float(value)
-        for name, value in values.items()
-        if (isinstance(value, int | float) or value in NOT_FINITE) and not any(word in name for word in TIMES)
-    }
+    numbers = {name: float(x) for name, x in values.items() if isinstance(x, int | float) or x in NOT_FINITE}
+    return {name: value for name, value in numbers.items() if not any(word in name for word in TIMES)}
 
 
 def seconds_of(summary: Mapping[str, Any]) -> float:
@@ -297,8 +289,8 @@ def updated(old: Recorded | None, runs: Sequence[Run]) -> Recorded:
     Digests of other machines are kept only where this machine's have not changed: if these have, so have those.
     """
     # some numbers are there for some seeds only, such as PCA with as many components as a sparse code has active units
-    names = [name for name in runs[0].numbers if all(name in run.numbers for run in runs)]
-    numbers = {name: number([run.numbers[name] for run in runs]) for name in names}
+    numbers = {name: [run.numbers[name] for run in runs if name in run.numbers] for name in runs[0].numbers}
+    metrics = {name: number(values) for name, values in numbers.items() if len(values) == len(runs)}
     machine, new = runs[0].machine, tuple(run.digest for run in runs)
     digests = dict(old.digests) if old else {}
     before = digests.get(machine, ())
@@ -307,4 +299,4 @@ def updated(old: Recorded | None, runs: Sequence[Run]) -> Recorded:
     if all(run.machine == machine for run in runs):
         digests[machine] = new
     seconds = sum(run.seconds for run in runs) / len(runs)
-    return Recorded(old.quick if old else seconds <= QUICK_SECONDS, seconds, numbers, digests)
+    return Recorded(old.quick if old else seconds <= QUICK_SECONDS, seconds, metrics, digests)

@@ -98,7 +98,7 @@ def update(
     folder: Path, recorded: Mapping[str, Recorded], new: Mapping[str, Recorded], lines: Sequence[Comparison]
 ) -> Iterator[str]:
     """What an update did to ``expected.json``, in lines: how much it recorded, and what it made less or stricter."""
-    numbers = sum(len(entry.numbers) for entry in new.values())
+    numbers = sum(len(entry.metrics) for entry in new.values())
     yield f"{folder / record.FILE}: {counted(numbers, 'number')} recorded, of {counted(len(new), 'experiment')}"
     seeds = {name: (record.seeds(recorded.get(name)), record.seeds(entry)) for name, entry in new.items()}
     fewer = [f"{name} (from {before} to {now})" for name, (before, now) in seeds.items() if now < before]
@@ -116,7 +116,7 @@ def _changed_tolerances(
 ) -> dict[tuple[str, str], tuple[float, float]]:
     """The tolerances that an update changes, by experiment and number: before, and now."""
     before, now = (
-        {(name, metric): number.tolerance for name, entry in each.items() for metric, number in entry.numbers.items()}
+        {(name, metric): number.tolerance for name, entry in each.items() for metric, number in entry.metrics.items()}
         for each in (recorded, new)
     )
     return {key: (before[key], value) for key, value in now.items() if before.get(key, value) != value}
