@@ -157,7 +157,9 @@ def most_at_once() -> int:
 def progress(todo: Sequence[Job], recorded: Mapping[str, float], at_once: int) -> Callable[..., None]:
     """A function that prints the runs that have been finished since its last call, and the time left.
 
-    With a job that has ended and why it failed, it prints that too.
+    With a job that has ended and why it failed, it prints that too. The time left is that of the recorded times, at the
+    pace of the runs so far; unknown ones take the mean of the others. The longest job is a bound too: its runs come one
+    after the other.
 
     Args:
         todo: the jobs.
@@ -165,42 +167,30 @@ def progress(todo: Sequence[Job], recorded: Mapping[str, float], at_once: int) -
         at_once: how many jobs at a time.
     """
     left = [[job.folder / f"seed-{seed}" for seed in job.arguments["seeds"]] or [job.folder] for job in todo]
-    total, seconds, spent = sum(map(len, left)), dict(recorded), {"measured": 0.0, "recorded": 0.0}
+    total, seconds, measured, expected = sum(map(len, left)), dict(recorded), [], []
 
-    def say(text: str, *, done: bool = True) -> None:
-        count = f"[{total - sum(map(len, left))}/{total}] " if done else ""
-        console.say(count + text + _time_left([seconds[job.name] for job in todo], left, spent, at_once))
+    def say(text: str) -> None:
+        known = [seconds[job.name] for job in todo if seconds[job.name]]
+        if known and any(left):
+            mean, pace = sum(known) / len(known), sum(measured) / sum(expected) if sum(expected) else 1.0
+            times = [len(runs) * (seconds[job.name] or mean) * pace for job, runs in zip(todo, left, strict=True)]
+            rest = max(sum(times) / at_once, max(times))
+            text += f"; about {rest / 60:.0f} min left" if rest >= 90 else f"; about {rest:.0f} s left"
+        console.say(text)
 
     def report(ended: Job | None = None, failure: str = "") -> None:
+        count = lambda: f"[{total - sum(map(len, left))}/{total}]"
         for job, runs in zip(todo, left, strict=True):
             for run in [run for run in runs if job.arguments["seeds"] and finished(run)]:
                 runs.remove(run)
-                measured = seconds_of(workdir.read_json(run / "summary.json"))
-                spent["measured"] += measured
-                spent["recorded"] += seconds[job.name] or measured
-                seconds[job.name] = seconds[job.name] or measured
-                say(f"{job.name}, seed {run.name.removeprefix('seed-')}: {measured:.1f} s")
+                measured.append(seconds_of(workdir.read_json(run / "summary.json")))
+                expected.append(seconds[job.name] or measured[-1])
+                seconds[job.name] = expected[-1]
+                say(f"{count()} {job.name}, seed {run.name.removeprefix('seed-')}: {measured[-1]:.1f} s")
             if job is ended and runs:  # a sweep that is done, or what failed
                 runs.clear()
-                say(f"{job.name}: failed: {failure}" if failure else job.name)
+                say(f"{count()} {job.name}" + (f": failed: {failure}" if failure else ""))
 
     if total:
-        say(f"{counted(total, 'run')}, {min(at_once, len(todo))} at a time", done=False)
+        say(f"{counted(total, 'run')}, {min(at_once, len(todo))} at a time")
     return report
-
-
-def _time_left(
-    seconds: Sequence[float], left: Sequence[Sequence[Path]], spent: Mapping[str, float], at_once: int
-) -> str:
-    """``"; about 12 min left"``: recorded times, at the pace of the runs so far; unknown ones at the mean of others.
-
-    The longest job is a bound too: its runs come one after the other.
-    """
-    known = [value for value in seconds if value]
-    if not known or not any(left):
-        return ""
-    pace = spent["measured"] / spent["recorded"] if spent["recorded"] else 1.0
-    mean = sum(known) / len(known)
-    times = [len(runs) * (value or mean) * pace for value, runs in zip(seconds, left, strict=True)]
-    total = max(sum(times) / at_once, max(times))
-    return f"; about {total / 60:.0f} min left" if total >= 90 else f"; about {total:.0f} s left"
