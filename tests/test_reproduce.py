@@ -21,6 +21,7 @@ from aejax.errors import UserError
 from aejax.reproduce import compare, experiments, record, summary
 from aejax.reproduce.record import Number, Recorded, Result, Run
 from aejax.sweep.engines import jobs
+from aejax.training.interruption import InterruptedRunError
 
 CONFIG = (
     SMALL
@@ -608,3 +609,21 @@ def test_a_process_that_is_killed_is_told(tmp_path, monkeypatch):
     killed = jobs.Job("a", "", {}, tmp_path / "a", {"PYTHONPATH": str(tmp_path)})
     ended = [(killed, f"its process was ended by SIGKILL; see {tmp_path / 'a.log'}")]
     assert list(jobs.run([killed], jobs.processes(1))) == ended
+
+
+def test_jobs_begin_in_order_so_many_at_a_time_and_a_stop_ends_those_that_have_begun(tmp_path, monkeypatch):
+    monkeypatch.setattr(jobs, "POLL_SECONDS", 0.0)
+    todo, begun, stopped = [jobs.Job(name, "", {}, tmp_path) for name in "abc"], [], []
+    start = lambda some: begun.extend(job.name for job in some) or [job.name for job in some]
+    engine = jobs.Engine(start, {"a": "it broke", "b": "", "c": ""}.get, stopped.extend, at_once=2)
+    ended = jobs.run(todo, engine)
+    assert next(ended) == (todo[0], "it broke")
+    assert begun == ["a", "b"]
+    assert list(ended) == [(todo[1], ""), (todo[2], "")]
+    assert stopped == []
+    ended = jobs.run(todo, engine._replace(poll=lambda handle: "" if handle == "a" else None))
+    assert next(ended) == (todo[0], "")
+    os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(InterruptedRunError):
+        next(ended)
+    assert stopped == ["b"]

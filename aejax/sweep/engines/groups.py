@@ -1,4 +1,4 @@
-"""Groups of a sweep: trained in this process one by one, or as jobs that an engine has done elsewhere.
+"""Groups of a sweep: trained in this process one by one, or as jobs that an engine has done train_with.
 
 A group is cut into blocks that fit the memory, each of them an idempotent task with a folder of its own.
 """
@@ -113,7 +113,7 @@ def local(groups: Sequence[Group], folds: int | None, options: Options, folder: 
             train(group, prepare(group[0].config, folds), options, folder, asked, name)
 
 
-def elsewhere(
+def train_with(
     engine: Engine, needs: Needs, groups: Sequence[Group], folds: int | None, options: Options, folder: Path
 ) -> None:
     """Have an engine train the groups.

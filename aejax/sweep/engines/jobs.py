@@ -88,6 +88,8 @@ def run(jobs: Sequence[Job], engine: Engine, on_poll: Callable[[], None] = lambd
     with asked_to_stop() as asked:
         try:
             while waiting or running:
+                if asked():
+                    raise InterruptedRunError("stopped")
                 free = engine.at_once - len(running)
                 begun, waiting = waiting[:free], waiting[free:]
                 running += zip(engine.start(begun) if begun else (), begun, strict=True)
@@ -97,8 +99,6 @@ def run(jobs: Sequence[Job], engine: Engine, on_poll: Callable[[], None] = lambd
                     if (failure := engine.poll(handle)) is not None:
                         running.remove((handle, job))
                         yield job, failure
-                if asked():
-                    raise InterruptedRunError("stopped")
         finally:
             engine.stop([handle for handle, _ in running])
 
@@ -110,7 +110,7 @@ def attempt(job: Job) -> str:
         module, _, name = job.function.partition(":")
         getattr(import_module(module), name)(Path(job.folder), **job.arguments)
     except (UserError, InterruptedRunError) as error:
-        return str(error)
+        return str(error) or type(error).__name__
     except Exception as error:  # one job that breaks must not stop the others
         traceback.print_exc()
         return f"{type(error).__name__}: {error}".partition("\n")[0]

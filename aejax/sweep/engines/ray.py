@@ -16,7 +16,7 @@ from typing import Any
 from aejax import console
 from aejax.errors import UserError
 from aejax.files import write_atomic
-from aejax.sweep.engines.groups import Group, Needs, TrainGroups, elsewhere
+from aejax.sweep.engines.groups import Group, Needs, TrainGroups, train_with
 from aejax.sweep.engines.jobs import Engine, Job, attempt_apart, cores
 
 RETRIES = 3
@@ -51,7 +51,7 @@ def cluster(address: str | None, needs: Needs) -> Iterator[TrainGroups]:
 
     def train(groups: Sequence[Group], folds: int | None, options: Any, folder: Path) -> None:
         most = needs.runs or -(-sum(map(len, groups)) // max(1, slots(ray, needs)))
-        elsewhere(engine(ray, needs, folder), needs._replace(runs=most), groups, folds, options, folder)
+        train_with(engine(ray, needs, folder), needs._replace(runs=most), groups, folds, options, folder)
 
     connect(ray, address)
     try:

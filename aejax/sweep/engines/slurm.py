@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from aejax.errors import UserError
-from aejax.sweep.engines.groups import Needs, TrainGroups, elsewhere
+from aejax.sweep.engines.groups import Needs, TrainGroups, train_with
 from aejax.sweep.engines.jobs import Engine, Job, attempt, cores
 
 LOGS = "slurm"
@@ -63,7 +63,7 @@ def queue(cluster: str, options: Sequence[str], minutes: int | None, needs: Need
         "slurm_additional_parameters": extra or None,
     }
     at_once = MOST if cluster == "slurm" else max(1, cores() // needs.cpus)
-    yield partial(elsewhere, Engine(partial(_submit, submitit, cluster, asks), _poll, _cancel, at_once), needs)
+    yield partial(train_with, Engine(partial(_submit, submitit, cluster, asks), _poll, _cancel, at_once), needs)
 
 
 def spelled(text: str) -> tuple[str, str]:
