@@ -221,6 +221,7 @@ def troubled(original, tmp_path_factory):
     shutil.copytree(root / "runs" / "small", root / "runs" / "twin")
     for name, rates in {"small": "[0.001, 0.01]", "twin": "[]"}.items():
         (root / "course" / f"{name}.py").write_text(CONFIG + SWEEP % rates)
+    change(root, lambda known: known["small"].update(quick=True))
     change(root, lambda known: known.update(dict.fromkeys(("small:far", "small:broken", "twin"), known["small"])))
     return root, reproduce(root), report_of(root)
 
@@ -245,7 +246,9 @@ def test_sweeps_of_the_configs_are_done_and_do_not_stop_the_others(troubled):
     assert not (root / "runs" / "sweeps" / "twin").exists()
     assert re.search(r"^\[\d/4\] sweeps/small\b", answer.out, re.MULTILINE)
     assert len(report["lines"]) > 4
-    assert "sweeps/" not in reproduce(root, "--quick", "--only", "small", "twin").out
+    quick = reproduce(root, "--quick", "--only", "small", "twin")
+    assert quick.code == 0
+    assert "sweeps/" not in quick.out
 
 
 @pytest.mark.slow
