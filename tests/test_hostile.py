@@ -24,7 +24,6 @@ from aejax.errors import UserError
 from aejax.report.explorer import source
 from aejax.report.page import render
 from aejax.reproduce import record
-from aejax.reproduce.run import read_run
 from aejax.runs import apply, artifact
 from aejax.storage import checkpoint, records, trust
 from aejax.sweep import markers
@@ -403,7 +402,7 @@ def test_every_field_that_a_reproduction_reads_of_its_runs(made, tmp_path, canar
         shutil.copytree(made / "run", tmp_path / "run", dirs_exist_ok=True)
         for what, changed in spoiled(json.loads((made / "run" / name).read_text())):
             (tmp_path / "run" / name).write_text(text_of(changed))
-            refused_or_done(lambda: read_run(tmp_path / "run"), canary, f"{name}, {what}")
+            refused_or_done(lambda: record.read_run(tmp_path / "run"), canary, f"{name}, {what}")
 
 
 def test_every_field_of_what_is_recorded(tmp_path, canary):
