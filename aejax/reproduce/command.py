@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     console.say("")
     if new:
         record.write(folder, {**recorded, **new})
-    said = [*summary.verdicts(lines, new), *summary.troubles(results)]
+    said = list(summary.verdicts(lines, results, new))
     said += summary.update(folder, recorded, new, lines) if update else summary.seeds_beyond(results, recorded)
     said += [] if arguments.only else summary.unrecorded(arguments.collection, recorded, new, specs)
     page = pages.write_reproduction(root, folder, language, trust=arguments.trust)
