@@ -1,5 +1,6 @@
-"""The one exception for a mistake that its user can mend, and how close names are found."""
+"""The one exception for a mistake that its user can mend, the nearest names, and other exceptions in one line."""
 
+import traceback
 from collections.abc import Iterable
 
 
@@ -40,3 +41,16 @@ def hint(given: object, names: Iterable[str]) -> str:
 
     near = get_close_matches(given[:200], sorted(names), n=1, cutoff=0.6) if isinstance(given, str) else []
     return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def raised(error: BaseException, path: str, otherwise: str = "") -> str:
+    """An exception in one line: its kind and message, after the last line of a file that it came through.
+
+    Args:
+        error: what was raised.
+        path: of the file.
+        otherwise: what stands in front where no line of the file had a part in it.
+    """
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    where = f"{path}:{lines[-1]}: " if lines else otherwise
+    return f"{where}{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
