@@ -6,19 +6,17 @@ from pathlib import Path
 FIRST_ROWS = 5  # are shown of a file
 
 
-def add_commands(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """What `aejax data` can do, and the options of each."""
     commands = parser.add_subparsers(metavar="WHAT", required=True)
-    listing = commands.add_parser("list", help="list the data sets")
-    listing.set_defaults(command=list_names)
+    commands.add_parser("list", help="list the data sets").set_defaults(command=list_names)
     showing = commands.add_parser("show", help="say how a table of your own is read")
     showing.add_argument("file", type=Path, metavar="FILE", help=".csv or .parquet")
     showing.set_defaults(command=show)
     preparation = commands.add_parser("prepare", help="build a data set from its original files")
     preparation.add_argument("name", metavar="NAME")
-    preparation.add_argument(
-        "--from", dest="source", metavar="PATH", help="the original files or their folder; else they are downloaded"
-    )
+    where = "the original files or their folder; else they are downloaded"
+    preparation.add_argument("--from", dest="source", metavar="PATH", help=where)
     preparation.add_argument("--data-dir", metavar="DIR", help="where tensorflow-datasets keeps what it prepared")
     preparation.set_defaults(command=prepare)
     about = "Write rows, which may be more than fit in memory, as a folder that data.name=stream:FOLDER reads."
@@ -63,5 +61,5 @@ def pack(arguments: argparse.Namespace) -> None:
     from aejax.data import packing
 
     packed = packing.pack(arguments.files, arguments.output, arguments.label_column)
-    rows, shape = sum(own["rows"] for own in packed["files"].values()), "x".join(map(str, packed["shape"]))
+    rows, shape = sum(file["rows"] for file in packed["files"].values()), "x".join(map(str, packed["shape"]))
     console.say(f"{arguments.output}: {rows} rows of {shape} values; --set data.name=stream:{arguments.output}")

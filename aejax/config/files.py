@@ -140,8 +140,8 @@ def literals(config: Any, *, what: str) -> dict[str, Any]:
     """A ConfigDict or dict as nested plain dicts of literals, lists as tuples.
 
     Args:
-        config: what a function of a config file returned.
-        what: that function, for errors.
+        config: such as a function of a config file returned.
+        what: where it is from, for errors.
 
     Raises:
         UserError: it is something else, or holds something that a config cannot: a function, an array, a set.
@@ -149,10 +149,10 @@ def literals(config: Any, *, what: str) -> dict[str, Any]:
     try:
         plain = config.to_dict() if hasattr(config, "to_dict") else config
         if not isinstance(plain, Mapping):
-            raise UserError(f"{what} must return a ConfigDict or a dict, not {type(plain).__name__}")
+            raise UserError(f"{what}: expected a ConfigDict or a dict, not {type(plain).__name__}")
         return {str(key): literal(value, what=f"{what}: {key}") for key, value in plain.items()}
     except RecursionError:
-        raise UserError(f"{what} returns a config that holds itself") from None
+        raise UserError(f"{what}: the config holds itself") from None
 
 
 def literal(value: Any, *, what: str) -> Any:

@@ -6,12 +6,14 @@ import jax
 
 from aejax.config.bounds import Count, NonNegative, Within
 from aejax.models.activations import ACTIVATIONS, OUTPUTS, Activation, named
+from aejax.models.assemble import component
 from aejax.models.dense import stacked
 from aejax.types import Model
 
 Bits = Annotated[int, Within(1, 256)]
 
 
+@component
 def noisy(
     feature_shape: tuple[int, ...],
     *,
@@ -55,6 +57,7 @@ def noisy(
     return stacked(feature_shape, widths, code, decoder_widths, _activations(activation, output), sample=sample)
 
 
+@component
 def rounded(
     feature_shape: tuple[int, ...],
     *,

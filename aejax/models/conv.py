@@ -6,7 +6,7 @@ import jax
 from aejax.config.bounds import Count
 from aejax.errors import UserError
 from aejax.models.activations import OUTPUTS, Activation, named
-from aejax.models.assemble import Outputs, halves
+from aejax.models.assemble import Outputs, component, halves
 from aejax.models.convolution import convolve, convolve_transposed
 from aejax.types import Model
 
@@ -94,6 +94,7 @@ class Decoder(nn.Module):
         return outputs | {"x_hat": tuple(values.reshape(len(values), -1) for values in outputs.pop(f"decoder{last}"))}
 
 
+@component
 def convolutional(
     feature_shape: tuple[int, ...],
     *,

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from aejax.config.bounds import Count
 from aejax.errors import UserError
 from aejax.models.activations import ACTIVATIONS, OUTPUTS, Activation, named
-from aejax.models.assemble import Outputs, assemble
+from aejax.models.assemble import Outputs, assemble, component
 from aejax.models.conv import Convolution
 from aejax.models.convolution import convolve
 from aejax.types import Model, Params
@@ -84,6 +84,7 @@ class Decoder(nn.Module):
         return made, out(x)
 
 
+@component
 def unet(
     feature_shape: tuple[int, ...],
     *,

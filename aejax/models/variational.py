@@ -5,12 +5,13 @@ import jax.numpy as jnp
 
 from aejax.config.bounds import Count, Positive
 from aejax.models.activations import OUTPUTS, Activation, named
-from aejax.models.assemble import halves
+from aejax.models.assemble import component, halves
 from aejax.models.conv import Decoder, Encoder, mirrored
 from aejax.models.dense import stacked
 from aejax.types import Model
 
 
+@component
 def dense(
     feature_shape: tuple[int, ...],
     *,
@@ -46,6 +47,7 @@ def dense(
     return stacked(feature_shape, widths, code, None, kinds, sample=_sample, code_inputs=2 * code)
 
 
+@component
 def convolutional(
     feature_shape: tuple[int, ...],
     *,

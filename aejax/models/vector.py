@@ -7,11 +7,12 @@ import jax.numpy as jnp
 
 from aejax.config.bounds import Count, NonNegative, Rate
 from aejax.models.activations import OUTPUTS, named
-from aejax.models.assemble import Outputs, assemble
+from aejax.models.assemble import Outputs, assemble, component
 from aejax.models.dense import Stack, multilayer
 from aejax.types import Model, Params
 
 
+@component
 def quantized(
     feature_shape: tuple[int, ...],
     *,
