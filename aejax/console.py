@@ -43,14 +43,8 @@ def progress(total: int, done: int) -> Iterator[Advance]:
 def _bar(total: int, done: int) -> Iterator[Advance]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (
-        TextColumn("step"),
-        MofNCompleteColumn(),
-        BarColumn(),
-        TextColumn("{task.fields[rate]:,.0f} steps/s  loss {task.fields[loss]}  left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns) as bar:
+    numbers = TextColumn("{task.fields[rate]:,.0f} steps/s  loss {task.fields[loss]}  left")
+    with Progress(TextColumn("step"), MofNCompleteColumn(), BarColumn(), numbers, TimeRemainingColumn()) as bar:
         task = bar.add_task("train", total=total, completed=done, rate=0.0, loss="–")
         rate = _rate()
         yield lambda step, loss: bar.update(task, completed=step, rate=rate(step), loss=f"{loss:.4g}")
@@ -64,9 +58,8 @@ def _lines(total: int) -> Advance:
         if step < total and now - last[0] < PLAIN_SECONDS:
             return
         last[0] = now
-        known = f"  {speed:,.0f} steps/s" if speed else ""
-        left = f"  {(total - step) / speed:.0f} s left" if speed else ""
-        say(f"step {step}/{total}{known}  loss {loss:.4g}{left}")
+        pace, left = (f"  {speed:,.0f} steps/s", f"  {(total - step) / speed:.0f} s left") if speed else ("", "")
+        say(f"step {step}/{total}{pace}  loss {loss:.4g}{left}")
 
     return line
 

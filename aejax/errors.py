@@ -20,26 +20,26 @@ def shown(value: object) -> str:
     return text if len(text) <= 120 else f"{text[:100]} … ({len(text)} characters)"
 
 
-def one_of(given: object, allowed: Iterable[str], *, what: str) -> UserError:
-    """An error that names the unknown `given`, the nearest allowed name, and all of them.
+def one_of(value: object, allowed: Iterable[str], *, what: str) -> UserError:
+    """An error that names an unknown value, the nearest allowed name, and all of them.
 
     Args:
-        given: what the user wrote.
+        value: what the user wrote.
         allowed: the names that exist.
-        what: what is named, with its place, such as ``"model.activation"``.
+        what: what is named, with its path, such as ``"model.activation"``.
 
     Returns:
         The error, to be raised by the caller.
     """
     names = sorted(allowed)
-    return UserError(f"{what}: unknown {shown(given)}{hint(given, names)}; allowed: {', '.join(names) or 'nothing'}")
+    return UserError(f"{what}: unknown {shown(value)}{hint(value, names)}; allowed: {', '.join(names) or 'nothing'}")
 
 
-def hint(given: object, names: Iterable[str]) -> str:
+def hint(value: object, names: Iterable[str]) -> str:
     """The name that is nearest to what the user wrote, as a question; nothing where none is near."""
     from difflib import get_close_matches
 
-    near = get_close_matches(given[:200], sorted(names), n=1, cutoff=0.6) if isinstance(given, str) else []
+    near = get_close_matches(value[:200], sorted(names), n=1, cutoff=0.6) if isinstance(value, str) else []
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 

@@ -91,7 +91,7 @@ def resolve(name: Any, home: str, *, what: str) -> Any:
     """
     if not isinstance(name, str):
         raise UserError(f"{what}: expected the name of a function, got {shown(name)}")
-    if component := _own(name, home):
+    if component := _shipped(name, home):
         return component
     member = imported(name, home, what=what)
     if _is_task(member):
@@ -191,7 +191,7 @@ def check_own(config: Any, where: object) -> None:
     """
     for path, text in _texts(config):
         plain = "." not in text or (path.startswith("data.") and not path.startswith("data.missing."))
-        if plain or any(_own(text, home) for home in KINDS):
+        if plain or any(_shipped(text, home) for home in KINDS):
             continue
         for home in KINDS:
             if text.rpartition(".")[0] in {name.rpartition(".")[0] for name in available(home)} - {""}:
@@ -216,7 +216,7 @@ def _is_aejax(module: str) -> bool:
     return f"{module}.".startswith("aejax.") and not f"{module}.".startswith("aejax.experiments.")
 
 
-def _own(name: str, home: str) -> Any:
+def _shipped(name: str, home: str) -> Any:
     """A component of aejax by its short name, or by its import path; no more is imported than the module it is in."""
     short = name.removeprefix(f"{home}.")
     if home == TASKS:
@@ -267,11 +267,11 @@ def _default(option: Any) -> Any:
     return (REQUIRED if option.default is MISSING else option.default) if factory is MISSING else factory()
 
 
-def complete(given: Mapping[str, Any], allowed: Mapping[str, Parameter], *, what: str, name: str) -> dict[str, Any]:
-    """The given arguments, checked, and the defaults of those that were left out.
+def complete(arguments: Mapping[str, Any], allowed: Mapping[str, Parameter], *, what: str, name: str) -> dict[str, Any]:
+    """Arguments, checked, and the defaults of those that were left out.
 
     Args:
-        given: arguments as written in a config.
+        arguments: as written in a config.
         allowed: the parameters of the function.
         what: the path of the component in the config, for errors.
         name: the function, for errors.
@@ -279,15 +279,15 @@ def complete(given: Mapping[str, Any], allowed: Mapping[str, Parameter], *, what
     Raises:
         UserError: an unknown, missing, wrongly typed or out-of-range argument.
     """
-    for key in given:
+    for key in arguments:
         if key not in allowed:
             raise one_of(key, allowed, what=what if what == name else f"{what} ({name})")
     values = {}
     for key, parameter in allowed.items():
-        if key not in given and parameter.default is REQUIRED:
+        if key not in arguments and parameter.default is REQUIRED:
             missing = "is missing" if what == name else f"{name} needs it"
             raise UserError(f"{what}.{key}: {missing}; allowed: {describe(parameter.annotation)}")
-        value = given.get(key, parameter.default)
+        value = arguments.get(key, parameter.default)
         values[key] = check(value, parameter.annotation, what=f"{what}.{key}")
     return values
 

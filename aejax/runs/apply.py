@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from aejax import console
@@ -114,26 +113,6 @@ def resized(settings: Mapping[str, Any], model: Model, params: Params, shape: tu
     return other if shapes(jax.eval_shape(other.init, jax.random.key(0))) == shapes(params) else model
 
 
-def through(model: Model, params: Params, action: str, values: np.ndarray) -> np.ndarray:
-    """Scaled rows (m, n), or codes (m, d), through the encoder, the decoder or both, some at a time: float32."""
-    functions = {
-        "encode": model.encode,
-        "decode": model.decode,
-        "reconstruct": lambda params, x: model.decode(params, model.encode(params, x)),
-    }
-    function = jax.jit(functions[action])
-    parts = np.array_split(values, max(1, -(-len(values) // at_once(model))))
-    return np.concatenate([np.asarray(function(params, jnp.asarray(part, jnp.float32))) for part in parts])
-
-
-def in_units(model: Model, outputs: np.ndarray, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """What a decoder put out, (m, n), as rows in the units of the data; targets, which are not scaled, as they are."""
-    if model.target_shape is not None:
-        return outputs.reshape(-1, *model.target_shape)
-    rows = outputs.reshape(-1, *model.feature_shape)
-    return (rows / scale + shift).astype(np.float32)
-
-
 def apply(
     trained: Trained, action: str, rows: np.ndarray, names: Sequence[str] = (), where: object = "input"
 ) -> np.ndarray | Columns:
@@ -167,14 +146,24 @@ def apply(
         check_order(names, trained.info["feature_names"], where)
     if action == "decode" or not model.takes_missing:
         refuse_missing(missing, names, artifact.columns_of(trained.info), where)
-    shift, scale = (np.broadcast_to(scaling[name], model.feature_shape) for name in ("shift", "scale"))
+    shift, scale = (np.broadcast_to(scaling[name], model.feature_shape).reshape(-1) for name in ("shift", "scale"))
     if of_task is not None:
-        unscaled = Rows(x, ~missing if missing.any() else None, shift.reshape(-1), scale.reshape(-1))
-        out = of_task(model, params, unscaled, _kept(trained.folder))
+        out = of_task(model, params, Rows(x, ~missing if missing.any() else None, shift, scale), _kept(trained.folder))
         return out if isinstance(out, Columns) else out.reshape(-1, *model.feature_shape).astype(np.float32)
-    values = x if action == "decode" else (x - shift.reshape(-1)) * scale.reshape(-1)
-    out = through(model, params, action, values)
-    return out if action == "encode" else in_units(model, out, shift, scale)
+    functions = {
+        "encode": model.encode,
+        "decode": model.decode,
+        "reconstruct": lambda params, x: model.decode(params, model.encode(params, x)),
+    }
+    function = jax.jit(functions[action])
+    values = x if action == "decode" else (x - shift) * scale
+    parts = np.array_split(values, max(1, -(-len(values) // at_once(model))))
+    out = np.concatenate([np.asarray(function(params, part)) for part in parts])
+    if action == "encode":
+        return out
+    if model.target_shape is not None:  # targets are not scaled
+        return out.reshape(-1, *model.target_shape)
+    return (out / scale + shift).reshape(-1, *model.feature_shape).astype(np.float32)
 
 
 def task_action(trained: Trained, action: str) -> Callable[..., Any] | None:

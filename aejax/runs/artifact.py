@@ -86,8 +86,17 @@ def columns_of(info: Mapping[str, Any]) -> tuple[Column, ...]:
     )
 
 
+def info_of(dataset: Dataset) -> dict[str, Any]:
+    """What is saved of a data set for its net: the shape of a row, the names of its features, and its columns."""
+    return {
+        "feature_shape": list(dataset.feature_shape),
+        "feature_names": list(dataset.feature_names),
+        "columns": [astuple(column) for column in dataset.columns],
+    }
+
+
 def save(folder: Path, params: Params, dataset: Dataset, settings: Mapping[str, Any] | None = None) -> None:
-    """Save what new rows need of a trained net: parameters, scaling, the shape of a row, the names of its features.
+    """Save what new rows need of a trained net: its parameters, the scaling of its data, and `info_of` them.
 
     Args:
         folder: for the checkpoint.
@@ -95,13 +104,9 @@ def save(folder: Path, params: Params, dataset: Dataset, settings: Mapping[str, 
         dataset: that it was trained on.
         settings: the component of aejax that makes the model, where no config beside it says so.
     """
-    info = {
-        "feature_shape": list(dataset.feature_shape),
-        "feature_names": list(dataset.feature_names),
-        "columns": [astuple(column) for column in dataset.columns],
-    }
     tree = {"params": params, "scaling": {"shift": dataset.shift, "scale": dataset.scale}}
-    checkpoint.save(folder, 0, tree, keep=1, info=info | ({"model": settings} if settings else {}))
+    info = info_of(dataset) | ({"model": settings} if settings else {})
+    checkpoint.save(folder, 0, tree, keep=1, info=info)
 
 
 def _named(params: Params) -> list[tuple[str, Any]]:

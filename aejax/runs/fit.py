@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from math import prod
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -32,22 +32,6 @@ ADAM = {"name": "adam", "learning_rate": 1e-3}
 PASSES, FEWEST, MOST = 100, 500, 5000  # over the data, and steps, where nobody says how many
 EVALUATIONS = 50
 WIDEST, LONGEST_CODE = 256, 32  # of the net that is trained where nobody names one
-
-
-class Settings(NamedTuple):
-    """How long a run is and how it is measured, every default filled in.
-
-    Attributes:
-        steps: of training.
-        batch_size: rows in a step; None for all.
-        evaluate_every: steps between evaluations, and between checkpoints where there is a folder for them.
-        patience: evaluations without a lower validation loss before a run stops; None for never.
-    """
-
-    steps: int
-    batch_size: int | None
-    evaluate_every: int
-    patience: int | None
 
 
 def fit(
@@ -118,12 +102,12 @@ def fit(
         if batches is not None:
             raise UserError("folder: batches of an iterator are used once; allowed: rows in memory, or no folder")
         folder = Path(folder)
-        _begin(folder, parts, dataset, settings._asdict() | {"average": average})
+        _begin(folder, parts, dataset, {**settings, "average": average})
     params, evaluations, _ = train(
         parts,
         dataset,
         batches or on_device(dataset.train, dataset),
-        settings._asdict() | {"checkpoint_every": settings.evaluate_every, "keep": 2},
+        settings,
         folder,
         on_chunk=on_chunk,
         on_evaluation=on_evaluation,
@@ -167,8 +151,8 @@ def loaded(data: Any) -> tuple[Dataset, Windows | None]:
 
 def settings_of(
     dataset: Dataset, steps: int | None, batch_size: int | None, evaluate_every: int | None, patience: int | None
-) -> Settings:
-    """The settings of a run with every default filled in.
+) -> dict[str, Any]:
+    """The numbers of a run with every default filled in, as the `train` section of a config has them.
 
     Raises:
         UserError: a number that is none of steps or rows, or early stopping without validation rows.
@@ -183,7 +167,8 @@ def settings_of(
     size = min(numbers["batch_size"], rows) if "batch_size" in numbers else None
     steps = numbers.get("steps", int(np.clip(PASSES * rows // (size or rows), FEWEST, MOST)))
     evaluate_every = numbers.get("evaluate_every", min(steps, max(10, steps // EVALUATIONS)))
-    return Settings(steps, size, evaluate_every, numbers.get("patience"))
+    every = {"evaluate_every": evaluate_every, "checkpoint_every": evaluate_every, "keep": 2}
+    return {"steps": steps, "batch_size": size, "patience": numbers.get("patience"), **every}
 
 
 def parts_of(
@@ -192,7 +177,7 @@ def parts_of(
     dataset: Dataset,
     optimizer: Any,
     corruption: Callable[[jax.Array, jax.Array], jax.Array],
-    settings: Settings,
+    settings: Mapping[str, Any],
     *,
     key: jax.Array | None = None,
     average: float | None = None,
@@ -213,7 +198,7 @@ def parts_of(
     else:
         rule, numbers = optimizers.as_optimizer(named), {}
     corrupt = lambda key, x: corruption(key, x)
-    sizes = {"steps": settings.steps, "batch_size": settings.batch_size, "data_range": target_range(dataset)}
+    sizes = {"steps": settings["steps"], "batch_size": settings["batch_size"], "data_range": target_range(dataset)}
     run = make_run(model, made.objective, corrupt, rule, **sizes, average=average)
     hparams = jax.tree.map(jnp.float32, {"terms": dict(made.hparams), "corruption": {}, "optimizer": numbers})
     key = jax.random.key(0) if key is None else key

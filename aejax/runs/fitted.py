@@ -14,9 +14,8 @@ from aejax.data.arrays import as_rows
 from aejax.errors import UserError
 from aejax.files import write_atomic, write_json
 from aejax.runs import apply, artifact, experiment, workdir
-from aejax.training.context import shown as visible
 from aejax.training.evaluate import on_device
-from aejax.types import Dataset, Model, Params, Range, Rows
+from aejax.types import Dataset, Model, Params, Range, Rows, Split
 
 HISTORY = "history.json"
 
@@ -45,24 +44,21 @@ class Fitted:
 
     def encode(self, x: Any) -> np.ndarray:
         """The codes of rows: (m, *feature_shape) or (m, n) -> (m, d) float32."""
-        return apply.through(self.model, self.params, "encode", self._scaled(x))
+        return self._applied("encode", self._rows(x).x, "x")
 
     def decode(self, codes: Any) -> np.ndarray:
         """Codes as rows in the units of the data: (m, d) -> (m, *feature_shape) float32."""
-        codes = np.asarray(codes, np.float32)
-        if codes.ndim != 2 or codes.shape[1] != self.model.code_size:
-            raise UserError(f"decode: codes of shape {codes.shape}; allowed: (rows, {self.model.code_size})")
-        return self._decoded("decode", codes)
+        return self._applied("decode", np.asarray(codes, np.float32), "codes")
 
     def reconstruct(self, x: Any) -> np.ndarray:
         """Rows through the encoder and the decoder, in the units of the data: (m, *feature_shape) float32."""
-        return self._decoded("reconstruct", self._scaled(x))
+        return self._applied("reconstruct", self._rows(x).x, "x")
 
     def loss(self, x: Any) -> dict[str, float]:
         """The loss of rows as in training, each of its terms, and the mean squared error of their scaled values."""
         if self.measure is None:
             raise UserError("loss: a net that was opened from a folder knows no loss; allowed: a net from aejax.fit")
-        return dict(self.measure(on_device(self._split(x), self.data)))
+        return dict(self.measure(on_device(self._rows(x), self.data)))
 
     def save(self, folder: str | Path) -> Path:
         """Write the parameters and the scaling of the data into a new folder, which `aejax.open` reads; its path.
@@ -93,9 +89,8 @@ class Fitted:
 
         return summary(self.model, self.params)
 
-    def _split(self, x: Any) -> Any:
-        rows = as_rows(x, "x")
-        shape = tuple(self.data.feature_shape)
+    def _rows(self, x: Any) -> Split:
+        rows, shape = as_rows(x, "x"), tuple(self.data.feature_shape)
         if rows.x.shape[1:] not in (shape, (prod(shape),)):
             raise UserError(f"x: rows of shape {rows.x.shape[1:]}; allowed: {shape}")
         if rows.mask is not None and not self.model.takes_missing:
@@ -103,15 +98,10 @@ class Fitted:
         fold = lambda values: values if values is None else values.reshape(-1, *shape)
         return rows._replace(x=fold(rows.x), mask=fold(rows.mask))
 
-    def _scaled(self, x: Any) -> np.ndarray:
-        rows = self._split(x)
-        values = ((np.asarray(rows.x, np.float32) - self.data.shift) * self.data.scale).reshape(len(rows.x), -1)
-        mask = None if rows.mask is None else rows.mask.reshape(values.shape)
-        return np.asarray(visible(self.model, values, mask))
-
-    def _decoded(self, action: str, values: np.ndarray) -> np.ndarray:
-        outputs = apply.through(self.model, self.params, action, values)
-        return apply.in_units(self.model, outputs, self.data.shift, self.data.scale)
+    def _applied(self, action: str, rows: np.ndarray, what: str) -> np.ndarray:
+        scaling, info = {"shift": self.data.shift, "scale": self.data.scale}, artifact.info_of(self.data)
+        trained = artifact.Trained(self.model, self.params, scaling, info, {}, apply.ACTIONS)
+        return apply.apply(trained, action, rows, where=what)
 
 
 def open_folder(folder: str | Path, model: Model | None = None, *, trust: bool = False) -> Fitted:
