@@ -54,7 +54,7 @@ def load(
     if config:
         model, shapes = artifact.model_of(settings, info, restored.tree, saved)
     elif model is None:
-        if not isinstance(info.get("model"), dict):
+        if "model" not in info:
             line = (
                 "is no folder of a run, and its net was made in Python; allowed: aejax.open(folder, model=that model)"
             )

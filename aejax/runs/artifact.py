@@ -199,9 +199,9 @@ def own_settings(settings: Mapping[str, Any], where: object) -> dict[str, Any]:
     Raises:
         UserError: the model is none of aejax's own, or cannot have these settings.
     """
-    names = components.available("aejax.models")
-    if settings.get("name") not in names:
-        raise one_of(settings.get("name"), names, what=f"model.name of {where}")
+    names, name = components.available("aejax.models"), records.check(settings, {"name": str}, where, "model")["name"]
+    if name not in names:
+        raise one_of(name, names, what=f"model.name of {where}")
     return component(settings, "aejax.models", what=f"model of {where}")
 
 
