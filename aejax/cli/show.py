@@ -6,7 +6,7 @@ from pathlib import Path
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `aejax show`."""
-    what = "a config, by name or path, or the folder of a finished run"
+    what = "a config, by name or path, or the folder of a finished run or of a saved net"
     parser.add_argument("source", metavar="CONFIG[:VARIANT]|FOLDER", help=what)
     about = "change a field of the config; may be repeated"
     parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help=about)
@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> None:
     from aejax.training.build import build_model, load_data
 
     folder = Path(arguments.source)
-    if (folder / "config.json").is_file():
+    if (folder / "config.json").is_file() or (folder / "model").is_dir():
         trained = apply.load(folder)
         config, model, params = trained.config, trained.model, trained.params
     else:
