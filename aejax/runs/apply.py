@@ -55,9 +55,7 @@ def load(
         model, shapes = artifact.model_of(settings, info, restored.tree, saved)
     elif model is None:
         if "model" not in info:
-            line = (
-                "is no folder of a run, and its net was made in Python; allowed: aejax.open(folder, model=that model)"
-            )
+            line = "is no folder of a run; its net was made in Python; allowed: aejax.open(folder, model=that model)"
             raise UserError(f"{folder}: {line}")
         settings = artifact.own_settings(info["model"], folder)
         model, shapes = artifact.model_of(settings, info | {"columns": []}, restored.tree, saved)

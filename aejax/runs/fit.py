@@ -103,15 +103,8 @@ def fit(
             raise UserError("folder: batches of an iterator are used once; allowed: rows in memory, or no folder")
         folder = Path(folder)
         _begin(folder, parts, dataset, {**settings, "average": average})
-    params, evaluations, _ = train(
-        parts,
-        dataset,
-        batches or on_device(dataset.train, dataset),
-        settings,
-        folder,
-        on_chunk=on_chunk,
-        on_evaluation=on_evaluation,
-    )
+    rows, hooks = batches or on_device(dataset.train, dataset), {"on_chunk": on_chunk, "on_evaluation": on_evaluation}
+    params, evaluations, _ = train(parts, dataset, rows, settings, folder, **hooks)
     history = {name: np.array([each[name] for each in evaluations]) for name in evaluations[0]}
     fitted = fitted_of(parts, dataset, params, history)
     if folder is not None:

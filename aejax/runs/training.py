@@ -106,8 +106,8 @@ def train(
         except UserError as error:
             raise error if folder is None else UserError(f"{error} ({_last_checkpoint(folder)})") from None
     if not ended:
-        again = f"go on with the same command and --workdir {folder}"
-        raise InterruptedRunError(f"stopped at step {progress.step}; {again}")
+        again = f"the same command and --workdir {folder}" if bar else f"the same call and folder={folder}"
+        raise InterruptedRunError(f"stopped at step {progress.step}; go on with {again}")
     seconds = progress.seconds - before.seconds
     timing = {
         "compile_seconds": compile_seconds,
