@@ -75,25 +75,18 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="aejax", description="Autoencoders on JAX: train, compare, and get the same result again.")
     top.add_argument("--version", action="version", version=f"aejax {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    halves = "Write the encoder of a run as a file for anyone, and its decoder as one sealed with a passphrase."
+    into = "Train an experiment into a folder."
+    layers = "Print the layers of a net with their shapes, its parameters, and the terms of its loss."
+    many = "Train an experiment at many settings and seeds as few compiled programs."
     again = "Run the experiments of a collection again and compare every number with the recorded one."
-    shown = "Print the layers of a net with their shapes, its parameters, and the terms of its loss."
+    page = "Write one page, without network, of runs, sweeps or a reproduction."
+    halves = "Write the encoder of a run as a file for anyone, and its decoder as one sealed with a passphrase."
     for name, module, short, about in (
-        ("run", run, "train an experiment", "Train an experiment into a folder."),
-        ("show", show, "print the net of a config or run", shown),
-        (
-            "sweep",
-            sweep,
-            "train many settings at once",
-            "Train an experiment at many settings and seeds as few compiled programs.",
-        ),
+        ("run", run, "train an experiment", into),
+        ("show", show, "print the net of a config or run", layers),
+        ("sweep", sweep, "train many settings at once", many),
         ("reproduce", reproduce, "check recorded numbers", again),
-        (
-            "report",
-            report,
-            "write a page of what was run",
-            "Write one page, without network, of runs, sweeps or a reproduction.",
-        ),
+        ("report", report, "write a page of what was run", page),
         ("list", listing, "list the shipped experiments", None),
         ("apply", apply, "use a trained run on new rows", None),
         ("split", split, "part encoder and decoder, and seal the decoder", halves),

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from aejax import console
+
 FIRST_ROWS = 5  # are shown of a file
 
 
@@ -29,7 +31,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def list_names(arguments: argparse.Namespace) -> None:
     """`aejax data list`."""
-    from aejax import console
     from aejax.data import catalogue
 
     rows = [tuple("" if cell is None else str(cell) for cell in row) for row in catalogue.table()]
@@ -38,7 +39,6 @@ def list_names(arguments: argparse.Namespace) -> None:
 
 def show(arguments: argparse.Namespace) -> None:
     """`aejax data show`."""
-    from aejax import console
     from aejax.data import files
 
     table = files.show(arguments.file)
@@ -50,14 +50,13 @@ def show(arguments: argparse.Namespace) -> None:
 
 def prepare(arguments: argparse.Namespace) -> None:
     """`aejax data prepare`."""
-    from aejax import console, data
+    from aejax import data
 
     console.say(str(data.prepare(arguments.name, arguments.source, arguments.data_dir)))
 
 
 def pack(arguments: argparse.Namespace) -> None:
     """`aejax data pack`."""
-    from aejax import console
     from aejax.data import packing
 
     packed = packing.pack(arguments.files, arguments.output, arguments.label_column)
