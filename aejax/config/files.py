@@ -1,8 +1,8 @@
 """Config files: find an experiment, run its file, and take out what it defines as plain literals."""
 
 import sys
-from collections.abc import Mapping
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -100,13 +100,8 @@ def execute(path: Path) -> ModuleType:
         sys.path.append(folder)
     module = ModuleType(f"aejax_config_{path.stem}")
     module.__file__ = str(path)
-    try:
-        with redirect_stdout(sys.stderr):
-            exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
-    except SyntaxError as error:
-        raise UserError(f"{error.filename or path}:{error.lineno or 1}: syntax error: {error.msg}") from error
-    except (Exception, SystemExit) as error:
-        raise _inside(path, error) from error
+    with _running(path):
+        exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
     if not callable(getattr(module, "get_config", None)):
         raise UserError(f"{path}: defines no function get_config()")
     return module
@@ -124,16 +119,20 @@ def call(module: ModuleType, name: str, path: Path) -> Any:
     Raises:
         UserError: it raised; the line names the file and the line in it.
     """
+    with _running(path):
+        return getattr(module, name)()
+
+
+@contextmanager
+def _running(path: Path) -> Iterator[None]:
+    """What a config file prints goes to standard error; what it raises becomes one line with its place in the file."""
     try:
         with redirect_stdout(sys.stderr):
-            return getattr(module, name)()
+            yield
+    except SyntaxError as error:
+        raise UserError(f"{error.filename or path}:{error.lineno or 1}: syntax error: {error.msg}") from error
     except (Exception, SystemExit) as error:
-        raise _inside(path, error) from error
-
-
-def _inside(path: Path, error: BaseException) -> UserError:
-    """One line for what went wrong inside a config file: where, and what."""
-    return UserError(raised(error, str(path), otherwise=f"{path}: "))
+        raise UserError(raised(error, str(path), otherwise=f"{path}: ")) from error
 
 
 def literals(config: Any, *, what: str) -> dict[str, Any]:

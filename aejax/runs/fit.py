@@ -1,7 +1,7 @@
 """Training from Python: a model, a loss and data in memory in, a trained net out."""
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from math import prod
 from pathlib import Path
 from typing import Annotated, Any
@@ -224,20 +224,18 @@ def _streamed(batches: Iterator[Any]) -> tuple[Dataset, Windows]:
     first = [np.asarray(batch, np.float32) for batch in islice(batches, 1)]
     if not first or first[0].ndim < 2:
         raise UserError("data: the iterator gives no batch (rows, features); allowed: arrays of equal shape")
-    window: dict[int, Rows] = {}
-    batch, shape = first[0].shape, (WINDOW, len(first[0]), first[0][0].size)
+    batches, shape, window = chain(first, batches), (WINDOW, len(first[0]), first[0][0].size), {}
     dataset = from_arrays(first[0], scaling="none", validation=0, test=0)
 
     def at(step: int) -> Rows:
         start = step - step % WINDOW
         if start not in window:
-            x = [*first, *(np.asarray(each, np.float32) for each in islice(batches, WINDOW - len(first)))]
-            first.clear()
+            x = [np.asarray(batch, np.float32) for batch in islice(batches, WINDOW)]
             if len(x) < WINDOW and (not x or start == 0):
                 raise UserError(f"data: the iterator ended after {start + len(x)} batches; allowed: one a step")
             x += [x[-1]] * (WINDOW - len(x))
-            if any(each.shape != batch for each in x):
-                raise UserError(f"data: batches of other shapes follow {batch}; allowed: equal shapes")
+            if any(batch.shape != first[0].shape for batch in x):
+                raise UserError(f"data: batches of other shapes follow {first[0].shape}; allowed: equal shapes")
             window.clear()
             rows = Rows(np.stack(x).reshape(shape), None, np.float32(0), np.float32(1), first=np.int32(start))
             window[start] = jax.tree.map(jnp.asarray, rows)
