@@ -146,7 +146,7 @@ def _tensorboard(config: Mapping[str, Any], folder: Path) -> Iterator[Callable[.
 def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: Dataset, folder: Path) -> dict[str, Any]:
     """Run the config's task, save what it keeps, draw its figures, and return its part of the summary."""
     task, options = configured_task(config["task"])
-    key, retrain = jax.random.fold_in(parts.key, EVALUATION_STREAM), retrainer(config, dataset)
+    key, retrain = jax.random.fold_in(parts.key, EVALUATION_STREAM), retrainer(config, dataset, console.progress)
     evaluation = task.evaluate(key, parts.model, params, dataset, retrain, options)
     if evaluation.kept is not None:
         checkpoint.save(folder / workdir.KEPT, 0, evaluation.kept.tree, keep=1, info=evaluation.kept.info)

@@ -241,6 +241,4 @@ def _streamed(batches: Iterator[Any]) -> tuple[Dataset, Windows]:
             window[start] = jax.tree.map(jnp.asarray, rows)
         return window[start]
 
-    number = jax.ShapeDtypeStruct((), np.float32)
-    example = Rows(jax.ShapeDtypeStruct(shape, np.float32), None, number, number)
-    return dataset, Windows(WINDOW, example._replace(first=jax.ShapeDtypeStruct((), np.int32)), at)
+    return dataset, Windows(WINDOW, at(0), at)
