@@ -14,7 +14,7 @@ from aejax.errors import UserError, one_of
 from aejax.runs import artifact, workdir
 from aejax.runs.artifact import Trained
 from aejax.runs.rows import check_order, laid_flat, refuse_missing
-from aejax.storage import checkpoint
+from aejax.storage import checkpoint, records
 from aejax.storage.trees import shaped
 from aejax.training.build import build_model
 from aejax.training.evaluate import at_once
@@ -58,8 +58,10 @@ def load(
             line = "is no folder of a run; its net was made in Python; allowed: aejax.open(folder, model=that model)"
             raise UserError(f"{folder}: {line}")
         settings = artifact.own_settings(info["model"], folder)
-        model, shapes = artifact.model_of(settings, info | {"columns": []}, restored.tree, saved)
+        model, shapes = artifact.model_of(settings, info, restored.tree, saved)
+        model = build_model(settings, model.feature_shape)  # a fit in Python leaves outputs as they are
     else:
+        records.check(info, artifact.INFO, saved, "info")
         shapes = jax.eval_shape(model.init, jax.random.key(0))
     params = shaped(restored.tree, shapes, prefix="params", what=f"checkpoint of step {restored.step} in {saved}")
     scaling = artifact.scaling_of(restored.tree, model, saved)
