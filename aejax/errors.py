@@ -43,6 +43,11 @@ def hint(value: object, names: Iterable[str]) -> str:
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line; the name of its kind where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def raised(error: BaseException, path: str, otherwise: str = "") -> str:
     """An exception in one line: its kind and message, after the last line of a file that it came through.
 
@@ -53,4 +58,4 @@ def raised(error: BaseException, path: str, otherwise: str = "") -> str:
     """
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
     where = f"{path}:{lines[-1]}: " if lines else otherwise
-    return f"{where}{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    return f"{where}{type(error).__name__}: {first_line(error)}"
