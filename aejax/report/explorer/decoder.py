@@ -1,6 +1,7 @@
-"""A decoder that a page can run by itself: dense layers, read from the parameters and held against the model's own."""
+"""A decoder that a page can run by itself: dense layers, held against the model's own decoder."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,24 +15,17 @@ CHECKED = 20  # codes
 
 
 class Layer(NamedTuple):
-    """a = f(z W + b).
+    """a = f(z W + b): W (inputs, units) and b (units,) float32, and the name of f."""
 
-    Attributes:
-        kernel: W, (inputs, units) float32.
-        bias: b, (units,) float32.
-        activation: the name of f.
-    """
-
-    kernel: np.ndarray
-    bias: np.ndarray
+    kernel: Any
+    bias: Any
     activation: str
 
 
 def layers_of(trained: Trained, codes: np.ndarray) -> list[Layer] | None:
     """The layers of a decoder that is dense from end to end; None for any other.
 
-    What is taken for its layers is run on some codes: a decoder that does more with its parameters than they say, or
-    does it in another way, is found out by its output.
+    The layers are run on some codes, and compared with the decoder: one that does more is not taken for its layers.
 
     Args:
         trained: a whole net.
@@ -39,18 +33,15 @@ def layers_of(trained: Trained, codes: np.ndarray) -> list[Layer] | None:
     """
     if trained.model.decoder_layers is None:
         return None
-    layers = [
-        Layer(np.asarray(kernel, np.float32), np.asarray(bias, np.float32), activation)
-        for kernel, bias, activation in trained.model.decoder_layers(trained.params)
-    ]
+    layers = [Layer(*layer) for layer in trained.model.decoder_layers(trained.params)]
     codes = jnp.asarray(codes[:CHECKED])
-    found, wanted = run(layers, codes), jax.jit(trained.model.decode)(trained.params, codes)
-    return layers if found.shape == wanted.shape and bool(jnp.allclose(found, wanted, TOLERANCE, TOLERANCE)) else None
+    answer, wanted = run(layers, codes), jax.jit(trained.model.decode)(trained.params, codes)
+    same = answer.shape == wanted.shape and bool(jnp.allclose(answer, wanted, TOLERANCE, TOLERANCE))
+    return layers if same else None
 
 
-def run(layers: list[Layer], codes: jax.Array) -> jax.Array:
+def run(layers: Sequence[Layer], codes: jax.Array) -> jax.Array:
     """Codes (m, d) through the layers."""
-    values = codes
-    for layer in layers:
-        values = ACTIVATIONS[layer.activation].function(values @ layer.kernel + layer.bias[None])
-    return values
+    for kernel, bias, activation in layers:
+        codes = ACTIVATIONS[activation].function(codes @ kernel + bias[None])
+    return codes
