@@ -1,17 +1,19 @@
 """What the fragments of a run show: its test rows with their codes, and its decoder."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from aejax import console
 from aejax.config.resolving import data_settings
 from aejax.errors import UserError
 from aejax.figures.rows import are_images
+from aejax.models.activations import ACTIVATIONS
 from aejax.report.explorer import chart
-from aejax.report.explorer.decoder import Layer, layers_of
 from aejax.report.words import Words
 from aejax.runs import workdir
 from aejax.runs.artifact import Trained
@@ -22,6 +24,7 @@ from aejax.types import Dataset
 MOST_WEIGHTS, MOST_VALUES = 450_000, 200_000
 """Bytes of the decoder, and of the rows, in one fragment, before base64 makes a third more of them."""
 MOST_ROWS = 800
+TOLERANCE, CHECKED = 1e-5, 20  # of a decoder's layers, and codes that they are run on
 
 
 class Fragment(NamedTuple):
@@ -38,6 +41,23 @@ class Fragment(NamedTuple):
     view: Mapping[str, Any]
 
 
+class Scale(NamedTuple):
+    """How scaled values are drawn: ``values * gain + offset`` lies in [0, 1], between `low` and `high`."""
+
+    gain: np.ndarray
+    offset: np.ndarray
+    low: float
+    high: float
+
+
+class Layer(NamedTuple):
+    """a = f(z W + b): W (inputs, units) and b (units,) float32, and the name of f."""
+
+    kernel: Any
+    bias: Any
+    activation: str
+
+
 class Source(NamedTuple):
     """A run, looked at from its test rows.
 
@@ -47,6 +67,7 @@ class Source(NamedTuple):
         code: (m, d).
         x_hat: (m, n) reconstructions.
         layers: of the decoder; None where a page cannot run it.
+        scale: how rows are drawn.
     """
 
     dataset: Dataset
@@ -54,15 +75,7 @@ class Source(NamedTuple):
     code: np.ndarray
     x_hat: np.ndarray
     layers: list[Layer] | None
-
-
-class Scale(NamedTuple):
-    """How scaled values are drawn: ``values * gain + offset`` lies in [0, 1], between `low` and `high`."""
-
-    gain: np.ndarray
-    offset: np.ndarray
-    low: float
-    high: float
+    scale: Scale
 
 
 def load(trained: Trained) -> Source | None:
@@ -84,7 +97,32 @@ def load(trained: Trained) -> Source | None:
     layers = layers_of(trained, code)
     if layers is not None and sum(layer.kernel.nbytes for layer in layers) > MOST_WEIGHTS:
         layers = None
-    return Source(dataset, x, code, x_hat, layers)
+    return Source(dataset, x, code, x_hat, layers, scale_of(dataset, x, x_hat))
+
+
+def layers_of(trained: Trained, codes: np.ndarray) -> list[Layer] | None:
+    """The layers of a decoder that is dense from end to end; None for any other.
+
+    The layers are run on some codes, and compared with the decoder: one that does more is not taken for its layers.
+
+    Args:
+        trained: a whole net.
+        codes: (m, d) of some rows.
+    """
+    if trained.model.decoder_layers is None:
+        return None
+    layers = [Layer(*layer) for layer in trained.model.decoder_layers(trained.params)]
+    codes = jnp.asarray(codes[:CHECKED])
+    answer, wanted = run(layers, codes), jax.jit(trained.model.decode)(trained.params, codes)
+    same = answer.shape == wanted.shape and bool(jnp.allclose(answer, wanted, TOLERANCE, TOLERANCE))
+    return layers if same else None
+
+
+def run(layers: Sequence[Layer], codes: jax.Array) -> jax.Array:
+    """Codes (m, d) through the layers."""
+    for kernel, bias, activation in layers:
+        codes = ACTIVATIONS[activation].function(codes @ kernel + bias[None])
+    return codes
 
 
 def sample(source: Source) -> np.ndarray:
@@ -94,9 +132,8 @@ def sample(source: Source) -> np.ndarray:
     return np.linspace(0, len(source.x) - 1, count).round().astype(int)
 
 
-def scale_of(source: Source) -> Scale:
+def scale_of(dataset: Dataset, x: np.ndarray, x_hat: np.ndarray) -> Scale:
     """Images from the least to the greatest value of their own units; tables as the net sees them."""
-    x, seen, dataset = source.x, source.x_hat, source.dataset
     if are_images(dataset):
         whole = lambda values: np.ravel(values if np.size(values) == 1 else np.broadcast_to(values, shape))
         shape = dataset.feature_shape
@@ -105,15 +142,14 @@ def scale_of(source: Source) -> Scale:
         low, high = float(original.min()), float(original.max())
     else:
         shift, scale = np.zeros(1), np.ones(1)
-        low, high = float(min(x.min(), np.quantile(seen, 0.001))), float(max(x.max(), np.quantile(seen, 0.999)))
+        low, high = float(min(x.min(), np.quantile(x_hat, 0.001))), float(max(x.max(), np.quantile(x_hat, 0.999)))
     span = max(high - low, 1e-12)
     return Scale(np.float32(1 / scale / span), np.float32((shift - low) / span), low, high)
 
 
 def drawn(source: Source, values: np.ndarray) -> str:
     """Scaled rows (k, n) as they are drawn, for a fragment: bytes of images, floats of tables."""
-    scale = scale_of(source)
-    unit = values * scale.gain[None] + scale.offset[None]
+    unit = values * source.scale.gain[None] + source.scale.offset[None]
     return packed(np.clip(unit * 255, 0, 255).round().astype(np.uint8) if are_images(source.dataset) else unit)
 
 
@@ -137,7 +173,7 @@ def data_of(source: Source, rows: np.ndarray, texts: Mapping[str, str]) -> dict[
         rows: positions of the test rows.
         texts: of the fragment.
     """
-    scale, labels, names = scale_of(source), source.dataset.test.labels, source.dataset.label_names
+    labels, names = source.dataset.test.labels, source.dataset.label_names
     layers = source.layers and [
         {"kernel": packed(kernel), "bias": packed(bias), "activation": name} for kernel, bias, name in source.layers
     ]
@@ -145,8 +181,8 @@ def data_of(source: Source, rows: np.ndarray, texts: Mapping[str, str]) -> dict[
         "texts": texts,
         "shape": list(source.dataset.feature_shape),
         "image": are_images(source.dataset),
-        "gain": packed(scale.gain),
-        "offset": packed(scale.offset),
+        "gain": packed(source.scale.gain),
+        "offset": packed(source.scale.offset),
         "layers": layers,
         "rows": drawn(source, source.x[rows]),
         "codes": packed(source.code[rows]),
@@ -157,6 +193,6 @@ def data_of(source: Source, rows: np.ndarray, texts: Mapping[str, str]) -> dict[
 
 def profile(source: Source, texts: Mapping[str, str]) -> dict[str, Any]:
     """The axes of the chart in which rows of a table are lines."""
-    scale = scale_of(source)
-    across, up = chart.Axis(1, max(source.x.shape[1], 2), 52, 352), chart.Axis(scale.low, scale.high, 176, 12)
+    across = chart.Axis(1, max(source.x.shape[1], 2), 52, 352)
+    up = chart.Axis(source.scale.low, source.scale.high, 176, 12)
     return chart.frame(across, up, (texts["feature"], texts["value"]), texts["decimal"])

@@ -88,5 +88,6 @@ def _along(points: Sequence[Point], best: Point, axis: str, metrics: Sequence[st
 def _named(metric: str, function: str, words: Words) -> str:
     """A metric in words, with the rows that it was measured on."""
     part, _, stem = metric.partition("/")
-    name = words.text["touch"]["terms"].get(function) or words.text["measures"].get(stem)
-    return f"{name} ({words.rows(part)})" if name else metric
+    touch = words.text["touch"]
+    name = touch["terms"].get(function) or words.text["measures"].get(stem)
+    return f"{name} ({touch['rows'].get(part, part)})" if name else metric

@@ -46,11 +46,13 @@ def _drop_fragments(entries: Sequence[Mapping[str, Any]]) -> None:
     """Leave things to touch at their first place only, and as long as they are not too large in all."""
     touched, total = set(), 0
     for entry in entries:
-        pieces = entry["shown"]["fragments"] if entry["shown"] else []
-        size = sum(len(str(piece.data)) for piece in pieces)
+        piece = entry["shown"] and entry["shown"]["fragment"]
+        if not piece:
+            continue
+        size = len(str(piece.data))
         if size > MOST_OF_ONE or total + size > MOST_OF_ALL or entry["name"] in touched:
-            pieces.clear()
-        elif pieces:
+            entry["shown"]["fragment"] = None
+        else:
             touched.add(entry["name"])
             total += size
 
@@ -138,7 +140,7 @@ def _entry(name: str, plan: Mapping[str, Any], reproduction: Reproduction, words
     if runs:
         task = runs[0].task
         pictures = (plan["figures"] if name == plan["names"][0] else None) or data["figures_of"].get(name)
-        pictures = pictures or data["figures"].get(task) or _some(runs[0].folder)
+        pictures = pictures or data["figures"].get(task) or experiment.names_of_figures(runs[0])[:PLAIN_FIGURES]
         measures = data["measures"].get(task) or list(runs[0].measures)
         published = _published(name, words) if is_lecture(reproduction.collection) else {}
         shown = experiment.show(runs, measures, pictures, words, widest, published)
@@ -149,11 +151,6 @@ def _entry(name: str, plan: Mapping[str, Any], reproduction: Reproduction, words
         "verdict": verdicts.verdict(name, reproduction.report, words, ran=bool(runs)),
         "shown": shown,
     }
-
-
-def _some(folder: Path) -> list[str]:
-    names = [name for name in folders.figures(folder) if name != experiment.LAST]
-    return names[:PLAIN_FIGURES] or [experiment.LAST]
 
 
 def _published(name: str, words: Words) -> dict[str, list[Other]]:

@@ -58,14 +58,13 @@ def section(run: Run, name: str, words: Words, widest: int) -> dict[str, Any]:
         words: of the language.
         widest: of pictures, in pixels.
     """
-    names = sorted(folders.figures(run.folder), key=lambda figure: figure == LAST)
     model, data, task = (run.config[part]["name"] for part in ("model", "data", "task"))
     return {
         "kind": "run",
         "id": f"r-{name.replace('/', '--')}",
         "title": name,
         "lead": words.text["run"]["lead"].format(model=model, data=data, task=task),
-        "shown": show([run], list(run.measures), names, words, widest),
+        "shown": show([run], list(run.measures), names_of_figures(run), words, widest),
         "command": f"aejax run {shlex.quote(str(run.folder / 'config.json'))}",
         "config": configs.dumps(run.config),
     }
@@ -94,7 +93,7 @@ def show(
         "drawing": trained and net.drawing(net.network(trained), words),
         "figures": list(figures(runs[0], names, words, widest).values()),
         "rows": [row(name, runs, words, published.get(name, ())) for name in measures if name in runs[0].measures],
-        "fragments": explorer.fragments(trained, words) if trained else [],
+        "fragment": trained and explorer.run_fragment(trained, words),
         "facts": facts(runs, words),
     }
 
@@ -108,6 +107,11 @@ def trained_net(run: Run) -> Trained | None:
         return None
 
 
+def names_of_figures(run: Run) -> list[str]:
+    """The figures that a run has, the one that every run has last."""
+    return sorted(folders.figures(run.folder), key=lambda name: name == LAST)
+
+
 def figures(run: Run, names: Sequence[str], words: Words, widest: int) -> dict[str, Figure]:
     """Those of the figures of a run that there are, by name: drawn in the language, or else as in its folder."""
     files = folders.figures(run.folder)
@@ -117,25 +121,27 @@ def figures(run: Run, names: Sequence[str], words: Words, widest: int) -> dict[s
     except UserError:  # the task is not at hand
         of_task = None
     drawn = pictures.drawn(run.folder / workdir.FIGURES, of_task, words.figures, names)
-    return {name: figure(name, files[name], drawn.get(name), run.task, words, widest) for name in names}
+    caption = f"{run.task}-"
+    return {name: figure(name, files[name], drawn.get(name), caption + name, words, widest) for name in names}
 
 
-def figure(name: str, path: Path, drawn: Any, task: str, words: Words, widest: int) -> Figure:
-    """A figure with its caption: that of the task, or that of every run; one without a caption says its name.
+def figure(name: str, path: Path, drawn: Any, caption: str, words: Words, widest: int) -> Figure:
+    """A figure with its caption; one without a caption says its name.
 
     Args:
         name: of the figure.
         path: of its PNG file.
         drawn: the figure in the language of the page; None shows the file.
-        task: the name of the task.
+        caption: its key in the catalogue, where it is not that of every run's figure of that name.
         words: of the language.
         widest: of the picture, in pixels.
     """
     captions = words.text["captions"]
-    plain = {"alt": words.text["labels"]["picture"].format(name=name), "see": name.replace("_", " ")}
-    caption = captions.get(f"{task}-{name}") or captions.get(name) or plain
+    texts, axis = captions.get(caption) or captions.get(name), name.replace("-", ".")
     picture = images.of_file(path, widest) if drawn is None else images.of_figure(drawn, widest)
-    return Figure(picture, caption["alt"], caption["see"])
+    if texts is None:
+        return Figure(picture, words.text["labels"]["picture"].format(name=name), name.replace("_", " "))
+    return Figure(picture, texts["alt"].format(axis=axis), texts["see"].format(axis=axis))
 
 
 def row(measure: str, runs: Sequence[Run], words: Words, published: Sequence[Other] = ()) -> Row:

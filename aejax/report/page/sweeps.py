@@ -63,7 +63,7 @@ def section(sweep: Sweep, name: str, words: Words, widest: int) -> dict[str, Any
         "note": _note(sweep, columns, words),
         "statuses": _statuses(sweep, words),
         "figures": _figures(sweep, words, widest),
-        "fragments": explorer.sweep_fragments(sweep, words),
+        "fragment": explorer.sweep_fragment(sweep, words),
     }
 
 
@@ -174,11 +174,5 @@ def _figures(sweep: Sweep, words: Words, widest: int) -> list[Figure]:
         drawn = pictures.draw(sweep.summary, words.figures) if files else {}
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{sweep.folder / 'summary.json'}: is damaged: no figure can be drawn ({error!r})") from None
-    figures = []
-    for name, path in files.items():
-        figure, axis = experiment.figure(name, path, drawn.get(name), "sweep", words, widest), name.replace("-", ".")
-        if name not in NAMED:
-            alt, caption = (words.text["captions"]["sweep-axis"][key].format(axis=axis) for key in ("alt", "see"))
-            figure = figure._replace(alt=alt, caption=caption)
-        figures.append(figure)
-    return figures
+    captions = {name: name if name in NAMED else "sweep-axis" for name in files}
+    return [experiment.figure(name, files[name], drawn.get(name), captions[name], words, widest) for name in files]
