@@ -121,8 +121,7 @@ def figures(run: Run, names: Sequence[str], words: Words, widest: int) -> dict[s
     except UserError:  # the task is not at hand
         of_task = None
     drawn = pictures.drawn(run.folder / workdir.FIGURES, of_task, words.figures, names)
-    caption = f"{run.task}-"
-    return {name: figure(name, files[name], drawn.get(name), caption + name, words, widest) for name in names}
+    return {name: figure(name, files[name], drawn.get(name), f"{run.task}-{name}", words, widest) for name in names}
 
 
 def figure(name: str, path: Path, drawn: Any, caption: str, words: Words, widest: int) -> Figure:
