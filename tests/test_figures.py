@@ -6,16 +6,16 @@ import sys
 
 import numpy as np
 import pytest
-from looking import ENGLISH, readable
-from PIL import Image
-
-from aejax.errors import UserError
-from aejax.figures import canvas, vector
 from aejax.figures.codes import code_histogram, usage
 from aejax.figures.curves import loss_curves, smooth
 from aejax.figures.kernels import filters
 from aejax.figures.maps import class_style, scatter_2d
 from aejax.figures.rows import reconstructions
+from looking import ENGLISH, readable
+from PIL import Image
+
+from aejax.errors import UserError
+from aejax.figures import canvas, vector
 
 RANDOM = np.random.default_rng(0)
 STEPS = np.arange(1, 401)

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from aejax.figures.rows import reconstructions
 from looking import ENGLISH, read, task_figures
 
 from aejax.figures import run
-from aejax.figures.rows import reconstructions
 from aejax.figures.tasks import anomaly
 from aejax.types import Dataset, Evaluation, Range, Split
 

@@ -1,9 +1,9 @@
-"""What the figures share: sizes, colours, quiet axes, mosaics of images, and how a figure becomes a PNG file."""
+"""What figures share: sizes, colours, axes with labels, legends, bars, lines of text, and how one becomes a PNG."""
 
 import math
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from textwrap import fill
@@ -30,12 +30,6 @@ PETROFF = (
 )
 
 
-def channels(colour: str) -> tuple[float, float, float]:
-    """Red, green and blue of a colour such as ``"#0072B2"``, in [0, 1]."""
-    red, green, blue = (int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5))
-    return red, green, blue
-
-
 def new_figure(height: float, title: str, *, width: float = WIDTH) -> Any:
     """A white figure with its title at the upper left; sizes in inches."""
     from matplotlib.figure import Figure
@@ -45,6 +39,38 @@ def new_figure(height: float, title: str, *, width: float = WIDTH) -> Any:
     if title:
         wrapped = fill(plain(title), int(width * 9))
         figure.suptitle(wrapped, x=0.1 / width, ha="left", size=TITLE, weight="bold")
+    return figure
+
+
+def one_panel(height: float, title: str, *, x: str = "", y: str = "") -> tuple[Any, Any]:
+    """A figure with a title and its only axes, which are labelled."""
+    figure = new_figure(height, title)
+    axes = figure.subplots()
+    quiet(axes, x=x, y=y)
+    return figure, axes
+
+
+def panel_grid(figure: Any, count: int, columns: int, **shared: Any) -> np.ndarray:
+    """The axes of so many panels, in rows of so many; `shared` are arguments of matplotlib's ``subplots``."""
+    axes = figure.subplots(-(-count // columns), columns, squeeze=False, **shared).ravel()
+    for empty in axes[count:]:
+        empty.set_visible(False)
+    return axes[:count]
+
+
+def text_lines(title: str, count: float, cells: Iterable[tuple[float, float, str, Mapping[str, Any]]]) -> Any:
+    """A figure of lines of text.
+
+    Args:
+        title: of the figure.
+        count: how many lines there are.
+        cells: at which line and how far to the right in [0, 1] a text begins, the text, and its style.
+    """
+    figure, axes = one_panel(0.7 + 0.24 * count, title)
+    axes.axis("off")
+    axes.set(xlim=(0, 1), ylim=(count, 0))
+    for line, x, text, style in cells:
+        axes.text(x, line + 0.5, plain(text), size=SMALL, va="center", **style)
     return figure
 
 
@@ -131,11 +157,6 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def fitting(width: float, title: str) -> float:
-    """A width, in inches, for contents that are `width` wide: a little more where the title is longer."""
-    return min(WIDTH, max(width, 3.0, 0.125 * len(title) + 0.3))
-
-
 def quiet(axes: Any, *, x: str, y: str) -> None:
     """Label the axes, with a pale grid behind the data and no box around them."""
     axes.set_xlabel(plain(x), size=TEXT)
@@ -164,19 +185,51 @@ def over_labels(figure: Any, titles: Mapping[Any, str]) -> None:
         text.set_transform(blended_transform_factory(figure.transFigure, axes.transAxes) + axes.titleOffsetTrans)
 
 
-def legend_above(axes: Any, width: float) -> None:
-    """A legend between title and axes, where no curve can run through it; `width` in inches is there for it."""
-    longest = max(len(text) for text in axes.get_legend_handles_labels()[1])
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(0.0, 1.0),
-        ncols=max(1, int(width / (0.5 + 0.09 * longest))),
-        frameon=False,
-        fontsize=TEXT,
-        borderaxespad=0.2,
-        handlelength=1.4,
-        columnspacing=1.2,
-    )
+def legend_above(axes: Any) -> None:
+    """A legend between title and axes, where no curve can run through it, as wide as the axes."""
+    width = axes.figure.get_figwidth() / axes.get_subplotspec().get_gridspec().ncols - 0.9
+    columns = max(1, int(width / (0.5 + 0.09 * max(map(len, axes.get_legend_handles_labels()[1])))))
+    style = {"frameon": False, "fontsize": TEXT, "borderaxespad": 0.2, "handlelength": 1.4, "columnspacing": 1.2}
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, **style)
+
+
+def legend_right(axes: Any, title: str | None = None) -> None:
+    """A legend at the right of the axes."""
+    style = {"frameon": False, "fontsize": TEXT, "title": title, "title_fontsize": TEXT}
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), **style)
+
+
+def colour_bar(figure: Any, mark: Any, axes: Any, label: str, **style: Any) -> Any:
+    """A bar at the right of some axes that says which values the colours of a mark stand for."""
+    bar = figure.colorbar(mark, ax=axes, pad=0.01, **style)
+    bar.set_label(plain(label), size=TEXT)
+    bar.ax.tick_params(labelsize=SMALL, color=PALE)
+    bar.outline.set_visible(False)
+    bar.solids.set_alpha(1.0)
+    return bar
+
+
+def bars(axes: Any, names: Sequence[str], values: Sequence[float], texts: Sequence[str] = (), **style: Any) -> None:
+    """Bars from left to right, the first above, each with its name at the left and a text at its end.
+
+    Args:
+        axes: already labelled.
+        names: of the bars.
+        values: their lengths.
+        texts: what stands at their ends, if anything does.
+        style: of the bars, such as ``color``.
+    """
+    drawn = axes.barh(range(len(values)), values, height=0.7, **style)
+    if texts:
+        axes.bar_label(drawn, texts, padding=3, size=SMALL)
+    axes.set_yticks(range(len(values)), names, size=TEXT)
+    axes.set_ylim(len(values) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+
+
+def is_logarithmic(values: Any) -> bool:
+    """Whether an axis is better read in factors: the values are above 0 and span more than a factor of 20."""
+    return len(values) > 0 and min(values) > 0 and max(values) > 20 * min(values)
 
 
 def finite(values: np.ndarray) -> np.ndarray:
@@ -184,43 +237,12 @@ def finite(values: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def numbers(array: Any, name: str, dimensions: Sequence[int]) -> np.ndarray:
-    """The array in float64, or an error if it is empty or has another number of dimensions."""
+def numbers(array: Any, name: str, dimensions: Sequence[int], like: Any = None) -> np.ndarray:
+    """The array in float64, or an error if it is empty or has other dimensions, or another shape than `like`."""
     array = np.asarray(array, dtype=np.float64)
     if array.ndim not in dimensions or array.size == 0:
         wanted = " or ".join(map(str, dimensions))
         raise UserError(f"{name}: needs {wanted} dimensions and at least one value, got shape {array.shape}")
+    if like is not None and array.shape != np.shape(like):
+        raise UserError(f"{name}: shape {array.shape}, but it goes with values of shape {np.shape(like)}")
     return array
-
-
-def colours(images: np.ndarray, name: str) -> np.ndarray:
-    """Images (n, height, width[, 1 or 3]) in [0, 1] as (n, height, width, 3)."""
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.shape[-1] not in (1, 3):
-        raise UserError(f"{name}: images have 1 or 3 channels, got shape {images.shape}")
-    clipped = np.clip(np.nan_to_num(images), 0.0, 1.0)
-    return np.broadcast_to(clipped, (*images.shape[:3], 3))
-
-
-def mosaic(tiles: np.ndarray, *, gap: int, between: float) -> np.ndarray:
-    """Tiles (rows, columns, height, width, 3) as one picture, set apart by `gap` pixels of grey `between`."""
-    padded = np.pad(tiles, ((0, 0), (0, 0), (gap, 0), (gap, 0), (0, 0)), constant_values=between)
-    rows, columns, height, width, _ = padded.shape
-    picture = padded.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3)
-    return np.pad(picture, ((0, gap), (0, gap), (0, 0)), constant_values=between)
-
-
-def middles(count: int, size: int, gap: int) -> np.ndarray:
-    """Where the middles of the tiles of a `mosaic` lie along one side, in pixels."""
-    return gap + (size - 1) / 2 + (size + gap) * np.arange(count)
-
-
-def grid_columns(count: int, ratio: float) -> int:
-    """How many columns make a grid of `count` tiles about `ratio` times as wide as high, with few left empty."""
-
-    def cost(columns: int) -> float:
-        rows = -(-count // columns)
-        return abs(math.log(columns / rows / ratio)) + 4 * (rows * columns - count) / (rows * columns)
-
-    return min(range(1, count + 1), key=cost)

@@ -1,4 +1,4 @@
-"""Names that a figure can show: a file's without its folders, a column's in letters that some font has."""
+"""Names that a figure can show: a file's without its folders, in letters that some font has, and short ones of rows."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -6,8 +6,26 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from aejax import console
+from aejax.figures import canvas
+from aejax.figures.words import Words
 from aejax.types import Dataset
+
+SHOWN_WORDS, LETTERS = 7, 76  # of a document, in a line
+
+
+def feature(words: Words, names: Sequence[str], number: int, most: int) -> str:
+    """The name of a feature, at most so many letters of it."""
+    return canvas.cut(names[number] if len(names) else words("common.feature", number=number + 1), most)
+
+
+def words_of(dataset: Dataset, row: np.ndarray, most: int = SHOWN_WORDS) -> str:
+    """The heaviest words of a document: the features with the largest values above 0, largest first."""
+    order = np.argsort(-row, kind="stable")[:most]
+    named = [dataset.feature_names[i] if dataset.feature_names else str(i + 1) for i in order if row[i] > 0]
+    return canvas.cut(", ".join(named) or "–", LETTERS)
 
 
 def drawable(dataset: Dataset) -> Dataset:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from aejax.figures import canvas
-from aejax.figures.canvas import GREY, OKABE_ITO, TEXT
+from aejax.figures.canvas import GREY, OKABE_ITO
 from aejax.figures.words import Words
 from aejax.types import Dataset, Evaluation, Figures, Kept, Model, Params
 
@@ -20,34 +20,31 @@ def keep(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params,
     return Kept(dict(scores), {"names": names, "data": dataset.name, "neighbours": config["task"]["neighbours"]})
 
 
-def draw(kept: Kept, words: Words) -> dict[str, Any]:
+def draw(content: Kept, words: Words) -> dict[str, Any]:
     """``aeknn``: a line for each method, the folds as dots, their mean and standard deviation."""
-    names, reference = kept.info["names"], kept.tree[REFERENCE]
-    heights = np.arange(len(names))[::-1]
-    title = words("aeknn.title", data=kept.info["data"], neighbours=kept.info["neighbours"])
+    names, reference = content.info["names"], content.tree[REFERENCE]
+    title = words("aeknn.title", data=content.info["data"], neighbours=content.info["neighbours"])
     figure = canvas.new_figure(1.3 + 0.36 * len(names), title)
     accuracy, seconds = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
-    for height, name in zip(heights, names, strict=True):
-        scores = kept.tree[name]
-        colour = {"pca": OKABE_ITO[1], "lda": OKABE_ITO[2]}.get(name.partition(" ")[0], OKABE_ITO[0])
-        better = 100 * (scores["accuracy"].T - reference["accuracy"])  # (seeds, folds) or (folds,)
-        of_fold = better.reshape(-1, len(reference["accuracy"])).mean(0)
-        spread = height + np.linspace(-0.2, 0.2, len(of_fold))
-        accuracy.scatter(of_fold, spread, s=9, color=colour, alpha=0.45, linewidths=0)
-        accuracy.errorbar(better.mean(), height, xerr=better.std(ddof=1), fmt="D", ms=5, capsize=3, color=colour)
-        ratio = np.median(scores["seconds"]) / np.median(reference["seconds"])
-        seconds.barh(height, ratio, height=0.6, color=colour)
-        seconds.annotate(f" {words.number(ratio, '.2f')}", (ratio, height), va="center", size=TEXT)
-    for axes, middle in ((accuracy, 0), (seconds, 1)):
-        axes.axvline(middle, color=GREY, linewidth=1, linestyle="--", zorder=0)
-        axes.set_yticks(heights, [label(name, words) for name in names])
     canvas.quiet(accuracy, x=words("aeknn.accuracy", all=100 * reference["accuracy"].mean()), y="")
     canvas.quiet(seconds, x=words("aeknn.time"), y="")
-    seconds.set_xlim(0, 1.15 * max(1.0, seconds.get_xlim()[1]))
+    colours = [{"pca": OKABE_ITO[1], "lda": OKABE_ITO[2]}.get(name.partition(" ")[0], OKABE_ITO[0]) for name in names]
+    ratios = [np.median(content.tree[name]["seconds"]) / np.median(reference["seconds"]) for name in names]
+    texts = [words.number(ratio, ".2f") for ratio in ratios]
+    canvas.bars(seconds, [_label(name, words) for name in names], ratios, texts, color=colours)
+    for line, (name, colour) in enumerate(zip(names, colours, strict=True)):
+        better = 100 * (content.tree[name]["accuracy"].T - reference["accuracy"])  # (seeds, folds) or (folds,)
+        of_fold = better.reshape(-1, len(reference["accuracy"])).mean(0)
+        spread = line + np.linspace(0.2, -0.2, len(of_fold))
+        accuracy.scatter(of_fold, spread, s=9, color=colour, alpha=0.45, linewidths=0)
+        accuracy.errorbar(better.mean(), line, xerr=better.std(ddof=1), fmt="D", ms=5, capsize=3, color=colour)
+    for axes, middle in ((accuracy, 0), (seconds, 1)):
+        axes.axvline(middle, color=GREY, linewidth=1, linestyle="--", zorder=0)
+    seconds.set_xlim(0, 1.15 * max(1.0, *ratios))
     return {"aeknn": figure}
 
 
-def label(name: str, words: Words) -> str:
+def _label(name: str, words: Words) -> str:
     """A method in words: nets by the shares of their hidden layers."""
     kind, _, size = name.partition(" ")
     return words(f"aeknn.{kind}", size=size) if kind in ("pca", "lda") else words("aeknn.net", layout=name)

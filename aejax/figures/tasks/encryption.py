@@ -7,7 +7,7 @@ import numpy as np
 
 from aejax.figures import canvas
 from aejax.figures.canvas import GREY, OKABE_ITO
-from aejax.figures.rows import are_images, as_images, choose, image_lines, pixels, tiles_of
+from aejax.figures.images import are_images, as_images, choose, image_lines
 from aejax.figures.words import Words
 from aejax.types import Dataset, Evaluation, Figures, Kept, Model, Params
 
@@ -21,25 +21,23 @@ LINES = {
 
 def keep(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params, config: Mapping[str, Any]) -> Kept:
     """The errors by the number of leaked pairs and of other attackers, and images rebuilt by each."""
-    arrays, baselines = evaluation.arrays, evaluation.baselines
-    errors = {name: baselines[name]["mse"] for name in LINES if name in baselines}
-    tree = {"curve": arrays["curve"], "errors": errors | {"owner": evaluation.metrics["test"]["mse"]}}
+    arrays, numbers = evaluation.arrays, {"owner": evaluation.metrics["test"], **evaluation.baselines}
+    tree = {"curve": arrays["curve"], "errors": {name: numbers[name]["mse"] for name in LINES if name in numbers}}
     rows = {"test rows": arrays["x"], "owner": arrays["owner"], **arrays["attacks"]}
+    rows["mean row"] = np.broadcast_to(arrays["mean"], arrays["x"].shape)
     if are_images(dataset):
         labels = None if dataset.test.labels is None else dataset.test.labels[: len(arrays["x"])]
         chosen = choose(labels, len(arrays["x"]))
-        mean = np.broadcast_to(arrays["mean"], arrays["x"].shape)
-        images = as_images([values[chosen] for values in (*rows.values(), mean)], dataset)
-        tree["images"] = pixels(np.stack(images))
-    return Kept(tree, {"rows": [*rows, "mean row"]})
+        tree["images"] = np.stack(as_images([values[chosen] for values in rows.values()], dataset))
+    return Kept(tree, {"rows": [*rows]})
 
 
-def draw(kept: Kept, words: Words) -> dict[str, Any]:
+def draw(content: Kept, words: Words) -> dict[str, Any]:
     """``attacks`` and, where rows are images, ``attacked``."""
-    figures = {"attacks": _draw_curve(kept.tree, words)}
-    if "images" in kept.tree:
-        left = [_name(name, words) for name in kept.info["rows"]]
-        figures["attacked"] = image_lines(tiles_of(kept.tree["images"]), left, words("encryption.images"))
+    figures = {"attacks": _draw_curve(content.tree, words)}
+    if "images" in content.tree:
+        left = [_name(name, words) for name in content.info["rows"]]
+        figures["attacked"] = image_lines(content.tree["images"], left, words("encryption.images"))
     return figures
 
 
@@ -50,8 +48,7 @@ def _name(name: str, words: Words) -> str:
 
 
 def _draw_curve(tree: Mapping[str, Any], words: Words) -> Any:
-    figure = canvas.new_figure(4.2, words("encryption.title"))
-    axes = figure.subplots()
+    figure, axes = canvas.one_panel(4.2, words("encryption.title"), x=words("encryption.pairs"), y=words("common.mse"))
     counts, errors = tree["curve"].T
     axes.plot(counts, errors, "o-", color=OKABE_ITO[0], label=words("encryption.fitted"))
     for name, (colour, style) in LINES.items():
@@ -61,8 +58,7 @@ def _draw_curve(tree: Mapping[str, Any], words: Words) -> Any:
     axes.set_xticks(counts, [words.number(count, ",.0f") for count in counts])
     axes.minorticks_off()
     axes.set_ylim(0)
-    canvas.quiet(axes, x=words("encryption.pairs"), y=words("common.mse"))
-    canvas.legend_above(axes, canvas.WIDTH - 1)
+    canvas.legend_above(axes)
     return figure
 
 

@@ -1,13 +1,13 @@
 """A row of images, of words, or of columns of a table, for each code."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from aejax.figures import canvas
-from aejax.figures.canvas import GREY, SMALL
-from aejax.figures.rows import are_images, feature, image_lines, pixels, stretched, tiles_of, words_of
+from aejax.figures.canvas import GREY, cut, text_lines
+from aejax.figures.images import are_images, image_lines, stretched
+from aejax.figures.names import feature, words_of
 from aejax.figures.words import Words
 from aejax.types import Dataset, Evaluation, Figures, Kept, Model, Params
 
@@ -34,10 +34,9 @@ def keep(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params,
 
 
 def _images(dataset: Dataset, examples: Sequence[np.ndarray]) -> np.ndarray:
-    most = max(len(rows) for rows in examples)
-    empty = np.full((1, *dataset.feature_shape), dataset.test.x.max(), dataset.test.x.dtype)
-    of_group = lambda rows: np.concatenate([dataset.test.x[rows], *[empty] * (most - len(rows))])
-    return pixels(stretched(np.stack([of_group(rows) for rows in examples])))
+    x, most = dataset.test.x, max(len(rows) for rows in examples)
+    empty = lambda rows: ((0, most - len(rows)), *[(0, 0)] * len(dataset.feature_shape))
+    return stretched(np.stack([np.pad(x[rows], empty(rows), constant_values=x.max()) for rows in examples]))
 
 
 def _heaviest(dataset: Dataset, members: Sequence[np.ndarray]) -> list[str]:
@@ -66,39 +65,31 @@ def _classes(dataset: Dataset, inside: np.ndarray) -> list[tuple[str, float]]:
     return [(dataset.label_names[label], share) for label, share in shares if share >= 0.005]
 
 
-def draw(kept: Kept, words: Words) -> dict[str, Any]:
+def draw(content: Kept, words: Words) -> dict[str, Any]:
     """``groups``."""
-    info = kept.info
+    tree, info = content
     title = words("grouping.title", data=info["data"], bits=info["bits"])
     if len(info["codes"]) < info["groups"]:
         title += words("grouping.largest", shown=len(info["codes"]), groups=info["groups"])
     names = [f"{code}  ({size})" for code, size in zip(info["codes"], info["sizes"], strict=True)]
-    if "images" in kept.tree:
-        return {"groups": image_lines(tiles_of(kept.tree["images"]), names, title)}
+    if "images" in tree:
+        return {"groups": image_lines(tree["images"], names, title)}
+    return {"groups": text_lines(title, 1.95 * len(names), _cells(names, info, words))}
+
+
+def _cells(names: Sequence[str], info: Mapping[str, Any], words: Words) -> Iterator[tuple[float, float, str, Any]]:
+    """Two lines for each group: what sets it apart, and below that its classes."""
     says = info.get("heaviest") or [_described(columns, info["features"], words) for columns in info["columns"]]
-    return {"groups": _draw_lines(names, says, info["classes"], title, words)}
+    for number, (name, first, shares) in enumerate(zip(names, says, info["classes"], strict=True)):
+        second = [words("grouping.share", name=cut(label, 30), share=100 * share) for label, share in shares]
+        yield 1.95 * number, 0.0, name, {"family": "monospace"}
+        yield 1.95 * number, 0.2, first, {}
+        yield 1.95 * number + 0.8, 0.2, ", ".join(second), {"color": GREY}
 
 
 def _described(columns: Sequence[tuple[int, float]], features: Sequence[str], words: Words) -> str:
     parts = [words("grouping.column", name=feature(words, features, i, 26), size=size) for i, size in columns]
     return ", ".join(parts) or words("grouping.like_all")
-
-
-def _draw_lines(names: Sequence[str], says: Sequence[str], classes: Sequence[Any], title: str, words: Words) -> Any:
-    """Two lines for each group: what sets it apart, and below that its classes."""
-    figure = canvas.new_figure(0.46 * len(names) + 0.8, title)
-    axes = figure.subplots()
-    axes.axis("off")
-    for line, (name, first, shares) in enumerate(zip(names, says, classes, strict=True)):
-        high, low = (1 - (line + part) / len(names) for part in (0.28, 0.66))
-        named = [(canvas.cut(label, 30), 100 * share) for label, share in shares]
-        second = ", ".join(words("grouping.share", name=label, share=share) for label, share in named)
-        axes.text(0.0, high, name, size=SMALL, family="monospace", va="center")
-        axes.text(0.2, high, canvas.plain(first), size=SMALL, va="center")
-        axes.text(0.2, low, canvas.plain(second), size=SMALL, color=GREY, va="center")
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1)
-    return figure
 
 
 FIGURES = Figures(keep, draw)

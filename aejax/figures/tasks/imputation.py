@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from aejax.figures import canvas
-from aejax.figures.canvas import GREY, OKABE_ITO, SMALL, TEXT
-from aejax.figures.rows import are_images, choose, image_lines, pixels, tiles_of
+from aejax.figures.canvas import GREY, OKABE_ITO, SMALL
+from aejax.figures.images import are_images, choose, colours, image_lines, pixels
 from aejax.figures.words import Words
 from aejax.types import Dataset, Evaluation, Figures, Kept, Model, Params
 
@@ -51,17 +51,20 @@ def _grey(images: Sequence[np.ndarray], dataset: Dataset) -> list[np.ndarray]:
     rows = np.concatenate([np.asarray(split.x if split.truth is None else split.truth, np.float64) for split in splits])
     low, span = np.nanmin(rows, 0), np.nanmax(rows, 0) - np.nanmin(rows, 0)
     least, most = np.nanmin(rows), np.nanmax(rows)
-    return [np.clip((values * np.where(span > 0, span, 1) + low - least) / (most - least), 0, 1) for values in images]
+    return [(values * np.where(span > 0, span, 1) + low - least) / (most - least) for values in images]
 
 
-def draw(kept: Kept, words: Words) -> dict[str, Any]:
+def draw(content: Kept, words: Words) -> dict[str, Any]:
     """``imputation``, and ``fills`` where rows are images."""
-    figures = {"imputation": _draw_errors(kept.tree, kept.info, words)}
-    if "images" in kept.tree:
-        tiles = tiles_of(kept.tree["images"]).copy()
-        tiles[0][kept.tree["holes"]] = canvas.channels(OKABE_ITO[1])
-        left = [_filled_by(name, words) for name in kept.info["fills"]]
-        figures["fills"] = image_lines(tiles, left, words("imputation.fills_title"))
+    tree, info = content
+    figures = {"imputation": _draw_errors(tree, info, words)}
+    if "images" in tree:
+        from matplotlib.colors import to_rgb
+
+        with_holes, *fills = map(colours, tree["images"])
+        with_holes = np.where(tree["holes"][..., None], to_rgb(OKABE_ITO[1]), with_holes)
+        left = [_filled_by(name, words) for name in info["fills"]]
+        figures["fills"] = image_lines([with_holes, *fills], left, words("imputation.fills_title"))
     return figures
 
 
@@ -74,27 +77,20 @@ def _draw_errors(tree: Mapping[str, Any], info: Mapping[str, Any], words: Words)
     methods, kinds = info["methods"], info["kinds"]
     title = words("imputation.title", data=info["data"], share=tree["hidden"])
     figure = canvas.new_figure(0.42 * len(methods) + 2.0, title)
-    panels = figure.subplots(1, len(kinds) + 1, squeeze=False)[0]
+    *panels, last = canvas.panel_grid(figure, len(kinds) + 1, len(kinds) + 1)
+    colour = [OKABE_ITO[0] if name == "autoencoder" else "#b0b0b0" for name in methods]
     names = [words(f"imputation.fills.{name}") for name in methods]
-    for axes, kind in zip(panels, kinds, strict=False):
+    for axes, kind in zip(panels, kinds, strict=True):
         values = tree["errors"][kind]
-        axes.barh(
-            range(len(values)), values, color=[OKABE_ITO[0] if n == "autoencoder" else "#b0b0b0" for n in methods]
-        )
-        for row, value in enumerate(values):
-            axes.text(value, row, f" {words.number(value, '.4f')}", va="center", size=SMALL)
         canvas.quiet(axes, x=words(f"imputation.{kind}"), y="")
-        axes.set_yticks(range(len(values)), names if axes is panels[0] else [], size=TEXT)
-        axes.invert_yaxis()
+        canvas.bars(axes, names, values, [words.number(value, ".4f") for value in values], color=colour)
+        axes.tick_params(labelleft=axes is panels[0])
         axes.set_xlim(0, 1.18 * max(values))
-        axes.grid(visible=False, axis="y")
-    axes = panels[-1]
-    axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.2)
-    axes.plot(tree["levels"], tree["coverages"], color=OKABE_ITO[0], marker="o", markersize=4)
-    axes.text(0.48, 0.35, words("imputation.ideal"), color=GREY, size=SMALL)
-    canvas.quiet(axes, x=words("imputation.level"), y=words("imputation.coverage"))
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1)
+    canvas.quiet(last, x=words("imputation.level"), y=words("imputation.coverage"))
+    last.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.2)
+    last.plot(tree["levels"], tree["coverages"], color=OKABE_ITO[0], marker="o", markersize=4)
+    last.text(0.48, 0.35, words("imputation.ideal"), color=GREY, size=SMALL)
+    last.set(xlim=(0, 1), ylim=(0, 1))
     return figure
 
 

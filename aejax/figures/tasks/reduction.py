@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from aejax.figures.maps import scatter_2d
+from aejax.figures.panels import maps
 from aejax.figures.words import Words
 from aejax.types import Dataset, Evaluation, Figures, Kept, Model, Params
 
@@ -25,29 +25,21 @@ def keep(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params,
     for name, (points, error, accuracy) in results.items():
         inside = middle(points)
         tree["share"] = min(tree["share"], float(inside.mean()))
-        tree[name] = {
-            "points": points[inside],
-            "labels": arrays["labels"][inside],
-            "error": error,
-            "accuracy": accuracy,
-        }
+        tree[name] = {"points": points[inside], "labels": arrays["labels"][inside]}
+        tree[name] |= {"error": error, "accuracy": accuracy}
     return Kept(tree, {"data": dataset.name, "labels": list(dataset.label_names)})
 
 
-def draw(kept: Kept, words: Words) -> dict[str, Any]:
+def draw(content: Kept, words: Words) -> dict[str, Any]:
     """``maps``."""
-    if not kept.tree:
-        return {}
-    panels = {}
+    panels, share = {}, content.tree["share"]
     for name in ("pca", "autoencoder"):
-        part = kept.tree[name]
-        method = words(f"reconstructions.{name}")
+        part, method = content.tree[name], words(f"reconstructions.{name}")
         title = words("reduction.panel", method=method, error=part["error"], accuracy=part["accuracy"])
         panels[title] = (part["points"], part["labels"])
-    title, share = words("reduction.title", data=kept.info["data"]), kept.tree["share"]
-    if share < 1:
-        title = words("reduction.title_share", data=kept.info["data"], share=100 * share)
-    return {"maps": scatter_2d(words, panels, kept.info["labels"], title=title)}
+    key = "reduction.title" if share == 1 else "reduction.title_share"
+    title = words(key, data=content.info["data"], share=100 * share)
+    return {"maps": maps(words, panels, content.info["labels"], title=title)}
 
 
 def middle(points: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from aejax.figures.rows import as_strips, image_lines, pixels, tiles_of
+from aejax.figures.images import as_strips, image_lines
 from aejax.figures.words import Words
 from aejax.types import Dataset, Evaluation, Figures, Kept, Model, Params
 
@@ -17,26 +17,30 @@ def steps_shown(steps: int) -> np.ndarray:
     return np.unique(np.linspace(0, steps - 1, min(steps, MOST_STEPS)).round().astype(int))
 
 
+def strips(walks: Mapping[str, np.ndarray], distances: Mapping[str, np.ndarray], most: int, dataset: Dataset) -> Any:
+    """The first walks of each kind, kind beside kind: their kinds, some steps as images, and their mean distances."""
+    kinds = [(kind, walk) for walk in range(min(most, len(next(iter(walks.values()))))) for kind in walks]
+    chosen = steps_shown(next(iter(walks.values())).shape[1])
+    images = as_strips([walks[kind][walk, chosen] for kind, walk in kinds], dataset)
+    return [kind for kind, _ in kinds], images, np.array([distances[kind][walk, 1:-1].mean() for kind, walk in kinds])
+
+
 def keep(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params, config: Mapping[str, Any]) -> Kept:
     """Where rows are images, a few walks and how far they lead from training rows."""
     if dataset.kind != "image":
         return Kept({}, {})
-    arrays = evaluation.arrays
-    chosen = steps_shown(arrays["code_walks"].shape[1])
-    lines = [(kind, walk) for walk in range(min(SHOWN, len(arrays["ends"]))) for kind in ("code", "pixel")]
-    strips = np.stack([arrays[f"{kind}_walks"][walk, chosen] for kind, walk in lines])
-    distances = np.array([arrays[f"{kind}_distances"][walk, 1:-1].mean() for kind, walk in lines])
-    tree = {"strips": pixels(as_strips(strips, dataset)), "distances": distances}
-    return Kept(tree, {"kinds": [kind for kind, _ in lines]})
+    walks, distances = (
+        {kind: evaluation.arrays[f"{kind}_{part}"] for kind in ("code", "pixel")} for part in ("walks", "distances")
+    )
+    kinds, images, means = strips(walks, distances, SHOWN, dataset)
+    return Kept({"strips": images, "distances": means}, {"kinds": kinds})
 
 
-def draw(kept: Kept, words: Words) -> dict[str, Any]:
+def draw(content: Kept, words: Words) -> dict[str, Any]:
     """``walks``, with the distance to real images at the right of each strip."""
-    if not kept.tree:
-        return {}
-    left = [words(f"walk.{kind}") for kind in kept.info["kinds"]]
-    right = [words.number(distance, ".2f") for distance in kept.tree["distances"]]
-    return {"walks": image_lines(tiles_of(kept.tree["strips"]), left, words("walk.title"), right=right)}
+    left = [words(f"walk.{kind}") for kind in content.info["kinds"]]
+    right = [words.number(distance, ".2f") for distance in content.tree["distances"]]
+    return {"walks": image_lines(content.tree["strips"], left, words("walk.title"), right=right)}
 
 
 FIGURES = Figures(keep, draw)

@@ -1,0 +1,350 @@
+"""Figures that runs of any task may have: the loss, codes, maps of codes, and rows beside their reconstructions."""
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+
+from aejax.errors import UserError
+from aejax.figures import canvas
+from aejax.figures.canvas import GREY, OKABE_ITO, PETROFF, SMALL, TEXT, WIDTH
+from aejax.figures.images import image_lines
+from aejax.figures.words import Words
+
+BLUE, GREEN = OKABE_ITO[0], OKABE_ITO[2]
+BINS = 60
+MOST_PROFILES, MOST_TICKS = 6, 20
+STYLES = {"original": ("#000000", "-", 2.2), "autoencoder": (OKABE_ITO[5], "-", 1.6), "pca": (BLUE, "--", 1.4)}
+
+
+def loss_curves(
+    words: Words,
+    steps: Any,
+    series: Mapping[str, Any],
+    validation: tuple[Any, Any] | None = None,
+    *,
+    unit: str = "",
+) -> Any:
+    """The training loss, raw and smoothed, its evaluations, and beside them the terms of the loss, as a figure.
+
+    The smooth curve is the mean over a window of 1/40 of the steps around each. The axis is logarithmic where
+    all values are positive and the largest is more than 20 times the smallest.
+
+    Args:
+        words: of the language; a series that they know is called as they say.
+        steps: (n,) the steps of the values.
+        series: values (n,) by name. The first is the loss; the others, where there are two or more, are its
+            terms and get a panel of their own.
+        validation: steps and losses of the validation rows.
+        unit: what the loss is measured in, for the axis.
+
+    Raises:
+        UserError: if there is nothing to draw or lengths differ.
+    """
+    if not series:
+        raise UserError("series: needs at least the loss")
+    steps = canvas.numbers(steps, "steps", [1])
+    curves = {name: canvas.numbers(values, f"series {name!r}", [1], steps) for name, values in series.items()}
+    loss, *terms = curves
+    panels = {unit or words("loss.unit"): [loss]} | ({words("loss.terms"): terms} if len(terms) > 1 else {})
+    figure = canvas.new_figure(3.6 + 0.12 * len(terms) * (len(panels) - 1), words("loss.title"))
+    colours = cycle(OKABE_ITO[i] for i in (0, 2, 3, 5, 4, 1, 6))
+    for axes, (label, names) in zip(canvas.panel_grid(figure, len(panels), len(panels)), panels.items(), strict=True):
+        for name in names:
+            _curve(axes, steps, curves[name], words.named("terms", name), next(colours))
+        if loss in names and validation is not None:
+            at = canvas.numbers(validation[0], "steps of validation", [1])
+            values = canvas.finite(canvas.numbers(validation[1], "validation", [1], at))
+            style = {"color": OKABE_ITO[1], "marker": "o", "markersize": 3.5, "linewidth": 1.4, "linestyle": "--"}
+            every = max(1, values.size // 40)
+            axes.plot(at, values, label=words.named("terms", "validation"), markevery=every, **style)
+        _scale(axes, label, words)
+    return figure
+
+
+def _curve(axes: Any, steps: np.ndarray, values: np.ndarray, name: str, colour: str) -> None:
+    """Draw one curve, light as it is and full as its running mean."""
+    values, half = canvas.finite(values), values.size // 80
+    if half:
+        axes.plot(steps, values, color=colour, linewidth=0.6, alpha=0.35)
+    marker = "o" if np.isfinite(values).sum() == 1 else ""
+    label = canvas.plain(name)
+    axes.plot(steps, smooth(values, half), color=colour, linewidth=1.8, marker=marker, label=label)
+
+
+def smooth(values: np.ndarray, half: int) -> np.ndarray:
+    """The mean of the finite values among the `half` on either side of each value and the value itself."""
+    known = np.isfinite(values)
+    sums = lambda numbers: np.convolve(numbers, np.ones(2 * half + 1))[half : half + values.size]
+    counts = sums(known)
+    return np.where(counts > 0, sums(np.where(known, values, 0.0)) / np.maximum(counts, 1), np.nan)
+
+
+def _scale(axes: Any, label: str, words: Words) -> None:
+    """Scale and label the axes of curves, and name the curves above them."""
+    drawn = np.concatenate([line.get_ydata() for line in axes.get_lines()])
+    values = drawn[np.isfinite(drawn)]
+    if values.size == 0:
+        axes.text(0.5, 0.5, words("loss.not_finite"), transform=axes.transAxes, ha="center", size=TEXT, color=GREY)
+    logarithmic = canvas.is_logarithmic(values)
+    canvas.quiet(axes, x=words("loss.step"), y=words("common.log_scale", label=label) if logarithmic else label)
+    if logarithmic:
+        axes.set_yscale("log")
+        if values.max() < 1000 * values.min():
+            axes.yaxis.get_major_locator().set_params(subs=(1, 2, 5))
+            axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("")
+    axes.locator_params(axis="x", nbins=6, integer=True, min_n_ticks=1)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    canvas.legend_above(axes)
+
+
+def usage(codes: Any) -> dict[str, Any]:
+    """What `code_histogram` shows of codes: a histogram of their values, and the mean activation of each unit.
+
+    Args:
+        codes: (m, d) activations of m rows.
+
+    Raises:
+        UserError: if there is nothing to show.
+    """
+    codes = canvas.numbers(codes, "codes", [2])
+    finite = np.isfinite(codes)
+    values = codes[finite]
+    if values.size == 0:
+        raise UserError("codes: no value is finite")
+    low, high = values.min(), values.max()
+    if high - low <= 1e-6 * max(abs(low), abs(high), 1e-30):
+        half = max(0.5, abs(low) / 10)
+        low, high = low - half, low + half
+    counts, edges = np.histogram(values, bins=BINS, range=(low, high))
+    means = np.where(finite, codes, 0.0).sum(axis=0) / np.maximum(finite.sum(axis=0), 1)
+    shares = {"zeros": np.mean(values == 0), "idle": np.sum(np.all(codes == 0, axis=0))}
+    return {"counts": counts, "edges": edges, "means": np.sort(means)[::-1], **shares}
+
+
+def code_histogram(words: Words, usage: Mapping[str, Any], target_rate: float | None = None) -> Any:
+    """How often each value of the code occurs, and the mean activation of each unit, largest first, as a figure.
+
+    Args:
+        words: of the language.
+        usage: of the codes.
+        target_rate: the mean activation that training aimed at; drawn as a line.
+    """
+    figure = canvas.new_figure(3.5, words("code.title"))
+    left, right = figure.subplots(1, 2)
+    left.stairs(usage["counts"], usage["edges"], fill=True, color=BLUE)
+    left.set_yscale("log")
+    left.set_ylim(0.7, 2 * usage["counts"].max())
+    canvas.quiet(left, x=words("code.activation"), y=words("common.log_scale", label=words("code.values")))
+    zeros = words("code.zeros" if usage["zeros"] else "code.no_zeros", share=usage["zeros"])
+    left.set_title(zeros, size=TEXT, color=GREY, loc="left")
+    means = usage["means"]
+    right.stairs(means, np.arange(means.size + 1) + 0.5, fill=True, color=GREEN, baseline=0)
+    canvas.quiet(right, x=words("code.unit"), y=words("code.mean"))
+    right.set_xlim(0.5, means.size + 0.5)
+    right.locator_params(axis="x", nbins=6, integer=True, min_n_ticks=1)
+    if target_rate is not None:
+        right.axhline(target_rate, color="black", linestyle="--", linewidth=1.4)
+    blanks = {"idle": int(usage["idle"]), "units": means.size, "target": target_rate}
+    note = words("code.idle" if target_rate is None else "code.idle_target", **blanks)
+    right.set_title(note, size=TEXT, color=GREY, loc="left")
+    return figure
+
+
+def reconstructions(
+    words: Words,
+    originals: Any,
+    reconstructions: Any,
+    baseline: Any,
+    *,
+    errors: Mapping[str, float],
+    feature_names: Sequence[str] = (),
+) -> Any:
+    """Some rows of a data set above, or behind, what the autoencoder and PCA make of them, as a figure.
+
+    Images become a line for each of the three; rows of a table become profiles over the features. As many of
+    the first rows are drawn as fit: up to 12 images or 6 profiles.
+
+    Args:
+        words: of the language.
+        originals: (n, height, width[, 1 or 3]) as bytes or in [0, 1], or (n, features); NaN of these is a missing
+            value, a gap.
+        reconstructions: the same shape.
+        baseline: the same shape.
+        errors: the mean squared error of ``"autoencoder"`` and of ``"pca"``, where it is to be written.
+        feature_names: of a table, written below the axis where they fit.
+
+    Raises:
+        UserError: if there is nothing to draw or shapes differ.
+    """
+    rows = dict(zip(STYLES, map(np.asarray, (originals, reconstructions, baseline)), strict=True))
+    for name, values in rows.items():
+        canvas.numbers(values, name, [2, 3, 4], originals)
+    names = {name: words(f"reconstructions.{name}") for name in rows}
+    names |= {name: f"{names[name]}\n{words('reconstructions.error', error=error)}" for name, error in errors.items()}
+    if rows["original"].ndim == 2:
+        return _profiles(words, rows, names, feature_names)
+    return image_lines([*rows.values()], [*names.values()], words("reconstructions.title"), large=True)
+
+
+def _profiles(words: Words, rows: Mapping[str, np.ndarray], names: Mapping[str, str], features: Sequence[str]) -> Any:
+    """A figure with a panel for each of the first rows: its values over the features."""
+    count, size = rows["original"].shape
+    count = min(count, MOST_PROFILES)
+    across = min(count, 2)
+    down = -(-count // across)
+    few, labelled = size <= MOST_TICKS, len(features) == size <= MOST_TICKS
+    figure = canvas.new_figure(1.0 + 1.6 * down + 0.6 * labelled + 0.4 * (down == 1), words("reconstructions.title"))
+    grid = canvas.panel_grid(figure, count, across, sharex=True, sharey=True)
+    for index, axes in enumerate(grid):
+        for name, values in rows.items():
+            colour, line, width = STYLES[name]
+            profile = canvas.finite(values[index])
+            alone = _alone(profile)
+            style = {"color": colour, "linestyle": line, "linewidth": width, "markersize": 3.5}
+            style |= {"marker": "o" if few or alone.size else "", "markevery": None if few else alone}
+            label = canvas.plain(names[name].replace("\n", ", "))
+            axes.plot(np.arange(1, size + 1), profile, label=label, **style)
+        canvas.quiet(axes, x="" if labelled else words("common.feature_axis"), y=words("common.value"))
+        axes.label_outer()
+        if labelled:
+            aside = {"rotation": 90, "rotation_mode": "anchor", "ha": "right", "va": "center"}
+            axes.set_xticks(np.arange(1, size + 1), [canvas.short(name, 18) for name in features], **aside)
+        else:
+            axes.locator_params(axis="x", integer=True)
+    style = {"loc": "outside lower center", "ncols": 4, "frameon": False, "fontsize": TEXT}
+    figure.legend(*grid[0].get_legend_handles_labels(), **style)
+    return figure
+
+
+def _alone(values: np.ndarray) -> np.ndarray:
+    """The positions of values between two gaps, to which no line leads."""
+    known = np.pad(np.isfinite(values), 1)
+    return np.flatnonzero(known[1:-1] & ~known[:-2] & ~known[2:])
+
+
+def maps(
+    words: Words,
+    panels: Mapping[str, tuple[Any, Any]],
+    label_names: Sequence[str] = (),
+    *,
+    axis_names: tuple[str, str] | None = None,
+    title: str = "",
+    same_axes: bool = False,
+) -> Any:
+    """Maps of the same data side by side, a point for each row, coloured by class or by a quantity, as a figure.
+
+    Args:
+        words: of the language.
+        panels: by title, points (n, 2), or (n, 3) in space, and their labels (n,): whole numbers are indices into
+            `label_names` (negative: no label), other numbers are a quantity, None is one colour for all.
+        label_names: a name for each class; for a quantity, its one name.
+        axis_names: of the horizontal and the vertical axis, if not just the first and the second; where they are
+            empty, no numbers stand along the axes either.
+        title: of the figure, if not the usual one.
+        same_axes: all maps have the limits that hold the points of every one, so that clouds can be compared.
+
+    Raises:
+        UserError: if there is nothing to draw, or points and labels differ in number.
+    """
+    if not panels:
+        raise UserError("panels: needs at least one map")
+    axis_names = axis_names or (words("map.first"), words("map.second"))
+    drawn = {name: labelled_points(name, *panel) for name, panel in panels.items()}
+    labels = np.concatenate([labels for _, labels in drawn.values()])
+    quantity = labels.dtype.kind == "f"
+    columns = 2 if len(drawn) == 4 else min(len(drawn), 3)
+    side = 1.4 if quantity or labels.max() >= 0 else 0.2
+    height = 0.7 + -(-len(drawn) // columns) * min((WIDTH - side) / columns, 4.2)
+    figure = canvas.new_figure(height, title or words("map.title"))
+    grid = canvas.panel_grid(figure, len(drawn), columns, sharex=same_axes, sharey=same_axes)
+    classes = len(label_names) or labels.max() + 1
+    for axes, (name, (points, values)) in zip(grid, drawn.items(), strict=True):
+        canvas.quiet(axes, x=axis_names[0], y=axis_names[1] if axes.get_subplotspec().is_first_col() else "")
+        if not any(axis_names):
+            axes.tick_params(labelbottom=False, labelleft=False)
+        axes = _in_space(axes) if points.shape[1] == 3 else axes
+        mark = scatter(axes, points, values.astype(labels.dtype), classes, (labels.min(), labels.max()))
+        axes.set_title(canvas.plain(name), size=TEXT + 1, loc="left")
+    if quantity:
+        label = label_names[0] if label_names else words("common.value")
+        canvas.colour_bar(figure, mark, figure.axes, label, aspect=30)
+    else:
+        class_legend(words, figure, np.unique(labels).tolist(), label_names)
+    return figure
+
+
+def _in_space(axes: Any) -> Any:
+    """Axes of three dimensions, without numbers, in place of others."""
+    figure, cell = axes.figure, axes.get_subplotspec()
+    axes.remove()
+    axes = figure.add_subplot(cell, projection="3d")
+    axes.view_init(elev=12, azim=-72)
+    axes.set_box_aspect((1, 1, 1), zoom=1.15)
+    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
+        axis.set_ticklabels([])
+    return axes
+
+
+def labelled_points(name: str, points: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The finite points of one map and their labels; -1 for all where there are none."""
+    points = canvas.numbers(points, f"map {name!r}", [2])
+    if points.shape[1] not in (2, 3):
+        raise UserError(f"map {name!r}: points have 2 coordinates, or 3, got shape {points.shape}")
+    labels = np.full(len(points), -1) if labels is None else np.asarray(labels)
+    if labels.shape != (len(points),) or labels.dtype.kind not in "biuf":
+        raise UserError(f"map {name!r}: {len(points)} points need as many labels that are numbers, or none")
+    known = np.isfinite(points).all(axis=1) & np.isfinite(labels)
+    if not known.any():
+        raise UserError(f"map {name!r}: no point is finite")
+    return points[known], labels[known]
+
+
+def class_style(label: int, classes: int) -> tuple[str, str]:
+    """Colour and marker of a class, the same in every map; grey for no label among labels."""
+    if label < 0 or not classes:
+        return "#9a9a9a" if classes else BLUE, "o"
+    palette = OKABE_ITO if classes <= len(OKABE_ITO) else PETROFF
+    return palette[label % len(palette)], "os^Dv*"[label // len(palette) % 6]
+
+
+def scatter(axes: Any, points: np.ndarray, labels: np.ndarray, classes: int, limits: tuple[float, float]) -> Any:
+    """Draw one map, in an order that lets no class cover another; returns what a colour bar needs.
+
+    Args:
+        axes: where it goes.
+        points: (n, 2) or (n, 3).
+        labels: (n,) of classes, or a quantity in floating point.
+        classes: how many there are in all maps.
+        limits: the least and the largest label of all maps, so that a colour means the same in each.
+    """
+    size = float(np.clip(12000 / len(points), 5, 28))
+    style = {"s": size, "alpha": 0.8, "linewidths": 0, "rasterized": True}
+    order = np.random.default_rng(0).permutation(len(points))
+    points, labels = points[order], labels[order]
+    if labels.dtype.kind == "f":
+        return axes.scatter(*points.T, c=labels, cmap="viridis", vmin=limits[0], vmax=limits[1], **style)
+    styles = [class_style(int(label), classes) for label in labels]
+    for marker in sorted({marker for _, marker in styles}):
+        chosen = np.array([mark == marker for _, mark in styles])
+        axes.scatter(*points[chosen].T, c=[colour for colour, mark in styles if mark == marker], marker=marker, **style)
+    return None
+
+
+def class_legend(words: Words, figure: Any, used: Sequence[int], names: Sequence[str]) -> None:
+    """The classes that are used at the right of all maps; nothing where no point has a label."""
+    from matplotlib.lines import Line2D
+
+    if max(used) < 0:
+        return
+    handles = []
+    for label in used:
+        colour, marker = class_style(label, len(names) or max(used) + 1)
+        name = words("map.no_label") if label < 0 else names[label] if label < len(names) else str(label)
+        style = {"linestyle": "", "marker": marker, "markersize": 7, "color": colour}
+        handles.append(Line2D([], [], label=canvas.short(name, 22), **style))
+    style = {"frameon": False, "handletextpad": 0.2, "columnspacing": 0.8, "ncols": 1 + len(used) // 17}
+    size = SMALL if len(used) > 12 else TEXT
+    figure.legend(handles=handles, loc="outside right center", fontsize=size, **style)
