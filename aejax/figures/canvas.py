@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from aejax.errors import UserError
 from aejax.figures.words import Words
 from aejax.files import write_atomic
 
@@ -42,20 +41,33 @@ def new_figure(height: float, title: str, *, width: float = WIDTH) -> Any:
     return figure
 
 
-def one_panel(height: float, title: str, *, x: str = "", y: str = "") -> tuple[Any, Any]:
-    """A figure with a title and its only axes, which are labelled."""
-    figure = new_figure(height, title)
-    axes = figure.subplots()
-    quiet(axes, x=x, y=y)
-    return figure, axes
+def panels(
+    height: float,
+    title: str,
+    labels: Sequence[tuple[str, str]],
+    columns: int = 0,
+    *,
+    width: float = WIDTH,
+    **shared: Any,
+) -> tuple[Any, list[Any]]:
+    """A figure of panels with quiet axes, and these.
 
-
-def panel_grid(figure: Any, count: int, columns: int, **shared: Any) -> np.ndarray:
-    """The axes of so many panels, in rows of so many; `shared` are arguments of matplotlib's ``subplots``."""
-    axes = figure.subplots(-(-count // columns), columns, squeeze=False, **shared).ravel()
-    for empty in axes[count:]:
+    Args:
+        height: in inches.
+        title: of the figure.
+        labels: of the horizontal and the vertical axis, for each panel.
+        columns: panels in a row; all of them if 0.
+        width: in inches.
+        shared: arguments of matplotlib's ``subplots``.
+    """
+    figure = new_figure(height, title, width=width)
+    columns = columns or len(labels)
+    grid = figure.subplots(-(-len(labels) // columns), columns, squeeze=False, **shared).ravel()
+    for axes, (x, y) in zip(grid, labels, strict=False):
+        quiet(axes, x=x, y=y)
+    for empty in grid[len(labels) :]:
         empty.set_visible(False)
-    return axes[:count]
+    return figure, list(grid[: len(labels)])
 
 
 def text_lines(title: str, count: float, cells: Iterable[tuple[float, float, str, Mapping[str, Any]]]) -> Any:
@@ -66,7 +78,7 @@ def text_lines(title: str, count: float, cells: Iterable[tuple[float, float, str
         count: how many lines there are.
         cells: at which line and how far to the right in [0, 1] a text begins, the text, and its style.
     """
-    figure, axes = one_panel(0.7 + 0.24 * count, title)
+    figure, (axes,) = panels(0.7 + 0.24 * count, title, [("", "")])
     axes.axis("off")
     axes.set(xlim=(0, 1), ylim=(count, 0))
     for line, x, text, style in cells:
@@ -169,22 +181,6 @@ def quiet(axes: Any, *, x: str, y: str) -> None:
         spine.set_color(GREY)
 
 
-def over_labels(figure: Any, titles: Mapping[Any, str]) -> None:
-    """Titles that begin over the labels at the left of their axes, not over the axes, which may be narrow.
-
-    Args:
-        figure: with all that takes room beside the axes.
-        titles: by axes.
-    """
-    from matplotlib.transforms import blended_transform_factory
-
-    texts = {axes: axes.set_title(title, size=TEXT, loc="left") for axes, title in titles.items()}
-    lay_out(figure)
-    for axes, text in texts.items():
-        text.set_x(axes.get_tightbbox(for_layout_only=True).x0 / figure.bbox.width)
-        text.set_transform(blended_transform_factory(figure.transFigure, axes.transAxes) + axes.titleOffsetTrans)
-
-
 def legend_above(axes: Any) -> None:
     """A legend between title and axes, where no curve can run through it, as wide as the axes."""
     width = axes.figure.get_figwidth() / axes.get_subplotspec().get_gridspec().ncols - 0.9
@@ -195,7 +191,7 @@ def legend_above(axes: Any) -> None:
 
 def legend_right(axes: Any, title: str | None = None) -> None:
     """A legend at the right of the axes."""
-    style = {"frameon": False, "fontsize": TEXT, "title": title, "title_fontsize": TEXT}
+    style = {"frameon": False, "fontsize": SMALL, "title": title, "title_fontsize": SMALL}
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), **style)
 
 
@@ -235,14 +231,3 @@ def is_logarithmic(values: Any) -> bool:
 def finite(values: np.ndarray) -> np.ndarray:
     """The values, with a gap (nan) where one is infinite."""
     return np.where(np.isfinite(values), values, np.nan)
-
-
-def numbers(array: Any, name: str, dimensions: Sequence[int], like: Any = None) -> np.ndarray:
-    """The array in float64, or an error if it is empty or has other dimensions, or another shape than `like`."""
-    array = np.asarray(array, dtype=np.float64)
-    if array.ndim not in dimensions or array.size == 0:
-        wanted = " or ".join(map(str, dimensions))
-        raise UserError(f"{name}: needs {wanted} dimensions and at least one value, got shape {array.shape}")
-    if like is not None and array.shape != np.shape(like):
-        raise UserError(f"{name}: shape {array.shape}, but it goes with values of shape {np.shape(like)}")
-    return array

@@ -113,8 +113,8 @@ def picture_figure(picture: np.ndarray, title: str, *, wide: float, beside: floa
     """
     high = wide * picture.shape[0] / picture.shape[1] + above
     width = min(WIDTH, max(wide + beside, 3.0, 0.125 * len(title) + 0.3))
-    figure = canvas.new_figure(high, title, width=width)
-    axes = figure.subplots()
+    figure, (axes,) = canvas.panels(high, title, [("", "")], width=width)
+    axes.grid(visible=False)
     axes.set_anchor("W")
     axes.imshow(picture)
     axes.tick_params(length=0)
@@ -200,7 +200,6 @@ def filters(words: Words, kernels: Any, units: int | None = None) -> Any:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    kernels = canvas.numbers(kernels, "kernels", [3, 4])
     units = len(kernels) if units is None else units
     title = words("filters.title" if units <= MOST_FILTERS else "filters.title_first", shown=MOST_FILTERS, units=units)
     signed = kernels.ndim == 3 or kernels.shape[-1] == 1
@@ -236,7 +235,7 @@ def filter_grid(kernels: np.ndarray, ratio: float) -> tuple[np.ndarray, int]:
     empty = -len(tiles) % columns
     tiles = np.concatenate([tiles, np.ones((empty, height, width, 3))]).reshape(-1, columns, height, width, 3)
     scale = max(1, round(48 / max(height, width)))  # enlarged, so that the lines between small filters are thin
-    picture = mosaic(tiles.repeat(scale, axis=2).repeat(scale, axis=3), gap=2, between=0.75)
+    picture = mosaic(tiles.repeat(scale, axis=2).repeat(scale, axis=3), gap=4, between=0.6)
     if empty:
-        picture[-(height * scale + 2) :, -empty * (width * scale + 2) :] = 1.0
+        picture[-(height * scale + 4) :, -empty * (width * scale + 4) :] = 1.0
     return picture, columns

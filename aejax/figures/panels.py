@@ -38,39 +38,30 @@ def loss_curves(
             terms and get a panel of their own.
         validation: steps and losses of the validation rows.
         unit: what the loss is measured in, for the axis.
-
-    Raises:
-        UserError: if there is nothing to draw or lengths differ.
     """
-    if not series:
-        raise UserError("series: needs at least the loss")
-    steps = canvas.numbers(steps, "steps", [1])
-    curves = {name: canvas.numbers(values, f"series {name!r}", [1], steps) for name, values in series.items()}
-    loss, *terms = curves
-    panels = {unit or words("loss.unit"): [loss]} | ({words("loss.terms"): terms} if len(terms) > 1 else {})
-    figure = canvas.new_figure(3.6 + 0.12 * len(terms) * (len(panels) - 1), words("loss.title"))
+    loss, *terms = series
+    names = {unit or words("loss.unit"): [loss]} | ({words("loss.terms"): terms} if len(terms) > 1 else {})
+    height = 3.6 + 0.12 * len(terms) * (len(names) - 1)
+    figure, grid = canvas.panels(height, words("loss.title"), [(words("loss.step"), label) for label in names])
     colours = cycle(OKABE_ITO[i] for i in (0, 2, 3, 5, 4, 1, 6))
-    for axes, (label, names) in zip(canvas.panel_grid(figure, len(panels), len(panels)), panels.items(), strict=True):
-        for name in names:
-            _curve(axes, steps, curves[name], words.named("terms", name), next(colours))
-        if loss in names and validation is not None:
-            at = canvas.numbers(validation[0], "steps of validation", [1])
-            values = canvas.finite(canvas.numbers(validation[1], "validation", [1], at))
+    for axes, some in zip(grid, names.values(), strict=True):
+        for name in some:
+            _curve(axes, steps, canvas.finite(series[name]), words.named("terms", name), next(colours))
+        if loss in some and validation is not None:
             style = {"color": OKABE_ITO[1], "marker": "o", "markersize": 3.5, "linewidth": 1.4, "linestyle": "--"}
-            every = max(1, values.size // 40)
-            axes.plot(at, values, label=words.named("terms", "validation"), markevery=every, **style)
-        _scale(axes, label, words)
+            style |= {"label": words.named("terms", "validation"), "markevery": max(1, len(validation[0]) // 40)}
+            axes.plot(validation[0], canvas.finite(validation[1]), **style)
+        _scale(axes, words)
     return figure
 
 
-def _curve(axes: Any, steps: np.ndarray, values: np.ndarray, name: str, colour: str) -> None:
+def _curve(axes: Any, steps: Any, values: np.ndarray, name: str, colour: str) -> None:
     """Draw one curve, light as it is and full as its running mean."""
-    values, half = canvas.finite(values), values.size // 80
+    half = values.size // 80
     if half:
         axes.plot(steps, values, color=colour, linewidth=0.6, alpha=0.35)
-    marker = "o" if np.isfinite(values).sum() == 1 else ""
-    label = canvas.plain(name)
-    axes.plot(steps, smooth(values, half), color=colour, linewidth=1.8, marker=marker, label=label)
+    style = {"color": colour, "linewidth": 1.8, "marker": "o" if np.isfinite(values).sum() == 1 else ""}
+    axes.plot(steps, smooth(values, half), label=canvas.plain(name), **style)
 
 
 def smooth(values: np.ndarray, half: int) -> np.ndarray:
@@ -81,15 +72,14 @@ def smooth(values: np.ndarray, half: int) -> np.ndarray:
     return np.where(counts > 0, sums(np.where(known, values, 0.0)) / np.maximum(counts, 1), np.nan)
 
 
-def _scale(axes: Any, label: str, words: Words) -> None:
-    """Scale and label the axes of curves, and name the curves above them."""
+def _scale(axes: Any, words: Words) -> None:
+    """Scale the axes of curves, and name the curves above them."""
     drawn = np.concatenate([line.get_ydata() for line in axes.get_lines()])
     values = drawn[np.isfinite(drawn)]
     if values.size == 0:
         axes.text(0.5, 0.5, words("loss.not_finite"), transform=axes.transAxes, ha="center", size=TEXT, color=GREY)
-    logarithmic = canvas.is_logarithmic(values)
-    canvas.quiet(axes, x=words("loss.step"), y=words("common.log_scale", label=label) if logarithmic else label)
-    if logarithmic:
+    elif canvas.is_logarithmic(values):
+        axes.set_ylabel(words("common.log_scale", label=axes.get_ylabel()))
         axes.set_yscale("log")
         if values.max() < 1000 * values.min():
             axes.yaxis.get_major_locator().set_params(subs=(1, 2, 5))
@@ -107,9 +97,9 @@ def usage(codes: Any) -> dict[str, Any]:
         codes: (m, d) activations of m rows.
 
     Raises:
-        UserError: if there is nothing to show.
+        UserError: if no value is finite.
     """
-    codes = canvas.numbers(codes, "codes", [2])
+    codes = np.asarray(codes, np.float64)
     finite = np.isfinite(codes)
     values = codes[finite]
     if values.size == 0:
@@ -132,17 +122,16 @@ def code_histogram(words: Words, usage: Mapping[str, Any], target_rate: float | 
         usage: of the codes.
         target_rate: the mean activation that training aimed at; drawn as a line.
     """
-    figure = canvas.new_figure(3.5, words("code.title"))
-    left, right = figure.subplots(1, 2)
+    values = words("common.log_scale", label=words("code.values"))
+    labels = [(words("code.activation"), values), (words("code.unit"), words("code.mean"))]
+    figure, (left, right) = canvas.panels(3.5, words("code.title"), labels)
     left.stairs(usage["counts"], usage["edges"], fill=True, color=BLUE)
     left.set_yscale("log")
     left.set_ylim(0.7, 2 * usage["counts"].max())
-    canvas.quiet(left, x=words("code.activation"), y=words("common.log_scale", label=words("code.values")))
     zeros = words("code.zeros" if usage["zeros"] else "code.no_zeros", share=usage["zeros"])
     left.set_title(zeros, size=TEXT, color=GREY, loc="left")
     means = usage["means"]
     right.stairs(means, np.arange(means.size + 1) + 0.5, fill=True, color=GREEN, baseline=0)
-    canvas.quiet(right, x=words("code.unit"), y=words("code.mean"))
     right.set_xlim(0.5, means.size + 0.5)
     right.locator_params(axis="x", nbins=6, integer=True, min_n_ticks=1)
     if target_rate is not None:
@@ -175,13 +164,8 @@ def reconstructions(
         baseline: the same shape.
         errors: the mean squared error of ``"autoencoder"`` and of ``"pca"``, where it is to be written.
         feature_names: of a table, written below the axis where they fit.
-
-    Raises:
-        UserError: if there is nothing to draw or shapes differ.
     """
     rows = dict(zip(STYLES, map(np.asarray, (originals, reconstructions, baseline)), strict=True))
-    for name, values in rows.items():
-        canvas.numbers(values, name, [2, 3, 4], originals)
     names = {name: words(f"reconstructions.{name}") for name in rows}
     names |= {name: f"{names[name]}\n{words('reconstructions.error', error=error)}" for name, error in errors.items()}
     if rows["original"].ndim == 2:
@@ -196,8 +180,10 @@ def _profiles(words: Words, rows: Mapping[str, np.ndarray], names: Mapping[str, 
     across = min(count, 2)
     down = -(-count // across)
     few, labelled = size <= MOST_TICKS, len(features) == size <= MOST_TICKS
-    figure = canvas.new_figure(1.0 + 1.6 * down + 0.6 * labelled + 0.4 * (down == 1), words("reconstructions.title"))
-    grid = canvas.panel_grid(figure, count, across, sharex=True, sharey=True)
+    height = 1.0 + 1.6 * down + 0.6 * labelled + 0.4 * (down == 1)
+    axis_names = ("" if labelled else words("common.feature_axis"), words("common.value"))
+    shared = {"sharex": True, "sharey": True}
+    figure, grid = canvas.panels(height, words("reconstructions.title"), [axis_names] * count, across, **shared)
     for index, axes in enumerate(grid):
         for name, values in rows.items():
             colour, line, width = STYLES[name]
@@ -207,7 +193,6 @@ def _profiles(words: Words, rows: Mapping[str, np.ndarray], names: Mapping[str, 
             style |= {"marker": "o" if few or alone.size else "", "markevery": None if few else alone}
             label = canvas.plain(names[name].replace("\n", ", "))
             axes.plot(np.arange(1, size + 1), profile, label=label, **style)
-        canvas.quiet(axes, x="" if labelled else words("common.feature_axis"), y=words("common.value"))
         axes.label_outer()
         if labelled:
             aside = {"rotation": 90, "rotation_mode": "anchor", "ha": "right", "va": "center"}
@@ -247,27 +232,25 @@ def maps(
         same_axes: all maps have the limits that hold the points of every one, so that clouds can be compared.
 
     Raises:
-        UserError: if there is nothing to draw, or points and labels differ in number.
+        UserError: if no point of a map is finite.
     """
-    if not panels:
-        raise UserError("panels: needs at least one map")
-    axis_names = axis_names or (words("map.first"), words("map.second"))
+    x, y = axis_names or (words("map.first"), words("map.second"))
     drawn = {name: labelled_points(name, *panel) for name, panel in panels.items()}
     labels = np.concatenate([labels for _, labels in drawn.values()])
     quantity = labels.dtype.kind == "f"
     columns = 2 if len(drawn) == 4 else min(len(drawn), 3)
     side = 1.4 if quantity or labels.max() >= 0 else 0.2
     height = 0.7 + -(-len(drawn) // columns) * min((WIDTH - side) / columns, 4.2)
-    figure = canvas.new_figure(height, title or words("map.title"))
-    grid = canvas.panel_grid(figure, len(drawn), columns, sharex=same_axes, sharey=same_axes)
+    labels_of = [(x, "" if number % columns else y) for number in range(len(drawn))]
+    shared = {"sharex": same_axes, "sharey": same_axes}
+    figure, grid = canvas.panels(height, title or words("map.title"), labels_of, columns, **shared)
     classes = len(label_names) or labels.max() + 1
     for axes, (name, (points, values)) in zip(grid, drawn.items(), strict=True):
-        canvas.quiet(axes, x=axis_names[0], y=axis_names[1] if axes.get_subplotspec().is_first_col() else "")
-        if not any(axis_names):
+        if not x and not y:
             axes.tick_params(labelbottom=False, labelleft=False)
         axes = _in_space(axes) if points.shape[1] == 3 else axes
         mark = scatter(axes, points, values.astype(labels.dtype), classes, (labels.min(), labels.max()))
-        axes.set_title(canvas.plain(name), size=TEXT + 1, loc="left")
+        axes.set_title(canvas.plain(name), size=TEXT, loc="left")
     if quantity:
         label = label_names[0] if label_names else words("common.value")
         canvas.colour_bar(figure, mark, figure.axes, label, aspect=30)
@@ -290,12 +273,8 @@ def _in_space(axes: Any) -> Any:
 
 def labelled_points(name: str, points: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
     """The finite points of one map and their labels; -1 for all where there are none."""
-    points = canvas.numbers(points, f"map {name!r}", [2])
-    if points.shape[1] not in (2, 3):
-        raise UserError(f"map {name!r}: points have 2 coordinates, or 3, got shape {points.shape}")
+    points = np.asarray(points, np.float64)
     labels = np.full(len(points), -1) if labels is None else np.asarray(labels)
-    if labels.shape != (len(points),) or labels.dtype.kind not in "biuf":
-        raise UserError(f"map {name!r}: {len(points)} points need as many labels that are numbers, or none")
     known = np.isfinite(points).all(axis=1) & np.isfinite(labels)
     if not known.any():
         raise UserError(f"map {name!r}: no point is finite")
@@ -320,7 +299,7 @@ def scatter(axes: Any, points: np.ndarray, labels: np.ndarray, classes: int, lim
         classes: how many there are in all maps.
         limits: the least and the largest label of all maps, so that a colour means the same in each.
     """
-    size = float(np.clip(12000 / len(points), 5, 28))
+    size = float(np.clip(12000 / len(points), 5, 28)) / (3 if points.shape[1] == 3 else 1)
     style = {"s": size, "alpha": 0.8, "linewidths": 0, "rasterized": True}
     order = np.random.default_rng(0).permutation(len(points))
     points, labels = points[order], labels[order]

@@ -102,7 +102,7 @@ def against_axis(
         metric: along the vertical.
         least: whether less of it is better.
     """
-    figure, axes = canvas.one_panel(4.0, words("sweep.against", metric=metric, axis=axis), x=axis, y=metric)
+    figure, (axes,) = canvas.panels(4.0, words("sweep.against", metric=metric, axis=axis), [(axis, metric)])
     values = unique(point["axes"][axis] for point in points)
     along = _positions(values)
     lines: dict[tuple, list[Point]] = {}
@@ -186,7 +186,7 @@ def heat_map(words: Words, points: Sequence[Point], axes: Sequence[str], metric:
     for point in points:
         grid[tile_of(point)] = mean_of(point, metric)
     title, height = words("sweep.two_axes", metric=metric), 1.6 + 0.42 * max(4, min(len(down), 20))
-    figure, plot = canvas.one_panel(height, title, x=axes[1], y=axes[0])
+    figure, (plot,) = canvas.panels(height, title, [(axes[1], axes[0])])
     plot.grid(visible=False)
     plot.spines[:].set_visible(False)
     image = plot.imshow(grid, cmap="viridis", aspect="auto", origin="lower")
@@ -216,8 +216,8 @@ def parallel_coordinates(
         metric: the last of the uprights.
         least: whether less of the metric is better.
     """
-    figure = canvas.new_figure(4.2, words("sweep.axes", metric=metric, count=len(axes)))
-    plot = figure.subplots()
+    figure, (plot,) = canvas.panels(4.2, words("sweep.axes", metric=metric, count=len(axes)), [("", "")])
+    plot.grid(visible=False)
     columns = [_upright(words, plot, x, [point["axes"][axis] for point in points]) for x, axis in enumerate(axes)]
     columns.append(_upright(words, plot, len(axes), [mean_of(point, metric) for point in points], measured=True))
     lines = np.array(columns).T
@@ -269,7 +269,7 @@ def trade_off(words: Words, points: Sequence[Point], error: str, sparsity: str) 
     """
     pairs = [(mean_of(point, sparsity), mean_of(point, error)) for point in points]
     known = np.array([pair for pair in pairs if None not in pair], dtype=float).reshape(-1, 2)
-    figure, axes = canvas.one_panel(4.0, words("sweep.trade_off"), x=sparsity, y=error)
+    figure, (axes,) = canvas.panels(4.0, words("sweep.trade_off"), [(sparsity, error)])
     axes.scatter(*known.T, s=22, color=GREY, alpha=0.7, label=words("sweep.settings"), linewidths=0)
     style = {"color": OKABE_ITO[0], "marker": "o", "markersize": 5, "drawstyle": "steps-post"}
     axes.plot(*known[front(known)].T, label=words("sweep.front"), **style)
@@ -292,10 +292,9 @@ def time_per_setting(words: Words, counts: Sequence[int], panels: Mapping[str, M
         counts: numbers of settings.
         panels: by title, the series by name, seconds for each.
     """
-    figure = canvas.new_figure(4.2, words("sweep.seconds"))
-    grid = canvas.panel_grid(figure, len(panels), len(panels))
-    for axes, (title, series) in zip(grid, panels.items(), strict=True):
-        canvas.quiet(axes, x=words("sweep.settings_of", kind=title), y=words("sweep.seconds_each"))
+    labels = [(words("sweep.settings_of", kind=title), words("sweep.seconds_each")) for title in panels]
+    figure, grid = canvas.panels(4.2, words("sweep.seconds"), labels)
+    for axes, series in zip(grid, panels.values(), strict=True):
         for number, (name, values) in enumerate(series.items()):
             style = {"color": OKABE_ITO[number], "marker": MARKS[number], "markersize": 5}
             axes.plot(counts, values, label=canvas.plain(name), **style)
@@ -308,7 +307,7 @@ def time_per_setting(words: Words, counts: Sequence[int], panels: Mapping[str, M
 
 def _history(words: Words, trials: Sequence[Mapping[str, Any]], metric: str, *, maximise: bool) -> Any:
     """The objective of every trial of a search, and the best so far as a line, as a figure."""
-    figure, axes = canvas.one_panel(4.0, words("search.history", metric=metric), x=words("search.trial"), y=metric)
+    figure, (axes,) = canvas.panels(4.0, words("search.history", metric=metric), [(words("search.trial"), metric)])
     of_state = lambda state: [
         (t["trial"], t["value"]) for t in trials if t["state"] == state and t["value"] is not None
     ]
@@ -328,6 +327,6 @@ def _importance(words: Words, shares: Mapping[str, float], metric: str) -> Any:
     """The share of each axis in the variance of the objective of a search, as a figure."""
     names = sorted(shares, key=lambda name: -shares[name])
     title = words("search.importance", metric=metric)
-    figure, axes = canvas.one_panel(0.8 + 0.4 * len(names), title, x=words("search.share"))
+    figure, (axes,) = canvas.panels(0.8 + 0.4 * len(names), title, [(words("search.share"), "")])
     canvas.bars(axes, list(map(canvas.plain, names)), [shares[name] for name in names], color=OKABE_ITO[0])
     return figure

@@ -24,10 +24,9 @@ def draw(content: Kept, words: Words) -> dict[str, Any]:
     """``aeknn``: a line for each method, the folds as dots, their mean and standard deviation."""
     names, reference = content.info["names"], content.tree[REFERENCE]
     title = words("aeknn.title", data=content.info["data"], neighbours=content.info["neighbours"])
-    figure = canvas.new_figure(1.3 + 0.36 * len(names), title)
-    accuracy, seconds = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
-    canvas.quiet(accuracy, x=words("aeknn.accuracy", all=100 * reference["accuracy"].mean()), y="")
-    canvas.quiet(seconds, x=words("aeknn.time"), y="")
+    labels = [(words("aeknn.accuracy", all=100 * reference["accuracy"].mean()), ""), (words("aeknn.time"), "")]
+    shared = {"sharey": True, "width_ratios": (3, 2)}
+    figure, (accuracy, seconds) = canvas.panels(1.3 + 0.36 * len(names), title, labels, **shared)
     colours = [{"pca": OKABE_ITO[1], "lda": OKABE_ITO[2]}.get(name.partition(" ")[0], OKABE_ITO[0]) for name in names]
     ratios = [np.median(content.tree[name]["seconds"]) / np.median(reference["seconds"]) for name in names]
     texts = [words.number(ratio, ".2f") for ratio in ratios]

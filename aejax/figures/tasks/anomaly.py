@@ -106,7 +106,8 @@ def _draw_histogram(tree: Mapping[str, Any], words: Words) -> Any:
     low, high = np.quantile(everything, [0.001 if far else 0, 0.999])
     high = max(high, low + 1e-6)
     edges = np.geomspace(low, high, BINS) if far else np.linspace(low, high, BINS)
-    figure, axes = canvas.one_panel(3.6, words("anomaly.scores"), x=words("anomaly.score"), y=words("anomaly.share"))
+    labels = (words("anomaly.score"), words("anomaly.share"))
+    figure, (axes,) = canvas.panels(3.6, words("anomaly.scores"), [labels])
     for name, (values, colour) in groups.items():
         heights = np.histogram(np.clip(values, low, high), edges)[0] / len(values)
         style = {"fill": name != "train", "alpha": 1.0 if name == "train" else 0.55, "linewidth": 1.2}
@@ -121,8 +122,8 @@ def _draw_histogram(tree: Mapping[str, Any], words: Words) -> Any:
 
 
 def _draw_curves(tree: Mapping[str, Any], chosen: str, words: Words) -> Any:
-    title, x, y = (words(f"anomaly.{name}") for name in ("precision_recall", "recall", "precision"))
-    figure, axes = canvas.one_panel(4.6, title, x=x, y=y)
+    labels = (words("anomaly.recall"), words("anomaly.precision"))
+    figure, (axes,) = canvas.panels(4.6, words("anomaly.precision_recall"), [labels])
     colours = (RED, BLUE, "black", *OKABE_ITO[1:5])
     for name, colour in zip(dict.fromkeys((chosen, "error", *BASELINES)), colours, strict=False):
         curve = tree["curves"][name]
@@ -146,21 +147,18 @@ def _draw_features(worst: Mapping[str, Any], names: list[str], words: Words) -> 
     """The features that the nets rebuild worst, of the rows with the highest scores."""
     rows, count = worst["feature"].shape
     figure = canvas.new_figure(0.8 + (0.6 + 0.24 * count) * -(-rows // 2), words("anomaly.worst_rows"))
-    grid = canvas.panel_grid(figure, rows, 2)
-    for number, axes in enumerate(grid):
+    for row, part in enumerate(figure.subfigures(-(-rows // 2), 2, squeeze=False).ravel()[:rows]):
+        labels, residual = [], worst["residual"][row]
+        for i, number in enumerate(worst["feature"][row]):
+            key = "anomaly.missing" if worst["missing"][row, i] else "anomaly.value"
+            blanks = {"x": worst["x"][row, i], "x_hat": worst["x_hat"][row, i]}
+            labels.append(words(key, feature=canvas.plain(feature(words, names, int(number), 18)), **blanks))
+        axes = part.subplots()
         canvas.quiet(axes, x="", y="")
-        features, x, x_hat, missing, residual = (
-            worst[name][number] for name in ("feature", "x", "x_hat", "missing", "residual")
-        )
-        keys = ["anomaly.missing" if each else "anomaly.value" for each in missing]
-        labels = [
-            words(key, feature=canvas.plain(feature(words, names, int(i), 18)), x=value, x_hat=rebuilt)
-            for key, i, value, rebuilt in zip(keys, features, x, x_hat, strict=True)
-        ]
         canvas.bars(axes, labels, residual, color=[RED if value > 0 else BLUE for value in residual])
         axes.axvline(0, color=GREY, linewidth=0.8)
+        part.suptitle(_title(worst, row, words, "line"), size=TEXT, x=0.02, ha="left")
     figure.supxlabel(words("anomaly.residual"), size=TEXT)
-    canvas.over_labels(figure, {axes: _title(worst, n, words, "line") for n, axes in enumerate(grid)})
     return figure
 
 

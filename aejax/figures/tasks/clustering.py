@@ -92,8 +92,8 @@ def _draw_means(tree: Mapping[str, Any], names: list[str], words: Words) -> Any:
     labelled = "commonest" in tree
     title = words("clustering.centres_classes" if labelled else "clustering.centres")
     high = 0.4 + -(-len(images) // columns) * (0.09 * canvas.WIDTH * height / width + 0.55)
-    figure = canvas.new_figure(high, title)
-    for number, axes in enumerate(canvas.panel_grid(figure, len(images), columns)):
+    figure, grid = canvas.panels(high, title, [("", "")] * len(images), columns)
+    for number, axes in enumerate(grid):
         axes.imshow(images[number])
         axes.set_axis_off()
         blanks = {"size": sizes[number]}

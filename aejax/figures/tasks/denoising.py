@@ -76,8 +76,8 @@ def draw(content: Kept, words: Words) -> dict[str, Any]:
 
 def _draw_curves(tree: Mapping[str, Any], trained: tuple[float, float], corruption: str, words: Words) -> Any:
     """Peak signal-to-noise ratio over the strength of the noise, a line for each method."""
-    x, y = words("denoising.strength", corruption=corruption), words("denoising.psnr")
-    figure, axes = canvas.one_panel(4.4, words("denoising.psnr_title"), x=x, y=y)
+    labels = (words("denoising.strength", corruption=corruption), words("denoising.psnr"))
+    figure, (axes,) = canvas.panels(4.4, words("denoising.psnr_title"), [labels])
     for name, marker in zip([name for name in COLOURS if name in tree["curves"]], "oX^sDvP", strict=False):
         style = {"linewidth": 2.4 if name == "net" else 1.4, "linestyle": ":" if name == "noisy" else "-"}
         style |= {"color": COLOURS[name], "marker": marker, "markersize": 5}
@@ -100,8 +100,8 @@ def _draw_curves(tree: Mapping[str, Any], trained: tuple[float, float], corrupti
 
 def _draw_kernels(kernels: Mapping[str, Any], names: list[str], words: Words) -> Any:
     """The first filters of both nets beside each other, each scaled by its own largest magnitude."""
-    figure = canvas.new_figure(5.4, words("denoising.kernels"))
-    for axes, name in zip(canvas.panel_grid(figure, len(names), len(names)), names, strict=True):
+    figure, grid = canvas.panels(5.4, words("denoising.kernels"), [("", "")] * len(names))
+    for axes, name in zip(grid, names, strict=True):
         axes.imshow(filter_grid(kernels[name]["weights"].mean(-1), 1.0)[0])
         axes.set_axis_off()
         axes.set_title(words(f"denoising.kernels_of.{name}", spread=kernels[name]["spread"]), size=TEXT, loc="left")

@@ -48,7 +48,8 @@ def _name(name: str, words: Words) -> str:
 
 
 def _draw_curve(tree: Mapping[str, Any], words: Words) -> Any:
-    figure, axes = canvas.one_panel(4.2, words("encryption.title"), x=words("encryption.pairs"), y=words("common.mse"))
+    labels = (words("encryption.pairs"), words("common.mse"))
+    figure, (axes,) = canvas.panels(4.2, words("encryption.title"), [labels])
     counts, errors = tree["curve"].T
     axes.plot(counts, errors, "o-", color=OKABE_ITO[0], label=words("encryption.fitted"))
     for name, (colour, style) in LINES.items():

@@ -68,7 +68,7 @@ def draw(content: Kept, words: Words) -> dict[str, Any]:
 
 
 def _draw_curves(curves: Mapping[str, Any], title: str, words: Words) -> Any:
-    figure, axes = canvas.one_panel(4.6, title, x=words("hashing.recall"), y=words("hashing.precision"))
+    figure, (axes,) = canvas.panels(4.6, title, [(words("hashing.recall"), words("hashing.precision"))])
     for name, colour, line in zip(METHODS, OKABE_ITO, STYLES, strict=False):
         if name in curves:
             style = {"linestyle": line, "color": colour, "linewidth": 2.6 if name == "autoencoder" else 1.6}
@@ -82,7 +82,7 @@ def _draw_curves(curves: Mapping[str, Any], title: str, words: Words) -> Any:
 
 
 def _draw_distances(tree: Mapping[str, Any], title: str, words: Words) -> Any:
-    figure, axes = canvas.one_panel(3.8, title, x=words("hashing.hamming"), y=words("hashing.cosine_distance"))
+    figure, (axes,) = canvas.panels(3.8, title, [(words("hashing.hamming"), words("hashing.cosine_distance"))])
     seen = np.flatnonzero(tree["pairs"] >= LEAST_PAIRS)
     means, pairs = tree["distances"][seen], tree["pairs"][seen]
     axes.plot(seen, means, "o-", color=OKABE_ITO[0], markersize=4)

@@ -76,17 +76,16 @@ def _filled_by(name: str, words: Words) -> str:
 def _draw_errors(tree: Mapping[str, Any], info: Mapping[str, Any], words: Words) -> Any:
     methods, kinds = info["methods"], info["kinds"]
     title = words("imputation.title", data=info["data"], share=tree["hidden"])
-    figure = canvas.new_figure(0.42 * len(methods) + 2.0, title)
-    *panels, last = canvas.panel_grid(figure, len(kinds) + 1, len(kinds) + 1)
+    labels = [(words(f"imputation.{kind}"), "") for kind in kinds]
+    labels.append((words("imputation.level"), words("imputation.coverage")))
+    figure, (*panels, last) = canvas.panels(0.42 * len(methods) + 2.0, title, labels)
     colour = [OKABE_ITO[0] if name == "autoencoder" else "#b0b0b0" for name in methods]
     names = [words(f"imputation.fills.{name}") for name in methods]
     for axes, kind in zip(panels, kinds, strict=True):
         values = tree["errors"][kind]
-        canvas.quiet(axes, x=words(f"imputation.{kind}"), y="")
         canvas.bars(axes, names, values, [words.number(value, ".4f") for value in values], color=colour)
         axes.tick_params(labelleft=axes is panels[0])
         axes.set_xlim(0, 1.18 * max(values))
-    canvas.quiet(last, x=words("imputation.level"), y=words("imputation.coverage"))
     last.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.2)
     last.plot(tree["levels"], tree["coverages"], color=OKABE_ITO[0], marker="o", markersize=4)
     last.text(0.48, 0.35, words("imputation.ideal"), color=GREY, size=SMALL)

@@ -69,13 +69,13 @@ def _draw_grid(tree: Mapping[str, Any], label_names: list[str], words: Words) ->
     """The decoded grid, and where the test rows lie on it, where the code is the plane."""
     flat = "code" in tree
     title = words("latent.grid_plane" if flat else "latent.grid_components")
-    figure = canvas.new_figure(4.9 if flat else 6.2, title, width=WIDTH if flat else 6.2)
-    grid, *plane = canvas.panel_grid(figure, 1 + flat, 1 + flat)
+    labels = [("", ""), (words("code.first_units"), words("code.second_units"))][: 1 + flat]
+    height, width = (4.9, WIDTH) if flat else (6.2, 6.2)
+    figure, (grid, *plane) = canvas.panels(height, title, labels, width=width)
     grid.imshow(mosaic(colours(tree["grid"]), gap=1, between=1.0))
     grid.set_axis_off()
     for axes in plane:
         points, labels = labelled_points("code", tree["code"], tree.get("labels"))
-        canvas.quiet(axes, x=words("code.first_units"), y=words("code.second_units"))
         scatter(axes, points, labels, len(label_names), (labels.min(), labels.max()))
         inside = np.percentile(points, [2, 98], axis=0)
         axes.set(xlim=inside[:, 0], ylim=inside[:, 1], box_aspect=1)
