@@ -3,7 +3,7 @@
 import math
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from textwrap import fill
@@ -13,7 +13,9 @@ import numpy as np
 
 from aejax.figures.words import Words
 from aejax.files import write_atomic
+from aejax.types import Kept
 
+Tree = Mapping[str, Any]  # arrays, numbers or texts by name, in nested mappings
 WIDTH = 9.0  # inches; shown 900 pixels wide, a point of type is 1.4 pixels
 DPI = 150
 TEXT, SMALL, TITLE = 10, 9, 13
@@ -68,6 +70,19 @@ def panels(
     for empty in grid[len(labels) :]:
         empty.set_visible(False)
     return figure, list(grid[: len(labels)])
+
+
+def draw_table(table: Mapping[str, tuple[str, Callable]], content: Kept, words: Words) -> dict[str, Any]:
+    """The figures of a table, by name, as far as there is something to draw.
+
+    Args:
+        table: by the name of a figure, the part of the content without which it is not drawn, and what draws it:
+            ``(tree, info, words) -> figure``.
+        content: what the figures show.
+        words: of the language.
+    """
+    tree, info = content
+    return {name: draw(tree, info, words) for name, (part, draw) in table.items() if part in tree or part in info}
 
 
 def text_lines(title: str, count: float, cells: Iterable[tuple[float, float, str, Mapping[str, Any]]]) -> Any:

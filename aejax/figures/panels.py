@@ -8,7 +8,7 @@ import numpy as np
 
 from aejax.errors import UserError
 from aejax.figures import canvas
-from aejax.figures.canvas import GREY, OKABE_ITO, PETROFF, SMALL, TEXT, WIDTH
+from aejax.figures.canvas import GREY, OKABE_ITO, PETROFF, SMALL, TEXT, WIDTH, Tree
 from aejax.figures.images import image_lines
 from aejax.figures.words import Words
 
@@ -21,7 +21,7 @@ STYLES = {"original": ("#000000", "-", 2.2), "autoencoder": (OKABE_ITO[5], "-", 
 def loss_curves(
     words: Words,
     steps: Any,
-    series: Mapping[str, Any],
+    series: Tree,
     validation: tuple[Any, Any] | None = None,
     *,
     unit: str = "",
@@ -114,7 +114,7 @@ def usage(codes: Any) -> dict[str, Any]:
     return {"counts": counts, "edges": edges, "means": np.sort(means)[::-1], **shares}
 
 
-def code_histogram(words: Words, usage: Mapping[str, Any], target_rate: float | None = None) -> Any:
+def code_histogram(words: Words, usage: Tree, target_rate: float | None = None) -> Any:
     """How often each value of the code occurs, and the mean activation of each unit, largest first, as a figure.
 
     Args:

@@ -8,7 +8,8 @@ import numpy as np
 
 from aejax import console
 from aejax.errors import UserError
-from aejax.figures import canvas, names
+from aejax.figures import canvas
+from aejax.figures.canvas import Tree, names
 from aejax.figures.images import MOST_FILTERS, are_images, as_images, choose, filters
 from aejax.figures.panels import code_histogram, loss_curves, maps, reconstructions, usage
 from aejax.figures.words import Words, load
@@ -83,7 +84,7 @@ def drawn(folder: Path, of_task: Figures | None, words: Words, only: Collection[
         raise UserError(f"{folder / ARRAYS}: is damaged: no figure can be drawn from it ({error!r})") from None
 
 
-def keep(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params, config: Mapping[str, Any]) -> Kept:
+def keep(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params, config: Tree) -> Kept:
     """What the figures that any run has show, by the name of the figure."""
     arrays, labels = evaluation.arrays, dataset.test.labels
     tree: dict[str, Any] = {}
@@ -113,7 +114,7 @@ def _reconstructions(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]
     return dict(zip(ROWS, rows, strict=True)) | {"errors": errors}
 
 
-def _draw_loss(tree: Mapping[str, Any], info: Mapping[str, Any], words: Words) -> Any:
+def _draw_loss(tree: Tree, info: Tree, words: Words) -> Any:
     columns = dict(zip(info["curve"], tree["rows"].T, strict=True))
     series = {name.removeprefix("train_"): values for name, values in columns.items() if name.startswith("train_")}
     series = {"training": series.pop("loss"), **series}
@@ -121,7 +122,7 @@ def _draw_loss(tree: Mapping[str, Any], info: Mapping[str, Any], words: Words) -
     return loss_curves(words, columns["step"], series, validation, unit=words("loss.of_row"))
 
 
-DRAWN: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any], Words], Any]] = {
+DRAWN: Mapping[str, Callable[[Tree, Tree, Words], Any]] = {
     "loss": _draw_loss,
     "filters": lambda tree, info, words: filters(words, tree["kernels"], int(tree["units"])),
     "reconstructions": lambda tree, info, words: reconstructions(

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from aejax.figures import canvas
-from aejax.figures.canvas import GREY, OKABE_ITO, PALE, SMALL
+from aejax.figures.canvas import GREY, OKABE_ITO, PALE, SMALL, Tree
 from aejax.figures.words import Words
 
-Point = Mapping[str, Any]
+Point = Tree
 
 LINES = 7
 FEW = 9
@@ -44,7 +44,7 @@ def unique(values: Any) -> list[Any]:
     return sorted(filter(is_number, different)) + [value for value in different if not is_number(value)]
 
 
-def draw(summary: Mapping[str, Any], words: Words) -> dict[str, Any]:
+def draw(summary: Tree, words: Words) -> dict[str, Any]:
     """What a sweep's summary shows, as far as it has axes and metrics for it, as figures by name.
 
     Args:
@@ -55,7 +55,7 @@ def draw(summary: Mapping[str, Any], words: Words) -> dict[str, Any]:
     return {name: canvas.finish(figure, words) for name, figure in figures.items()}
 
 
-def _of_points(summary: Mapping[str, Any], words: Words) -> dict[str, Any]:
+def _of_points(summary: Tree, words: Words) -> dict[str, Any]:
     metric, least = summary["metric"], not summary["maximise"]
     points = [point for point in summary["points"] if mean_of(point, metric) is not None]
     if not points:
@@ -77,7 +77,7 @@ def _of_points(summary: Mapping[str, Any], words: Words) -> dict[str, Any]:
     return figures
 
 
-def _of_search(summary: Mapping[str, Any], words: Words) -> dict[str, Any]:
+def _of_search(summary: Tree, words: Words) -> dict[str, Any]:
     search, figures = summary.get("search"), {}
     if search and any(trial["state"] == "complete" for trial in search["history"]):
         figures["history"] = _history(words, search["history"], summary["metric"], maximise=summary["maximise"])
@@ -147,15 +147,13 @@ def _tick(words: Words, value: Any) -> str:
     return words.number(value, ".3g") if isinstance(value, float) else canvas.short(value, 24)
 
 
-def _intervals(x: Sequence[float], statistics: Sequence[Mapping[str, Any]]) -> np.ndarray:
+def _intervals(x: Sequence[float], statistics: Sequence[Tree]) -> np.ndarray:
     """Positions, lower and upper ends of the intervals that are known: (3, n)."""
     known = [(at, each["low"], each["high"]) for at, each in zip(x, statistics, strict=True) if each["low"] is not None]
     return np.array(known, float).reshape(-1, 3).T
 
 
-def _means(
-    axes: Any, x: np.ndarray, statistics: Sequence[Mapping[str, Any]], number: int, *, joined: bool, **style: Any
-) -> None:
+def _means(axes: Any, x: np.ndarray, statistics: Sequence[Tree], number: int, *, joined: bool, **style: Any) -> None:
     """Means with their intervals: a line in a band, or between words, where there is nothing to join, upright bars."""
     means = [each["mean"] for each in statistics]
     if joined:
@@ -284,7 +282,7 @@ def front(pairs: np.ndarray) -> np.ndarray:
     return order[np.diff(lowest, prepend=math.inf) < 0]
 
 
-def time_per_setting(words: Words, counts: Sequence[int], panels: Mapping[str, Mapping[str, Any]]) -> Any:
+def time_per_setting(words: Words, counts: Sequence[int], panels: Mapping[str, Tree]) -> Any:
     """Seconds for each setting against the number of settings, both logarithmic, a panel each, as a figure.
 
     Args:
@@ -305,7 +303,7 @@ def time_per_setting(words: Words, counts: Sequence[int], panels: Mapping[str, M
     return figure
 
 
-def _history(words: Words, trials: Sequence[Mapping[str, Any]], metric: str, *, maximise: bool) -> Any:
+def _history(words: Words, trials: Sequence[Tree], metric: str, *, maximise: bool) -> Any:
     """The objective of every trial of a search, and the best so far as a line, as a figure."""
     figure, (axes,) = canvas.panels(4.0, words("search.history", metric=metric), [(words("search.trial"), metric)])
     of_state = lambda state: [

@@ -1,13 +1,13 @@
 """How far apart the scores of normal rows and anomalies are, what alarms are worth, and the oddest rows."""
 
-from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from aejax.data.inspection import constant_features
 from aejax.figures import canvas
-from aejax.figures.canvas import GREY, OKABE_ITO, TEXT
+from aejax.figures.canvas import GREY, OKABE_ITO, TEXT, Tree
 from aejax.figures.images import are_images, as_images, image_lines
 from aejax.figures.names import feature
 from aejax.figures.words import Words
@@ -19,7 +19,7 @@ BINS = 60
 BLUE, RED = OKABE_ITO[0], OKABE_ITO[5]
 
 
-def keep(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params, config: Mapping[str, Any]) -> Kept:
+def keep(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params, config: Tree) -> Kept:
     """The scores, their curves of precision and recall, and what is odd in the oddest rows."""
     arrays = evaluation.arrays
     scores, labels = arrays["scores"][arrays["score"]], arrays["labels"]
@@ -50,13 +50,13 @@ def _curves(evaluation: Evaluation) -> dict[str, Any]:
     return curves
 
 
-def _images(arrays: Mapping[str, Any], dataset: Dataset) -> dict[str, np.ndarray]:
+def _images(arrays: Tree, dataset: Dataset) -> dict[str, np.ndarray]:
     x, x_hat = as_images([arrays["worst_x"], arrays["worst_x_hat"]], dataset)
     difference = np.abs(arrays["worst_x"] - arrays["worst_x_hat"]).reshape(-1, *dataset.feature_shape).mean(-1)
     return {"image": x, "rebuilt": x_hat, "difference": difference}
 
 
-def _features(arrays: Mapping[str, Any], dataset: Dataset) -> dict[str, np.ndarray]:
+def _features(arrays: Tree, dataset: Dataset) -> dict[str, np.ndarray]:
     """Of the rows with the highest scores the features that the nets rebuild worst, the worst one first."""
     residual = arrays["worst_residual"][:ROWS]
     same = constant_features(dataset)  # what is the same in all rows is odd in none
@@ -72,7 +72,7 @@ def _features(arrays: Mapping[str, Any], dataset: Dataset) -> dict[str, np.ndarr
     return {name: np.take_along_axis(each, order, axis=1) for name, each in values.items()} | {"feature": order}
 
 
-def _missing(arrays: Mapping[str, Any], dataset: Dataset) -> np.ndarray:
+def _missing(arrays: Tree, dataset: Dataset) -> np.ndarray:
     """Which values of the worst rows are missing: the residual of these is 0 by definition."""
     split = dataset.test if len(dataset.test.x) else dataset.train
     if split.mask is None:
@@ -82,19 +82,7 @@ def _missing(arrays: Mapping[str, Any], dataset: Dataset) -> np.ndarray:
     return ~split.mask.reshape(len(split.x), -1)[arrays["worst"]]
 
 
-def draw(content: Kept, words: Words) -> dict[str, Any]:
-    """``scores``, ``worst_rows`` and, with labels, ``precision_recall``."""
-    tree, worst = content.tree, content.tree["worst"]
-    figures = {"scores": _draw_histogram(tree, words)}
-    if "curves" in tree:
-        figures["precision_recall"] = _draw_curves(tree, content.info["score"], words)
-    figures["worst_rows"] = (
-        _draw_images(worst, words) if "image" in worst else _draw_features(worst, content.info["features"], words)
-    )
-    return figures
-
-
-def _draw_histogram(tree: Mapping[str, Any], words: Words) -> Any:
+def _draw_scores(tree: Tree, info: Tree, words: Words) -> Any:
     scores, limit = tree["scores"], float(tree["threshold"])
     groups = {"train": (tree["train_scores"], GREY)}
     if "labels" in tree:
@@ -121,7 +109,8 @@ def _draw_histogram(tree: Mapping[str, Any], words: Words) -> Any:
     return figure
 
 
-def _draw_curves(tree: Mapping[str, Any], chosen: str, words: Words) -> Any:
+def _draw_curves(tree: Tree, info: Tree, words: Words) -> Any:
+    chosen = info["score"]
     labels = (words("anomaly.recall"), words("anomaly.precision"))
     figure, (axes,) = canvas.panels(4.6, words("anomaly.precision_recall"), [labels])
     colours = (RED, BLUE, "black", *OKABE_ITO[1:5])
@@ -137,13 +126,18 @@ def _draw_curves(tree: Mapping[str, Any], chosen: str, words: Words) -> Any:
     return figure
 
 
-def _title(worst: Mapping[str, Any], number: int, words: Words, form: str) -> str:
+def _title(worst: Tree, number: int, words: Words, form: str) -> str:
     """The score of one of the worst rows and, where it is known, what it is."""
     kind = ("normal", "anomaly")[int(worst["anomaly"][number])] if "anomaly" in worst else "unknown"
     return words(f"anomaly.{form}.{kind}", row=int(worst["row"][number]), score=worst["score"][number])
 
 
-def _draw_features(worst: Mapping[str, Any], names: list[str], words: Words) -> Any:
+def _draw_worst(tree: Tree, info: Tree, words: Words) -> Any:
+    worst = tree["worst"]
+    return _draw_images(worst, words) if "image" in worst else _draw_features(worst, info["features"], words)
+
+
+def _draw_features(worst: Tree, names: list[str], words: Words) -> Any:
     """The features that the nets rebuild worst, of the rows with the highest scores."""
     rows, count = worst["feature"].shape
     figure = canvas.new_figure(0.8 + (0.6 + 0.24 * count) * -(-rows // 2), words("anomaly.worst_rows"))
@@ -162,7 +156,7 @@ def _draw_features(worst: Mapping[str, Any], names: list[str], words: Words) -> 
     return figure
 
 
-def _draw_images(worst: Mapping[str, Any], words: Words) -> Any:
+def _draw_images(worst: Tree, words: Words) -> Any:
     """The images with the highest scores, what the nets make of them, and where the two differ."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
@@ -176,4 +170,9 @@ def _draw_images(worst: Mapping[str, Any], words: Words) -> Any:
     return figure
 
 
-FIGURES = Figures(keep, draw)
+TABLE = {
+    "scores": ("scores", _draw_scores),
+    "precision_recall": ("curves", _draw_curves),
+    "worst_rows": ("worst", _draw_worst),
+}
+ANOMALY = Figures(keep, partial(canvas.draw_table, TABLE))

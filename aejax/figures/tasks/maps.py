@@ -1,0 +1,216 @@
+"""Maps of codes: dimension reduction, sheets in space, clusters, and generated samples."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from aejax.figures.canvas import SMALL, WIDTH, Tree, draw_table, panels, short
+from aejax.figures.images import are_images, as_images, as_strips, colours, image_lines
+from aejax.figures.panels import maps
+from aejax.figures.words import Words
+from aejax.metrics.partitions import matching
+from aejax.types import Dataset, Evaluation, Figures, Kept, Model, Params
+
+MIDDLE = 0.96  # of the points along an axis
+
+
+def keep_reduction(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params, config: Tree) -> Kept:
+    """Where the code has two units, both maps; a few rows far outside are left out of them."""
+    if model.code_size != 2:
+        return Kept({}, {})
+    arrays, numbers, baseline = evaluation.arrays, evaluation.metrics, evaluation.baselines["pca"]
+    results = {
+        "pca": (arrays["pca_code"], baseline["mse"], baseline["knn_accuracy"]),
+        "autoencoder": (arrays["code"], numbers["test"]["mse"], numbers["all"]["knn_accuracy"]),
+    }
+    tree: dict[str, Any] = {"share": 1.0}
+    for name, (points, error, accuracy) in results.items():
+        inside = middle(points)
+        tree["share"] = min(tree["share"], float(inside.mean()))
+        tree[name] = {"points": points[inside], "labels": arrays["labels"][inside]}
+        tree[name] |= {"error": error, "accuracy": accuracy}
+    return Kept(tree, {"data": dataset.name, "labels": list(dataset.label_names)})
+
+
+def _draw_reduction(tree: Tree, info: Tree, words: Words) -> Any:
+    panels, share = {}, tree["share"]
+    for name in ("pca", "autoencoder"):
+        part, method = tree[name], words(f"reconstructions.{name}")
+        title = words("reduction.panel", method=method, error=part["error"], accuracy=part["accuracy"])
+        panels[title] = (part["points"], part["labels"])
+    key = "reduction.title" if share == 1 else "reduction.title_share"
+    return maps(words, panels, info["labels"], title=words(key, data=info["data"], share=100 * share))
+
+
+def middle(points: np.ndarray) -> np.ndarray:
+    """Which points (m, d) are near the others: (m,) bool.
+
+    Along each axis they lie within the length that the points in the middle of it take up, and half of that on either
+    side.
+    """
+    tail = 50 * (1 - MIDDLE)
+    low, high = np.percentile(points, [tail, 100 - tail], axis=0)
+    return (np.abs(points - (low + high) / 2) <= high - low).all(1)
+
+
+REDUCTION = Figures(keep_reduction, partial(draw_table, {"maps": ("share", _draw_reduction)}))
+
+
+MAPPED = ("autoencoder", "plain", "pca", "isomap", "lle")
+
+
+def keep_manifold(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params, config: Tree) -> Kept:
+    """The training rows and each map of the test rows, where the rows have three features and the code two units."""
+    if dataset.feature_shape != (3,) or model.code_size != 2:
+        return Kept({}, {})
+    maps, numbers = evaluation.arrays["maps"], {"autoencoder": evaluation.metrics["test"], **evaluation.baselines}
+    r2 = lambda name: np.array([value for key, value in numbers[name].items() if key.startswith("r2_")])
+    tree = {
+        "rows": np.asarray(dataset.train.x),  # more of them than test rows: the sheet is seen
+        "row_colours": dataset.train.coordinates[:, 0],
+        "colours": evaluation.arrays["coordinates"][:, 0],
+        "maps": {name: {"points": maps[name], "r2": r2(name)} for name in MAPPED if name in maps},
+    }
+    return Kept(tree, {"data": dataset.name})
+
+
+def _draw_manifold(tree: Tree, info: Tree, words: Words) -> Any:
+    panels = {words("manifold.space"): (tree["rows"], tree["row_colours"])}
+    for name in (name for name in MAPPED if name in tree["maps"]):
+        r2 = words("common.and").join(words.number(value, ".3f") for value in tree["maps"][name]["r2"])
+        panels[f"{words(f'manifold.methods.{name}')}: R² {r2}"] = (tree["maps"][name]["points"], tree["colours"])
+    title, quantity = words("manifold.title", data=info["data"]), words("manifold.coordinate")
+    return maps(words, panels, [quantity], axis_names=("", ""), title=title)
+
+
+MANIFOLD = Figures(keep_manifold, partial(draw_table, {"maps": ("rows", _draw_manifold)}))
+
+
+MOST_POINTS = 5000
+MOST_IMAGES = 40
+
+
+def keep_clustering(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params, config: Tree) -> Kept:
+    """At most some thousands of points with their clusters and classes, and the mean images of the clusters."""
+    arrays, numbers = evaluation.arrays, evaluation.metrics["train"]
+    code, clusters, labels = arrays["code"], arrays["clusters"], arrays["labels"]
+    tree: dict[str, Any] = {}
+    if code.shape[1] > 1:
+        tree["points"] = _points(code, clusters, labels)
+        tree["points"] |= {"count": numbers["clusters"], "units": code.shape[1]}
+        if labels is not None:
+            tree["points"] |= {"nmi": numbers["nmi"], "stands_for": matching(labels, clusters)}
+    if are_images(dataset):
+        tree["means"] = _means(clusters, labels, dataset)
+    return Kept(tree, {"data": dataset.name, "labels": list(dataset.label_names)})
+
+
+def _points(code: np.ndarray, clusters: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
+    from sklearn.decomposition import PCA
+
+    chosen = np.random.default_rng(0).permutation(len(code))[:MOST_POINTS]
+    points = code if code.shape[1] == 2 else PCA(2, svd_solver="covariance_eigh").fit_transform(code)
+    known = {} if labels is None else {"labels": labels[chosen]}
+    return {"places": points[chosen], "clusters": clusters[chosen]} | known
+
+
+def _means(clusters: np.ndarray, labels: np.ndarray | None, dataset: Dataset) -> dict[str, Any]:
+    """The mean of the rows of each cluster, largest first, with its size and its most frequent class."""
+    sizes = np.bincount(clusters)
+    order = [int(number) for number in np.argsort(-sizes, kind="stable") if sizes[number]][:MOST_IMAGES]
+    means = np.stack([dataset.train.x[clusters == number].mean(0, dtype=np.float64) for number in order])
+    scaled = ((means - dataset.shift) * dataset.scale).reshape(len(order), -1)
+    tree = {"images": as_images([scaled], dataset)[0], "sizes": sizes[order]}
+    if labels is not None:
+        counts = [np.bincount(labels[clusters == number]) for number in order]
+        tree["commonest"] = np.array([each.argmax() for each in counts])
+        tree["of_it"] = np.array([each.max() for each in counts])
+    return tree
+
+
+def _draw_clusters(tree: Tree, info: Tree, words: Words) -> Any:
+    """A point for each row; a cluster has the colour of the class that it stands for."""
+    tree, names = tree["points"], list(info["labels"])
+    points, clusters = tree["places"], tree["clusters"]
+    cluster_names = lambda count: [words("clustering.cluster", number=number + 1) for number in range(count)]
+    if "labels" in tree:
+        stands_for = tree["stands_for"].copy()
+        extra = np.flatnonzero(stands_for < 0)
+        stands_for[extra] = len(names) + np.arange(len(extra))
+        names += cluster_names(len(extra))
+        panels = {words("clustering.by_cluster_nmi", nmi=tree["nmi"]): (points, stands_for[clusters])}
+        panels[words("clustering.by_class")] = (points, tree["labels"])
+    else:
+        names = cluster_names(clusters.max() + 1)
+        panels = {words("clustering.by_cluster"): (points, clusters)}
+    kind = "units" if tree["units"] == 2 else "components"
+    axis_names = (words(f"code.first_{kind}"), words(f"code.second_{kind}"))
+    key = "clustering.title_classes" if "labels" in tree else "clustering.title"
+    title = words(key, data=info["data"], count=int(tree["count"]))
+    return maps(words, panels, names, axis_names=axis_names, title=title)
+
+
+def _draw_centres(tree: Tree, info: Tree, words: Words) -> Any:
+    tree = tree["means"]
+    images, sizes = colours(tree["images"]), tree["sizes"].tolist()
+    columns, (height, width) = min(len(images), 10), images.shape[1:3]
+    labelled = "commonest" in tree
+    title = words("clustering.centres_classes" if labelled else "clustering.centres")
+    high = 0.4 + -(-len(images) // columns) * (0.09 * WIDTH * height / width + 0.55)
+    figure, grid = panels(high, title, [("", "")] * len(images), columns)
+    for number, axes in enumerate(grid):
+        axes.imshow(images[number])
+        axes.set_axis_off()
+        caption = words("clustering.size", size=sizes[number])
+        if labelled:
+            name = short(info["labels"][int(tree["commonest"][number])], 12)
+            share = tree["of_it"][number] / sizes[number]
+            caption = words("clustering.size_class", size=sizes[number], share=share, label=name)
+        axes.set_title(caption, size=SMALL)
+    return figure
+
+
+CLUSTERS = {"clusters": ("points", _draw_clusters), "centres": ("means", _draw_centres)}
+CLUSTERING = Figures(keep_clustering, partial(draw_table, CLUSTERS))
+
+
+SAMPLERS = ("uniform", "normal", "gaussian", "mixture", "kernel", "prior", "pca mixture")
+IN_PLANE = ("training rows", "mixture", "uniform", "pca mixture")
+
+
+def keep_generation(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params, config: Tree) -> Kept:
+    """A few images of each sampler and their nearest training rows; of tables, points in the plane."""
+    numbers = {config["task"]["sampler"].removeprefix("samplers."): evaluation.metrics["test"], **evaluation.baselines}
+    arrays = evaluation.arrays
+    if are_images(dataset):
+        names = [name for name in SAMPLERS if name in arrays["made"]]
+        strips = [arrays[part][name] for name in names for part in ("made", "nearest")]
+        tree = {"strips": as_strips(strips, dataset)}
+    else:
+        names = [name for name in IN_PLANE if name in arrays["plane"]]
+        tree = {"plane": {name: arrays["plane"][name] for name in names}}
+    tree["frechet"] = {name: numbers[name]["frechet"] for name in names}
+    return Kept(tree, {"data": dataset.name, "names": names})
+
+
+def _draw_samples(tree: Tree, info: Tree, words: Words) -> Any:
+    """Images, with the Fréchet distance of each sampler."""
+    left = [
+        text for n in info["names"] for text in (words.named("generation.samplers", n), words("generation.nearest"))
+    ]
+    right = [text for n in info["names"] for text in (words("generation.frechet", distance=tree["frechet"][n]), "")]
+    return image_lines(tree["strips"], left, words("generation.samples"), right=right)
+
+
+def _draw_plane(tree: Tree, info: Tree, words: Words) -> Any:
+    name_of = lambda name: words.named("generation.samplers", name)
+    panel = lambda name: words("generation.panel", name=name_of(name), distance=tree["frechet"][name])
+    panels = {panel(name): (tree["plane"][name], None) for name in info["names"]}
+    axis_names = (words("generation.first"), words("generation.second"))
+    title = words("generation.plane", data=info["data"])
+    return maps(words, panels, axis_names=axis_names, title=title, same_axes=True)
+
+
+SAMPLES = {"samples": ("strips", _draw_samples), "plane": ("plane", _draw_plane)}
+GENERATION = Figures(keep_generation, partial(draw_table, SAMPLES))
