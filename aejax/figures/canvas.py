@@ -4,6 +4,7 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from textwrap import fill
@@ -13,9 +14,10 @@ import numpy as np
 
 from aejax.figures.words import Words
 from aejax.files import write_atomic
-from aejax.types import Kept
+from aejax.types import Figures, Kept
 
 Tree = Mapping[str, Any]  # arrays, numbers or texts by name, in nested mappings
+Names = Sequence[str]
 WIDTH = 9.0  # inches; shown 900 pixels wide, a point of type is 1.4 pixels
 DPI = 150
 TEXT, SMALL, TITLE = 10, 9, 13
@@ -25,10 +27,7 @@ PALE = "#d9d9d9"
 # Okabe and Ito (2008), Color Universal Design: told apart with any kind of colour vision.
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#F0E442")
 # Petroff (2021), Accessible Color Sequences for Data Visualization, arXiv 2107.02270: the set of ten.
-PETROFF = (
-    *("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6"),
-    *("#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"),
-)
+PETROFF = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
 
 
 def new_figure(height: float, title: str, *, width: float = WIDTH) -> Any:
@@ -43,14 +42,8 @@ def new_figure(height: float, title: str, *, width: float = WIDTH) -> Any:
     return figure
 
 
-def panels(
-    height: float,
-    title: str,
-    labels: Sequence[tuple[str, str]],
-    columns: int = 0,
-    *,
-    width: float = WIDTH,
-    **shared: Any,
+def new_panels(
+    height: float, title: str, labels: Sequence[Any], columns: int = 0, width: float = WIDTH, **shared: Any
 ) -> tuple[Any, list[Any]]:
     """A figure of panels with quiet axes, and these.
 
@@ -72,15 +65,18 @@ def panels(
     return figure, list(grid[: len(labels)])
 
 
-def draw_table(table: Mapping[str, tuple[str, Callable]], content: Kept, words: Words) -> dict[str, Any]:
-    """The figures of a table, by name, as far as there is something to draw.
+def figures(keep: Callable[..., Kept], **table: tuple[str, Callable[..., Any]]) -> Figures:
+    """The figures of a task.
 
     Args:
-        table: by the name of a figure, the part of the content without which it is not drawn, and what draws it:
+        keep: what they show.
+        table: by the name of a figure, the part of what is kept without which it is not drawn, and what draws it:
             ``(tree, info, words) -> figure``.
-        content: what the figures show.
-        words: of the language.
     """
+    return Figures(keep, partial(_draw, table))
+
+
+def _draw(table: Mapping[str, tuple[str, Callable[..., Any]]], content: Kept, words: Words) -> dict[str, Any]:
     tree, info = content
     return {name: draw(tree, info, words) for name, (part, draw) in table.items() if part in tree or part in info}
 
@@ -93,7 +89,7 @@ def text_lines(title: str, count: float, cells: Iterable[tuple[float, float, str
         count: how many lines there are.
         cells: at which line and how far to the right in [0, 1] a text begins, the text, and its style.
     """
-    figure, (axes,) = panels(0.7 + 0.24 * count, title, [("", "")])
+    figure, (axes,) = new_panels(0.7 + 0.24 * count, title, [("", "")])
     axes.axis("off")
     axes.set(xlim=(0, 1), ylim=(count, 0))
     for line, x, text, style in cells:

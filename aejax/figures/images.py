@@ -9,7 +9,7 @@ import numpy as np
 
 from aejax.errors import UserError
 from aejax.figures import canvas
-from aejax.figures.canvas import OKABE_ITO, SMALL, TEXT, WIDTH
+from aejax.figures.canvas import OKABE_ITO, SMALL, TEXT, WIDTH, Names
 from aejax.figures.words import Words
 from aejax.types import Dataset
 
@@ -76,13 +76,6 @@ def colours(images: Any, name: str = "images") -> np.ndarray:
     return np.broadcast_to(values, (*images.shape[:-1], 3))
 
 
-def tinted(values: np.ndarray, name: str) -> np.ndarray:
-    """Values in [0, 1] in the colours of a colour map of that name: (..., 3)."""
-    from matplotlib import colormaps
-
-    return colormaps[name](values)[..., :3]
-
-
 def mosaic(tiles: np.ndarray, *, gap: int, between: float) -> np.ndarray:
     """Tiles (rows, columns, height, width, 3) as one picture, set apart by `gap` pixels of grey `between`."""
     padded = np.pad(tiles, ((0, 0), (0, 0), (gap, 0), (gap, 0), (0, 0)), constant_values=between)
@@ -113,7 +106,7 @@ def picture_figure(picture: np.ndarray, title: str, *, wide: float, beside: floa
     """
     high = wide * picture.shape[0] / picture.shape[1] + above
     width = min(WIDTH, max(wide + beside, 3.0, 0.125 * len(title) + 0.3))
-    figure, (axes,) = canvas.panels(high, title, [("", "")], width=width)
+    figure, (axes,) = canvas.new_panels(high, title, [("", "")], width=width)
     axes.grid(visible=False)
     axes.set_anchor("W")
     axes.imshow(picture)
@@ -123,13 +116,7 @@ def picture_figure(picture: np.ndarray, title: str, *, wide: float, beside: floa
 
 
 def image_lines(
-    lines: Sequence[Any],
-    left: Sequence[str],
-    title: str,
-    *,
-    right: Sequence[str] = (),
-    below: Sequence[str] = (),
-    large: bool = False,
+    lines: Sequence[Any], left: Names, title: str, right: Names = (), below: Names = (), large: bool = False
 ) -> Any:
     """A figure of lines of images, with texts beside them.
 
@@ -165,7 +152,7 @@ def image_lines(
     return figure
 
 
-def _width_of(names: Sequence[str]) -> float:
+def _width_of(names: Names) -> float:
     """The width in inches that names beside lines of images take."""
     return 0.45 + 0.085 * max(len(line) for name in names for line in name.split("\n"))
 
@@ -200,7 +187,7 @@ def filters(words: Words, kernels: Any, units: int | None = None) -> Any:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    units = len(kernels) if units is None else units
+    units = len(kernels) if units is None else int(units)
     title = words("filters.title" if units <= MOST_FILTERS else "filters.title_first", shown=MOST_FILTERS, units=units)
     signed = kernels.ndim == 3 or kernels.shape[-1] == 1
     picture, columns = filter_grid(kernels[:MOST_FILTERS], 1.9)
@@ -225,11 +212,13 @@ def filter_grid(kernels: np.ndarray, ratio: float) -> tuple[np.ndarray, int]:
         kernels: (units, height, width[, 1 or 3]).
         ratio: of the width of the grid to its height.
     """
+    from matplotlib import colormaps
+
     kernels = np.nan_to_num(kernels)
     largest = np.abs(kernels).max(axis=tuple(range(1, kernels.ndim)), keepdims=True)
     tiles = colours(0.5 + 0.5 * kernels / np.where(largest > 0, largest, 1.0), "kernels")
     if kernels.ndim == 3 or kernels.shape[-1] == 1:
-        tiles = tinted(tiles[..., 0], "RdBu_r")
+        tiles = colormaps["RdBu_r"](tiles[..., 0])[..., :3]
     height, width = tiles.shape[1:3]
     columns = grid_columns(len(tiles), ratio * height / width)
     empty = -len(tiles) % columns

@@ -1,6 +1,6 @@
 """Figures that runs of any task may have: the loss, codes, maps of codes, and rows beside their reconstructions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from aejax.errors import UserError
 from aejax.figures import canvas
-from aejax.figures.canvas import GREY, OKABE_ITO, PETROFF, SMALL, TEXT, WIDTH, Tree
+from aejax.figures.canvas import GREY, OKABE_ITO, PETROFF, SMALL, TEXT, WIDTH, Names, Tree
 from aejax.figures.images import image_lines
 from aejax.figures.words import Words
 
@@ -18,14 +18,7 @@ MOST_PROFILES, MOST_TICKS = 6, 20
 STYLES = {"original": ("#000000", "-", 2.2), "autoencoder": (OKABE_ITO[5], "-", 1.6), "pca": (BLUE, "--", 1.4)}
 
 
-def loss_curves(
-    words: Words,
-    steps: Any,
-    series: Tree,
-    validation: tuple[Any, Any] | None = None,
-    *,
-    unit: str = "",
-) -> Any:
+def loss_curves(words: Words, steps: Any, series: Tree, validation: tuple[Any, Any] | None = None) -> Any:
     """The training loss, raw and smoothed, its evaluations, and beside them the terms of the loss, as a figure.
 
     The smooth curve is the mean over a window of 1/40 of the steps around each. The axis is logarithmic where
@@ -37,12 +30,11 @@ def loss_curves(
         series: values (n,) by name. The first is the loss; the others, where there are two or more, are its
             terms and get a panel of their own.
         validation: steps and losses of the validation rows.
-        unit: what the loss is measured in, for the axis.
     """
     loss, *terms = series
-    names = {unit or words("loss.unit"): [loss]} | ({words("loss.terms"): terms} if len(terms) > 1 else {})
+    names = {words("loss.of_row"): [loss]} | ({words("loss.terms"): terms} if len(terms) > 1 else {})
     height = 3.6 + 0.12 * len(terms) * (len(names) - 1)
-    figure, grid = canvas.panels(height, words("loss.title"), [(words("loss.step"), label) for label in names])
+    figure, grid = canvas.new_panels(height, words("loss.title"), [(words("loss.step"), label) for label in names])
     colours = cycle(OKABE_ITO[i] for i in (0, 2, 3, 5, 4, 1, 6))
     for axes, some in zip(grid, names.values(), strict=True):
         for name in some:
@@ -114,17 +106,16 @@ def usage(codes: Any) -> dict[str, Any]:
     return {"counts": counts, "edges": edges, "means": np.sort(means)[::-1], **shares}
 
 
-def code_histogram(words: Words, usage: Tree, target_rate: float | None = None) -> Any:
+def code_histogram(words: Words, usage: Tree) -> Any:
     """How often each value of the code occurs, and the mean activation of each unit, largest first, as a figure.
 
     Args:
         words: of the language.
-        usage: of the codes.
-        target_rate: the mean activation that training aimed at; drawn as a line.
+        usage: of the codes; and ``target_rate``, the mean activation that training aimed at, drawn as a line.
     """
     values = words("common.log_scale", label=words("code.values"))
     labels = [(words("code.activation"), values), (words("code.unit"), words("code.mean"))]
-    figure, (left, right) = canvas.panels(3.5, words("code.title"), labels)
+    figure, (left, right) = canvas.new_panels(3.5, words("code.title"), labels)
     left.stairs(usage["counts"], usage["edges"], fill=True, color=BLUE)
     left.set_yscale("log")
     left.set_ylim(0.7, 2 * usage["counts"].max())
@@ -134,6 +125,7 @@ def code_histogram(words: Words, usage: Tree, target_rate: float | None = None) 
     right.stairs(means, np.arange(means.size + 1) + 0.5, fill=True, color=GREEN, baseline=0)
     right.set_xlim(0.5, means.size + 0.5)
     right.locator_params(axis="x", nbins=6, integer=True, min_n_ticks=1)
+    target_rate = usage.get("target_rate")
     if target_rate is not None:
         right.axhline(target_rate, color="black", linestyle="--", linewidth=1.4)
     blanks = {"idle": int(usage["idle"]), "units": means.size, "target": target_rate}
@@ -142,15 +134,7 @@ def code_histogram(words: Words, usage: Tree, target_rate: float | None = None) 
     return figure
 
 
-def reconstructions(
-    words: Words,
-    originals: Any,
-    reconstructions: Any,
-    baseline: Any,
-    *,
-    errors: Mapping[str, float],
-    feature_names: Sequence[str] = (),
-) -> Any:
+def reconstructions(words: Words, content: Tree, features: Names = ()) -> Any:
     """Some rows of a data set above, or behind, what the autoencoder and PCA make of them, as a figure.
 
     Images become a line for each of the three; rows of a table become profiles over the features. As many of
@@ -158,24 +142,23 @@ def reconstructions(
 
     Args:
         words: of the language.
-        originals: (n, height, width[, 1 or 3]) as bytes or in [0, 1], or (n, features); NaN of these is a missing
-            value, a gap.
-        reconstructions: the same shape.
-        baseline: the same shape.
-        errors: the mean squared error of ``"autoencoder"`` and of ``"pca"``, where it is to be written.
-        feature_names: of a table, written below the axis where they fit.
+        content: ``x``, ``x_hat`` and ``pca_x_hat``, (n, height, width[, 1 or 3]) as bytes or in [0, 1], or
+            (n, features), where NaN of x is a missing value, a gap; and ``errors``, the mean squared error of
+            ``"autoencoder"`` and of ``"pca"``, where it is to be written.
+        features: names of them, of a table, written below the axis where they fit.
     """
-    rows = dict(zip(STYLES, map(np.asarray, (originals, reconstructions, baseline)), strict=True))
-    names = {name: words(f"reconstructions.{name}") for name in rows}
-    names |= {name: f"{names[name]}\n{words('reconstructions.error', error=error)}" for name, error in errors.items()}
-    if rows["original"].ndim == 2:
-        return _profiles(words, rows, names, feature_names)
-    return image_lines([*rows.values()], [*names.values()], words("reconstructions.title"), large=True)
+    names = {name: words(f"reconstructions.{name}") for name in STYLES}
+    for name, error in content.get("errors", {}).items():
+        names[name] += f"\n{words('reconstructions.error', error=error)}"
+    rows = [content[array] for array in ("x", "x_hat", "pca_x_hat")]
+    if rows[0].ndim == 2:
+        return _profiles(words, rows, [*names.values()], features)
+    return image_lines(rows, [*names.values()], words("reconstructions.title"), large=True)
 
 
-def _profiles(words: Words, rows: Mapping[str, np.ndarray], names: Mapping[str, str], features: Sequence[str]) -> Any:
+def _profiles(words: Words, rows: Sequence[np.ndarray], names: Names, features: Names) -> Any:
     """A figure with a panel for each of the first rows: its values over the features."""
-    count, size = rows["original"].shape
+    count, size = rows[0].shape
     count = min(count, MOST_PROFILES)
     across = min(count, 2)
     down = -(-count // across)
@@ -183,15 +166,14 @@ def _profiles(words: Words, rows: Mapping[str, np.ndarray], names: Mapping[str, 
     height = 1.0 + 1.6 * down + 0.6 * labelled + 0.4 * (down == 1)
     axis_names = ("" if labelled else words("common.feature_axis"), words("common.value"))
     shared = {"sharex": True, "sharey": True}
-    figure, grid = canvas.panels(height, words("reconstructions.title"), [axis_names] * count, across, **shared)
+    figure, grid = canvas.new_panels(height, words("reconstructions.title"), [axis_names] * count, across, **shared)
     for index, axes in enumerate(grid):
-        for name, values in rows.items():
-            colour, line, width = STYLES[name]
+        for name, values, (colour, line, width) in zip(names, rows, STYLES.values(), strict=True):
             profile = canvas.finite(values[index])
             alone = _alone(profile)
             style = {"color": colour, "linestyle": line, "linewidth": width, "markersize": 3.5}
             style |= {"marker": "o" if few or alone.size else "", "markevery": None if few else alone}
-            label = canvas.plain(names[name].replace("\n", ", "))
+            label = canvas.plain(name.replace("\n", ", "))
             axes.plot(np.arange(1, size + 1), profile, label=label, **style)
         axes.label_outer()
         if labelled:
@@ -212,10 +194,9 @@ def _alone(values: np.ndarray) -> np.ndarray:
 
 def maps(
     words: Words,
-    panels: Mapping[str, tuple[Any, Any]],
-    label_names: Sequence[str] = (),
-    *,
-    axis_names: tuple[str, str] | None = None,
+    panels: Tree,
+    names: Names = (),
+    axis_names: Names = (),
     title: str = "",
     same_axes: bool = False,
 ) -> Any:
@@ -224,8 +205,8 @@ def maps(
     Args:
         words: of the language.
         panels: by title, points (n, 2), or (n, 3) in space, and their labels (n,): whole numbers are indices into
-            `label_names` (negative: no label), other numbers are a quantity, None is one colour for all.
-        label_names: a name for each class; for a quantity, its one name.
+            `names` (negative: no label), other numbers are a quantity, None is one colour for all.
+        names: a name for each class; for a quantity, its one name.
         axis_names: of the horizontal and the vertical axis, if not just the first and the second; where they are
             empty, no numbers stand along the axes either.
         title: of the figure, if not the usual one.
@@ -243,8 +224,8 @@ def maps(
     height = 0.7 + -(-len(drawn) // columns) * min((WIDTH - side) / columns, 4.2)
     labels_of = [(x, "" if number % columns else y) for number in range(len(drawn))]
     shared = {"sharex": same_axes, "sharey": same_axes}
-    figure, grid = canvas.panels(height, title or words("map.title"), labels_of, columns, **shared)
-    classes = len(label_names) or labels.max() + 1
+    figure, grid = canvas.new_panels(height, title or words("map.title"), labels_of, columns, **shared)
+    classes = len(names) or labels.max() + 1
     for axes, (name, (points, values)) in zip(grid, drawn.items(), strict=True):
         if not x and not y:
             axes.tick_params(labelbottom=False, labelleft=False)
@@ -252,10 +233,10 @@ def maps(
         mark = scatter(axes, points, values.astype(labels.dtype), classes, (labels.min(), labels.max()))
         axes.set_title(canvas.plain(name), size=TEXT, loc="left")
     if quantity:
-        label = label_names[0] if label_names else words("common.value")
+        label = names[0] if names else words("common.value")
         canvas.colour_bar(figure, mark, figure.axes, label, aspect=30)
     else:
-        class_legend(words, figure, np.unique(labels).tolist(), label_names)
+        class_legend(words, figure, np.unique(labels).tolist(), names)
     return figure
 
 
@@ -312,7 +293,7 @@ def scatter(axes: Any, points: np.ndarray, labels: np.ndarray, classes: int, lim
     return None
 
 
-def class_legend(words: Words, figure: Any, used: Sequence[int], names: Sequence[str]) -> None:
+def class_legend(words: Words, figure: Any, used: Sequence[int], names: Names) -> None:
     """The classes that are used at the right of all maps; nothing where no point has a label."""
     from matplotlib.lines import Line2D
 

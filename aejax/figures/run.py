@@ -1,6 +1,6 @@
 """The figures of a run: what they show is kept in its folder, and they are drawn from that in any language."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from aejax import console
 from aejax.errors import UserError
-from aejax.figures import canvas
-from aejax.figures.canvas import Tree, names
+from aejax.figures import canvas, names
+from aejax.figures.canvas import Tree
 from aejax.figures.images import MOST_FILTERS, are_images, as_images, choose, filters
 from aejax.figures.panels import code_histogram, loss_curves, maps, reconstructions, usage
 from aejax.figures.words import Words, load
@@ -22,25 +22,18 @@ ARRAYS = "arrays"
 ROWS = ("x", "x_hat", "pca_x_hat")
 
 
-def write(
-    folder: Path,
-    curve: Sequence[Mapping[str, float]],
-    of_task: Figures | None,
-    evaluation: Evaluation,
-    dataset: Dataset,
-    *parts: Any,
-) -> None:
+def write(folder: Path, curve: Sequence[Mapping[str, float]], of_task: Figures | None, *parts: Any) -> None:
     """Keep what the figures of a run show, and draw them in English.
 
     Args:
         folder: where the figures go.
         curve: the rows of ``metrics.csv``.
         of_task: `Task.figures`.
-        evaluation: of the task; reconstructions are drawn where its arrays are those of `aejax.tasks.reconstruction`.
-        dataset: the data.
-        parts: the model, its parameters and the resolved config.
+        parts: the evaluation of the task, the data, the model, its parameters, and the resolved config. Reconstructions
+            are drawn where the arrays of the evaluation are those of `aejax.tasks.reconstruction`.
     """
-    parts = (evaluation, names.drawable(dataset), *parts)
+    evaluation, dataset, *others = parts
+    parts = (evaluation, names.drawable(dataset), *others)
     content = keep(*parts)
     if curve:
         content.info["curve"] = list(curve[0])
@@ -71,15 +64,14 @@ def drawn(folder: Path, of_task: Figures | None, words: Words, only: Collection[
         return {}
     content = checkpoint.restore_nested(folder / ARRAYS, say=console.say)
     tree, info = content.tree, content.info
-    wanted = lambda name: only is None or name in only
+    wanted = lambda named: {name: each for name, each in named.items() if only is None or name in only}
     try:
         with names.fonts(info):
-            general = [name for name in DRAWN if name in tree and wanted(name)]
-            figures = {name: DRAWN[name](tree[name], info, words) for name in general}
-            more = Kept(tree.get("task", {}), info.get("task", {}))
-            if of_task is not None and any(more) and (only is None or set(only) - set(figures)):
-                figures |= of_task.draw(more, words)
-            return {name: canvas.finish(figure, words) for name, figure in figures.items() if wanted(name)}
+            figures = GENERAL.draw(Kept(wanted(tree), info), words)
+            of_its_own = Kept(tree.get("task", {}), info.get("task", {}))
+            if of_task is not None and any(of_its_own) and (only is None or set(only) - set(figures)):
+                figures |= wanted(of_task.draw(of_its_own, words))
+            return {name: canvas.finish(figure, words) for name, figure in figures.items()}
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise UserError(f"{folder / ARRAYS}: is damaged: no figure can be drawn from it ({error!r})") from None
 
@@ -115,20 +107,26 @@ def _reconstructions(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]
 
 
 def _draw_loss(tree: Tree, info: Tree, words: Words) -> Any:
-    columns = dict(zip(info["curve"], tree["rows"].T, strict=True))
+    columns = dict(zip(info["curve"], tree["loss"]["rows"].T, strict=True))
     series = {name.removeprefix("train_"): values for name, values in columns.items() if name.startswith("train_")}
     series = {"training": series.pop("loss"), **series}
     validation = (columns["step"], columns["validation_loss"]) if "validation_loss" in columns else None
-    return loss_curves(words, columns["step"], series, validation, unit=words("loss.of_row"))
+    return loss_curves(words, columns["step"], series, validation)
 
 
-DRAWN: Mapping[str, Callable[[Tree, Tree, Words], Any]] = {
-    "loss": _draw_loss,
-    "filters": lambda tree, info, words: filters(words, tree["kernels"], int(tree["units"])),
-    "reconstructions": lambda tree, info, words: reconstructions(
-        words, *(tree[name] for name in ROWS), errors=tree["errors"], feature_names=info["features"]
-    ),
-    "code": lambda tree, info, words: code_histogram(words, tree, tree.get("target_rate")),
-    "map": lambda tree, info, words: maps(words, {words("map.code"): (tree["points"], tree["labels"])}, info["labels"]),
-}
-"""By the name of a figure, what draws it: from its arrays, the texts of all figures, and the words of a language."""
+def _draw_reconstructions(tree: Tree, info: Tree, words: Words) -> Any:
+    return reconstructions(words, tree["reconstructions"], info["features"])
+
+
+def _draw_map(tree: Tree, info: Tree, words: Words) -> Any:
+    return maps(words, {words("map.code"): (tree["map"]["points"], tree["map"]["labels"])}, info["labels"])
+
+
+GENERAL = canvas.figures(
+    keep,
+    loss=("loss", _draw_loss),
+    filters=("filters", lambda tree, info, words: filters(words, **tree["filters"])),
+    reconstructions=("reconstructions", _draw_reconstructions),
+    code=("code", lambda tree, info, words: code_histogram(words, tree["code"])),
+    map=("map", _draw_map),
+)

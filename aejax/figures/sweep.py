@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from aejax.figures import canvas
-from aejax.figures.canvas import GREY, OKABE_ITO, PALE, SMALL, Tree
+from aejax.figures.canvas import GREY, OKABE_ITO, PALE, SMALL, Names, Tree
 from aejax.figures.words import Words
 
 Point = Tree
@@ -86,9 +86,7 @@ def _of_search(summary: Tree, words: Words) -> dict[str, Any]:
     return figures
 
 
-def against_axis(
-    words: Words, points: Sequence[Point], axis: str, others: Sequence[str], metric: str, *, least: bool
-) -> Any:
+def against_axis(words: Words, points: Sequence[Point], axis: str, others: Names, metric: str, *, least: bool) -> Any:
     """A metric against one axis: its mean, and its 95 % interval as a band, as a figure.
 
     There is a line for each setting of the other axes, up to seven. Of more, and where not each setting goes with each
@@ -102,7 +100,7 @@ def against_axis(
         metric: along the vertical.
         least: whether less of it is better.
     """
-    figure, (axes,) = canvas.panels(4.0, words("sweep.against", metric=metric, axis=axis), [(axis, metric)])
+    figure, (axes,) = canvas.new_panels(4.0, words("sweep.against", metric=metric, axis=axis), [(axis, metric)])
     values = unique(point["axes"][axis] for point in points)
     along = _positions(values)
     lines: dict[tuple, list[Point]] = {}
@@ -114,13 +112,20 @@ def against_axis(
         for number, line in enumerate(lines.values()):
             label = ", ".join(f"{other} {_tick(words, line[0]['axes'][other])}" for other in others)
             line = sorted(line, key=lambda point: x_of([point])[0])
-            style = {"color": OKABE_ITO[number % len(OKABE_ITO)], "marker": MARKS[number % len(MARKS)], "markersize": 5}
-            joined = all(map(is_number, values))
-            _means(axes, x_of(line), statistics_of(line), number, joined=joined, label=canvas.plain(label), **style)
+            colour, marker = OKABE_ITO[number % len(OKABE_ITO)], MARKS[number % len(MARKS)]
+            style = {"color": colour, "marker": marker, "markersize": 5, "label": canvas.plain(label)}
+            means, low, high = _intervals(statistics_of(line))
+            if all(map(is_number, values)):
+                axes.plot(x_of(line), means, **style)
+                axes.fill_between(x_of(line), low, high, color=colour, alpha=0.18, linewidth=0)
+            else:  # between words there is nothing to join: bars, a little apart from those of other lines
+                axes.plot(x_of(line) + 0.06 * number, means, linestyle="", **style)
+                axes.vlines(x_of(line) + 0.06 * number, low, high, color=colour, alpha=0.6, linewidth=1.5)
     else:
         x, statistics = x_of(points), statistics_of(points)
-        axes.scatter(x, [each["mean"] for each in statistics], s=14, color=GREY, alpha=0.6)
-        axes.vlines(*_intervals(x, statistics), color=GREY, alpha=0.35, linewidth=1)
+        means, low, high = _intervals(statistics)
+        axes.scatter(x, means, s=14, color=GREY, alpha=0.6)
+        axes.vlines(x, low, high, color=GREY, alpha=0.35, linewidth=1)
         if len(points) >= 2 * len(values):
             best = min if least else max
             chosen = [best(mean_of(p, metric) for p in points if p["axes"][axis] == value) for value in values]
@@ -147,26 +152,12 @@ def _tick(words: Words, value: Any) -> str:
     return words.number(value, ".3g") if isinstance(value, float) else canvas.short(value, 24)
 
 
-def _intervals(x: Sequence[float], statistics: Sequence[Tree]) -> np.ndarray:
-    """Positions, lower and upper ends of the intervals that are known: (3, n)."""
-    known = [(at, each["low"], each["high"]) for at, each in zip(x, statistics, strict=True) if each["low"] is not None]
-    return np.array(known, float).reshape(-1, 3).T
+def _intervals(statistics: Sequence[Tree]) -> list[list[float]]:
+    """Means, and lower and upper ends of their intervals: the means themselves where these are not known."""
+    return [[each["mean" if each[end] is None else end] for each in statistics] for end in ("mean", "low", "high")]
 
 
-def _means(axes: Any, x: np.ndarray, statistics: Sequence[Tree], number: int, *, joined: bool, **style: Any) -> None:
-    """Means with their intervals: a line in a band, or between words, where there is nothing to join, upright bars."""
-    means = [each["mean"] for each in statistics]
-    if joined:
-        axes.plot(x, means, **style)
-        low, high = ([each["mean" if each[end] is None else end] for each in statistics] for end in ("low", "high"))
-        axes.fill_between(x, low, high, color=style["color"], alpha=0.18, linewidth=0)
-    else:
-        x = x + 0.06 * number  # a little apart from those of other lines
-        axes.plot(x, means, linestyle="", **style)
-        axes.vlines(*_intervals(x, statistics), color=style["color"], alpha=0.6, linewidth=1.5)
-
-
-def heat_map(words: Words, points: Sequence[Point], axes: Sequence[str], metric: str, *, best: Point) -> Any:
+def heat_map(words: Words, points: Sequence[Point], axes: Names, metric: str, *, best: Point) -> Any:
     """A metric over two axes as tiles, the number on each, a frame around the best, as a figure.
 
     Args:
@@ -184,7 +175,7 @@ def heat_map(words: Words, points: Sequence[Point], axes: Sequence[str], metric:
     for point in points:
         grid[tile_of(point)] = mean_of(point, metric)
     title, height = words("sweep.two_axes", metric=metric), 1.6 + 0.42 * max(4, min(len(down), 20))
-    figure, (plot,) = canvas.panels(height, title, [(axes[1], axes[0])])
+    figure, (plot,) = canvas.new_panels(height, title, [(axes[1], axes[0])])
     plot.grid(visible=False)
     plot.spines[:].set_visible(False)
     image = plot.imshow(grid, cmap="viridis", aspect="auto", origin="lower")
@@ -202,9 +193,7 @@ def heat_map(words: Words, points: Sequence[Point], axes: Sequence[str], metric:
     return figure
 
 
-def parallel_coordinates(
-    words: Words, points: Sequence[Point], axes: Sequence[str], metric: str, *, least: bool
-) -> Any:
+def parallel_coordinates(words: Words, points: Sequence[Point], axes: Names, metric: str, *, least: bool) -> Any:
     """Each point as a line over all axes and the metric, the better the darker and the further in front, as a figure.
 
     Args:
@@ -214,7 +203,7 @@ def parallel_coordinates(
         metric: the last of the uprights.
         least: whether less of the metric is better.
     """
-    figure, (plot,) = canvas.panels(4.2, words("sweep.axes", metric=metric, count=len(axes)), [("", "")])
+    figure, (plot,) = canvas.new_panels(4.2, words("sweep.axes", metric=metric, count=len(axes)), [("", "")])
     plot.grid(visible=False)
     columns = [_upright(words, plot, x, [point["axes"][axis] for point in points]) for x, axis in enumerate(axes)]
     columns.append(_upright(words, plot, len(axes), [mean_of(point, metric) for point in points], measured=True))
@@ -267,7 +256,7 @@ def trade_off(words: Words, points: Sequence[Point], error: str, sparsity: str) 
     """
     pairs = [(mean_of(point, sparsity), mean_of(point, error)) for point in points]
     known = np.array([pair for pair in pairs if None not in pair], dtype=float).reshape(-1, 2)
-    figure, (axes,) = canvas.panels(4.0, words("sweep.trade_off"), [(sparsity, error)])
+    figure, (axes,) = canvas.new_panels(4.0, words("sweep.trade_off"), [(sparsity, error)])
     axes.scatter(*known.T, s=22, color=GREY, alpha=0.7, label=words("sweep.settings"), linewidths=0)
     style = {"color": OKABE_ITO[0], "marker": "o", "markersize": 5, "drawstyle": "steps-post"}
     axes.plot(*known[front(known)].T, label=words("sweep.front"), **style)
@@ -282,33 +271,11 @@ def front(pairs: np.ndarray) -> np.ndarray:
     return order[np.diff(lowest, prepend=math.inf) < 0]
 
 
-def time_per_setting(words: Words, counts: Sequence[int], panels: Mapping[str, Tree]) -> Any:
-    """Seconds for each setting against the number of settings, both logarithmic, a panel each, as a figure.
-
-    Args:
-        words: of the language.
-        counts: numbers of settings.
-        panels: by title, the series by name, seconds for each.
-    """
-    labels = [(words("sweep.settings_of", kind=title), words("sweep.seconds_each")) for title in panels]
-    figure, grid = canvas.panels(4.2, words("sweep.seconds"), labels)
-    for axes, series in zip(grid, panels.values(), strict=True):
-        for number, (name, values) in enumerate(series.items()):
-            style = {"color": OKABE_ITO[number], "marker": MARKS[number], "markersize": 5}
-            axes.plot(counts, values, label=canvas.plain(name), **style)
-        axes.set_xscale("log", base=2)
-        axes.set_yscale("log")
-        axes.set_xticks(list(counts), [str(count) for count in counts])
-        canvas.legend_above(axes)
-    return figure
-
-
 def _history(words: Words, trials: Sequence[Tree], metric: str, *, maximise: bool) -> Any:
     """The objective of every trial of a search, and the best so far as a line, as a figure."""
-    figure, (axes,) = canvas.panels(4.0, words("search.history", metric=metric), [(words("search.trial"), metric)])
-    of_state = lambda state: [
-        (t["trial"], t["value"]) for t in trials if t["state"] == state and t["value"] is not None
-    ]
+    figure, (axes,) = canvas.new_panels(4.0, words("search.history", metric=metric), [(words("search.trial"), metric)])
+    known = [trial for trial in trials if trial["value"] is not None]
+    of_state = lambda state: [(trial["trial"], trial["value"]) for trial in known if trial["state"] == state]
     for state, mark in (("complete", "o"), ("pruned", "x")):
         if of_state(state):
             style = {"s": 22, "color": GREY, "alpha": 0.7, "marker": mark}
@@ -325,6 +292,6 @@ def _importance(words: Words, shares: Mapping[str, float], metric: str) -> Any:
     """The share of each axis in the variance of the objective of a search, as a figure."""
     names = sorted(shares, key=lambda name: -shares[name])
     title = words("search.importance", metric=metric)
-    figure, (axes,) = canvas.panels(0.8 + 0.4 * len(names), title, [(words("search.share"), "")])
+    figure, (axes,) = canvas.new_panels(0.8 + 0.4 * len(names), title, [(words("search.share"), "")])
     canvas.bars(axes, list(map(canvas.plain, names)), [shares[name] for name in names], color=OKABE_ITO[0])
     return figure

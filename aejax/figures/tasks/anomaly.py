@@ -1,6 +1,5 @@
 """How far apart the scores of normal rows and anomalies are, what alarms are worth, and the oddest rows."""
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from aejax.figures.canvas import GREY, OKABE_ITO, TEXT, Tree
 from aejax.figures.images import are_images, as_images, image_lines
 from aejax.figures.names import feature
 from aejax.figures.words import Words
-from aejax.types import Dataset, Evaluation, Figures, Kept, Model, Params
+from aejax.types import Dataset, Evaluation, Kept, Model, Params
 
 BASELINES = ("knn", "isolation_forest", "one_class_svm", "pca")
 ROWS, FEATURES = 4, 8  # of a table that are shown
@@ -95,7 +94,7 @@ def _draw_scores(tree: Tree, info: Tree, words: Words) -> Any:
     high = max(high, low + 1e-6)
     edges = np.geomspace(low, high, BINS) if far else np.linspace(low, high, BINS)
     labels = (words("anomaly.score"), words("anomaly.share"))
-    figure, (axes,) = canvas.panels(3.6, words("anomaly.scores"), [labels])
+    figure, (axes,) = canvas.new_panels(3.6, words("anomaly.scores"), [labels])
     for name, (values, colour) in groups.items():
         heights = np.histogram(np.clip(values, low, high), edges)[0] / len(values)
         style = {"fill": name != "train", "alpha": 1.0 if name == "train" else 0.55, "linewidth": 1.2}
@@ -112,7 +111,7 @@ def _draw_scores(tree: Tree, info: Tree, words: Words) -> Any:
 def _draw_curves(tree: Tree, info: Tree, words: Words) -> Any:
     chosen = info["score"]
     labels = (words("anomaly.recall"), words("anomaly.precision"))
-    figure, (axes,) = canvas.panels(4.6, words("anomaly.precision_recall"), [labels])
+    figure, (axes,) = canvas.new_panels(4.6, words("anomaly.precision_recall"), [labels])
     colours = (RED, BLUE, "black", *OKABE_ITO[1:5])
     for name, colour in zip(dict.fromkeys((chosen, "error", *BASELINES)), colours, strict=False):
         curve = tree["curves"][name]
@@ -170,9 +169,9 @@ def _draw_images(worst: Tree, words: Words) -> Any:
     return figure
 
 
-TABLE = {
-    "scores": ("scores", _draw_scores),
-    "precision_recall": ("curves", _draw_curves),
-    "worst_rows": ("worst", _draw_worst),
-}
-ANOMALY = Figures(keep, partial(canvas.draw_table, TABLE))
+ANOMALY = canvas.figures(
+    keep,
+    scores=("scores", _draw_scores),
+    precision_recall=("curves", _draw_curves),
+    worst_rows=("worst", _draw_worst),
+)

@@ -1,16 +1,15 @@
 """Maps of codes: dimension reduction, sheets in space, clusters, and generated samples."""
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from aejax.figures.canvas import SMALL, WIDTH, Tree, draw_table, panels, short
+from aejax.figures.canvas import SMALL, WIDTH, Tree, figures, new_panels, short
 from aejax.figures.images import are_images, as_images, as_strips, colours, image_lines
 from aejax.figures.panels import maps
 from aejax.figures.words import Words
 from aejax.metrics.partitions import matching
-from aejax.types import Dataset, Evaluation, Figures, Kept, Model, Params
+from aejax.types import Dataset, Evaluation, Kept, Model, Params
 
 MIDDLE = 0.96  # of the points along an axis
 
@@ -54,7 +53,7 @@ def middle(points: np.ndarray) -> np.ndarray:
     return (np.abs(points - (low + high) / 2) <= high - low).all(1)
 
 
-REDUCTION = Figures(keep_reduction, partial(draw_table, {"maps": ("share", _draw_reduction)}))
+REDUCTION = figures(keep_reduction, maps=("share", _draw_reduction))
 
 
 MAPPED = ("autoencoder", "plain", "pca", "isomap", "lle")
@@ -84,7 +83,7 @@ def _draw_manifold(tree: Tree, info: Tree, words: Words) -> Any:
     return maps(words, panels, [quantity], axis_names=("", ""), title=title)
 
 
-MANIFOLD = Figures(keep_manifold, partial(draw_table, {"maps": ("rows", _draw_manifold)}))
+MANIFOLD = figures(keep_manifold, maps=("rows", _draw_manifold))
 
 
 MOST_POINTS = 5000
@@ -158,7 +157,7 @@ def _draw_centres(tree: Tree, info: Tree, words: Words) -> Any:
     labelled = "commonest" in tree
     title = words("clustering.centres_classes" if labelled else "clustering.centres")
     high = 0.4 + -(-len(images) // columns) * (0.09 * WIDTH * height / width + 0.55)
-    figure, grid = panels(high, title, [("", "")] * len(images), columns)
+    figure, grid = new_panels(high, title, [("", "")] * len(images), columns)
     for number, axes in enumerate(grid):
         axes.imshow(images[number])
         axes.set_axis_off()
@@ -171,8 +170,7 @@ def _draw_centres(tree: Tree, info: Tree, words: Words) -> Any:
     return figure
 
 
-CLUSTERS = {"clusters": ("points", _draw_clusters), "centres": ("means", _draw_centres)}
-CLUSTERING = Figures(keep_clustering, partial(draw_table, CLUSTERS))
+CLUSTERING = figures(keep_clustering, clusters=("points", _draw_clusters), centres=("means", _draw_centres))
 
 
 SAMPLERS = ("uniform", "normal", "gaussian", "mixture", "kernel", "prior", "pca mixture")
@@ -196,10 +194,10 @@ def keep_generation(evaluation: Evaluation, dataset: Dataset, model: Model, para
 
 def _draw_samples(tree: Tree, info: Tree, words: Words) -> Any:
     """Images, with the Fréchet distance of each sampler."""
-    left = [
-        text for n in info["names"] for text in (words.named("generation.samplers", n), words("generation.nearest"))
-    ]
-    right = [text for n in info["names"] for text in (words("generation.frechet", distance=tree["frechet"][n]), "")]
+    left, right = [], []
+    for name in info["names"]:
+        left += [words.named("generation.samplers", name), words("generation.nearest")]
+        right += [words("generation.frechet", distance=tree["frechet"][name]), ""]
     return image_lines(tree["strips"], left, words("generation.samples"), right=right)
 
 
@@ -212,5 +210,4 @@ def _draw_plane(tree: Tree, info: Tree, words: Words) -> Any:
     return maps(words, panels, axis_names=axis_names, title=title, same_axes=True)
 
 
-SAMPLES = {"samples": ("strips", _draw_samples), "plane": ("plane", _draw_plane)}
-GENERATION = Figures(keep_generation, partial(draw_table, SAMPLES))
+GENERATION = figures(keep_generation, samples=("strips", _draw_samples), plane=("plane", _draw_plane))

@@ -1,27 +1,15 @@
 """Methods beside each other: kNN on codes, attacks on codes, fills of missing values, and denoising."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from aejax.figures.canvas import (
-    GREY,
-    OKABE_ITO,
-    PALE,
-    SMALL,
-    TEXT,
-    Tree,
-    bars,
-    draw_table,
-    legend_above,
-    legend_right,
-    panels,
-)
+from aejax.figures import canvas
+from aejax.figures.canvas import GREY, OKABE_ITO, PALE, SMALL, TEXT, Tree, figures, new_panels
 from aejax.figures.images import SHOWN, are_images, as_images, choose, colours, filter_grid, image_lines, pixels
 from aejax.figures.words import Words
-from aejax.types import Dataset, Evaluation, Figures, Kept, Model, Params
+from aejax.types import Dataset, Evaluation, Kept, Model, Params
 
 REFERENCE = "all features"
 
@@ -39,11 +27,11 @@ def _draw_aeknn(tree: Tree, info: Tree, words: Words) -> Any:
     title = words("aeknn.title", data=info["data"], neighbours=info["neighbours"])
     labels = [(words("aeknn.accuracy", all=100 * reference["accuracy"].mean()), ""), (words("aeknn.time"), "")]
     shared = {"sharey": True, "width_ratios": (3, 2)}
-    figure, (accuracy, seconds) = panels(1.3 + 0.36 * len(names), title, labels, **shared)
+    figure, (accuracy, seconds) = new_panels(1.3 + 0.36 * len(names), title, labels, **shared)
     colours = [{"pca": OKABE_ITO[1], "lda": OKABE_ITO[2]}.get(name.partition(" ")[0], OKABE_ITO[0]) for name in names]
     ratios = [np.median(tree[name]["seconds"]) / np.median(reference["seconds"]) for name in names]
     texts = [words.number(ratio, ".2f") for ratio in ratios]
-    bars(seconds, [_label(name, words) for name in names], ratios, texts, color=colours)
+    canvas.bars(seconds, [_label(name, words) for name in names], ratios, texts, color=colours)
     for line, (name, colour) in enumerate(zip(names, colours, strict=True)):
         better = 100 * (tree[name]["accuracy"].T - reference["accuracy"])  # (seeds, folds) or (folds,)
         of_fold = better.reshape(-1, len(reference["accuracy"])).mean(0)
@@ -62,7 +50,7 @@ def _label(name: str, words: Words) -> str:
     return words(f"aeknn.{kind}", size=size) if kind in ("pca", "lda") else words("aeknn.net", layout=name)
 
 
-AEKNN = Figures(keep_aeknn, partial(draw_table, {"aeknn": (REFERENCE, _draw_aeknn)}))
+AEKNN = figures(keep_aeknn, aeknn=(REFERENCE, _draw_aeknn))
 
 
 LINES = {
@@ -98,7 +86,7 @@ def _name(name: str, words: Words) -> str:
 
 def _draw_attacks(tree: Tree, info: Tree, words: Words) -> Any:
     labels = (words("encryption.pairs"), words("common.mse"))
-    figure, (axes,) = panels(4.2, words("encryption.title"), [labels])
+    figure, (axes,) = new_panels(4.2, words("encryption.title"), [labels])
     counts, errors = tree["curve"].T
     axes.plot(counts, errors, "o-", color=OKABE_ITO[0], label=words("encryption.fitted"))
     for name, (colour, style) in LINES.items():
@@ -108,12 +96,11 @@ def _draw_attacks(tree: Tree, info: Tree, words: Words) -> Any:
     axes.set_xticks(counts, [words.number(count, ",.0f") for count in counts])
     axes.minorticks_off()
     axes.set_ylim(0)
-    legend_above(axes)
+    canvas.legend_above(axes)
     return figure
 
 
-ATTACKS = {"attacks": ("curve", _draw_attacks), "attacked": ("images", _draw_attacked)}
-ENCRYPTION = Figures(keep_encryption, partial(draw_table, ATTACKS))
+ENCRYPTION = figures(keep_encryption, attacks=("curve", _draw_attacks), attacked=("images", _draw_attacked))
 
 
 FILLS = ("autoencoder", "forest", "mice", "knn", "mean")
@@ -178,12 +165,12 @@ def _draw_errors(tree: Tree, info: Tree, words: Words) -> Any:
     title = words("imputation.title", data=info["data"], share=tree["hidden"])
     labels = [(words(f"imputation.{kind}"), "") for kind in kinds]
     labels.append((words("imputation.level"), words("imputation.coverage")))
-    figure, (*grid, last) = panels(0.42 * len(methods) + 2.0, title, labels)
+    figure, (*grid, last) = new_panels(0.42 * len(methods) + 2.0, title, labels)
     colour = [OKABE_ITO[0] if name == "autoencoder" else "#b0b0b0" for name in methods]
     names = [words(f"imputation.fills.{name}") for name in methods]
     for axes, kind in zip(grid, kinds, strict=True):
         values = tree["errors"][kind]
-        bars(axes, names, values, [words.number(value, ".4f") for value in values], color=colour)
+        canvas.bars(axes, names, values, [words.number(value, ".4f") for value in values], color=colour)
         axes.tick_params(labelleft=axes is grid[0])
         axes.set_xlim(0, 1.18 * max(values))
     last.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.2)
@@ -193,21 +180,11 @@ def _draw_errors(tree: Tree, info: Tree, words: Words) -> Any:
     return figure
 
 
-FILLED = {"imputation": ("errors", _draw_errors), "fills": ("images", _draw_fills)}
-IMPUTATION = Figures(keep_imputation, partial(draw_table, FILLED))
+IMPUTATION = figures(keep_imputation, imputation=("errors", _draw_errors), fills=("images", _draw_fills))
 
 
-COLOURS = {
-    "clean": "black",
-    "noisy": GREY,
-    "net": OKABE_ITO[5],
-    "plain": OKABE_ITO[3],
-    "median": OKABE_ITO[4],
-    "total_variation": OKABE_ITO[1],
-    "non_local_means": OKABE_ITO[2],
-    "biharmonic": OKABE_ITO[0],
-}
-"""Of the methods, in the order in which they are shown."""
+DENOISERS = ("clean", "noisy", "net", "plain", "median", "total_variation", "non_local_means", "biharmonic")
+COLOURS = ("black", GREY, *(OKABE_ITO[i] for i in (5, 3, 4, 1, 2, 0)))
 FILTERS = 36  # of each net
 
 
@@ -216,8 +193,8 @@ def keep_denoising(evaluation: Evaluation, dataset: Dataset, model: Model, param
     task, images, kernels = config["task"], evaluation.arrays["images"], evaluation.arrays["kernels"]
     numbers = {"net": evaluation.metrics["test"], **evaluation.baselines}
     shown = np.linspace(0, len(images["clean"]) - 1, SHOWN).astype(int)
-    tree: dict[str, Any] = {"images": {name: pixels(images[name][shown]) for name in COLOURS if name in images}}
-    tree["psnr"] = {name: numbers[name]["psnr"] for name in COLOURS if name in numbers}
+    tree: dict[str, Any] = {"images": {name: pixels(images[name][shown]) for name in DENOISERS if name in images}}
+    tree["psnr"] = {name: numbers[name]["psnr"] for name in DENOISERS if name in numbers}
     info = {"corruption": task["corruption"], "strength": float(task["strength"]), "curve": bool(task["strengths"])}
     if task["strengths"]:
         strengths = sorted({task["strength"], *task["strengths"]})
@@ -246,7 +223,7 @@ def _trained_at(corruption: Tree) -> tuple[float, float]:
 
 def _draw_denoised(tree: Tree, info: Tree, words: Words) -> Any:
     """The same rows of every method, with its signal-to-noise ratio."""
-    shown = [name for name in COLOURS if name in tree["images"]]
+    shown = [name for name in DENOISERS if name in tree["images"]]
     decibels = {name: f"\n{words('denoising.decibel', psnr=psnr)}" for name, psnr in tree["psnr"].items()}
     left = [words(f"denoising.methods.{name}") + decibels.get(name, "") for name in shown]
     title = words("denoising.title", corruption=_corruption(info, words), strength=info["strength"])
@@ -260,11 +237,12 @@ def _corruption(info: Tree, words: Words) -> str:
 def _draw_strengths(tree: Tree, info: Tree, words: Words) -> Any:
     """Peak signal-to-noise ratio over the strength of the noise, a line for each method."""
     labels = (words("denoising.strength", corruption=_corruption(info, words)), words("denoising.psnr"))
-    figure, (axes,) = panels(4.4, words("denoising.psnr_title"), [labels])
-    for name, marker in zip([name for name in COLOURS if name in tree["curves"]], "oX^sDvP", strict=False):
-        style = {"linewidth": 2.4 if name == "net" else 1.4, "linestyle": ":" if name == "noisy" else "-"}
-        style |= {"color": COLOURS[name], "marker": marker, "markersize": 5}
-        axes.plot(tree["strengths"], tree["curves"][name], label=words(f"denoising.methods.{name}"), **style)
+    figure, (axes,) = new_panels(4.4, words("denoising.psnr_title"), [labels])
+    for name, colour, marker in zip(DENOISERS, COLOURS, " oX^sDvP", strict=True):
+        if name in tree["curves"]:
+            style = {"linewidth": 2.4 if name == "net" else 1.4, "linestyle": ":" if name == "noisy" else "-"}
+            style |= {"color": colour, "marker": marker, "markersize": 5, "label": words(f"denoising.methods.{name}")}
+            axes.plot(tree["strengths"], tree["curves"][name], **style)
     limits, (low, high) = axes.get_xlim(), info["trained"]
     if low < high:
         label = words("denoising.trained_between", low=low, high=high)
@@ -272,13 +250,13 @@ def _draw_strengths(tree: Tree, info: Tree, words: Words) -> Any:
     else:
         axes.axvline(low, color=GREY, linestyle="--", linewidth=1, label=words("denoising.trained_at", low=low))
     axes.set_xlim(limits)  # the strengths that were tested, and not more
-    legend_right(axes)
+    canvas.legend_right(axes)
     return figure
 
 
 def _draw_kernels(tree: Tree, info: Tree, words: Words) -> Any:
     """The first filters of both nets beside each other, each scaled by its own largest magnitude."""
-    figure, grid = panels(5.4, words("denoising.kernels"), [("", "")] * len(info["kernels"]))
+    figure, grid = new_panels(5.4, words("denoising.kernels"), [("", "")] * len(info["kernels"]))
     for axes, name in zip(grid, info["kernels"], strict=True):
         kernels = tree["kernels"][name]
         axes.imshow(filter_grid(kernels["weights"].mean(-1), 1.0)[0])
@@ -288,9 +266,9 @@ def _draw_kernels(tree: Tree, info: Tree, words: Words) -> Any:
     return figure
 
 
-DENOISED = {
-    "denoised": ("images", _draw_denoised),
-    "psnr": ("curves", _draw_strengths),
-    "kernels": ("kernels", _draw_kernels),
-}
-DENOISING = Figures(keep_denoising, partial(draw_table, DENOISED))
+DENOISING = figures(
+    keep_denoising,
+    denoised=("images", _draw_denoised),
+    psnr=("curves", _draw_strengths),
+    kernels=("kernels", _draw_kernels),
+)

@@ -1,17 +1,16 @@
 """What codes of bits retrieve, and which samples share one: as images, documents and rows of a table."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from aejax.figures.canvas import GREY, OKABE_ITO, Tree, cut, draw_table, legend_above, panels, text_lines
+from aejax.figures.canvas import GREY, OKABE_ITO, Tree, cut, figures, legend_above, new_panels, text_lines
 from aejax.figures.images import are_images, framed, image_lines, stretched
 from aejax.figures.names import feature, words_of
 from aejax.figures.words import Words
 from aejax.metrics.retrieval import LEAST_PAIRS
-from aejax.types import Dataset, Evaluation, Figures, Kept, Model, Params, Split
+from aejax.types import Dataset, Evaluation, Kept, Model, Params, Split
 
 METHODS = ("autoencoder", "itq", "pca signs", "hyperplanes", "cosine")
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
@@ -59,7 +58,7 @@ def _values(split: Split, row: int) -> np.ndarray:
 
 def _draw_curves(tree: Tree, info: Tree, words: Words) -> Any:
     title, curves = words("hashing.curves", data=info["data"], bits=info["bits"]), tree["curves"]
-    figure, (axes,) = panels(4.6, title, [(words("hashing.recall"), words("hashing.precision"))])
+    figure, (axes,) = new_panels(4.6, title, [(words("hashing.recall"), words("hashing.precision"))])
     for name, colour, line in zip(METHODS, OKABE_ITO, STYLES, strict=False):
         if name in curves:
             style = {"linestyle": line, "color": colour, "linewidth": 2.6 if name == "autoencoder" else 1.6}
@@ -74,7 +73,7 @@ def _draw_curves(tree: Tree, info: Tree, words: Words) -> Any:
 
 def _draw_distances(tree: Tree, info: Tree, words: Words) -> Any:
     labels = (words("hashing.hamming"), words("hashing.cosine_distance"))
-    figure, (axes,) = panels(3.8, words("hashing.distances", data=info["data"]), [labels])
+    figure, (axes,) = new_panels(3.8, words("hashing.distances", data=info["data"]), [labels])
     seen = np.flatnonzero(tree["pairs"] >= LEAST_PAIRS)
     means, pairs = tree["distances"][seen], tree["pairs"][seen]
     axes.plot(seen, means, "o-", color=OKABE_ITO[0], markersize=4)
@@ -113,12 +112,12 @@ def _nearest_cells(tree: Tree, info: Tree, words: Words) -> Iterator[tuple[float
             yield from ((down, x, cell, style | side) for x, cell in zip(across, cells, strict=True))
 
 
-CODES = {
-    "curves": ("curves", _draw_curves),
-    "distances": ("distances", _draw_distances),
-    "found": ("right", _draw_nearest),
-}
-HASHING = Figures(keep_hashing, partial(draw_table, CODES))
+HASHING = figures(
+    keep_hashing,
+    curves=("curves", _draw_curves),
+    distances=("distances", _draw_distances),
+    found=("right", _draw_nearest),
+)
 
 
 MOST_GROUPS = 24
@@ -200,4 +199,4 @@ def _described(columns: Sequence[tuple[int, float]], features: Sequence[str], wo
     return ", ".join(parts) or words("grouping.like_all")
 
 
-GROUPING = Figures(keep_grouping, partial(draw_table, {"groups": ("codes", _draw_groups)}))
+GROUPING = figures(keep_grouping, groups=("codes", _draw_groups))

@@ -1,16 +1,15 @@
 """Walks through a latent space: between images, over a grid, to random points, and from class to class."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from aejax.figures.canvas import TEXT, WIDTH, Tree, draw_table, panels
+from aejax.figures.canvas import TEXT, WIDTH, Tree, figures, new_panels
 from aejax.figures.images import are_images, as_images, as_strips, colours, image_lines, mosaic
 from aejax.figures.panels import class_legend, labelled_points, scatter
 from aejax.figures.words import Words
-from aejax.types import Dataset, Evaluation, Figures, Kept, Model, Params
+from aejax.types import Dataset, Evaluation, Kept, Model, Params
 
 SHOWN_WALKS, MOST_STEPS = 4, 12
 
@@ -32,9 +31,8 @@ def keep_walk(evaluation: Evaluation, dataset: Dataset, model: Model, params: Pa
     """Where rows are images, a few walks and how far they lead from training rows."""
     if dataset.kind != "image":
         return Kept({}, {})
-    walks, distances = (
-        {kind: evaluation.arrays[f"{kind}_{part}"] for kind in ("code", "pixel")} for part in ("walks", "distances")
-    )
+    both = lambda part: {kind: evaluation.arrays[f"{kind}_{part}"] for kind in ("code", "pixel")}
+    walks, distances = both("walks"), both("distances")
     kinds, images, means = strips(walks, distances, SHOWN_WALKS, dataset)
     return Kept({"strips": images, "distances": means}, {"kinds": kinds})
 
@@ -46,7 +44,7 @@ def _draw_walk(tree: Tree, info: Tree, words: Words) -> Any:
     return image_lines(tree["strips"], left, words("walk.title"), right=right)
 
 
-WALK = Figures(keep_walk, partial(draw_table, {"walks": ("strips", _draw_walk)}))
+WALK = figures(keep_walk, walks=("strips", _draw_walk))
 
 
 WALKS = 3
@@ -106,7 +104,7 @@ def _draw_grid(tree: Tree, info: Tree, words: Words) -> Any:
     title = words("latent.grid_plane" if flat else "latent.grid_components")
     labels = [("", ""), (words("code.first_units"), words("code.second_units"))][: 1 + flat]
     height, width = (4.9, WIDTH) if flat else (6.2, 6.2)
-    figure, (grid, *plane) = panels(height, title, labels, width=width)
+    figure, (grid, *plane) = new_panels(height, title, labels, width=width)
     grid.imshow(mosaic(colours(tree["grid"]), gap=1, between=1.0))
     grid.set_axis_off()
     for axes in plane:
@@ -119,10 +117,10 @@ def _draw_grid(tree: Tree, info: Tree, words: Words) -> Any:
     return figure
 
 
-LATENT_SPACE = {
-    "grid": ("grid", _draw_grid),
-    "walks": ("walks", _draw_walks),
-    "random": ("random", _draw_random),
-    "moved": ("moved", _draw_moved),
-}
-LATENT = Figures(keep_latent, partial(draw_table, LATENT_SPACE))
+LATENT = figures(
+    keep_latent,
+    grid=("grid", _draw_grid),
+    walks=("walks", _draw_walks),
+    random=("random", _draw_random),
+    moved=("moved", _draw_moved),
+)
