@@ -60,15 +60,11 @@ def test_zipped_axes_have_no_tiles_and_the_better_end_is_told():
     sweep.against_axis(ENGLISH, points, "a", ["b"], "validation/mse", least=False)
 
 
-def test_the_figures_of_a_search_and_of_times_can_be_read():
+def test_the_figures_of_a_search_can_be_read():
     trials = [{"trial": n, "state": ("complete", "pruned")[n % 2], "value": 1 / (n + 1)} for n in range(6)]
     told = {"history": trials, "importance": {"a.b": 0.7, "c.d": 0.3}}
     found = {"search": told, "metric": "validation/mse", "maximise": False, "points": [], "best": None}
     assert set(readable(lambda words: sweep.draw(found, words))) == {"history", "importance"}
-    series = {"ours": [3, 2, 1.0], "theirs": [4, 4, 4.0]}
-    panels = {"small": series, "large": series}
-    times = lambda words: canvas.finish(sweep.time_per_setting(words, [1, 2, 4], panels), words)
-    readable(lambda words: {"times": times(words)})
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1))

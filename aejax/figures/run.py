@@ -1,6 +1,6 @@
 """The figures of a run: what they show is kept in its folder, and they are drawn from that in any language."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +22,19 @@ ARRAYS = "arrays"
 ROWS = ("x", "x_hat", "pca_x_hat")
 
 
-def write(folder: Path, curve: Sequence[Mapping[str, float]], of_task: Figures | None, *parts: Any) -> None:
+def write(
+    folder: Path, curve: Sequence[Tree], of_task: Figures | None, evaluation: Evaluation, dataset: Dataset, *others: Any
+) -> None:
     """Keep what the figures of a run show, and draw them in English.
 
     Args:
         folder: where the figures go.
         curve: the rows of ``metrics.csv``.
         of_task: `Task.figures`.
-        parts: the evaluation of the task, the data, the model, its parameters, and the resolved config. Reconstructions
-            are drawn where the arrays of the evaluation are those of `aejax.tasks.reconstruction`.
+        evaluation: of the task; reconstructions are drawn where its arrays are those of `aejax.tasks.reconstruction`.
+        dataset: the data.
+        others: the model, its parameters and the resolved config.
     """
-    evaluation, dataset, *others = parts
     parts = (evaluation, names.drawable(dataset), *others)
     content = keep(*parts)
     if curve:

@@ -2,7 +2,6 @@
 
 import re
 import warnings
-from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
@@ -43,8 +42,10 @@ def svg(figure: Any, dpi: float) -> str:
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "aejax"}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")
         figure.savefig(buffer, format="svg", dpi=dpi, facecolor="white", metadata=unsaid)
-    text = IMAGE.sub(_smooth, _compact(buffer.getvalue().decode()))
-    return GROUP.sub(lambda match: _flush(match, sides), text)
+    # Images whose pixels would be uneven squares, so small are they, are smoothed.
+    smoothed = lambda image: image[0] if float(image[2]) >= SHARP else image[1]
+    text = IMAGE.sub(smoothed, _compact(buffer.getvalue().decode()))
+    return GROUP.sub(lambda group: LINE.sub(sides[group[1]], group[0]), text)
 
 
 def _sharpen(figure: Any, dpi: int) -> None:
@@ -56,8 +57,11 @@ def _sharpen(figure: Any, dpi: int) -> None:
             image.set_interpolation("none")
 
 
-def _sides(figure: Any) -> dict[str, tuple[str, float]]:
-    """Where texts of several lines stand, by their ids: which side or the middle, and how many points from the left."""
+def _sides(figure: Any) -> dict[str, str]:
+    """By the ids of texts of several lines, what sets each line at its side or middle.
+
+    Other letters than those measured would let it end elsewhere.
+    """
     from matplotlib.text import Text
 
     sides, points = {}, 72 * figure.get_size_inches()[0] / figure.bbox.width
@@ -65,19 +69,8 @@ def _sides(figure: Any) -> dict[str, tuple[str, float]]:
         if "\n" in text.get_text() and not text.get_rotation():
             text.set_gid(f"text_of_lines_{number}")
             x = text.get_transform().transform(text.get_unitless_position())[0]
-            sides[text.get_gid()] = SIDES[text.get_ha()], points * x
+            sides[text.get_gid()] = rf'; text-anchor: {SIDES[text.get_ha()]}" x="{points * x:.2f}" y="\1"'
     return sides
-
-
-def _flush(group: re.Match, sides: Mapping[str, tuple[str, float]]) -> str:
-    """Each line of a text set at its side or middle, wherever other letters than those measured would let it end."""
-    side, x = sides[group[1]]
-    return LINE.sub(rf'; text-anchor: {side}" x="{x:.2f}" y="\1"', group[0])
-
-
-def _smooth(image: re.Match) -> str:
-    """An image without the order to show its pixels as squares, where these are so small that it would be uneven."""
-    return image[0] if float(image[2]) >= SHARP else image[1]
 
 
 def _compact(text: str) -> str:

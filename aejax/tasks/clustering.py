@@ -12,7 +12,7 @@ from aejax import metrics
 from aejax.config.bounds import Count, Natural, Within
 from aejax.data.splits import with_rows
 from aejax.errors import UserError
-from aejax.figures.tasks.maps import CLUSTERING
+from aejax.figures.tasks.spaces import CLUSTERING
 from aejax.metrics import partitions
 from aejax.relations import graph
 from aejax.tasks import needs

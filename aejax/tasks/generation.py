@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.config.bounds import Choice, Count, Within
-from aejax.figures.tasks.maps import GENERATION
+from aejax.figures.tasks.spaces import GENERATION
 from aejax.metrics import generation as metrics
 from aejax.tasks import likelihood, needs, samplers
 from aejax.tasks.features import features, fit_classifier

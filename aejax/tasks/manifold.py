@@ -12,7 +12,7 @@ import numpy as np
 from aejax import metrics
 from aejax.config.bounds import Count, Natural
 from aejax.errors import UserError
-from aejax.figures.tasks.maps import MANIFOLD
+from aejax.figures.tasks.spaces import MANIFOLD
 from aejax.tasks import needs
 from aejax.tasks.cache import cached
 from aejax.tasks.pca import fitted_pca

@@ -10,7 +10,7 @@ import numpy as np
 from aejax import metrics
 from aejax.config.bounds import Count, Within
 from aejax.data.splits import with_rows
-from aejax.figures.tasks.maps import REDUCTION
+from aejax.figures.tasks.spaces import REDUCTION
 from aejax.tasks import needs
 from aejax.tasks.pca import fitted_pca
 from aejax.training.evaluate import encode_and_reconstruct, on_device
