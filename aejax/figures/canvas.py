@@ -43,7 +43,7 @@ def new_figure(height: float, title: str, *, width: float = WIDTH) -> Any:
 
 
 def new_panels(
-    height: float, title: str, labels: Sequence[Any], columns: int = 0, width: float = WIDTH, **shared: Any
+    height: float, title: str, labels: Sequence[Any], columns: int = 0, width: float = WIDTH, shared: bool = False
 ) -> tuple[Any, list[Any]]:
     """A figure of panels with quiet axes, and these.
 
@@ -53,11 +53,11 @@ def new_panels(
         labels: of the horizontal and the vertical axis, for each panel.
         columns: panels in a row; all of them if 0.
         width: in inches.
-        shared: arguments of matplotlib's ``subplots``.
+        shared: all panels have the same limits.
     """
     figure = new_figure(height, title, width=width)
     columns = columns or len(labels)
-    grid = figure.subplots(-(-len(labels) // columns), columns, squeeze=False, **shared).ravel()
+    grid = figure.subplots(-(-len(labels) // columns), columns, squeeze=False, sharex=shared, sharey=shared).ravel()
     for axes, (x, y) in zip(grid, labels, strict=False):
         quiet(axes, x=x, y=y)
     for empty in grid[len(labels) :]:
@@ -157,11 +157,16 @@ def save_figure(figure: Any, path: str | os.PathLike) -> Path:
         figure: of matplotlib.
         path: of the file.
     """
+    return write_atomic(path, rendered(figure, format="png", dpi=DPI, metadata={"Software": None}))
+
+
+def rendered(figure: Any, **options: Any) -> bytes:
+    """The bytes of a file of the figure; `options` are those of matplotlib's ``savefig``."""
     buffer = BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")
-        figure.savefig(buffer, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
-    return write_atomic(path, buffer.getvalue())
+        figure.savefig(buffer, facecolor="white", **options)
+    return buffer.getvalue()
 
 
 def plain(text: object) -> str:
@@ -170,13 +175,9 @@ def plain(text: object) -> str:
     return f" {text}" if text.startswith("_") else text
 
 
-def short(text: object, most: int) -> str:
-    """Text as it is, with its end cut off where it is longer than `most` letters."""
-    return plain(cut(str(text), most))
-
-
-def cut(text: str, most: int) -> str:
+def cut(text: object, most: int) -> str:
     """Text of at most so many letters, with an ellipsis for the end that is lost."""
+    text = str(text)
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
@@ -206,14 +207,13 @@ def legend_right(axes: Any, title: str | None = None) -> None:
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), **style)
 
 
-def colour_bar(figure: Any, mark: Any, axes: Any, label: str, **style: Any) -> Any:
+def colour_bar(figure: Any, mark: Any, axes: Any, label: str, **style: Any) -> None:
     """A bar at the right of some axes that says which values the colours of a mark stand for."""
     bar = figure.colorbar(mark, ax=axes, pad=0.01, **style)
     bar.set_label(plain(label), size=TEXT)
     bar.ax.tick_params(labelsize=SMALL, color=PALE)
     bar.outline.set_visible(False)
     bar.solids.set_alpha(1.0)
-    return bar
 
 
 def bars(axes: Any, names: Sequence[str], values: Sequence[float], texts: Sequence[str] = (), **style: Any) -> None:

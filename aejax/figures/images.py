@@ -190,10 +190,9 @@ def filters(words: Words, kernels: Any, units: int | None = None) -> Any:
     units = len(kernels) if units is None else int(units)
     title = words("filters.title" if units <= MOST_FILTERS else "filters.title_first", shown=MOST_FILTERS, units=units)
     signed = kernels.ndim == 3 or kernels.shape[-1] == 1
-    picture, columns = filter_grid(kernels[:MOST_FILTERS], 1.9)
-    height, width = kernels.shape[1:3]
+    picture = filter_grid(kernels[:MOST_FILTERS], 1.9)
     beside = 1.0 if signed else 0.3
-    wide = min(WIDTH - beside, 1.2 * columns * width / max(height, width))
+    wide = min(WIDTH - beside, 1.2 / 52 * picture.shape[1])
     above = max(0.5, 2.5 - wide * picture.shape[0] / picture.shape[1])
     figure, axes = picture_figure(picture, title, wide=wide, beside=beside, above=above)
     axes.set_axis_off()
@@ -203,8 +202,8 @@ def filters(words: Words, kernels: Any, units: int | None = None) -> Any:
     return figure
 
 
-def filter_grid(kernels: np.ndarray, ratio: float) -> tuple[np.ndarray, int]:
-    """Filters in rows as one picture, each scaled by its own largest magnitude, and the number of columns.
+def filter_grid(kernels: np.ndarray, ratio: float) -> np.ndarray:
+    """Filters in rows as one picture, each scaled by its own largest magnitude.
 
     One channel: zero is white, positive weights are red and negative ones blue. Three channels: zero is grey.
 
@@ -227,4 +226,4 @@ def filter_grid(kernels: np.ndarray, ratio: float) -> tuple[np.ndarray, int]:
     picture = mosaic(tiles.repeat(scale, axis=2).repeat(scale, axis=3), gap=4, between=0.6)
     if empty:
         picture[-(height * scale + 4) :, -empty * (width * scale + 4) :] = 1.0
-    return picture, columns
+    return picture

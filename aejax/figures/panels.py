@@ -165,20 +165,18 @@ def _profiles(words: Words, rows: Sequence[np.ndarray], names: Names, features: 
     few, labelled = size <= MOST_TICKS, len(features) == size <= MOST_TICKS
     height = 1.0 + 1.6 * down + 0.6 * labelled + 0.4 * (down == 1)
     axis_names = ("" if labelled else words("common.feature_axis"), words("common.value"))
-    shared = {"sharex": True, "sharey": True}
-    figure, grid = canvas.new_panels(height, words("reconstructions.title"), [axis_names] * count, across, **shared)
+    figure, grid = canvas.new_panels(height, words("reconstructions.title"), [axis_names] * count, across, shared=True)
     for index, axes in enumerate(grid):
         for name, values, (colour, line, width) in zip(names, rows, STYLES.values(), strict=True):
             profile = canvas.finite(values[index])
             alone = _alone(profile)
             style = {"color": colour, "linestyle": line, "linewidth": width, "markersize": 3.5}
             style |= {"marker": "o" if few or alone.size else "", "markevery": None if few else alone}
-            label = canvas.plain(name.replace("\n", ", "))
-            axes.plot(np.arange(1, size + 1), profile, label=label, **style)
+            axes.plot(np.arange(1, size + 1), profile, label=canvas.plain(name.replace("\n", ", ")), **style)
         axes.label_outer()
         if labelled:
             aside = {"rotation": 90, "rotation_mode": "anchor", "ha": "right", "va": "center"}
-            axes.set_xticks(np.arange(1, size + 1), [canvas.short(name, 18) for name in features], **aside)
+            axes.set_xticks(np.arange(1, size + 1), [canvas.plain(canvas.cut(name, 18)) for name in features], **aside)
         else:
             axes.locator_params(axis="x", integer=True)
     style = {"loc": "outside lower center", "ncols": 4, "frameon": False, "fontsize": TEXT}
@@ -193,12 +191,7 @@ def _alone(values: np.ndarray) -> np.ndarray:
 
 
 def maps(
-    words: Words,
-    panels: Tree,
-    names: Names = (),
-    axis_names: Names = (),
-    title: str = "",
-    same_axes: bool = False,
+    words: Words, panels: Tree, names: Names = (), axis_names: Names = (), title: str = "", same_axes: bool = False
 ) -> Any:
     """Maps of the same data side by side, a point for each row, coloured by class or by a quantity, as a figure.
 
@@ -222,9 +215,9 @@ def maps(
     columns = 2 if len(drawn) == 4 else min(len(drawn), 3)
     side = 1.4 if quantity or labels.max() >= 0 else 0.2
     height = 0.7 + -(-len(drawn) // columns) * min((WIDTH - side) / columns, 4.2)
-    labels_of = [(x, "" if number % columns else y) for number in range(len(drawn))]
-    shared = {"sharex": same_axes, "sharey": same_axes}
-    figure, grid = canvas.new_panels(height, title or words("map.title"), labels_of, columns, **shared)
+    last = len(drawn) - columns if same_axes else 0
+    axes_labels = [(x if number >= last else "", "" if number % columns else y) for number in range(len(drawn))]
+    figure, grid = canvas.new_panels(height, title or words("map.title"), axes_labels, columns, shared=same_axes)
     classes = len(names) or labels.max() + 1
     for axes, (name, (points, values)) in zip(grid, drawn.items(), strict=True):
         if not x and not y:
@@ -247,8 +240,7 @@ def _in_space(axes: Any) -> Any:
     axes = figure.add_subplot(cell, projection="3d")
     axes.view_init(elev=12, azim=-72)
     axes.set_box_aspect((1, 1, 1), zoom=1.15)
-    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
-        axis.set_ticklabels([])
+    axes.set(xticklabels=[], yticklabels=[], zticklabels=[])
     return axes
 
 
@@ -304,7 +296,7 @@ def class_legend(words: Words, figure: Any, used: Sequence[int], names: Names) -
         colour, marker = class_style(label, len(names) or max(used) + 1)
         name = words("map.no_label") if label < 0 else names[label] if label < len(names) else str(label)
         style = {"linestyle": "", "marker": marker, "markersize": 7, "color": colour}
-        handles.append(Line2D([], [], label=canvas.short(name, 22), **style))
+        handles.append(Line2D([], [], label=canvas.plain(canvas.cut(name, 22)), **style))
     style = {"frameon": False, "handletextpad": 0.2, "columnspacing": 0.8, "ncols": 1 + len(used) // 17}
-    size = SMALL if len(used) > 12 else TEXT
-    figure.legend(handles=handles, loc="outside right center", fontsize=size, **style)
+    style |= {"loc": "outside right center", "fontsize": SMALL if len(used) > 12 else TEXT}
+    figure.legend(handles=handles, **style)

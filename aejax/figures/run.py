@@ -17,8 +17,7 @@ from aejax.models.architecture import first_kernels
 from aejax.storage import checkpoint
 from aejax.types import Dataset, Evaluation, Figures, Kept, Model, Params
 
-ARRAYS = "arrays"
-"""The folder below the figures where what they show is kept."""
+ARRAYS = "arrays"  # the folder below the figures where what they show is kept
 ROWS = ("x", "x_hat", "pca_x_hat")
 
 

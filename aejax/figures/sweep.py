@@ -13,10 +13,9 @@ from aejax.figures.words import Words
 Point = Tree
 
 LINES = 7
-FEW = 9
-"""Values of an axis that stand evenly apart, each with its name."""
+FEW = 9  # values of an axis that stand evenly apart, each with its name
+# Metrics of which less is sparser; the first that there is goes against the error.
 SPARSITY = ("validation/active_fraction", "validation/sparsity")
-"""Metrics of which less is sparser; the first that there is goes against the error."""
 MARKS = "osD^vPX"
 
 
@@ -33,9 +32,8 @@ def is_number(value: Any) -> bool:
 
 def is_about_sparsity(points: Sequence[Point]) -> bool:
     """Whether there is a sparsity to trade for: a loss term was swept, or one of the name measured."""
-    return bool(points) and (
-        any(path.startswith("terms.") for path in points[0]["axes"]) or "validation/sparsity" in points[0]["metrics"]
-    )
+    of_terms = lambda point: any(path.startswith("terms.") for path in point["axes"])
+    return any(of_terms(point) or "validation/sparsity" in point["metrics"] for point in points[:1])
 
 
 def unique(values: Any) -> list[Any]:
@@ -107,14 +105,13 @@ def against_axis(words: Words, points: Sequence[Point], axis: str, others: Names
     for point in points:
         lines.setdefault(tuple(repr(point["axes"][other]) for other in others), []).append(point)
     x_of = lambda some: np.array([along[values.index(point["axes"][axis])] for point in some])
-    statistics_of = lambda some: [point["metrics"][metric] for point in some]
     if len(lines) <= LINES and len(points) == len(lines) * len(values):
         for number, line in enumerate(lines.values()):
             label = ", ".join(f"{other} {_tick(words, line[0]['axes'][other])}" for other in others)
             line = sorted(line, key=lambda point: x_of([point])[0])
             colour, marker = OKABE_ITO[number % len(OKABE_ITO)], MARKS[number % len(MARKS)]
             style = {"color": colour, "marker": marker, "markersize": 5, "label": canvas.plain(label)}
-            means, low, high = _intervals(statistics_of(line))
+            means, low, high = _intervals(line, metric)
             if all(map(is_number, values)):
                 axes.plot(x_of(line), means, **style)
                 axes.fill_between(x_of(line), low, high, color=colour, alpha=0.18, linewidth=0)
@@ -122,10 +119,9 @@ def against_axis(words: Words, points: Sequence[Point], axis: str, others: Names
                 axes.plot(x_of(line) + 0.06 * number, means, linestyle="", **style)
                 axes.vlines(x_of(line) + 0.06 * number, low, high, color=colour, alpha=0.6, linewidth=1.5)
     else:
-        x, statistics = x_of(points), statistics_of(points)
-        means, low, high = _intervals(statistics)
-        axes.scatter(x, means, s=14, color=GREY, alpha=0.6)
-        axes.vlines(x, low, high, color=GREY, alpha=0.35, linewidth=1)
+        means, low, high = _intervals(points, metric)
+        axes.scatter(x_of(points), means, s=14, color=GREY, alpha=0.6)
+        axes.vlines(x_of(points), low, high, color=GREY, alpha=0.35, linewidth=1)
         if len(points) >= 2 * len(values):
             best = min if least else max
             chosen = [best(mean_of(p, metric) for p in points if p["axes"][axis] == value) for value in values]
@@ -149,11 +145,12 @@ def _positions(values: Sequence[Any]) -> list[float]:
 
 def _tick(words: Words, value: Any) -> str:
     """A value as a short text."""
-    return words.number(value, ".3g") if isinstance(value, float) else canvas.short(value, 24)
+    return words.number(value, ".3g") if isinstance(value, float) else canvas.plain(canvas.cut(value, 24))
 
 
-def _intervals(statistics: Sequence[Tree]) -> list[list[float]]:
+def _intervals(points: Sequence[Point], metric: str) -> list[list[float]]:
     """Means, and lower and upper ends of their intervals: the means themselves where these are not known."""
+    statistics = [point["metrics"][metric] for point in points]
     return [[each["mean" if each[end] is None else end] for each in statistics] for end in ("mean", "low", "high")]
 
 
@@ -205,8 +202,8 @@ def parallel_coordinates(words: Words, points: Sequence[Point], axes: Names, met
     """
     figure, (plot,) = canvas.new_panels(4.2, words("sweep.axes", metric=metric, count=len(axes)), [("", "")])
     plot.grid(visible=False)
-    columns = [_upright(words, plot, x, [point["axes"][axis] for point in points]) for x, axis in enumerate(axes)]
-    columns.append(_upright(words, plot, len(axes), [mean_of(point, metric) for point in points], measured=True))
+    values = [[*(point["axes"][axis] for axis in axes), mean_of(point, metric)] for point in points]
+    columns = [_upright(words, plot, x, column, x == len(axes)) for x, column in enumerate(zip(*values, strict=True))]
     lines = np.array(columns).T
     rank = np.argsort(np.argsort(lines[:, -1] if least else -lines[:, -1])) / max(len(lines) - 1, 1)
     from matplotlib import colormaps
@@ -225,7 +222,7 @@ def parallel_coordinates(words: Words, points: Sequence[Point], axes: Names, met
     return figure
 
 
-def _upright(words: Words, plot: Any, x: int, column: Sequence[Any], *, measured: bool = False) -> list[float]:
+def _upright(words: Words, plot: Any, x: int, column: Sequence[Any], measured: bool) -> list[float]:
     """Draw one upright with the values on it, of a metric the ends alone; where each point meets it, in [0, 1]."""
     values = unique(column)
     heights = _positions(values)
@@ -236,10 +233,9 @@ def _upright(words: Words, plot: Any, x: int, column: Sequence[Any], *, measured
         heights = [math.log(height) for height in heights]
     low, spread = min(heights), max(max(heights) - min(heights), 1e-300)
     heights = [(height - low) / spread for height in heights]
-    ends = [int(np.argmin(heights)), int(np.argmax(heights))]
     paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.9, "pad": 0.5}
     style = {"ha": "right", "va": "center", "size": SMALL - 1, "color": "black", "bbox": paper, "zorder": 5}
-    for i in range(len(values)) if few else ends:
+    for i in range(len(values)) if few else {int(np.argmin(heights)), int(np.argmax(heights))}:
         plot.text(x - 0.02, heights[i], _tick(words, values[i]), **style)
     plot.axvline(x, color=PALE, linewidth=1, zorder=0)
     return [heights[values.index(value)] for value in column]

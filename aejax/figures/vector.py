@@ -1,16 +1,12 @@
 """A figure as SVG: its letters as text, few of them, and the same bytes each time."""
 
 import re
-import warnings
-from io import BytesIO
 from typing import Any
 
 from aejax.figures import canvas
 
-FONTS = "'DejaVu Sans', Verdana, sans-serif"
-"""Those of a machine without the first are as wide (Verdana), or narrower."""
-SHARP = 2.0
-"""Points: from that size on, the pixels of an image look equally large as squares."""
+FONTS = "'DejaVu Sans', Verdana, sans-serif"  # those of a machine without the first are as wide (Verdana), or narrower
+SHARP = 2.0  # points: from that size on, the pixels of an image look equally large as squares
 
 SIDES = {"left": "start", "center": "middle", "right": "end"}
 
@@ -37,15 +33,12 @@ def svg(figure: Any, dpi: float) -> str:
     figure.set_layout_engine("none")  # everything stays where it stands
     _sharpen(figure, dpi)
     sides = _sides(figure)
-    buffer = BytesIO()
-    unsaid = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "aejax"}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")
-        figure.savefig(buffer, format="svg", dpi=dpi, facecolor="white", metadata=unsaid)
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "aejax"}):
+        unsaid = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        text = _compact(canvas.rendered(figure, format="svg", dpi=dpi, metadata=unsaid).decode())
     # Images whose pixels would be uneven squares, so small are they, are smoothed.
     smoothed = lambda image: image[0] if float(image[2]) >= SHARP else image[1]
-    text = IMAGE.sub(smoothed, _compact(buffer.getvalue().decode()))
-    return GROUP.sub(lambda group: LINE.sub(sides[group[1]], group[0]), text)
+    return GROUP.sub(lambda group: LINE.sub(sides[group[1]], group[0]), IMAGE.sub(smoothed, text))
 
 
 def _sharpen(figure: Any, dpi: int) -> None:

@@ -21,8 +21,7 @@ BLUE, RED = OKABE_ITO[0], OKABE_ITO[5]
 def keep(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params, config: Tree) -> Kept:
     """The scores, their curves of precision and recall, and what is odd in the oddest rows."""
     arrays = evaluation.arrays
-    scores, labels = arrays["scores"][arrays["score"]], arrays["labels"]
-    worst = arrays["worst"]
+    scores, labels, worst = arrays["scores"][arrays["score"]], arrays["labels"], arrays["worst"]
     tree = {
         "scores": scores,
         "train_scores": arrays["train_scores"],
@@ -102,8 +101,7 @@ def _draw_scores(tree: Tree, info: Tree, words: Words) -> Any:
     if np.isfinite(limit):
         label = words("anomaly.threshold", threshold=limit)
         axes.axvline(limit, color="black", linewidth=1.2, linestyle="--", label=label)
-    if far:
-        axes.set_xscale("log")
+    axes.set_xscale("log" if far else "linear")
     canvas.legend_above(axes)
     return figure
 
@@ -170,8 +168,5 @@ def _draw_images(worst: Tree, words: Words) -> Any:
 
 
 ANOMALY = canvas.figures(
-    keep,
-    scores=("scores", _draw_scores),
-    precision_recall=("curves", _draw_curves),
-    worst_rows=("worst", _draw_worst),
+    keep, scores=("scores", _draw_scores), precision_recall=("curves", _draw_curves), worst_rows=("worst", _draw_worst)
 )

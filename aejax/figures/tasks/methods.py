@@ -1,6 +1,5 @@
 """Methods beside each other: kNN on codes, attacks on codes, fills of missing values, and denoising."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,12 +25,10 @@ def _draw_aeknn(tree: Tree, info: Tree, words: Words) -> Any:
     names, reference = info["names"], tree[REFERENCE]
     title = words("aeknn.title", data=info["data"], neighbours=info["neighbours"])
     labels = [(words("aeknn.accuracy", all=100 * reference["accuracy"].mean()), ""), (words("aeknn.time"), "")]
-    shared = {"sharey": True, "width_ratios": (3, 2)}
-    figure, (accuracy, seconds) = new_panels(1.3 + 0.36 * len(names), title, labels, **shared)
+    figure, (accuracy, seconds) = new_panels(1.3 + 0.36 * len(names), title, labels)
     colours = [{"pca": OKABE_ITO[1], "lda": OKABE_ITO[2]}.get(name.partition(" ")[0], OKABE_ITO[0]) for name in names]
     ratios = [np.median(tree[name]["seconds"]) / np.median(reference["seconds"]) for name in names]
-    texts = [words.number(ratio, ".2f") for ratio in ratios]
-    canvas.bars(seconds, [_label(name, words) for name in names], ratios, texts, color=colours)
+    canvas.bars(seconds, [""] * len(names), ratios, [words.number(ratio, ".2f") for ratio in ratios], color=colours)
     for line, (name, colour) in enumerate(zip(names, colours, strict=True)):
         better = 100 * (tree[name]["accuracy"].T - reference["accuracy"])  # (seeds, folds) or (folds,)
         of_fold = better.reshape(-1, len(reference["accuracy"])).mean(0)
@@ -40,6 +37,8 @@ def _draw_aeknn(tree: Tree, info: Tree, words: Words) -> Any:
         accuracy.errorbar(better.mean(), line, xerr=better.std(ddof=1), fmt="D", ms=5, capsize=3, color=colour)
     for axes, middle in ((accuracy, 0), (seconds, 1)):
         axes.axvline(middle, color=GREY, linewidth=1, linestyle="--", zorder=0)
+    accuracy.set_yticks(range(len(names)), [_label(name, words) for name in names])
+    accuracy.set_ylim(seconds.get_ylim())
     seconds.set_xlim(0, 1.15 * max(1.0, *ratios))
     return figure
 
@@ -53,18 +52,13 @@ def _label(name: str, words: Words) -> str:
 AEKNN = figures(keep_aeknn, aeknn=(REFERENCE, _draw_aeknn))
 
 
-LINES = {
-    "mean row": (GREY, "-"),
-    "codes only": (OKABE_ITO[3], "-."),
-    "encoder known": (OKABE_ITO[1], "--"),
-    "owner": (OKABE_ITO[2], ":"),
-}
+ATTACKERS = ("mean row", "codes only", "encoder known", "owner")
 
 
 def keep_encryption(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params, config: Tree) -> Kept:
     """The errors by the number of leaked pairs and of other attackers, and images rebuilt by each."""
     arrays, numbers = evaluation.arrays, {"owner": evaluation.metrics["test"], **evaluation.baselines}
-    tree = {"curve": arrays["curve"], "errors": {name: numbers[name]["mse"] for name in LINES if name in numbers}}
+    tree = {"curve": arrays["curve"], "errors": {name: numbers[name]["mse"] for name in ATTACKERS if name in numbers}}
     rows = {"test rows": arrays["x"], "owner": arrays["owner"], **arrays["attacks"]}
     rows["mean row"] = np.broadcast_to(arrays["mean"], arrays["x"].shape)
     if are_images(dataset):
@@ -89,7 +83,8 @@ def _draw_attacks(tree: Tree, info: Tree, words: Words) -> Any:
     figure, (axes,) = new_panels(4.2, words("encryption.title"), [labels])
     counts, errors = tree["curve"].T
     axes.plot(counts, errors, "o-", color=OKABE_ITO[0], label=words("encryption.fitted"))
-    for name, (colour, style) in LINES.items():
+    colours = (GREY, *(OKABE_ITO[i] for i in (3, 1, 2)))
+    for name, colour, style in zip(ATTACKERS, colours, ("-", "-.", "--", ":"), strict=True):
         label = words(f"encryption.lines.{name}")
         axes.axhline(float(tree["errors"][name]), color=colour, linestyle=style, label=label, linewidth=1.8)
     axes.set_xscale("log")
@@ -132,18 +127,19 @@ def _filled_images(dataset: Dataset, arrays: Tree) -> tuple[list[str], np.ndarra
     lines = {"holes": np.where(arrays["hidden"], 0.5, arrays["truth"]), best: arrays["filled"][best]}
     lines |= {f"draw {number}": arrays["draws"][number] for number in range(DRAWS)}
     lines |= {name: arrays["filled"][name] for name in others} | {"truth": arrays["truth"]}
-    fold = lambda rows: rows[chosen].reshape(-1, *dataset.feature_shape)
-    images = _grey([fold(rows) for rows in lines.values()], dataset)
-    return list(lines), pixels(np.stack(images)), fold(arrays["hidden"]).any(-1)
-
-
-def _grey(images: Sequence[np.ndarray], dataset: Dataset) -> list[np.ndarray]:
-    """Values in the ranges of their pixels as values between black and white."""
     splits = (dataset.train, dataset.validation, dataset.test)
     rows = np.concatenate([np.asarray(split.x if split.truth is None else split.truth, np.float64) for split in splits])
-    low, span = np.nanmin(rows, 0), np.nanmax(rows, 0) - np.nanmin(rows, 0)
-    least, most = np.nanmin(rows), np.nanmax(rows)
-    return [(values * np.where(span > 0, span, 1) + low - least) / (most - least) for values in images]
+    low, span, least, most = (
+        np.nanmin(rows, 0),
+        np.nanmax(rows, 0) - np.nanmin(rows, 0),
+        np.nanmin(rows),
+        np.nanmax(rows),
+    )
+    fold = lambda rows: rows[chosen].reshape(-1, *dataset.feature_shape)
+    # From the range of each pixel to that of all, which is from black to white.
+    grey = lambda rows: (fold(rows) * np.where(span > 0, span, 1) + low - least) / (most - least)
+    images = pixels(np.stack([grey(line) for line in lines.values()]))
+    return list(lines), images, fold(arrays["hidden"]).any(-1)
 
 
 def _draw_fills(tree: Tree, info: Tree, words: Words) -> Any:
@@ -234,7 +230,7 @@ def _corruption(info: Tree, words: Words) -> str:
     return words.named("corruptions", info["corruption"]).replace("_", " ")
 
 
-def _draw_strengths(tree: Tree, info: Tree, words: Words) -> Any:
+def _draw_psnr(tree: Tree, info: Tree, words: Words) -> Any:
     """Peak signal-to-noise ratio over the strength of the noise, a line for each method."""
     labels = (words("denoising.strength", corruption=_corruption(info, words)), words("denoising.psnr"))
     figure, (axes,) = new_panels(4.4, words("denoising.psnr_title"), [labels])
@@ -259,7 +255,7 @@ def _draw_kernels(tree: Tree, info: Tree, words: Words) -> Any:
     figure, grid = new_panels(5.4, words("denoising.kernels"), [("", "")] * len(info["kernels"]))
     for axes, name in zip(grid, info["kernels"], strict=True):
         kernels = tree["kernels"][name]
-        axes.imshow(filter_grid(kernels["weights"].mean(-1), 1.0)[0])
+        axes.imshow(filter_grid(kernels["weights"].mean(-1), 1.0))
         axes.set_axis_off()
         axes.set_title(words(f"denoising.kernels_of.{name}", spread=kernels["spread"]), size=TEXT, loc="left")
     figure.supxlabel(words("denoising.kernels_note"), x=0.01, ha="left", size=SMALL)
@@ -267,8 +263,5 @@ def _draw_kernels(tree: Tree, info: Tree, words: Words) -> Any:
 
 
 DENOISING = figures(
-    keep_denoising,
-    denoised=("images", _draw_denoised),
-    psnr=("curves", _draw_strengths),
-    kernels=("kernels", _draw_kernels),
+    keep_denoising, denoised=("images", _draw_denoised), psnr=("curves", _draw_psnr), kernels=("kernels", _draw_kernels)
 )

@@ -83,7 +83,7 @@ def _draw_distances(tree: Tree, info: Tree, words: Words) -> Any:
     return figure
 
 
-def _draw_nearest(tree: Tree, info: Tree, words: Words) -> Any:
+def _draw_found(tree: Tree, info: Tree, words: Words) -> Any:
     """The queries, and below or beside each the training rows with the nearest codes."""
     title, queries = words("hashing.found", data=info["data"]), info["queries"]
     if "images" not in tree:
@@ -116,12 +116,11 @@ HASHING = figures(
     keep_hashing,
     curves=("curves", _draw_curves),
     distances=("distances", _draw_distances),
-    found=("right", _draw_nearest),
+    found=("right", _draw_found),
 )
 
 
-MOST_GROUPS = 24
-SHOWN_COLUMNS = 3
+MOST_GROUPS, SHOWN_COLUMNS = 24, 3
 
 
 def keep_grouping(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params, config: Tree) -> Kept:

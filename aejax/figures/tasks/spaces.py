@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from aejax.figures.canvas import SMALL, TEXT, WIDTH, Tree, figures, new_panels, short
+from aejax.figures.canvas import SMALL, TEXT, WIDTH, Tree, cut, figures, new_panels, plain
 from aejax.figures.images import are_images, as_images, as_strips, colours, image_lines, mosaic
 from aejax.figures.panels import class_legend, labelled_points, maps, scatter
 from aejax.figures.words import Words
@@ -87,8 +87,7 @@ def _draw_manifold(tree: Tree, info: Tree, words: Words) -> Any:
 MANIFOLD = figures(keep_manifold, maps=("rows", _draw_manifold))
 
 
-MOST_POINTS = 5000
-MOST_IMAGES = 40
+MOST_POINTS, MOST_IMAGES = 5000, 40
 
 
 def keep_clustering(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params, config: Tree) -> Kept:
@@ -111,8 +110,8 @@ def _points(code: np.ndarray, clusters: np.ndarray, labels: np.ndarray | None) -
 
     chosen = np.random.default_rng(0).permutation(len(code))[:MOST_POINTS]
     points = code if code.shape[1] == 2 else PCA(2, svd_solver="covariance_eigh").fit_transform(code)
-    known = {} if labels is None else {"labels": labels[chosen]}
-    return {"places": points[chosen], "clusters": clusters[chosen]} | known
+    tree = {"places": points[chosen], "clusters": clusters[chosen]}
+    return tree if labels is None else tree | {"labels": labels[chosen]}
 
 
 def _means(clusters: np.ndarray, labels: np.ndarray | None, dataset: Dataset) -> dict[str, Any]:
@@ -131,22 +130,19 @@ def _means(clusters: np.ndarray, labels: np.ndarray | None, dataset: Dataset) ->
 
 def _draw_clusters(tree: Tree, info: Tree, words: Words) -> Any:
     """A point for each row; a cluster has the colour of the class that it stands for."""
-    tree, names = tree["points"], list(info["labels"])
+    tree, labelled = tree["points"], "labels" in tree["points"]
     points, clusters = tree["places"], tree["clusters"]
-    cluster_names = lambda count: [words("clustering.cluster", number=number + 1) for number in range(count)]
-    if "labels" in tree:
-        stands_for = tree["stands_for"].copy()
-        extra = np.flatnonzero(stands_for < 0)
-        stands_for[extra] = len(names) + np.arange(len(extra))
-        names += cluster_names(len(extra))
-        panels = {words("clustering.by_cluster_nmi", nmi=tree["nmi"]): (points, stands_for[clusters])}
-        panels[words("clustering.by_class")] = (points, tree["labels"])
-    else:
-        names = cluster_names(clusters.max() + 1)
-        panels = {words("clustering.by_cluster"): (points, clusters)}
+    names = list(info["labels"]) if labelled else []
+    stands_for = tree["stands_for"].copy() if labelled else np.full(clusters.max() + 1, -1)
+    extra = np.flatnonzero(stands_for < 0)
+    stands_for[extra] = len(names) + np.arange(len(extra))
+    names += [words("clustering.cluster", number=number + 1) for number in range(len(extra))]
+    title = words("clustering.by_cluster_nmi", nmi=tree["nmi"]) if labelled else words("clustering.by_cluster")
+    panels = {title: (points, stands_for[clusters])}
+    panels |= {words("clustering.by_class"): (points, tree["labels"])} if labelled else {}
     kind = "units" if tree["units"] == 2 else "components"
     axis_names = (words(f"code.first_{kind}"), words(f"code.second_{kind}"))
-    key = "clustering.title_classes" if "labels" in tree else "clustering.title"
+    key = "clustering.title_classes" if labelled else "clustering.title"
     title = words(key, data=info["data"], count=int(tree["count"]))
     return maps(words, panels, names, axis_names=axis_names, title=title)
 
@@ -164,7 +160,7 @@ def _draw_centres(tree: Tree, info: Tree, words: Words) -> Any:
         axes.set_axis_off()
         caption = words("clustering.size", size=sizes[number])
         if labelled:
-            name = short(info["labels"][int(tree["commonest"][number])], 12)
+            name = plain(cut(info["labels"][int(tree["commonest"][number])], 12))
             share = tree["of_it"][number] / sizes[number]
             caption = words("clustering.size_class", size=sizes[number], share=share, label=name)
         axes.set_title(caption, size=SMALL)
@@ -217,15 +213,11 @@ GENERATION = figures(keep_generation, samples=("strips", _draw_samples), plane=(
 SHOWN_WALKS, MOST_STEPS = 4, 12
 
 
-def steps_shown(steps: int) -> np.ndarray:
-    """Which steps of a walk are shown."""
-    return np.unique(np.linspace(0, steps - 1, min(steps, MOST_STEPS)).round().astype(int))
-
-
 def strips(walks: Mapping[str, np.ndarray], distances: Mapping[str, np.ndarray], most: int, dataset: Dataset) -> Any:
     """The first walks of each kind, kind beside kind: their kinds, some steps as images, and their mean distances."""
-    kinds = [(kind, walk) for walk in range(min(most, len(next(iter(walks.values()))))) for kind in walks]
-    chosen = steps_shown(next(iter(walks.values())).shape[1])
+    count, steps, *_ = next(iter(walks.values())).shape
+    kinds = [(kind, walk) for walk in range(min(most, count)) for kind in walks]
+    chosen = np.unique(np.linspace(0, steps - 1, min(steps, MOST_STEPS)).round().astype(int))
     images = as_strips([walks[kind][walk, chosen] for kind, walk in kinds], dataset)
     return [kind for kind, _ in kinds], images, np.array([distances[kind][walk, 1:-1].mean() for kind, walk in kinds])
 
@@ -235,16 +227,17 @@ def keep_walk(evaluation: Evaluation, dataset: Dataset, model: Model, params: Pa
     if dataset.kind != "image":
         return Kept({}, {})
     both = lambda part: {kind: evaluation.arrays[f"{kind}_{part}"] for kind in ("code", "pixel")}
-    walks, distances = both("walks"), both("distances")
-    kinds, images, means = strips(walks, distances, SHOWN_WALKS, dataset)
+    kinds, images, means = strips(both("walks"), both("distances"), SHOWN_WALKS, dataset)
     return Kept({"strips": images, "distances": means}, {"kinds": kinds})
 
 
 def _draw_walk(tree: Tree, info: Tree, words: Words) -> Any:
-    """With the distance to real images at the right of each strip."""
     left = [words(f"walk.{kind}") for kind in info["kinds"]]
-    right = [words.number(distance, ".2f") for distance in tree["distances"]]
-    return image_lines(tree["strips"], left, words("walk.title"), right=right)
+    return _with_distances(tree["strips"], left, words("walk.title"), tree["distances"], words)
+
+
+def _with_distances(images: np.ndarray, left: list[str], title: str, distances: np.ndarray, words: Words) -> Any:
+    return image_lines(images, left, title, right=[words.number(distance, ".2f") for distance in distances])
 
 
 WALK = figures(keep_walk, walks=("strips", _draw_walk))
@@ -285,14 +278,12 @@ def keep_latent(evaluation: Evaluation, dataset: Dataset, model: Model, params: 
 
 def _draw_walks(tree: Tree, info: Tree, words: Words) -> Any:
     left = [words(f"latent.ways.{way}") for way in info["ways"]]
-    right = [words.number(value, ".2f") for value in tree["walk_distances"]]
-    return image_lines(tree["walks"], left, words("walk.title"), right=right)
+    return _with_distances(tree["walks"], left, words("walk.title"), tree["walk_distances"], words)
 
 
 def _draw_random(tree: Tree, info: Tree, words: Words) -> Any:
     left = [words(f"latent.random.{name}") for name in info["random"]]
-    right = [words.number(value, ".2f") for value in tree["random_distances"]]
-    return image_lines(tree["random"], left, words("latent.random_title"), right=right)
+    return _with_distances(tree["random"], left, words("latent.random_title"), tree["random_distances"], words)
 
 
 def _draw_moved(tree: Tree, info: Tree, words: Words) -> Any:
