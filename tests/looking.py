@@ -18,13 +18,13 @@ ENGLISH, SPANISH = map(words.load, ("en", "es"))
 
 def task_figures(figures, evaluation, dataset=None, model=None, params=None, config=None):
     """The figures of a task by name, in English: as they are drawn from what is kept in a folder, and all readable."""
-    kept = figures.keep(evaluation, dataset, model, params, config)
+    content = figures.keep(evaluation, dataset, model, params, config)
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint.save(folder, 0, kept.tree, info=kept.info)
-        found = checkpoint.restore_nested(folder)
-    kept = Kept(found.tree, found.info)
-    with names.fonts(kept.info):
-        return readable(lambda words: {n: canvas.finish(f, words) for n, f in figures.draw(kept, words).items()})
+        checkpoint.save(folder, 0, content.tree, info=content.info)
+        restored = checkpoint.restore_nested(folder)
+    content = Kept(restored.tree, restored.info)
+    with names.fonts(content.info):
+        return readable(lambda words: {n: canvas.finish(f, words) for n, f in figures.draw(content, words).items()})
 
 
 def run_figures(folder):

@@ -169,9 +169,9 @@ def test_a_mosaic_holds_each_tile_in_its_place():
     rest = np.ones(picture.shape[:2], bool)
     for row in range(2):
         for column in range(3):
-            place = np.s_[2 + row * 6 : 6 + row * 6, 2 + column * 7 : 7 + column * 7]
-            np.testing.assert_array_equal(picture[place], tiles[row, column])
-            rest[place] = False
+            tile = np.s_[2 + row * 6 : 6 + row * 6, 2 + column * 7 : 7 + column * 7]
+            np.testing.assert_array_equal(picture[tile], tiles[row, column])
+            rest[tile] = False
     assert (picture[rest] == 0.25).all()
 
 

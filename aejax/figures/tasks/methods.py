@@ -129,12 +129,8 @@ def _filled_images(dataset: Dataset, arrays: Tree) -> tuple[list[str], np.ndarra
     lines |= {name: arrays["filled"][name] for name in others} | {"truth": arrays["truth"]}
     splits = (dataset.train, dataset.validation, dataset.test)
     rows = np.concatenate([np.asarray(split.x if split.truth is None else split.truth, np.float64) for split in splits])
-    low, span, least, most = (
-        np.nanmin(rows, 0),
-        np.nanmax(rows, 0) - np.nanmin(rows, 0),
-        np.nanmin(rows),
-        np.nanmax(rows),
-    )
+    least, most, low = np.nanmin(rows), np.nanmax(rows), np.nanmin(rows, 0)
+    span = np.nanmax(rows, 0) - low
     fold = lambda rows: rows[chosen].reshape(-1, *dataset.feature_shape)
     # From the range of each pixel to that of all, which is from black to white.
     grey = lambda rows: (fold(rows) * np.where(span > 0, span, 1) + low - least) / (most - least)
