@@ -101,6 +101,18 @@ def test_no_text_of_the_oddest_rows_leaves_the_canvas(feature_names):
     assert said.count("residual, in training sizes") == 1
 
 
+def test_the_oddest_images_have_their_numbers_below_and_a_bar_for_the_differences():
+    rows = Split(RANDOM.random((1400, 16)).astype(np.float32))
+    one = np.ones(16, np.float32)
+    dataset = Dataset("images", rows, rows, rows, (4, 4, 1), "image", Range(), 0 * one, one, (), (), "", "")
+    numbers = np.arange(1390, 1398)
+    arrays = oddest(dataset, drawn_from=1400) | {"worst": numbers, "worst_x": rows.x[numbers]}
+    arrays["worst_x_hat"] = arrays["worst_x"] - 0.5
+    labels = read(worst(dataset, arrays))
+    assert {"image", "reconstruction", "difference", "|x − x̂|, scaled"} < set(labels)
+    assert sum("1397" in text for text in labels) == 1
+
+
 @pytest.mark.parametrize("labelled", [True, False])
 def test_an_odd_row_is_told_by_its_score_and_what_it_is(labelled):
     worst = {"row": np.array([3, 7]), "score": np.array([2.0, 1.25]), "anomaly": np.array([1, 0])}

@@ -138,7 +138,7 @@ def image_lines(
     one = min((WIDTH - beside) / columns, max(1.2, 0.45 / shape) if large else 0.65, 3.0 / shape)
     gap = max(1, round(min(height, width) / 14))
     picture = mosaic(tiles, gap=gap, between=1.0)
-    below = [_broken(text, int(13 * one)) for text in below[:columns]]
+    below = [_broken(text, int(12.4 * one)) for text in below[:columns]]
     above = 0.5 + 0.15 * max((text.count("\n") + 1 for text in below), default=0)
     figure, axes = picture_figure(picture, title, wide=columns * one, beside=beside, above=above)
     middles = lambda number, size: gap + (size - 1) / 2 + (size + gap) * np.arange(number)

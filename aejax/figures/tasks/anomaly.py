@@ -159,7 +159,7 @@ def _draw_images(worst: Tree, words: Words) -> Any:
     from matplotlib.colors import Normalize
 
     heat = ScalarMappable(Normalize(0, worst["difference"].max()), "inferno")
-    lines = [worst["image"], worst["rebuilt"], heat.to_rgba(worst["difference"])[..., :3]]
+    lines = [worst["image"], worst["rebuilt"], heat.cmap(heat.norm(worst["difference"]))[..., :3]]
     names = [words(f"anomaly.{name}") for name in ("image", "rebuilt", "difference")]
     below = [_title(worst, number, words, "lines") for number in range(len(worst["row"]))]
     figure = image_lines(lines, names, words("anomaly.worst_images"), below=below, large=True)
