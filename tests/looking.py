@@ -5,7 +5,6 @@ import json
 import tempfile
 
 from matplotlib.axis import Axis
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from aejax.config.components import configured_task
@@ -48,7 +47,7 @@ def read(figure):
 
     A text is measured as it is drawn, so a test that reads a figure fails where two of them overlap.
     """
-    FigureCanvasAgg(figure).draw()
+    figure.draw_without_rendering()
     unseen = {label for axis in figure.findobj(Axis) for tick in (*axis.majorTicks, *axis.minorTicks)
               if not _is_seen(axis, tick.get_loc()) for label in (tick.label1, tick.label2)}  # fmt: skip
     texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]

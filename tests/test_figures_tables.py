@@ -103,7 +103,7 @@ def test_no_text_of_the_oddest_rows_leaves_the_canvas(feature_names):
 
 def test_the_oddest_images_have_their_numbers_below_and_a_bar_for_the_differences():
     rows = Split(RANDOM.random((1400, 16)).astype(np.float32))
-    one = np.ones(16, np.float32)
+    one = np.ones((4, 4, 1), np.float32)
     dataset = Dataset("images", rows, rows, rows, (4, 4, 1), "image", Range(), 0 * one, one, (), (), "", "")
     numbers = np.arange(1390, 1398)
     arrays = oddest(dataset, drawn_from=1400) | {"worst": numbers, "worst_x": rows.x[numbers]}

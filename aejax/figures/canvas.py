@@ -229,7 +229,7 @@ def bars(axes: Any, names: Sequence[str], values: Sequence[float], texts: Sequen
     drawn = axes.barh(range(len(values)), values, height=0.7, **style)
     if texts:
         axes.bar_label(drawn, texts, padding=3, size=SMALL)
-    axes.set_yticks(range(len(values)), names, size=TEXT)
+    axes.set_yticks(range(len(values)), names)
     axes.set_ylim(len(values) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
 
