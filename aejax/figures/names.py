@@ -87,5 +87,5 @@ def _letters(family: str) -> frozenset[str]:
     """What a family can draw; nothing where it holds small pictures, or a box for every letter there is."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
-    font = get_font(findfont(FontProperties(family=family)))
+    font = get_font(findfont(FontProperties(family=[family])))
     return frozenset(map(chr, font.get_charmap())) if font.scalable and "Last Resort" not in family else frozenset()
