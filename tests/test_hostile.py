@@ -26,7 +26,7 @@ from aejax.report.page import render
 from aejax.reproduce import record
 from aejax.reproduce.run import read_run
 from aejax.runs import apply, artifact
-from aejax.storage import manifest, records, trust
+from aejax.storage import checkpoint, records, trust
 from aejax.sweep import markers
 from aejax.sweep.search import studies
 
@@ -152,7 +152,7 @@ def sealed(value):
     if not isinstance(value, dict):
         return text_of(value)
     try:
-        return manifest.sealed({key: item for key, item in value.items() if key != "seal"})
+        return checkpoint.sealed({key: item for key, item in value.items() if key != "seal"})
     except ValueError:  # numbers that Python does not write
         return text_of(value)
 

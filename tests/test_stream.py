@@ -199,7 +199,7 @@ def test_two_processes_read_their_parts_of_each_batch(packed, tmp_path):
 def test_a_process_reads_no_more_than_its_devices_hold(packed, monkeypatch):
     found = data.load(f"stream:{packed}", validation=0, test=0)
     layout = SimpleNamespace(step=SimpleNamespace(mesh=jax.make_mesh((1, 1), ("data", "code"))))
-    monkeypatch.setattr(windows, "_own", lambda mesh, batch_size: (4, 12))
+    monkeypatch.setattr(windows, "_held_rows", lambda mesh, batch_size: (4, 12))
     asked = []
     monkeypatch.setattr("aejax.data.stream.read", lambda records, places: asked.append(places) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
