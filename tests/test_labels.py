@@ -46,7 +46,7 @@ def test_every_text_that_a_figure_asks_for_is_in_the_catalogue_and_no_other():
     ("key", "blanks", "english", "spanish"),
     [
         ("loss.step", {}, "step", "paso"),
-        ("loss.of_validation", {"term": "x"}, "x, validation", "x, validación"),
+        ("common.log_scale", {"label": "x"}, "x (log scale)", "x (escala logarítmica)"),
         ("clustering.size", {"size": 1250}, "1,250 samples", "1\u202f250 muestras"),
         ("anomaly.value", {"feature": "a {x}", "x": -1.5, "x_hat": 2}, "a {x}: −1.5, not 2", "a {x}: −1,5, no 2"),
         ("a person's own words: 0.9", {}, "a person's own words: 0.9", "a person's own words: 0.9"),
