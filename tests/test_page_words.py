@@ -1,21 +1,21 @@
 """What pages say: the same in every language, complete for the lecture, and numbers as a language writes them."""
 
-import importlib
 import re
 import statistics
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 import pytest
 from running import ROOT
 
+from aejax.config import components
 from aejax.config import files as config_files
 from aejax.figures import run
 from aejax.report import folders, words
 from aejax.report.page import experiment, sweeps, verdicts
 
-FIGURES_OF_TASKS = sorted((ROOT / "aejax/figures/tasks").glob("[!_]*.py"))
-SWEEPS = "".join((ROOT / f"aejax/figures/{name}.py").read_text() for name in ("sweep", "search"))
+SWEEPS = (ROOT / "aejax/figures/sweep.py").read_text()
 EN, ES = (words.catalogue(language) for language in words.LANGUAGES)
 LINE = {"expected": 0.05, "got": 0.05, "tolerance": 0.001, "verdict": "held", "metric": "test/mse"}
 
@@ -54,9 +54,9 @@ def test_an_idea_is_two_sentences():
 
 
 def test_every_figure_that_is_drawn_has_a_caption():
-    tasks = [importlib.import_module(f"aejax.figures.tasks.{path.stem}") for path in FIGURES_OF_TASKS]
-    drawn = {name for task in tasks for name in re.findall("``([a-z_]+)``", task.FIGURES.draw.__doc__)}
-    drawn |= {*run.DRAWN, *re.findall(r'figures\["([a-z-]+)"\]', SWEEPS)}
+    tasks = components.available("aejax.tasks").values()
+    tables = [figures.draw.args[0] for figures in (run.GENERAL, *(task.figures for task in tasks)) if figures]
+    drawn = {*chain(*tables), *re.findall(r'figures\["([a-z-]+)"\]', SWEEPS)}
     assert len(drawn) > 25
     assert drawn <= {name.rpartition("-")[2] for name in EN.text["captions"]} | set(EN.text["captions"])
     chosen = words.shared("lecture")

@@ -150,7 +150,7 @@ def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: D
         from aejax.figures import run as pictures
 
         curve = workdir.read_metrics(folder)
-        pictures.write(folder / workdir.FIGURES, curve, config, dataset, parts.model, params, found, task.figures)
+        pictures.write(folder / workdir.FIGURES, curve, task.figures, found, dataset, parts.model, params, config)
     return {
         "seed": config["seed"],
         "metrics": found.metrics,

@@ -4,8 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from aejax.figures.canvas import OKABE_ITO, PETROFF
-from aejax.figures.sweep_values import is_logarithmic
+from aejax.figures.canvas import OKABE_ITO, PETROFF, is_logarithmic
 
 FORMS = (
     "M-3.4 0a3.4 3.4 0 1 0 6.8 0a3.4 3.4 0 1 0-6.8 0z",  # circle

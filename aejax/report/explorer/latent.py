@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from aejax.figures.rows import choose
+from aejax.figures.images import choose
 from aejax.report.explorer import chart
 from aejax.report.explorer.source import Fragment, Source, data_of, drawn, profile, sample, texts_of
 from aejax.report.words import Words

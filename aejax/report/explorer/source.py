@@ -11,7 +11,7 @@ import numpy as np
 from aejax import console
 from aejax.config.resolving import data_settings
 from aejax.errors import UserError
-from aejax.figures.rows import are_images
+from aejax.figures.images import are_images
 from aejax.models.activations import ACTIVATIONS
 from aejax.report.explorer import chart
 from aejax.report.words import Words

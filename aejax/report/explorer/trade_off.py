@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aejax.figures.sweep import SPARSITY
-from aejax.figures.sweep_values import Point, is_about_sparsity, is_number, mean_of, unique
+from aejax.figures.sweep import SPARSITY, Point, is_about_sparsity, is_number, mean_of, unique
 from aejax.report.explorer import chart
 from aejax.report.explorer.source import Fragment, texts_of
 from aejax.report.folders import Sweep
