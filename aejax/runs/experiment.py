@@ -156,7 +156,7 @@ def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: D
         from aejax.figures import run as pictures
 
         curve = workdir.read_metrics(folder)
-        pictures.write(folder / workdir.FIGURES, curve, config, dataset, parts.model, params, evaluation, task.figures)
+        pictures.write(folder / workdir.FIGURES, curve, task.figures, evaluation, dataset, parts.model, params, config)
     return {
         "seed": config["seed"],
         "metrics": evaluation.metrics,
