@@ -8,13 +8,16 @@ RULES = ("quantile", "deviations", "false_alarm_rate")
 FLOOR = 0.02  # of the spread of all values; so that a feature that is always rebuilt exactly weighs no more than finite
 
 
-def neighbour_distance(reference: np.ndarray, rows: np.ndarray | None = None, *, neighbours: int = 5) -> np.ndarray:
+def neighbour_distance(
+    reference: np.ndarray, rows: np.ndarray | None = None, *, neighbours: int = 5, algorithm: str = "auto"
+) -> np.ndarray:
     """Mean Euclidean distance from each row to its k nearest reference rows.
 
     Args:
         reference: (l, n).
         rows: (m, n); None for the reference rows themselves, each without itself.
         neighbours: k, at most l; less than l for the reference rows themselves.
+        algorithm: of scikit-learn's search.
 
     Returns:
         (m,) float64.
@@ -24,8 +27,8 @@ def neighbour_distance(reference: np.ndarray, rows: np.ndarray | None = None, *,
     """
     from sklearn.neighbors import NearestNeighbors
 
-    found = NearestNeighbors(n_neighbors=neighbours).fit(reference.astype(np.float64))
-    return found.kneighbors(None if rows is None else rows.astype(np.float64))[0].mean(1)
+    finder = NearestNeighbors(n_neighbors=neighbours, algorithm=algorithm).fit(reference.astype(np.float64))
+    return finder.kneighbors(None if rows is None else rows.astype(np.float64))[0].mean(1)
 
 
 def spread(residual: np.ndarray, x: np.ndarray) -> np.ndarray:

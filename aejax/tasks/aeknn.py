@@ -1,28 +1,33 @@
 """k nearest neighbours on codes (AEkNN): accuracy and time beside kNN on all features, PCA and LDA."""
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
-from typing import Annotated, Any
+from typing import Any
 
 import jax
 import numpy as np
 
 from aejax.config import varied
-from aejax.config.bounds import Count, Positive, Within
+from aejax.config.bounds import Count, Positive
 from aejax.data.folds import pooled, stratified
 from aejax.errors import UserError
 from aejax.figures.tasks.aeknn import FIGURES
+from aejax.metrics.classification import classification
 from aejax.tasks import needs, reconstruction
-from aejax.tasks.knn import knn_scores, scaled_rows
+from aejax.tasks.common import Several, scaled_rows, seed_of
 from aejax.tasks.pca import fitted_pca
 from aejax.training.retrain import member
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
-Folds = Annotated[int, Within(2)]
 Layouts = tuple[tuple[Positive, ...], ...]
 PUBLISHED: Layouts = ((0.25,), (0.5,), (0.75,), (1.5, 0.25, 1.5), (1.5, 0.5, 1.5), (1.5, 0.75, 1.5))
 """The hidden layers of Pulgar et al.'s six nets, as shares of the number of features; the middle one is the code."""
+
+TIMED_SECONDS = 0.02
+"""How long a prediction is repeated, so that a busy machine disturbs the fastest one less."""
 
 Scores = dict[str, np.ndarray]
 """Of one method, by metric: one value for each fold, or (folds, seeds)."""
@@ -43,12 +48,12 @@ class Options:
 
     layouts: Layouts = PUBLISHED
     neighbours: Count = 5
-    folds: Folds = 5
+    folds: Several = 5
     repeats: Count = 2
     seeds: Count = 1
 
 
-def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
+def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:
     rows = pooled(dataset)
     needs.has_labels("aeknn", dataset, "to classify by", splits=[rows], instead="task.name=reconstruction")
     needs.has_classes("aeknn", dataset, rows.labels)
@@ -59,7 +64,7 @@ def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: O
     _check_layouts(options.layouts, dataset, config)
 
 
-def _check_layouts(layouts: Layouts, dataset: Dataset, config: Mapping[str, Any]) -> None:
+def _check_layouts(layouts: Layouts, dataset: Dataset, config: needs.Config) -> None:
     """Refuse layouts without a code or with an empty layer, and a model that cannot be laid out."""
     features = prod(dataset.feature_shape)
     for layout in layouts:
@@ -88,6 +93,18 @@ def units(layout: tuple[float, ...], features: int) -> tuple[int, ...]:
     return tuple(round(share * features) for share in layout)
 
 
+def _changes(layouts: Layouts, dataset: Dataset) -> dict[str, dict[str, Any]]:
+    """What makes a config's net one of each layout, by its name."""
+    changes: dict[str, dict[str, Any]] = {}
+    for layout in layouts:
+        layers, middle = units(layout, prod(dataset.feature_shape)), len(layout) // 2
+        net = {"widths": layers[:middle], "code": layers[middle], "decoder_widths": layers[middle + 1 :]}
+        if not middle:
+            net["activation"] = "relu"  # of no layer: a net without hidden ones takes no other
+        changes["-".join(f"{share:g}" for share in layout)] = {f"model.{name}": value for name, value in net.items()}
+    return changes or {"the config's net": {}}
+
+
 def evaluate(
     key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain, options: Options
 ) -> Evaluation:
@@ -108,92 +125,106 @@ def evaluate(
         Pulgar, Charte, Rivera & del Jesus 2019, AEkNN: an autoencoder kNN-based classifier with built-in dimensionality
         reduction.
     """
-    neighbours, seeds = options.neighbours, options.seeds
-    own_net = reconstruction.evaluate(key, model, params, dataset, retrain, reconstruction.Options())
-    metrics = dict(own_net.metrics)
+    neighbours = options.neighbours
+    by_net = reconstruction.evaluate(key, model, params, dataset, retrain, reconstruction.Options())
+    metrics = dict(by_net.metrics)
     if len(dataset.test.x):
-        metrics["test"] = metrics["test"] | knn_scores(dataset, neighbours, _encoder(jax.jit(model.encode), params))
-    cuts = cut(key, dataset, folds=options.folds, repeats=options.repeats)
-    nets, sizes = net_scores(key, cuts, retrain, layouts=options.layouts, neighbours=neighbours, seeds=seeds)
-    others = baseline_scores(cuts, sizes, neighbours=neighbours)
+        metrics["test"] |= knn_scores(dataset, neighbours, partial(jax.jit(model.encode), params))
+    folds = cut(key, dataset, folds=options.folds, repeats=options.repeats)
+    nets, sizes = net_scores(key, folds, retrain, layouts=options.layouts, neighbours=neighbours, seeds=options.seeds)
+    others = baseline_scores(folds, sizes, neighbours=neighbours)
     means = lambda scores: {name: _means(of_one, others["all features"]) for name, of_one in scores.items()}
-    baselines, arrays = own_net.baselines | means(others), own_net.arrays | {"scores": nets | others}
+    baselines, arrays = by_net.baselines | means(others), by_net.arrays | {"scores": nets | others}
     return Evaluation(metrics | means(nets), baselines, arrays)
 
 
 def cut(key: jax.Array, dataset: Dataset, *, folds: int, repeats: int) -> list[Dataset]:
     """The folds of all repeats, drawn with the key; see `aejax.data.folds.stratified`."""
-    seed = int(jax.random.bits(jax.random.fold_in(key, 0), dtype=np.uint32))
-    return stratified(dataset, folds=folds, repeats=repeats, seed=seed)
+    return stratified(dataset, folds=folds, repeats=repeats, seed=seed_of(jax.random.fold_in(key, 0)))
 
 
 def net_scores(
-    key: jax.Array, cuts: Sequence[Dataset], retrain: Retrain, *, layouts: Layouts, neighbours: int, seeds: int
+    key: jax.Array, folds: Sequence[Dataset], retrain: Retrain, *, layouts: Layouts, neighbours: int, seeds: int
 ) -> tuple[dict[str, Scores], list[int]]:
     """The scores of kNN on the codes of nets of each layout, (folds, seeds), and the different sizes of their codes.
 
     All nets of a layout, of all folds and seeds, are trained as one program.
     """
     by_layout, sizes = {}, set()
-    for number, (name, changes) in enumerate(_changes(layouts, cuts[0]).items(), start=1):
-        keys = jax.random.split(jax.random.fold_in(key, number), len(cuts) * seeds)
-        trained = retrain(keys, changes, [fold for fold in cuts for _ in range(seeds)])
+    for number, (name, changes) in enumerate(_changes(layouts, folds[0]).items(), start=1):
+        keys = jax.random.split(jax.random.fold_in(key, number), len(folds) * seeds)
+        datasets = [fold for fold in folds for _ in range(seeds)]
+        trained = retrain(keys, changes, datasets)
         encode = jax.jit(trained.model.encode)
         scores = [
-            knn_scores(cuts[net // seeds], neighbours, _encoder(encode, member(trained, net)))
-            for net in range(len(keys))
+            knn_scores(fold, neighbours, partial(encode, member(trained, net))) for net, fold in enumerate(datasets)
         ]
-        by_layout[name] = {metric: values.reshape(len(cuts), seeds) for metric, values in _by_metric(scores).items()}
+        by_layout[name] = _by_metric(scores, len(folds), seeds)
         sizes.add(trained.model.code_size)
     return by_layout, sorted(sizes)
 
 
-def _encoder(encode: Callable[[Params, np.ndarray], jax.Array], params: Params) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda x: np.asarray(encode(params, x))
-
-
-def _changes(layouts: Layouts, dataset: Dataset) -> dict[str, dict[str, Any]]:
-    """What makes a config's net one of each layout, by its name."""
-    changes: dict[str, dict[str, Any]] = {}
-    for layout in layouts:
-        layers, middle = units(layout, prod(dataset.feature_shape)), len(layout) // 2
-        net = {"widths": layers[:middle], "code": layers[middle], "decoder_widths": layers[middle + 1 :]}
-        if not middle:
-            net["activation"] = "relu"  # of no layer: a net without hidden ones takes no other
-        changes["-".join(f"{share:g}" for share in layout)] = {f"model.{name}": value for name, value in net.items()}
-    return changes or {"the config's net": {}}
-
-
-def baseline_scores(cuts: Sequence[Dataset], sizes: Sequence[int], *, neighbours: int) -> dict[str, Scores]:
+def baseline_scores(folds: Sequence[Dataset], sizes: Sequence[int], *, neighbours: int) -> dict[str, Scores]:
     """The scores of kNN on all features, and on PCA and LDA of them fitted to a fold's training rows: (folds,)."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     by_method: dict[str, list[dict[str, float]]] = {}
-    for cut in cuts:
-        x, labels = scaled_rows(cut.train, cut), cut.train.labels
+    for fold in folds:
+        x = scaled_rows(fold.train, fold)
         maps = {"all features": np.asarray}
         maps |= {f"pca {size}": fitted_pca(x, size).transform for size in sizes}
-        maps["lda"] = LinearDiscriminantAnalysis().fit(x, labels).transform
+        maps["lda"] = LinearDiscriminantAnalysis().fit(x, fold.train.labels).transform
         for name, transform in maps.items():
-            by_method.setdefault(name, []).append(knn_scores(cut, neighbours, transform))
-    return {name: _by_metric(scores) for name, scores in by_method.items()}
+            by_method.setdefault(name, []).append(knn_scores(fold, neighbours, transform))
+    return {name: _by_metric(scores, len(folds)) for name, scores in by_method.items()}
 
 
-def _by_metric(of_folds: Sequence[dict[str, float]]) -> Scores:
-    return {name: np.array([scores[name] for scores in of_folds]) for name in of_folds[0]}
+def _by_metric(scores: Sequence[dict[str, float]], *shape: int) -> Scores:
+    return {name: np.array([each[name] for each in scores]).reshape(shape) for name in scores[0]}
 
 
 def _means(scores: Scores, reference: Scores) -> dict[str, float]:
     means = {name: float(values.mean()) for name, values in scores.items()} | {"seconds": typical_seconds(scores)}
-    return means | {
-        "accuracy_sd": float(scores["accuracy"].std(ddof=1)),
-        "time_ratio": means["seconds"] / typical_seconds(reference),
-    }
+    spread, ratio = float(scores["accuracy"].std(ddof=1)), means["seconds"] / typical_seconds(reference)
+    return means | {"accuracy_sd": spread, "time_ratio": ratio}
 
 
 def typical_seconds(scores: Scores) -> float:
     """The median time of a prediction, which a busy machine disturbs less than the mean."""
     return float(np.median(scores["seconds"]))
+
+
+def knn_scores(dataset: Dataset, neighbours: int, encode: Callable[[np.ndarray], Any]) -> dict[str, float]:
+    """How kNN among the encoded training rows classifies the test rows.
+
+    Args:
+        dataset: with labels.
+        neighbours: k; their votes are equal, and ties go to the first class.
+        encode: (m, n) scaled rows -> (m, d).
+
+    Returns:
+        What `aejax.metrics.classification` says, and ``seconds`` of encoding the test rows and finding their classes,
+        by a search through all codes or by scikit-learn's choice (a tree up to 15 units), whichever is faster.
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+
+    x, new = (scaled_rows(split, dataset) for split in (dataset.train, dataset.test))
+    codes, timed = np.asarray(encode(x)), []
+    for search in ("auto", "brute"):
+        classifier = KNeighborsClassifier(neighbours, algorithm=search).fit(codes, dataset.train.labels)
+        timed.append(_timed(lambda c=classifier: c.predict_proba(np.asarray(encode(new)))))
+    classes = np.searchsorted(classifier.classes_, dataset.test.labels)
+    return classification(classes, timed[0][0]) | {"seconds": min(seconds for _, seconds in timed)}
+
+
+def _timed(predict: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
+    """What it predicts, and the seconds of its fastest run after a first one, in which it may be compiled."""
+    predicted, taken = predict(), []
+    while sum(taken) < TIMED_SECONDS:
+        started = time.perf_counter()
+        predict()
+        taken.append(time.perf_counter() - started)
+    return predicted, min(taken)
 
 
 TASK = Task(Options, evaluate, needs=_needs, validated=reconstruction.TASK.validated, figures=FIGURES)

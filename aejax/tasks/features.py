@@ -1,5 +1,6 @@
 """Features of rows: the last hidden layer of a small classifier that is trained on real ones."""
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import jax
@@ -53,18 +54,16 @@ def fit_classifier(key: jax.Array, x: np.ndarray, labels: np.ndarray, classes: i
         log_odds = _log_odds(Classifier(layers, shift, scale), rows[index])[-1]
         return -jnp.take_along_axis(jax.nn.log_softmax(log_odds), targets[index][:, None], axis=1).mean()
 
-    sizes = (x.shape[1], *WIDTHS, classes)
-    he = jax.nn.initializers.he_normal()
+    sizes, he = (x.shape[1], *WIDTHS, classes), jax.nn.initializers.he_normal()
     layers = [
-        {"kernel": he(place, (sizes[i], sizes[i + 1])), "bias": jnp.zeros(sizes[i + 1])}
-        for i, place in enumerate(jax.random.split(start, len(sizes) - 1))
+        {"kernel": he(layer_key, shape), "bias": jnp.zeros(shape[1])}
+        for layer_key, shape in zip(jax.random.split(start, len(sizes) - 1), pairwise(sizes), strict=True)
     ]
-    data = (rows, targets, shift, scale)
     console.say("training a classifier of the rows to judge by")
     with console.progress(STEPS, 0) as show:
-        tell = lambda step, history, _: show(step, float(history["loss"][-1]))
-        shown = {"steps": STEPS, "evaluate_every": STEPS, "on_chunk": tell}
-        layers, _ = minimise(loss, layers, order, data, adam, hparams, **shown)
+        on_chunk = lambda step, history, _: show(step, float(history["loss"][-1]))
+        data, chunks = (rows, targets, shift, scale), {"steps": STEPS, "evaluate_every": STEPS, "on_chunk": on_chunk}
+        layers, _ = minimise(loss, layers, order, data, adam, hparams, **chunks)
     return Classifier(layers, shift, scale)
 
 

@@ -1,9 +1,7 @@
 """Log-likelihood of binary rows under a variational net: the evidence lower bound and a tighter estimate."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +11,10 @@ from aejax.config.bounds import Count
 from aejax.errors import UserError
 from aejax.losses.latent import unit_divergences
 from aejax.tasks import needs
-from aejax.training.context import Rows, outline, scaled
+from aejax.tasks.common import scaled_rows
+from aejax.training.context import outline, scaled
 from aejax.training.evaluate import batches, on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Rows, Task
 
 ACTIVE = 0.01  # variance of a unit's mean above which it says something of a row, Burda et al. 2016, section 5.2
 
@@ -31,7 +30,7 @@ class Options:
     draws: Count = 50
 
 
-def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
+def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:
     if not is_bernoulli(model):
         raise UserError(
             "likelihood: the model gives no probabilities of binary rows; "
@@ -54,8 +53,8 @@ def evaluate(
         ``metrics["test"]`` with the numbers of `bounds`. ``baselines["independent values"]["log_likelihood"]``: each
         value is 1 as often as in the training rows, whatever the others are. ``arrays`` is empty.
     """
-    alone = independent(dataset)
-    return Evaluation({"test": bounds(key, model, params, dataset, options.draws)}, {"independent values": alone}, {})
+    by_split = {"test": bounds(key, model, params, dataset, options.draws)}
+    return Evaluation(by_split, {"independent values": independent(dataset)}, {})
 
 
 def is_bernoulli(model: Model) -> bool:
@@ -66,8 +65,7 @@ def is_bernoulli(model: Model) -> bool:
 
 def is_binary(dataset: Dataset) -> bool:
     """Whether every scaled value of the test rows is 0 or 1."""
-    x = (np.asarray(dataset.test.x, np.float32) - dataset.shift) * dataset.scale
-    return bool(np.isin(x, (0, 1)).all())
+    return bool(np.isin(scaled_rows(dataset.test, dataset), (0, 1)).all())
 
 
 def bounds(key: jax.Array, model: Model, params: Params, dataset: Dataset, draws: int) -> dict[str, float]:
@@ -135,8 +133,7 @@ def independent(dataset: Dataset) -> dict[str, float]:
 
     Rates are (ones + 1) / (rows + 2), so that a value that no training row has is still possible.
     """
-    read = lambda split: np.asarray((np.asarray(split.x, np.float32) - dataset.shift) * dataset.scale, np.float64)
-    train, test = (read(split).reshape(len(split.x), -1) for split in (dataset.train, dataset.test))
+    train, test = (scaled_rows(split, dataset).astype(np.float64) for split in (dataset.train, dataset.test))
     rate = (train.sum(0) + 1) / (len(train) + 2)
     return {"log_likelihood": float((test @ np.log(rate) + (1 - test) @ np.log1p(-rate)).mean())}
 

@@ -3,12 +3,15 @@
 `task` is the name of the task, with which a message begins where no single field of a config is to blame.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
 from aejax.errors import UserError
 from aejax.types import Dataset, Split
+
+Config = Mapping[str, Any]
 
 
 def has_labels(task: str, dataset: Dataset, purpose: str, *, splits: Iterable[Split] = (), instead: str = "") -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from aejax import metrics
-from aejax.tasks.cache import cached
+from aejax.tasks.common import cached
 
 
 def active_units(active_fraction: float, units: int) -> int:

@@ -15,6 +15,7 @@ from aejax.config import guards
 from aejax.config.bounds import Count, Natural
 from aejax.config.components import resolve
 from aejax.errors import UserError, shown
+from aejax.tasks.common import generator
 from aejax.types import Model, Params, Sampler
 
 HOME = "aejax.tasks.samplers"
@@ -56,11 +57,6 @@ def _of_key(draw: Callable[..., Any]) -> Callable[..., np.ndarray]:
         return np.asarray(draw(key, count), np.float32)
 
     return drawn
-
-
-def generator(key: Any) -> np.random.Generator:
-    """A NumPy generator of a typed key; a generator is itself."""
-    return key if isinstance(key, np.random.Generator) else np.random.default_rng(np.asarray(jax.random.key_data(key)))
 
 
 def uniform(key: Any, model: Model, params: Params, codes: np.ndarray) -> Sampler:

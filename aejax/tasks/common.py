@@ -1,0 +1,139 @@
+"""What tasks share: a net's outputs on a split, seeds and generators of typed keys, and results kept by content."""
+
+import hashlib
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from aejax import metrics
+from aejax.config.bounds import Within
+from aejax.errors import UserError
+from aejax.training.context import clean
+from aejax.training.evaluate import at_once, encode_and_reconstruct, on_device, rebuilt
+from aejax.types import Dataset, Kept, Model, Params, Rows, Split
+
+MOST = 4
+"""Results that a cached function keeps."""
+
+Several = Annotated[int, Within(2)]
+Decode = Callable[[np.ndarray], np.ndarray]
+
+
+class Outputs(NamedTuple):
+    """Rows of a split and what a net makes of them.
+
+    Attributes:
+        x: (m, n) scaled.
+        code: (m, d).
+        x_hat: (m, n) the reconstruction.
+        mask: (m, n) bool, True where a value was observed; None where all were.
+    """
+
+    x: np.ndarray
+    code: np.ndarray
+    x_hat: np.ndarray
+    mask: np.ndarray | None
+
+
+def outputs(model: Model, params: Params, dataset: Dataset, name: str) -> Outputs:
+    """What a net makes of the split of that name, a field of `Dataset`."""
+    split = getattr(dataset, name)
+    x, code, x_hat = encode_and_reconstruct(model, params, on_device(split, dataset))
+    return Outputs(x, code, x_hat, None if split.mask is None else split.mask.reshape(x.shape))
+
+
+def error(out: Outputs) -> float:
+    """The mean squared error of a reconstruction, per observed value."""
+    return metrics.mse(out.x, out.x_hat, out.mask)
+
+
+def scaled_rows(split: Split, dataset: Dataset) -> np.ndarray:
+    """Rows as a net sees them, sparse ones with their zeros: (rows, n) float32."""
+    return np.asarray(clean(on_device(split, dataset), slice(None)))
+
+
+def decoder(model: Model, params: Params) -> Decode:
+    """Codes to rows, (m, d) -> (m, n), a thousand at a time."""
+    decode = jax.jit(model.decode)
+
+    def rows(codes: np.ndarray) -> np.ndarray:
+        parts = np.array_split(codes.astype(np.float32), -(-len(codes) // 1000))
+        return np.concatenate([np.asarray(decode(params, jnp.asarray(part))) for part in parts])
+
+    return rows
+
+
+def preserved(x: np.ndarray, code: np.ndarray, neighbours: int) -> dict[str, float]:
+    """Whether rows that are near in the code were near before, and the other way round."""
+    return {
+        "trustworthiness": metrics.trustworthiness(x, code, neighbours=neighbours),
+        "continuity": metrics.trustworthiness(code, x, neighbours=neighbours),
+    }
+
+
+def fill(model: Model, params: Params, rows: Rows, kept: Kept | None) -> np.ndarray:
+    """Rows, (m, n) in the units of the data, with what the net makes of them in place of what is missing.
+
+    See `aejax.types.Task`.
+
+    Raises:
+        UserError: the net takes no missing values, or none is missing.
+    """
+    if not model.takes_missing:
+        raise UserError(
+            "fill: this net takes no missing values; allowed: a run whose model does, such as masked.residual"
+        )
+    if rows.mask is None:
+        raise UserError("fill: the input has no missing values to fill; allowed: a table with empty cells")
+    x_hat = rebuilt(model, params, (rows.x - rows.shift) * rows.scale, at_once(model))
+    return np.where(rows.mask, rows.x, x_hat / rows.scale + rows.shift)
+
+
+def seed_of(key: jax.Array) -> int:
+    """A whole number of a typed key, for what draws with NumPy."""
+    return int(jax.random.bits(key, dtype=np.uint32))
+
+
+def generator(key: Any) -> np.random.Generator:
+    """A NumPy generator of a typed key; a generator is itself."""
+    return key if isinstance(key, np.random.Generator) else np.random.default_rng(np.asarray(jax.random.key_data(key)))
+
+
+def cached(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function whose last few results are kept, and returned for arguments of equal content.
+
+    What a baseline says of the same arrays does not depend on the net beside it.
+
+    Args:
+        function: pure; of arrays, texts, numbers and containers of these. What it returns is not to be changed.
+    """
+    results: dict[str, Any] = {}
+
+    @wraps(function)
+    def look_up(*args: Any, **kwargs: Any) -> Any:
+        key = content((args, kwargs))
+        if key not in results:
+            results[key] = function(*args, **kwargs)
+            if len(results) > MOST:
+                del results[next(iter(results))]
+        return results[key]
+
+    return look_up
+
+
+def content(tree: Any) -> str:
+    """A digest of a tree of arrays and other values, the latter by their `repr`."""
+    leaves, structure = jax.tree.flatten(tree)
+    total = hashlib.sha256(str(structure).encode())
+    for leaf in leaves:
+        if isinstance(leaf, np.ndarray | jax.Array) and leaf.dtype != object:
+            array = np.ascontiguousarray(leaf)
+            total.update(f"{array.dtype} {array.shape}".encode())
+            total.update(array.data)
+        else:
+            total.update(repr(leaf).encode())
+    return total.hexdigest()
