@@ -1,6 +1,5 @@
 """What tasks share: a net's outputs on a split, seeds and generators of typed keys, and results kept by content."""
 
-import hashlib
 from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, Any, NamedTuple
@@ -12,6 +11,7 @@ import numpy as np
 from aejax import metrics
 from aejax.config.bounds import Within
 from aejax.errors import UserError
+from aejax.storage.trees import digest
 from aejax.training.context import clean
 from aejax.training.evaluate import at_once, encode_and_reconstruct, on_device, rebuilt
 from aejax.types import Dataset, Kept, Model, Params, Rows, Split
@@ -126,14 +126,8 @@ def cached(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def content(tree: Any) -> str:
-    """A digest of a tree of arrays and other values, the latter by their `repr`."""
+    """What tells a tree of arrays and other values from others: a digest of the arrays, and the `repr` of the rest."""
     leaves, structure = jax.tree.flatten(tree)
-    total = hashlib.sha256(str(structure).encode())
-    for leaf in leaves:
-        if isinstance(leaf, np.ndarray | jax.Array) and leaf.dtype != object:
-            array = np.ascontiguousarray(leaf)
-            total.update(f"{array.dtype} {array.shape}".encode())
-            total.update(array.data)
-        else:
-            total.update(repr(leaf).encode())
-    return total.hexdigest()
+    is_array = lambda leaf: isinstance(leaf, np.ndarray | jax.Array) and leaf.dtype != object
+    others = [None if is_array(leaf) else repr(leaf) for leaf in leaves]
+    return f"{digest([leaf for leaf in leaves if is_array(leaf)])} {structure} {others}"

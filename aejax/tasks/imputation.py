@@ -88,10 +88,9 @@ def evaluate(
     levels = tuple(sorted({*LEVELS, options.level}))
     settings = {"draws": options.draws, "levels": levels, "neighbours": options.residuals}
     fills = impute(test.x, predicted, validation.x, held_out, columns, random, **settings)
-    filled = {"autoencoder": of_net} | {
-        name: fit_and_fill(make(), train.x, test.x)
-        for name, make in imputers(neighbours=options.neighbours, trees=options.trees, seed=number).items()
-    }
+    methods = imputers(neighbours=options.neighbours, trees=options.trees, seed=number)
+    filled = {name: fit_and_fill(method, train.x, test.x) for name, method in methods.items()}
+    filled = {"autoencoder": of_net} | filled
     judged = {name: judge(each, test, dataset, number) for name, each in filled.items()}
     covered = {level: intervals(fills, test, level) for level in levels}
     by_split = {"test": judged.pop("autoencoder") | covered[options.level]}
@@ -99,8 +98,8 @@ def evaluate(
     by_split["validation"] = errors(held_out, all_hidden(validation.x), dataset)
     if dataset.train.truth is not None:
         by_split["train"] = errors(of_net.train, train, dataset)
-    if labelled(dataset) and not np.isnan(train.truth).any() and not np.isnan(test.truth).any():
-        judged["complete"] = {"class_accuracy": class_accuracy(train.truth, test.truth, dataset, number)}
+    if complete := class_accuracy(train.truth, test.truth, dataset, number):
+        judged["complete"] = complete
     arrays = {"truth": test.truth, "hidden": test.hidden, "draws": fills.draws, "levels": np.array(levels)}
     arrays["filled"] = {name: settled(each.test, columns) for name, each in filled.items()}
     arrays["coverages"] = np.array([covered[level]["coverage"] for level in levels])
@@ -149,6 +148,11 @@ def known(split: Split) -> np.ndarray:
     """What is known of flat rows, hidden truth included, NaN elsewhere: (m, n) float64."""
     if split.truth is not None:
         return split.truth.reshape(len(split.truth), -1).astype(np.float64)
+    return observed(split)
+
+
+def observed(split: Split) -> np.ndarray:
+    """Flat rows with NaN where a value is missing."""
     return np.where(True if split.mask is None else split.mask, split.x, np.nan).reshape(len(split.x), -1)
 
 
@@ -176,11 +180,10 @@ def all_hidden(x: np.ndarray) -> Holes:
 def predictions(model: Model, params: Params, dataset: Dataset, units: Units, x: np.ndarray) -> np.ndarray:
     """What the net says of all values of rows with holes; in and out in [0, 1]: (m, n) float64."""
     flat = lambda values: np.broadcast_to(values, dataset.feature_shape).reshape(-1).astype(np.float64)
-    (low, span), shift, scale, train = units, flat(dataset.shift), flat(dataset.scale), dataset.train
+    (low, span), shift, scale = units, flat(dataset.shift), flat(dataset.scale)
     scaled = (x * span + low - shift) * scale
     if not model.takes_missing:
-        observed = np.where(True if train.mask is None else train.mask, train.x, np.nan)
-        scaled = np.where(np.isnan(x), (np.nanmean(observed.reshape(len(observed), -1), 0) - shift) * scale, scaled)
+        scaled = np.where(np.isnan(x), (np.nanmean(observed(dataset.train), 0) - shift) * scale, scaled)
     return (rebuilt(model, params, scaled) / scale + shift - low) / span
 
 
@@ -192,13 +195,11 @@ class Fills(NamedTuple):
 
     Attributes:
         draws: (draws, m, n) rows without holes; categories are 0 and 1.
-        low: by level, (m, n) lower ends of intervals of numbers, NaN where nothing was missing.
-        high: by level, the upper ends.
+        ends: by level, (2, m, n) lower and upper ends of intervals of numbers, NaN where nothing was missing.
     """
 
     draws: np.ndarray
-    low: dict[float, np.ndarray]
-    high: dict[float, np.ndarray]
+    ends: dict[float, np.ndarray]
 
 
 def hold_out(predict: Predict, x: np.ndarray, columns: tuple[Column, ...], random: np.random.Generator) -> np.ndarray:
@@ -255,7 +256,7 @@ def impute(
         Schenker & Taylor 1996, Partially parametric techniques for multiple imputation.
     """
     several = np.broadcast_to(x, (draws, *x.shape)).copy()
-    low, high = ({level: np.full(x.shape, np.nan) for level in levels} for _ in range(2))
+    ends = {level: np.full((2, *x.shape), np.nan) for level in levels}
     for column in columns or [Column(str(feature), feature) for feature in range(x.shape[1])]:
         rows, first = np.flatnonzero(np.isnan(x[:, column.start])), column.start
         if column.categories:
@@ -269,8 +270,8 @@ def impute(
         drawn = new + np.take_along_axis(near, chosen.T, axis=1).T
         several[:, rows, first] = drawn.clip(there.min(), there.max())
         for level in levels:
-            low[level][rows, first], high[level][rows, first] = metrics.interval(new, near, level=level)
-    return Fills(several, low, high)
+            ends[level][:, rows, first] = metrics.interval(new, near, level=level)
+    return Fills(several, ends)
 
 
 def _categories(probabilities: np.ndarray, draws: int, random: np.random.Generator) -> np.ndarray:
@@ -310,8 +311,8 @@ def fit_and_fill(method: Any, train: np.ndarray, test: np.ndarray) -> Filled:
         return Filled(filled, new, time.perf_counter() - started)
 
 
-def imputers(*, neighbours: int, trees: int, seed: int) -> dict[str, Callable[[], Any]]:
-    """By name, how each imputer is made.
+def imputers(*, neighbours: int, trees: int, seed: int) -> dict[str, Any]:
+    """Imputers of scikit-learn by name.
 
     Args:
         neighbours: of the nearest neighbours' mean.
@@ -325,14 +326,11 @@ def imputers(*, neighbours: int, trees: int, seed: int) -> dict[str, Callable[[]
     from sklearn.experimental import enable_iterative_imputer  # noqa: F401
     from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 
-    by_name: dict[str, Callable[[], Any]] = {
-        "mean": SimpleImputer,
-        "knn": lambda: KNNImputer(n_neighbors=neighbours, weights="distance"),
-        "mice": lambda: IterativeImputer(max_iter=10, random_state=seed),
-    }
+    by_name = {"mean": SimpleImputer(), "knn": KNNImputer(n_neighbors=neighbours, weights="distance")}
+    by_name["mice"] = IterativeImputer(max_iter=10, random_state=seed)
     if trees:
-        forest = lambda: ExtraTreesRegressor(trees, random_state=seed, n_jobs=-1)
-        by_name["forest"] = lambda: IterativeImputer(forest(), max_iter=5, random_state=seed)
+        forest = ExtraTreesRegressor(trees, random_state=seed, n_jobs=-1)
+        by_name["forest"] = IterativeImputer(forest, max_iter=5, random_state=seed)
     return by_name
 
 
@@ -360,15 +358,13 @@ def by_net(predict: Predict, train: np.ndarray, test: np.ndarray) -> tuple[Fille
 
 def judge(filled: Filled, rows: Holes, dataset: Dataset, seed: int) -> dict[str, float]:
     """What `evaluate` says of every method."""
-    by_name = errors(filled.test, rows, dataset) | {"spread": spread_ratio(filled.test[None], rows, dataset)}
-    if labelled(dataset):
-        by_name["class_accuracy"] = class_accuracy(filled.train, filled.test, dataset, seed)
-    return by_name | {"seconds": filled.seconds}
+    numbers = errors(filled.test, rows, dataset) | {"spread": spread_ratio(filled.test[None], rows, dataset)}
+    return numbers | class_accuracy(filled.train, filled.test, dataset, seed) | {"seconds": filled.seconds}
 
 
 def errors(filled: np.ndarray, rows: Holes, dataset: Dataset) -> dict[str, float]:
     """``rmse`` of the hidden numbers and ``accuracy`` of the hidden categories, where there are any."""
-    by_name, number = {}, numbers(dataset, filled.shape[1])
+    by_name, number = {}, are_numbers(dataset, filled.shape[1])
     if number.any():
         by_name["rmse"] = metrics.rmse(rows.truth, filled, rows.hidden & number[None])
     if categories := [column for column in dataset.columns if column.categories]:
@@ -378,7 +374,7 @@ def errors(filled: np.ndarray, rows: Holes, dataset: Dataset) -> dict[str, float
     return by_name
 
 
-def numbers(dataset: Dataset, features: int) -> np.ndarray:
+def are_numbers(dataset: Dataset, features: int) -> np.ndarray:
     """Which features are numbers, and no categories: (features,) bool."""
     mask = np.ones(features, bool)
     for column in dataset.columns:
@@ -389,7 +385,7 @@ def numbers(dataset: Dataset, features: int) -> np.ndarray:
 def spread_ratio(filled: np.ndarray, rows: Holes, dataset: Dataset) -> float:
     """The standard deviation of what stands in the holes of a column ÷ that of the truth there, mean over columns."""
     ratios = []
-    for feature in np.flatnonzero(numbers(dataset, filled.shape[2])):
+    for feature in np.flatnonzero(are_numbers(dataset, filled.shape[2])):
         at = rows.hidden[:, feature]
         truth = rows.truth[at, feature]
         if len(truth) > 1 and truth.std() > 0:
@@ -399,7 +395,7 @@ def spread_ratio(filled: np.ndarray, rows: Holes, dataset: Dataset) -> float:
 
 def intervals(fills: Fills, rows: Holes, level: float) -> dict[str, float]:
     """``coverage`` and mean ``width`` of the intervals of the hidden numbers."""
-    low, high = fills.low[level], fills.high[level]
+    low, high = fills.ends[level]
     at = rows.hidden & ~np.isnan(low)
     return {
         "coverage": metrics.coverage(rows.truth[at], low[at], high[at]),
@@ -407,17 +403,18 @@ def intervals(fills: Fills, rows: Holes, level: float) -> dict[str, float]:
     }
 
 
-def labelled(dataset: Dataset) -> bool:
-    """Whether there are classes to learn."""
-    return dataset.train.labels is not None and len(np.unique(dataset.train.labels)) > 1
+def class_accuracy(train: np.ndarray, test: np.ndarray, dataset: Dataset, seed: int) -> dict[str, float]:
+    """Share of the test rows whose class a hundred extremely randomised trees find, where there are classes to learn.
 
-
-def class_accuracy(train: np.ndarray, test: np.ndarray, dataset: Dataset, seed: int) -> float:
-    """Share of the test rows whose class a hundred extremely randomised trees find."""
+    Of rows with holes nothing is said.
+    """
     from sklearn.ensemble import ExtraTreesClassifier
 
-    classifier = ExtraTreesClassifier(100, random_state=seed).fit(train, dataset.train.labels)
-    return float(classifier.score(test, dataset.test.labels))
+    labels = dataset.train.labels
+    if labels is None or len(np.unique(labels)) < 2 or np.isnan(train).any() or np.isnan(test).any():
+        return {}
+    classifier = ExtraTreesClassifier(100, random_state=seed).fit(train, labels)
+    return {"class_accuracy": float(classifier.score(test, dataset.test.labels))}
 
 
 ACTIONS = {"fill": fill}
