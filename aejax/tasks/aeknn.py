@@ -17,8 +17,7 @@ from aejax.errors import UserError
 from aejax.figures.tasks.aeknn import FIGURES
 from aejax.metrics.classification import classification
 from aejax.tasks import needs, reconstruction
-from aejax.tasks.common import Several, scaled_rows, seed_of
-from aejax.tasks.pca import fitted_pca
+from aejax.tasks.common import Several, fitted_pca, scaled_rows, seed_of
 from aejax.training.retrain import member
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
@@ -129,37 +128,37 @@ def evaluate(
     by_net = reconstruction.evaluate(key, model, params, dataset, retrain, reconstruction.Options())
     metrics = dict(by_net.metrics)
     if len(dataset.test.x):
-        metrics["test"] |= knn_scores(dataset, neighbours, partial(jax.jit(model.encode), params))
-    folds = cut(key, dataset, folds=options.folds, repeats=options.repeats)
-    nets, sizes = net_scores(key, folds, retrain, layouts=options.layouts, neighbours=neighbours, seeds=options.seeds)
+        metrics["test"] |= knn_scores(dataset, partial(jax.jit(model.encode), params), neighbours)
+    folds = cut(key, dataset, options)
+    nets, sizes = net_scores(key, folds, retrain, options)
     others = baseline_scores(folds, sizes, neighbours=neighbours)
     means = lambda scores: {name: _means(of_one, others["all features"]) for name, of_one in scores.items()}
     baselines, arrays = by_net.baselines | means(others), by_net.arrays | {"scores": nets | others}
     return Evaluation(metrics | means(nets), baselines, arrays)
 
 
-def cut(key: jax.Array, dataset: Dataset, *, folds: int, repeats: int) -> list[Dataset]:
+def cut(key: jax.Array, dataset: Dataset, options: Options) -> list[Dataset]:
     """The folds of all repeats, drawn with the key; see `aejax.data.folds.stratified`."""
-    return stratified(dataset, folds=folds, repeats=repeats, seed=seed_of(jax.random.fold_in(key, 0)))
+    seed = seed_of(jax.random.fold_in(key, 0))
+    return stratified(dataset, folds=options.folds, repeats=options.repeats, seed=seed)
 
 
 def net_scores(
-    key: jax.Array, folds: Sequence[Dataset], retrain: Retrain, *, layouts: Layouts, neighbours: int, seeds: int
+    key: jax.Array, folds: Sequence[Dataset], retrain: Retrain, options: Options
 ) -> tuple[dict[str, Scores], list[int]]:
     """The scores of kNN on the codes of nets of each layout, (folds, seeds), and the different sizes of their codes.
 
     All nets of a layout, of all folds and seeds, are trained as one program.
     """
     by_layout, sizes = {}, set()
-    for number, (name, changes) in enumerate(_changes(layouts, folds[0]).items(), start=1):
-        keys = jax.random.split(jax.random.fold_in(key, number), len(folds) * seeds)
-        datasets = [fold for fold in folds for _ in range(seeds)]
+    for number, (name, changes) in enumerate(_changes(options.layouts, folds[0]).items(), start=1):
+        keys = jax.random.split(jax.random.fold_in(key, number), len(folds) * options.seeds)
+        datasets = [fold for fold in folds for _ in range(options.seeds)]
         trained = retrain(keys, changes, datasets)
         encode = jax.jit(trained.model.encode)
-        scores = [
-            knn_scores(fold, neighbours, partial(encode, member(trained, net))) for net, fold in enumerate(datasets)
-        ]
-        by_layout[name] = _by_metric(scores, len(folds), seeds)
+        nets = [partial(encode, member(trained, net)) for net in range(len(keys))]
+        scores = [knn_scores(*pair, options.neighbours) for pair in zip(datasets, nets, strict=True)]
+        by_layout[name] = _by_metric(scores, len(folds), options.seeds)
         sizes.add(trained.model.code_size)
     return by_layout, sorted(sizes)
 
@@ -175,7 +174,7 @@ def baseline_scores(folds: Sequence[Dataset], sizes: Sequence[int], *, neighbour
         maps |= {f"pca {size}": fitted_pca(x, size).transform for size in sizes}
         maps["lda"] = LinearDiscriminantAnalysis().fit(x, fold.train.labels).transform
         for name, transform in maps.items():
-            by_method.setdefault(name, []).append(knn_scores(fold, neighbours, transform))
+            by_method.setdefault(name, []).append(knn_scores(fold, transform, neighbours))
     return {name: _by_metric(scores, len(folds)) for name, scores in by_method.items()}
 
 
@@ -194,13 +193,13 @@ def typical_seconds(scores: Scores) -> float:
     return float(np.median(scores["seconds"]))
 
 
-def knn_scores(dataset: Dataset, neighbours: int, encode: Callable[[np.ndarray], Any]) -> dict[str, float]:
+def knn_scores(dataset: Dataset, encode: Callable[[np.ndarray], Any], neighbours: int) -> dict[str, float]:
     """How kNN among the encoded training rows classifies the test rows.
 
     Args:
         dataset: with labels.
-        neighbours: k; their votes are equal, and ties go to the first class.
         encode: (m, n) scaled rows -> (m, d).
+        neighbours: k; their votes are equal, and ties go to the first class.
 
     Returns:
         What `aejax.metrics.classification` says, and ``seconds`` of encoding the test rows and finding their classes,

@@ -16,8 +16,7 @@ from aejax.losses.clustering import transport_cost
 from aejax.metrics import partitions
 from aejax.relations import graph
 from aejax.tasks import needs
-from aejax.tasks.common import Several, cached, error, outputs, seed_of
-from aejax.tasks.pca import fitted_pca
+from aejax.tasks.common import Several, cached, error, fitted_pca, outputs, seed_of
 from aejax.training.context import outline
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 

@@ -111,15 +111,19 @@ def from_pairs(
         steps: of training.
     """
     codes, known = (part[: max(counts)] for part in pairs)
-    held_out = [max(1, round(HELD_OUT * count)) for count in counts]
-    surrogates = train_surrogates(key, model, jnp.asarray(codes), jnp.asarray(known), counts, held_out, steps)
+    surrogates = train_surrogates(key, model, jnp.asarray(codes), jnp.asarray(known), counts, steps)
     decode, by_count = jax.jit(model.decode), {}
-    for count, out, surrogate in zip(counts, held_out, surrogates, strict=True):
-        net = lambda codes, surrogate=surrogate: np.asarray(decode(surrogate, codes))
+    for count, surrogate in zip(counts, surrogates, strict=True):
+        net, out = lambda codes, surrogate=surrogate: np.asarray(decode(surrogate, codes)), held_out(count)
         line = fitted_line(codes[out:count], known[out:count])
         by_net, by_line = (metrics.mse(known[:out], rebuilt(codes[:out])) for rebuilt in (net, line))
         by_count[count] = net(code) if by_net <= by_line else line(code)
     return by_count
+
+
+def held_out(count: int) -> int:
+    """How many of the first pairs, a fifth, a surrogate decoder is not trained on."""
+    return max(1, round(HELD_OUT * count))
 
 
 def fitted_line(codes: np.ndarray, known: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
@@ -132,13 +136,7 @@ def fitted_line(codes: np.ndarray, known: np.ndarray) -> Callable[[np.ndarray], 
 
 
 def train_surrogates(
-    key: jax.Array,
-    model: Model,
-    codes: jax.Array,
-    known: jax.Array,
-    counts: Sequence[int],
-    held_out: Sequence[int],
-    steps: int,
+    key: jax.Array, model: Model, codes: jax.Array, known: jax.Array, counts: Sequence[int], steps: int
 ) -> list[Params]:
     """Decoders of the model's shape fitted to the first pairs, for each number of these.
 
@@ -160,13 +158,13 @@ def train_surrogates(
     init, surrogates = jax.jit(model.init), []
     until = {"steps": steps, "evaluate_every": max(1, steps // VALIDATIONS), "patience": steps}
     with console.progress(len(counts) * steps, 0) as show:
-        for number, part_key in enumerate(jax.random.split(key, len(counts))):
-            data = (codes, known, jnp.int32(counts[number]), jnp.int32(held_out[number]))
+        for number, (count, part_key) in enumerate(zip(counts, jax.random.split(key, len(counts)), strict=True)):
+            data = (codes, known, jnp.int32(count), jnp.int32(held_out(count)))
             measure = lambda params, _, data=data: {"validation_loss": float(validation_loss(params, data))}
             tell = lambda step, values, _, done=number * steps: show(done + step, values["validation_loss"])
+            options = until | {"measure": measure, "on_evaluation": tell}
             start = init(jax.random.fold_in(part_key, 0))
-            fitted = minimise(loss, start, part_key, data, adam, hparams, **until, measure=measure, on_evaluation=tell)
-            surrogates.append(fitted[1].best)
+            surrogates.append(minimise(loss, start, part_key, data, adam, hparams, **options)[1].best)
     return surrogates
 
 

@@ -3,19 +3,23 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from itertools import pairwise
+from typing import Annotated, Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from aejax import console, optimizers
 from aejax.config.bounds import Choice, Count
+from aejax.data.batches import batch_rows
 from aejax.figures.tasks.generation import FIGURES
 from aejax.metrics import generation as metrics
+from aejax.optimizers import schedules
 from aejax.tasks import likelihood, needs, samplers
-from aejax.tasks.common import Decode, Outputs, Several, decoder, generator, outputs
-from aejax.tasks.features import features, fit_classifier
-from aejax.tasks.pca import fitted_pca
+from aejax.tasks.common import Decode, Outputs, Several, decoder, fitted_pca, generator, outputs
 from aejax.training.context import outline
+from aejax.training.minimise import minimise
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
 Features = Annotated[str, Choice(("classifier", "rows"))]
@@ -23,6 +27,8 @@ Features = Annotated[str, Choice(("classifier", "rows"))]
 LOOKED_UP = 1000  # generated rows whose nearest training row is searched
 BALLS = 2000  # rows, of each kind, that precision, recall, density and coverage are counted over
 SHOWN, IN_PLANE = 10, 1000
+WIDTHS = (256, 64)
+STEPS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 2000, 128, 2e-3, 1e-4
 COPY = 0.01  # share of test rows that are as near to a training row as what counts as a copy
 
 Makers = Mapping[str, tuple[Callable[..., np.ndarray], Decode]]
@@ -173,6 +179,82 @@ def _usefulness(
     sets["training rows"] = train.x, labels
     forest = lambda x, y: RandomForestClassifier(100, random_state=0).fit(x, y)
     return {name: float((forest(x, y).predict(test) == dataset.test.labels).mean()) for name, (x, y) in sets.items()}
+
+
+# Features of rows: the last hidden layer of a small classifier that is trained on real ones.
+
+
+class Classifier(NamedTuple):
+    """A trained classifier n-256-64-classes; see `fit_classifier`.
+
+    Attributes:
+        layers: kernels and biases, from the rows on.
+        shift: (n,) mean of the training rows.
+        scale: the inverse of the standard deviation of all their values.
+    """
+
+    layers: list[dict[str, jax.Array]]
+    shift: jax.Array
+    scale: jax.Array
+
+
+def fit_classifier(key: jax.Array, x: np.ndarray, labels: np.ndarray, classes: int) -> Classifier:
+    """Train a classifier of scaled rows: two hidden layers, relu, cross-entropy, Adam with a cosine schedule.
+
+    Args:
+        key: of initial kernels and of the batches.
+        x: (m, n) scaled rows.
+        labels: (m,) in 0 … classes − 1.
+        classes: how many there are.
+
+    Returns:
+        The classifier, a function of its arguments alone.
+    """
+    start, order = jax.random.split(key)
+    rows, targets = jnp.asarray(x, jnp.float32), jnp.asarray(labels)
+    shift, scale = rows.mean(0), 1 / jnp.maximum(rows.std(), 1e-12)
+    adam = optimizers.build("adam", {}, schedules.cosine)
+    hparams = {"learning_rate": LEARNING_RATE, "weight_decay": WEIGHT_DECAY, "schedule": {}}
+
+    def loss(layers: Any, key: jax.Array, number: jax.Array, data: tuple[jax.Array, ...]) -> jax.Array:
+        rows, targets, shift, scale = data
+        index = batch_rows(key, number, min(BATCH, len(x)), len(x))
+        log_odds = _log_odds(Classifier(layers, shift, scale), rows[index])[-1]
+        return -jnp.take_along_axis(jax.nn.log_softmax(log_odds), targets[index][:, None], axis=1).mean()
+
+    sizes, he = (x.shape[1], *WIDTHS, classes), jax.nn.initializers.he_normal()
+    layers = [
+        {"kernel": he(layer_key, shape), "bias": jnp.zeros(shape[1])}
+        for layer_key, shape in zip(jax.random.split(start, len(sizes) - 1), pairwise(sizes), strict=True)
+    ]
+    console.say("training a classifier of the rows to judge by")
+    with console.progress(STEPS, 0) as show:
+        on_chunk = lambda step, history, _: show(step, float(history["loss"][-1]))
+        data, chunks = (rows, targets, shift, scale), {"steps": STEPS, "evaluate_every": STEPS, "on_chunk": on_chunk}
+        layers, _ = minimise(loss, layers, order, data, adam, hparams, **chunks)
+    return Classifier(layers, shift, scale)
+
+
+def _log_odds(classifier: Classifier, x: jax.Array) -> list[jax.Array]:
+    """What each layer puts out, before the softmax."""
+    outputs = [(x - classifier.shift[None]) * classifier.scale]
+    for number, layer in enumerate(classifier.layers, start=1):
+        z = outputs[-1] @ layer["kernel"] + layer["bias"][None]
+        outputs.append(jax.nn.relu(z) if number < len(classifier.layers) else z)
+    return outputs[1:]
+
+
+def features(classifier: Classifier, x: np.ndarray) -> np.ndarray:
+    """The activations of the last hidden layer, (m, 64)."""
+    return np.asarray(_outputs(classifier, jnp.asarray(x, jnp.float32))[-2])
+
+
+def predict(classifier: Classifier, x: np.ndarray) -> np.ndarray:
+    """The likeliest class of each row, (m,)."""
+    return np.asarray(_outputs(classifier, jnp.asarray(x, jnp.float32))[-1]).argmax(1)
+
+
+_outputs = jax.jit(_log_odds)
 
 
 TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=FIGURES)

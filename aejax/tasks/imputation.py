@@ -24,7 +24,7 @@ LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 PARTS = 10  # of the values that are held out in turn
 Draws = Annotated[int, Within(2, 1000)]
 Predict = Callable[[np.ndarray], np.ndarray]
-Units = tuple[np.ndarray, np.ndarray]
+Pair = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +85,12 @@ def evaluate(
     predict = partial(predictions, model, params, dataset, units)
     of_net, predicted = by_net(predict, train.x, test.x)
     held_out = hold_out(predict, validation.x, columns, random)
-    levels = tuple(sorted({*LEVELS, options.level}))
-    settings = {"draws": options.draws, "levels": levels, "neighbours": options.residuals}
-    fills = impute(test.x, predicted, validation.x, held_out, columns, random, **settings)
+    fills = impute((test.x, predicted), (validation.x, held_out), columns, random, options)
     methods = imputers(neighbours=options.neighbours, trees=options.trees, seed=number)
     filled = {name: fit_and_fill(method, train.x, test.x) for name, method in methods.items()}
     filled = {"autoencoder": of_net} | filled
     judged = {name: judge(each, test, dataset, number) for name, each in filled.items()}
-    covered = {level: intervals(fills, test, level) for level in levels}
+    covered = {level: intervals(test, *ends) for level, ends in fills.ends.items()}
     by_split = {"test": judged.pop("autoencoder") | covered[options.level]}
     by_split["test"] |= {"draw_spread": spread_ratio(fills.draws, test, dataset)}
     by_split["validation"] = errors(held_out, all_hidden(validation.x), dataset)
@@ -100,9 +98,9 @@ def evaluate(
         by_split["train"] = errors(of_net.train, train, dataset)
     if complete := class_accuracy(train.truth, test.truth, dataset, number):
         judged["complete"] = complete
-    arrays = {"truth": test.truth, "hidden": test.hidden, "draws": fills.draws, "levels": np.array(levels)}
+    arrays = {"truth": test.truth, "hidden": test.hidden, "draws": fills.draws, "levels": np.array(list(covered))}
     arrays["filled"] = {name: settled(each.test, columns) for name, each in filled.items()}
-    arrays["coverages"] = np.array([covered[level]["coverage"] for level in levels])
+    arrays["coverages"] = np.array([each["coverage"] for each in covered.values()])
     return Evaluation(by_split, judged, arrays)
 
 
@@ -131,7 +129,7 @@ class Holes(NamedTuple):
     hidden: np.ndarray
 
 
-def value_range(dataset: Dataset) -> Units:
+def value_range(dataset: Dataset) -> Pair:
     """The least value of each feature over all rows, hidden truth included, and the way from it to the greatest.
 
     Pixels of images share one range.
@@ -156,7 +154,7 @@ def observed(split: Split) -> np.ndarray:
     return np.where(True if split.mask is None else split.mask, split.x, np.nan).reshape(len(split.x), -1)
 
 
-def holes(split: Split, units: Units) -> Holes:
+def holes(split: Split, units: Pair) -> Holes:
     """A split in [0, 1], with what was hidden of it."""
     low, span = units
     truth = (known(split) - low) / span
@@ -177,7 +175,7 @@ def all_hidden(x: np.ndarray) -> Holes:
     return Holes(np.full(x.shape, np.nan), x, ~np.isnan(x))
 
 
-def predictions(model: Model, params: Params, dataset: Dataset, units: Units, x: np.ndarray) -> np.ndarray:
+def predictions(model: Model, params: Params, dataset: Dataset, units: Pair, x: np.ndarray) -> np.ndarray:
     """What the net says of all values of rows with holes; in and out in [0, 1]: (m, n) float64."""
     flat = lambda values: np.broadcast_to(values, dataset.feature_shape).reshape(-1).astype(np.float64)
     (low, span), shift, scale = units, flat(dataset.shift), flat(dataset.scale)
@@ -224,16 +222,7 @@ def hold_out(predict: Predict, x: np.ndarray, columns: tuple[Column, ...], rando
 
 
 def impute(
-    x: np.ndarray,
-    predicted: np.ndarray,
-    truth: np.ndarray,
-    held_out: np.ndarray,
-    columns: tuple[Column, ...],
-    random: np.random.Generator,
-    *,
-    draws: int,
-    levels: tuple[float, ...],
-    neighbours: int,
+    rows: Pair, validated: Pair, columns: tuple[Column, ...], random: np.random.Generator, options: Options
 ) -> Fills:
     """Fills drawn for each hole, and intervals.
 
@@ -242,35 +231,33 @@ def impute(
     probabilities that are predicted.
 
     Args:
-        x: (m, n) rows with holes.
-        predicted: (m, n) predictions of all their values.
-        truth: (c, n) other rows, that residuals are taken from; NaN where a value is missing.
-        held_out: (c, n) predictions of them, from `hold_out`.
+        rows: (m, n) with holes, and predictions of all their values.
+        validated: (c, n) other rows, that residuals are taken from, and predictions of them from `hold_out`.
         columns: of a table with categories.
         random: of the draws.
-        draws: how many.
-        levels: of the intervals.
-        neighbours: residuals to draw from.
+        options: how many draws and residuals, and the level of the intervals beside `LEVELS`.
 
     References:
         Schenker & Taylor 1996, Partially parametric techniques for multiple imputation.
     """
+    (x, predicted), (truth, held_out), draws = rows, validated, options.draws
     several = np.broadcast_to(x, (draws, *x.shape)).copy()
-    ends = {level: np.full((2, *x.shape), np.nan) for level in levels}
+    ends = {level: np.full((2, *x.shape), np.nan) for level in sorted({*LEVELS, options.level})}
     for column in columns or [Column(str(feature), feature) for feature in range(x.shape[1])]:
-        rows, first = np.flatnonzero(np.isnan(x[:, column.start])), column.start
+        first = column.start
+        holes = np.flatnonzero(np.isnan(x[:, first]))
         if column.categories:
             part = slice(first, first + column.size)
-            several[:, rows, part] = _categories(predicted[rows, part], draws, random)
+            several[:, holes, part] = _categories(predicted[holes, part], draws, random)
             continue
-        known, new = ~np.isnan(held_out[:, first]), predicted[rows, first]
+        known, new = ~np.isnan(held_out[:, first]), predicted[holes, first]
         there, guessed = truth[known, first], held_out[known, first]
-        near = metrics.nearest_residuals(guessed, there - guessed, new, neighbours=neighbours)
-        chosen = random.integers(0, near.shape[1], (draws, len(rows)))
+        near = metrics.nearest_residuals(guessed, there - guessed, new, neighbours=options.residuals)
+        chosen = random.integers(0, near.shape[1], (draws, len(holes)))
         drawn = new + np.take_along_axis(near, chosen.T, axis=1).T
-        several[:, rows, first] = drawn.clip(there.min(), there.max())
-        for level in levels:
-            ends[level][:, rows, first] = metrics.interval(new, near, level=level)
+        several[:, holes, first] = drawn.clip(there.min(), there.max())
+        for level, both in ends.items():
+            both[:, holes, first] = metrics.interval(new, near, level=level)
     return Fills(several, ends)
 
 
@@ -393,9 +380,8 @@ def spread_ratio(filled: np.ndarray, rows: Holes, dataset: Dataset) -> float:
     return float(np.mean(ratios)) if ratios else float("nan")
 
 
-def intervals(fills: Fills, rows: Holes, level: float) -> dict[str, float]:
+def intervals(rows: Holes, low: np.ndarray, high: np.ndarray) -> dict[str, float]:
     """``coverage`` and mean ``width`` of the intervals of the hidden numbers."""
-    low, high = fills.ends[level]
     at = rows.hidden & ~np.isnan(low)
     return {
         "coverage": metrics.coverage(rows.truth[at], low[at], high[at]),

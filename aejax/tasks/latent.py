@@ -12,9 +12,8 @@ from aejax.errors import UserError
 from aejax.figures.tasks.latent import FIGURES
 from aejax.metrics.generation import nearest_rows
 from aejax.tasks import needs, samplers, walk
-from aejax.tasks.common import Outputs, decoder, generator, outputs
-from aejax.tasks.features import fit_classifier, predict
-from aejax.tasks.pca import fitted_pca
+from aejax.tasks.common import Outputs, decoder, fitted_pca, generator, outputs
+from aejax.tasks.generation import fit_classifier, predict
 from aejax.tasks.walk import Steps
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 

@@ -12,8 +12,7 @@ from aejax.config.bounds import Count, Natural
 from aejax.errors import UserError
 from aejax.figures.tasks.manifold import FIGURES
 from aejax.tasks import needs
-from aejax.tasks.common import cached, error, outputs, preserved
-from aejax.tasks.pca import fitted_pca
+from aejax.tasks.common import cached, error, fitted_pca, outputs, preserved
 from aejax.training.retrain import member
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 

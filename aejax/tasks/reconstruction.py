@@ -10,8 +10,7 @@ import numpy as np
 
 from aejax import metrics
 from aejax.data.splits import with_rows
-from aejax.tasks.common import error, fill, outputs
-from aejax.tasks.pca import active_units, pca_reconstruction
+from aejax.tasks.common import active_units, error, fill, outputs, pca_reconstruction
 from aejax.training.context import scaled, shown
 from aejax.training.evaluate import batches, in_slices, on_device
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Rows, Task

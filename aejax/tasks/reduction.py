@@ -9,8 +9,7 @@ from aejax.config.bounds import Count
 from aejax.data.splits import with_rows
 from aejax.figures.tasks.reduction import FIGURES
 from aejax.tasks import needs
-from aejax.tasks.common import Several, error, outputs, preserved, seed_of
-from aejax.tasks.pca import fitted_pca
+from aejax.tasks.common import Several, error, fitted_pca, outputs, preserved, seed_of
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
 

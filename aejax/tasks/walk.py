@@ -11,8 +11,7 @@ from aejax.config.bounds import Count, Within
 from aejax.figures.tasks.walk import FIGURES
 from aejax.metrics.outliers import neighbour_distance
 from aejax.tasks import needs
-from aejax.tasks.common import generator, outputs
-from aejax.tasks.pca import fitted_pca
+from aejax.tasks.common import fitted_pca, generator, outputs
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
 Steps = Annotated[int, Within(3)]
