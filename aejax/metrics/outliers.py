@@ -73,8 +73,8 @@ def threshold(scores: np.ndarray, *, rule: str, level: float) -> float:
         return float(np.quantile(scores, level))
     if rule == "deviations":
         return float(scores.mean() + level * scores.std())
-    place = math.ceil((1 - level) * (len(scores) + 1) - 1e-9)  # 0.95 · 20 is 19.000000000000004
-    return float(np.sort(scores)[place - 1]) if place <= len(scores) else math.inf
+    rank = math.ceil((1 - level) * (len(scores) + 1) - 1e-9)  # 0.95 · 20 is 19.000000000000004
+    return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else math.inf
 
 
 def judge(labels: np.ndarray | None, scores: np.ndarray, limit: float) -> dict[str, float]:

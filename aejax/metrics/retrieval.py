@@ -1,6 +1,6 @@
 """How much of what is retrieved is of the query's class; among rows at the same distance, chance decides."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +9,7 @@ BLOCK = 64  # queries whose distances to all rows are held together
 LEAST_PAIRS = 100  # whose mean says something
 
 Distances = Callable[[np.ndarray], np.ndarray]
-"""``places of queries, (k,) -> (k, m)``: their distances to all rows."""
+"""``indices of queries, (k,) -> (k, m)``: their distances to all rows."""
 
 
 class Curve(NamedTuple):
@@ -44,10 +44,10 @@ def precision(
         random: of the order of ties.
     """
     hits = 0
-    for places in _blocks(np.arange(len(wanted))):
-        apart = shuffled_ties(distances(places), random)
+    for index in _blocks(np.arange(len(wanted))):
+        apart = shuffled_ties(distances(index), random)
         nearest = np.argpartition(apart, retrieved - 1, axis=1)[:, :retrieved]
-        hits += int((labels[nearest] == wanted[places, None]).sum())
+        hits += int((labels[nearest] == wanted[index, None]).sum())
     return hits / (len(wanted) * retrieved)
 
 
@@ -58,7 +58,7 @@ def curve(
 
     Args:
         distances: of the queries to the rows.
-        queries: the places of those that are looked at.
+        queries: the indices of those that are looked at.
         wanted: (k,) classes of all queries.
         labels: (m,) classes of the rows.
         random: of the order of ties.
@@ -66,11 +66,11 @@ def curve(
     counts = np.unique(np.append(2 ** np.arange(int(np.log2(len(labels))) + 1), len(labels)))
     of_class = np.bincount(labels, minlength=int(wanted.max()) + 1)
     precisions, recalls = np.zeros(len(counts)), np.zeros(len(counts))
-    for places in _blocks(queries):
-        order = np.argsort(shuffled_ties(distances(places), random), axis=1)
-        right = (labels[order] == wanted[places, None]).cumsum(1)[:, counts - 1]
+    for index in _blocks(queries):
+        order = np.argsort(shuffled_ties(distances(index), random), axis=1)
+        right = (labels[order] == wanted[index, None]).cumsum(1)[:, counts - 1]
         precisions += (right / counts).sum(0)
-        recalls += (right / np.maximum(of_class[wanted[places]], 1)[:, None]).sum(0)
+        recalls += (right / np.maximum(of_class[wanted[index]], 1)[:, None]).sum(0)
     return Curve(counts, precisions / len(queries), recalls / len(queries))
 
 
@@ -80,22 +80,22 @@ def by_distance(steps: Distances, values: Distances, queries: np.ndarray, most: 
     Args:
         steps: whole distances of the queries to the rows, at most `most`.
         values: what is averaged, of the same pairs.
-        queries: the places of those that are looked at.
+        queries: the indices of those that are looked at.
         most: the largest distance there can be.
 
     Returns:
         Means, nan where there is no pair, and numbers of pairs: (most + 1,) each.
     """
     sums, pairs = np.zeros(most + 1), np.zeros(most + 1)
-    for places in _blocks(queries):
-        apart = steps(places).ravel()
-        sums += np.bincount(apart, values(places).ravel(), most + 1)
+    for index in _blocks(queries):
+        apart = steps(index).ravel()
+        sums += np.bincount(apart, values(index).ravel(), most + 1)
         pairs += np.bincount(apart, minlength=most + 1)
     return np.where(pairs > 0, sums / np.maximum(pairs, 1), np.nan), pairs.astype(np.int64)
 
 
-def _blocks(places: np.ndarray) -> Iterator[np.ndarray]:
-    return (places[start : start + BLOCK] for start in range(0, len(places), BLOCK))
+def _blocks(index: np.ndarray) -> list[np.ndarray]:
+    return [index[start : start + BLOCK] for start in range(0, len(index), BLOCK)]
 
 
 def rising(means: np.ndarray, pairs: np.ndarray) -> float:

@@ -15,7 +15,7 @@ from aejax.config.bounds import Count, Positive
 from aejax.data.folds import pooled, stratified
 from aejax.errors import UserError
 from aejax.figures.tasks.aeknn import FIGURES
-from aejax.metrics.classification import classification
+from aejax.metrics.partitions import classification
 from aejax.tasks import needs, reconstruction
 from aejax.tasks.common import Several, fitted_pca, scaled_rows, seed_of
 from aejax.training.retrain import member
@@ -114,9 +114,10 @@ def evaluate(
 
     Returns:
         ``metrics`` of each layout, such as ``"1.5-0.25-1.5"``: ``accuracy`` and ``accuracy_sd``, over folds, repeats
-        and seeds; the means of ``f_score`` and ``auc`` (`aejax.metrics.classification`); ``seconds`` of predicting a
-        fold's test rows, encoding included, the median; ``time_ratio``, to those on all features. ``metrics[split]`` is
-        what `reconstruction.evaluate` says of the run's own net, and how kNN on its codes classifies the test rows.
+        and seeds; the means of ``f_score`` and ``auc`` (`aejax.metrics.partitions.classification`); ``seconds`` of
+        predicting a fold's test rows, encoding included, the median; ``time_ratio``, to those on all features.
+        ``metrics[split]`` is what `reconstruction.evaluate` says of the run's own net, and how kNN on its codes
+        classifies the test rows.
         ``baselines`` are kNN on ``all features``, ``pca 16`` components for each size of a code, and ``lda``, with the
         same numbers. ``arrays`` holds `reconstruction.evaluate`'s and ``scores``, by method and metric, of each fold.
 
@@ -202,8 +203,8 @@ def knn_scores(dataset: Dataset, encode: Callable[[np.ndarray], Any], neighbours
         neighbours: k; their votes are equal, and ties go to the first class.
 
     Returns:
-        What `aejax.metrics.classification` says, and ``seconds`` of encoding the test rows and finding their classes,
-        by a search through all codes or by scikit-learn's choice (a tree up to 15 units), whichever is faster.
+        What `aejax.metrics.partitions.classification` says, and ``seconds`` of encoding the test rows and finding their
+        classes, by a search through all codes or by scikit-learn's choice (a tree up to 15 units), whichever is faster.
     """
     from sklearn.neighbors import KNeighborsClassifier
 

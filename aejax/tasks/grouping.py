@@ -9,8 +9,8 @@ import numpy as np
 from aejax.config.bounds import Count
 from aejax.errors import UserError
 from aejax.figures.tasks.grouping import FIGURES
-from aejax.metrics.groups import purity, shared, stability
 from aejax.metrics.hamming import addresses
+from aejax.metrics.partitions import purity, shared, stability
 from aejax.tasks import needs
 from aejax.tasks.clustering import k_means
 from aejax.tasks.common import Several

@@ -149,7 +149,7 @@ def _density(weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) ->
         from scipy.stats import multivariate_normal
 
         normals = [multivariate_normal(*each, allow_singular=True) for each in zip(means, covariances, strict=True)]
-        return logsumexp([normal.logpdf(points) for normal in normals], axis=0, b=weights[:, None])
+        return logsumexp([np.atleast_1d(normal.logpdf(points)) for normal in normals], axis=0, b=weights[:, None])
 
     return log_prob
 
