@@ -13,7 +13,6 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from aejax.tasks.anomaly.ensemble import train_ensemble
 
 from aejax import config as configs
 from aejax.config.components import configured_task
@@ -22,6 +21,7 @@ from aejax.data.tables import read_table
 from aejax.files import write_json
 from aejax.runs.experiment import check_task
 from aejax.tasks import anomaly
+from aejax.tasks.anomaly.scoring import train_ensemble
 from aejax.training.build import build_model, load_data
 from aejax.training.retrain import retrainer
 

@@ -18,8 +18,8 @@ from aejax.metrics import outliers
 from aejax.models import dense
 from aejax.runs import experiment
 from aejax.tasks import anomaly
-from aejax.tasks.anomaly import detectors, scoring
-from aejax.tasks.anomaly.ensemble import Ensemble, errors, outputs, train_ensemble
+from aejax.tasks.anomaly import scoring
+from aejax.tasks.anomaly.scoring import Ensemble, errors, outputs, train_ensemble
 from aejax.training.evaluate import on_device
 from aejax.types import Dataset, Members, Range, Split
 
@@ -185,7 +185,7 @@ def test_detectors_find_what_is_far_away():
     rng = np.random.default_rng(0)
     train = (rng.normal(size=(100, 1)) @ np.ones((1, 5)) + 0.01 * rng.normal(size=(100, 5))).astype(np.float32)
     odd = np.array([[5, -5, 5, -5, 5]], np.float32)
-    found = detectors.scores(train, {"train": train, "odd": odd}, neighbours=3, seed=0)
+    found = anomaly.detector_scores(train, {"train": train, "odd": odd}, neighbours=3, seed=0)
     assert set(found) == {"knn", "isolation_forest", "one_class_svm", "pca"}
     for scores in found.values():
         assert scores["train"].shape == (100,)

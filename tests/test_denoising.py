@@ -17,7 +17,7 @@ from aejax.figures.tasks.denoising import FIGURES
 from aejax.metrics import images as metrics
 from aejax.models import unet
 from aejax.runs import apply, experiment
-from aejax.tasks import denoising, filters
+from aejax.tasks import denoising
 from aejax.training.build import build
 from aejax.types import Dataset, Evaluation, Range, Split
 
@@ -76,11 +76,11 @@ def test_a_filter_is_tuned_by_the_error_on_the_images_given():
     clean = np.zeros((2, 12, 12, 1), np.float32)
     clean[:, 3:9, 4:10] = 1
     noisy = clean + 0.2 * np.random.default_rng(0).normal(size=clean.shape)
-    for name, each in filters.FILTERS.items():
-        best = filters.tuned(name, clean, noisy)
-        size = np.sqrt(np.square(noisy - clean).mean()) if each.scaled else 1
-        error = lambda setting, name=name: np.square(filters.restored(name, noisy, setting) - clean).sum()
-        errors = [error((first * size, *rest)) for first, *rest in each.settings]
+    for name, settings in denoising.SETTINGS.items():
+        best = denoising.tuned(name, clean, noisy)
+        size = 1 if name == "median" else np.sqrt(np.square(noisy - clean).mean())
+        error = lambda setting, name=name: np.square(denoising.restored(name, noisy, setting) - clean).sum()
+        errors = [error((first * size, *rest)) for first, *rest in settings]
         assert error(best) == pytest.approx(min(errors))
         assert len(set(np.round(errors, 6))) > 1
         assert error(best) < np.square(noisy - clean).sum()
@@ -91,10 +91,10 @@ def test_inpainting_keeps_what_is_there_and_continues_a_plane():
     plane = (0.03 * rows + 0.02 * columns)[None, :, :, None]
     missing = np.zeros(plane.shape, bool)
     missing[0, 4:6, 5:8] = True
-    found = filters.inpainted(np.where(missing, 9, plane), missing)
+    found = denoising.inpainted(np.where(missing, 9, plane), missing)
     np.testing.assert_array_equal(found[~missing], plane[~missing])
     np.testing.assert_allclose(found, plane, atol=1e-6)
-    np.testing.assert_array_equal(filters.inpainted(plane, missing | True), plane)
+    np.testing.assert_array_equal(denoising.inpainted(plane, missing | True), plane)
 
 
 # The net.

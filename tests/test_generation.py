@@ -15,7 +15,7 @@ from aejax.metrics import generation as metrics
 from aejax.models import dense
 from aejax.runs import experiment
 from aejax.tasks import generation, samplers
-from aejax.tasks.features import features, fit_classifier, predict
+from aejax.tasks.generation import features, fit_classifier, predict
 from aejax.types import Dataset, Evaluation, Range, Sampler, Split
 
 RNG = np.random.default_rng(0)

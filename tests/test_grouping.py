@@ -12,7 +12,7 @@ from test_hashing import data
 from aejax import config
 from aejax.errors import UserError
 from aejax.figures.tasks.grouping import FIGURES
-from aejax.metrics import groups
+from aejax.metrics import partitions as groups
 from aejax.models import binary, dense
 from aejax.runs import experiment
 from aejax.tasks import grouping

@@ -21,13 +21,6 @@ def test_between_goes_in_equal_steps_from_end_to_end():
     np.testing.assert_allclose(way[1], [[0, 4, 5], [0, 3, 5], [0, 2, 5], [0, 1, 5], [0, 0, 5]])
 
 
-def test_nearest_by_brute_force():
-    rng = np.random.default_rng(0)
-    points, rows = rng.normal(size=(7, 3)), rng.normal(size=(11, 3))
-    expected = [min(np.sqrt(((p - r) ** 2).sum()) for r in rows) for p in points]
-    np.testing.assert_allclose(walk.nearest(points, rows), expected, rtol=1e-9)
-
-
 def test_pairs_are_of_two_classes():
     labels = np.array([0, 0, 0, 1, 2])
     found = walk.pairs(np.random.default_rng(0), labels, 5, 300)
