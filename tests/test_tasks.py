@@ -15,6 +15,8 @@ from aejax.config import components
 from aejax.data.outliers import NAMES
 from aejax.errors import UserError
 from aejax.models import binary, dense, variational
+from aejax.training.compilation import compiled
+from aejax.training.retrain import retrainer
 from aejax.types import Dataset, Evaluation, Members, Range, Split, Task
 
 TASKS = components.available("aejax.tasks")
@@ -82,7 +84,7 @@ CASES = {
     "reduction": Case(LABELLED, NET, {"neighbours": 3, "folds": 2}),
     "walk": Case(IMAGES, OF_IMAGES, {"walks": 4, "steps": 3}),
 }
-FOUND = {}
+EVALUATIONS = {}
 
 
 def params_of(model, count=None):
@@ -93,12 +95,12 @@ def params_of(model, count=None):
 
 def evaluation(name) -> Evaluation:
     """What a task finds of its case; computed once."""
-    if name not in FOUND:
+    if name not in EVALUATIONS:
         case, task = CASES[name], TASKS[name]
         retrain = lambda keys, changes=None, datasets=None: Members(case.model, params_of(case.model, len(keys)))
         given = (case.model, params_of(case.model), case.dataset, retrain, task.options(**case.options))
-        FOUND[name] = task.evaluate(jax.random.key(0), *given)
-    return FOUND[name]
+        EVALUATIONS[name] = task.evaluate(jax.random.key(0), *given)
+    return EVALUATIONS[name]
 
 
 def leaves(tree):
@@ -166,6 +168,25 @@ def test_many_nets_are_evaluated_as_each_alone(name, together):
             split: {metric: pytest.approx(values[number], rel=1e-5) for metric, values in named.items()}
             for split, named in found.items()
         }
+
+
+def test_tasks_that_train_the_same_net_again_share_its_programs():
+    """The folds of one task and the ensemble of another are trained by the same two programs."""
+    net = ["model.widths=(4,)", "model.code=2", "model.output=linear", "train.steps=3", "train.batch_size=8"]
+    settings = config.load("lecture/multilayer", net)
+
+    def programs(name, **changes):
+        """How many are compiled for a task."""
+        case, task = CASES[name], TASKS[name]
+        before, retrain = compiled.cache_info().misses, retrainer(settings, case.dataset)
+        options = task.options(**case.options | changes)
+        task.evaluate(jax.random.key(0), NET, params_of(NET), case.dataset, retrain, options)
+        return compiled.cache_info().misses - before
+
+    compiled.cache_clear()
+    assert programs("aeknn") == 2, "one for how nets begin, and one for how they are trained"
+    assert programs("anomaly") == 0
+    assert programs("anomaly", members=3) == 2, "another number of nets is another program"
 
 
 # What is refused.

@@ -18,7 +18,7 @@ from aejax.relations import graph
 from aejax.tasks import needs
 from aejax.tasks.common import Several, cached, error, fitted_pca, outputs, seed_of
 from aejax.training.context import outline
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
+from aejax.types import Dataset, Evaluation, Model, Params, Task
 
 GRAPH_COMPONENTS = 50  # in which neighbours are looked for, where there are more features
 SILHOUETTE_ROWS = 5000
@@ -84,9 +84,7 @@ def different_rows(x: np.ndarray, enough: int) -> int:
     return few if few >= enough else len(np.unique(flat, axis=0))
 
 
-def evaluate(
-    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
-) -> Evaluation:
+def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Evaluation:
     """Clusters of all training rows, judged by their classes where there are any, and by the rows' neighbours.
 
     A net that has centres (`aejax.models.clustered`) puts each row to the nearest one of its best set, that with the

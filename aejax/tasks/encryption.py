@@ -15,7 +15,7 @@ from aejax.optimizers import schedules
 from aejax.tasks import needs
 from aejax.tasks.common import generator, outputs
 from aejax.training.minimise import minimise
-from aejax.types import Dataset, Evaluation, Model, Params, Range, Retrain, Task
+from aejax.types import Dataset, Evaluation, Model, Params, Range, Task
 
 RATE, INVERSION_RATE = 3e-3, 0.05
 BATCH = 64
@@ -55,9 +55,7 @@ def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Option
         raise UserError(f"task.pairs: {tuple(pairs)}; allowed: one or more numbers from 5 to the {most} training rows")
 
 
-def evaluate(
-    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
-) -> Evaluation:
+def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Evaluation:
     """The mean squared error of test rows rebuilt from their codes: by the owner's decoder, and by three attackers.
 
     - Leaked pairs: n codes and their rows are known, and a decoder of the owner's shape, or a linear map where that is

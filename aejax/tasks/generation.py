@@ -20,7 +20,7 @@ from aejax.tasks import likelihood, needs, samplers
 from aejax.tasks.common import Decode, Outputs, Several, decoder, fitted_pca, generator, outputs
 from aejax.training.context import outline
 from aejax.training.minimise import minimise
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
+from aejax.types import Dataset, Evaluation, Model, Params, Task
 
 Features = Annotated[str, Choice(("classifier", "rows"))]
 
@@ -70,9 +70,7 @@ def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Option
     needs.at_most("neighbours", options.neighbours, most, of, hint="with 2 of both or more")
 
 
-def evaluate(
-    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
-) -> Evaluation:
+def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Evaluation:
     """Decoded random codes beside test rows: Fréchet distance, precision, recall, density, coverage, nearest rows.
 
     Everything is fitted to training rows, and real rows are test rows; a missing value holds its column's mean. Of

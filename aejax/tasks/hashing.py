@@ -17,7 +17,7 @@ from aejax.relations.nearest import similarities, unit
 from aejax.tasks import needs
 from aejax.tasks.common import generator
 from aejax.training.evaluate import encoded, host_rows, on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
+from aejax.types import Dataset, Evaluation, Model, Params, Task
 
 Radius = Annotated[int, Within(0, hamming.MOST_ADDRESS_BITS)]
 CURVE_QUERIES = 1000
@@ -52,9 +52,7 @@ def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Option
         )
 
 
-def evaluate(
-    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
-) -> Evaluation:
+def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Evaluation:
     """Precision of the training rows that have the nearest codes to a test row, beside four other ways to find them.
 
     A bit is on where the code lies above its median over the training rows. Codes are compared by Hamming distance;

@@ -18,7 +18,7 @@ from aejax.metrics import imputation as metrics
 from aejax.tasks import needs
 from aejax.tasks.common import cached, fill, generator
 from aejax.training.evaluate import rebuilt
-from aejax.types import Column, Dataset, Evaluation, Model, Params, Retrain, Split, Task
+from aejax.types import Column, Dataset, Evaluation, Model, Params, Split, Task
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 PARTS = 10  # of the values that are held out in turn
@@ -60,9 +60,7 @@ def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Option
     needs.at_most("neighbours", options.neighbours, len(dataset.train.x), f"{len(dataset.train.x)} training rows")
 
 
-def evaluate(
-    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
-) -> Evaluation:
+def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Evaluation:
     """Error of the hidden values of the test rows, coverage of intervals, and what a classifier makes of filled rows.
 
     Values are measured in units of their column's range over all rows, the hidden truth included (of images, in units

@@ -15,7 +15,7 @@ from aejax.tasks import needs, samplers, walk
 from aejax.tasks.common import Outputs, decoder, fitted_pca, generator, outputs
 from aejax.tasks.generation import fit_classifier, predict
 from aejax.tasks.walk import Steps
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
+from aejax.types import Dataset, Evaluation, Model, Params, Task
 
 Side = Annotated[int, Within(2, 100)]
 GRID_TAIL = 2  # percent of the codes beyond each edge of the grid
@@ -44,9 +44,7 @@ def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Option
     walk.has_ends("latent", dataset)
 
 
-def evaluate(
-    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
-) -> Evaluation:
+def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Evaluation:
     """How near real rows one stays on a walk, at a random point, and whether codes can be moved from class to class.
 
     Walks go between two test rows, of two classes where there are labels. Moving a test row of class a to class b adds

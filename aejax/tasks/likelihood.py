@@ -14,7 +14,7 @@ from aejax.tasks import needs
 from aejax.tasks.common import scaled_rows
 from aejax.training.context import outline, scaled
 from aejax.training.evaluate import batches, on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Rows, Task
+from aejax.types import Dataset, Evaluation, Model, Params, Rows, Task
 
 ACTIVE = 0.01  # variance of a unit's mean above which it says something of a row, Burda et al. 2016, section 5.2
 
@@ -44,9 +44,7 @@ def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Option
         )
 
 
-def evaluate(
-    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
-) -> Evaluation:
+def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Evaluation:
     """Bound and importance-sampled estimate of the mean log-likelihood of a test row, in nats.
 
     Returns:

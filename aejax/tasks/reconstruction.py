@@ -13,7 +13,7 @@ from aejax.data.splits import with_rows
 from aejax.tasks.common import active_units, error, fill, outputs, pca_reconstruction
 from aejax.training.context import scaled, shown
 from aejax.training.evaluate import batches, in_slices, on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Rows, Task
+from aejax.types import Dataset, Evaluation, Model, Params, Rows, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,9 +21,7 @@ class Options:
     """The task has no options."""
 
 
-def evaluate(
-    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
-) -> Evaluation:
+def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Evaluation:
     """Mean squared error per feature of every split, and PCA's on the test rows.
 
     PCA is fitted to the training rows, scaled as the network sees them (missing values hold their column's mean), with

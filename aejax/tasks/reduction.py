@@ -10,7 +10,7 @@ from aejax.data.splits import with_rows
 from aejax.figures.tasks.reduction import FIGURES
 from aejax.tasks import needs
 from aejax.tasks.common import Several, error, fitted_pca, outputs, preserved, seed_of
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
+from aejax.types import Dataset, Evaluation, Model, Params, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +38,7 @@ def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Option
     needs.at_most("neighbours", options.neighbours, most, f"{rows} test rows")
 
 
-def evaluate(
-    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
-) -> Evaluation:
+def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Evaluation:
     """Error of reconstruction, trustworthiness and continuity, and how well the nearest codes tell a row's class.
 
     Returns:

@@ -12,7 +12,7 @@ from aejax.figures.tasks.walk import FIGURES
 from aejax.metrics.outliers import neighbour_distance
 from aejax.tasks import needs
 from aejax.tasks.common import fitted_pca, generator, outputs
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
+from aejax.types import Dataset, Evaluation, Model, Params, Task
 
 Steps = Annotated[int, Within(3)]
 
@@ -37,9 +37,7 @@ def has_ends(task: str, dataset: Dataset) -> None:
         needs.has_classes(task, dataset, dataset.test.labels, rows="all test rows")
 
 
-def evaluate(
-    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
-) -> Evaluation:
+def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Evaluation:
     """The distance from the images on a walk between two test rows to the nearest training row.
 
     A walk along the code is decode((1 − s) z_a + s z_b), z the codes of its ends; one along the pixels is
