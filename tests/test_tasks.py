@@ -172,7 +172,7 @@ def test_many_nets_are_evaluated_as_each_alone(name, together):
 
 def test_tasks_that_train_the_same_net_again_share_its_programs():
     """The folds of one task and the ensemble of another are trained by the same two programs."""
-    net = ["model.widths=(4,)", "model.code=2", "model.output=linear", "train.steps=3", "train.batch_size=8"]
+    net = ["model.widths=(4,)", "model.code=2", "train.steps=3", "train.batch_size=8"]
     settings = config.load("lecture/multilayer", net)
 
     def programs(name, **changes):
