@@ -205,8 +205,7 @@ def classical(x: np.ndarray, count: int, *, components: int, restarts: int, seed
     from sklearn.mixture import GaussianMixture
 
     reduced = fitted_pca(x, components).transform(x)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a start that had not converged
+    with warnings.catch_warnings(action="ignore"):  # of a start that had not converged
         mixture = GaussianMixture(count, n_init=restarts, random_state=seed).fit_predict(reduced)
     return {
         "k-means": k_means(x, count, restarts=restarts, seed=seed).clusters,
@@ -221,8 +220,7 @@ def spectral(x: np.ndarray, count: int, *, neighbours: int, seed: int) -> np.nda
     from sklearn.cluster import SpectralClustering
 
     method = SpectralClustering(count, affinity="nearest_neighbors", n_neighbors=neighbours, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a graph in pieces
+    with warnings.catch_warnings(action="ignore"):  # of a graph in pieces
         return method.fit_predict(x.astype(np.float64))
 
 

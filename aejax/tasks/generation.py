@@ -151,7 +151,7 @@ def _compare(
 
 
 def _usefulness(
-    fit: Callable[[np.ndarray, np.ndarray, int], Makers],
+    fit: Callable[..., Makers],
     dataset: Dataset,
     train: Outputs,
     test: np.ndarray,

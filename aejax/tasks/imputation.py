@@ -91,7 +91,7 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
     covered = {level: intervals(test, *ends) for level, ends in fills.ends.items()}
     by_split = {"test": judged.pop("autoencoder") | covered[options.level]}
     by_split["test"] |= {"draw_spread": spread_ratio(fills.draws, test, dataset)}
-    by_split["validation"] = errors(held_out, all_hidden(validation.x), dataset)
+    by_split["validation"] = errors(held_out, Holes(np.nan * validation.x, validation.x), dataset)
     if dataset.train.truth is not None:
         by_split["train"] = errors(of_net.train, train, dataset)
     if complete := class_accuracy(train.truth, test.truth, dataset, number):
@@ -107,7 +107,7 @@ def _baselines(dataset: Dataset, options: Options) -> dict[str, dict[str, float]
     units = value_range(dataset)
     train, rows = (holes(split, units) for split in (dataset.train, dataset.validation))
     means = np.broadcast_to(np.nanmean(train.x, axis=0), rows.x.shape)
-    return {name: {"mean": value} for name, value in errors(means, all_hidden(rows.x), dataset).items()}
+    return {name: {"mean": value} for name, value in errors(means, Holes(np.nan * rows.x, rows.x), dataset).items()}
 
 
 # Rows with holes, in the units of the measure.
@@ -119,12 +119,15 @@ class Holes(NamedTuple):
     Attributes:
         x: (m, n) float64, NaN where a value is missing or hidden.
         truth: (m, n), NaN where nobody knows.
-        hidden: (m, n) bool, where the truth is known and x is not.
     """
 
     x: np.ndarray
     truth: np.ndarray
-    hidden: np.ndarray
+
+    @property
+    def hidden(self) -> np.ndarray:
+        """Where the truth is known and x is not: (m, n) bool."""
+        return np.isnan(self.x) & ~np.isnan(self.truth)
 
 
 def value_range(dataset: Dataset) -> Pair:
@@ -156,8 +159,8 @@ def holes(split: Split, units: Pair) -> Holes:
     """A split in [0, 1], with what was hidden of it."""
     low, span = units
     truth = (known(split) - low) / span
-    mask = np.ones(truth.shape, bool) if split.mask is None else split.mask.reshape(truth.shape)
-    return Holes(np.where(mask, truth, np.nan), truth, ~mask & ~np.isnan(truth))
+    mask = True if split.mask is None else split.mask.reshape(truth.shape)
+    return Holes(np.where(mask, truth, np.nan), truth)
 
 
 def hide_more(rows: Holes, columns: tuple[Column, ...], random: np.random.Generator, *, rate: float) -> Holes:
@@ -165,12 +168,7 @@ def hide_more(rows: Holes, columns: tuple[Column, ...], random: np.random.Genera
     width = len(columns) or rows.x.shape[1]
     chosen = per_feature(random.random((len(rows.x), width)) < rate, columns) & ~np.isnan(rows.x)
     chosen[(chosen | np.isnan(rows.x)).all(1)] = False
-    return Holes(np.where(chosen, np.nan, rows.x), rows.truth, chosen)
-
-
-def all_hidden(x: np.ndarray) -> Holes:
-    """Rows of which every observed value is to be judged."""
-    return Holes(np.full(x.shape, np.nan), x, ~np.isnan(x))
+    return rows._replace(x=np.where(chosen, np.nan, rows.x))
 
 
 def predictions(model: Model, params: Params, dataset: Dataset, units: Pair, x: np.ndarray) -> np.ndarray:
@@ -288,8 +286,7 @@ def fit_and_fill(method: Any, train: np.ndarray, test: np.ndarray) -> Filled:
         train: (m, n), NaN where a value is missing.
         test: (l, n) likewise.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of chained equations that are not settled after their last round
+    with warnings.catch_warnings(action="ignore"):  # of chained equations that are not settled after their last round
         filled = method.fit_transform(train)
         started = time.perf_counter()
         new = method.transform(test)

@@ -96,8 +96,7 @@ def fitted_maps(
     x, new_x = x.astype(np.float64), new_x.astype(np.float64)
     pca = fitted_pca(x, components)
     maps = {"pca": (pca.transform(x), pca.transform(new_x))}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the pieces being joined
+    with warnings.catch_warnings(action="ignore"):  # of the pieces being joined
         for name, method in methods.items():
             maps[name] = (method.fit(x).transform(x), method.transform(new_x))
     return maps

@@ -59,10 +59,7 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
     codes = {name: pca.transform(part.x).astype(np.float32) for name, part in parts.items()}
     x_hat = pca.inverse_transform(codes["test"]).astype(np.float32)
     of_pca = {"mse": error(test._replace(x_hat=x_hat))} | preserved(test.x, codes["test"], options.neighbours)
-    baselines = {
-        "pca": of_pca | accuracy(codes.values()),
-        "all features": accuracy(part.x for part in parts.values()),
-    }
+    baselines = {"pca": of_pca | accuracy(codes.values()), "all features": accuracy(part.x for part in parts.values())}
     arrays = {"x": test.x, "code": test.code, "x_hat": test.x_hat, "labels": dataset.test.labels}
     return Evaluation(by_split, baselines, arrays | {"pca_code": codes["test"], "pca_x_hat": x_hat})
 

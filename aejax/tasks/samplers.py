@@ -5,6 +5,7 @@ NumPy generators, which the recorded numbers of tasks depend on: `Sampler.draw` 
 goes on from where it is.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -109,8 +110,6 @@ def mixture(
         Ghosh et al. 2020, From variational to deterministic autoencoders, section 4 (a mixture fitted to the codes of
         a trained net).
     """
-    import warnings
-
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
@@ -118,8 +117,8 @@ def mixture(
     codes = codes[np.sort(chosen)].astype(np.float64)
     ridge = RIDGE * codes.var(0).mean() + 1e-12
     fitted = GaussianMixture(components, reg_covar=ridge, max_iter=ITERATIONS, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # stopped at ITERATIONS, where the likelihood creeps
+    # stopped at ITERATIONS, where the likelihood creeps
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         fitted.fit(codes)
     return _mixture(fitted.weights_, fitted.means_, fitted.covariances_)
 

@@ -1,6 +1,6 @@
 """Anomaly detection by an ensemble of autoencoders, beside kNN, isolation forest, one-class SVM and PCA."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -112,16 +112,11 @@ def evaluate(
     """
     for_nets, for_rows, for_forest = jax.random.split(key, 3)
     ensemble = scoring.train_ensemble(for_nets, dataset, retrain, options.members)
-    return assess((for_rows, for_forest), model, params, ensemble, dataset, options)
+    return assess([for_rows, for_forest], model, params, ensemble, dataset, options)
 
 
 def assess(
-    keys: Sequence[jax.Array],
-    model: Model,
-    params: Params,
-    ensemble: scoring.Ensemble,
-    dataset: Dataset,
-    options: Options,
+    keys: list[jax.Array], model: Model, params: Params, ensemble: scoring.Ensemble, dataset: Dataset, options: Options
 ) -> Evaluation:
     """What `evaluate` returns, of an ensemble that is trained."""
     for_rows, for_forest = map(seed_of, keys)
