@@ -8,6 +8,7 @@ import numpy as np
 BLOCK = 64  # queries whose distances to all rows are held together
 LEAST_PAIRS = 100  # whose mean says something
 
+Random = np.random.Generator
 Distances = Callable[[np.ndarray], np.ndarray]
 """``indices of queries, (k,) -> (k, m)``: their distances to all rows."""
 
@@ -26,14 +27,12 @@ class Curve(NamedTuple):
     recalls: np.ndarray
 
 
-def shuffled_ties(distances: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def shuffled_ties(distances: np.ndarray, random: Random) -> np.ndarray:
     """Distances that no two rows share, in an order that keeps those that differ; ties come in random order."""
     return distances + 1e-9 * random.random(distances.shape)  # in float64, below what float32 tells apart near 1
 
 
-def precision(
-    distances: Distances, wanted: np.ndarray, labels: np.ndarray, retrieved: int, random: np.random.Generator
-) -> float:
+def precision(distances: Distances, wanted: np.ndarray, labels: np.ndarray, retrieved: int, random: Random) -> float:
     """The share of the nearest rows that are of the query's class, over all queries.
 
     Args:
@@ -51,9 +50,7 @@ def precision(
     return hits / (len(wanted) * retrieved)
 
 
-def curve(
-    distances: Distances, queries: np.ndarray, wanted: np.ndarray, labels: np.ndarray, random: np.random.Generator
-) -> Curve:
+def curve(distances: Distances, queries: np.ndarray, wanted: np.ndarray, labels: np.ndarray, random: Random) -> Curve:
     """Precision and recall of the nearest 1, 2, 4, … rows, as in Salakhutdinov & Hinton 2009.
 
     Args:

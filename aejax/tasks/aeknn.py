@@ -17,7 +17,7 @@ from aejax.errors import UserError
 from aejax.figures.tasks.aeknn import FIGURES
 from aejax.metrics.partitions import classification
 from aejax.tasks import needs, reconstruction
-from aejax.tasks.common import Several, fitted_pca, scaled_rows, seed_of
+from aejax.tasks.common import Numbers, Several, fitted_pca, scaled_rows, seed_of
 from aejax.training.retrain import member
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
@@ -168,7 +168,7 @@ def baseline_scores(folds: Sequence[Dataset], sizes: Sequence[int], *, neighbour
     """The scores of kNN on all features, and on PCA and LDA of them fitted to a fold's training rows: (folds,)."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-    by_method: dict[str, list[dict[str, float]]] = {}
+    by_method: dict[str, list[Numbers]] = {}
     for fold in folds:
         x = scaled_rows(fold.train, fold)
         maps = {"all features": np.asarray}
@@ -179,11 +179,11 @@ def baseline_scores(folds: Sequence[Dataset], sizes: Sequence[int], *, neighbour
     return {name: _by_metric(scores, len(folds)) for name, scores in by_method.items()}
 
 
-def _by_metric(scores: Sequence[dict[str, float]], *shape: int) -> Scores:
+def _by_metric(scores: Sequence[Numbers], *shape: int) -> Scores:
     return {name: np.array([each[name] for each in scores]).reshape(shape) for name in scores[0]}
 
 
-def _means(scores: Scores, reference: Scores) -> dict[str, float]:
+def _means(scores: Scores, reference: Scores) -> Numbers:
     means = {name: float(values.mean()) for name, values in scores.items()} | {"seconds": typical_seconds(scores)}
     spread, ratio = float(scores["accuracy"].std(ddof=1)), means["seconds"] / typical_seconds(reference)
     return means | {"accuracy_sd": spread, "time_ratio": ratio}
@@ -194,7 +194,7 @@ def typical_seconds(scores: Scores) -> float:
     return float(np.median(scores["seconds"]))
 
 
-def knn_scores(dataset: Dataset, encode: Callable[[np.ndarray], Any], neighbours: int) -> dict[str, float]:
+def knn_scores(dataset: Dataset, encode: Callable[[np.ndarray], Any], neighbours: int) -> Numbers:
     """How kNN among the encoded training rows classifies the test rows.
 
     Args:

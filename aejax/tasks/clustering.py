@@ -16,7 +16,7 @@ from aejax.losses.clustering import transport_cost
 from aejax.metrics import partitions
 from aejax.relations import graph
 from aejax.tasks import needs
-from aejax.tasks.common import Several, cached, error, fitted_pca, outputs, seed_of
+from aejax.tasks.common import Arrays, Numbers, Several, cached, error, fitted_pca, outputs, seed_of
 from aejax.training.context import outline
 from aejax.types import Dataset, Evaluation, Model, Params, Task
 
@@ -124,9 +124,7 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
     return Evaluation(by_split, baselines, {"code": code, "clusters": net.clusters, "labels": labels})
 
 
-def judging(
-    x: np.ndarray, labels: np.ndarray | None, *, neighbours: int, seed: int
-) -> Callable[[np.ndarray], dict[str, float]]:
+def judging(x: np.ndarray, labels: np.ndarray | None, *, neighbours: int, seed: int) -> Callable[[np.ndarray], Numbers]:
     """What gives all numbers of a partition of rows (m, n): by their neighbours, by themselves, and by their labels."""
     nearby = graph.nearest(x, neighbours=neighbours, components=GRAPH_COMPONENTS)["index"]
     return lambda clusters: {
@@ -136,7 +134,7 @@ def judging(
     }
 
 
-def by_classes(labels: np.ndarray | None, clusters: np.ndarray) -> dict[str, float]:
+def by_classes(labels: np.ndarray | None, clusters: np.ndarray) -> Numbers:
     """How many clusters there are and, where there are labels, how well they agree with them."""
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
@@ -200,7 +198,7 @@ def k_means(points: np.ndarray, count: int, *, restarts: int, seed: int) -> Part
 
 
 @cached
-def classical(x: np.ndarray, count: int, *, components: int, restarts: int, seed: int) -> dict[str, np.ndarray]:
+def classical(x: np.ndarray, count: int, *, components: int, restarts: int, seed: int) -> Arrays:
     """Clusters by k-means of rows (m, n), and by k-means and a Gaussian mixture of their principal components."""
     from sklearn.mixture import GaussianMixture
 

@@ -20,6 +20,10 @@ MOST = 4
 """Results that a cached function keeps."""
 
 Several = Annotated[int, Within(2)]
+Arrays = dict[str, np.ndarray]
+Numbers = dict[str, float]
+Pair = tuple[np.ndarray, np.ndarray]
+Random = np.random.Generator
 Decode = Callable[[np.ndarray], np.ndarray]
 
 
@@ -67,7 +71,7 @@ def decoder(model: Model, params: Params) -> Decode:
     return rows
 
 
-def preserved(x: np.ndarray, code: np.ndarray, neighbours: int) -> dict[str, float]:
+def preserved(x: np.ndarray, code: np.ndarray, neighbours: int) -> Numbers:
     """Whether rows that are near in the code were near before, and the other way round."""
     return {
         "trustworthiness": metrics.trustworthiness(x, code, neighbours=neighbours),

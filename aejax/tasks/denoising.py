@@ -18,7 +18,7 @@ from aejax.figures.tasks.denoising import FIGURES
 from aejax.metrics import images as metrics
 from aejax.storage.trees import named_arrays
 from aejax.tasks import needs
-from aejax.tasks.common import fill, scaled_rows
+from aejax.tasks.common import Arrays, Numbers, fill, scaled_rows
 from aejax.training.evaluate import rebuilt
 from aejax.training.retrain import member
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Split, Task
@@ -114,8 +114,8 @@ def evaluate(
     if options.plain_steps:
         trained = retrain(plain_key[None], plain_changes(model) | {"train.steps": options.plain_steps})
         nets["plain"] = trained.model, member(trained, 0)
-    numbers: dict[str, dict[str, float]] = {}
-    images: dict[str, np.ndarray] = {}
+    numbers: dict[str, Numbers] = {}
+    images: Arrays = {}
     for number, strength in enumerate((options.strength, *options.strengths)):
         made = _restored(jax.random.fold_in(key, number), options, strength, nets, dataset)
         clean = made.pop("clean")
@@ -143,7 +143,7 @@ def _rows(split: Split, dataset: Dataset, most: int) -> np.ndarray:
     return scaled_rows(Split(np.asarray(split.x[chosen])), dataset).reshape(-1, *dataset.feature_shape)
 
 
-def _restored(key: jax.Array, options: Options, strength: float, nets: Nets, dataset: Dataset) -> dict[str, np.ndarray]:
+def _restored(key: jax.Array, options: Options, strength: float, nets: Nets, dataset: Dataset) -> Arrays:
     """Test rows, their noisy form and what each method makes of it, by name, all mapped to [0, 1] but for the noise."""
     low, high = dataset.range.low, dataset.range.high
     unit = lambda values: (values - low) / (high - low)
@@ -170,7 +170,7 @@ def cleaned(model: Model, params: Params, images: np.ndarray) -> np.ndarray:
     return rebuilt(model, params, images.reshape(len(images), -1), BATCH).reshape(images.shape)
 
 
-def _judged(clean: np.ndarray, noisy: np.ndarray, x_hat: np.ndarray) -> dict[str, float]:
+def _judged(clean: np.ndarray, noisy: np.ndarray, x_hat: np.ndarray) -> Numbers:
     return {
         "psnr": metrics.psnr(clean, x_hat),
         "ssim": metrics.ssim(clean, x_hat),

@@ -13,7 +13,7 @@ from aejax.errors import UserError
 from aejax.figures.tasks.encryption import FIGURES
 from aejax.optimizers import schedules
 from aejax.tasks import needs
-from aejax.tasks.common import generator, outputs
+from aejax.tasks.common import Pair, generator, outputs
 from aejax.training.minimise import minimise
 from aejax.types import Dataset, Evaluation, Model, Params, Range, Task
 
@@ -96,7 +96,7 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
 
 
 def from_pairs(
-    key: jax.Array, model: Model, pairs: tuple[np.ndarray, np.ndarray], code: np.ndarray, counts: list[int], steps: int
+    key: jax.Array, model: Model, pairs: Pair, code: np.ndarray, counts: list[int], steps: int
 ) -> dict[int, np.ndarray]:
     """Rows rebuilt by whoever knows the first n pairs, for each n: (m, n) by n.
 

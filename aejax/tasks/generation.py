@@ -17,7 +17,7 @@ from aejax.figures.tasks.generation import FIGURES
 from aejax.metrics import generation as metrics
 from aejax.optimizers import schedules
 from aejax.tasks import likelihood, needs, samplers
-from aejax.tasks.common import Decode, Outputs, Several, decoder, fitted_pca, generator, outputs
+from aejax.tasks.common import Decode, Numbers, Outputs, Random, Several, decoder, fitted_pca, generator, outputs
 from aejax.training.context import outline
 from aejax.training.minimise import minimise
 from aejax.types import Dataset, Evaluation, Model, Params, Task
@@ -132,13 +132,11 @@ def _makers(
     return makers
 
 
-def _compare(
-    made: Mapping[str, np.ndarray], test: np.ndarray, train: np.ndarray, view: Decode, neighbours: int
-) -> dict[str, dict[str, Any]]:
+def _compare(made: Mapping, test: np.ndarray, train: np.ndarray, view: Decode, neighbours: int) -> dict[str, Numbers]:
     """The measures of each set of rows against the test rows, and how near it comes to the training rows."""
     real, usual = view(test), metrics.nearest_rows(test[:LOOKED_UP], train)[1]
     threshold = np.quantile(usual, COPY)
-    measures: dict[str, dict[str, Any]] = {"test rows": {"nearest": float(usual.mean())}}
+    measures: dict[str, Numbers] = {"test rows": {"nearest": float(usual.mean())}}
     for name, rows in made.items():
         generated, apart = view(rows), metrics.nearest_rows(rows[:LOOKED_UP], train)[1]
         measures[name] = {
@@ -151,13 +149,8 @@ def _compare(
 
 
 def _usefulness(
-    fit: Callable[..., Makers],
-    dataset: Dataset,
-    train: Outputs,
-    test: np.ndarray,
-    components: int,
-    random: np.random.Generator,
-) -> dict[str, float]:
+    fit: Callable[..., Makers], dataset: Dataset, train: Outputs, test: np.ndarray, components: int, random: Random
+) -> Numbers:
     """Accuracy on test rows of a random forest trained on rows that each sampler, fitted class by class, makes.
 
     A mixture has its share of the components in each class, at least one and at most one for two rows.

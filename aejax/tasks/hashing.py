@@ -15,7 +15,7 @@ from aejax.metrics import hamming
 from aejax.metrics.retrieval import Distances, by_distance, curve, precision, rising, shuffled_ties
 from aejax.relations.nearest import similarities, unit
 from aejax.tasks import needs
-from aejax.tasks.common import generator
+from aejax.tasks.common import Arrays, Numbers, Pair, Random, generator
 from aejax.training.evaluate import encoded, host_rows, on_device
 from aejax.types import Dataset, Evaluation, Model, Params, Task
 
@@ -96,7 +96,7 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
     return Evaluation(by_split, baselines, arrays | examples(near["autoencoder"], dataset, random))
 
 
-def _baselines(dataset: Dataset, options: Options) -> dict[str, dict[str, float]]:
+def _baselines(dataset: Dataset, options: Options) -> dict[str, Numbers]:
     """The precision for validation rows by ``cosine`` of the rows as they are."""
     apart = by_cosine(*(unit(host_rows(split, dataset)) for split in (dataset.train, dataset.validation)))
     labels, random = (dataset.validation.labels, dataset.train.labels), np.random.default_rng(0)
@@ -114,9 +114,7 @@ def by_hamming(train: np.ndarray, queries: np.ndarray) -> Distances:
     return lambda index: hamming.distances(asked[index], packed)
 
 
-def without_a_net(
-    dataset: Dataset, directions: tuple[Any, Any], size: int, random: np.random.Generator
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def without_a_net(dataset: Dataset, directions: tuple[Any, Any], size: int, random: Random) -> dict[str, Pair]:
     """As many bits as the code has by each of the other ways: by name, those of training and of test rows."""
     from sklearn.decomposition import PCA
 
@@ -131,7 +129,7 @@ def without_a_net(
     return ways
 
 
-def hyperplanes(train: Any, rows: Any, bits: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def hyperplanes(train: Any, rows: Any, bits: int, random: Random) -> Pair:
     """On which side of random planes through the origin rows lie: the more bits agree, the smaller their angle.
 
     Args:
@@ -150,7 +148,7 @@ def hyperplanes(train: Any, rows: Any, bits: int, random: np.random.Generator) -
     return train @ planes > 0, rows @ planes > 0
 
 
-def itq(points: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def itq(points: np.ndarray, random: Random) -> Pair:
     """The rotation R that makes centred points most like their signs: min ‖B − V R‖²_F, B ∈ {−1, 1}, R orthogonal.
 
     In turns: B = sign(V R), and, by the singular value decomposition Bᵀ V = S Ω Ŝᵀ, R = Ŝ Sᵀ.
@@ -175,7 +173,7 @@ def itq(points: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np
     return matrix, np.array(losses)
 
 
-def looked_up(bits: Mapping[str, np.ndarray], dataset: Dataset, radius: int) -> Mapping[str, float]:
+def looked_up(bits: Arrays, dataset: Dataset, radius: int) -> Mapping[str, float]:
     """What lies in the Hamming balls around the test rows' codes, found by address."""
     table = hamming.table(bits["train"])
     balls = hamming.balls(table, hamming.addresses(bits["test"]), radius)
@@ -184,7 +182,7 @@ def looked_up(bits: Mapping[str, np.ndarray], dataset: Dataset, radius: int) -> 
     return {"ball_rows": float(np.mean(sizes)), "ball_precision": float(sum(right) / max(sum(sizes), 1))}
 
 
-def examples(apart: Distances, dataset: Dataset, random: np.random.Generator) -> Mapping[str, np.ndarray]:
+def examples(apart: Distances, dataset: Dataset, random: Random) -> Arrays:
     """One query of each of a few classes, drawn at random, and the training rows with the nearest codes."""
     classes = np.unique(dataset.test.labels)
     classes = classes[np.linspace(0, len(classes) - 1, min(SHOWN_QUERIES, len(classes))).astype(int)]

@@ -16,7 +16,7 @@ from aejax.errors import UserError
 from aejax.figures.tasks.imputation import FIGURES
 from aejax.metrics import imputation as metrics
 from aejax.tasks import needs
-from aejax.tasks.common import cached, fill, generator
+from aejax.tasks.common import Numbers, Pair, Random, cached, fill, generator
 from aejax.training.evaluate import rebuilt
 from aejax.types import Column, Dataset, Evaluation, Model, Params, Split, Task
 
@@ -24,7 +24,6 @@ LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 PARTS = 10  # of the values that are held out in turn
 Draws = Annotated[int, Within(2, 1000)]
 Predict = Callable[[np.ndarray], np.ndarray]
-Pair = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +101,7 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
     return Evaluation(by_split, judged, arrays)
 
 
-def _baselines(dataset: Dataset, options: Options) -> dict[str, dict[str, float]]:
+def _baselines(dataset: Dataset, options: Options) -> dict[str, Numbers]:
     """The errors of observed validation values by the ``mean`` of their column over the training rows."""
     units = value_range(dataset)
     train, rows = (holes(split, units) for split in (dataset.train, dataset.validation))
@@ -163,7 +162,7 @@ def holes(split: Split, units: Pair) -> Holes:
     return Holes(np.where(mask, truth, np.nan), truth)
 
 
-def hide_more(rows: Holes, columns: tuple[Column, ...], random: np.random.Generator, *, rate: float) -> Holes:
+def hide_more(rows: Holes, columns: tuple[Column, ...], random: Random, *, rate: float) -> Holes:
     """Some more values hidden completely at random, never all of a row."""
     width = len(columns) or rows.x.shape[1]
     chosen = per_feature(random.random((len(rows.x), width)) < rate, columns) & ~np.isnan(rows.x)
@@ -196,7 +195,7 @@ class Fills(NamedTuple):
     ends: dict[float, np.ndarray]
 
 
-def hold_out(predict: Predict, x: np.ndarray, columns: tuple[Column, ...], random: np.random.Generator) -> np.ndarray:
+def hold_out(predict: Predict, x: np.ndarray, columns: tuple[Column, ...], random: Random) -> np.ndarray:
     """A prediction of every observed value, made while a tenth of the values, it among them, were hidden too.
 
     Args:
@@ -217,9 +216,7 @@ def hold_out(predict: Predict, x: np.ndarray, columns: tuple[Column, ...], rando
     return np.where(np.isnan(x), np.nan, out)
 
 
-def impute(
-    rows: Pair, validated: Pair, columns: tuple[Column, ...], random: np.random.Generator, options: Options
-) -> Fills:
+def impute(rows: Pair, validated: Pair, columns: tuple[Column, ...], random: Random, options: Options) -> Fills:
     """Fills drawn for each hole, and intervals.
 
     A number is its prediction and one of the residuals of the held-out values whose predictions are next to it, drawn
@@ -257,7 +254,7 @@ def impute(
     return Fills(several, ends)
 
 
-def _categories(probabilities: np.ndarray, draws: int, random: np.random.Generator) -> np.ndarray:
+def _categories(probabilities: np.ndarray, draws: int, random: Random) -> np.ndarray:
     """0 and 1 for each feature of a column of categories: (m, size) -> (draws, m, size)."""
     u = random.random((draws, len(probabilities), 1))
     if probabilities.shape[1] == 1:
@@ -338,13 +335,13 @@ def by_net(predict: Predict, train: np.ndarray, test: np.ndarray) -> tuple[Fille
     return Filled(into(train, predict(train)), into(test, predicted), seconds), predicted
 
 
-def judge(filled: Filled, rows: Holes, dataset: Dataset, seed: int) -> dict[str, float]:
+def judge(filled: Filled, rows: Holes, dataset: Dataset, seed: int) -> Numbers:
     """What `evaluate` says of every method."""
     numbers = errors(filled.test, rows, dataset) | {"spread": spread_ratio(filled.test[None], rows, dataset)}
     return numbers | class_accuracy(filled.train, filled.test, dataset, seed) | {"seconds": filled.seconds}
 
 
-def errors(filled: np.ndarray, rows: Holes, dataset: Dataset) -> dict[str, float]:
+def errors(filled: np.ndarray, rows: Holes, dataset: Dataset) -> Numbers:
     """``rmse`` of the hidden numbers and ``accuracy`` of the hidden categories, where there are any."""
     by_name, number = {}, are_numbers(dataset, filled.shape[1])
     if number.any():
@@ -375,7 +372,7 @@ def spread_ratio(filled: np.ndarray, rows: Holes, dataset: Dataset) -> float:
     return float(np.mean(ratios)) if ratios else float("nan")
 
 
-def intervals(rows: Holes, low: np.ndarray, high: np.ndarray) -> dict[str, float]:
+def intervals(rows: Holes, low: np.ndarray, high: np.ndarray) -> Numbers:
     """``coverage`` and mean ``width`` of the intervals of the hidden numbers."""
     at = rows.hidden & ~np.isnan(low)
     return {
@@ -384,7 +381,7 @@ def intervals(rows: Holes, low: np.ndarray, high: np.ndarray) -> dict[str, float
     }
 
 
-def class_accuracy(train: np.ndarray, test: np.ndarray, dataset: Dataset, seed: int) -> dict[str, float]:
+def class_accuracy(train: np.ndarray, test: np.ndarray, dataset: Dataset, seed: int) -> Numbers:
     """Share of the test rows whose class a hundred extremely randomised trees find, where there are classes to learn.
 
     Of rows with holes nothing is said.

@@ -12,7 +12,7 @@ from aejax.errors import UserError
 from aejax.figures.tasks.latent import FIGURES
 from aejax.metrics.generation import nearest_rows
 from aejax.tasks import needs, samplers, walk
-from aejax.tasks.common import Outputs, decoder, fitted_pca, generator, outputs
+from aejax.tasks.common import Arrays, Numbers, Outputs, Random, decoder, fitted_pca, generator, outputs
 from aejax.tasks.generation import fit_classifier, predict
 from aejax.tasks.walk import Steps
 from aejax.types import Dataset, Evaluation, Model, Params, Task
@@ -145,13 +145,8 @@ def grid(codes: np.ndarray, side: int) -> np.ndarray:
 
 
 def _moves(
-    key: jax.Array,
-    random: np.random.Generator,
-    dataset: Dataset,
-    train: np.ndarray,
-    test: Outputs,
-    spaces: Mapping[str, tuple],
-) -> tuple[dict[str, dict[str, float]], dict[str, np.ndarray]]:
+    key: jax.Array, random: Random, dataset: Dataset, train: np.ndarray, test: Outputs, spaces: Mapping[str, tuple]
+) -> tuple[dict[str, Numbers], Arrays]:
     """Test rows moved to another class in each space: the share that arrives, and a few to look at."""
     labels, true = dataset.train.labels, dataset.test.labels
     classes = np.unique(labels)

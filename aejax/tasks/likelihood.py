@@ -11,7 +11,7 @@ from aejax.config.bounds import Count
 from aejax.errors import UserError
 from aejax.losses.latent import unit_divergences
 from aejax.tasks import needs
-from aejax.tasks.common import scaled_rows
+from aejax.tasks.common import Numbers, scaled_rows
 from aejax.training.context import outline, scaled
 from aejax.training.evaluate import batches, on_device
 from aejax.types import Dataset, Evaluation, Model, Params, Rows, Task
@@ -66,7 +66,7 @@ def is_binary(dataset: Dataset) -> bool:
     return bool(np.isin(scaled_rows(dataset.test, dataset), (0, 1)).all())
 
 
-def bounds(key: jax.Array, model: Model, params: Params, dataset: Dataset, draws: int) -> dict[str, float]:
+def bounds(key: jax.Array, model: Model, params: Params, dataset: Dataset, draws: int) -> Numbers:
     """What a variational net says of the log-likelihood of the test rows, in nats, in the mean over them.
 
     With k draws z_l of q(z|x): ``bound`` is (1/k) Σ_l log p(x|z_l) − KL(q(z|x)‖p(z)), and ``log_likelihood`` is
@@ -126,7 +126,7 @@ def _on_batch(model: Model, params: Params, rows: Rows, key: jax.Array, *, draws
     }
 
 
-def independent(dataset: Dataset) -> dict[str, float]:
+def independent(dataset: Dataset) -> Numbers:
     """The mean log-likelihood of the test rows where each value is drawn for itself, from rates of the training rows.
 
     Rates are (ones + 1) / (rows + 2), so that a value that no training row has is still possible.

@@ -12,7 +12,7 @@ from aejax.config.bounds import Count, Natural
 from aejax.errors import UserError
 from aejax.figures.tasks.manifold import FIGURES
 from aejax.tasks import needs
-from aejax.tasks.common import cached, error, fitted_pca, outputs, preserved
+from aejax.tasks.common import Numbers, Pair, cached, error, fitted_pca, outputs, preserved
 from aejax.training.retrain import member
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
@@ -69,7 +69,7 @@ def evaluate(
         encode = jax.jit(model.encode)
         maps["plain"] = tuple(np.asarray(encode(plain, jnp.asarray(part.x))) for part in (train, test))
 
-    def judge(code: np.ndarray, new_code: np.ndarray) -> dict[str, float]:
+    def judge(code: np.ndarray, new_code: np.ndarray) -> Numbers:
         r2 = metrics.linear_r2(code, dataset.train.coordinates, new_code, dataset.test.coordinates)
         by_coordinate = {f"r2_coordinate{number}": float(value) for number, value in enumerate(r2)}
         return by_coordinate | preserved(test.x, new_code, neighbours)
@@ -81,9 +81,7 @@ def evaluate(
 
 
 @cached
-def fitted_maps(
-    x: np.ndarray, new_x: np.ndarray, components: int, neighbours: int
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def fitted_maps(x: np.ndarray, new_x: np.ndarray, components: int, neighbours: int) -> dict[str, Pair]:
     """Training and other rows in a few coordinates by PCA, Isomap and locally linear embedding, fitted to the former.
 
     Isomap joins the pieces of a neighbour graph that falls apart, as `aejax.relations.graph.geodesics` does.

@@ -10,7 +10,7 @@ import numpy as np
 
 from aejax import metrics
 from aejax.data.splits import with_rows
-from aejax.tasks.common import active_units, error, fill, outputs, pca_reconstruction
+from aejax.tasks.common import Arrays, active_units, error, fill, outputs, pca_reconstruction
 from aejax.training.context import scaled, shown
 from aejax.training.evaluate import batches, in_slices, on_device
 from aejax.types import Dataset, Evaluation, Model, Params, Rows, Task
@@ -52,7 +52,7 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
 
 def evaluate_members(
     model: Model, params: Params, dataset: Dataset, options: Options, together: int
-) -> dict[str, dict[str, np.ndarray]]:
+) -> dict[str, Arrays]:
     """The metrics of `evaluate` for many nets, without baselines; see `aejax.types.Task`."""
     by_split, counted = {}, _counted(model)
     for name, split in with_rows(dataset).items():

@@ -9,7 +9,7 @@ from aejax.config.bounds import Count
 from aejax.data.splits import with_rows
 from aejax.figures.tasks.reduction import FIGURES
 from aejax.tasks import needs
-from aejax.tasks.common import Several, error, fitted_pca, outputs, preserved, seed_of
+from aejax.tasks.common import Numbers, Several, error, fitted_pca, outputs, preserved, seed_of
 from aejax.types import Dataset, Evaluation, Model, Params, Task
 
 
@@ -52,7 +52,7 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
     labels, test = np.concatenate([getattr(dataset, name).labels for name in parts]), parts["test"]
     settings = {"neighbours": options.neighbours, "folds": options.folds, "seed": seed_of(key)}
     accuracy = lambda points: {"knn_accuracy": knn_accuracy(np.concatenate(list(points)), labels, **settings)}
-    by_split: dict[str, dict[str, float]] = {name: {"mse": error(part)} for name, part in parts.items()}
+    by_split: dict[str, Numbers] = {name: {"mse": error(part)} for name, part in parts.items()}
     by_split["test"] |= preserved(test.x, test.code, options.neighbours)
     by_split["all"] = accuracy(part.code for part in parts.values())
     pca = fitted_pca(parts["train"].x, model.code_size)

@@ -11,7 +11,7 @@ from aejax.config.bounds import Count, Within
 from aejax.figures.tasks.walk import FIGURES
 from aejax.metrics.outliers import neighbour_distance
 from aejax.tasks import needs
-from aejax.tasks.common import fitted_pca, generator, outputs
+from aejax.tasks.common import Random, fitted_pca, generator, outputs
 from aejax.types import Dataset, Evaluation, Model, Params, Task
 
 Steps = Annotated[int, Within(3)]
@@ -74,7 +74,7 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
     return Evaluation(by_split, numbers, arrays)
 
 
-def pairs(random: np.random.Generator, labels: np.ndarray | None, rows: int, count: int) -> np.ndarray:
+def pairs(random: Random, labels: np.ndarray | None, rows: int, count: int) -> np.ndarray:
     """Pairs of rows, of two classes where there are labels: (count, 2)."""
     first = random.integers(0, rows, count)
     labels = np.arange(rows) if labels is None else labels

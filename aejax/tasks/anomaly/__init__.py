@@ -1,6 +1,5 @@
 """Anomaly detection by an ensemble of autoencoders, beside kNN, isolation forest, one-class SVM and PCA."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -15,7 +14,7 @@ from aejax.figures.tasks.anomaly import FIGURES
 from aejax.metrics import outliers
 from aejax.tasks import needs
 from aejax.tasks.anomaly import scoring
-from aejax.tasks.common import Several, cached, fill, seed_of
+from aejax.tasks.common import Arrays, Several, cached, fill, seed_of
 from aejax.training.evaluate import on_device
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
@@ -157,7 +156,7 @@ def _table(scores: np.ndarray, labels: np.ndarray | None, threshold: float) -> s
     return "\n".join(lines) + "\n"
 
 
-def _worst(train: scoring.Reference, test: scoring.Outputs, score: np.ndarray) -> dict[str, Any]:
+def _worst(train: scoring.Reference, test: scoring.EnsembleOutputs, score: np.ndarray) -> dict[str, Any]:
     """What makes the rows with the highest scores odd."""
     worst = np.argsort(-score, kind="stable")[:WORST]
     residual, size = scoring.held_out(test.residuals, test)[worst], outliers.spread(train.residual, train.x)
@@ -166,9 +165,7 @@ def _worst(train: scoring.Reference, test: scoring.Outputs, score: np.ndarray) -
 
 
 @cached
-def detector_scores(
-    train: np.ndarray, parts: Mapping[str, np.ndarray], *, neighbours: int, seed: int
-) -> dict[str, dict]:
+def detector_scores(train: np.ndarray, parts: Arrays, *, neighbours: int, seed: int) -> dict[str, dict]:
     """The scores of rows by four detectors.
 
     kNN's is the mean distance to the nearest training rows; PCA's the squared error with the fewest components that

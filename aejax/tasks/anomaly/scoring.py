@@ -15,7 +15,7 @@ from aejax.metrics import outliers
 from aejax.storage import records
 from aejax.storage.records import Whole, Word
 from aejax.storage.trees import shaped
-from aejax.tasks.common import seed_of
+from aejax.tasks.common import Arrays, seed_of
 from aejax.training.evaluate import encode_and_reconstruct
 from aejax.types import Columns, Dataset, Kept, Model, Params, Retrain, Rows
 
@@ -40,7 +40,7 @@ class Ensemble(NamedTuple):
     fold: np.ndarray
 
 
-class Outputs(NamedTuple):
+class EnsembleOutputs(NamedTuple):
     """What the nets of an ensemble make of rows.
 
     Attributes:
@@ -70,22 +70,22 @@ def train_ensemble(key: jax.Array, dataset: Dataset, retrain: Retrain, members: 
     return Ensemble(retrain(jax.random.split(for_nets, members), datasets=datasets).params, fold)
 
 
-def outputs(model: Model, nets: Params, rows: Rows) -> Outputs:
+def outputs(model: Model, nets: Params, rows: Rows) -> EnsembleOutputs:
     """What nets, leaves (members, ...), make of unscaled rows that none of them was trained on."""
     observed = np.ones((rows.x.shape[0], 1), bool) if rows.mask is None else np.asarray(rows.mask)
     members = range(jax.tree.leaves(nets)[0].shape[0])
     parts = [encode_and_reconstruct(model, jax.tree.map(lambda leaf, n=n: leaf[n], nets), rows) for n in members]
     residuals = np.stack([np.where(observed, x - x_hat, 0) for x, _, x_hat in parts])
     share = np.maximum(observed.mean(1), 1 / observed.shape[1])
-    return Outputs(parts[0][0], residuals, np.stack([code for _, code, _ in parts]), share, None)
+    return EnsembleOutputs(parts[0][0], residuals, np.stack([code for _, code, _ in parts]), share, None)
 
 
-def held_out(values: np.ndarray, out: Outputs) -> np.ndarray:
+def held_out(values: np.ndarray, out: EnsembleOutputs) -> np.ndarray:
     """Of (members, m, ...), what the one net says of a row that was trained without it, or the mean over all nets."""
     return values.mean(0) if out.fold is None else values[out.fold, np.arange(len(out.fold))]
 
 
-def errors(out: Outputs) -> np.ndarray:
+def errors(out: EnsembleOutputs) -> np.ndarray:
     """Squared errors summed over features, as large as if every value had been observed: (members, m)."""
     return np.square(out.residuals).sum(2) / out.share[None]
 
@@ -104,14 +104,14 @@ class Reference(NamedTuple):
     codes: np.ndarray | None = None
 
 
-def reference(train: Outputs) -> Reference:
+def reference(train: EnsembleOutputs) -> Reference:
     """The training rows that others are compared with."""
     return Reference(train.x, held_out(train.residuals, train), train.codes)
 
 
 def scores(
-    out: Outputs, train: Reference, *, neighbours: int, residual_weight: float, score: str | None = None
-) -> dict[str, np.ndarray]:
+    out: EnsembleOutputs, train: Reference, *, neighbours: int, residual_weight: float, score: str | None = None
+) -> Arrays:
     """The scores of `aejax.tasks.anomaly.evaluate`, (m,) each, larger where a row is odder.
 
     Args:
