@@ -222,5 +222,4 @@ def spectral(x: np.ndarray, count: int, *, neighbours: int, seed: int) -> np.nda
         return method.fit_predict(x.astype(np.float64))
 
 
-VALIDATED = ("mse", "clusters", "accuracy", "nmi", "ari")
-TASK = Task(Options, evaluate, needs=_needs, validated=VALIDATED, figures=FIGURES)
+TASK = Task(Options, evaluate, _needs, ("mse", "clusters", "accuracy", "nmi", "ari"), figures=FIGURES)

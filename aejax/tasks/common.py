@@ -5,7 +5,6 @@ from functools import wraps
 from typing import Annotated, Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from aejax import metrics
@@ -66,7 +65,7 @@ def decoder(model: Model, params: Params) -> Decode:
 
     def rows(codes: np.ndarray) -> np.ndarray:
         parts = np.array_split(codes.astype(np.float32), -(-len(codes) // 1000))
-        return np.concatenate([np.asarray(decode(params, jnp.asarray(part))) for part in parts])
+        return np.concatenate([np.asarray(decode(params, part)) for part in parts])
 
     return rows
 

@@ -7,7 +7,6 @@ from math import prod
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from aejax.config import components
@@ -149,9 +148,7 @@ def _restored(key: jax.Array, options: Options, strength: float, nets: Nets, dat
     unit = lambda values: (values - low) / (high - low)
     corrupt = jax.jit(noise(options.corruption, strength))
     rows = _rows(dataset.test, dataset, options.rows), _rows(dataset.train, dataset, options.tuning)
-    corrupted, trial = (
-        np.asarray(corrupt(k, jnp.asarray(x))) for k, x in zip(jax.random.split(key), rows, strict=True)
-    )
+    corrupted, trial = (np.asarray(corrupt(k, x)) for k, x in zip(jax.random.split(key), rows, strict=True))
     # who is not told which values are missing sees a zero there
     (test, train), (noisy, trial) = rows, (unit(np.nan_to_num(values)) for values in (corrupted, trial))
     made = {"clean": unit(test), "noisy": noisy}

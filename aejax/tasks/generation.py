@@ -22,8 +22,6 @@ from aejax.training.context import outline
 from aejax.training.minimise import minimise
 from aejax.types import Dataset, Evaluation, Model, Params, Task
 
-Features = Annotated[str, Choice(("classifier", "rows"))]
-
 LOOKED_UP = 1000  # generated rows whose nearest training row is searched
 BALLS = 2000  # rows, of each kind, that precision, recall, density and coverage are counted over
 SHOWN, IN_PLANE = 10, 1000
@@ -53,7 +51,7 @@ class Options:
     components: Count = 20
     samples: Several = 2000
     neighbours: Count = 5
-    features: Features = "classifier"
+    features: Annotated[str, Choice(("classifier", "rows"))] = "classifier"
     draws: Count = 50
 
 
@@ -125,8 +123,8 @@ def _makers(
     if "log_variance" in outline(model).extra or model.prior is not None:
         drawn["prior"] = samplers.prior
     makers = {name: (make(*of_codes).draw, decode) for name, make in drawn.items()}
-    makers |= {"pca gaussian": (samplers.gaussian(*of_points).draw, back)}
-    makers |= {"pca mixture": (mixture(*of_points).draw, back)}
+    of_rows = {"pca gaussian": samplers.gaussian, "pca mixture": mixture}
+    makers |= {name: (make(*of_points).draw, back) for name, make in of_rows.items()}
     if name not in drawn:
         makers[name] = samplers.sampler(name, what="task.sampler")(*of_codes).draw, decode
     return makers

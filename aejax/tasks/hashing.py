@@ -19,7 +19,6 @@ from aejax.tasks.common import Arrays, Numbers, Pair, Random, generator
 from aejax.training.evaluate import encoded, host_rows, on_device
 from aejax.types import Dataset, Evaluation, Model, Params, Task
 
-Radius = Annotated[int, Within(0, hamming.MOST_ADDRESS_BITS)]
 CURVE_QUERIES = 1000
 SHOWN_QUERIES, SHOWN_ROWS = 6, 8
 ITERATIONS = 50  # of ITQ, as in its paper
@@ -35,7 +34,7 @@ class Options:
     """
 
     retrieved: Count = 100
-    radius: Radius = 2
+    radius: Annotated[int, Within(0, hamming.MOST_ADDRESS_BITS)] = 2
 
 
 def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:

@@ -22,7 +22,6 @@ from aejax.types import Column, Dataset, Evaluation, Model, Params, Split, Task
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 PARTS = 10  # of the values that are held out in turn
-Draws = Annotated[int, Within(2, 1000)]
 Predict = Callable[[np.ndarray], np.ndarray]
 
 
@@ -41,7 +40,7 @@ class Options:
 
     neighbours: Count = 5
     trees: Natural = 0
-    draws: Draws = 5
+    draws: Annotated[int, Within(2, 1000)] = 5
     level: Rate = 0.9
     residuals: Count = 100
     hide: Rate = 0.2
@@ -395,6 +394,4 @@ def class_accuracy(train: np.ndarray, test: np.ndarray, dataset: Dataset, seed: 
     return {"class_accuracy": float(classifier.score(test, dataset.test.labels))}
 
 
-ACTIONS = {"fill": fill}
-VALIDATED = ("rmse", "accuracy")
-TASK = Task(Options, evaluate, _needs, VALIDATED, _baselines, figures=FIGURES, apply=ACTIONS)
+TASK = Task(Options, evaluate, _needs, ("rmse", "accuracy"), _baselines, figures=FIGURES, apply={"fill": fill})

@@ -17,7 +17,6 @@ from aejax.tasks.generation import fit_classifier, predict
 from aejax.tasks.walk import Steps
 from aejax.types import Dataset, Evaluation, Model, Params, Task
 
-Side = Annotated[int, Within(2, 100)]
 GRID_TAIL = 2  # percent of the codes beyond each edge of the grid
 SHOWN = 10
 
@@ -35,7 +34,7 @@ class Options:
 
     walks: Count = 200
     steps: Steps = 9
-    side: Side = 15
+    side: Annotated[int, Within(2, 100)] = 15
 
 
 def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:

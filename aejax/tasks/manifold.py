@@ -4,7 +4,6 @@ import warnings
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from aejax import metrics
@@ -67,7 +66,7 @@ def evaluate(
     if options.plain_steps:
         plain = member(retrain(key[None], PLAIN | {"train.steps": options.plain_steps}), 0)
         encode = jax.jit(model.encode)
-        maps["plain"] = tuple(np.asarray(encode(plain, jnp.asarray(part.x))) for part in (train, test))
+        maps["plain"] = tuple(np.asarray(encode(plain, part.x)) for part in (train, test))
 
     def judge(code: np.ndarray, new_code: np.ndarray) -> Numbers:
         r2 = metrics.linear_r2(code, dataset.train.coordinates, new_code, dataset.test.coordinates)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from aejax.config.bounds import Count, Within
@@ -56,7 +55,7 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
     ends = pairs(generator(key), dataset.test.labels, len(test.x), walks)
     pca, decode = fitted_pca(train.x, model.code_size), jax.jit(model.decode)
     ways = {
-        "code": np.stack([decode(params, jnp.asarray(way)) for way in between(test.code, ends, steps)]),
+        "code": np.stack([decode(params, way) for way in between(test.code, ends, steps)]),
         "pixels": between(test.x, ends, steps),
         "pca": np.stack([pca.inverse_transform(way) for way in between(pca.transform(test.x), ends, steps)]),
     }

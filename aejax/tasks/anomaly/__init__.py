@@ -23,10 +23,6 @@ WORST = 8  # rows that are kept to be shown
 EXPLAINED = 0.9  # of the variance, by the components that PCA keeps
 SVM_ROWS = 2000  # its time grows with the square of the rows
 
-Score = Annotated[str, Choice(SCORES)]
-Rule = Annotated[str, Choice(outliers.RULES)]
-Rows = Annotated[int, Within(10)]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -43,13 +39,13 @@ class Options:
             tables stay affordable; the nets are trained on all.
     """
 
-    score: Score = "neighbours"
+    score: Annotated[str, Choice(SCORES)] = "neighbours"
     members: Several = 4
     neighbours: Count = 3
     residual_weight: NonNegative = 0.3
-    threshold: Rule = "quantile"
+    threshold: Annotated[str, Choice(outliers.RULES)] = "quantile"
     level: NonNegative = 0.95
-    most_rows: Rows = 5000
+    most_rows: Annotated[int, Within(10)] = 5000
 
 
 def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:
@@ -202,5 +198,4 @@ def detector_scores(train: np.ndarray, parts: Arrays, *, neighbours: int, seed: 
     return by_detector
 
 
-ACTIONS = {"score": scoring.score_and_alarm, "fill": fill}
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=FIGURES, apply=ACTIONS)
+TASK = Task(Options, evaluate, _needs, (), figures=FIGURES, apply={"score": scoring.score_and_alarm, "fill": fill})
