@@ -1,9 +1,20 @@
 """A task as tests ask it: its needs and its evaluation, with options by their names."""
 
+import pytest
+
+from aejax.errors import UserError
+
 
 def needs(module, dataset, model=None, config=None, **options):
     """Raise what the task of a module refuses."""
     module.TASK.needs(dataset, model, config, module.Options(**options))
+
+
+def refused(module, message, dataset, model=None, config=None, **options):
+    """Hold the task of a module to refusing something in one line."""
+    with pytest.raises(UserError, match=message) as caught:
+        needs(module, dataset, model, config, **options)
+    assert "\n" not in str(caught.value)
 
 
 def evaluate(module, key, model, params, dataset, retrain=None, **options):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from looking import task_figures
 from scipy.optimize import linprog
-from tasking import evaluate, needs
+from tasking import evaluate, needs, refused
 
 from aejax import config
 from aejax.errors import UserError
@@ -292,7 +292,6 @@ def with_train(x, labels):
     ("dataset", "options", "message"),
     [
         (blobs(labels=False), {}, r"^task.clusters: blobs has no labels .*; allowed: int >= 2, or data with labels"),
-        (with_train(np.eye(4), np.zeros(4, np.int32)), {}, "^clustering: all training rows of blobs are of one class"),
         (with_train(np.ones((9, 4)), np.arange(9) % 2), {}, "2 clusters of 9 .* which 1 are different; .*that vary$"),
         (
             with_train(np.eye(4), np.arange(4)),
@@ -303,9 +302,7 @@ def with_train(x, labels):
     ],
 )
 def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
-    with pytest.raises(UserError, match=message) as caught:
-        needs(clustering, dataset, dense.multilayer(dataset.feature_shape, **LINEAR), **options)
-    assert "\n" not in str(caught.value)
+    refused(clustering, message, dataset, dense.multilayer(dataset.feature_shape, **LINEAR), **options)
 
 
 @pytest.mark.parametrize(
@@ -328,8 +325,10 @@ def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
 )
 def test_a_net_of_another_number_of_clusters_than_the_methods_beside_it_is_refused(own, options, message):
     model = clustered.dense((4,), clusters=own, **LINEAR)
-    with pytest.raises(UserError, match=message):
-        needs(clustering, blobs(), model, neighbours=5, **options)
+    refused(clustering, message, blobs(), model, neighbours=5, **options)
+
+
+def test_a_net_of_as_many_clusters_as_there_are_classes_is_served():
     needs(clustering, blobs(), clustered.dense((4,), clusters=3, **LINEAR), neighbours=5)
 
 
@@ -339,14 +338,11 @@ def test_without_labels_and_a_number_the_net_s_own_is_taken():
     assert found.baselines["k-means"]["clusters"] == 3
 
 
-def test_too_few_clusters_are_refused_with_the_config(tmp_path):
+def test_too_few_clusters_are_refused_with_the_config():
     with pytest.raises(UserError, match=r"^model.clusters: expected int .*2.*, got 1$"):
         config.load("lecture/clustering", ["model.clusters=1"])
     with pytest.raises(UserError, match=r"^task.clusters: expected int >= 2 or None, got 1$"):
         config.load("lecture/clustering", ["task.clusters=1"])
-    with pytest.raises(UserError, match=r"^task.clusters: swiss_roll has no labels"):
-        experiment.run(config.load("lecture/clustering:code", ["data.name=swiss_roll"]), tmp_path / "run")
-    assert not (tmp_path / "run").exists()
 
 
 def test_figures_with_and_without_labels_and_with_clusters_to_spare():

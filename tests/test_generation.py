@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from looking import task_figures
-from running import assert_refused, call
 from tasking import evaluate, needs
 
 from aejax import config, console, data
@@ -277,19 +276,3 @@ def test_rows_without_labels_are_compared_as_they_are(deterministic):
         *("frechet", "precision", "recall", "density", "coverage", "nearest", "copies")
     }
     assert found.arrays["made"]["mixture"].shape == (10, 3)
-
-
-@pytest.mark.parametrize(
-    ("change", "line"),
-    [
-        ("task.samples=1", "task.samples: expected int >= 2"),
-        ("task.sampler=gausian", "unknown 'gausian' (did you mean 'gaussian'?)"),
-        ("task.components=5000", "task.components: 5000 are too many"),
-        ("model.name=dense.multilayer", "allowed: model.name=variational.dense"),
-        ("data.name=swiss_roll", "generation: swiss_roll has no labels"),
-    ],
-)
-def test_mistakes_are_told_before_there_is_a_folder(change, line, tmp_path, capsys):
-    argv = ["run", "lecture/generation", "--workdir", str(tmp_path / "run"), "--set", change]
-    assert_refused(call(argv, capsys), line)
-    assert not (tmp_path / "run").exists()

@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from running import assert_refused, call
 from tasking import evaluate, needs
 
 from aejax import config
@@ -90,18 +89,3 @@ def test_the_shipped_config_runs_and_draws(tmp_path):
     assert test["moved"] > 0.4
     for picture in ("grid", "walks", "random", "moved"):
         assert (tmp_path / "figures" / f"{picture}.png").stat().st_size > 10_000
-
-
-@pytest.mark.parametrize(
-    ("changes", "line"),
-    [
-        (["model.code=1"], "latent: a grid needs a code of 2 units or more"),
-        (["data.test=0.0"], "latent: digits has fewer than 2 test rows"),
-        (["task.steps=2"], "task.steps: expected int >= 3"),
-        (["task.side=1"], "task.side: expected int in [2"),
-    ],
-)
-def test_what_it_cannot_serve_is_refused_before_there_is_a_folder(changes, line, tmp_path, capsys):
-    argv = ["run", "lecture/latent", "--workdir", str(tmp_path / "run")]
-    assert_refused(call([*argv, *(w for c in changes for w in ("--set", c))], capsys), line)
-    assert not (tmp_path / "run").exists()

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 from looking import task_figures
+from running import assert_refused, call
 
 from aejax import config
 from aejax.config import components
@@ -224,14 +225,10 @@ REFUSED = [
     ("encryption", PLAIN, {"pairs": (4,)}, r"^task.pairs: \(4,\); allowed: one or more numbers from 5 to the 30"),
     ("generation", PLAIN, {}, "^generation: tiny has no labels for a classifier .*, or task.features=rows$"),
     ("generation", LABELLED, {}, "^task.neighbours: 5 are too many for 4 samples and 18 test rows; allowed: 1 to 3, w"),
-    (
-        "generation",
-        LABELLED,
-        {"components": 31},
-        "^task.components: 31 are too many for 30 training rows",
-    ),
+    ("generation", LABELLED, {"components": 31}, "^task.components: 31 are too many for 30 training rows"),
     ("grouping", PLAIN, {}, "^grouping: tiny has no labels to judge groups by; allowed: data with labels"),
     ("grouping", without(LABELLED, "test"), {}, "^grouping: tiny has fewer than 2 test rows; allowed: a larger"),
+    ("grouping", one_class(LABELLED), {}, "^grouping: all test rows of tiny are of one class; allowed: two"),
     ("hashing", PLAIN, {}, "^hashing: tiny has no labels to judge what is retrieved by"),
     ("hashing", without(LABELLED, "test"), {}, "^hashing: tiny has no test rows to be queries; allowed: a larger"),
     (
@@ -252,18 +249,8 @@ REFUSED = [
         "^task.neighbours: 9 are too many for 30 training and 18 test rows; .* 8, w",
     ),
     ("reduction", PLAIN, {}, "^reduction: tiny has no labels to classify codes by; allowed: data with labels"),
-    (
-        "manifold",
-        without(SHEET, "test"),
-        {},
-        "^task.neighbours: 5 are too many for 30 training and 0 test rows",
-    ),
-    (
-        "reduction",
-        one_class(LABELLED),
-        {},
-        "^reduction: all rows of tiny are of one class",
-    ),
+    ("manifold", without(SHEET, "test"), {}, "^task.neighbours: 5 are too many for 30 training and 0 test rows"),
+    ("reduction", one_class(LABELLED), {}, "^reduction: all rows of tiny are of one class"),
     ("reduction", without(LABELLED, "test"), {}, "^task.neighbours: 3 are too many for 0 test rows"),
     ("reduction", LABELLED, {"neighbours": 9}, "^task.neighbours: 9 are too many for 18 test rows; allowed: 1 to 8$"),
     ("walk", one_class(LABELLED), {}, "^walk: all test rows of tiny are of one class; allowed: two classes or more$"),
@@ -279,6 +266,30 @@ def test_data_that_it_cannot_serve_are_refused_in_one_line(name, dataset, option
     with pytest.raises(UserError, match=message) as caught:
         task.needs(dataset, case.model, BASE, task.options(**chosen))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "line"),
+    [
+        ("aeknn", "data.name=swiss_roll", "aeknn: swiss_roll has no labels"),
+        ("clustering:code", "data.name=swiss_roll", "task.clusters: swiss_roll has no labels"),
+        ("generation", "task.samples=1", "task.samples: expected int >= 2"),
+        ("generation", "task.sampler=gausian", "unknown 'gausian' (did you mean 'gaussian'?)"),
+        ("generation", "task.components=5000", "task.components: 5000 are too many"),
+        ("generation", "model.name=dense.multilayer", "allowed: model.name=variational.dense"),
+        ("generation", "data.name=swiss_roll", "generation: swiss_roll has no labels"),
+        ("grouping", "model.code=20", "model.code: 20 bits make too many groups"),
+        ("latent", "model.code=1", "latent: a grid needs a code of 2 units or more"),
+        ("latent", "data.test=0.0", "latent: digits has fewer than 2 test rows"),
+        ("latent", "task.steps=2", "task.steps: expected int >= 3"),
+        ("latent", "task.side=1", "task.side: expected int in [2"),
+        ("reduction", "data.name=swiss_roll", "reduction: swiss_roll has no labels"),
+    ],
+)
+def test_a_run_is_refused_before_it_has_a_folder(name, change, line, tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert_refused(call(["run", f"lecture/{name}", "--workdir", str(folder), "--set", change], capsys), line)
+    assert not folder.exists()
 
 
 # Tasks of one's own; docs/guide/own_task.md takes one through run, sweep and apply.
