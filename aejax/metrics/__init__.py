@@ -6,8 +6,7 @@ Arrays that do not go together are an `AssertionError`: NumPy would spread one o
 import chex
 import numpy as np
 
-ACTIVE = 0.1
-"""Share of a row's largest activation above which a unit is active."""
+ACTIVE = 0.1  # share of a row's largest activation above which a unit is active
 
 
 def mse(x: np.ndarray, x_hat: np.ndarray, mask: np.ndarray | None = None) -> float:

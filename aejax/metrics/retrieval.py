@@ -9,8 +9,7 @@ BLOCK = 64  # queries whose distances to all rows are held together
 LEAST_PAIRS = 100  # whose mean says something
 
 Random = np.random.Generator
-Distances = Callable[[np.ndarray], np.ndarray]
-"""``indices of queries, (k,) -> (k, m)``: their distances to all rows."""
+Distances = Callable[[np.ndarray], np.ndarray]  # ``indices of queries, (k,) -> (k, m)``: their distances to all rows
 
 
 class Curve(NamedTuple):

@@ -12,7 +12,7 @@ import numpy as np
 
 from aejax.config import varied
 from aejax.config.bounds import Count, Positive
-from aejax.data.folds import pooled, stratified
+from aejax.data.folds import stratified
 from aejax.errors import UserError
 from aejax.figures.tasks.aeknn import FIGURES
 from aejax.metrics.partitions import classification
@@ -22,14 +22,12 @@ from aejax.training.retrain import member
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
 Layouts = tuple[tuple[Positive, ...], ...]
+# The hidden layers of Pulgar et al.'s six nets, as shares of the number of features; the middle one is the code.
 PUBLISHED: Layouts = ((0.25,), (0.5,), (0.75,), (1.5, 0.25, 1.5), (1.5, 0.5, 1.5), (1.5, 0.75, 1.5))
-"""The hidden layers of Pulgar et al.'s six nets, as shares of the number of features; the middle one is the code."""
 
-TIMED_SECONDS = 0.02
-"""How long a prediction is repeated, so that a busy machine disturbs the fastest one less."""
+TIMED_SECONDS = 0.02  # how long a prediction is repeated, so that a busy machine disturbs the fastest one less
 
-Scores = dict[str, np.ndarray]
-"""Of one method, by metric: one value for each fold, or (folds, seeds)."""
+Scores = dict[str, np.ndarray]  # of one method, by metric: one value for each fold, or (folds, seeds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,12 +51,8 @@ class Options:
 
 
 def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:
-    rows = pooled(dataset)
-    needs.has_labels("aeknn", dataset, "to classify by", splits=[rows], instead="task.name=reconstruction")
-    needs.has_classes("aeknn", dataset, rows.labels)
-    needs.varies("aeknn", dataset, [rows])
-    needs.fits_folds(options.folds, rows.labels)
-    most = len(rows.x) - -(-len(rows.x) // options.folds)
+    rows = len(needs.can_be_classified("aeknn", dataset, "to classify by", options.folds).x)
+    most = rows - -(-rows // options.folds)
     needs.at_most("neighbours", options.neighbours, most, f"the {most} training rows of a fold")
     _check_layouts(options.layouts, dataset, config)
 

@@ -15,8 +15,7 @@ from aejax.training.context import clean
 from aejax.training.evaluate import at_once, encode_and_reconstruct, on_device, rebuilt
 from aejax.types import Dataset, Kept, Model, Params, Rows, Split
 
-MOST = 4
-"""Results that a cached function keeps."""
+MOST = 4  # results that a cached function keeps
 
 Several = Annotated[int, Within(2)]
 Arrays = dict[str, np.ndarray]
@@ -72,10 +71,8 @@ def decoder(model: Model, params: Params) -> Decode:
 
 def preserved(x: np.ndarray, code: np.ndarray, neighbours: int) -> Numbers:
     """Whether rows that are near in the code were near before, and the other way round."""
-    return {
-        "trustworthiness": metrics.trustworthiness(x, code, neighbours=neighbours),
-        "continuity": metrics.trustworthiness(code, x, neighbours=neighbours),
-    }
+    trust = lambda a, b: metrics.trustworthiness(a, b, neighbours=neighbours)
+    return {"trustworthiness": trust(x, code), "continuity": trust(code, x)}
 
 
 def fill(model: Model, params: Params, rows: Rows, kept: Kept | None) -> np.ndarray:

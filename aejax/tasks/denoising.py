@@ -22,10 +22,9 @@ from aejax.training.evaluate import rebuilt
 from aejax.training.retrain import member
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Split, Task
 
-PLAIN = {"corruption": {"name": "none"}}
-"""What makes the net of a config a plain one."""
+PLAIN = {"corruption": {"name": "none"}}  # what makes the net of a config a plain one
+# The plain one where the net has room for a copy of its input, which it would learn without noise.
 BOTTLENECK = {"name": "conv.convolutional", "channels": (16, 32), "activation": "silu", "output": "linear"}
-"""The plain one where the net has room for a copy of its input, which it would learn without noise."""
 WINDOW = 7  # of the structural similarity
 BATCH = 250
 STILL = 0.01  # a pixel whose standard deviation is below this share of the range never changes
@@ -185,17 +184,17 @@ def still_pixels(dataset: Dataset) -> np.ndarray:
 
 
 EVEN = [(1.0, h, *sizes, True) for sizes in ((3, 6), (5, 6), (5, 11)) for h in (0.4, 0.55, 0.7, 0.85)]
+# Of non-local means: the noise it is told, h as a share of that, the side of a patch, how far it looks, and whether all
+# pixels of a patch count the same (scikit-image's fast mode) or the middle ones more.
 CENTRED = [(noise, h, size, 6, False) for noise, h in ((1, 0.7), (1.15, 0.7), (1.25, 0.5)) for size in (3, 5, 7)]
-"""Of non-local means: the noise it is told, h as a share of that, the side of a patch, how far it looks, and whether
-all pixels of a patch count the same (scikit-image's fast mode) or the middle ones more."""
 
+# Of each filter; the first number is the side of the median's window, of the others for noise of a root mean square of
+# 1.
 SETTINGS = {
     "median": [(3,), (5,)],
     "total_variation": [(0.3,), (0.5,), (0.7,), (0.9,), (1.2,), (1.6,)],
     "non_local_means": EVEN + CENTRED,
 }
-"""Of each filter; the first number is the side of the median's window, of the others for noise of a root mean square
-of 1."""
 
 
 def filtered(name: str, image: np.ndarray, setting: Sequence[float]) -> np.ndarray:

@@ -86,8 +86,8 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
     attacks |= {"encoder known": inverted, "codes only": from_codes(codes, known, code)}
     errors = {name: metrics.mse(x, rebuilt) for name, rebuilt in attacks.items()}
     mean, owner = metrics.mse(x, np.broadcast_to(known.mean(0), x.shape)), metrics.mse(x, x_hat)
-    recovered = lambda error: (mean - error) / (mean - owner) if mean != owner else float("nan")
-    judged = lambda error: {"mse": error, "recovered": recovered(error)}
+    whole = mean - owner if mean != owner else float("nan")
+    judged = lambda error: {"mse": error, "recovered": (mean - error) / whole}
     baselines = {name: judged(error) for name, error in {**errors, "mean row": mean}.items()}
     curve = np.array([(count, errors[f"{count} leaked pairs"]) for count in counts])
     arrays = {"x": x, "owner": x_hat, "attacks": attacks, "mean": known.mean(0), "curve": curve}

@@ -88,8 +88,8 @@ def bounds(key: jax.Array, model: Model, params: Params, dataset: Dataset, draws
         Importance weighted autoencoders, equation 8, and section 5.2 (active units).
     """
     on_batch = jax.jit(partial(_on_batch, model, draws=draws))
-    parts = list(batches(on_device(dataset.test, dataset)))
-    by_batch = [on_batch(params, part, jax.random.fold_in(key, number)) for number, part in enumerate(parts)]
+    parts = enumerate(batches(on_device(dataset.test, dataset)))
+    by_batch = [on_batch(params, part, jax.random.fold_in(key, number)) for number, part in parts]
     joined = {name: np.concatenate([np.asarray(each[name], np.float64) for each in by_batch]) for name in by_batch[0]}
     active = int((joined.pop("mean").var(0) > ACTIVE).sum())
     return {name: float(values.mean()) for name, values in joined.items()} | {"active_units": active}
@@ -118,12 +118,8 @@ def _on_batch(model: Model, params: Params, rows: Rows, key: jax.Array, *, draws
     extra = model.apply(params, x, x, last).extra  # which is the same for every draw
     divergence = unit_divergences(extra["mean"], extra["log_variance"]).sum(-1)
     divergence = -ratio / draws if "log_prior" in extra else divergence
-    return {
-        "bound": total / draws - divergence,
-        "log_likelihood": weight - jnp.log(jnp.float32(draws)),
-        "divergence": divergence,
-        "mean": extra["mean"],
-    }
+    bound, log_likelihood = total / draws - divergence, weight - jnp.log(jnp.float32(draws))
+    return {"bound": bound, "log_likelihood": log_likelihood, "divergence": divergence, "mean": extra["mean"]}
 
 
 def independent(dataset: Dataset) -> Numbers:

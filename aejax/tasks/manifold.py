@@ -16,12 +16,12 @@ from aejax.training.retrain import member
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
 DENSE_ROWS = 5000  # up to here all eigenvectors are computed, so that nothing depends on a random start
+# What makes an autoencoder of a config a plain one.
 PLAIN = {
     "relations": {},
     "terms": {"reconstruction": {"name": "reconstruction.squared_error", "weight": 1.0}},
     "corruption": {"name": "none"},
 }
-"""What makes an autoencoder of a config a plain one."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,14 +27,9 @@ class Options:
 
 
 def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:
-    splits = with_rows(dataset).values()
-    needs.has_labels("reduction", dataset, "to classify codes by", splits=splits, instead="task.name=reconstruction")
-    labels = np.concatenate([split.labels for split in splits])
-    needs.has_classes("reduction", dataset, labels)
-    needs.varies("reduction", dataset, splits)
-    needs.fits_folds(options.folds, labels)
-    rows = len(dataset.test.x)
-    most = min((rows - 1) // 2, len(labels) * (options.folds - 1) // options.folds)
+    rows, folds = len(dataset.test.x), options.folds
+    everything = len(needs.can_be_classified("reduction", dataset, "to classify codes by", folds).x)
+    most = min((rows - 1) // 2, everything * (folds - 1) // folds)
     needs.at_most("neighbours", options.neighbours, most, f"{rows} test rows")
 
 

@@ -19,11 +19,11 @@ from aejax.tasks.common import Arrays, seed_of
 from aejax.training.evaluate import encode_and_reconstruct
 from aejax.types import Columns, Dataset, Kept, Model, Params, Retrain, Rows
 
+# The scores, and what each of them reads of the training rows.
 READ = {"neighbours": ("x", "residual"), "error": (), "code": ("codes",), "both": ("codes",)}
-"""The scores, and what each of them reads of the training rows."""
 
+# The form of what is kept beside the arrays of a scorer.
 INFO = {"score": Word("|".join(READ)), "neighbours": Whole(1), "residual_weight": float}
-"""The form of what is kept beside the arrays of a scorer."""
 
 KEPT = "what the run kept"
 
