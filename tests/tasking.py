@@ -1,8 +1,15 @@
 """A task as tests ask it: its needs and its evaluation, with options by their names."""
 
+import jax
 import pytest
 
 from aejax.errors import UserError
+
+
+def start(model, seed=0, count=None):
+    """What a net begins with, compiled, as op by op it takes seconds; of `count` nets, leaves (count, ...)."""
+    key = jax.random.key(seed)
+    return jax.jit(jax.vmap(model.init))(jax.random.split(key, count)) if count else jax.jit(model.init)(key)
 
 
 def needs(module, dataset, model=None, config=None, **options):

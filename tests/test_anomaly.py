@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from looking import run_figures
 from running import arguments, assert_refused, call
-from tasking import needs, refused
+from tasking import needs, refused, start
 
 from aejax import config
 from aejax.data.outliers import NAMES
@@ -101,7 +101,7 @@ KEYS = (jax.random.key(1), jax.random.key(2))
 
 
 def ensemble(rows=40, members=2):
-    params = jax.vmap(MODEL.init)(jax.random.split(jax.random.key(0), members))
+    params = start(MODEL, count=members)
     return Ensemble(params, np.arange(rows) % members)
 
 
@@ -167,7 +167,7 @@ def test_each_net_is_trained_without_its_fold():
 
     def retrain(keys, changes=None, datasets=None):
         asked.update(keys=keys, rows=[each.train.x for each in datasets])
-        return Members(MODEL, jax.vmap(MODEL.init)(keys))
+        return Members(MODEL, start(MODEL, count=len(keys)))
 
     dataset = data(MIXED, rows=41)
     own = train_ensemble(jax.random.key(0), dataset, retrain, 4)

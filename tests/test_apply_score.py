@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 from running import TINY, arguments, assert_refused, call, contents
+from tasking import start
 
 from aejax.data.outliers import NAMES
 from aejax.files import write_json
@@ -115,7 +116,7 @@ def data(mask=None):
 
 def found_and_kept(model, dataset, name, folder):
     """What the task finds with an ensemble of two nets, and the scorer as it comes back from a folder."""
-    nets = jax.vmap(model.init)(jax.random.split(jax.random.key(0), 2))
+    nets = start(model, count=2)
     one = jax.tree.map(lambda leaf: leaf[0], nets)
     options = {"score": name, "neighbours": 2, "residual_weight": 0.7, "threshold": "quantile", "level": 0.8}
     keys, ensemble = (jax.random.key(1), jax.random.key(2)), scoring.Ensemble(nets, np.arange(40) % 2)

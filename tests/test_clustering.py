@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from looking import task_figures
 from scipy.optimize import linprog
-from tasking import evaluate, needs, refused
+from tasking import evaluate, needs, refused, start
 
 from aejax import config
 from aejax.errors import UserError
@@ -214,7 +214,7 @@ def test_rows_are_looked_up_in_the_whole_split_in_training_and_in_validation():
     rows = on_device(dataset.validation, dataset)
     assert len(rows.x) > 1000, "more than one batch of the evaluation"
     losses = make_losses(parts.model, own, parts.corrupt, dataset.range)
-    params = parts.model.init(jax.random.key(0))
+    params = start(parts.model)
     found = losses(params, jax.random.key(1), parts.hparams, rows, 0.0)
     assert found["loss"] < 1e-4
 
@@ -237,7 +237,7 @@ def blobs(labels=True, rows=60, apart=30.0):
 
 def through(model, dataset, params=None, **options):
     needs(clustering, dataset, model, **options)
-    params = model.init(jax.random.key(1)) if params is None else params
+    params = start(model) if params is None else params
     return evaluate(clustering, jax.random.key(0), model, params, dataset, **options)
 
 

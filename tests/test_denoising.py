@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from looking import run_figures, task_figures
 from running import assert_refused, call
-from tasking import evaluate, refused
+from tasking import evaluate, refused, start
 
 from aejax import config
 from aejax.data import corrupt, load
@@ -112,7 +112,7 @@ def built(shape=(9, 10, 1), **options):
 def test_a_residual_net_begins_near_the_identity():
     model, x = unet.unet((8, 8, 1), channels=(3, 4)), draw(2, 64)
     through = jax.jit(lambda params, x: model.decode(params, model.encode(params, x)))
-    found = np.asarray(through(jax.jit(model.init)(jax.random.key(0)), x))
+    found = np.asarray(through(start(model), x))
     assert 0 < np.abs(found - x).max() < 0.2
 
 
@@ -214,7 +214,7 @@ def test_what_the_numbers_are_of():
     dataset = images((8, 8, 1))
     model = unet.unet((8, 8, 1), channels=(2,), holes=True)
     options = {"corruption": "missing", "strength": 0.2, "strengths": (0.1,), "rows": 10, "tuning": 3, "plain_steps": 0}
-    params = jax.jit(model.init)(jax.random.key(0))
+    params = start(model)
     found = evaluate(denoising, jax.random.key(3), model, params, dataset, None, **options)
     shown = found.arrays["images"]
     assert shown["clean"].shape == (10, 8, 8, 1)

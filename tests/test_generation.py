@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from looking import task_figures
-from tasking import evaluate, needs
+from tasking import evaluate, needs, start
 
 from aejax import config, console, data
 from aejax.errors import UserError
@@ -220,7 +220,7 @@ CONTROLS = {"training rows", "decoded test rows", "test rows"}
 
 @pytest.mark.slow
 def test_the_shipped_config_runs_and_its_samples_are_digits_and_no_copies(tmp_path):
-    shrunk = ["train.steps=1500", "train.evaluate_every=1500", "task.samples=500"]
+    shrunk = ["train.steps=800", "train.evaluate_every=800", "task.samples=500"]
     summary = experiment.run(config.load("lecture/generation", shrunk), tmp_path)
     test, baselines = summary["metrics"]["test"], summary["baselines"]
     assert set(baselines) == METHODS | CONTROLS
@@ -235,7 +235,7 @@ def test_the_shipped_config_runs_and_its_samples_are_digits_and_no_copies(tmp_pa
 @pytest.mark.slow
 def test_rows_made_of_a_table_train_a_classifier(tmp_path, monkeypatch):
     monkeypatch.setattr(samplers, "BANDWIDTHS", (0.2, 0.5))
-    shrunk = ["train.steps=800", "train.evaluate_every=800", "task.samples=300", "data.test=0.8"]
+    shrunk = ["train.steps=500", "train.evaluate_every=500", "task.samples=300", "data.test=0.8"]
     summary = experiment.run(config.load("lecture/generation:satimage", shrunk), tmp_path)
     test, baselines = summary["metrics"]["test"], summary["baselines"]
     assert 0.7 < test["accuracy"] < baselines["training rows"]["accuracy"]
@@ -269,8 +269,7 @@ def test_rows_without_labels_are_compared_as_they_are(deterministic):
     options = {"features": "rows", "components": 2, "samples": 30, "neighbours": 3}
     dataset = table(labels=False)
     needs(generation, dataset, **options)
-    keys = jax.random.split(jax.random.key(0))
-    found = evaluate(generation, keys[0], model, model.init(keys[1]), dataset, **options)
+    found = evaluate(generation, jax.random.key(0), model, start(model), dataset, **options)
     assert set(found.baselines) == (METHODS | CONTROLS) - ({"prior"} if deterministic else set())
     assert set(found.metrics["test"]) == {
         *("frechet", "precision", "recall", "density", "coverage", "nearest", "copies")

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 from looking import read, task_figures
-from tasking import evaluate, needs, refused
+from tasking import evaluate, needs, refused, start
 from test_hashing import data
 
 from aejax import config
@@ -51,10 +51,10 @@ def test_stability_is_the_mean_over_all_pairs():
 @pytest.mark.parametrize(("kind", "shape"), [("text", (16,)), ("image", (4, 4, 1))])
 def test_the_task_on_documents_and_images(kind, shape):
     dataset, model = data(kind, shape=shape), binary.noisy(shape, widths=(), code=3)
-    nets = jax.vmap(model.init)(jax.random.split(jax.random.key(5), 2))
+    nets = start(model, seed=5, count=2)
     asked = []
     retrain = lambda keys: asked.append(keys.shape) or Members(model, nets)
-    params = model.init(jax.random.key(0))
+    params = start(model)
     needs(grouping, dataset, model)
     found = evaluate(grouping, jax.random.key(1), model, params, dataset, retrain, nets=3)
     assert asked == [(2,)]

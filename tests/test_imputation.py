@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from looking import run_figures
 from running import assert_refused, call
-from tasking import evaluate, needs
+from tasking import evaluate, needs, start
 
 from aejax import config
 from aejax.metrics import imputation as metrics
@@ -240,7 +240,7 @@ def test_few_rows_without_labels_are_served():
     dataset = data()
     needs(imputation, dataset, neighbours=30)
     model = masked.residual((3,), width=8, blocks=1, code=4)
-    found = evaluate(imputation, jax.random.key(0), model, jax.jit(model.init)(jax.random.key(1)), dataset)
+    found = evaluate(imputation, jax.random.key(0), model, start(model), dataset)
     assert set(found.metrics) == {"validation", "test"}
     assert "class_accuracy" not in found.metrics["test"]
     assert all(np.isfinite(value) for value in found.metrics["test"].values())

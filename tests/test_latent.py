@@ -82,7 +82,7 @@ def test_moves_between_two_heaps_arrive(labels):
 
 @pytest.mark.slow
 def test_the_shipped_config_runs_and_draws(tmp_path):
-    shrunk = ["train.steps=1500", "train.evaluate_every=1500", "task.walks=50"]
+    shrunk = ["train.steps=600", "train.evaluate_every=600", "task.walks=50"]
     summary = experiment.run(config.load("lecture/latent", shrunk), tmp_path)
     test, baselines = summary["metrics"]["test"], summary["baselines"]
     assert 0 < test["distance"] < baselines["pixels"]["distance"]

@@ -62,7 +62,7 @@ def test_a_walk_along_the_code_of_a_circle_stays_on_it_and_one_along_the_pixels_
 
 @pytest.mark.slow
 def test_the_shipped_config_walks_nearer_to_real_digits_than_pixels_do(tmp_path):
-    shrunk = ["train.steps=1500", "train.evaluate_every=1500", "task.walks=60"]
+    shrunk = ["train.steps=600", "train.evaluate_every=600", "task.walks=60"]
     summary = experiment.run(config.load("lecture/manifold:digits", shrunk), tmp_path)
     test, baselines = summary["metrics"]["test"], summary["baselines"]
     assert 0 < test["distance"] < baselines["pixels"]["distance"]
