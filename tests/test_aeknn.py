@@ -5,6 +5,7 @@ import itertools
 import jax
 import numpy as np
 import pytest
+import tasking
 from tasking import needs, refused
 
 from aejax import config, console
@@ -18,17 +19,13 @@ from aejax.tasks.common import scaled_rows
 from aejax.training.build import load_data
 from aejax.training.evaluate import on_device
 from aejax.training.retrain import retrainer
-from aejax.types import Context, Dataset, Range, Split
+from aejax.types import Context
 
 
 def data(labels, x=None, **other):
     """Sixty rows: thirty to train on, ten to validate, twenty to test."""
     x = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32) if x is None else x
-    cuts = itertools.pairwise((0, 30, 40, 60))
-    parts = [Split(x[a:b], labels=None if labels is None else labels[a:b]) for a, b in cuts]
-    one = np.float32(1)
-    made = Dataset("rows", *parts, x.shape[1:], "table", Range(), 0 * one, one, ("a", "b"), (), "", "", "standard")
-    return made._replace(**other)
+    return tasking.dataset(x, (30, 40, 60), labels=labels)._replace(**{"scaling": "standard"} | other)
 
 
 SHIPPED = config.load("lecture/aeknn")

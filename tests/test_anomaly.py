@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tasking
 from looking import run_figures
 from running import arguments, assert_refused, call
 from tasking import needs, refused, start
@@ -20,7 +21,7 @@ from aejax.tasks import anomaly
 from aejax.tasks.anomaly import scoring
 from aejax.tasks.anomaly.scoring import Ensemble, errors, outputs, train_ensemble
 from aejax.training.evaluate import on_device
-from aejax.types import Dataset, Members, Range, Split
+from aejax.types import Members, Split
 
 SHRUNK = ["train.steps=60", "train.evaluate_every=60", "task.members=2"]
 METRICS = {"roc_auc", "average_precision", "false_alarm_rate", "detection_rate", "threshold"}
@@ -80,18 +81,15 @@ def test_the_size_of_residuals_has_a_floor():
     assert outliers.spread(np.zeros((5, 2)), np.ones((5, 2))).tolist() == [0.02, 0.02]
 
 
-def data(test_labels, rows=40, mask=None, names=NAMES):
+def data(test_labels, rows=40):
     """Rows around two places; the anomalies are elsewhere."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(rows + 60, 3)).astype(np.float32)
     labels = np.zeros(60, np.int32) if test_labels is None else np.asarray(test_labels, np.int32)
     x[rows:] += 4 * labels[:, None]
-    given = None if test_labels is None else labels
-    train = Split(x[:rows], labels=None if given is None else np.zeros(rows, np.int32))
-    test = Split(x[rows:], mask, labels=given)
-    nothing = Split(np.zeros((0, 3), np.float32), labels=None if given is None else np.zeros(0, np.int32))
-    one = np.float32(1)
-    return Dataset("rows", train, nothing, test, (3,), "table", Range(), 0 * one, one, names, ("a", "b", "c"), "", "")
+    labels = None if test_labels is None else np.concatenate([np.zeros(rows, np.int32), labels])
+    made = tasking.dataset(x, (rows, rows, rows + 60), names=NAMES, labels=labels)
+    return made._replace(feature_names=("a", "b", "c"))
 
 
 MIXED = np.arange(60) % 3 == 0

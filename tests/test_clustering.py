@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tasking
 from looking import task_figures
 from scipy.optimize import linprog
 from tasking import evaluate, needs, refused, start
@@ -22,7 +23,7 @@ from aejax.runs import experiment
 from aejax.tasks import clustering
 from aejax.training.build import build, load_data
 from aejax.training.evaluate import make_losses, on_device
-from aejax.types import Context, Dataset, Evaluation, Range, Split
+from aejax.types import Context, Evaluation, Split
 
 # Metrics.
 
@@ -227,12 +228,8 @@ def blobs(labels=True, rows=60, apart=30.0):
     rng = np.random.default_rng(0)
     place = np.arange(rows, dtype=np.int32) % 3
     x = (rng.normal(size=(rows, 4)) + apart * np.eye(4)[place]).astype(np.float32)
-    cut = rows * 2 // 3
-    given = place if labels else None
-    part = lambda a, b: Split(x[a:b], labels=None if given is None else given[a:b])
-    one = np.float32(1)
-    parts = (part(0, cut), part(cut, cut), part(cut, rows))
-    return Dataset("blobs", *parts, (4,), "table", Range(), 0 * one, one, ("a", "b", "c") if labels else (), (), "", "")
+    ends, names = (rows * 2 // 3, rows * 2 // 3, rows), ("a", "b", "c") if labels else ()
+    return tasking.dataset(x, ends, name="blobs", names=names, labels=place if labels else None)
 
 
 def through(model, dataset, params=None, **options):

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tasking
 from looking import run_figures, task_figures
 from running import assert_refused, call
 from tasking import evaluate, refused, start
@@ -19,7 +20,7 @@ from aejax.models import unet
 from aejax.runs import apply, experiment
 from aejax.tasks import denoising
 from aejax.training.build import build
-from aejax.types import Dataset, Evaluation, Range, Split
+from aejax.types import Evaluation, Range
 
 
 def draw(*shape, seed=0):
@@ -178,10 +179,8 @@ def test_what_a_net_with_skips_refuses():
 
 
 def images(shape=(8, 8, 1), *, scale=1.0, mask=None):
-    x = draw(60, *shape)
-    parts = [Split(x[a:b], mask=mask) for a, b in ((0, 30), (30, 40), (40, 60))]
-    low = np.zeros(shape, np.float32) if np.ndim(scale) else np.float32(0)
-    return Dataset("dots", *parts, shape, "image", Range(0, 1), low, np.float32(scale), (), (), "", "")
+    made = tasking.dataset(draw(60, *shape), (30, 40, 60), name="dots", kind="image", names=(), mask=mask)
+    return made._replace(range=Range(0, 1), shift=np.float32(0 * scale), scale=np.float32(scale))
 
 
 @pytest.mark.parametrize(
@@ -191,7 +190,7 @@ def images(shape=(8, 8, 1), *, scale=1.0, mask=None):
         (images((8, 8, 2)), {}, "^denoising: images of 2 channels cannot be shown; allowed: 1"),
         (images(scale=np.ones((8, 8, 1))), {}, "^denoising: filters need all pixels on one scale; allowed: data.scal"),
         (
-            images(mask=np.ones((30, 8, 8, 1), bool)),
+            images(mask=np.ones((60, 8, 8, 1), bool)),
             {},
             "^denoising: dots has missing pixels; allowed: data without missing pixels",
         ),

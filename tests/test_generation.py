@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tasking
 from looking import task_figures
 from tasking import evaluate, needs, start
 
@@ -15,7 +16,7 @@ from aejax.models import dense
 from aejax.runs import experiment
 from aejax.tasks import generation, samplers
 from aejax.tasks.generation import features, fit_classifier, predict
-from aejax.types import Dataset, Evaluation, Range, Sampler, Split
+from aejax.types import Evaluation, Sampler
 
 RNG = np.random.default_rng(0)
 
@@ -252,13 +253,11 @@ def test_the_clouds_of_a_table_are_drawn_on_the_same_axes():
     assert len({axes.get_xlim() + axes.get_ylim() for axes in figure.axes}) == 1
 
 
-def table(rows=40, labels=True, test=10, classes=2):
+def table(rows=40, labels=True, test=10):
     """Rows of three numbers."""
     x = np.random.default_rng(0).normal(size=(rows + test, 3)).astype(np.float32)
-    of = lambda a, b: Split(x[a:b], labels=(np.arange(b - a) % classes).astype(np.int32) if labels else None)
-    parts = [of(0, rows), of(0, 0), of(rows, rows + test)]
-    one = np.float32(1)
-    return Dataset("rows", *parts, (3,), "table", Range(), 0 * one, one, ("a", "b") if labels else (), (), "", "")
+    classes = (np.arange(rows + test) % 2).astype(np.int32) if labels else None
+    return tasking.dataset(x, (rows, rows, rows + test), names=("a", "b") if labels else (), labels=classes)
 
 
 @pytest.mark.parametrize("deterministic", [True, False])

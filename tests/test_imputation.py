@@ -1,11 +1,11 @@
 """The task of imputation: its measures beside brute force, its refusals, runs of it, and holes filled from a file."""
 
 import csv
-import itertools
 
 import jax
 import numpy as np
 import pytest
+import tasking
 from looking import run_figures
 from running import assert_refused, call
 from tasking import evaluate, needs, start
@@ -16,7 +16,7 @@ from aejax.models import masked
 from aejax.runs import experiment
 from aejax.tasks import imputation
 from aejax.tasks.imputation import settled
-from aejax.types import Column, Dataset, Range, Split
+from aejax.types import Column
 
 RNG = np.random.default_rng
 
@@ -227,13 +227,10 @@ def test_a_file_that_cannot_be_filled_is_refused(text, fragment, own_run, tmp_pa
 # What it refuses.
 
 
-def data(**changes):
+def data():
     """Sixty rows: thirty to train on, ten to validate, twenty to test."""
     x = RNG(0).normal(size=(60, 3)).astype(np.float32)
-    mask = RNG(1).random(x.shape) < 0.8
-    parts = [Split(x[a:b], mask[a:b]) for a, b in itertools.pairwise((0, 30, 40, 60))]
-    one = np.ones(3, np.float32)
-    return Dataset("rows", *parts, (3,), "table", Range(), 0 * one, one, (), (), "", "")._replace(**changes)
+    return tasking.dataset(x, (30, 40, 60), names=(), mask=RNG(1).random(x.shape) < 0.8)
 
 
 def test_few_rows_without_labels_are_served():

@@ -4,12 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tasking
 from tasking import evaluate, needs
 
 from aejax import config
 from aejax.runs import experiment
 from aejax.tasks import latent
-from aejax.types import Dataset, Model, Range, Split
+from aejax.types import Model
 
 ENDS = np.array([[0, 1], [1, 0], [0, 2], [0, 0]])
 
@@ -50,21 +51,16 @@ def test_a_grid_of_a_wider_code_lies_in_its_leading_plane():
 
 def heaps(rows, shift=0.0):
     """Two classes on two circles of radius 1 around (−5, 0) and (5, 0); the code is the place itself."""
-    labels = np.arange(rows) % 2
-    angles = np.linspace(0, 20, rows) + shift
-    x = np.stack([np.cos(angles) + 10 * labels - 5, np.sin(angles)], 1).astype(np.float32)
-    return Split(x, labels=labels.astype(np.int32))
+    labels, angles = np.arange(rows) % 2, np.linspace(0, 20, rows) + shift
+    return np.stack([np.cos(angles) + 10 * labels - 5, np.sin(angles)], 1).astype(np.float32), labels.astype(np.int32)
 
 
 @pytest.mark.parametrize("labels", [True, False])
 def test_moves_between_two_heaps_arrive(labels):
     same = lambda params, values: jnp.asarray(values)
     model = Model(lambda key: {}, same, same, None, (2,), 2)
-    parts = [heaps(400), Split(np.zeros((0, 2), np.float32)), heaps(30, 0.1)]
-    if not labels:
-        parts = [split._replace(labels=None) for split in parts]
-    one = np.float32(1)
-    dataset = Dataset("heaps", *parts, (2,), "table", Range(), 0 * one, one, ("a", "b"), (), "", "")
+    x, classes = map(np.concatenate, zip(heaps(400), heaps(30, 0.1), strict=True))
+    dataset = tasking.dataset(x, (400, 400, 430), name="heaps", labels=classes if labels else None)
     needs(latent, dataset, model)
     found = evaluate(latent, jax.random.key(0), model, {}, dataset, walks=20, steps=5, side=4)
     test, baselines = found.metrics["test"], found.baselines

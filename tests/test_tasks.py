@@ -2,12 +2,12 @@
 
 import re
 from inspect import getdoc
-from itertools import pairwise
 from typing import NamedTuple
 
 import jax
 import numpy as np
 import pytest
+import tasking
 from looking import task_figures
 from running import assert_refused, call
 
@@ -18,7 +18,7 @@ from aejax.errors import UserError
 from aejax.models import binary, dense, variational
 from aejax.training.compilation import compiled
 from aejax.training.retrain import retrainer
-from aejax.types import Dataset, Evaluation, Members, Range, Split, Task
+from aejax.types import Dataset, Evaluation, Members, Range, Task
 
 TASKS = components.available("aejax.tasks")
 every = pytest.mark.parametrize("name", TASKS)
@@ -28,20 +28,13 @@ BASE = config.load("lecture/multilayer")
 # Tiny data and nets; most tasks share them, and so the programs that are compiled.
 
 
-def splits(x, **columns):
-    cut = lambda values, a, b: None if values is None else values[a:b]
-    ends = pairwise(np.cumsum((0, *ROWS)))
-    return [Split(x[a:b], **{name: cut(values, a, b) for name, values in columns.items()}) for a, b in ends]
-
-
 def data(kind="table", shape=(FEATURES,), x=None, names=("a", "b"), **columns):
     of = np.arange(sum(ROWS), dtype=np.int32) % 2
     if x is None:
         x = np.random.default_rng(0).random((sum(ROWS), *shape)) * 0.5 + 0.5 * of.reshape(-1, *(1 for _ in shape))
     columns = {"labels": of} | columns
-    one = np.float32(1)
-    parts = splits(x.astype(np.float32), **columns)
-    return Dataset("tiny", *parts, shape, kind, Range(0, 1), 0 * one, one, names, (), "", "", "none")
+    made = tasking.dataset(x.astype(np.float32), np.cumsum(ROWS), name="tiny", kind=kind, names=names, **columns)
+    return made._replace(range=Range(0, 1))
 
 
 LABELLED, PLAIN = data(), data(labels=None, names=())

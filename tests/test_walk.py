@@ -4,12 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tasking
 from tasking import evaluate, needs
 
 from aejax import config
 from aejax.runs import experiment
 from aejax.tasks import walk
-from aejax.types import Dataset, Model, Range, Split
+from aejax.types import Model
 
 POINTS = np.array([[0.0, 0, 5], [2, 0, 5], [0, 4, 5], [9, 9, 9]], np.float32)
 
@@ -46,8 +47,7 @@ def test_a_walk_along_the_code_of_a_circle_stays_on_it_and_one_along_the_pixels_
         code_size=1,
     )
     train, test = circle(np.linspace(0, np.pi, 2001)), circle(np.linspace(0.1, 3, 8))
-    one, rows = np.float32(1), [Split(train), Split(train[:0]), Split(test)]
-    dataset = Dataset("arc", *rows, (2,), "table", Range(), 0 * one, one, (), (), "", "")
+    dataset = tasking.dataset(np.concatenate([train, test]), (2001, 2001, 2009), name="arc", names=())
     needs(walk, dataset)
     found = evaluate(walk, jax.random.key(0), model, {}, dataset, walks=30, steps=3)
     assert found.metrics["test"]["distance"] < 1e-3
