@@ -212,10 +212,8 @@ def fit_classifier(key: jax.Array, x: np.ndarray, labels: np.ndarray, classes: i
         return -jnp.take_along_axis(jax.nn.log_softmax(log_odds), targets[index][:, None], axis=1).mean()
 
     sizes, he = (x.shape[1], *WIDTHS, classes), jax.nn.initializers.he_normal()
-    layers = [
-        {"kernel": he(layer_key, shape), "bias": jnp.zeros(shape[1])}
-        for layer_key, shape in zip(jax.random.split(start, len(sizes) - 1), pairwise(sizes), strict=True)
-    ]
+    shapes = zip(jax.random.split(start, len(sizes) - 1), pairwise(sizes), strict=True)
+    layers = [{"kernel": he(layer_key, shape), "bias": jnp.zeros(shape[1])} for layer_key, shape in shapes]
     console.say("training a classifier of the rows to judge by")
     with console.progress(STEPS, 0) as show:
         on_chunk = lambda step, history, _: show(step, float(history["loss"][-1]))

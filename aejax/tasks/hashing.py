@@ -72,10 +72,8 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
     middle = np.median(codes["train"], axis=0)
     bits = {name: code > middle for name, code in codes.items()}
     train, test = (unit(host_rows(split, dataset)) for split in (dataset.train, dataset.test))
-    ways = {
-        "autoencoder": (bits["train"], bits["test"]),
-        **without_a_net(dataset, (train, test), model.code_size, random),
-    }
+    ways = {"autoencoder": (bits["train"], bits["test"])}
+    ways |= without_a_net(dataset, (train, test), model.code_size, random)
     near = {"cosine": by_cosine(train, test)} | {name: by_hamming(*pair) for name, pair in ways.items()}
     labels, wanted = dataset.train.labels, dataset.test.labels
     precisions = {name: precision(apart, wanted, labels, retrieved, random) for name, apart in near.items()}

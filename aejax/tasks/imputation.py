@@ -374,10 +374,8 @@ def spread_ratio(filled: np.ndarray, rows: Holes, dataset: Dataset) -> float:
 def intervals(rows: Holes, low: np.ndarray, high: np.ndarray) -> Numbers:
     """``coverage`` and mean ``width`` of the intervals of the hidden numbers."""
     at = rows.hidden & ~np.isnan(low)
-    return {
-        "coverage": metrics.coverage(rows.truth[at], low[at], high[at]),
-        "width": float((high - low)[at].mean()) if at.any() else float("nan"),
-    }
+    width = float((high - low)[at].mean()) if at.any() else float("nan")
+    return {"coverage": metrics.coverage(rows.truth[at], low[at], high[at]), "width": width}
 
 
 def class_accuracy(train: np.ndarray, test: np.ndarray, dataset: Dataset, seed: int) -> Numbers:
