@@ -81,14 +81,14 @@ def test_several_fills_spread_as_the_truth_does():
     x[:] = np.nan
     options = imputation.Options(draws=20, residuals=80)
     validated = truth[m // 2 :], predicted[m // 2 :]
-    found = imputation.impute((x, predicted[: m // 2]), validated, columns, RNG(2), options)
-    assert found.draws.shape == (20, m // 2, 5)
-    assert np.isfinite(found.draws).all()
-    assert found.draws[..., 0].std() == pytest.approx(truth[:, 0].std(), rel=0.05)
-    assert found.draws[..., 1].mean() == pytest.approx(0.3, abs=0.01)
-    np.testing.assert_allclose(found.draws[..., 2:].mean((0, 1)), [0.2, 0.5, 0.3], atol=0.01)
-    np.testing.assert_array_equal(found.draws[..., 2:].sum(-1), 1)
-    low, high = found.ends[0.8]
+    drawn, ends = imputation.impute((x, predicted[: m // 2]), validated, columns, RNG(2), options)
+    assert drawn.shape == (20, m // 2, 5)
+    assert np.isfinite(drawn).all()
+    assert drawn[..., 0].std() == pytest.approx(truth[:, 0].std(), rel=0.05)
+    assert drawn[..., 1].mean() == pytest.approx(0.3, abs=0.01)
+    np.testing.assert_allclose(drawn[..., 2:].mean((0, 1)), [0.2, 0.5, 0.3], atol=0.01)
+    np.testing.assert_array_equal(drawn[..., 2:].sum(-1), 1)
+    low, high = ends[0.8]
     assert metrics.coverage(truth[: m // 2, 0], low[:, 0], high[:, 0]) == pytest.approx(0.8, abs=0.03)
     assert np.isnan(low[:, 1:]).all()
 

@@ -81,20 +81,20 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
     predict = partial(predictions, model, params, dataset, units)
     of_net, predicted = by_net(predict, train.x, test.x)
     held_out = hold_out(predict, validation.x, columns, random)
-    fills = impute((test.x, predicted), (validation.x, held_out), columns, random, options)
+    draws, ends = impute((test.x, predicted), (validation.x, held_out), columns, random, options)
     methods = imputers(neighbours=options.neighbours, trees=options.trees, seed=number)
     filled = {name: fit_and_fill(method, train.x, test.x) for name, method in methods.items()}
     filled = {"autoencoder": of_net} | filled
     judged = {name: judge(each, test, dataset, number) for name, each in filled.items()}
-    covered = {level: intervals(test, *ends) for level, ends in fills.ends.items()}
+    covered = {level: intervals(test, *both) for level, both in ends.items()}
     by_split = {"test": judged.pop("autoencoder") | covered[options.level]}
-    by_split["test"] |= {"draw_spread": spread_ratio(fills.draws, test, dataset)}
+    by_split["test"] |= {"draw_spread": spread_ratio(draws, test, dataset)}
     by_split["validation"] = errors(held_out, Holes(np.nan * validation.x, validation.x), dataset)
     if dataset.train.truth is not None:
         by_split["train"] = errors(of_net.train, train, dataset)
     if complete := class_accuracy(train.truth, test.truth, dataset, number):
         judged["complete"] = complete
-    arrays = {"truth": test.truth, "hidden": test.hidden, "draws": fills.draws, "levels": np.array(list(covered))}
+    arrays = {"truth": test.truth, "hidden": test.hidden, "draws": draws, "levels": np.array(list(covered))}
     arrays["filled"] = {name: settled(each.test, columns) for name, each in filled.items()}
     arrays["coverages"] = np.array([each["coverage"] for each in covered.values()])
     return Evaluation(by_split, judged, arrays)
@@ -182,18 +182,6 @@ def predictions(model: Model, params: Params, dataset: Dataset, units: Pair, x: 
 # Multiple imputation: several plausible values for each missing one, and an interval, from held-out residuals.
 
 
-class Fills(NamedTuple):
-    """What may stand in the holes of some rows.
-
-    Attributes:
-        draws: (draws, m, n) rows without holes; categories are 0 and 1.
-        ends: by level, (2, m, n) lower and upper ends of intervals of numbers, NaN where nothing was missing.
-    """
-
-    draws: np.ndarray
-    ends: dict[float, np.ndarray]
-
-
 def hold_out(predict: Predict, x: np.ndarray, columns: tuple[Column, ...], random: Random) -> np.ndarray:
     """A prediction of every observed value, made while a tenth of the values, it among them, were hidden too.
 
@@ -215,7 +203,7 @@ def hold_out(predict: Predict, x: np.ndarray, columns: tuple[Column, ...], rando
     return np.where(np.isnan(x), np.nan, out)
 
 
-def impute(rows: Pair, validated: Pair, columns: tuple[Column, ...], random: Random, options: Options) -> Fills:
+def impute(rows: Pair, validated: Pair, columns: tuple[Column, ...], random: Random, options: Options) -> tuple:
     """Fills drawn for each hole, and intervals.
 
     A number is its prediction and one of the residuals of the held-out values whose predictions are next to it, drawn
@@ -228,6 +216,10 @@ def impute(rows: Pair, validated: Pair, columns: tuple[Column, ...], random: Ran
         columns: of a table with categories.
         random: of the draws.
         options: how many draws and residuals, and the level of the intervals beside `LEVELS`.
+
+    Returns:
+        (draws, m, n) rows without holes, whose categories are 0 and 1; and by level, (2, m, n), the lower and upper
+        ends of intervals of numbers, NaN where nothing was missing.
 
     References:
         Schenker & Taylor 1996, Partially parametric techniques for multiple imputation.
@@ -250,7 +242,7 @@ def impute(rows: Pair, validated: Pair, columns: tuple[Column, ...], random: Ran
         several[:, holes, first] = drawn.clip(there.min(), there.max())
         for level, both in ends.items():
             both[:, holes, first] = metrics.interval(new, near, level=level)
-    return Fills(several, ends)
+    return several, ends
 
 
 def _categories(probabilities: np.ndarray, draws: int, random: Random) -> np.ndarray:
