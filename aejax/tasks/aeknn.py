@@ -12,7 +12,7 @@ import numpy as np
 
 from aejax.config import varied
 from aejax.config.bounds import Count, Positive
-from aejax.data.folds import stratified
+from aejax.data.splits import stratified
 from aejax.errors import UserError
 from aejax.figures.tasks.aeknn import FIGURES
 from aejax.metrics.partitions import classification
@@ -133,7 +133,7 @@ def evaluate(
 
 
 def cut(key: jax.Array, dataset: Dataset, options: Options) -> list[Dataset]:
-    """The folds of all repeats, drawn with the key; see `aejax.data.folds.stratified`."""
+    """The folds of all repeats, drawn with the key; see `aejax.data.splits.stratified`."""
     seed = seed_of(jax.random.fold_in(key, 0))
     return stratified(dataset, folds=options.folds, repeats=options.repeats, seed=seed)
 

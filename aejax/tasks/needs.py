@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from aejax.data.folds import pooled
+from aejax.data.splits import every_row
 from aejax.errors import UserError
 from aejax.types import Dataset, Split
 
@@ -65,7 +65,7 @@ def can_be_classified(task: str, dataset: Dataset, purpose: str, folds: int) -> 
         purpose: what the labels are for.
         folds: how many, ``task.folds``.
     """
-    rows = pooled(dataset)
+    rows = every_row(dataset)
     has_labels(task, dataset, purpose, splits=[rows], instead="task.name=reconstruction")
     has_classes(task, dataset, rows.labels)
     if (rows.x == rows.x[:1]).all():
