@@ -315,7 +315,7 @@ class Figures(NamedTuple):
 
     Attributes:
         keep: ``(evaluation, dataset, model, params, config) -> Kept``: small arrays and numbers in nested mappings, and
-            texts as JSON.
+            texts as JSON. Where both are empty, nothing is drawn.
         draw: ``(kept, words) -> {name: figure}``: figures of matplotlib; `words` is an `aejax.figures.words.Words`.
     """
 

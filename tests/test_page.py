@@ -1,6 +1,5 @@
 """Pages: complete in every language, whole without a network, true to the numbers, and safe from hostile names."""
 
-import importlib
 import json
 import re
 import shlex
@@ -8,6 +7,7 @@ import shutil
 import statistics
 from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
+from itertools import chain
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -16,14 +16,14 @@ from running import ROOT, TINY, arguments, assert_refused, call
 
 from aejax import cli
 from aejax import config as configs
+from aejax.config import components
 from aejax.config import files as config_files
 from aejax.figures import run
 from aejax.report import explorer
 from aejax.report.page import comparison, diagram, experiment, folders, images, network, sweeps, verdicts, words
 from aejax.storage import checkpoint
 
-FIGURES_OF_TASKS = sorted((ROOT / "aejax/figures/tasks").glob("[!_]*.py"))
-SWEEPS = "".join((ROOT / f"aejax/figures/{name}.py").read_text() for name in ("sweep", "search"))
+SWEEPS = (ROOT / "aejax/figures/sweep.py").read_text()
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 SHAPES = {"polygon", "path", "rect", "circle", "mspace"}  # of SVG and MathML, closed where they are opened
 EN = words.catalogue("en")
@@ -179,9 +179,9 @@ def test_an_idea_is_two_sentences():
 
 
 def test_every_figure_that_is_drawn_has_a_caption():
-    tasks = [importlib.import_module(f"aejax.figures.tasks.{path.stem}") for path in FIGURES_OF_TASKS]
-    drawn = {name for task in tasks for name in re.findall("``([a-z_]+)``", task.FIGURES.draw.__doc__)}
-    drawn |= {*run.DRAWN, *re.findall(r'figures\["([a-z-]+)"\]', SWEEPS)}
+    tasks = components.available("aejax.tasks").values()
+    tables = [figures.draw.args[0] for figures in (run.GENERAL, *(task.figures for task in tasks)) if figures]
+    drawn = {*chain(*tables), *re.findall(r'figures\["([a-z-]+)"\]', SWEEPS)}
     assert len(drawn) > 25
     captions = {name.rpartition("-")[2] for name in EN["captions"]} | set(EN["captions"])
     assert drawn <= captions

@@ -8,7 +8,7 @@ import numpy as np
 from aejax import console
 from aejax.config.resolving import data_settings
 from aejax.errors import UserError
-from aejax.figures.rows import are_images
+from aejax.figures.images import are_images
 from aejax.report.explorer.decoder import Layer, layers_of
 from aejax.report.explorer.fragment import packed
 from aejax.runs import apply, workdir

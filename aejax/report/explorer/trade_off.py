@@ -5,8 +5,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aejax.figures.sweep import SPARSITY
-from aejax.figures.sweep_values import Point, is_about_sparsity, is_number, mean_of, unique
+from aejax.figures.sweep import SPARSITY, Point, is_about_sparsity, is_number, mean_of, unique
 from aejax.report.explorer import chart
 from aejax.report.explorer.fragment import Fragment, make, slider
 from aejax.runs import workdir

@@ -5,7 +5,7 @@ from html import escape
 
 import numpy as np
 
-from aejax.figures.rows import choose
+from aejax.figures.images import choose
 from aejax.report.explorer.fragment import Fragment, make, packed, slider
 from aejax.report.explorer.panel import canvas, panel
 from aejax.report.explorer.source import Source, class_names, described, drawn
