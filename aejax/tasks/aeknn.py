@@ -14,7 +14,7 @@ from aejax.config import varied
 from aejax.config.bounds import Count, Positive
 from aejax.data.splits import stratified
 from aejax.errors import UserError
-from aejax.figures.tasks.aeknn import FIGURES
+from aejax.figures.tasks.methods import AEKNN
 from aejax.metrics.partitions import classification
 from aejax.tasks import needs, reconstruction
 from aejax.tasks.common import Numbers, Several, fitted_pca, scaled_rows, seed_of
@@ -221,4 +221,4 @@ def _timed(predict: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
     return predicted, min(taken)
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=reconstruction.TASK.validated, figures=FIGURES)
+TASK = Task(Options, evaluate, needs=_needs, validated=reconstruction.TASK.validated, figures=AEKNN)

@@ -11,7 +11,7 @@ import numpy as np
 from aejax.config.bounds import Count, Natural
 from aejax.data.splits import with_rows
 from aejax.errors import UserError
-from aejax.figures.tasks.clustering import FIGURES
+from aejax.figures.tasks.spaces import CLUSTERING
 from aejax.losses.clustering import transport_cost
 from aejax.metrics import partitions
 from aejax.relations import graph
@@ -222,4 +222,4 @@ def spectral(x: np.ndarray, count: int, *, neighbours: int, seed: int) -> np.nda
         return method.fit_predict(x.astype(np.float64))
 
 
-TASK = Task(Options, evaluate, _needs, ("mse", "clusters", "accuracy", "nmi", "ari"), figures=FIGURES)
+TASK = Task(Options, evaluate, _needs, ("mse", "clusters", "accuracy", "nmi", "ari"), figures=CLUSTERING)

@@ -13,7 +13,7 @@ from aejax.config import components
 from aejax.config.bounds import Count, Natural, Positive
 from aejax.data.scaling import moments
 from aejax.errors import UserError
-from aejax.figures.tasks.denoising import FIGURES
+from aejax.figures.tasks.methods import DENOISING
 from aejax.metrics import images as metrics
 from aejax.storage.trees import named_arrays
 from aejax.tasks import needs
@@ -251,4 +251,4 @@ def inpainted(images: np.ndarray, missing: np.ndarray) -> np.ndarray:
     return filled
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=FIGURES, apply={"fill": fill})
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=DENOISING, apply={"fill": fill})

@@ -10,7 +10,7 @@ import numpy as np
 from aejax import console, metrics, optimizers
 from aejax.config.bounds import Count, NonNegative
 from aejax.errors import UserError
-from aejax.figures.tasks.encryption import FIGURES
+from aejax.figures.tasks.methods import ENCRYPTION
 from aejax.optimizers import schedules
 from aejax.tasks import needs
 from aejax.tasks.common import Pair, generator, outputs
@@ -207,4 +207,4 @@ def from_codes(codes: np.ndarray, known: np.ndarray, code: np.ndarray) -> np.nda
     return rows_pca.inverse_transform(guessed).astype(np.float32)
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=FIGURES)
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=ENCRYPTION)

@@ -13,7 +13,7 @@ import numpy as np
 from aejax import console, optimizers
 from aejax.config.bounds import Choice, Count
 from aejax.data.batches import batch_rows
-from aejax.figures.tasks.generation import FIGURES
+from aejax.figures.tasks.spaces import GENERATION
 from aejax.metrics import generation as metrics
 from aejax.optimizers import schedules
 from aejax.tasks import likelihood, needs, samplers
@@ -244,4 +244,4 @@ def predict(classifier: Classifier, x: np.ndarray) -> np.ndarray:
 _outputs = jax.jit(_log_odds)
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=FIGURES)
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=GENERATION)

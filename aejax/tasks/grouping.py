@@ -8,7 +8,7 @@ import numpy as np
 
 from aejax.config.bounds import Count
 from aejax.errors import UserError
-from aejax.figures.tasks.grouping import FIGURES
+from aejax.figures.tasks.retrieval import GROUPING
 from aejax.metrics.hamming import addresses
 from aejax.metrics.partitions import purity, shared, stability
 from aejax.tasks import needs
@@ -89,4 +89,4 @@ def described(groupings: Sequence[np.ndarray], labels: np.ndarray) -> Mapping[st
     }
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=FIGURES)
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=GROUPING)

@@ -13,7 +13,7 @@ import numpy as np
 from aejax.config.bounds import Count, Natural, Rate, Within
 from aejax.data.encoding import per_feature
 from aejax.errors import UserError
-from aejax.figures.tasks.imputation import FIGURES
+from aejax.figures.tasks.methods import IMPUTATION
 from aejax.metrics import imputation as metrics
 from aejax.tasks import needs
 from aejax.tasks.common import Numbers, Pair, Random, cached, fill, generator
@@ -384,4 +384,4 @@ def class_accuracy(train: np.ndarray, test: np.ndarray, dataset: Dataset, seed: 
     return {"class_accuracy": float(classifier.score(test, dataset.test.labels))}
 
 
-TASK = Task(Options, evaluate, _needs, ("rmse", "accuracy"), _baselines, figures=FIGURES, apply={"fill": fill})
+TASK = Task(Options, evaluate, _needs, ("rmse", "accuracy"), _baselines, figures=IMPUTATION, apply={"fill": fill})

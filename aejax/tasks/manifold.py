@@ -9,7 +9,7 @@ import numpy as np
 from aejax import metrics
 from aejax.config.bounds import Count, Natural
 from aejax.errors import UserError
-from aejax.figures.tasks.manifold import FIGURES
+from aejax.figures.tasks.spaces import MANIFOLD
 from aejax.tasks import needs
 from aejax.tasks.common import Numbers, Pair, cached, error, fitted_pca, outputs, preserved
 from aejax.training.retrain import member
@@ -99,4 +99,4 @@ def fitted_maps(x: np.ndarray, new_x: np.ndarray, components: int, neighbours: i
     return maps
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=FIGURES)
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=MANIFOLD)

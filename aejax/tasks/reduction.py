@@ -7,7 +7,7 @@ import numpy as np
 
 from aejax.config.bounds import Count
 from aejax.data.splits import with_rows
-from aejax.figures.tasks.reduction import FIGURES
+from aejax.figures.tasks.spaces import REDUCTION
 from aejax.tasks import needs
 from aejax.tasks.common import Numbers, Several, error, fitted_pca, outputs, preserved, seed_of
 from aejax.types import Dataset, Evaluation, Model, Params, Task
@@ -79,4 +79,4 @@ def knn_accuracy(points: np.ndarray, labels: np.ndarray, *, neighbours: int, fol
     return float(cross_val_score(KNeighborsClassifier(neighbours), points, labels, cv=cut).mean())
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=("mse",), figures=FIGURES)
+TASK = Task(Options, evaluate, needs=_needs, validated=("mse",), figures=REDUCTION)

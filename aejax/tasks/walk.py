@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from aejax.config.bounds import Count, Within
-from aejax.figures.tasks.walk import FIGURES
+from aejax.figures.tasks.spaces import WALK
 from aejax.metrics.outliers import neighbour_distance
 from aejax.tasks import needs
 from aejax.tasks.common import Random, fitted_pca, generator, outputs
@@ -88,4 +88,4 @@ def between(points: np.ndarray, ends: np.ndarray, steps: int) -> np.ndarray:
 
 
 _needs = lambda dataset, *_: has_ends("walk", dataset)
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=FIGURES)
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=WALK)

@@ -10,7 +10,7 @@ from aejax.config.bounds import Choice, Count, NonNegative, Within
 from aejax.data.outliers import NAMES
 from aejax.data.splits import permutation, take, with_rows
 from aejax.errors import UserError
-from aejax.figures.tasks.anomaly import FIGURES
+from aejax.figures.tasks.anomaly import ANOMALY
 from aejax.metrics import outliers
 from aejax.tasks import needs
 from aejax.tasks.anomaly import scoring
@@ -198,4 +198,4 @@ def detector_scores(train: np.ndarray, parts: Arrays, *, neighbours: int, seed: 
     return by_detector
 
 
-TASK = Task(Options, evaluate, _needs, (), figures=FIGURES, apply={"score": scoring.score_and_alarm, "fill": fill})
+TASK = Task(Options, evaluate, _needs, (), figures=ANOMALY, apply={"score": scoring.score_and_alarm, "fill": fill})
