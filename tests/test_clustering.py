@@ -13,7 +13,7 @@ from tasking import evaluate, needs
 
 from aejax import config
 from aejax.errors import UserError
-from aejax.figures.tasks.clustering import FIGURES
+from aejax.figures.tasks.spaces import CLUSTERING
 from aejax.losses import clustering as terms
 from aejax.metrics import partitions
 from aejax.models import clustered, dense
@@ -356,7 +356,7 @@ def test_figures_with_and_without_labels_and_with_clusters_to_spare():
     for labels, spare in ((few.train.labels, 12), (None, 4)):
         arrays = {"code": code, "clusters": np.arange(60) % spare, "labels": labels}
         found = Evaluation({"train": {"clusters": float(spare), "nmi": 0.5}}, {}, arrays)
-        assert set(task_figures(FIGURES, found, few)) == {"clusters", "centres"}
+        assert set(task_figures(CLUSTERING, found, few)) == {"clusters", "centres"}
 
 
 @pytest.mark.slow

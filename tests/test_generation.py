@@ -10,7 +10,7 @@ from tasking import evaluate, needs
 
 from aejax import config, console, data
 from aejax.errors import UserError
-from aejax.figures.tasks.generation import FIGURES
+from aejax.figures.tasks.spaces import GENERATION
 from aejax.metrics import generation as metrics
 from aejax.models import dense
 from aejax.runs import experiment
@@ -249,7 +249,7 @@ def test_the_clouds_of_a_table_are_drawn_on_the_same_axes():
     clouds = {name: RNG.normal(size=(20, 2)) * scale for name, scale in (("training rows", 1), ("mixture", 9))}
     found = Evaluation({"test": {"frechet": 1.0}}, {"training rows": {"frechet": 0.0}}, {"plane": clouds})
     settings = {"task": {"sampler": "mixture"}}
-    figure = task_figures(FIGURES, found, table(), config=settings)["plane"]
+    figure = task_figures(GENERATION, found, table(), config=settings)["plane"]
     assert len({axes.get_xlim() + axes.get_ylim() for axes in figure.axes}) == 1
 
 

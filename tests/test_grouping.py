@@ -11,7 +11,7 @@ from test_hashing import data
 
 from aejax import config
 from aejax.errors import UserError
-from aejax.figures.tasks.grouping import FIGURES
+from aejax.figures.tasks.retrieval import GROUPING
 from aejax.metrics import groups
 from aejax.models import binary, dense
 from aejax.runs import experiment
@@ -67,7 +67,7 @@ def test_the_task_on_documents_and_images(kind, shape):
     assert numbers["lift"] == pytest.approx(numbers["same_class"] / numbers["chance"])
     assert set(found.baselines["k-means"]) == set(numbers) - {"used"}
     assert found.baselines["k-means"]["purity"] > 0.7
-    assert set(task_figures(FIGURES, found, dataset, model)) == {"groups"}
+    assert set(task_figures(GROUPING, found, dataset, model)) == {"groups"}
 
 
 LONG = ("od280/od315_of_diluted_wines", "nonflavanoid_phenols", "proline", "a" * 60)
@@ -86,7 +86,7 @@ def groups_of(kind):
     examples = {5: np.flatnonzero(inside), 4095: np.flatnonzero(~inside)}
     found = Evaluation({}, {}, {"examples": examples, "groups": codes})
     model = binary.noisy((4,), widths=(), code=12)
-    figure = task_figures(FIGURES, found, dataset, model)["groups"]
+    figure = task_figures(GROUPING, found, dataset, model)["groups"]
     size = (x[inside].mean(0) - x.mean(0)) / x.std(0)
     return read(figure), [f"{value:+.1f} sd".replace("-", "−") for value in size]
 

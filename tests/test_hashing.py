@@ -12,7 +12,7 @@ from tasking import evaluate, needs
 from aejax import config
 from aejax.data import sparse
 from aejax.errors import UserError
-from aejax.figures.tasks.hashing import FIGURES
+from aejax.figures.tasks.retrieval import HASHING
 from aejax.losses import binary, neighbours
 from aejax.metrics import hamming, retrieval
 from aejax.models import binary as models
@@ -273,14 +273,14 @@ def test_the_task_on_documents_tables_and_images(kind, shape):
     x = np.asarray(hashing.host_rows(dataset.train, dataset) @ np.eye(16, dtype=np.float32))
     code = np.asarray(model.encode(params, x))
     assert numbers["codes"] == len(np.unique(code > np.median(code, axis=0), axis=0))
-    assert set(task_figures(FIGURES, found, dataset, model)) == {"curves", "distances", "found"}
+    assert set(task_figures(HASHING, found, dataset, model)) == {"curves", "distances", "found"}
 
 
 def found_of(dataset):
     """What the figure ``found`` says."""
     model = models.noisy((16,), widths=(), code=12)
     found = evaluate(hashing, jax.random.key(1), model, model.init(jax.random.key(0)), dataset, retrieved=20)
-    return read(task_figures(FIGURES, found, dataset, model)["found"]), found.arrays["queries"]
+    return read(task_figures(HASHING, found, dataset, model)["found"]), found.arrays["queries"]
 
 
 def test_a_row_of_a_table_is_shown_by_the_values_of_the_columns_that_vary_most():

@@ -12,7 +12,7 @@ from aejax.config import varied
 from aejax.config.bounds import Count, Positive, Within
 from aejax.data.splits import every_row, stratified
 from aejax.errors import UserError
-from aejax.figures.tasks.aeknn import FIGURES
+from aejax.figures.tasks.methods import AEKNN
 from aejax.tasks import needs, reconstruction
 from aejax.tasks.knn import knn_scores, scaled_rows
 from aejax.tasks.pca import fitted_pca
@@ -196,4 +196,4 @@ def typical_seconds(scores: Scores) -> float:
     return float(np.median(scores["seconds"]))
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=reconstruction.TASK.validated, figures=FIGURES)
+TASK = Task(Options, evaluate, needs=_needs, validated=reconstruction.TASK.validated, figures=AEKNN)

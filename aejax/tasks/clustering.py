@@ -12,7 +12,7 @@ from aejax import metrics
 from aejax.config.bounds import Count, Natural, Within
 from aejax.data.splits import with_rows
 from aejax.errors import UserError
-from aejax.figures.tasks.clustering import FIGURES
+from aejax.figures.tasks.spaces import CLUSTERING
 from aejax.metrics import partitions
 from aejax.relations import graph
 from aejax.tasks import needs
@@ -172,4 +172,4 @@ def some(rows: int, most: int, seed: int) -> np.ndarray:
 
 
 VALIDATED = ("mse", "clusters", "accuracy", "nmi", "ari")
-TASK = Task(Options, evaluate, needs=_needs, validated=VALIDATED, figures=FIGURES)
+TASK = Task(Options, evaluate, needs=_needs, validated=VALIDATED, figures=CLUSTERING)

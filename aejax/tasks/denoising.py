@@ -14,7 +14,7 @@ from aejax.config import components
 from aejax.config.bounds import Count, Natural, Positive
 from aejax.data.scaling import moments
 from aejax.errors import UserError
-from aejax.figures.tasks.denoising import FIGURES
+from aejax.figures.tasks.methods import DENOISING
 from aejax.metrics import images as metrics
 from aejax.tasks import filters, needs
 from aejax.tasks.filling import fill
@@ -206,4 +206,4 @@ def _first_kernel(params: Params) -> np.ndarray | None:
     return kernel if kernel.ndim == 2 else None
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=FIGURES, apply={"fill": fill})
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=DENOISING, apply={"fill": fill})

@@ -10,7 +10,7 @@ import numpy as np
 from aejax import console, metrics
 from aejax.config.bounds import Count, NonNegative
 from aejax.errors import UserError
-from aejax.figures.tasks.encryption import FIGURES
+from aejax.figures.tasks.methods import ENCRYPTION
 from aejax.tasks import needs
 from aejax.tasks.attacks import by_gradient, from_codes, from_pairs
 from aejax.training.evaluate import encode_and_reconstruct, on_device
@@ -99,4 +99,4 @@ def evaluate(
     )
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=FIGURES)
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=ENCRYPTION)

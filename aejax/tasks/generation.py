@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.config.bounds import Choice, Count, Within
-from aejax.figures.tasks.generation import FIGURES
+from aejax.figures.tasks.spaces import GENERATION
 from aejax.metrics import generation as metrics
 from aejax.tasks import likelihood, needs, samplers
 from aejax.tasks.features import features, fit_classifier
@@ -212,4 +212,4 @@ def _usefulness(
     return accuracy
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=FIGURES)
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=GENERATION)

@@ -9,7 +9,7 @@ import numpy as np
 
 from aejax.config.bounds import Count, Within
 from aejax.errors import UserError
-from aejax.figures.tasks.grouping import FIGURES
+from aejax.figures.tasks.retrieval import GROUPING
 from aejax.metrics.groups import purity, shared, stability
 from aejax.metrics.hamming import addresses
 from aejax.tasks import needs
@@ -95,4 +95,4 @@ def k_means(dataset: Dataset, clusters: int, seeds: Sequence[int]) -> Sequence[n
     return [KMeans(clusters, n_init=3, random_state=seed).fit(train).predict(test) for seed in seeds]
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=FIGURES)
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=GROUPING)

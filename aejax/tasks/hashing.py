@@ -10,7 +10,7 @@ import numpy as np
 from aejax.config.bounds import Count, Within
 from aejax.data.splits import with_rows
 from aejax.errors import UserError
-from aejax.figures.tasks.hashing import FIGURES
+from aejax.figures.tasks.retrieval import HASHING
 from aejax.metrics import hamming
 from aejax.metrics.retrieval import Distances, by_distance, curve, precision, rising, shuffled_ties
 from aejax.relations.nearest import similarities, unit
@@ -148,4 +148,4 @@ def examples(apart: Distances, dataset: Dataset, random: np.random.Generator) ->
     return {"queries": queries, "found": order[:, :SHOWN_ROWS]}
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=("precision",), baselines=_baselines, figures=FIGURES)
+TASK = Task(Options, evaluate, needs=_needs, validated=("precision",), baselines=_baselines, figures=HASHING)

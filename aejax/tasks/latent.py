@@ -9,7 +9,7 @@ import numpy as np
 
 from aejax.config.bounds import Count, Within
 from aejax.errors import UserError
-from aejax.figures.tasks.latent import FIGURES
+from aejax.figures.tasks.spaces import LATENT
 from aejax.metrics.generation import nearest_rows
 from aejax.tasks import samplers, walk
 from aejax.tasks.features import fit_classifier, predict
@@ -179,4 +179,4 @@ def _moves(
     return shares, shown
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=FIGURES)
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=LATENT)

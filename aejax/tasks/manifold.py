@@ -12,7 +12,7 @@ import numpy as np
 from aejax import metrics
 from aejax.config.bounds import Count, Natural
 from aejax.errors import UserError
-from aejax.figures.tasks.manifold import FIGURES
+from aejax.figures.tasks.spaces import MANIFOLD
 from aejax.tasks import needs
 from aejax.tasks.cache import cached
 from aejax.tasks.pca import fitted_pca
@@ -111,4 +111,4 @@ def fitted_maps(
     return maps
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=FIGURES)
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=MANIFOLD)

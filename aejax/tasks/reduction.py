@@ -10,7 +10,7 @@ import numpy as np
 from aejax import metrics
 from aejax.config.bounds import Count, Within
 from aejax.data.splits import with_rows
-from aejax.figures.tasks.reduction import FIGURES
+from aejax.figures.tasks.spaces import REDUCTION
 from aejax.tasks import needs
 from aejax.tasks.pca import fitted_pca
 from aejax.training.evaluate import encode_and_reconstruct, on_device
@@ -109,4 +109,4 @@ def knn_accuracy(points: np.ndarray, labels: np.ndarray, *, neighbours: int, fol
     return float(cross_val_score(KNeighborsClassifier(neighbours), points, labels, cv=split).mean())
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=("mse",), figures=FIGURES)
+TASK = Task(Options, evaluate, needs=_needs, validated=("mse",), figures=REDUCTION)

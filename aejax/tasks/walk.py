@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.config.bounds import Count, Within
-from aejax.figures.tasks.walk import FIGURES
+from aejax.figures.tasks.spaces import WALK
 from aejax.tasks import needs
 from aejax.tasks.pca import fitted_pca
 from aejax.training.evaluate import encode_and_reconstruct, on_device
@@ -107,5 +107,5 @@ TASK = Task(
     evaluate,
     needs=lambda dataset, model, config, options: has_ends("walk", dataset),
     validated=(),
-    figures=FIGURES,
+    figures=WALK,
 )

@@ -11,7 +11,7 @@ from aejax.config.bounds import Choice, Count, NonNegative, Within
 from aejax.data.outliers import NAMES
 from aejax.data.splits import permutation, take
 from aejax.errors import UserError
-from aejax.figures.tasks.anomaly import FIGURES
+from aejax.figures.tasks.anomaly import ANOMALY
 from aejax.metrics import outliers
 from aejax.tasks import needs
 from aejax.tasks.anomaly import detectors, scoring
@@ -187,6 +187,6 @@ TASK = Task(
     evaluate,
     needs=_needs,
     validated=(),
-    figures=FIGURES,
+    figures=ANOMALY,
     apply={"score": scoring.score_and_alarm, "fill": fill},
 )

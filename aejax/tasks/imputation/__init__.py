@@ -11,7 +11,7 @@ import numpy as np
 
 from aejax.config.bounds import Count, Natural, Rate, Within
 from aejax.errors import UserError
-from aejax.figures.tasks.imputation import FIGURES
+from aejax.figures.tasks.methods import IMPUTATION
 from aejax.tasks import needs
 from aejax.tasks.filling import fill
 from aejax.tasks.imputation.draws import Predict, hold_out, impute
@@ -128,6 +128,6 @@ TASK = Task(
     needs=_needs,
     validated=("rmse", "accuracy"),
     baselines=_baselines,
-    figures=FIGURES,
+    figures=IMPUTATION,
     apply={"fill": fill},
 )
