@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from modelling import numbers, run_of
 from oracles import OPTIMIZERS
 
 from aejax import optimizers
@@ -303,16 +304,9 @@ def test_lbfgs_solves_least_squares():
     rng = np.random.default_rng(0)
     x = (rng.normal(size=(60, 5)) @ rng.normal(size=(5, 5))).astype(np.float32)
     seen = np.array([1, 1, 0, 1, 0], np.float32)  # the encoder does not see two of the columns
-    run = make_run(
-        linear_map(5),
-        weighted_sum({"reconstruction": reconstruction.squared_error}),
-        lambda key, x: x * seen[None],
-        optimizers.build("lbfgs", {}, schedules.constant),
-        steps=60,
-        batch_size=None,
-        data_range=Range(),
-    )
-    hparams = {"terms": {"reconstruction": {"weight": 1.0}}, "corruption": {}, "optimizer": {}}
+    settings = {"corrupt": lambda key, x: x * seen[None], "steps": 60, "batch_size": None}
+    run = run_of(linear_map(5), {"reconstruction": reconstruction.squared_error}, "lbfgs", **settings)
+    hparams = numbers({"reconstruction": 1.0}, {})
     rows = Rows(jnp.asarray(x), None, jnp.float32(0), jnp.float32(1))
     _, history = jax.jit(partial(train, run, steps=60))(jax.random.key(0), hparams, rows)
     design = np.concatenate([np.float64(x * seen), np.ones((60, 1))], 1)
