@@ -54,6 +54,7 @@ def test_rows_of_ones_own_are_held_out():
     assert [len(part.x) for part in (dataset.train, dataset.validation, dataset.test)] == [40, 5, 7]
     assert dataset.label_names == ("0", "1", "2")
     assert dataset.test.labels is None
+    np.testing.assert_array_equal(dataset.test.x, X[:7].astype(np.float32))
     assert not dataset.validation.mask[0, 0]
     assert dataset.validation.x[0, 0] == pytest.approx(X[:, 0].mean(), rel=1e-5)
 
@@ -76,12 +77,12 @@ def test_scaled_training_values_lie_where_the_data_set_says(x):
         ({"x": np.zeros(5)}, r"^x: has the shape \(5,\)"),
         ({"x": np.zeros((0, 5))}, r"^x: has the shape \(0, 5\)"),
         ({"x": np.zeros((9, 3, 20, 20))}, r"channels first"),
-        ({"x": [[1.0, np.inf]] * 9}, r"^x: row 0, value \(1,\) is inf"),
-        ({"x": [[1.0, 2.0]] * 9 + [[np.nan, np.nan]]}, r"every value of row 9 is missing"),
+        ({"x": [[1.0, np.inf]] * 9}, r"^x: row 1, column \(1,\) holds inf, which is infinite or too large for float32"),
+        ({"x": [[1.0, 2.0]] * 9 + [[np.nan, np.nan]]}, r"^x: every value of row 10 is missing"),
         ({"x": X, "y": [1, 2]}, r"^x: 2 labels for 40 rows"),
         ({"x": X, "y": X[:, 0]}, r"labels must be whole numbers or names"),
         ({"x": X, "mask": [True]}, r"^mask: has the shape \(1,\)"),
-        ({"x": X, "test": 1.5}, r"^test: expected a share in \[0, 1\)"),
+        ({"x": X, "test": 1.5}, r"^test: expected float in \[0, 1\), got 1.5"),
         ({"x": X, "test": X[:, :2]}, r"^test: its rows have the shape \(2,\)"),
         ({"x": X, "scaling": "units"}, r"did you mean 'unit'"),
         ({"x": X, "names": ("a",)}, r"^names: 1 names for 3 features"),

@@ -15,18 +15,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from running import SMALL, TINY, arguments, assert_refused, call
+from running import SMALL, assert_refused, call
 
 from aejax import cli, data, files
 from aejax.config import components
-from aejax.data import packing
+from aejax.data import stream
 from aejax.errors import UserError
 from aejax.report.explorer import source
 from aejax.report.page import render
 from aejax.reproduce import record
-from aejax.reproduce.run import read_run
 from aejax.runs import apply, artifact
-from aejax.storage import manifest, records, trust
+from aejax.storage import checkpoint, records, trust
 from aejax.sweep import markers
 from aejax.sweep.search import studies
 
@@ -62,10 +61,10 @@ def canary(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tiny, tmp_path_factory):
     """A finished run, its encoder, and rows for it."""
     folder = tmp_path_factory.mktemp("hostile")
-    assert cli.main(arguments(TINY, workdir=folder / "run")) == 0
+    shutil.copytree(tiny, folder / "run")
     np.save(folder / "x.npy", X)
     trained = apply.load(folder / "run")
     half = artifact.as_bytes(trained, artifact.halves(trained)["encoder"])
@@ -152,7 +151,7 @@ def sealed(value):
     if not isinstance(value, dict):
         return text_of(value)
     try:
-        return manifest.sealed({key: item for key, item in value.items() if key != "seal"})
+        return checkpoint.sealed({key: item for key, item in value.items() if key != "seal"})
     except ValueError:  # numbers that Python does not write
         return text_of(value)
 
@@ -192,6 +191,19 @@ def test_every_field_of_a_run(name, made, tmp_path, canary, capsys, monkeypatch)
         path.write_text(sealed(changed) if name == "model" else text_of(changed))
         for command in FILES[name]:
             one_line_or_done(asked[command], capsys, canary, f"{name}, {what}, {command}")
+
+
+@pytest.mark.usefixtures("quick")
+def test_every_field_of_a_net_that_was_saved_in_python(made, tmp_path, canary, capsys):
+    shutil.copytree(made / "run" / "model", tmp_path / "net" / "model")
+    (path,) = (tmp_path / "net" / "model").glob("*.json")
+    value, words = json.loads(path.read_text()), commands(made, tmp_path / "net")["apply"]
+    value["info"]["model"] = {"name": "dense.multilayer", "widths": [3], "code": 2}
+    path.write_text(sealed(value))
+    assert call(words, capsys).code == 0
+    for what, changed in spoiled(value):
+        path.write_text(sealed(changed))
+        one_line_or_done(words, capsys, canary, f"net, {what}")
 
 
 @pytest.fixture(autouse=True)
@@ -403,7 +415,7 @@ def test_every_field_that_a_reproduction_reads_of_its_runs(made, tmp_path, canar
         shutil.copytree(made / "run", tmp_path / "run", dirs_exist_ok=True)
         for what, changed in spoiled(json.loads((made / "run" / name).read_text())):
             (tmp_path / "run" / name).write_text(text_of(changed))
-            refused_or_done(lambda: read_run(tmp_path / "run"), canary, f"{name}, {what}")
+            refused_or_done(lambda: record.read_run(tmp_path / "run"), canary, f"{name}, {what}")
 
 
 def test_every_field_of_what_is_recorded(tmp_path, canary):
@@ -436,8 +448,8 @@ def test_every_field_of_a_marker_and_of_a_study(tmp_path, canary, capsys):
 def test_every_field_of_packed_rows(tmp_path, canary):
     pytest.importorskip("grain")
     np.save(tmp_path / "x.npy", np.zeros((9, 4), np.float32))
-    packing.pack([tmp_path / "x.npy"], tmp_path / "rows")
-    path = tmp_path / "rows" / packing.MANIFEST
+    stream.pack([tmp_path / "x.npy"], tmp_path / "rows")
+    path = tmp_path / "rows" / stream.MANIFEST
     for what, changed in spoiled(json.loads(path.read_text())):
         path.write_text(text_of(changed))
         refused_or_done(lambda: data.load(f"stream:{tmp_path / 'rows'}"), canary, what)

@@ -20,7 +20,7 @@ from aejax.errors import UserError
 from aejax.runs import experiment
 from aejax.sweep import axes, markers, plan
 from aejax.sweep.block import Options, run_block
-from aejax.sweep.engines.local import cost
+from aejax.sweep.engines.groups import cost
 from aejax.sweep.prepared import prepare
 from aejax.training import build, compilation
 from aejax.training.evaluate import on_device

@@ -9,7 +9,7 @@ from aejax.config.components import configured_task
 from aejax.data.sparse import is_sparse
 from aejax.sweep.plan import Member
 from aejax.sweep.prepared import Prepared
-from aejax.tasks.pca import active_units, pca_errors
+from aejax.tasks.common import active_units, pca_errors
 from aejax.training.evaluate import host_rows
 from aejax.types import Dataset, Split
 
@@ -33,7 +33,7 @@ def of_members(
     """What baselines have on validation rows, columns for each member: PCA's error, the mean row's, and the task's own.
 
     PCA has as many components as the code has units, or, of a sparse code whose use the task measures, as many as a row
-    uses in the mean; see `aejax.tasks.pca.active_units`.
+    uses in the mean; see `aejax.tasks.common.active_units`.
 
     Args:
         members: of one group.

@@ -131,11 +131,11 @@ def engine(arguments: argparse.Namespace, home: Path) -> AbstractContextManager[
     if arguments.engine == "local":
         return None
     from aejax.sweep import memory
-    from aejax.sweep.engines import task
+    from aejax.sweep.engines import groups
 
     size = None if arguments.task_memory is None else memory.parse_budget(arguments.task_memory, "--task-memory")
     cpus, gpus = arguments.task_cpus or 1, arguments.task_gpus or 0
-    needs = task.Needs(cpus, gpus, size, arguments.task_runs, home)
+    needs = groups.Needs(cpus, gpus, size, arguments.task_runs, home)
     if arguments.engine == "ray":
         from aejax.sweep.engines import ray
 

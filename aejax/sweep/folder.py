@@ -12,7 +12,7 @@ from aejax.files import TEMPORARY, write_json
 from aejax.runs import workdir
 from aejax.sweep import memory, table
 from aejax.sweep.block import Options, member_id
-from aejax.sweep.engines.local import Engine, cost, local
+from aejax.sweep.engines.groups import TrainGroups, cost, local
 from aejax.sweep.markers import finished
 from aejax.sweep.metric import METRIC, check_metric
 from aejax.sweep.plan import Plan
@@ -59,7 +59,7 @@ def run(
     metric: str = METRIC,
     *,
     maximise: bool = False,
-    engine: AbstractContextManager[Engine] | None = None,
+    engine: AbstractContextManager[TrainGroups] | None = None,
 ) -> dict[str, Any]:
     """Do a sweep in a folder, from where it was left.
 

@@ -11,7 +11,7 @@ import numpy as np
 from aejax.data.corrupt import none
 from aejax.errors import UserError, one_of, shown
 from aejax.losses import Loss, Term
-from aejax.runs.fit import ADAM, Settings, fitted_of, loaded, parts_of, settings_of
+from aejax.runs.fit import ADAM, fitted_of, loaded, parts_of, settings_of
 from aejax.runs.fitted import Fitted
 from aejax.storage.trees import digest
 from aejax.sweep import axes as spelled
@@ -160,7 +160,7 @@ def sweep(
 
 
 def _trained(
-    parts: Parts, dataset: Dataset, settings: Settings, members: Sequence[Member], seeds: Sequence[int]
+    parts: Parts, dataset: Dataset, settings: Mapping[str, Any], members: Sequence[Member], seeds: Sequence[int]
 ) -> tuple[list[Outcome], Callable[[str, Params], dict[str, Any]]]:
     """What became of each run, trained as one block, and `_losses` of them all."""
     hparams = [_hparams(parts.hparams, member.point) for member in members]
@@ -170,9 +170,9 @@ def _trained(
     size = sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(parts.model.init, keys[0])))
     static = {"devices": jax.devices()[:1], "shape": places.shape}
     compile_form = lambda form: compile_block(parts.run, keys, swept, rows, **form._asdict(), **static)
-    program = choose(compile_form, forms("auto", size), settings.steps).program
+    program = choose(compile_form, forms("auto", size), settings["steps"]).program
     look = _losses(parts, dataset, [member.config["seed"] for member in members], hparams)
-    schedule = settings._asdict() | {"checkpoint_every": settings.steps}
+    schedule = {**settings, "checkpoint_every": settings["steps"]}
     loss_of = lambda params, share: look("validation", params)["loss"]
     return train_block(program, places, schedule, ("loss", *parts.hparams["terms"]), loss_of)[0], look
 
