@@ -32,7 +32,7 @@ def departed(config, specs, steps):
     prepared = prepare(made.groups[0][0].config, None)
     found = []
     for options in (Options(strategy="vmap"), Options(exact=True)):
-        (block,) = cost(made.groups[0], prepared, options).blocks
+        (block,) = cost(made.groups[0], prepared, options)[0]
         with tempfile.TemporaryDirectory() as folder:
             results = run_block(block, prepared, options, Path(folder))
             params = checkpoint.restore_flat(Path(folder) / "params")

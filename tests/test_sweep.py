@@ -18,8 +18,8 @@ from aejax import cli, config
 from aejax.config import files as config_files
 from aejax.errors import UserError
 from aejax.runs import experiment
-from aejax.sweep import axes, markers, plan
-from aejax.sweep.block import Options, run_block
+from aejax.sweep import axes, plan
+from aejax.sweep.block import Options, read_marker, run_block
 from aejax.sweep.engines.local import cost
 from aejax.sweep.prepared import prepare
 from aejax.training import build, compilation
@@ -95,7 +95,7 @@ def train(tmp_path, made, options):
     found = []
     for group in made.groups:
         prepared = prepare(group[0].config, made.folds)
-        for block in cost(group, prepared, options).blocks:
+        for block in cost(group, prepared, options)[0]:
             results = run_block(block, prepared, options, tmp_path / block.id)
             found.append((block.members, results, stacked_params(tmp_path / block.id)))
     return found
@@ -182,12 +182,12 @@ def test_each_member_stops_early_where_its_run_does(tmp_path, options):
 def test_a_block_that_is_stopped_goes_on_to_the_same_bits_and_is_done_once(tmp_path):
     made = planned(*GRID, overrides=["train.patience=50", "train.evaluate_every=10"])
     prepared, options = prepare(made.groups[0][0].config, None), Options(strategy="vmap")
-    (block,) = cost(made.groups[0], prepared, options).blocks
+    (block,) = cost(made.groups[0], prepared, options)[0]
     straight = run_block(block, prepared, options, tmp_path / "straight")
     asks = iter([False] * 4 + [True] * 100)
     with pytest.raises(InterruptedRunError):
         run_block(block, prepared, options, tmp_path / "cut", lambda: next(asks))
-    assert markers.read_marker(tmp_path / "cut") is None
+    assert read_marker(tmp_path / "cut") is None
     seen = []
     again = run_block(block, prepared, options, tmp_path / "cut", show=lambda step, loss: seen.append(step))
     assert 0 < seen[0] - 10 < 60
@@ -196,7 +196,7 @@ def test_a_block_that_is_stopped_goes_on_to_the_same_bits_and_is_done_once(tmp_p
     marker = (tmp_path / "cut" / "done.json").read_bytes()
     assert run_block(block, None, options, tmp_path / "cut") == again, "it was trained again"
     (tmp_path / "cut" / "done.json").write_bytes(marker.replace(b'"step": 60', b'"step": 61'))
-    assert markers.read_marker(tmp_path / "cut") is None
+    assert read_marker(tmp_path / "cut") is None
 
 
 def test_groups_are_those_of_equal_static_setting_and_their_blocks_hold_each_member_once():
@@ -208,14 +208,14 @@ def test_groups_are_those_of_equal_static_setting_and_their_blocks_hold_each_mem
             blocks = plan.blocks(made.groups[0], most, multiple)
             numbers = [member.number for block in blocks for member in block.members]
             assert sorted(numbers) == sorted(member.number for member in made.groups[0])
-            assert len({block.places.shape for block in blocks}) == 1
+            assert len({block.grid.shape for block in blocks}) == 1
             for block in blocks:
                 assert len(block.members) <= most
-                assert set(block.places.reshape(-1)) == set(range(len(block.members)))
-                for stream, row in zip(block.streams, block.places, strict=True):
+                assert set(block.grid.reshape(-1)) == set(range(len(block.members)))
+                for stream, row in zip(block.streams, block.grid, strict=True):
                     assert {block.members[place].config["seed"] for place in row} == {stream[0]}
-                if block.places.size >= 2 * multiple:
-                    assert block.places.shape[0] % multiple == 0 or block.places.shape[1] % multiple == 0
+                if block.grid.size >= 2 * multiple:
+                    assert block.grid.shape[0] % multiple == 0 or block.grid.shape[1] % multiple == 0
 
 
 def test_zipped_seeds_of_unequal_settings_still_train_right(tmp_path):
@@ -270,22 +270,22 @@ def test_tables_of_almost_equal_size_are_padded_to_one_program_and_train_as_alon
 def test_a_budget_cuts_a_group_into_blocks_of_one_shape(tmp_path, caplog):
     made = planned("terms.sparsity.weight=log(0.01,1,5)", "seed=0:2")
     prepared = prepare(made.groups[0][0].config, None)
-    whole = cost(made.groups[0], prepared, Options(budget=10**9))
-    assert len(whole.blocks) == 1
-    options = Options(strategy="vmap", budget=whole.shared + 4 * whole.member)
-    assert [len(block.members) for block in cost(made.groups[0], prepared, options).blocks] == [4, 4, 2]
+    blocks, memory = cost(made.groups[0], prepared, Options(budget=10**9))
+    assert len(blocks) == 1
+    options = Options(strategy="vmap", budget=memory.shared + 4 * memory.member)
+    assert [len(block.members) for block in cost(made.groups[0], prepared, options)[0]] == [4, 4, 2]
     with pytest.raises(UserError, match=r"--memory-budget: .* too small .* allowed: "):
-        cost(made.groups[0], prepared, Options(budget=whole.shared))
+        cost(made.groups[0], prepared, Options(budget=memory.shared))
 
 
 def test_the_estimate_of_memory_is_near_what_the_compiler_says():
     made = planned("terms.sparsity.weight=log(0.01,1,16)", overrides=["model.code=64", "train.batch_size=64"])
     prepared = prepare(made.groups[0][0].config, None)
-    found = cost(made.groups[0], prepared, Options())
+    memory = cost(made.groups[0], prepared, Options())[1]
     parts = prepared.parts
     state = jax.jit(parts.run.init)(parts.key, parts.hparams)
     sizes = [leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves((state.params, state.opt_state))]
-    assert 2 * sum(sizes) < found.member
+    assert 2 * sum(sizes) < memory.member
     rows = on_device(prepared.datasets[0].train, prepared.datasets[0])
     many = jax.tree.map(lambda leaf: jnp.stack([leaf] * 16), (state.params, state.opt_state))
     weights = jnp.linspace(0.01, 1, 16)
@@ -297,7 +297,7 @@ def test_the_estimate_of_memory_is_near_what_the_compiler_says():
 
     told = jax.jit(jax.vmap(step)).lower(many, weights).compile().memory_analysis()
     measured = (told.temp_size_in_bytes + told.argument_size_in_bytes + told.output_size_in_bytes) / 16
-    assert measured / 3 < found.member < measured * 3
+    assert measured / 3 < memory.member < measured * 3
 
 
 def command(tmp_path, *options, sets=SMALL, workdir="sweep"):

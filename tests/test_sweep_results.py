@@ -2,7 +2,7 @@
 
 import math
 
-from aejax.sweep import axes, intervals, metric, plan, table
+from aejax.sweep import axes, plan, table
 
 
 def made_rows(errors, statuses):
@@ -29,7 +29,7 @@ def test_the_best_point_has_the_best_mean_and_no_broken_run():
     summary = table.summarise(made, rows, "validation/mse", maximise=False)
     assert summary["best"] == 1
     assert [(p["runs"], p["finite"], p["finished"]) for p in summary["points"]] == [(2, 1, 1), (2, 2, 1)]
-    assert summary["points"][0]["metrics"]["validation/mse"] == intervals.interval([0.1])
+    assert summary["points"][0]["metrics"]["validation/mse"] == table.interval([0.1])
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path):
@@ -45,7 +45,7 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
 def test_without_validation_rows_nothing_is_chosen_and_one_line_says_so(capsys):
     made, rows = made_rows([0.1, 0.2, 0.3, 0.4], ["finished"] * 4)
     rows = [{name: value for name, value in row.items() if name != "validation/mse"} for row in rows]
-    metric.check_column("validation/mse", rows[0])
+    table.check_column("validation/mse", rows[0])
     summary = table.summarise(made, rows, "validation/mse", maximise=False)
     assert summary["best"] is None
     assert summary["points"][0]["metrics"]["test/mse"]["n"] == 2

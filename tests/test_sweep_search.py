@@ -14,9 +14,8 @@ from running import assert_refused, call, table
 
 from aejax import config
 from aejax.runs import experiment
-from aejax.sweep import axes
+from aejax.sweep import axes, search, studies
 from aejax.sweep.block import Options
-from aejax.sweep.search import bayesian, spaces, studies
 
 optuna = pytest.importorskip("optuna", reason="pip install 'aejax[optuna]'")
 
@@ -41,7 +40,7 @@ def overrides(**changes):
 
 
 def spanned(*specs, folds=None, **changes):
-    return spaces.make("lecture/sparse_l1", overrides(**changes), axes.collect({}, specs), folds)
+    return search.space_of("lecture/sparse_l1", overrides(**changes), axes.collect({}, specs), folds)
 
 
 def found_alone(tmp_path, row, **changes):
@@ -53,9 +52,9 @@ def found_alone(tmp_path, row, **changes):
 
 def test_all_batches_of_a_static_setting_are_one_program_and_each_trial_is_the_mean_of_its_runs(tmp_path, caplog):
     space = spanned(WEIGHT, "model.code=[2,3]", "seed=[3,8]")
-    wanted = bayesian.Search(trials=11, batch=4, prune=False)
+    wanted = search.Search(trials=11, batch=4, prune=False)
     with jax.log_compiles(), caplog.at_level(logging.WARNING):
-        summary = bayesian.run(space, wanted, tmp_path / "a", Options(strategy="vmap"), "validation/mse")
+        summary = search.run(space, wanted, tmp_path / "a", Options(strategy="vmap"), "validation/mse")
     compiled = [r.getMessage() for r in caplog.records if "Finished XLA compilation of jit(advance)" in r.getMessage()]
     rows = table(tmp_path / "a")
     assert {row["model.code"] for row in rows} == {"2", "3"}
@@ -79,7 +78,7 @@ def test_all_batches_of_a_static_setting_are_one_program_and_each_trial_is_the_m
 
 def test_trials_that_are_worse_than_the_median_are_frozen_where_they_were(tmp_path):
     space = spanned("optimizer.learning_rate=log(1e-6,0.1,5)", "seed=[3,8]")
-    summary = bayesian.run(space, bayesian.Search(20, 10), tmp_path / "a", Options(strategy="vmap"), "validation/mse")
+    summary = search.run(space, search.Search(20, 10), tmp_path / "a", Options(strategy="vmap"), "validation/mse")
     rows = table(tmp_path / "a")
     states = [trial["state"] for trial in summary["search"]["history"]]
     assert states[:10] == ["complete"] * 10, "there is no median yet"
@@ -99,8 +98,8 @@ def test_a_trial_that_breaks_is_no_candidate(tmp_path):
     changes |= {"terms.reconstruction.name": "reconstruction.squared_error"}
     own = {name: value for name, value in SMALL.items() if not name.startswith("optimizer")} | changes
     asked = axes.collect({}, ["optimizer.learning_rate=[0.01,1e25]"])
-    space = spaces.make("lecture/sparse_l1", [f"{path}={value}" for path, value in own.items()], asked, None)
-    summary = bayesian.run(space, bayesian.Search(6, 6), tmp_path / "a", Options(strategy="vmap"), "validation/mse")
+    space = search.space_of("lecture/sparse_l1", [f"{path}={value}" for path, value in own.items()], asked, None)
+    summary = search.run(space, search.Search(6, 6), tmp_path / "a", Options(strategy="vmap"), "validation/mse")
     for row, trial in zip(table(tmp_path / "a"), summary["search"]["history"], strict=True):
         broken = row["optimizer.learning_rate"] == "1e+25"
         assert row["status"] == ("not finite" if broken else "finished")
@@ -111,8 +110,8 @@ def test_a_trial_that_breaks_is_no_candidate(tmp_path):
 
 def test_folds_and_zipped_axes_are_searched_too(tmp_path):
     pairs = axes.make(("terms.sparsity.weight", "optimizer.learning_rate"), ([0.01, 0.1, 1.0], [0.1, 0.01, 0.001]))
-    space = spaces.make("lecture/sparse_l1", overrides(), [pairs], 3)
-    bayesian.run(space, bayesian.Search(5, 3), tmp_path / "a", Options(strategy="vmap"), "validation/mse")
+    space = search.space_of("lecture/sparse_l1", overrides(), [pairs], 3)
+    search.run(space, search.Search(5, 3), tmp_path / "a", Options(strategy="vmap"), "validation/mse")
     rows = table(tmp_path / "a")
     assert [row["fold"] for row in rows] == ["0", "1", "2"] * 5
     for row in rows:
@@ -242,4 +241,4 @@ def test_a_dry_run_says_what_is_searched(tmp_path, capsys):
     assert "model.code: one of 2 values" in told.out
     assert "up to 2 to compile" in told.out
     assert not (tmp_path / "s").exists()
-    assert json.loads(json.dumps(spaces.identity(spanned(WEIGHT))))["seeds"] == [0]
+    assert json.loads(json.dumps(spanned(WEIGHT).identity))["seeds"] == [0]

@@ -15,7 +15,8 @@ from multiprocessing import get_context
 import pytest
 from running import assert_refused, call, environment, table
 
-from aejax.sweep import axes, markers, plan
+from aejax.sweep import axes, plan
+from aejax.sweep.block import finished
 from aejax.sweep.engines import task
 
 pytest.importorskip("submitit", reason="pip install 'aejax[slurm]'")
@@ -186,7 +187,7 @@ def test_a_task_that_is_done_twice_at_once_is_trained_once(tmp_path):
     assert (part / "done.json").stat().st_mtime_ns == before
     files = task.do_apart(given)
     task.keep(tmp_path / "back", files)
-    assert set(markers.finished(tmp_path / "back")) == set(markers.finished(tmp_path / "sweep"))
+    assert set(finished(tmp_path / "back")) == set(finished(tmp_path / "sweep"))
     digests = lambda text: [own["parameters_digest"] for own in json.loads(text)["results"]]
     assert digests(files[f"parts/{part.name}/done.json"]) == digests(marker)
 

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -24,6 +25,8 @@ ONLY_WITH = {
 """Options that mean nothing to the other engines."""
 
 ONLY_IN_SEARCH = ("trials", "batch", "storage", "study", "no_pruning")
+LEAST = {"devices": 1, "task_cpus": 1, "task_runs": 1, "task_minutes": 1, "task_gpus": 0, "trials": 1, "batch": 1}
+BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -93,32 +96,44 @@ def stay_on_processor() -> None:
         jax.config.update("jax_platforms", "cpu")
 
 
-def check_engine(arguments: argparse.Namespace) -> None:
+def parse_budget(text: str, option: str = "--memory-budget") -> int:
+    """Bytes: ``"2GB"``, ``"500 MiB"``, ``"1e9"``.
+
+    Raises:
+        UserError: no amount, or not above 0.
+    """
+    match = re.fullmatch(r"\s*([0-9.]+(?:[eE][0-9]+)?)\s*([A-Za-z]*)\s*", text)
+    try:
+        amount = int(float(match[1]) * BYTES[match[2].upper()])
+    except (TypeError, KeyError, ValueError, OverflowError):
+        amount = 0
+    if amount < 1:
+        raise UserError(f"{option} {text}: expected an amount such as 500MB or 2GiB")
+    return amount
+
+
+def check_options(arguments: argparse.Namespace) -> None:
     """Refuse options of one engine beside another, and needs that no task has.
 
     Raises:
         UserError: naming the option.
     """
+    option = lambda name: f"--{name.replace('_', '-')}"
     for name, engines in ONLY_WITH.items():
         if getattr(arguments, name) is not None and arguments.engine not in engines:
-            option = f"--{name.replace('_', '-')}"
-            raise UserError(f"{option}: is for --engine {' or '.join(engines)}, not {arguments.engine}")
+            raise UserError(f"{option(name)}: is for --engine {' or '.join(engines)}, not {arguments.engine}")
     for name in ONLY_IN_SEARCH:
         if getattr(arguments, name) is not None and not arguments.search:
-            raise UserError(f"--{name.replace('_', '-')}: is for --search optuna")
+            raise UserError(f"{option(name)}: is for --search optuna")
     if arguments.search and (arguments.engine != "local" or arguments.exact):
         other = "--exact" if arguments.exact else f"--engine {arguments.engine}"
         raise UserError(f"--search: not with {other}; allowed: several processes on one study, with --storage")
-    for option, value, least in (
-        ("--task-cpus", arguments.task_cpus, 1),
-        ("--task-runs", arguments.task_runs, 1),
-        ("--task-minutes", arguments.task_minutes, 1),
-        ("--task-gpus", arguments.task_gpus, 0),
-        ("--trials", arguments.trials, 1),
-        ("--batch", arguments.batch, 1),
-    ):
+    for name, least in LEAST.items():
+        value = getattr(arguments, name)
         if value is not None and not least <= value < 1e6:
-            raise UserError(f"{option} {value}: allowed: {least} or more")
+            raise UserError(f"{option(name)} {value}: allowed: {least} or more")
+    if arguments.exact and (arguments.strategy != "auto" or (arguments.devices or 1) > 1):
+        raise UserError("--exact: trains one after the other on one device; allowed: without --strategy and --devices")
 
 
 def engine(arguments: argparse.Namespace, home: Path) -> AbstractContextManager[Any] | None:
@@ -130,10 +145,9 @@ def engine(arguments: argparse.Namespace, home: Path) -> AbstractContextManager[
     """
     if arguments.engine == "local":
         return None
-    from aejax.sweep import memory
     from aejax.sweep.engines import task
 
-    size = None if arguments.task_memory is None else memory.parse_budget(arguments.task_memory, "--task-memory")
+    size = None if arguments.task_memory is None else parse_budget(arguments.task_memory, "--task-memory")
     cpus, gpus = arguments.task_cpus or 1, arguments.task_gpus or 0
     needs = task.Needs(cpus, gpus, size, arguments.task_runs, home)
     if arguments.engine == "ray":
@@ -147,11 +161,7 @@ def engine(arguments: argparse.Namespace, home: Path) -> AbstractContextManager[
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the options say; the exit code."""
-    if arguments.devices is not None and arguments.devices < 1:
-        raise UserError(f"--devices {arguments.devices}: allowed: 1 or more")
-    check_engine(arguments)
-    if arguments.exact and (arguments.strategy != "auto" or (arguments.devices or 1) > 1):
-        raise UserError("--exact: trains one after the other on one device; allowed: without --strategy and --devices")
+    check_options(arguments)
     if arguments.engine != "local":
         stay_on_processor()
     elif not arguments.exact:
@@ -159,7 +169,7 @@ def run(arguments: argparse.Namespace) -> int:
     from aejax import console
     from aejax.config import files as config_files
     from aejax.runs import workdir
-    from aejax.sweep import axes, block, memory, table
+    from aejax.sweep import axes, table
     from aejax.training import compilation, interruption
 
     path = config_files.find(arguments.config)[0]
@@ -167,11 +177,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(f"{path}: a sweep is of a config in Python; allowed: a .py file")
     module = config_files.execute(path)
     declared = config_files.call(module, "sweep", path) if hasattr(module, "sweep") else {}
-    asked = axes.collect(declared, arguments.axis, arguments.zip)
-    budget = None if arguments.memory_budget is None else memory.parse_budget(arguments.memory_budget)
-    options = block.Options(arguments.exact, arguments.strategy, arguments.devices, budget)
-    begin = searching if arguments.search else sweeping
-    lines, do = begin(arguments, path, asked, options)
+    lines, do = _planned(arguments, path, axes.collect(declared, arguments.axis, arguments.zip))
     if arguments.dry_run:
         for line in lines():
             console.say(line)
@@ -185,43 +191,33 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"aejax: stopped; go on with the same command and --workdir {folder}", file=sys.stderr, flush=True)
         return 130
     table.say(summary)
-    for picture in sorted((folder / workdir.FIGURES).glob("*.png")):
-        console.say(str(picture))
-    console.say(str(folder / "table.csv"))
-    console.say(str(folder / "summary.json"))
+    pictures = sorted((folder / workdir.FIGURES).glob("*.png"))
+    for written in (*pictures, folder / "table.csv", folder / "summary.json"):
+        console.say(str(written))
     return 0
 
 
-Begun = tuple[Callable[[], Iterable[str]], Callable[[Path], dict[str, Any]]]
-"""What a dry run says, and the doing in a folder, which returns the summary."""
-
-
-def sweeping(arguments: argparse.Namespace, path: Path, asked: Sequence[Any], options: Any) -> Begun:
-    """A sweep over all combinations of the axes."""
+def _planned(
+    arguments: argparse.Namespace, path: Path, axes: Sequence[Any]
+) -> tuple[Callable[[], Iterable[str]], Callable[[Path], dict[str, Any]]]:
+    """What a dry run says of a sweep, or of a search, and the doing in a folder, which returns the summary."""
     from aejax.sweep import folder as folders
-    from aejax.sweep import metric, plan
+    from aejax.sweep import plan, search, table
+    from aejax.sweep.block import Options
 
-    made = plan.make(arguments.config, arguments.set, asked, arguments.folds)
-    metric.check_metric(arguments.metric, [group[0].config for group in made.groups])
-    metric.warn(arguments.metric, metric.incomparable(arguments.metric, asked, made.base["terms"]))
-
-    def do(folder: Path) -> dict[str, Any]:
-        chosen = engine(arguments, path.parent)
-        return folders.run(made, folder, options, arguments.metric, maximise=arguments.maximize, engine=chosen)
-
-    return lambda: folders.describe(made, options), do
-
-
-def searching(arguments: argparse.Namespace, path: Path, asked: Sequence[Any], options: Any) -> Begun:
-    """A search within the axes."""
-    from aejax.sweep import metric
-    from aejax.sweep.search import bayesian, spaces
-
-    space = spaces.make(arguments.config, arguments.set, asked, arguments.folds)
-    metric.check_metric(arguments.metric, space.configs)
-    metric.warn(arguments.metric, metric.incomparable(arguments.metric, asked, space.base["terms"]))
-    numbers = {"trials": arguments.trials, "batch": arguments.batch, "storage": arguments.storage}
-    numbers = {name: value for name, value in numbers.items() if value is not None}
-    wanted = bayesian.Search(study=arguments.study or path.stem, prune=not arguments.no_pruning, **numbers)
-    do = lambda folder: bayesian.run(space, wanted, folder, options, arguments.metric, maximise=arguments.maximize)
-    return lambda: bayesian.describe(space, wanted, options), do
+    budget = None if arguments.memory_budget is None else parse_budget(arguments.memory_budget)
+    options = Options(arguments.exact, arguments.strategy, arguments.devices, budget)
+    words = (arguments.config, arguments.set, axes, arguments.folds)
+    space = search.space_of(*words) if arguments.search else None
+    made = None if space else plan.make(*words)
+    metric, how = arguments.metric, {"maximise": arguments.maximize}
+    table.check_metric(metric, space.configs if space else [group[0].config for group in made.groups])
+    table.warn(metric, table.incomparable(metric, axes, (space or made).base["terms"]))
+    if space:
+        numbers = {name: getattr(arguments, name) for name in ("trials", "batch", "storage")}
+        numbers = {name: value for name, value in numbers.items() if value is not None}
+        asked = search.Search(study=arguments.study or path.stem, prune=not arguments.no_pruning, **numbers)
+        search_in = lambda folder: search.run(space, asked, folder, options, metric, **how)
+        return lambda: search.describe(space, asked, options), search_in
+    sweep_in = lambda folder: folders.run(made, folder, options, metric, **how, engine=engine(arguments, path.parent))
+    return lambda: folders.describe(made, options), sweep_in

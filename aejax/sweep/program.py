@@ -4,7 +4,7 @@ Which form it gets is the likeliest one, unless a short trial says that another 
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -26,52 +26,29 @@ AXIS = "members"
 
 
 class Swept(NamedTuple):
-    """Hyperparameters of a block: those that are the same for all members, and those that are not.
+    """Hyperparameters of a block.
 
     Attributes:
-        common: by position among the leaves, scalars.
-        varied: by position, (streams, settings) arrays.
+        leaves: a scalar where all members have the same, else (streams, settings).
+        varied: of each leaf, whether it is the latter.
         structure: of the whole tree.
     """
 
-    common: dict[str, jax.Array]
-    varied: dict[str, jax.Array]
+    leaves: tuple[np.ndarray, ...]
+    varied: tuple[bool, ...]
     structure: Any
 
 
-class Program(NamedTuple):
-    """A compiled block.
-
-    Attributes:
-        init: ``() -> Carry``.
-        advance: ``(carry, step, n) -> (carry, history)``: at most `aejax.training.loop.CAPACITY` steps, from a step;
-            history leaves are (streams, settings, CAPACITY). It uses up the buffers of its carry.
-        place: puts a tree of (streams, settings, ...) arrays where the program wants it.
-        bound: the same compiled program for other values of `Swept.varied`.
-    """
-
-    init: Callable[[], Carry]
-    advance: Callable[..., tuple[Carry, dict[str, jax.Array]]]
-    place: Callable[[Any], Any]
-    bound: Callable[[dict[str, Any]], "Program"]
-
-
-def stack_hparams(hparams: Sequence[Hparams], places: np.ndarray, varied: Collection[str] = ()) -> Swept:
-    """The hyperparameters of all members, apart where they differ, and for the positions in `varied` even where not.
+def stack_hparams(hparams: Sequence[Hparams], grid: np.ndarray, varied: Collection[int] = ()) -> Swept:
+    """The hyperparameters of all members, apart where they differ, and for the leaves in `varied` even where not.
 
     A number that all members share stays a scalar: what depends on it alone, such as the corrupted batch, is then
     computed once for all of them.
     """
-    structure = jax.tree.structure(hparams[0])
     columns = [np.array(column, np.float32) for column in zip(*map(jax.tree.leaves, hparams), strict=True)]
-    common = {str(i): jnp.float32(v[0]) for i, v in enumerate(columns) if (v == v[0]).all() and str(i) not in varied}
-    apart = {str(i): v[places] for i, v in enumerate(columns) if str(i) not in common}
-    return Swept(common, apart, structure)
-
-
-def _joined(common: Mapping[str, Any], varied: Mapping[str, Any], structure: Any) -> Hparams:
-    both = {**common, **varied}
-    return structure.unflatten([both[str(i)] for i in range(structure.num_leaves)])
+    apart = tuple(i in varied or bool((column != column[0]).any()) for i, column in enumerate(columns))
+    leaves = tuple(column[grid] if each else column[0] for column, each in zip(columns, apart, strict=True))
+    return Swept(leaves, apart, jax.tree.structure(hparams[0]))
 
 
 class Data(NamedTuple):
@@ -84,81 +61,25 @@ class Data(NamedTuple):
     """
 
     common: Any
-    streams: Any
-    rows: Callable[[Any, Any], Rows]
+    streams: Any = ()
+    rows: Callable[[Any, Any], Rows] = lambda common, stream: common
 
 
-def compile_block(
-    run: Run,
-    keys: jax.Array,
-    swept: Swept,
-    data: Data,
-    *,
-    strategy: str,
-    level: int | None,
-    devices: Sequence[Any],
-    shape: tuple[int, int],
-) -> Program:
-    """Compile a block.
+class Program(NamedTuple):
+    """A compiled block.
 
-    Args:
-        run: its static part.
-        keys: (streams,) typed keys.
-        swept: from `stack_hparams`.
-        data: the training rows.
-        strategy: ``"vmap"`` or ``"map"``.
-        level: of `aejax.training.compilation.quick_compile`.
-        devices: over which settings or streams are spread, whichever their number divides; the first where neither.
-        shape: (streams, settings).
+    Attributes:
+        init: ``() -> Carry``.
+        advance: ``(carry, step, n) -> (carry, history)``: at most `aejax.training.loop.CAPACITY` steps, from a step;
+            history leaves are (streams, settings, CAPACITY). It uses up the buffers of its carry.
+        put: puts a tree of (streams, settings, ...) arrays where the program wants it.
+        bound: the same compiled program for other `Swept.leaves`.
     """
-    count = len(devices)
-    along = next((axis for axis in (1, 0) if shape[axis] % count == 0), None)
-    mesh = Mesh(np.array(devices[: 1 if along is None else count]), (AXIS,))
-    whole, of_streams = PartitionSpec(), PartitionSpec(AXIS) if along == 0 else PartitionSpec()
-    members = PartitionSpec(None, AXIS) if along == 1 else PartitionSpec(AXIS)
-    put = lambda tree, spec: jax.device_put(tree, NamedSharding(mesh, spec))
-    keys, varied, streams = put(keys, of_streams), put(swept.varied, members), put(data.streams, of_streams)
-    common, rows = put(swept.common, whole), put(data.common, whole)
 
-    def start(keys: jax.Array, varied: Any, common: Any) -> Carry:
-        def one(key: jax.Array, varied: Any) -> Carry:
-            state = run.init(key, _joined(common, varied, swept.structure))
-            return Carry(state.params, state.opt_state, jnp.int32(GOING_ON))
-
-        settings = jax.vmap(one, in_axes=(None, 0), axis_size=shape[1])
-        return jax.vmap(settings, axis_size=shape[0])(keys, varied)
-
-    def advance(carry: Carry, step: Any, n: Any, keys: Any, varied: Any, streams: Any, common: Any, rows: Any) -> Any:
-        def one(carry: Carry, step: Any, key: Any, varied: Any, stream: Any, n: Any) -> Any:
-            if strategy == "map":  # a frozen member costs nothing here
-                n = jnp.where(carry.stopped == GOING_ON, n, 0)
-            hparams = _joined(common, varied, swept.structure)
-            return advance_member(run, carry, step, key, hparams, data.rows(rows, stream), n)
-
-        of_stream = over_members(one, strategy, own=(True, False, False, True, False, False))
-        of_all = over_members(of_stream, strategy, own=(True, False, True, True, True, False))
-        return of_all(carry, step, keys, varied, streams, n)
-
-    if mesh.size > 1:
-        specs = (members, whole, whole, of_streams, members, of_streams, whole, whole)
-        advance = jax.shard_map(advance, mesh=mesh, in_specs=specs, out_specs=members, check_vma=False)
-    begin = jax.jit(start, out_shardings=NamedSharding(mesh, members))
-    lowered = begin.lower(keys, varied, common)
-    placed = lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype, sharding=NamedSharding(mesh, members))
-    carry = jax.tree.map(placed, jax.eval_shape(begin, keys, varied, common))
-    number = lambda value: put(jnp.int32(value), whole)
-    with ThreadPoolExecutor(1) as other:  # XLA needs no Python: one is compiled while the other is traced
-        beginning = other.submit(quick_compile, lowered, 0)
-        chunk = jax.jit(advance, donate_argnums=0)
-        chunk = chunk.lower(carry, number(1), number(1), keys, varied, streams, common, rows)
-        compiled, begun = quick_compile(chunk, level), beginning.result()
-
-    def bound(varied: dict[str, Any]) -> Program:
-        varied = put(varied, members)
-        go = lambda carry, step, n: compiled(carry, number(step), number(n), keys, varied, streams, common, rows)
-        return Program(lambda: begun(keys, varied, common), go, lambda tree: put(tree, members), bound)
-
-    return bound(swept.varied)
+    init: Callable[[], Carry]
+    advance: Callable[..., tuple[Carry, dict[str, jax.Array]]]
+    put: Callable[[Any], Any]
+    bound: Callable[[Sequence[np.ndarray]], "Program"]
 
 
 class Form(NamedTuple):
@@ -171,6 +92,93 @@ class Form(NamedTuple):
 
     strategy: str
     level: int | None
+
+
+def forms(strategy: str, parameters: int) -> list[Form]:
+    """The forms that a block may have, the likeliest first.
+
+    Args:
+        strategy: ``"vmap"``, ``"map"`` or ``"auto"``.
+        parameters: of one member.
+    """
+    likely = Form(likely_form(parameters) if strategy == "auto" else strategy, likely_level(parameters))
+    thorough = [Form(name, None) for name in FORMS] if strategy == "auto" else []
+    return [likely, *(form for form in thorough if form != likely)]
+
+
+def compile_block(
+    run: Run,
+    seeds: Sequence[int],
+    swept: Swept,
+    data: Data,
+    form: Form,
+    shape: tuple[int, int],
+    devices: Sequence[Any],
+) -> Program:
+    """Compile a block.
+
+    Args:
+        run: its static part.
+        seeds: of the streams.
+        swept: from `stack_hparams`.
+        data: the training rows.
+        form: of the program.
+        shape: (streams, settings).
+        devices: over which settings or streams are spread, whichever their number divides; the first where neither.
+    """
+    along = next((axis for axis in (1, 0) if shape[axis] % len(devices) == 0), None)
+    mesh = Mesh(np.array(devices[:1] if along is None else devices), (AXIS,))
+    whole, streams = PartitionSpec(), PartitionSpec(AXIS) if along == 0 else PartitionSpec()
+    members = PartitionSpec(None, AXIS) if along == 1 else PartitionSpec(AXIS)
+    of_leaves = tuple(members if each else whole for each in swept.varied)
+    where = lambda spec: jax.tree.map(lambda each: NamedSharding(mesh, each), spec)
+    put = lambda tree, spec: jax.device_put(tree, where(spec))
+    keys = put(jax.vmap(jax.random.key)(np.array(seeds, np.uint32)), streams)
+    fixed = (keys, put(data.streams, streams), put(data.common, whole))
+    start, advance = _start(run, swept, shape), _advance(run, swept, data.rows, form.strategy)
+    if mesh.size > 1:
+        specs = (members, whole, whole, streams, streams, whole, *of_leaves)
+        advance = jax.shard_map(advance, mesh=mesh, in_specs=specs, out_specs=members, check_vma=False)
+    start = jax.jit(start, out_shardings=where(members))
+    leaves = put(swept.leaves, of_leaves)
+    lowered = start.lower(keys, *leaves)
+    shaped = lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where(members))
+    carry = jax.tree.map(shaped, jax.eval_shape(start, keys, *leaves))
+    number = lambda value: put(jnp.int32(value), whole)
+    with ThreadPoolExecutor(1) as other:  # XLA needs no Python: one is compiled while the other is traced
+        compiling = other.submit(quick_compile, lowered, 0)
+        chunk = jax.jit(advance, donate_argnums=0).lower(carry, number(1), number(1), *fixed, *leaves)
+        compiled, started = quick_compile(chunk, form.level), compiling.result()
+
+    def bound(leaves: Sequence[np.ndarray]) -> Program:
+        leaves = put(tuple(leaves), of_leaves)
+        go = lambda carry, step, n: compiled(carry, number(step), number(n), *fixed, *leaves)
+        return Program(lambda: started(keys, *leaves), go, lambda tree: put(tree, members), bound)
+
+    return bound(swept.leaves)
+
+
+def _start(run: Run, swept: Swept, shape: tuple[int, int]) -> Callable[..., Carry]:
+    """``(keys, *leaves) -> carry`` of all members before their first step."""
+
+    def one(key: jax.Array, *leaves: jax.Array) -> Carry:
+        state = run.init(key, swept.structure.unflatten(leaves))
+        return Carry(state.params, state.opt_state, jnp.int32(GOING_ON))
+
+    each = tuple(0 if varied else None for varied in swept.varied)
+    return jax.vmap(jax.vmap(one, (None, *each), axis_size=shape[1]), (0, *each), axis_size=shape[0])
+
+
+def _advance(run: Run, swept: Swept, rows: Callable[[Any, Any], Rows], strategy: str) -> Callable[..., Any]:
+    """``(carry, step, n, keys, streams, common, *leaves) -> (carry, history)`` of all members."""
+
+    def one(carry: Carry, step: Any, n: Any, key: Any, stream: Any, common: Any, *leaves: Any) -> Any:
+        if strategy == "map":  # a frozen member costs nothing here
+            n = jnp.where(carry.stopped == GOING_ON, n, 0)
+        return advance_member(run, carry, step, key, swept.structure.unflatten(leaves), rows(common, stream), n)
+
+    settings = over_members(one, strategy, (True, False, False, False, False, False, *swept.varied))
+    return over_members(settings, strategy, (True, False, False, True, True, False, *swept.varied))
 
 
 class Choice(NamedTuple):
@@ -187,18 +195,6 @@ class Choice(NamedTuple):
     program: Program
     step_seconds: list[tuple[Form, float]]
     compile_seconds: float
-
-
-def forms(asked: str, parameters: int) -> list[Form]:
-    """The forms that a block may have, the likeliest first.
-
-    Args:
-        asked: ``"vmap"``, ``"map"`` or ``"auto"``.
-        parameters: of one member.
-    """
-    likely = Form(likely_form(parameters) if asked == "auto" else asked, likely_level(parameters))
-    thorough = [Form(name, None) for name in FORMS] if asked == "auto" else []
-    return [likely, *(form for form in thorough if form != likely)]
 
 
 def choose(compile_form: Callable[[Form], Program], likely: Sequence[Form], steps: int) -> Choice:
@@ -227,8 +223,7 @@ def choose(compile_form: Callable[[Form], Program], likely: Sequence[Form], step
 
 def trial(program: Program, steps: int) -> float:
     """Seconds that one step of all members takes, from a few of them; very few where the whole block is soon done."""
-    carry: Any = program.init()
-    carry, _ = jax.block_until_ready(program.advance(carry, 0, 1))  # pays for what is done once
+    carry, _ = jax.block_until_ready(program.advance(program.init(), 0, 1))  # pays for what is done once
     n, spent = 1, 0.0
     while spent < TRIAL_SECONDS and n < min(steps, 256):
         n = min(n * 4, steps, 256)

@@ -40,7 +40,7 @@ def retrainer(config: Mapping[str, Any], dataset: Dataset) -> Retrain:
         keys: jax.Array, changes: Mapping[str, Any] | None = None, datasets: Sequence[Dataset] | None = None
     ) -> Members:
         changed = configs.varied(config, changes or {})
-        all_data = [dataset._replace(stream=None)] if datasets is None else _of_one_range(datasets)
+        all_data = [dataset._replace(stream=None)] if datasets is None else of_one_range(datasets)
         batch_size = changed["train"]["batch_size"]
         if datasets is not None and batch_size is not None:  # a fold may have fewer rows than a batch of the run
             batch_size = changed["train"]["batch_size"] = min(batch_size, *(len(each.train.x) for each in all_data))
@@ -52,7 +52,8 @@ def retrainer(config: Mapping[str, Any], dataset: Dataset) -> Retrain:
     return retrain
 
 
-def _of_one_range(datasets: Sequence[Dataset]) -> list[Dataset]:
+def of_one_range(datasets: Sequence[Dataset]) -> list[Dataset]:
+    """Data sets whose range is the widest of theirs."""
     widest = Range(min(each.range.low for each in datasets), max(each.range.high for each in datasets))
     return [each._replace(range=widest) for each in datasets]
 

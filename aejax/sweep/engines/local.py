@@ -2,16 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 
 from aejax import console
-from aejax.sweep import memory
-from aejax.sweep.block import Options, run_block
-from aejax.sweep.markers import PARTS, alone
+from aejax.sweep.block import PARTS, Options, alone, run_block
 from aejax.sweep.plan import Block, Member, blocks
-from aejax.sweep.prepared import Prepared, prepare
+from aejax.sweep.prepared import Memory, Prepared, memory_of, prepare
 from aejax.training.interruption import InterruptedRunError, asked_to_stop
 
 Engine = Callable[[Sequence[tuple[Member, ...]], int | None, Options, Path], None]
@@ -21,34 +18,16 @@ It raises `InterruptedRunError` when it was asked to stop, and `UserError` where
 """
 
 
-class Cost(NamedTuple):
-    """What a group will take.
-
-    Attributes:
-        blocks: how it is cut.
-        member: bytes that one run adds.
-        shared: bytes of the data.
-    """
-
-    blocks: list[Block]
-    member: int
-    shared: int
-
-
-def cost(group: tuple[Member, ...], prepared: Prepared, options: Options) -> Cost:
-    """Cut a group into blocks that fit the budget.
+def cost(group: tuple[Member, ...], prepared: Prepared, options: Options) -> tuple[list[Block], Memory]:
+    """A group cut into blocks that fit the budget, and what its runs take.
 
     Raises:
         UserError: the budget is too small for one member.
     """
-    rows = prepared.data([0]).common
-    shared = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(rows))
-    member = memory.of_member(prepared.parts, prepared.datasets[0], group[0].config["train"]["batch_size"])
+    memory = memory_of(prepared, group[0].config["train"]["batch_size"])
     if options.exact:
-        return Cost(blocks(group, len(group)), member, shared)
-    budget = options.budget or memory.available()
-    most = memory.members_that_fit(budget, member, shared, "one run")
-    return Cost(blocks(group, most, len(jax.devices()[: options.devices])), member, shared)
+        return blocks(group, len(group)), memory
+    return blocks(group, memory.most(options.budget), len(jax.devices()[: options.devices])), memory
 
 
 def train(
@@ -73,7 +52,7 @@ def train(
     Raises:
         InterruptedRunError: `asked` said so; what was done is saved.
     """
-    for block in cost(group, prepared, options).blocks:
+    for block in cost(group, prepared, options)[0]:
         console.say(f"{name}: {len(block.members)} runs")
         part = folder / PARTS / block.id
         with alone(part), console.progress(group[0].config["train"]["steps"], 0) as show:

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 from aejax.errors import UserError
 from aejax.files import write_atomic
-from aejax.sweep.markers import PARTS
 from aejax.sweep.plan import Member, blocks
+
+PARTS = "parts"
 
 
 class Needs(NamedTuple):
@@ -145,13 +146,12 @@ def do(task: Task, folder: Path) -> None:
     """
     set_up(task)
     from aejax.runs.workdir import fingerprint
-    from aejax.sweep.block import Options, member_id
+    from aejax.sweep.block import Options, finished
     from aejax.sweep.engines.local import train
-    from aejax.sweep.markers import finished
     from aejax.sweep.prepared import prepare
 
     done = finished(folder)
-    members = tuple(member for member in task.members if member_id(member) not in done)
+    members = tuple(member for member in task.members if member.id not in done)
     if not members:
         return
     prepared = prepare(members[0].config, task.folds)

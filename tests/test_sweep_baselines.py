@@ -11,7 +11,8 @@ from sklearn.neighbors import NearestNeighbors
 
 from aejax import config as configs
 from aejax.runs import experiment
-from aejax.sweep import baselines
+from aejax.sweep import table as tables
+from aejax.sweep.evaluation import baselines_of
 from aejax.sweep.plan import Member
 from aejax.sweep.prepared import prepare
 from aejax.tasks import hashing, imputation, pca
@@ -96,15 +97,15 @@ def test_the_baseline_of_a_sparse_code_is_that_of_its_run(tmp_path):
     swapped = prepared._replace(datasets=[dataset._replace(validation=dataset.test, test=dataset.validation)])
     member = Member(0, {}, config)
     active = {"validation/active_fraction": run["metrics"]["test"]["active_fraction"]}
-    (found,) = baselines.of_members([member], [active], swapped)
+    (found,) = baselines_of([member], [active], swapped)
     assert found[PCA_COLUMN] == pytest.approx(run["baselines"][name]["mse"], rel=1e-4)
     assert found[MEAN_COLUMN] == pytest.approx(run["baselines"]["mean"]["mse"], rel=1e-5)
 
 
 def test_the_baselines_beside_a_metric_are_those_of_that_metric():
     columns = ["validation/mse", PCA_COLUMN, MEAN_COLUMN, "baseline/cosine/validation/precision"]
-    assert baselines.of_metric("validation/mse", columns) == ["pca", "mean"]
-    assert baselines.of_metric("validation/loss", columns) == []
+    assert tables.baselines_of("validation/mse", columns) == ["pca", "mean"]
+    assert tables.baselines_of("validation/loss", columns) == []
 
 
 def test_hashing_stands_beside_neighbours_by_cosine():
@@ -116,7 +117,7 @@ def test_hashing_stands_beside_neighbours_by_cosine():
     right = dataset.train.labels[near] == dataset.validation.labels[:, None]
     assert found == pytest.approx(right.mean(), abs=1e-3)
     prepared = prepare(config, None)
-    (columns,) = baselines.of_members([Member(0, {}, config)], [{}], prepared)
+    (columns,) = baselines_of([Member(0, {}, config)], [{}], prepared)
     assert columns["baseline/cosine/validation/precision"] == found
 
 

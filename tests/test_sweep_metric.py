@@ -8,7 +8,7 @@ from tasking import evaluate
 from aejax import config
 from aejax.config.components import available
 from aejax.sweep import axes
-from aejax.sweep.metric import check_metric, incomparable
+from aejax.sweep.table import check_metric, incomparable
 from aejax.tasks import clustering
 from aejax.training import build
 
