@@ -9,7 +9,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -26,12 +26,12 @@ from aejax.storage.trees import digest
 from aejax.sweep import evaluation
 from aejax.sweep.plan import Block, Member
 from aejax.sweep.prepared import Prepared, hparams_of, size_of
-from aejax.sweep.program import FORMS, Choice, Form, Program, Swept, choose, compile_block, forms, stack_hparams
+from aejax.sweep.program import FORMS, Choice, Form, Program, choose, compile_block, forms, stack_hparams
 from aejax.training.evaluate import on_device
 from aejax.training.interruption import InterruptedRunError
 from aejax.training.loop import Outcome, begin, compile_advance, freezing, loop, on_host, outcome
 from aejax.training.step import weights
-from aejax.types import Params
+from aejax.types import Hparams, Params
 
 PARTS = "parts"
 CHECKPOINTS = "checkpoints"
@@ -137,25 +137,38 @@ def _fastest_form(block: Block, prepared: Prepared, options: Options, folder: Pa
 
     A block that is continued keeps the form that it began with, which ``strategy.json`` tells.
     """
-    path, likely = folder / "strategy.json", None
+    path, likely = folder / "strategy.json", ()
     if checkpoint.steps(folder / CHECKPOINTS) and options.strategy == "auto" and path.exists():
         likely = [Form(**records.read(path, {"form": FORM})["form"])]
-    swept = stack_hparams([hparams_of(member, prepared) for member in block.members], block.grid)
-    choice = compile_fastest(block, prepared, swept, options, likely)
+    choice = compile_fastest(block, prepared, options, likely=likely)
     tried = [form._asdict() | {"step_seconds": seconds} for form, seconds in choice.step_seconds]
     write_json(path, {"form": choice.form._asdict(), "tried": tried})
     return choice
 
 
 def compile_fastest(
-    block: Block, prepared: Prepared, swept: Swept, options: Options, likely: Sequence[Form] | None = None
+    block: Block, prepared: Prepared, options: Options, *, likely: Sequence[Form] = (), varied: Collection[int] = ()
 ) -> Choice:
-    """The program of a block in the fastest of some forms, the likeliest first; None for all that `options` allow."""
-    seeds, data = [seed for seed, _ in block.streams], prepared.data([fold or 0 for _, fold in block.streams])
-    devices = jax.devices()[: options.devices]
-    compile_form = lambda form: compile_block(prepared.parts.run, seeds, swept, data, form, block.grid.shape, devices)
+    """The program of a block in the fastest of some forms.
+
+    Args:
+        block: whose program it is.
+        prepared: of its group.
+        options: how.
+        likely: the forms, the likeliest first; () for all that the options allow.
+        varied: see `aejax.sweep.program.stack_hparams`.
+    """
+    seeds, folds = zip(*block.streams, strict=True)
+    data, hparams = prepared.data([fold or 0 for fold in folds]), stacked_hparams(block, prepared, varied)
+    fixed, devices = (prepared.parts.run, seeds, hparams, data), jax.devices()[: options.devices]
+    compile_form = lambda form: compile_block(*fixed, form, block.grid.shape, devices)
     likely = likely or forms(options.strategy, size_of(prepared.parts))
     return choose(compile_form, likely, block.members[0].config["train"]["steps"])
+
+
+def stacked_hparams(block: Block, prepared: Prepared, varied: Collection[int] = ()) -> Hparams:
+    """The hyperparameters of a block, from `aejax.sweep.program.stack_hparams`."""
+    return stack_hparams([hparams_of(member, prepared) for member in block.members], block.grid, varied)
 
 
 def train_block(

@@ -202,7 +202,7 @@ def _planned(
 ) -> tuple[Callable[[], Iterable[str]], Callable[[Path], dict[str, Any]]]:
     """What a dry run says of a sweep, or of a search, and the doing in a folder, which returns the summary."""
     from aejax.sweep import folder as folders
-    from aejax.sweep import plan, search, table
+    from aejax.sweep import plan, search, studies, table
     from aejax.sweep.block import Options
 
     budget = None if arguments.memory_budget is None else parse_budget(arguments.memory_budget)
@@ -210,14 +210,14 @@ def _planned(
     words = (arguments.config, arguments.set, axes, arguments.folds)
     space = search.space_of(*words) if arguments.search else None
     made = None if space else plan.make(*words)
-    metric, how = arguments.metric, {"maximise": arguments.maximize}
+    metric, home = arguments.metric, path.parent
     table.check_metric(metric, space.configs if space else [group[0].config for group in made.groups])
     table.warn(metric, table.incomparable(metric, axes, (space or made).base["terms"]))
     if space:
         numbers = {name: getattr(arguments, name) for name in ("trials", "batch", "storage")}
         numbers = {name: value for name, value in numbers.items() if value is not None}
-        asked = search.Search(study=arguments.study or path.stem, prune=not arguments.no_pruning, **numbers)
-        search_in = lambda folder: search.run(space, asked, folder, options, metric, **how)
-        return lambda: search.describe(space, asked, options), search_in
-    sweep_in = lambda folder: folders.run(made, folder, options, metric, **how, engine=engine(arguments, path.parent))
-    return lambda: folders.describe(made, options), sweep_in
+        asked = studies.Search(metric, arguments.maximize, study=arguments.study or path.stem, **numbers)
+        asked = asked._replace(prune=not arguments.no_pruning)
+        return lambda: search.describe(space, asked, options), lambda folder: search.run(space, asked, folder, options)
+    how = {"maximise": arguments.maximize, "engine": engine(arguments, home)}
+    return lambda: folders.describe(made, options), lambda folder: folders.run(made, folder, options, metric, **how)

@@ -1,4 +1,4 @@
-"""What the table says of the members of a block: losses, the task's metrics, and what baselines have on the same rows."""
+"""What the table says of the members of a block: losses, the metrics of the task, and baselines on the same rows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from aejax import console
-from aejax.config.differences import differences
+from aejax.config.differences import differences, first_of
 from aejax.errors import UserError
-from aejax.files import TEMPORARY, write_json
+from aejax.files import write_json
 from aejax.runs import workdir
 from aejax.sweep import table
 from aejax.sweep.block import Options, finished
@@ -24,17 +24,11 @@ def check_folder(folder: Path, identity: Mapping[str, Any]) -> None:
     Raises:
         UserError: naming what differs.
     """
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}: is a file, not a folder; allowed: another --workdir")
-    if not (folder / "sweep.json").exists():
-        if folder.exists() and not all(path.name.startswith(TEMPORARY) for path in folder.iterdir()):
-            raise UserError(f"{folder}: is not empty and holds no sweep; allowed: a new folder, or that of a sweep")
+    if not workdir.is_begun(folder, "sweep.json", "sweep"):
         return
-    changed = differences(workdir.read_json(folder / "sweep.json", dict), identity)
-    if changed:
+    if changed := differences(workdir.read_json(folder / "sweep.json", dict), identity):
         raise UserError(
-            f"{folder}: holds another sweep ({changed[0]}{', …' if len(changed) > 1 else ''}); "
-            "allowed: the same one, or another --workdir"
+            f"{folder}: holds another sweep ({first_of(changed)}); allowed: the same one, or another --workdir"
         )
 
 

@@ -18,8 +18,7 @@ from aejax.sweep import table
 from aejax.sweep.block import Options, compile_fastest, result_of, stacked_params, train_block
 from aejax.sweep.evaluation import losses_together
 from aejax.sweep.plan import Block, Member, Plan
-from aejax.sweep.prepared import Prepared, hparams_of, prepared_of
-from aejax.sweep.program import stack_hparams
+from aejax.sweep.prepared import Prepared, prepared_of
 from aejax.training.build import Parts
 from aejax.training.evaluate import on_device
 from aejax.types import Dataset, Hparams, Params
@@ -137,8 +136,7 @@ def sweep(
         raise UserError("seeds: there is none; allowed: one or more whole numbers")
     prepared = prepared_of(parts, dataset, settings.batch_size)
     block = _block(parts.hparams, settings._asdict() | {"checkpoint_every": settings.steps}, points, seeds)
-    swept = stack_hparams([hparams_of(member, prepared) for member in block.members], block.grid)
-    outcomes, _ = train_block(compile_fastest(block, prepared, swept, Options(devices=1)).program, block, prepared)
+    outcomes, _ = train_block(compile_fastest(block, prepared, Options(devices=1)).program, block, prepared)
     params = stacked_params(outcomes)
     columns = _losses(block, dataset, prepared, params)
     done = {}

@@ -25,30 +25,21 @@ WORTH_SECONDS = 10.0
 AXIS = "members"
 
 
-class Swept(NamedTuple):
-    """Hyperparameters of a block.
-
-    Attributes:
-        leaves: a scalar where all members have the same, else (streams, settings).
-        varied: of each leaf, whether it is the latter.
-        structure: of the whole tree.
-    """
-
-    leaves: tuple[np.ndarray, ...]
-    varied: tuple[bool, ...]
-    structure: Any
-
-
-def stack_hparams(hparams: Sequence[Hparams], grid: np.ndarray, varied: Collection[int] = ()) -> Swept:
-    """The hyperparameters of all members, apart where they differ, and for the leaves in `varied` even where not.
+def stack_hparams(hparams: Sequence[Hparams], grid: np.ndarray, varied: Collection[int] = ()) -> Hparams:
+    """The hyperparameters of a block: a scalar where all members have the same, else (streams, settings).
 
     A number that all members share stays a scalar: what depends on it alone, such as the corrupted batch, is then
     computed once for all of them.
+
+    Args:
+        hparams: of each member.
+        grid: (streams, settings), the member that is trained there.
+        varied: positions of leaves that are (streams, settings) even where all members have the same.
     """
     columns = [np.array(column, np.float32) for column in zip(*map(jax.tree.leaves, hparams), strict=True)]
-    apart = tuple(i in varied or bool((column != column[0]).any()) for i, column in enumerate(columns))
-    leaves = tuple(column[grid] if each else column[0] for column, each in zip(columns, apart, strict=True))
-    return Swept(leaves, apart, jax.tree.structure(hparams[0]))
+    same = [i not in varied and bool((column == column[0]).all()) for i, column in enumerate(columns)]
+    leaves = [column[0] if each else column[grid] for column, each in zip(columns, same, strict=True)]
+    return jax.tree.unflatten(jax.tree.structure(hparams[0]), leaves)
 
 
 class Data(NamedTuple):
@@ -73,13 +64,13 @@ class Program(NamedTuple):
         advance: ``(carry, step, n) -> (carry, history)``: at most `aejax.training.loop.CAPACITY` steps, from a step;
             history leaves are (streams, settings, CAPACITY). It uses up the buffers of its carry.
         put: puts a tree of (streams, settings, ...) arrays where the program wants it.
-        bound: the same compiled program for other `Swept.leaves`.
+        bound: the same compiled program for other hyperparameters.
     """
 
     init: Callable[[], Carry]
     advance: Callable[..., tuple[Carry, dict[str, jax.Array]]]
     put: Callable[[Any], Any]
-    bound: Callable[[Sequence[np.ndarray]], "Program"]
+    bound: Callable[[Hparams], "Program"]
 
 
 class Form(NamedTuple):
@@ -109,7 +100,7 @@ def forms(strategy: str, parameters: int) -> list[Form]:
 def compile_block(
     run: Run,
     seeds: Sequence[int],
-    swept: Swept,
+    hparams: Hparams,
     data: Data,
     form: Form,
     shape: tuple[int, int],
@@ -120,7 +111,7 @@ def compile_block(
     Args:
         run: its static part.
         seeds: of the streams.
-        swept: from `stack_hparams`.
+        hparams: from `stack_hparams`.
         data: the training rows.
         form: of the program.
         shape: (streams, settings).
@@ -130,55 +121,57 @@ def compile_block(
     mesh = Mesh(np.array(devices[:1] if along is None else devices), (AXIS,))
     whole, streams = PartitionSpec(), PartitionSpec(AXIS) if along == 0 else PartitionSpec()
     members = PartitionSpec(None, AXIS) if along == 1 else PartitionSpec(AXIS)
-    of_leaves = tuple(members if each else whole for each in swept.varied)
-    where = lambda spec: jax.tree.map(lambda each: NamedSharding(mesh, each), spec)
-    put = lambda tree, spec: jax.device_put(tree, where(spec))
+    varied = jax.tree.map(lambda leaf: np.ndim(leaf) > 0, hparams)
+    of_hparams = jax.tree.map(lambda each: members if each else whole, varied)
+    where = lambda specs: jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs)
+    put = lambda tree, specs: jax.device_put(tree, where(specs))
     keys = put(jax.vmap(jax.random.key)(np.array(seeds, np.uint32)), streams)
     fixed = (keys, put(data.streams, streams), put(data.common, whole))
-    start, advance = _start(run, swept, shape), _advance(run, swept, data.rows, form.strategy)
+    start, advance = _start(run, varied, shape), _advance(run, varied, data.rows, form.strategy)
     if mesh.size > 1:
-        specs = (members, whole, whole, streams, streams, whole, *of_leaves)
+        specs = (members, whole, whole, streams, streams, whole, of_hparams)
         advance = jax.shard_map(advance, mesh=mesh, in_specs=specs, out_specs=members, check_vma=False)
-    start = jax.jit(start, out_shardings=where(members))
-    leaves = put(swept.leaves, of_leaves)
-    lowered = start.lower(keys, *leaves)
+    start, first = jax.jit(start, out_shardings=where(members)), put(hparams, of_hparams)
+    lowered = start.lower(keys, first)
     shaped = lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where(members))
-    carry = jax.tree.map(shaped, jax.eval_shape(start, keys, *leaves))
+    carry = jax.tree.map(shaped, jax.eval_shape(start, keys, first))
     number = lambda value: put(jnp.int32(value), whole)
     with ThreadPoolExecutor(1) as other:  # XLA needs no Python: one is compiled while the other is traced
         compiling = other.submit(quick_compile, lowered, 0)
-        chunk = jax.jit(advance, donate_argnums=0).lower(carry, number(1), number(1), *fixed, *leaves)
-        compiled, started = quick_compile(chunk, form.level), compiling.result()
+        chunk = jax.jit(advance, donate_argnums=0).lower(carry, number(1), number(1), *fixed, first)
+        compiled, begun = quick_compile(chunk, form.level), compiling.result()
 
-    def bound(leaves: Sequence[np.ndarray]) -> Program:
-        leaves = put(tuple(leaves), of_leaves)
-        go = lambda carry, step, n: compiled(carry, number(step), number(n), *fixed, *leaves)
-        return Program(lambda: started(keys, *leaves), go, lambda tree: put(tree, members), bound)
+    def bound(hparams: Hparams) -> Program:
+        numbers = put(hparams, of_hparams)
+        go = lambda carry, step, n: compiled(carry, number(step), number(n), *fixed, numbers)
+        return Program(lambda: begun(keys, numbers), go, lambda tree: put(tree, members), bound)
 
-    return bound(swept.leaves)
+    return bound(hparams)
 
 
-def _start(run: Run, swept: Swept, shape: tuple[int, int]) -> Callable[..., Carry]:
-    """``(keys, *leaves) -> carry`` of all members before their first step."""
+def _start(run: Run, varied: Any, shape: tuple[int, int]) -> Callable[[jax.Array, Hparams], Carry]:
+    """``(keys, hparams) -> carry`` of all members before their first step."""
 
-    def one(key: jax.Array, *leaves: jax.Array) -> Carry:
-        state = run.init(key, swept.structure.unflatten(leaves))
+    def one(key: jax.Array, hparams: Hparams) -> Carry:
+        state = run.init(key, hparams)
         return Carry(state.params, state.opt_state, jnp.int32(GOING_ON))
 
-    each = tuple(0 if varied else None for varied in swept.varied)
-    return jax.vmap(jax.vmap(one, (None, *each), axis_size=shape[1]), (0, *each), axis_size=shape[0])
+    each = jax.tree.map(lambda own: 0 if own else None, varied)
+    return jax.vmap(jax.vmap(one, (None, each), axis_size=shape[1]), (0, each), axis_size=shape[0])
 
 
-def _advance(run: Run, swept: Swept, rows: Callable[[Any, Any], Rows], strategy: str) -> Callable[..., Any]:
-    """``(carry, step, n, keys, streams, common, *leaves) -> (carry, history)`` of all members."""
+def _advance(run: Run, varied: Any, rows: Callable[[Any, Any], Rows], strategy: str) -> Callable[..., Any]:
+    """``(carry, step, n, keys, streams, common, hparams) -> (carry, history)`` of all members."""
+    leaves, structure = jax.tree.flatten(varied)
 
-    def one(carry: Carry, step: Any, n: Any, key: Any, stream: Any, common: Any, *leaves: Any) -> Any:
+    def one(carry: Carry, step: Any, n: Any, key: Any, stream: Any, common: Any, *hparams: Any) -> Any:
         if strategy == "map":  # a frozen member costs nothing here
             n = jnp.where(carry.stopped == GOING_ON, n, 0)
-        return advance_member(run, carry, step, key, swept.structure.unflatten(leaves), rows(common, stream), n)
+        return advance_member(run, carry, step, key, structure.unflatten(hparams), rows(common, stream), n)
 
-    settings = over_members(one, strategy, (True, False, False, False, False, False, *swept.varied))
-    return over_members(settings, strategy, (True, False, False, True, True, False, *swept.varied))
+    settings = over_members(one, strategy, (True, False, False, False, False, False, *leaves))
+    members = over_members(settings, strategy, (True, False, False, True, True, False, *leaves))
+    return lambda *arguments: members(*arguments[:-1], *jax.tree.leaves(arguments[-1]))
 
 
 class Choice(NamedTuple):

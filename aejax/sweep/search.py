@@ -18,33 +18,16 @@ from aejax.storage.trees import path_name
 from aejax.sweep import plan as plans
 from aejax.sweep import studies
 from aejax.sweep.axes import Axis
-from aejax.sweep.block import PARTS, Options, Prune, alone, compile_fastest, finished, run_block
+from aejax.sweep.block import PARTS, Options, Prune, alone, compile_fastest, finished, run_block, stacked_hparams
 from aejax.sweep.evaluation import losses_together
 from aejax.sweep.folder import begin, check_folder, conclude, counted
 from aejax.sweep.plan import Block, Plan
-from aejax.sweep.prepared import Memory, Prepared, available, hparams_of, memory_of, prepare, readable
-from aejax.sweep.program import Choice, stack_hparams
+from aejax.sweep.prepared import Memory, Prepared, available, memory_of, prepare, readable
+from aejax.sweep.program import Choice
+from aejax.sweep.studies import Search
 from aejax.sweep.table import check_column, check_metric
 from aejax.training.interruption import InterruptedRunError, asked_to_stop
 from aejax.training.loop import BROKEN, PRUNED
-
-
-class Search(NamedTuple):
-    """How a space is searched.
-
-    Attributes:
-        trials: of the study, those of other processes included.
-        batch: trials that are trained together.
-        storage: URL of a database; None for a file in the folder.
-        study: its name.
-        prune: whether trials that are worse than the median of those before them are given up.
-    """
-
-    trials: int = 64
-    batch: int = 16
-    storage: str | None = None
-    study: str = "aejax"
-    prune: bool = True
 
 
 class Space(NamedTuple):
@@ -140,9 +123,7 @@ def space_of(spec: str, overrides: Sequence[str], axes: Sequence[Axis], folds: i
     return Space(spec, tuple(overrides), axes, tuple(map(int, seeds)), folds, base, traced, configs)
 
 
-def run(
-    space: Space, search: Search, folder: Path, options: Options, metric: str, *, maximise: bool = False
-) -> dict[str, Any]:
+def run(space: Space, search: Search, folder: Path, options: Options) -> dict[str, Any]:
     """Search in a folder, from where that was left.
 
     Args:
@@ -150,8 +131,6 @@ def run(
         search: how far, and where the study is.
         folder: made if it is not there.
         options: of the programs.
-        metric: a column of validation rows, the objective: its mean over the seeds and folds of a trial.
-        maximise: whether more of it is better.
 
     Returns:
         What ``summary.json`` holds.
@@ -161,7 +140,7 @@ def run(
             a folder or a study of another sweep, or a storage that cannot be had.
         InterruptedRunError: SIGINT or SIGTERM came; what was done is saved.
     """
-    check_metric(metric, space.configs)
+    check_metric(search.metric, space.configs)
     identity = {"search": "optuna", **space.identity}
     check_folder(folder, identity)
     optuna, prepared = studies.import_optuna(), prepare(space.base, space.folds)
@@ -170,17 +149,16 @@ def run(
     if search.storage is None:
         begin(folder, identity)
     database = studies.storage(optuna, search.storage, folder)
-    asked = {"maximise": maximise, "prune": search.prune}
-    study = studies.open_study(optuna, database, search.study, space.identity, metric, **asked)
+    study = studies.open_study(optuna, database, search, space.identity)
     begin(folder, identity)
     dimensions = {axis.name: axis for axis in space.axes}
     with studies.searcher(folder) as name, asked_to_stop() as stop:
         while trials := studies.ask(optuna, study, dimensions, name, search.batch, search.trials):
             last = trials[-1].number + 1
             console.say(f"trials {trials[0].number + 1} to {last} of {search.trials}: {space.streams} runs each")
-            train_batch(trials, space, search, settings, folder, options, metric, stop)
-            _tell(optuna, study, trials, metric)
-    return _conclude(optuna, study, space, folder, metric, maximise=maximise)
+            train_batch(trials, space, search, settings, folder, options, stop)
+            _tell(optuna, study, trials, search.metric)
+    return _conclude(optuna, study, space, search, folder)
 
 
 def check_fit(space: Space, search: Search, options: Options, prepared: Prepared) -> Memory:
@@ -214,7 +192,6 @@ def train_batch(
     settings: dict[str, Setting],
     folder: Path,
     options: Options,
-    metric: str,
     stop: Callable[[], bool],
 ) -> None:
     """Train the runs of trials that no marker vouches for yet, and note the results with each trial.
@@ -222,11 +199,10 @@ def train_batch(
     Args:
         trials: that a study proposed.
         space: that they are of.
-        search: how many trials the programs are made for, and whether any are given up.
+        search: how many trials the programs are made for, and whether and by which metric any are given up.
         settings: by static setting, from earlier batches; what is missing is added.
         folder: of the search.
         options: of the programs.
-        metric: by which trials are given up.
         stop: whether to stop now.
 
     Raises:
@@ -245,7 +221,7 @@ def train_batch(
         block = plans.filled(rows, len(rows), search.batch, len(jax.devices()[: options.devices]))
         choice = _compiled(block, prepared, choice, options, space.traced)
         settings[static] = (prepared, choice)
-        prune = _pruning(trial_of, metric, block, prepared) if search.prune else None
+        prune = _pruning(trial_of, search.metric, block, prepared) if search.prune else None
         part = folder / PARTS / block.id
         with alone(part), console.progress(group[0].config["train"]["steps"], 0) as show:
             results = run_block(block, prepared, options, part, stop, show, choice=choice, prune=prune)
@@ -263,10 +239,10 @@ def _compiled(
     """The program of an earlier batch with the hyperparameters of this one, or a new one."""
     leaves = jax.tree_util.tree_leaves_with_path(prepared.parts.hparams)
     varied = {i for i, (path, _) in enumerate(leaves) if path_name(path).replace("/", ".") in traced}
-    swept = stack_hparams([hparams_of(member, prepared) for member in block.members], block.grid, varied)
     if choice is None:
-        return compile_fastest(block, prepared, swept, options)
-    return choice._replace(program=choice.program.bound(swept.leaves), compile_seconds=0.0)
+        return compile_fastest(block, prepared, options, varied=varied)
+    program = choice.program.bound(stacked_hparams(block, prepared, varied))
+    return choice._replace(program=program, compile_seconds=0.0)
 
 
 def _pruning(trial_of: Mapping[int, Any], metric: str, block: Block, prepared: Prepared) -> Prune:
@@ -309,7 +285,7 @@ def _tell(optuna: Any, study: Any, trials: Sequence[Any], metric: str) -> None:
         study.tell(trial, value if whole else None, state=state.COMPLETE if whole else state.PRUNED)
 
 
-def _conclude(optuna: Any, study: Any, space: Space, folder: Path, metric: str, *, maximise: bool) -> dict[str, Any]:
+def _conclude(optuna: Any, study: Any, space: Space, search: Search, folder: Path) -> dict[str, Any]:
     """The table, the summary and the pictures of all trials, those of other processes included."""
     trials = studies.finished(study)
     if not trials:
@@ -317,10 +293,13 @@ def _conclude(optuna: Any, study: Any, space: Space, folder: Path, metric: str, 
     if others := len(study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING])):
         console.say(f"{counted(others, 'trial')} of the study are with other processes, or were left by them")
     runs = [run for trial in trials for run in trial.user_attrs[studies.RESULTS]]
-    about = {"study": study.study_name, "history": studies.history(study)}
-    about["importance"] = studies.importance(optuna, study)
+    about = {
+        "study": study.study_name,
+        "history": [{"trial": t.number, "state": t.state.name.lower(), "value": t.value} for t in trials],
+        "importance": studies.importance(optuna, study),
+    }
     planned = space.planned([trial.params for trial in trials])
-    return conclude(folder, planned, dict(enumerate(runs)), metric, maximise=maximise, search=about)
+    return conclude(folder, planned, dict(enumerate(runs)), search.metric, maximise=search.maximise, search=about)
 
 
 def describe(space: Space, search: Search, options: Options) -> Iterator[str]:

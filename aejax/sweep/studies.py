@@ -5,18 +5,19 @@ import secrets
 import time
 import warnings
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from aejax.config.differences import differences
+from aejax.config.differences import differences, first_of
 from aejax.errors import UserError
 from aejax.files import to_json
 from aejax.storage import records
 from aejax.storage.records import Many
 from aejax.sweep.axes import Axis
 from aejax.sweep.block import RESULT, lock
+from aejax.sweep.table import METRIC
 
 FILE, SEARCHERS = "study.log", "searchers"
 SWEEP, SEARCHER, RESULTS = "sweep", "searcher", "results"
@@ -24,6 +25,28 @@ WARM_UP = 3
 """No trial is given up in the first third of its steps, where a small learning rate looks worse than it is."""
 ATTEMPTS = 20
 """How often a database is tried again that another process is just making, or holds locked."""
+
+
+class Search(NamedTuple):
+    """How a space is searched.
+
+    Attributes:
+        metric: a column of validation rows, the objective: its mean over the seeds and folds of a trial.
+        maximise: whether more of it is better.
+        trials: of the study, those of other processes included.
+        batch: trials that are trained together.
+        storage: URL of a database; None for a file in the folder.
+        study: its name.
+        prune: whether trials that are worse than the median of those before them are given up.
+    """
+
+    metric: str = METRIC
+    maximise: bool = False
+    trials: int = 64
+    batch: int = 16
+    storage: str | None = None
+    study: str = "aejax"
+    prune: bool = True
 
 
 def import_optuna() -> Any:
@@ -87,41 +110,36 @@ def _patiently(make: Callable[[], Any]) -> Any:
     raise AssertionError
 
 
-def open_study(
-    optuna: Any, database: Any, name: str, identity: Mapping[str, Any], metric: str, *, maximise: bool, prune: bool
-) -> Any:
-    """The study of that name, made if it is not there.
+def open_study(optuna: Any, database: Any, search: Search, identity: Mapping[str, Any]) -> Any:
+    """The study of a search, made if it is not there.
 
     Args:
         optuna: the module.
         database: from `storage`.
-        name: of the study.
-        identity: of the search, with the config that all trials share.
-        metric: that it optimises.
-        maximise: whether more of it is better.
-        prune: whether trials that are worse than the median of those before them are given up.
+        search: how it is done.
+        identity: what is searched, and the config that all trials share.
 
     Raises:
         UserError: it belongs to another sweep.
     """
-    config, direction = identity["config"], "maximize" if maximise else "minimize"
+    config, direction = identity["config"], "maximize" if search.maximise else "minimize"
     pruner = optuna.pruners.MedianPruner(n_warmup_steps=config["train"]["steps"] // WARM_UP)
     study = optuna.create_study(
         storage=database,
-        study_name=name,
+        study_name=search.study,
         sampler=numbered_sampler(optuna, config["seed"]),
-        pruner=pruner if prune else optuna.pruners.NopPruner(),
+        pruner=pruner if search.prune else optuna.pruners.NopPruner(),
         direction=direction,
         load_if_exists=True,
     )
-    before, now = study.user_attrs.get(SWEEP), {**identity, "metric": metric, "direction": direction}
+    before, now = study.user_attrs.get(SWEEP), {**identity, "metric": search.metric, "direction": direction}
     if before is None and not study.get_trials(deepcopy=False):
         study.set_user_attr(SWEEP, now)
         return study
     changed = differences(before, now) if isinstance(before, dict) else ["it was not made by aejax"]
     if changed:
         raise UserError(
-            f"--study {name}: is that of another sweep ({changed[0]}{', …' if len(changed) > 1 else ''}); "
+            f"--study {search.study}: is that of another sweep ({first_of(changed)}); "
             "allowed: that of this one, or another --study"
         )
     return study
@@ -213,10 +231,3 @@ def importance(optuna: Any, study: Any) -> Mapping[str, float]:
         return {}
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
     return optuna.importance.get_param_importances(study, evaluator=evaluator)
-
-
-def history(study: Any) -> Sequence[Mapping[str, Any]]:
-    """What became of each trial, in order."""
-    return [
-        {"trial": trial.number, "state": trial.state.name.lower(), "value": trial.value} for trial in finished(study)
-    ]
