@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from aejax import console
@@ -24,14 +25,15 @@ from aejax.storage import checkpoint, records
 from aejax.storage.records import Either, Many, Named, Whole, Word
 from aejax.storage.trees import digest
 from aejax.sweep import evaluation
-from aejax.sweep.plan import Block, Member
+from aejax.sweep.plan import Block
 from aejax.sweep.prepared import Prepared, hparams_of, size_of
 from aejax.sweep.program import FORMS, Choice, Form, Program, choose, compile_block, forms, stack_hparams
 from aejax.training.evaluate import on_device
 from aejax.training.interruption import InterruptedRunError
-from aejax.training.loop import Outcome, begin, compile_advance, freezing, loop, on_host, outcome
+from aejax.training.loop import GOING_ON, Outcome, begin, compile_advance, freezing, loop, on_host, outcome
+from aejax.training.members import Carry
 from aejax.training.step import weights
-from aejax.types import Hparams, Params
+from aejax.types import Hparams, Params, State
 
 PARTS = "parts"
 CHECKPOINTS = "checkpoints"
@@ -98,13 +100,16 @@ def run_block(
     if done is not None:
         return done["results"]
     if options.exact:
-        outcomes, timing = train_exactly(block, prepared, stop, show)
+        choice, devices = _one_by_one(block, prepared), 1
     else:
-        choice = choice or _fastest_form(block, prepared, options, folder)
-        hooks = {"stop": stop, "show": show, "prune": prune}
-        outcomes, seconds = train_block(choice.program, block, prepared, folder / CHECKPOINTS, **hooks)
-        timing = {"strategy": choice.form.strategy, "compile_seconds": choice.compile_seconds}
-        timing |= {"devices": len(jax.devices()[: options.devices]), "train_seconds": seconds}
+        choice, devices = (
+            choice or _fastest_form(block, prepared, options, folder),
+            len(jax.devices()[: options.devices]),
+        )
+    hooks = {"exact": options.exact, "stop": stop, "show": show, "prune": prune}
+    outcomes, seconds = train_block(choice.program, block, prepared, folder / CHECKPOINTS, **hooks)
+    timing = {"strategy": choice.form.strategy, "devices": devices}
+    timing |= {"compile_seconds": choice.compile_seconds, "train_seconds": seconds}
     started = time.perf_counter()
     params = stacked_params(outcomes)
     checkpoint.save(folder / "params", 0, params, keep=1, info={"members": [member.id for member in block.members]})
@@ -146,6 +151,38 @@ def _fastest_form(block: Block, prepared: Prepared, options: Options, folder: Pa
     return choice
 
 
+def _one_by_one(block: Block, prepared: Prepared) -> Choice:
+    """The program that `aejax run` compiles, for the members one after the other: the same parameters, bit for bit."""
+    parts, cells = prepared.parts, list(np.ndindex(block.grid.shape))
+    rows = [on_device(dataset.train, dataset, parts.relations) for dataset in prepared.datasets]
+    started, start = time.perf_counter(), jax.jit(parts.run.init)
+    program = compile_advance(parts.run, start(parts.key, parts.hparams), parts.key, parts.hparams, rows[0])
+    spent = time.perf_counter() - started
+    members = [block.members[block.grid[cell]] for cell in cells]
+    keys = [jax.random.key(member.config["seed"]) for member in members]
+    hparams = [jax.tree.map(jnp.float32, hparams_of(member, prepared)) for member in members]
+    runs = [(*each, rows[member.fold or 0]) for *each, member in zip(keys, hparams, members, strict=True)]
+    on_grid = lambda *leaves: np.stack(leaves).reshape(*block.grid.shape, *np.shape(leaves[0]))
+
+    def init() -> Carry:
+        states = [start(key, each) for key, each in zip(keys, hparams, strict=True)]
+        return jax.tree.map(on_grid, *(Carry(each.params, each.opt_state, np.int32(GOING_ON)) for each in states))
+
+    def advance(carry: Carry, step: int, n: int) -> tuple[Carry, dict[str, np.ndarray]]:
+        carries, histories = [], []
+        for cell, run in zip(cells, runs, strict=True):
+            params, opt_state, stopped = jax.tree.map(lambda leaf, at=cell: leaf[at], carry)
+            history = dict.fromkeys(("loss", *parts.hparams["terms"]), np.zeros(n, np.float32))
+            if stopped == GOING_ON:
+                state = jax.tree.map(jnp.asarray, State(params, opt_state, np.int32(step)))
+                (params, opt_state, _), history, stopped = freezing(program, *run)(state, step, n)
+            carries.append(Carry(params, opt_state, stopped))
+            histories.append(history)
+        return jax.tree.map(on_grid, *carries), jax.tree.map(on_grid, *histories)
+
+    return Choice(Form("exact", None), Program(init, advance, np.asarray, lambda hparams: None), [], spent)
+
+
 def compile_fastest(
     block: Block, prepared: Prepared, options: Options, *, likely: Sequence[Form] = (), varied: Collection[int] = ()
 ) -> Choice:
@@ -177,6 +214,7 @@ def train_block(
     prepared: Prepared,
     folder: Path | None = None,
     *,
+    exact: bool = False,
     stop: Stop = lambda: False,
     show: Show = lambda step, loss: None,
     prune: Prune | None = None,
@@ -188,6 +226,7 @@ def train_block(
         block: its members; one may fill several cells of the grid.
         prepared: of its group.
         folder: where checkpoints lie; None for none.
+        exact: whether validation losses are those of `aejax run`, to the bit.
         stop: see `run_block`, as for the following.
         show: takes the step and the median loss after each chunk.
         prune: which members are not worth going on with.
@@ -211,7 +250,7 @@ def train_block(
         if patience is None:
             return {}
         shares = np.full(len(block.members), share)
-        losses = evaluation.losses_together(block.members, prepared, of_members(params), shares)
+        losses = evaluation.losses_of(block.members, prepared, of_members(params), shares, exact=exact)
         return {"validation_loss": losses["validation/loss"][grid]}
 
     def save(carry: Any, progress: Any) -> None:
@@ -253,47 +292,6 @@ def _begun(
     records.check(restored.info, {"seconds": float}, folder, "info")
     seconds = float(restored.info["seconds"])
     return restored.tree["state"], restored.tree["progress"]._replace(step=restored.step, seconds=seconds)
-
-
-def train_exactly(block: Block, prepared: Prepared, stop: Stop, show: Show) -> tuple[list[Outcome], dict[str, Any]]:
-    """The members one after the other through the program that `aejax run` compiles: the same parameters, bit for bit.
-
-    Returns:
-        One outcome for each member, and the timing.
-
-    Raises:
-        InterruptedRunError: `stop` said so.
-    """
-    parts, settings = prepared.parts, block.members[0].config["train"]
-    rows = [on_device(dataset.train, dataset, parts.relations) for dataset in prepared.datasets]
-    started, init = time.perf_counter(), jax.jit(parts.run.init)
-    program = compile_advance(parts.run, init(parts.key, parts.hparams), parts.key, parts.hparams, rows[0])
-    compiled, outcomes = time.perf_counter() - started, []
-    for member in block.members:
-        key = jax.random.key(member.config["seed"])
-        hparams = jax.tree.map(jax.numpy.float32, hparams_of(member, prepared))
-
-        def measure(params: Params, share: float, member: Member = member) -> dict[str, float]:
-            if settings["patience"] is None:
-                return {}
-            losses = evaluation.losses_alone(member, prepared, params, share)
-            return {"validation_loss": losses["validation/loss"]}
-
-        state, progress, ended = loop(
-            freezing(program, key, hparams, rows[member.fold or 0]),
-            init(key, hparams),
-            steps=settings["steps"],
-            evaluate_every=settings["evaluate_every"],
-            patience=settings["patience"],
-            measure=measure,
-            stop=stop,
-        )
-        if not ended:
-            raise InterruptedRunError
-        outcomes.append(outcome(progress, weights(state), settings["steps"]))
-        show(settings["steps"], outcomes[-1].means["loss"])
-    timing = {"strategy": "exact", "devices": 1, "compile_seconds": compiled}
-    return outcomes, timing | {"train_seconds": time.perf_counter() - started - compiled}
 
 
 @contextmanager

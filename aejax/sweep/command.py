@@ -11,18 +11,13 @@ from typing import Any
 
 from aejax.errors import UserError
 
-ONLY_WITH = {
-    "address": ("ray",),
-    "cluster": ("slurm",),
-    "slurm": ("slurm",),
-    "task_minutes": ("slurm",),
-    "task_cpus": ("ray", "slurm"),
-    "task_gpus": ("ray", "slurm"),
-    "task_memory": ("ray", "slurm"),
-    "task_runs": ("ray", "slurm"),
-    "devices": ("local",),
+ENGINES = {
+    ("local",): ("devices",),
+    ("ray",): ("address",),
+    ("slurm",): ("cluster", "slurm", "task_minutes"),
+    ("ray", "slurm"): ("task_cpus", "task_gpus", "task_memory", "task_runs"),
 }
-"""Options that mean nothing to the other engines."""
+"""Options that mean nothing to other engines than these."""
 
 ONLY_IN_SEARCH = ("trials", "batch", "storage", "study", "no_pruning")
 LEAST = {"devices": 1, "task_cpus": 1, "task_runs": 1, "task_minutes": 1, "task_gpus": 0, "trials": 1, "batch": 1}
@@ -33,14 +28,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `aejax sweep`."""
     add = parser.add_argument
     add("config", metavar="CONFIG[:VARIANT]", help="as for `aejax run`")
-    add(
-        "--axis",
-        action="append",
-        default=[],
-        metavar="PATH=SPEC",
-        help="values of a field: [1,2], range(5), 'geomspace(1e-4,1,9)'",
-    )
-    add("--zip", action="append", nargs="+", default=[], metavar="PATH=SPEC", help="axes that change together")
+    axes = {"action": "append", "default": [], "metavar": "PATH=SPEC"}
+    add("--axis", **axes, help="values of a field: [1,2], range(5), 'geomspace(1e-4,1,9)'")
+    add("--zip", **axes, nargs="+", help="axes that change together")
     add("--set", action="append", default=[], metavar="PATH=VALUE", help="change a field; may be repeated")
     add("--workdir", type=Path, metavar="DIR", help="folder of the sweep; that of an unfinished one continues it")
     add("--folds", type=int, metavar="K", help="cross-validate: K folds of the training and validation rows")
@@ -58,12 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--task-cpus", type=int, metavar="N", help="processor cores of a task; else 1")
     add("--task-gpus", type=float, metavar="X", help="graphics processors of a task; less than 1 shares one; else 0")
     add("--task-memory", metavar="SIZE", help="memory of a task, such as 4GB")
-    add(
-        "--task-runs",
-        type=int,
-        metavar="N",
-        help="most runs of a task; else a group, or its share of a Ray cluster",
-    )
+    add("--task-runs", type=int, metavar="N", help="most runs of a task; else a group, or its share of a cluster")
     add("--task-minutes", type=int, metavar="N", help="time limit of a task, which then goes on; else 60")
     add("--cluster", choices=("slurm", "local"), help="slurm, which is the default, or processes of this machine")
     add("--slurm", action="append", metavar="KEY=VALUE", help="an option of sbatch, such as partition=gpu")
@@ -119,7 +104,7 @@ def check_options(arguments: argparse.Namespace) -> None:
         UserError: naming the option.
     """
     option = lambda name: f"--{name.replace('_', '-')}"
-    for name, engines in ONLY_WITH.items():
+    for name, engines in ((name, engines) for engines, names in ENGINES.items() for name in names):
         if getattr(arguments, name) is not None and arguments.engine not in engines:
             raise UserError(f"{option(name)}: is for --engine {' or '.join(engines)}, not {arguments.engine}")
     for name in ONLY_IN_SEARCH:

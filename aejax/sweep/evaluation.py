@@ -33,29 +33,30 @@ def metrics_of(
     """
     task, options = configured_task(members[0].config["task"])
     progress = np.array([outcome.step for outcome in outcomes]) / members[0].config["train"]["steps"]
-    rows = [{f"train/{name}": value for name, value in outcome.means.items()} for outcome in outcomes]
-    columns = {} if exact else losses_together(members, prepared, params, progress)
-    together = None if exact else task.members
-    if together is not None:
+    columns = losses_of(members, prepared, params, progress, exact=exact)
+    if task.members is None or exact:
+        measured = [_of_task(*each, prepared) for each in zip(members, outcomes, strict=True)]
+    else:
         of_fold = lambda fold, chosen, part: _by_name(
-            together(prepared.parts.model, part, prepared.datasets[fold], options, prepared.together)
+            task.members(prepared.parts.model, part, prepared.datasets[fold], options, prepared.together)
         )
-        columns |= _by_fold(members, params, of_fold)
-    for index, (member, outcome) in enumerate(zip(members, outcomes, strict=True)):
-        if exact:
-            rows[index] |= losses_alone(member, prepared, outcome.params, progress[index])
-        rows[index] |= {name: float(values[index]) for name, values in columns.items()}
-        if together is None:
-            rows[index] |= _of_task(member, outcome.params, prepared)
+        columns, measured = columns | _by_fold(members, params, of_fold), [{}] * len(members)
+    rows = []
+    for index, outcome in enumerate(outcomes):
+        trained = {f"train/{name}": value for name, value in outcome.means.items()}
+        rows.append(trained | {name: float(values[index]) for name, values in columns.items()} | measured[index])
     return [row | others for row, others in zip(rows, baselines_of(members, rows, prepared), strict=True)]
 
 
-def losses_together(
-    members: Sequence[Member], prepared: Prepared, params: Params, progress: np.ndarray
+def losses_of(
+    members: Sequence[Member], prepared: Prepared, params: Params, progress: np.ndarray, *, exact: bool = False
 ) -> dict[str, np.ndarray]:
     """The losses of the members' validation rows, (members,) each; none where there are no rows."""
     if prepared.validation[0] is None:
         return {}
+    if exact:
+        alone = [_losses_alone(member, prepared, params, progress, index) for index, member in enumerate(members)]
+        return {name: np.array([losses[name] for losses in alone]) for name in alone[0]}
 
     def of_fold(fold: int, chosen: np.ndarray, part: Params) -> dict[str, np.ndarray]:
         keys = jax.vmap(_key)(np.array([members[index].config["seed"] for index in chosen], np.uint32))
@@ -68,20 +69,20 @@ def losses_together(
     return _by_fold(members, params, of_fold)
 
 
-def losses_alone(member: Member, prepared: Prepared, params: Params, progress: float) -> dict[str, float]:
-    """The losses of a member's validation rows; none where there are no rows."""
-    rows = prepared.validation[member.fold or 0]
-    if rows is None:
-        return {}
+def _losses_alone(
+    member: Member, prepared: Prepared, params: Params, progress: np.ndarray, index: int
+) -> dict[str, float]:
+    """Those of one member, as `aejax run` finds them."""
+    own, rows = jax.tree.map(lambda leaf: leaf[index], params), prepared.validation[member.fold or 0]
     key, hparams = _key(member.config["seed"]), hparams_of(member, prepared)
-    return _by_name({"validation": prepared.losses(params, key, hparams, rows, progress)})
+    return _by_name({"validation": prepared.losses(own, key, hparams, rows, float(progress[index]))})
 
 
-def _of_task(member: Member, params: Params, prepared: Prepared) -> dict[str, float]:
+def _of_task(member: Member, outcome: Outcome, prepared: Prepared) -> dict[str, float]:
     """What the task measures of one member."""
     (task, options), dataset = configured_task(member.config["task"]), prepared.datasets[member.fold or 0]
     key, retrain = _key(member.config["seed"]), retrainer(member.config, dataset)
-    metrics = _by_name(task.evaluate(key, prepared.parts.model, params, dataset, retrain, options).metrics)
+    metrics = _by_name(task.evaluate(key, prepared.parts.model, outcome.params, dataset, retrain, options).metrics)
     return {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)}
 
 

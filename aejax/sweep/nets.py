@@ -16,7 +16,7 @@ from aejax.runs.fitted import Fitted
 from aejax.sweep import axes as spelled
 from aejax.sweep import table
 from aejax.sweep.block import Options, compile_fastest, result_of, stacked_params, train_block
-from aejax.sweep.evaluation import losses_together
+from aejax.sweep.evaluation import losses_of
 from aejax.sweep.plan import Block, Member, Plan
 from aejax.sweep.prepared import Prepared, prepared_of
 from aejax.training.build import Parts
@@ -163,7 +163,7 @@ def _losses(block: Block, dataset: Dataset, prepared: Prepared, params: Params) 
     """The losses of the validation rows and of the test rows, (runs,) each."""
     test = prepared._replace(validation=[on_device(dataset.test, dataset) if len(dataset.test.x) else None])
     ended = np.ones(len(block.members))
-    validation, tested = (losses_together(block.members, each, params, ended) for each in (prepared, test))
+    validation, tested = (losses_of(block.members, each, params, ended) for each in (prepared, test))
     return validation | {name.replace("validation", "test", 1): values for name, values in tested.items()}
 
 

@@ -19,7 +19,7 @@ from aejax.sweep import plan as plans
 from aejax.sweep import studies
 from aejax.sweep.axes import Axis
 from aejax.sweep.block import PARTS, Options, Prune, alone, compile_fastest, finished, run_block, stacked_hparams
-from aejax.sweep.evaluation import losses_together
+from aejax.sweep.evaluation import losses_of
 from aejax.sweep.folder import begin, check_folder, conclude, counted
 from aejax.sweep.plan import Block, Plan
 from aejax.sweep.prepared import Memory, Prepared, available, memory_of, prepare, readable
@@ -261,7 +261,7 @@ def _pruning(trial_of: Mapping[int, Any], metric: str, block: Block, prepared: P
     steps = block.members[0].config["train"]["steps"]
 
     def prune(step: int, params: Any, going_on: np.ndarray) -> np.ndarray:
-        losses = losses_together(block.members, prepared, params, np.full(len(block.members), step / steps))
+        losses = losses_of(block.members, prepared, params, np.full(len(block.members), step / steps))
         values = losses.get(metric, losses["validation/loss"])
         for number, trial in trials.items():
             alive = values[going_on & (owners == number)]
