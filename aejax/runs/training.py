@@ -45,11 +45,9 @@ def fit(
     host = devices.fetch if parts.layout is not None else lambda tree: tree
 
     def save(state: State, progress: Progress) -> None:
-        # without the seconds, so that equal checkpoints have equal bytes
-        tree = {"state": host(state), "progress": progress._replace(best=host(progress.best), seconds=0.0)}
+        state, progress = host(state), progress._replace(best=host(progress.best))
         if devices.is_first():
-            info = {"seconds": progress.seconds}
-            checkpoint.save(folder / workdir.CHECKPOINTS, progress.step, tree, keep=settings["keep"], info=info)
+            save_progress(folder / workdir.CHECKPOINTS, state, progress, keep=settings["keep"])
 
     recording = _recording(config, folder, before.step)
     with recording as record, console.progress(settings["steps"], before.step) as show, asked_to_stop() as asked:
@@ -106,17 +104,30 @@ def _start(config: Mapping[str, Any], parts: Parts, folder: Path) -> tuple[State
     init = jax.jit(parts.run.init, out_shardings=parts.layout)
     like, names = jax.eval_shape(init, parts.key, parts.hparams), ("loss", *parts.hparams["terms"])
     early = config["train"]["patience"] is not None
-    shapes = {"state": like, "progress": begin(names, best=like.params if early else ())}
-    restored = checkpoint.restore(folder / workdir.CHECKPOINTS, shapes, say=console.say)
-    devices.check_same(config=configs.dumps(config), checkpoint=str(restored and restored.step))
+    progress = begin(names, best=like.params if early else ())
+    restored = restored_progress(folder / workdir.CHECKPOINTS, like, progress)
+    devices.check_same(config=configs.dumps(config), checkpoint=str(restored and restored[1].step))
     if restored is None:
         state = init(parts.key, parts.hparams)
         return state, begin(names, best=jax.tree.map(jnp.copy, weights(state)) if early else ())
-    records.check(restored.info, PROGRESS, folder / workdir.CHECKPOINTS, "info")
-    console.say(f"{folder}: going on from step {restored.step}")
-    return restored.tree["state"], restored.tree["progress"]._replace(
-        step=restored.step, seconds=float(restored.info["seconds"])
-    )
+    console.say(f"{folder}: going on from step {restored[1].step}")
+    return restored
+
+
+def save_progress(folder: Path, state: Any, progress: Progress, *, keep: int) -> None:
+    """Save the state and the progress of a run, or of many, so that equal checkpoints have equal bytes."""
+    tree = {"state": state, "progress": progress._replace(seconds=0.0)}
+    checkpoint.save(folder, progress.step, tree, keep=keep, info={"seconds": progress.seconds})
+
+
+def restored_progress(folder: Path, state: Any, progress: Progress) -> tuple[Any, Progress] | None:
+    """The newest checkpoint that verifies, in these structures; None where there is none."""
+    restored = checkpoint.restore(folder, {"state": state, "progress": progress}, say=console.say)
+    if restored is None:
+        return None
+    records.check(restored.info, PROGRESS, folder, "info")
+    seconds = float(restored.info["seconds"])
+    return restored.tree["state"], restored.tree["progress"]._replace(step=restored.step, seconds=seconds)
 
 
 @contextmanager

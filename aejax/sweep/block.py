@@ -21,13 +21,14 @@ import numpy as np
 from aejax import console
 from aejax.errors import UserError
 from aejax.files import to_json, write_json
+from aejax.runs.training import restored_progress, save_progress
 from aejax.storage import checkpoint, records
 from aejax.storage.records import Either, Many, Named, Whole, Word
 from aejax.storage.trees import digest
 from aejax.sweep import evaluation
 from aejax.sweep.plan import Block
 from aejax.sweep.prepared import Prepared, hparams_of, size_of
-from aejax.sweep.program import FORMS, Choice, Form, Program, choose, compile_block, forms, stack_hparams
+from aejax.sweep.program import FORMS, Form, Program, choose, compile_block, forms, stack_hparams
 from aejax.training.evaluate import on_device
 from aejax.training.interruption import InterruptedRunError
 from aejax.training.loop import GOING_ON, Outcome, begin, compile_advance, freezing, loop, on_host, outcome
@@ -75,7 +76,7 @@ def run_block(
     stop: Stop = lambda: False,
     show: Show = lambda step, loss: None,
     *,
-    choice: Choice | None = None,
+    program: Program | None = None,
     prune: Prune | None = None,
 ) -> list[dict[str, Any]]:
     """Train and evaluate a block, unless its marker says that this is done.
@@ -87,7 +88,7 @@ def run_block(
         folder: of the block.
         stop: whether to stop now.
         show: takes the step and the median loss after each chunk.
-        choice: the program, where it is compiled already; None for that of the fastest form.
+        program: where it is compiled already; None for that of the fastest form.
         prune: asked at every evaluation but the last which members are not worth going on with; None for none.
 
     Returns:
@@ -100,16 +101,14 @@ def run_block(
     if done is not None:
         return done["results"]
     if options.exact:
-        choice, devices = _one_by_one(block, prepared), 1
+        program, devices = _one_by_one(block, prepared), 1
     else:
-        choice, devices = (
-            choice or _fastest_form(block, prepared, options, folder),
-            len(jax.devices()[: options.devices]),
-        )
+        program = program or _fastest_form(block, prepared, options, folder)
+        devices = len(jax.devices()[: options.devices])
     hooks = {"exact": options.exact, "stop": stop, "show": show, "prune": prune}
-    outcomes, seconds = train_block(choice.program, block, prepared, folder / CHECKPOINTS, **hooks)
-    timing = {"strategy": choice.form.strategy, "devices": devices}
-    timing |= {"compile_seconds": choice.compile_seconds, "train_seconds": seconds}
+    outcomes, seconds = train_block(program, block, prepared, folder / CHECKPOINTS, **hooks)
+    timing = {"strategy": program.form.strategy, "devices": devices}
+    timing |= {"compile_seconds": program.seconds, "train_seconds": seconds}
     started = time.perf_counter()
     params = stacked_params(outcomes)
     checkpoint.save(folder / "params", 0, params, keep=1, info={"members": [member.id for member in block.members]})
@@ -137,7 +136,7 @@ def result_of(result: Outcome, metrics: Mapping[str, float]) -> dict[str, Any]:
     }
 
 
-def _fastest_form(block: Block, prepared: Prepared, options: Options, folder: Path) -> Choice:
+def _fastest_form(block: Block, prepared: Prepared, options: Options, folder: Path) -> Program:
     """The program of a block in the fastest of the forms that it may have.
 
     A block that is continued keeps the form that it began with, which ``strategy.json`` tells.
@@ -145,13 +144,13 @@ def _fastest_form(block: Block, prepared: Prepared, options: Options, folder: Pa
     path, likely = folder / "strategy.json", ()
     if checkpoint.steps(folder / CHECKPOINTS) and options.strategy == "auto" and path.exists():
         likely = [Form(**records.read(path, {"form": FORM})["form"])]
-    choice = compile_fastest(block, prepared, options, likely=likely)
-    tried = [form._asdict() | {"step_seconds": seconds} for form, seconds in choice.step_seconds]
-    write_json(path, {"form": choice.form._asdict(), "tried": tried})
-    return choice
+    program = compile_fastest(block, prepared, options, likely=likely)
+    tried = [form._asdict() | {"step_seconds": seconds} for form, seconds in program.tried.items()]
+    write_json(path, {"form": program.form._asdict(), "tried": tried})
+    return program
 
 
-def _one_by_one(block: Block, prepared: Prepared) -> Choice:
+def _one_by_one(block: Block, prepared: Prepared) -> Program:
     """The program that `aejax run` compiles, for the members one after the other: the same parameters, bit for bit."""
     parts, cells = prepared.parts, list(np.ndindex(block.grid.shape))
     rows = [on_device(dataset.train, dataset, parts.relations) for dataset in prepared.datasets]
@@ -180,12 +179,12 @@ def _one_by_one(block: Block, prepared: Prepared) -> Choice:
             histories.append(history)
         return jax.tree.map(on_grid, *carries), jax.tree.map(on_grid, *histories)
 
-    return Choice(Form("exact", None), Program(init, advance, np.asarray, lambda hparams: None), [], spent)
+    return Program(Form("exact", None), init, advance, np.asarray, seconds=spent)
 
 
 def compile_fastest(
     block: Block, prepared: Prepared, options: Options, *, likely: Sequence[Form] = (), varied: Collection[int] = ()
-) -> Choice:
+) -> Program:
     """The program of a block in the fastest of some forms.
 
     Args:
@@ -254,11 +253,12 @@ def train_block(
         return {"validation_loss": losses["validation/loss"][grid]}
 
     def save(carry: Any, progress: Any) -> None:
-        tree = {"state": jax.device_get(carry), "progress": progress._replace(seconds=0.0)}
         if folder is not None:
-            checkpoint.save(folder, progress.step, tree, keep=1, info={"seconds": progress.seconds})
+            save_progress(folder, jax.device_get(carry), progress, keep=1)
 
-    carry, progress = _begun(program, ("loss", *terms), grid.shape, folder, early=patience is not None)
+    carry, names = program.init(), ("loss", *terms)
+    progress = begin(names, grid.shape, () if patience is None else jax.tree.map(np.array, weights(carry)))
+    carry, progress = (folder and restored_progress(folder, carry, progress)) or (carry, progress)
     carry, progress, ended = loop(
         advance,
         carry,
@@ -278,20 +278,6 @@ def train_block(
         raise InterruptedRunError
     last = jax.device_get(weights(carry))
     return [outcome(progress, last, steps, at) for at in zip(*index, strict=True)], progress.seconds
-
-
-def _begun(
-    program: Program, names: Sequence[str], shape: tuple[int, ...], folder: Path | None, *, early: bool
-) -> tuple[Any, Any]:
-    """The state and the progress of a block at its checkpoint, or before the first step."""
-    carry = program.init()
-    progress = begin(names, shape, jax.tree.map(np.array, weights(carry)) if early else ())
-    restored = folder and checkpoint.restore(folder, {"state": carry, "progress": progress}, say=console.say)
-    if not restored:
-        return carry, progress
-    records.check(restored.info, {"seconds": float}, folder, "info")
-    seconds = float(restored.info["seconds"])
-    return restored.tree["state"], restored.tree["progress"]._replace(step=restored.step, seconds=seconds)
 
 
 @contextmanager

@@ -136,7 +136,7 @@ def sweep(
         raise UserError("seeds: there is none; allowed: one or more whole numbers")
     prepared = prepared_of(parts, dataset, settings.batch_size)
     block = _block(parts.hparams, settings._asdict() | {"checkpoint_every": settings.steps}, points, seeds)
-    outcomes, _ = train_block(compile_fastest(block, prepared, Options(devices=1)).program, block, prepared)
+    outcomes, _ = train_block(compile_fastest(block, prepared, Options(devices=1)), block, prepared)
     params = stacked_params(outcomes)
     columns = _losses(block, dataset, prepared, params)
     done = {}

@@ -6,6 +6,7 @@ The folds of a cross-validation hold out every row once, and all have equally ma
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -190,12 +191,13 @@ def _of_stream(whole: Rows, stream: Mapping[str, Any]) -> Rows:
     return whole._replace(**own, shift=stream["shift"], scale=stream["scale"], relations=stream["relations"])
 
 
-@jax.tree_util.register_pytree_node_class
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
 class Chosen:
     """Chosen rows of an array, looked up when a batch of them is asked for; what `Rows` needs of an array."""
 
-    def __init__(self, whole: jax.Array, index: jax.Array) -> None:
-        self.whole, self.index = whole, index
+    whole: jax.Array
+    index: jax.Array
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -205,15 +207,6 @@ class Chosen:
     def __getitem__(self, rows: Any) -> jax.Array:
         """Some of the chosen rows."""
         return self.whole[self.index[rows]]
-
-    def tree_flatten(self) -> tuple[tuple[jax.Array, jax.Array], None]:
-        """For JAX."""
-        return (self.whole, self.index), None
-
-    @classmethod
-    def tree_unflatten(cls, _: None, leaves: tuple[jax.Array, jax.Array]) -> "Chosen":
-        """For JAX."""
-        return cls(*leaves)
 
 
 class Memory(NamedTuple):

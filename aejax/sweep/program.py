@@ -4,7 +4,7 @@ Which form it gets is the likeliest one, unless a short trial says that another 
 """
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -56,23 +56,6 @@ class Data(NamedTuple):
     rows: Callable[[Any, Any], Rows] = lambda common, stream: common
 
 
-class Program(NamedTuple):
-    """A compiled block.
-
-    Attributes:
-        init: ``() -> Carry``.
-        advance: ``(carry, step, n) -> (carry, history)``: at most `aejax.training.loop.CAPACITY` steps, from a step;
-            history leaves are (streams, settings, CAPACITY). It uses up the buffers of its carry.
-        put: puts a tree of (streams, settings, ...) arrays where the program wants it.
-        bound: the same compiled program for other hyperparameters.
-    """
-
-    init: Callable[[], Carry]
-    advance: Callable[..., tuple[Carry, dict[str, jax.Array]]]
-    put: Callable[[Any], Any]
-    bound: Callable[[Hparams], "Program"]
-
-
 class Form(NamedTuple):
     """How a block is compiled.
 
@@ -83,6 +66,29 @@ class Form(NamedTuple):
 
     strategy: str
     level: int | None
+
+
+class Program(NamedTuple):
+    """A compiled block.
+
+    Attributes:
+        form: that it has.
+        init: ``() -> Carry``.
+        advance: ``(carry, step, n) -> (carry, history)``: at most `aejax.training.loop.CAPACITY` steps, from a step;
+            history leaves are (streams, settings, CAPACITY). It uses up the buffers of its carry.
+        put: puts a tree of (streams, settings, ...) arrays where the program wants it.
+        bound: the same compiled program for other hyperparameters.
+        seconds: of its compilation, and of that of other forms that were tried.
+        tried: seconds of one step of all members, for each form that was tried.
+    """
+
+    form: Form
+    init: Callable[[], Carry]
+    advance: Callable[..., tuple[Carry, dict[str, jax.Array]]]
+    put: Callable[[Any], Any]
+    bound: Callable[[Hparams], "Program"] | None = None
+    seconds: float = 0.0
+    tried: Mapping[Form, float] = {}
 
 
 def forms(strategy: str, parameters: int) -> list[Form]:
@@ -117,6 +123,7 @@ def compile_block(
         shape: (streams, settings).
         devices: over which settings or streams are spread, whichever their number divides; the first where neither.
     """
+    started = time.perf_counter()
     along = next((axis for axis in (1, 0) if shape[axis] % len(devices) == 0), None)
     mesh = Mesh(np.array(devices[:1] if along is None else devices), (AXIS,))
     whole, streams = PartitionSpec(), PartitionSpec(AXIS) if along == 0 else PartitionSpec()
@@ -144,9 +151,9 @@ def compile_block(
     def bound(hparams: Hparams) -> Program:
         numbers = put(hparams, of_hparams)
         go = lambda carry, step, n: compiled(carry, number(step), number(n), *fixed, numbers)
-        return Program(lambda: begun(keys, numbers), go, lambda tree: put(tree, members), bound)
+        return Program(form, lambda: begun(keys, numbers), go, lambda tree: put(tree, members), bound)
 
-    return bound(hparams)
+    return bound(hparams)._replace(seconds=time.perf_counter() - started)
 
 
 def _start(run: Run, varied: Any, shape: tuple[int, int]) -> Callable[[jax.Array, Hparams], Carry]:
@@ -174,23 +181,7 @@ def _advance(run: Run, varied: Any, rows: Callable[[Any, Any], Rows], strategy: 
     return lambda *arguments: members(*arguments[:-1], *jax.tree.leaves(arguments[-1]))
 
 
-class Choice(NamedTuple):
-    """A form, its program, and why.
-
-    Attributes:
-        form: that the program has.
-        program: compiled.
-        step_seconds: of one step of all members, for each form that was tried.
-        compile_seconds: of all that was compiled.
-    """
-
-    form: Form
-    program: Program
-    step_seconds: list[tuple[Form, float]]
-    compile_seconds: float
-
-
-def choose(compile_form: Callable[[Form], Program], likely: Sequence[Form], steps: int) -> Choice:
+def choose(compile_form: Callable[[Form], Program], likely: Sequence[Form], steps: int) -> Program:
     """Compile a block in the only form that it may have, or in the one that a trial finds fastest.
 
     The trial trains a carry of its own, so that results do not depend on how it went. It is over after a few steps
@@ -201,17 +192,15 @@ def choose(compile_form: Callable[[Form], Program], likely: Sequence[Form], step
         likely: the forms, the likeliest first.
         steps: that are to be trained.
     """
-    programs, seconds, spent = {}, {}, 0.0
+    programs, tried = [], {}
     for form in likely:
-        started = time.perf_counter()
-        programs[form] = compile_form(form)
-        spent += time.perf_counter() - started
+        programs.append(compile_form(form))
         if len(likely) > 1:
-            seconds[form] = trial(programs[form], steps)
-        if seconds.get(likely[0], 0.0) * steps < WORTH_SECONDS:
+            tried[form] = trial(programs[-1], steps)
+        if tried.get(likely[0], 0.0) * steps < WORTH_SECONDS:
             break
-    best = min(programs, key=lambda form: seconds.get(form, 0.0))
-    return Choice(best, programs[best], list(seconds.items()), spent)
+    best = min(programs, key=lambda program: tried.get(program.form, 0.0))
+    return best._replace(seconds=sum(program.seconds for program in programs), tried=tried)
 
 
 def trial(program: Program, steps: int) -> float:

@@ -23,7 +23,7 @@ from aejax.sweep.evaluation import losses_of
 from aejax.sweep.folder import begin, check_folder, conclude, counted
 from aejax.sweep.plan import Block, Plan
 from aejax.sweep.prepared import Memory, Prepared, available, memory_of, prepare, readable
-from aejax.sweep.program import Choice
+from aejax.sweep.program import Program
 from aejax.sweep.studies import Search
 from aejax.sweep.table import check_column, check_metric
 from aejax.training.interruption import InterruptedRunError, asked_to_stop
@@ -181,7 +181,7 @@ def check_fit(space: Space, search: Search, options: Options, prepared: Prepared
     return memory
 
 
-Setting = tuple[Prepared, Choice | None]
+Setting = tuple[Prepared, Program | None]
 """What the runs of a static setting have in common, and the program that all batches of its trials use."""
 
 
@@ -217,14 +217,14 @@ def train_batch(
         if not group:
             continue
         static, rows = plans.static_of(group[0].config), plans.by_stream(group)
-        prepared, choice = settings.get(static) or (prepare(group[0].config, space.folds), None)
+        prepared, program = settings.get(static) or (prepare(group[0].config, space.folds), None)
         block = plans.filled(rows, len(rows), search.batch, len(jax.devices()[: options.devices]))
-        choice = _compiled(block, prepared, choice, options, space.traced)
-        settings[static] = (prepared, choice)
+        program = _compiled(block, prepared, program, options, space.traced)
+        settings[static] = (prepared, program)
         prune = _pruning(trial_of, search.metric, block, prepared) if search.prune else None
         part = folder / PARTS / block.id
         with alone(part), console.progress(group[0].config["train"]["steps"], 0) as show:
-            results = run_block(block, prepared, options, part, stop, show, choice=choice, prune=prune)
+            results = run_block(block, prepared, options, part, stop, show, program=program, prune=prune)
         done |= {result["id"]: result for result in results}
         if stop():
             raise InterruptedRunError
@@ -234,15 +234,14 @@ def train_batch(
 
 
 def _compiled(
-    block: Block, prepared: Prepared, choice: Choice | None, options: Options, traced: frozenset[str]
-) -> Choice:
+    block: Block, prepared: Prepared, program: Program | None, options: Options, traced: frozenset[str]
+) -> Program:
     """The program of an earlier batch with the hyperparameters of this one, or a new one."""
     leaves = jax.tree_util.tree_leaves_with_path(prepared.parts.hparams)
     varied = {i for i, (path, _) in enumerate(leaves) if path_name(path).replace("/", ".") in traced}
-    if choice is None:
+    if program is None:
         return compile_fastest(block, prepared, options, varied=varied)
-    program = choice.program.bound(stacked_hparams(block, prepared, varied))
-    return choice._replace(program=program, compile_seconds=0.0)
+    return program.bound(stacked_hparams(block, prepared, varied))
 
 
 def _pruning(trial_of: Mapping[int, Any], metric: str, block: Block, prepared: Prepared) -> Prune:
