@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from collections import Counter
+from contextlib import nullcontext
 from functools import partial
 
 import jax
@@ -14,12 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aejax import cli, config
+from aejax import cli, config, console
 from aejax.config import files as config_files
 from aejax.errors import UserError
 from aejax.runs import experiment
+from aejax.storage import checkpoint
 from aejax.sweep import axes, plan
-from aejax.sweep.block import Options, read_marker, run_block
+from aejax.sweep.block import PARTS, Options, read_marker, run_block
 from aejax.sweep.engines.local import cost
 from aejax.sweep.prepared import prepare
 from aejax.training import build, compilation
@@ -74,8 +76,6 @@ def halved(section):
 
 
 def stacked_params(folder):
-    from aejax.storage import checkpoint
-
     return checkpoint.restore_flat(folder / "params")
 
 
@@ -96,8 +96,8 @@ def train(tmp_path, made, options):
     for group in made.groups:
         prepared = prepare(group[0].config, made.folds)
         for block in cost(group, prepared, options)[0]:
-            results = run_block(block, prepared, options, tmp_path / block.id)
-            found.append((block.members, results, stacked_params(tmp_path / block.id)))
+            results = run_block(block, prepared, options, tmp_path)
+            found.append((block.members, results, stacked_params(tmp_path / PARTS / block.id)))
     return found
 
 
@@ -179,7 +179,7 @@ def test_each_member_stops_early_where_its_run_does(tmp_path, options):
             assert results[place]["parameters_digest"] == summary["parameters_digest"]
 
 
-def test_a_block_that_is_stopped_goes_on_to_the_same_bits_and_is_done_once(tmp_path):
+def test_a_block_that_is_stopped_goes_on_to_the_same_bits_and_is_done_once(tmp_path, monkeypatch):
     made = planned(*GRID, overrides=["train.patience=50", "train.evaluate_every=10"])
     prepared, options = prepare(made.groups[0][0].config, None), Options(strategy="vmap")
     (block,) = cost(made.groups[0], prepared, options)[0]
@@ -187,16 +187,18 @@ def test_a_block_that_is_stopped_goes_on_to_the_same_bits_and_is_done_once(tmp_p
     asks = iter([False] * 4 + [True] * 100)
     with pytest.raises(InterruptedRunError):
         run_block(block, prepared, options, tmp_path / "cut", lambda: next(asks))
-    assert read_marker(tmp_path / "cut") is None
+    part = tmp_path / "cut" / PARTS / block.id
+    assert read_marker(part) is None
     seen = []
-    again = run_block(block, prepared, options, tmp_path / "cut", show=lambda step, loss: seen.append(step))
+    monkeypatch.setattr(console, "progress", lambda total, done: nullcontext(lambda step, loss: seen.append(step)))
+    again = run_block(block, prepared, options, tmp_path / "cut")
     assert 0 < seen[0] - 10 < 60
     assert [r["parameters_digest"] for r in again] == [r["parameters_digest"] for r in straight]
     assert [r["metrics"] for r in again] == [r["metrics"] for r in straight]
-    marker = (tmp_path / "cut" / "done.json").read_bytes()
+    marker = (part / "done.json").read_bytes()
     assert run_block(block, None, options, tmp_path / "cut") == again, "it was trained again"
-    (tmp_path / "cut" / "done.json").write_bytes(marker.replace(b'"step": 60', b'"step": 61'))
-    assert read_marker(tmp_path / "cut") is None
+    (part / "done.json").write_bytes(marker.replace(b'"step": 60', b'"step": 61'))
+    assert read_marker(part) is None
 
 
 def test_groups_are_those_of_equal_static_setting_and_their_blocks_hold_each_member_once():

@@ -45,9 +45,6 @@ MARKER = {"results": Many(RESULT), "timing": dict, "seal": str}
 """The forms of a `Form`, of what is known of a run, and of a marker, in a file."""
 
 Stop = Callable[[], bool]
-Show = Callable[[int, float], None]
-"""``(step, loss)``, called after each chunk."""
-
 Prune = Callable[[int, Params, np.ndarray], np.ndarray]
 """``(step, params, going_on) -> which members to freeze``; leaves and arrays are (members, ...)."""
 
@@ -74,20 +71,18 @@ def run_block(
     options: Options,
     folder: Path,
     stop: Stop = lambda: False,
-    show: Show = lambda step, loss: None,
     *,
     program: Program | None = None,
     prune: Prune | None = None,
 ) -> list[dict[str, Any]]:
-    """Train and evaluate a block, unless its marker says that this is done.
+    """Train and evaluate a block in its part of a folder, unless a marker there says that this is done.
 
     Args:
         block: what to train.
         prepared: of its group.
         options: how.
-        folder: of the block.
+        folder: of the sweep.
         stop: whether to stop now.
-        show: takes the step and the median loss after each chunk.
         program: where it is compiled already; None for that of the fastest form.
         prune: asked at every evaluation but the last which members are not worth going on with; None for none.
 
@@ -97,28 +92,40 @@ def run_block(
     Raises:
         InterruptedRunError: `stop` said so; what was done is saved.
     """
-    done = read_marker(folder)
-    if done is not None:
-        return done["results"]
-    if options.exact:
-        program, devices = _one_by_one(block, prepared), 1
-    else:
-        program = program or _fastest_form(block, prepared, options, folder)
-        devices = len(jax.devices()[: options.devices])
-    hooks = {"exact": options.exact, "stop": stop, "show": show, "prune": prune}
-    outcomes, seconds = train_block(program, block, prepared, folder / CHECKPOINTS, **hooks)
-    timing = {"strategy": program.form.strategy, "devices": devices}
-    timing |= {"compile_seconds": program.seconds, "train_seconds": seconds}
-    started = time.perf_counter()
-    params = stacked_params(outcomes)
-    checkpoint.save(folder / "params", 0, params, keep=1, info={"members": [member.id for member in block.members]})
+    part = folder / PARTS / block.id
+    with alone(part):
+        marker = read_marker(part)
+        if marker is None:
+            if options.exact:
+                program = _one_by_one(block, prepared)
+            program = program or _fastest_form(block, prepared, options, part)
+            marker = _trained(program, block, prepared, part, options, stop, prune)
+            write_marker(part, marker)
+            shutil.rmtree(part / CHECKPOINTS, ignore_errors=True)
+    if stop():
+        raise InterruptedRunError
+    return marker["results"]
+
+
+def _trained(
+    program: Program, block: Block, prepared: Prepared, part: Path, options: Options, stop: Stop, prune: Prune | None
+) -> dict[str, Any]:
+    """What the marker of a block says of it, once it is trained and evaluated."""
+    with console.progress(block.members[0].config["train"]["steps"], 0) as show:
+        hooks = {"exact": options.exact, "stop": stop, "show": show, "prune": prune}
+        outcomes, seconds = train_block(program, block, prepared, part / CHECKPOINTS, **hooks)
+    started, params = time.perf_counter(), stacked_params(outcomes)
+    checkpoint.save(part / "params", 0, params, keep=1, info={"members": [member.id for member in block.members]})
     metrics = evaluation.metrics_of(block.members, outcomes, prepared, params, exact=options.exact)
     rows = zip(block.members, outcomes, metrics, strict=True)
-    results = [{"id": member.id, **result_of(each, columns)} for member, each, columns in rows]
-    timing["evaluate_seconds"] = time.perf_counter() - started
-    write_marker(folder, {"results": results, "timing": timing})
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    return results
+    timing = {
+        "strategy": program.form.strategy,
+        "devices": 1 if options.exact else len(jax.devices()[: options.devices]),
+        "compile_seconds": program.seconds,
+        "train_seconds": seconds,
+        "evaluate_seconds": time.perf_counter() - started,
+    }
+    return {"results": [{"id": member.id, **result_of(*each)} for member, *each in rows], "timing": timing}
 
 
 def stacked_params(outcomes: Sequence[Outcome]) -> Params:
@@ -215,7 +222,7 @@ def train_block(
     *,
     exact: bool = False,
     stop: Stop = lambda: False,
-    show: Show = lambda step, loss: None,
+    show: Callable[[int, float], None] = lambda step, loss: None,
     prune: Prune | None = None,
 ) -> tuple[list[Outcome], float]:
     """Train a block to the end, from where its folder's checkpoint is.
@@ -226,9 +233,9 @@ def train_block(
         prepared: of its group.
         folder: where checkpoints lie; None for none.
         exact: whether validation losses are those of `aejax run`, to the bit.
-        stop: see `run_block`, as for the following.
+        stop: see `run_block`.
         show: takes the step and the median loss after each chunk.
-        prune: which members are not worth going on with.
+        prune: likewise.
 
     Returns:
         One outcome for each member, and the seconds spent training.

@@ -18,7 +18,7 @@ from aejax.storage.trees import path_name
 from aejax.sweep import plan as plans
 from aejax.sweep import studies
 from aejax.sweep.axes import Axis
-from aejax.sweep.block import PARTS, Options, Prune, alone, compile_fastest, finished, run_block, stacked_hparams
+from aejax.sweep.block import Options, Prune, compile_fastest, finished, run_block, stacked_hparams
 from aejax.sweep.evaluation import losses_of
 from aejax.sweep.folder import begin, check_folder, conclude, counted
 from aejax.sweep.plan import Block, Plan
@@ -26,7 +26,7 @@ from aejax.sweep.prepared import Memory, Prepared, available, memory_of, prepare
 from aejax.sweep.program import Program
 from aejax.sweep.studies import Search
 from aejax.sweep.table import check_column, check_metric
-from aejax.training.interruption import InterruptedRunError, asked_to_stop
+from aejax.training.interruption import asked_to_stop
 from aejax.training.loop import BROKEN, PRUNED
 
 
@@ -113,10 +113,10 @@ def space_of(spec: str, overrides: Sequence[str], axes: Sequence[Axis], folds: i
     first = [Axis(axis.paths, tuple((values[0],) for values in axis.values)) for axis in searched]
     made = []
     for index, axis in enumerate(searched):  # the others at their first value: combinations may be too many
-        whole = axis if axis.ends is None else Axis(axis.paths, (tuple({*axis.values[0], *axis.ends[:2]}),))
+        whole = axis if axis.ends is None else Axis(axis.paths, ((*axis.values[0], *axis.ends[:2]),))
         made.append(plans.make(spec, overrides, [*first[:index], whole, *first[index + 1 :]], folds))
     traced = frozenset(path for axis, plan in zip(searched, made, strict=True) for path in plan.traced & {*axis.paths})
-    base = plans.make(spec, overrides, first, folds).base
+    base = made[0].base
     seeds = next((axis.values[0] for axis in axes if axis.paths == ("seed",)), (base["seed"],))
     axes = tuple(axis if traced.issuperset(axis.paths) else axis._replace(ends=None) for axis in searched)
     configs = tuple(group[0].config for plan in made for group in plan.groups)
@@ -222,12 +222,8 @@ def train_batch(
         program = _compiled(block, prepared, program, options, space.traced)
         settings[static] = (prepared, program)
         prune = _pruning(trial_of, search.metric, block, prepared) if search.prune else None
-        part = folder / PARTS / block.id
-        with alone(part), console.progress(group[0].config["train"]["steps"], 0) as show:
-            results = run_block(block, prepared, options, part, stop, show, program=program, prune=prune)
+        results = run_block(block, prepared, options, folder, stop, program=program, prune=prune)
         done |= {result["id"]: result for result in results}
-        if stop():
-            raise InterruptedRunError
     for trial in trials:
         results = [done[member.id] for member in planned.members if trial_of[member.number] is trial]
         trial.set_user_attr(studies.RESULTS, results)

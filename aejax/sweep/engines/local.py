@@ -6,10 +6,10 @@ from pathlib import Path
 import jax
 
 from aejax import console
-from aejax.sweep.block import PARTS, Options, alone, run_block
+from aejax.sweep.block import Options, run_block
 from aejax.sweep.plan import Block, Member, blocks
 from aejax.sweep.prepared import Memory, Prepared, memory_of, prepare
-from aejax.training.interruption import InterruptedRunError, asked_to_stop
+from aejax.training.interruption import asked_to_stop
 
 Engine = Callable[[Sequence[tuple[Member, ...]], int | None, Options, Path], None]
 """``(groups, folds, options, folder) -> None``: trains the groups, so that `finished` finds them in the folder.
@@ -54,11 +54,7 @@ def train(
     """
     for block in cost(group, prepared, options)[0]:
         console.say(f"{name}: {len(block.members)} runs")
-        part = folder / PARTS / block.id
-        with alone(part), console.progress(group[0].config["train"]["steps"], 0) as show:
-            run_block(block, prepared, options, part, asked, show)
-        if asked():
-            raise InterruptedRunError
+        run_block(block, prepared, options, folder, asked)
 
 
 def local(todo: Sequence[tuple[Member, ...]], folds: int | None, options: Options, folder: Path) -> None:
