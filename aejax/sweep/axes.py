@@ -29,7 +29,6 @@ ALIASES |= {"logquasi": "logsobol"}
 FORMS = f"[1,2,3], range(5), {', '.join(f'{name}(a,b,n)' for name in (*SPACED, *DRAWN))}"
 
 _RANGE = re.compile(r"(-?\d+):(-?\d+)(?::(-?\d+))?")
-_CALL = re.compile(r"(\w+)\((.*)\)", re.DOTALL)
 
 
 class Axis(NamedTuple):
@@ -89,11 +88,11 @@ def make(paths: str | Sequence[str], specs: Any) -> Axis:
 
 
 def _ends(spec: Any) -> tuple[float, float, bool] | None:
-    call = _CALL.fullmatch(spec.strip()) if isinstance(spec, str) else None
-    if call is None or call[1] == "range":
+    form, arguments = _call(spec.strip()) if isinstance(spec, str) else (None, [])
+    if form in (None, "range"):
         return None
-    low, high = sorted(float(parse(part)) for part in _parts(call[2])[:2])
-    return low, high, ALIASES.get(call[1], call[1]) in LOGARITHMIC
+    low, high = sorted(map(float, arguments[:2]))
+    return low, high, form in LOGARITHMIC
 
 
 def read(name: str, spec: Any, index: int = 0) -> tuple[Any, ...]:
@@ -128,12 +127,16 @@ def _spelled(name: str, text: str, index: int) -> list[Any]:
         return [parse(part) for part in _parts(text[1:-1])]
     if limits := _RANGE.fullmatch(text):
         return _range(name, text, [int(part) for part in limits.groups() if part is not None])
-    if call := _CALL.fullmatch(text):
-        arguments = [parse(part) for part in _parts(call[2])]
-        if call[1] == "range":
-            return _range(name, text, arguments)
-        return _sampled(name, text, ALIASES.get(call[1], call[1]), arguments, index).tolist()
-    raise UserError(f"axis {name}: cannot read {text!r}; allowed: {FORMS}")
+    form, arguments = _call(text)
+    if form is None:
+        raise UserError(f"axis {name}: cannot read {text!r}; allowed: {FORMS}")
+    return _range(name, text, arguments) if form == "range" else _sampled(name, text, form, arguments, index)
+
+
+def _call(text: str) -> tuple[str | None, list[Any]]:
+    """The name and the arguments of ``name(argument, ...)``; None where a text is no such call."""
+    call = re.fullmatch(r"(\w+)\((.*)\)", text, re.DOTALL)
+    return (ALIASES.get(call[1], call[1]), list(map(parse, _parts(call[2])))) if call else (None, [])
 
 
 def _range(name: str, text: str, limits: list[Any]) -> list[int]:
@@ -158,8 +161,8 @@ def _parts(text: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _sampled(name: str, text: str, form: str, arguments: list[Any], index: int) -> np.ndarray:
-    """``form(low, high, count[, seed])`` as float64."""
+def _sampled(name: str, text: str, form: str, arguments: list[Any], index: int) -> list[float]:
+    """``form(low, high, count[, seed])``."""
     if form not in (*SPACED, *DRAWN):
         raise one_of(form, ("range", *SPACED, *DRAWN), what=f"axis {name}")
     logarithmic, most = form in LOGARITHMIC, 4 if form in DRAWN else 3
@@ -182,7 +185,7 @@ def _sampled(name: str, text: str, form: str, arguments: list[Any], index: int) 
     spread = first + share * (last - first)
     # Twelve digits, so that geomspace(1e-5,1e-2,4) holds 0.001 and not 0.0009999999999999998.
     rounded = np.array([float(f"{value:.12g}") for value in (np.exp(spread) if logarithmic else spread)])
-    return np.where(share == 0, low, np.where(share == 1, high, rounded))
+    return np.where(share == 0, low, np.where(share == 1, high, rounded)).tolist()
 
 
 def _shares(form: str, count: int, seed: int, index: int) -> np.ndarray:

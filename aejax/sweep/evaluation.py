@@ -94,16 +94,20 @@ def _by_name(by_split: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {f"{split}/{name}": values for split, named in by_split.items() for name, values in named.items()}
 
 
+def _folds(members: Sequence[Member]) -> list[tuple[int, np.ndarray]]:
+    """The folds of members, each with the indices of its members."""
+    folds = np.array([member.fold or 0 for member in members])
+    return [(int(fold), np.flatnonzero(folds == fold)) for fold in np.unique(folds)]
+
+
 def _by_fold(
     members: Sequence[Member], params: Params, of_fold: Callable[[int, np.ndarray, Params], dict[str, np.ndarray]]
 ) -> dict[str, np.ndarray]:
     """Columns (members,) of what ``of_fold(fold, indices of its members, params of those)`` says of each fold."""
-    folds = np.array([member.fold or 0 for member in members])
     columns: dict[str, np.ndarray] = {}
-    for fold in np.unique(folds):
-        chosen = np.flatnonzero(folds == fold)
+    for fold, chosen in _folds(members):
         part = jax.tree.map(lambda leaf, at=chosen: leaf[at], params)
-        for name, values in of_fold(int(fold), chosen, part).items():
+        for name, values in of_fold(fold, chosen, part).items():
             columns.setdefault(name, np.full(len(members), np.nan))[chosen] = values
     return columns
 
@@ -124,30 +128,21 @@ def baselines_of(
     Returns:
         Nothing for members without validation rows.
     """
-    task, options = configured_task(members[0].config["task"])
-    units = prepared.parts.model.code_size
+    (task, options), units = configured_task(members[0].config["task"]), prepared.parts.model.code_size
     counts = [active_units(row.get("validation/active_fraction", 1.0), units) for row in metrics]
-    folds = [member.fold or 0 for member in members]
-    errors: dict[int, dict[int, float]] = {}
-    others: dict[int, dict[str, float]] = {}
-    for fold in set(folds):
-        dataset = prepared.datasets[fold]
-        if len(dataset.validation.x):
-            train, rows = _dense(dataset.train, dataset), _dense(dataset.validation, dataset)
-            mask = None if dataset.validation.mask is None else dataset.validation.mask.reshape(rows.shape)
-            used = {count for count, each in zip(counts, folds, strict=True) if each == fold}
-            errors[fold] = pca_errors(train, rows, mask, {0, *used})
-            by_metric = task.baselines(dataset, options) if task.baselines else {}
-            others[fold] = {
-                baseline(name, f"validation/{metric}"): value
-                for metric, values in by_metric.items()
-                for name, value in values.items()
-            }
-    pca, mean = baseline("pca", "validation/mse"), baseline("mean", "validation/mse")
-    return [
-        others[fold] | {pca: errors[fold][count], mean: errors[fold][0]} if fold in errors else {}
-        for fold, count in zip(folds, counts, strict=True)
-    ]
+    columns: list[dict[str, float]] = [{} for _ in members]
+    for dataset, chosen in ((prepared.datasets[fold], chosen) for fold, chosen in _folds(members)):
+        if not len(dataset.validation.x):
+            continue
+        train, rows, mask = _dense(dataset.train, dataset), _dense(dataset.validation, dataset), dataset.validation.mask
+        mask = None if mask is None else mask.reshape(rows.shape)
+        errors = pca_errors(train, rows, mask, {0, *(counts[index] for index in chosen)})
+        by_metric = task.baselines(dataset, options) if task.baselines else {}
+        own = {baseline(name, f"validation/{m}"): v for m, values in by_metric.items() for name, v in values.items()}
+        pca, mean = baseline("pca", "validation/mse"), baseline("mean", "validation/mse")
+        for index in chosen:
+            columns[index] = own | {pca: errors[counts[index]], mean: errors[0]}
+    return columns
 
 
 def _dense(split: Split, dataset: Dataset) -> np.ndarray:

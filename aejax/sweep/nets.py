@@ -171,15 +171,13 @@ def _hparams(hparams: Hparams, point: Mapping[str, Any]) -> Hparams:
     """The hyperparameters of a setting; a path begins with the name of a term, or with ``optimizer``."""
     changed = jax.tree.map(np.float32, hparams)
     for path, value in point.items():
+        group: Any = {**changed["terms"], "optimizer": changed["optimizer"]}
         names = path.removeprefix("terms.").split(".")
-        group = changed["optimizer"] if names[0] == "optimizer" else changed["terms"].get(names[0])
-        if group is None:
-            raise one_of(names[0], [*changed["terms"], "optimizer"], what=f"axis {path}")
-        for name in names[1:-1]:
-            group = group.get(name, {})
-        if not isinstance(group, Mapping) or names[-1] not in group or isinstance(group[names[-1]], Mapping):
-            raise one_of(names[-1], group, what=f"axis {path}")
+        for name in names:
+            if name not in group or (isinstance(group[name], Mapping) is (name is names[-1])):
+                raise one_of(name, group, what=f"axis {path}")
+            inside, group = group, group[name]
         if not isinstance(value, int | float):
             raise UserError(f"axis {path}: expected numbers, got {shown(value)}")
-        group[names[-1]] = np.float32(value)
+        inside[names[-1]] = np.float32(value)
     return changed

@@ -75,18 +75,17 @@ class Space(NamedTuple):
         Raises:
             UserError: a parameter that is no choice of its axis.
         """
-        rows = [[v for axis in self.axes for v in _values(axis, parameters[axis.name])] for parameters in trials]
+        rows = [[value for axis in self.axes for value in _values(axis, parameters)] for parameters in trials]
         paths = tuple(path for axis in self.axes for path in axis.paths)
         settings = Axis(paths, tuple(zip(*rows, strict=True)))
         return plans.make(self.spec, self.overrides, [settings, Axis(("seed",), (self.seeds,))], self.folds)
 
 
-def _values(axis: Axis, parameter: Any) -> tuple[Any, ...]:
-    if axis.ends is not None:
-        return (float(parameter),)
-    if parameter not in axis.choices:
+def _values(axis: Axis, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
+    parameter = parameters[axis.name]
+    if axis.ends is None and parameter not in axis.choices:
         raise UserError(f"{axis.name}: a trial of the study has {shown(parameter)}; allowed: another --study")
-    return axis.choices[parameter]
+    return axis.choices[parameter] if axis.ends is None else (float(parameter),)
 
 
 def space_of(spec: str, overrides: Sequence[str], axes: Sequence[Axis], folds: int | None) -> Space:

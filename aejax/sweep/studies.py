@@ -7,6 +7,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,6 +61,8 @@ def import_optuna() -> Any:
     except ImportError:
         raise UserError("--search optuna: Optuna is not installed; allowed: pip install 'aejax[optuna]'") from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    # constant_liar, before version 5
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     return optuna
 
 
@@ -95,19 +98,18 @@ def storage(optuna: Any, url: str | None, folder: Path) -> Any:
         raise UserError(f"--storage {shown}: {line(error)}; allowed: a database that answers, {example}") from None
 
 
-def _patiently(make: Callable[[], Any]) -> Any:
+def _patiently(make: Callable[[], Any], attempts: int = ATTEMPTS) -> Any:
     """What `make` returns, tried again where another process is just making the same tables."""
     from sqlalchemy.exc import DBAPIError
 
-    passing = ("already exists", "locked", "unique", "duplicate", "no such table")
-    for attempt in range(ATTEMPTS):
-        try:
-            return make()
-        except DBAPIError as error:
-            if attempt == ATTEMPTS - 1 or not any(word in str(error).lower() for word in passing):
-                raise
-            time.sleep(0.1 + 0.001 * secrets.randbelow(200))
-    raise AssertionError
+    try:
+        return make()
+    except DBAPIError as error:
+        passing = ("already exists", "locked", "unique", "duplicate", "no such table")
+        if attempts == 1 or not any(word in str(error).lower() for word in passing):
+            raise
+    time.sleep(0.1 + 0.001 * secrets.randbelow(200))
+    return _patiently(make, attempts - 1)
 
 
 def open_study(optuna: Any, database: Any, search: Search, identity: Mapping[str, Any]) -> Any:
@@ -196,18 +198,14 @@ def numbered_sampler(optuna: Any, seed: int) -> Any:
     So a proposal depends on the trials before it and on its number, not on the process that asks, nor on how many it
     has asked for: a search that was killed goes on as it would have, and two processes do not propose the same.
     """
+    parzen = partial(optuna.samplers.TPESampler, constant_liar=True)
 
     class NumberedSampler(optuna.samplers.TPESampler):
         def sample_independent(self, study: Any, trial: Any, param_name: str, param_distribution: Any) -> Any:
-            drawn = parzen((seed * 1_000_003 + trial.number) % 2**32 ^ zlib.crc32(param_name.encode()))
+            drawn = parzen(seed=(seed * 1_000_003 + trial.number) % 2**32 ^ zlib.crc32(param_name.encode()))
             return drawn.sample_independent(study, trial, param_name, param_distribution)
 
-    def parzen(seed: int, kind: Any = optuna.samplers.TPESampler) -> Any:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # constant_liar, before version 5
-            return kind(seed=seed, constant_liar=True)
-
-    return parzen(seed, NumberedSampler)
+    return NumberedSampler(constant_liar=True)
 
 
 def finished(study: Any) -> list[Any]:
