@@ -172,12 +172,14 @@ def _hparams(hparams: Hparams, point: Mapping[str, Any]) -> Hparams:
     changed = jax.tree.map(np.float32, hparams)
     for path, value in point.items():
         group: Any = {**changed["terms"], "optimizer": changed["optimizer"]}
-        names = path.removeprefix("terms.").split(".")
+        *names, last = path.removeprefix("terms.").split(".")
         for name in names:
-            if name not in group or (isinstance(group[name], Mapping) is (name is names[-1])):
+            if not isinstance(group.get(name), Mapping):
                 raise one_of(name, group, what=f"axis {path}")
-            inside, group = group, group[name]
+            group = group[name]
+        if last not in group or isinstance(group[last], Mapping):
+            raise one_of(last, group.get(last, group), what=f"axis {path}")
         if not isinstance(value, int | float):
             raise UserError(f"axis {path}: expected numbers, got {shown(value)}")
-        inside[names[-1]] = np.float32(value)
+        group[last] = np.float32(value)
     return changed
