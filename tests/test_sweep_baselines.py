@@ -97,9 +97,9 @@ def test_the_baseline_of_a_sparse_code_is_that_of_its_run(tmp_path):
     swapped = prepared._replace(datasets=[dataset._replace(validation=dataset.test, test=dataset.validation)])
     member = Member(0, {}, config)
     active = {"validation/active_fraction": run["metrics"]["test"]["active_fraction"]}
-    (found,) = baselines_of([member], [active], swapped)
-    assert found[PCA_COLUMN] == pytest.approx(run["baselines"][name]["mse"], rel=1e-4)
-    assert found[MEAN_COLUMN] == pytest.approx(run["baselines"]["mean"]["mse"], rel=1e-5)
+    (columns,) = baselines_of([member], [active], swapped)
+    assert columns[PCA_COLUMN] == pytest.approx(run["baselines"][name]["mse"], rel=1e-4)
+    assert columns[MEAN_COLUMN] == pytest.approx(run["baselines"]["mean"]["mse"], rel=1e-5)
 
 
 def test_the_baselines_beside_a_metric_are_those_of_that_metric():
@@ -111,22 +111,22 @@ def test_the_baselines_beside_a_metric_are_those_of_that_metric():
 def test_hashing_stands_beside_neighbours_by_cosine():
     config = configs.load("lecture/hashing", ["task.retrieved=20", "data.validation=0.2"])
     dataset = build.load_data(config["data"])
-    found = hashing.TASK.baselines(dataset, hashing.Options(retrieved=20))["precision"]["cosine"]
+    precision = hashing.TASK.baselines(dataset, hashing.Options(retrieved=20))["precision"]["cosine"]
     train, rows = (host_rows(split, dataset) for split in (dataset.train, dataset.validation))
     near = NearestNeighbors(n_neighbors=20, metric="cosine").fit(train).kneighbors(rows, return_distance=False)
     right = dataset.train.labels[near] == dataset.validation.labels[:, None]
-    assert found == pytest.approx(right.mean(), abs=1e-3)
+    assert precision == pytest.approx(right.mean(), abs=1e-3)
     prepared = prepare(config, None)
     (columns,) = baselines_of([Member(0, {}, config)], [{}], prepared)
-    assert columns["baseline/cosine/validation/precision"] == found
+    assert columns["baseline/cosine/validation/precision"] == precision
 
 
 def test_imputation_stands_beside_the_mean_of_the_column():
     config = configs.load("lecture/imputation")
     dataset = build.load_data(config["data"])
-    found = imputation.TASK.baselines(dataset, imputation.Options())
+    baselines = imputation.TASK.baselines(dataset, imputation.Options())
     known = lambda split: np.where(split.mask, split.x, np.nan).astype(float)
     everything = np.concatenate([split.truth for split in (dataset.train, dataset.validation, dataset.test)])
     span = np.nanmax(everything, 0) - np.nanmin(everything, 0)
     wrong = (known(dataset.validation) - np.nanmean(known(dataset.train), 0)) / span
-    assert found == {"rmse": {"mean": pytest.approx(np.sqrt(np.nanmean(np.square(wrong))), rel=1e-5)}}
+    assert baselines == {"rmse": {"mean": pytest.approx(np.sqrt(np.nanmean(np.square(wrong))), rel=1e-5)}}

@@ -15,16 +15,16 @@ RANDOM = np.random.default_rng(0)
 def summary(axes, seeds=4, metric="validation/mse"):
     """A summary over the product of some axes, of a metric with one best place and of one that falls."""
     points = []
-    for place in np.ndindex(*(len(values) for values in axes.values())):
-        centre = sum((i / max(len(v) - 1, 1) - 0.4) ** 2 for i, v in zip(place, axes.values(), strict=True))
+    for cell in np.ndindex(*(len(values) for values in axes.values())):
+        centre = sum((i / max(len(v) - 1, 1) - 0.4) ** 2 for i, v in zip(cell, axes.values(), strict=True))
         error = 0.05 + centre + 0.03 * RANDOM.random(seeds)
-        share = np.exp(-3 * place[0] / len(next(iter(axes.values())))) + 0.02 * RANDOM.random(seeds)
-        own = {path: values[i] for (path, values), i in zip(axes.items(), place, strict=True)}
+        share = np.exp(-3 * cell[0] / len(next(iter(axes.values())))) + 0.02 * RANDOM.random(seeds)
+        setting = {path: values[i] for (path, values), i in zip(axes.items(), cell, strict=True)}
         metrics = {
             "validation/mse": table.interval(list(error)),
             "validation/active_fraction": table.interval(share),
         }
-        points.append({"axes": own, "runs": seeds, "finite": seeds, "finished": seeds, "metrics": metrics})
+        points.append({"axes": setting, "runs": seeds, "finite": seeds, "finished": seeds, "metrics": metrics})
     best = table.best(points, metric, maximise=False)
     return {"metric": metric, "maximise": False, "best": best, "points": points}
 
@@ -43,8 +43,8 @@ CASES = {
 @pytest.mark.parametrize("axes", CASES.values(), ids=CASES)
 @pytest.mark.parametrize("seeds", [1, 4])
 def test_figures_can_be_read(axes, seeds):
-    found = summary(axes, seeds)
-    drawn = readable(lambda words: sweep.draw(found, words))
+    swept = summary(axes, seeds)
+    drawn = readable(lambda words: sweep.draw(swept, words))
     changing = sum(len(values) > 1 for values in axes.values())
     traded = "terms.sparsity.weight" in axes
     assert len(drawn) == (changing + traded + (changing >= 2) if changing else 0)
@@ -52,8 +52,8 @@ def test_figures_can_be_read(axes, seeds):
 
 
 def test_zipped_axes_have_no_tiles_and_the_better_end_is_told():
-    found = summary({"a": list(range(6)), "b": list(range(6))})
-    zipped = found | {"points": [found["points"][7 * place] for place in range(6)], "best": 0}
+    swept = summary({"a": list(range(6)), "b": list(range(6))})
+    zipped = swept | {"points": [swept["points"][7 * index] for index in range(6)], "best": 0}
     assert set(sweep.draw(zipped, ENGLISH)) == {"a", "b", "parallel"}
     once = {"axes": {"a": 1, "b": 1}, "metrics": {"validation/mse": table.interval([1.0])}}
     points = [once, once | {"axes": {"a": 2, "b": 3}}]
@@ -62,9 +62,9 @@ def test_zipped_axes_have_no_tiles_and_the_better_end_is_told():
 
 def test_the_figures_of_a_search_and_of_times_can_be_read():
     trials = [{"trial": n, "state": ("complete", "pruned")[n % 2], "value": 1 / (n + 1)} for n in range(6)]
-    told = {"history": trials, "importance": {"a.b": 0.7, "c.d": 0.3}}
-    found = {"search": told, "metric": "validation/mse", "maximise": False, "points": [], "best": None}
-    assert set(readable(lambda words: sweep.draw(found, words))) == {"history", "importance"}
+    search = {"history": trials, "importance": {"a.b": 0.7, "c.d": 0.3}}
+    swept = {"search": search, "metric": "validation/mse", "maximise": False, "points": [], "best": None}
+    assert set(readable(lambda words: sweep.draw(swept, words))) == {"history", "importance"}
     series = {"ours": [3, 2, 1.0], "theirs": [4, 4, 4.0]}
     panels = {"small": series, "large": series}
     times = lambda words: canvas.finish(sweep.time_per_setting(words, [1, 2, 4], panels), words)
@@ -74,7 +74,7 @@ def test_the_figures_of_a_search_and_of_times_can_be_read():
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1))
 def test_no_point_beats_one_of_the_front_and_all_others_are_beaten(pairs):
     pairs = np.array(pairs, float)
-    found = sweep.front(pairs)
+    front = sweep.front(pairs)
     beats = lambda a, b: (a <= b).all() and (a < b).any()
     alive = {tuple(p) for p in pairs if not any(beats(q, p) for q in pairs)}
-    assert [tuple(pairs[place]) for place in found] == sorted(alive)
+    assert [tuple(pairs[index]) for index in front] == sorted(alive)

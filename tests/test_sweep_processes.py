@@ -20,15 +20,15 @@ SHORT = ("--set", "train.steps=60", "--set", "train.checkpoint_every=1000")
 
 
 def begin(folder, *options):
-    own = {name: value for name, value in environment().items() if name != "XLA_FLAGS"}
+    variables = {name: value for name, value in environment().items() if name != "XLA_FLAGS"}
     words = [sys.executable, "-m", "aejax", *WORDS, "--workdir", str(folder), *options]
-    return subprocess.Popen(words, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(words, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def finish(process):
-    told, _ = process.communicate(timeout=500)
-    assert process.returncode == 0, told
-    return told
+    printed, _ = process.communicate(timeout=500)
+    assert process.returncode == 0, printed
+    return printed
 
 
 def markers(folder):

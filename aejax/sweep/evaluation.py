@@ -73,9 +73,9 @@ def _losses_alone(
     member: Member, prepared: Prepared, params: Params, progress: np.ndarray, index: int
 ) -> dict[str, float]:
     """Those of one member, as `aejax run` finds them."""
-    own, rows = jax.tree.map(lambda leaf: leaf[index], params), prepared.validation[member.fold or 0]
+    weights, rows = jax.tree.map(lambda leaf: leaf[index], params), prepared.validation[member.fold or 0]
     key, hparams = _key(member.config["seed"]), hparams_of(member, prepared)
-    return _by_name({"validation": prepared.losses(own, key, hparams, rows, float(progress[index]))})
+    return _by_name({"validation": prepared.losses(weights, key, hparams, rows, float(progress[index]))})
 
 
 def _of_task(member: Member, outcome: Outcome, prepared: Prepared) -> dict[str, float]:
@@ -138,10 +138,10 @@ def baselines_of(
         mask = None if mask is None else mask.reshape(rows.shape)
         errors = pca_errors(train, rows, mask, {0, *(counts[index] for index in chosen)})
         by_metric = task.baselines(dataset, options) if task.baselines else {}
-        own = {baseline(name, f"validation/{m}"): v for m, values in by_metric.items() for name, v in values.items()}
+        others = {baseline(name, f"validation/{m}"): v for m, values in by_metric.items() for name, v in values.items()}
         pca, mean = baseline("pca", "validation/mse"), baseline("mean", "validation/mse")
         for index in chosen:
-            columns[index] = own | {pca: errors[counts[index]], mean: errors[0]}
+            columns[index] = others | {pca: errors[counts[index]], mean: errors[0]}
     return columns
 
 

@@ -187,8 +187,8 @@ def stacked(folds: Folds, parts: Parts, of_streams: Sequence[int]) -> Data:
 
 def _of_stream(whole: Rows, stream: Mapping[str, Any]) -> Rows:
     view = lambda leaf: None if leaf is None else Chosen(leaf, stream["index"])
-    own = {name: view(getattr(whole, name)) for name in OF_ROWS}
-    return whole._replace(**own, shift=stream["shift"], scale=stream["scale"], relations=stream["relations"])
+    views = {name: view(getattr(whole, name)) for name in OF_ROWS}
+    return whole._replace(**views, shift=stream["shift"], scale=stream["scale"], relations=stream["relations"])
 
 
 @jax.tree_util.register_dataclass

@@ -163,7 +163,7 @@ def _start(run: Run, varied: Any, shape: tuple[int, int]) -> Callable[[jax.Array
         state = run.init(key, hparams)
         return Carry(state.params, state.opt_state, jnp.int32(GOING_ON))
 
-    each = jax.tree.map(lambda own: 0 if own else None, varied)
+    each = jax.tree.map(lambda each: 0 if each else None, varied)
     return jax.vmap(jax.vmap(one, (None, each), axis_size=shape[1]), (0, each), axis_size=shape[0])
 
 
