@@ -43,7 +43,11 @@ def spanned(*specs, folds=None, **changes):
     return search.space_of("lecture/sparse_l1", overrides(**changes), axes.collect({}, specs), folds)
 
 
-def found_alone(tmp_path, row, **changes):
+def searched(space, folder, **how):
+    return search.run(space, studies.Search(**how), folder, Options(strategy="vmap"))
+
+
+def error_alone(tmp_path, row, **changes):
     """The validation error of a row's run, trained by itself."""
     fields = {name: row[name] for name in row if name.partition(".")[0] in ("terms", "model", "optimizer")}
     settings = [*overrides(**changes), *(f"{path}={value}" for path, value in fields.items()), f"seed={row['seed']}"]
@@ -52,9 +56,8 @@ def found_alone(tmp_path, row, **changes):
 
 def test_all_batches_of_a_static_setting_are_one_program_and_each_trial_is_the_mean_of_its_runs(tmp_path, caplog):
     space = spanned(WEIGHT, "model.code=[2,3]", "seed=[3,8]")
-    wanted = search.Search(trials=11, batch=4, prune=False)
     with jax.log_compiles(), caplog.at_level(logging.WARNING):
-        summary = search.run(space, wanted, tmp_path / "a", Options(strategy="vmap"), "validation/mse")
+        summary = searched(space, tmp_path / "a", trials=11, batch=4, prune=False)
     compiled = [r.getMessage() for r in caplog.records if "Finished XLA compilation of jit(advance)" in r.getMessage()]
     rows = table(tmp_path / "a")
     assert {row["model.code"] for row in rows} == {"2", "3"}
@@ -72,13 +75,13 @@ def test_all_batches_of_a_static_setting_are_one_program_and_each_trial_is_the_m
     assert summary["points"][summary["best"]]["metrics"]["validation/mse"]["mean"] == pytest.approx(
         min(trial["value"] for trial in trials)
     )
-    assert float(rows[21]["validation/mse"]) == pytest.approx(found_alone(tmp_path / "b", rows[21]), rel=1e-4)
+    assert float(rows[21]["validation/mse"]) == pytest.approx(error_alone(tmp_path / "b", rows[21]), rel=1e-4)
     assert sum(summary["search"]["importance"].values()) == pytest.approx(1)
 
 
 def test_trials_that_are_worse_than_the_median_are_frozen_where_they_were(tmp_path):
     space = spanned("optimizer.learning_rate=log(1e-6,0.1,5)", "seed=[3,8]")
-    summary = search.run(space, search.Search(20, 10), tmp_path / "a", Options(strategy="vmap"), "validation/mse")
+    summary = searched(space, tmp_path / "a", trials=20, batch=10)
     rows = table(tmp_path / "a")
     states = [trial["state"] for trial in summary["search"]["history"]]
     assert states[:10] == ["complete"] * 10, "there is no median yet"
@@ -88,7 +91,7 @@ def test_trials_that_are_worse_than_the_median_are_frozen_where_they_were(tmp_pa
         assert {row["status"] for row in pair} == {"finished" if state == "complete" else "pruned"}
         assert {row["step"] for row in pair} <= ({"60"} if state == "complete" else {"20", "30", "40", "50"})
     pruned = rows[2 * states.index("pruned")]
-    alone = found_alone(tmp_path / "b", pruned, train__steps=pruned["step"])
+    alone = error_alone(tmp_path / "b", pruned, train__steps=pruned["step"])
     assert float(pruned["validation/mse"]) == pytest.approx(alone, rel=1e-4)
 
 
@@ -99,7 +102,7 @@ def test_a_trial_that_breaks_is_no_candidate(tmp_path):
     fields = {name: value for name, value in SMALL.items() if not name.startswith("optimizer")} | changes
     asked = axes.collect({}, ["optimizer.learning_rate=[0.01,1e25]"])
     space = search.space_of("lecture/sparse_l1", [f"{path}={value}" for path, value in fields.items()], asked, None)
-    summary = search.run(space, search.Search(6, 6), tmp_path / "a", Options(strategy="vmap"), "validation/mse")
+    summary = searched(space, tmp_path / "a", trials=6, batch=6)
     for row, trial in zip(table(tmp_path / "a"), summary["search"]["history"], strict=True):
         broken = row["optimizer.learning_rate"] == "1e+25"
         assert row["status"] == ("not finite" if broken else "finished")
@@ -111,7 +114,7 @@ def test_a_trial_that_breaks_is_no_candidate(tmp_path):
 def test_folds_and_zipped_axes_are_searched_too(tmp_path):
     pairs = axes.make(("terms.sparsity.weight", "optimizer.learning_rate"), ([0.01, 0.1, 1.0], [0.1, 0.01, 0.001]))
     space = search.space_of("lecture/sparse_l1", overrides(), [pairs], 3)
-    search.run(space, search.Search(5, 3), tmp_path / "a", Options(strategy="vmap"), "validation/mse")
+    searched(space, tmp_path / "a", trials=5, batch=3)
     rows = table(tmp_path / "a")
     assert [row["fold"] for row in rows] == ["0", "1", "2"] * 5
     for row in rows:

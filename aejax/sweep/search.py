@@ -117,7 +117,7 @@ def space_of(spec: str, overrides: Sequence[str], axes: Sequence[Axis], folds: i
     traced = frozenset(path for axis, plan in zip(searched, made, strict=True) for path in plan.traced & {*axis.paths})
     base = made[0].base
     seeds = next((axis.values[0] for axis in axes if axis.paths == ("seed",)), (base["seed"],))
-    axes = tuple(axis if traced.issuperset(axis.paths) else axis._replace(ends=None) for axis in searched)
+    axes = tuple(axis if traced.issuperset(axis.paths) else Axis(*axis[:2]) for axis in searched)
     configs = tuple(group[0].config for plan in made for group in plan.groups)
     return Space(spec, tuple(overrides), axes, tuple(map(int, seeds)), folds, base, traced, configs)
 
