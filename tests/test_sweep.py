@@ -107,6 +107,20 @@ def grid():
     return made, [alone(member) for member in made.members]
 
 
+@pytest.fixture(scope="module")
+def run_of(tmp_path_factory):
+    """``member -> (summary, folder)`` of its run, which is done once."""
+    done = {}
+
+    def run(member):
+        if member.id not in done:
+            folder = tmp_path_factory.mktemp("run")
+            done[member.id] = experiment.run(member.config, folder), folder
+        return done[member.id]
+
+    return run
+
+
 @pytest.mark.parametrize("strategy", ["vmap", "map"])
 def test_members_are_what_single_runs_are(tmp_path, grid, strategy):
     made, wanted = grid
@@ -119,16 +133,16 @@ def test_members_are_what_single_runs_are(tmp_path, grid, strategy):
     assert spread > 100 * TOLERANCE, "the members are all alike"
 
 
-def test_exact_members_have_the_digest_of_their_runs_and_their_metrics(tmp_path, grid):
+def test_exact_members_have_the_digest_of_their_runs_and_their_metrics(tmp_path, grid, run_of):
     made, wanted = grid
     ((members, results, params),) = train(tmp_path / "sweep", made, Options(exact=True))
     for index in (0, 4):
-        summary = experiment.run(members[index].config, tmp_path / f"run{index}")
+        summary, folder = run_of(members[index])
         assert results[index]["parameters_digest"] == summary["parameters_digest"]
         for split, metrics in summary["metrics"].items():
             for name, value in metrics.items():
                 assert results[index]["metrics"][f"{split}/{name}"] == value
-        with open(tmp_path / f"run{index}" / "metrics.csv") as file:
+        with open(folder / "metrics.csv") as file:
             last = list(csv.DictReader(file))[-1]
         for name in ("loss", "reconstruction", "sparsity"):
             assert results[index]["metrics"][f"train/{name}"] == pytest.approx(float(last[f"train_{name}"]), rel=1e-6)
@@ -164,14 +178,14 @@ SQUARED = ("terms.reconstruction.name=reconstruction.squared_error",)
 
 
 @pytest.mark.parametrize("options", [{"strategy": "vmap"}, {"exact": True}], ids=str)
-def test_each_member_stops_early_where_its_run_does(tmp_path, options):
+def test_each_member_stops_early_where_its_run_does(tmp_path, run_of, options):
     made = planned(
         "optimizer.learning_rate=[0.003,0.5]", overrides=["train.patience=2", "train.evaluate_every=5", "seed=1"]
     )
     ((members, results, _),) = train(tmp_path / "sweep", made, Options(**options))
     assert [result["status"] for result in results] == ["finished", "stopped early"]
     for index, member in enumerate(members):
-        summary = experiment.run(member.config, tmp_path / f"run{index}")
+        summary, _ = run_of(member)
         assert results[index]["step"] == summary["timing"]["steps"]
         error = results[index]["metrics"]["test/mse"]
         assert error == pytest.approx(summary["metrics"]["test"]["mse"], rel=1e-4)

@@ -37,6 +37,7 @@ from aejax.types import Hparams, Params, State
 
 PARTS = "parts"
 CHECKPOINTS = "checkpoints"
+EXACT = "exact"
 
 FORM = {"strategy": Word("|".join(FORMS)), "level": Either((Whole(0, 3), None))}
 RESULT = {"id": str, "status": str, "step": Whole(), "parameters_digest": str, "metrics": Named(float)}
@@ -111,7 +112,7 @@ def _trained(
 ) -> dict[str, Any]:
     """What the marker of a block says of it, once it is trained and evaluated."""
     with console.progress(block.members[0].config["train"]["steps"], 0) as show:
-        hooks = {"exact": options.exact, "stop": stop, "show": show, "prune": prune}
+        hooks = {"stop": stop, "show": show, "prune": prune}
         outcomes, seconds = train_block(program, block, prepared, part / CHECKPOINTS, **hooks)
     started, params = time.perf_counter(), stacked_params(outcomes)
     checkpoint.save(part / "params", 0, params, keep=1, info={"members": [member.id for member in block.members]})
@@ -164,13 +165,15 @@ def _one_by_one(block: Block, prepared: Prepared) -> Program:
     program = compile_advance(parts.run, start(parts.key, parts.hparams), parts.key, parts.hparams, rows[0])
     spent = time.perf_counter() - started
     members = [block.members[block.grid[cell]] for cell in cells]
-    keys = [jax.random.key(member.config["seed"]) for member in members]
     hparams = [jax.tree.map(jnp.float32, hparams_of(member, prepared)) for member in members]
-    runs = [(*each, rows[member.fold or 0]) for *each, member in zip(keys, hparams, members, strict=True)]
+    runs = [
+        (jax.random.key(member.config["seed"]), numbers, rows[member.fold or 0])
+        for member, numbers in zip(members, hparams, strict=True)
+    ]
     on_grid = lambda *leaves: np.stack(leaves).reshape(*block.grid.shape, *np.shape(leaves[0]))
 
     def init() -> Carry:
-        states = [start(key, each) for key, each in zip(keys, hparams, strict=True)]
+        states = [start(key, numbers) for key, numbers, _ in runs]
         return jax.tree.map(on_grid, *(Carry(each.params, each.opt_state, np.int32(GOING_ON)) for each in states))
 
     def advance(carry: Carry, step: int, n: int) -> tuple[Carry, dict[str, np.ndarray]]:
@@ -185,7 +188,7 @@ def _one_by_one(block: Block, prepared: Prepared) -> Program:
             histories.append(history)
         return jax.tree.map(on_grid, *carries), jax.tree.map(on_grid, *histories)
 
-    return Program(Form("exact", None), init, advance, np.asarray, seconds=spent)
+    return Program(Form(EXACT, None), init, advance, np.asarray, seconds=spent)
 
 
 def compile_fastest(
@@ -219,7 +222,6 @@ def train_block(
     prepared: Prepared,
     folder: Path | None = None,
     *,
-    exact: bool = False,
     stop: Stop = lambda: False,
     show: Callable[[int, float], None] = lambda step, loss: None,
     prune: Prune | None = None,
@@ -231,7 +233,6 @@ def train_block(
         block: its members; one may fill several cells of the grid.
         prepared: of its group.
         folder: where checkpoints lie; None for none.
-        exact: whether validation losses are those of `aejax run`, to the bit.
         stop: see `run_block`.
         show: takes the step and the median loss after each chunk.
         prune: likewise.
@@ -242,7 +243,8 @@ def train_block(
     Raises:
         InterruptedRunError: `stop` said so; where there is a folder the state is saved.
     """
-    settings, grid, terms = block.members[0].config["train"], block.grid, prepared.parts.hparams["terms"]
+    members, grid, names = block.members, block.grid, ("loss", *prepared.parts.hparams["terms"])
+    settings, exact = members[0].config["train"], program.form.strategy == EXACT
     steps, patience = settings["steps"], settings["patience"]
     index = np.unravel_index(np.unique(grid, return_index=True)[1], grid.shape)
     of_members = lambda tree: jax.tree.map(lambda leaf: np.asarray(leaf)[index], tree)
@@ -254,15 +256,11 @@ def train_block(
     def measure(params: Params, share: float) -> dict[str, np.ndarray]:
         if patience is None:
             return {}
-        shares = np.full(len(block.members), share)
-        losses = evaluation.losses_of(block.members, prepared, of_members(params), shares, exact=exact)
+        shares = np.full(len(members), share)
+        losses = evaluation.losses_of(members, prepared, of_members(params), shares, exact=exact)
         return {"validation_loss": losses["validation/loss"][grid]}
 
-    def save(carry: Any, progress: Any) -> None:
-        if folder is not None:
-            save_progress(folder, jax.device_get(carry), progress, keep=1)
-
-    carry, names = program.init(), ("loss", *terms)
+    carry = program.init()
     progress = begin(names, grid.shape, () if patience is None else jax.tree.map(np.array, weights(carry)))
     carry, progress = (folder and restored_progress(folder, carry, progress)) or (carry, progress)
     carry, progress, ended = loop(
@@ -276,7 +274,7 @@ def train_block(
         prune=prune and (lambda step, params, going_on: prune(step, of_members(params), going_on[index])[grid]),
         freeze=lambda carry, stopped: carry._replace(stopped=program.put(stopped)),
         on_chunk=lambda step, history, _: show(step, float(np.median(history["loss"][..., -1]))),
-        save=save,
+        save=folder and (lambda carry, progress: save_progress(folder, jax.device_get(carry), progress, keep=1)),
         save_every=settings["checkpoint_every"],
         stop=stop,
     )
