@@ -193,9 +193,10 @@ def test_each_member_stops_early_where_its_run_does(tmp_path, run_of, options):
             assert results[index]["parameters_digest"] == summary["parameters_digest"]
 
 
-def test_a_block_that_is_stopped_goes_on_to_the_same_bits_and_is_done_once(tmp_path, monkeypatch):
+@pytest.mark.parametrize("options", [Options(strategy="vmap"), Options(exact=True)], ids=["vmap", "exact"])
+def test_a_block_that_is_stopped_goes_on_to_the_same_bits_and_is_done_once(tmp_path, monkeypatch, options):
     made = planned(*GRID, overrides=["train.patience=50", "train.evaluate_every=10"])
-    prepared, options = prepare(made.groups[0][0].config, None), Options(strategy="vmap")
+    prepared = prepare(made.groups[0][0].config, None)
     (block,) = cost(made.groups[0], prepared, options)[0]
     straight = run_block(block, prepared, options, tmp_path / "straight")
     asks = iter([False] * 4 + [True] * 100)
