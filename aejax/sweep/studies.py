@@ -61,8 +61,7 @@ def import_optuna() -> Any:
     except ImportError:
         raise UserError("--search optuna: Optuna is not installed; allowed: pip install 'aejax[optuna]'") from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    # constant_liar, before version 5
-    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # constant_liar, before version 5
     return optuna
 
 
@@ -76,9 +75,9 @@ def storage(optuna: Any, url: str | None, folder: Path) -> Any:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(folder / FILE)))
+        except OSError:
+            raise
         except Exception as error:  # Optuna replays the file, and raises whatever that leads to
-            if isinstance(error, OSError):
-                raise
             raise UserError(f"{folder / FILE}: is damaged: it is no study ({type(error).__name__})") from None
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import SQLAlchemyError
