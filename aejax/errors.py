@@ -40,3 +40,8 @@ def hint(given: object, names: Iterable[str]) -> str:
 
     near = get_close_matches(given[:200], sorted(names), n=1, cutoff=0.6) if isinstance(given, str) else []
     return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line; the name of its kind where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -15,7 +15,7 @@ author = "The aejax authors"
 copyright = "2026, The aejax authors"
 release = __version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "myst_parser"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "myst_nb"]
 html_theme = "furo"
 html_title = f"aejax {release}"
 default_role = "literal"
@@ -24,6 +24,10 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_default_options = {"members": True}
 myst_heading_anchors = 3
+nb_execution_mode = "force"  # what notebooks show was computed by this build
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+nb_merge_streams = True
 napoleon_use_ivar = True
 
 

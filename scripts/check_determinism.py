@@ -17,8 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from aejax.reproduce import processes
-from aejax.reproduce.run import read_run
+from aejax.reproduce import experiments
+from aejax.reproduce.record import read_run
 
 EXPERIMENTS = {"lecture/multilayer": 2000, "lecture/convolutional": 300, "lecture/anomaly": 500}
 """A dense net, a convolutional one, and one whose task trains nets of its own; and how many steps."""
@@ -35,10 +35,11 @@ for name in ("first", "second"):
 
 def environment(*, threads=1, cache=None):
     """Of a run: how many threads XLA and BLAS may use, and the folder of the compile cache, if there is to be one."""
-    found = {name: value for name, value in processes.environment().items() if threads == 1 or not _about_threads(name)}
+    variables = os.environ | experiments.environment()
+    variables = {name: value for name, value in variables.items() if threads == 1 or not _about_threads(name)}
     if cache is None:
-        return found | {"AEJAX_COMPILE_CACHE": "off"}
-    return found | {"AEJAX_COMPILE_CACHE": "on", "AEJAX_CACHE_DIR": str(cache)}
+        return variables | {"AEJAX_COMPILE_CACHE": "off"}
+    return variables | {"AEJAX_COMPILE_CACHE": "on", "AEJAX_CACHE_DIR": str(cache)}
 
 
 def _about_threads(name):

@@ -24,7 +24,7 @@ def departed(config, specs, steps):
     from aejax.storage import checkpoint
     from aejax.sweep import axes, plan
     from aejax.sweep.block import PARTS, Options, run_block
-    from aejax.sweep.engines.local import cost
+    from aejax.sweep.engines.groups import cost
     from aejax.sweep.prepared import prepare
 
     overrides = [f"train.steps={steps}", "train.evaluate_every=1000000", "train.checkpoint_every=1000000"]

@@ -137,3 +137,15 @@ def compiled(case):
     """The training pass and the initialiser, compiled once for all tests."""
     model = built(case)[0]
     return jax.jit(training_pass(model)), jax.jit(model.init)
+
+
+@cache
+def through(case):
+    """``(params, x) -> codes and reconstructions``, compiled once for all tests."""
+    model = built(case)[0]
+
+    def both(params, x):
+        code = model.encode(params, x)
+        return code, model.decode(params, code)
+
+    return jax.jit(both)

@@ -8,7 +8,7 @@ import pytest
 from tasking import needs
 
 from aejax import config, console
-from aejax.data.folds import pooled, stratified
+from aejax.data.splits import every_row, stratified
 from aejax.errors import UserError
 from aejax.losses import supervised
 from aejax.metrics.classification import classification
@@ -40,7 +40,7 @@ UNEVEN = (np.arange(60) % 7 > 4).astype(np.int32)
 
 def test_folds_are_stratified_equal_and_scaled_by_themselves():
     whole = data(UNEVEN)
-    rows, cuts = pooled(whole), stratified(whole, folds=7, repeats=2, seed=3)
+    rows, cuts = every_row(whole), stratified(whole, folds=7, repeats=2, seed=3)
     np.testing.assert_array_equal(rows.x, np.concatenate([whole.train.x, whole.validation.x, whole.test.x]))
     assert len(cuts) == 14
     assert {len(fold.train.x) for fold in cuts} == {60 - 9}, "the largest of 7 folds of 60 rows has 9"

@@ -9,48 +9,36 @@ import pytest
 from jax import lax
 from jax.test_util import check_grads
 
-from aejax.errors import UserError
-from aejax.models import convolution, convolution_columns
-from aejax.models.convolution import convolve, convolve_transposed
-from aejax.models.convolution_columns import Geometry
+from aejax.models import convolution
+from aejax.models.convolution import Geometry, convolve, convolve_transposed
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
-def xla_convolve(x, kernel, *, stride=1, padding="SAME"):
-    return lax.conv_general_dilated(x, kernel, pair(stride), padding, dimension_numbers=LAYOUT)
+def xla_convolve(x, kernel, *, stride=1):
+    return lax.conv_general_dilated(x, kernel, (stride, stride), "SAME", dimension_numbers=LAYOUT)
 
 
-def xla_transposed(x, kernel, *, stride=1, padding="SAME"):
-    return lax.conv_transpose(x, kernel, pair(stride), padding, dimension_numbers=LAYOUT)
-
-
-def pair(stride):
-    return (stride, stride) if isinstance(stride, int) else stride
+def xla_transposed(x, kernel, *, stride=1):
+    return lax.conv_transpose(x, kernel, (stride, stride), "SAME", dimension_numbers=LAYOUT)
 
 
 BOTH = pytest.mark.parametrize(
     ("ours", "xla"), [(convolve, xla_convolve), (convolve_transposed, xla_transposed)], ids=["down", "up"]
 )
-# x's height, width, channels; kernel's height, width, out; stride; padding
+# x's height, width, channels; kernel's height, width, out; stride
 CASES = [
-    ((28, 28, 1), (3, 3, 16), 2, "SAME"),
-    ((14, 14, 16), (3, 3, 8), 2, "SAME"),
-    ((8, 8, 3), (3, 3, 5), 1, "SAME"),
-    ((7, 7, 5), (3, 3, 2), 2, "SAME"),
-    ((9, 6, 1), (5, 5, 3), 2, "SAME"),
-    ((7, 10, 2), (4, 4, 3), 2, "SAME"),
-    ((7, 8, 2), (1, 1, 4), 2, "SAME"),
-    ((8, 8, 5), (2, 2, 3), 3, "SAME"),
-    ((9, 7, 3), (5, 3, 1), (3, 2), "SAME"),
-    ((5, 9, 2), (2, 3, 6), (1, 4), "SAME"),
-    ((1, 1, 3), (3, 3, 2), 2, "SAME"),
-    ((8, 8, 3), (3, 3, 5), 1, "VALID"),
-    ((8, 11, 6), (2, 3, 3), (3, 2), "VALID"),
-    ((7, 7, 2), (7, 7, 3), 1, "VALID"),
-    ((28, 28, 1), (3, 3, 4), 3, ((1, 1), (1, 1))),
-    ((6, 5, 2), (3, 4, 3), 2, ((2, 0), (1, 3))),
-    ((5, 5, 1), (2, 2, 3), 2, ((3, 4), (4, 3))),
+    ((28, 28, 1), (3, 3, 16), 2),
+    ((14, 14, 16), (3, 3, 8), 2),
+    ((8, 8, 3), (3, 3, 5), 1),
+    ((7, 7, 5), (3, 3, 2), 2),
+    ((9, 6, 1), (5, 5, 3), 2),
+    ((7, 10, 2), (4, 4, 3), 2),
+    ((7, 8, 2), (1, 1, 4), 2),
+    ((8, 8, 5), (2, 2, 3), 3),
+    ((9, 7, 3), (5, 3, 1), 3),
+    ((5, 9, 2), (2, 3, 6), 4),
+    ((1, 1, 3), (3, 3, 2), 2),
 ]
 
 
@@ -58,9 +46,9 @@ def draw(*shape):
     return jnp.asarray(np.random.default_rng(sum(shape)).normal(size=shape), jnp.float32)
 
 
-def value_and_gradients(function, stride, padding):
+def value_and_gradients(function, stride):
     def all_three(x, kernel):
-        y, pull = jax.vjp(lambda *a: function(*a, stride=stride, padding=padding), x, kernel)
+        y, pull = jax.vjp(lambda *a: function(*a, stride=stride), x, kernel)
         weights = jnp.cos(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape)
         return y, *pull(weights)
 
@@ -74,11 +62,11 @@ def assert_close(got, expected, tolerance=1e-5):
 
 
 @BOTH
-@pytest.mark.parametrize(("image", "window", "stride", "padding"), CASES)
-def test_value_and_gradients_are_those_of_xla(ours, xla, image, window, stride, padding):
+@pytest.mark.parametrize(("image", "window", "stride"), CASES)
+def test_value_and_gradients_are_those_of_xla(ours, xla, image, window, stride):
     x, kernel = draw(3, *image), draw(*window[:2], image[2], window[2])
-    expected = value_and_gradients(xla, stride, padding)(x, kernel)
-    for got, want in zip(value_and_gradients(ours, stride, padding)(x, kernel), expected, strict=True):
+    expected = value_and_gradients(xla, stride)(x, kernel)
+    for got, want in zip(value_and_gradients(ours, stride)(x, kernel), expected, strict=True):
         assert_close(got, want)
 
 
@@ -97,7 +85,7 @@ def test_transposed_convolution_spreads_every_input_over_a_window():
     spread, mirrored = np.float64(x), np.float64(kernel)[::-1, ::-1]
     for b, p, q, o, i, j, c in np.ndindex(2, 3, 4, 3, 3, 2, 2):
         expected[b, 2 * p + i, 2 * q + j, o] += spread[b, p, q, c] * mirrored[i, j, c, o]
-    np.testing.assert_allclose(convolve_transposed(x, kernel, stride=2, padding="VALID"), expected, atol=1e-5)
+    np.testing.assert_allclose(convolve_transposed(x, kernel, stride=2), expected[:, :6, :8], atol=1e-5)
 
 
 @pytest.mark.parametrize("geometry", [
@@ -109,7 +97,7 @@ def test_forms_of_the_other_platforms_agree_with_columns(geometry):
     x, y = draw(2, *geometry.inputs, 3), draw(2, *geometry.outputs, 5)
     kernel = draw(*geometry.kernel, 3, 5)
     for form, a, b in [("output", x, kernel), ("input", y, kernel), ("kernel", x, y)]:
-        ways = getattr(convolution_columns, f"{form}_by_columns"), getattr(convolution, f"_{form}_native")
+        ways = getattr(convolution, f"{form}_by_columns"), getattr(convolution, f"_{form}_native")
         both = [partial(way, geometry) for way in ways]
         assert_close(*jax.jit(lambda a, b, both=both: [way(a, b) for way in both])(a, b))
 
@@ -134,8 +122,8 @@ def test_each_platform_gets_one_form_only(platform, convolutions):
 def test_vmap_equals_a_loop(ours, xla, axes):
     x, kernel = draw(3, 2, 6, 6, 2), draw(3, 3, 3, 2, 4)
     arguments = [a if axis == 0 else a[0] for a, axis in zip((x, kernel), axes, strict=True)]
-    got = jax.jit(jax.vmap(value_and_gradients(ours, 2, "SAME"), in_axes=axes))(*arguments)
-    one = value_and_gradients(xla, 2, "SAME")
+    got = jax.jit(jax.vmap(value_and_gradients(ours, 2), in_axes=axes))(*arguments)
+    one = value_and_gradients(xla, 2)
     for member in range(3):
         expected = one(*(a[member] if axis == 0 else a for a, axis in zip(arguments, axes, strict=True)))
         for have, want in zip(got, expected, strict=True):
@@ -164,10 +152,10 @@ def test_second_derivatives(ours):
 
 
 @BOTH
-def test_a_stride_for_each_side_and_half_precision(ours, xla):
+def test_half_precision(ours, xla):
     x, kernel = draw(2, 6, 5, 2).astype(jnp.bfloat16), draw(3, 3, 2, 3).astype(jnp.bfloat16)
-    expected = value_and_gradients(xla, (2, 1), "SAME")(x, kernel)
-    for got, want in zip(value_and_gradients(ours, (2, 1), "SAME")(x, kernel), expected, strict=True):
+    expected = value_and_gradients(xla, 2)(x, kernel)
+    for got, want in zip(value_and_gradients(ours, 2)(x, kernel), expected, strict=True):
         assert_close(got, want, tolerance=0.02)
 
 
@@ -180,30 +168,3 @@ def test_no_rows_and_any_number_of_rows(ours, xla):
     exported = jax.export.export(jax.jit(function))(jax.ShapeDtypeStruct((rows, 6, 6, 2), jnp.float32))
     x = draw(5, 6, 6, 2)
     assert_close(exported.call(x), xla(x, kernel, stride=2))
-
-
-@pytest.mark.parametrize("ours", [convolve, convolve_transposed])
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"x": (2, 6, 6)}, "do not fit"),
-        ({"kernel": (3, 3, 1, 4)}, "do not fit"),
-        ({"stride": 0}, "stride 0"),
-        ({"stride": (1, 2, 1)}, "stride"),
-        ({"padding": "SOME"}, "did you mean 'SAME'"),
-        ({"padding": ((1, 1),)}, "padding"),
-        ({"padding": ((0, -1), (0, 0))}, "padding"),
-        ({"x": (2, 0, 6, 2)}, "does not fit into"),
-    ],
-)
-def test_mistakes_are_told_in_one_line(ours, changes, message):
-    given = {"x": (2, 6, 6, 2), "kernel": (3, 3, 2, 4), "stride": 2, "padding": "SAME"} | changes
-    with pytest.raises(UserError, match=message) as error:
-        ours(draw(*given["x"]), draw(*given["kernel"]), stride=given["stride"], padding=given["padding"])
-    assert "\n" not in str(error.value)
-    assert "allowed" in str(error.value)
-
-
-def test_a_kernel_larger_than_the_image():
-    with pytest.raises(UserError, match="does not fit into"):
-        convolve(draw(1, 4, 4, 1), draw(5, 5, 1, 1), padding="VALID")

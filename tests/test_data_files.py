@@ -70,10 +70,10 @@ def test_missing_values_are_a_mask_and_hold_the_training_mean(write, token):
     x, mask, _ = data.read_rows(path)
     np.testing.assert_array_equal(mask, [[True, True], [False, True], [True, True]])
     np.testing.assert_array_equal(x, np.array([[1, 10], [NAN, 20], [4, 60]], np.float32))
-    found = all_rows(path)
-    np.testing.assert_array_equal(found.train.mask, mask)
-    np.testing.assert_array_equal(found.train.x, [[1, 10], [2.5, 20], [4, 60]])
-    np.testing.assert_array_equal(found.shift, [1, 10])
+    dataset = all_rows(path)
+    np.testing.assert_array_equal(dataset.train.mask, mask)
+    np.testing.assert_array_equal(dataset.train.x, [[1, 10], [2.5, 20], [4, 60]])
+    np.testing.assert_array_equal(dataset.shift, [1, 10])
 
 
 def test_the_mean_that_fills_gaps_comes_from_training_rows_only(save):
@@ -81,10 +81,10 @@ def test_the_mean_that_fills_gaps_comes_from_training_rows_only(save):
     x = rng.normal(size=(200, 5)).astype(np.float32)
     x[rng.random(x.shape) < 0.3] = NAN
     x[np.isnan(x).all(1), 0] = 0  # rows of which nothing is known are refused
-    found = data.load(f"file:{save('t.npy', arr=x)}", validation=0.2, test=0.3)
-    train = np.where(found.train.mask, found.train.x, NAN)
+    dataset = data.load(f"file:{save('t.npy', arr=x)}", validation=0.2, test=0.3)
+    train = np.where(dataset.train.mask, dataset.train.x, NAN)
     mean = np.nanmean(train.astype(np.float64), axis=0)
-    for part in (found.train, found.validation, found.test):
+    for part in (dataset.train, dataset.validation, dataset.test):
         assert not np.isnan(part.x).any()
         gaps = np.argwhere(~part.mask)
         assert len(gaps)
@@ -106,24 +106,27 @@ def test_a_column_without_a_training_value_is_a_mistake(save):
     x[1:, 1] = NAN
     path = save("t.npy", arr=x)
     seed = next(s for s in range(100) if 0 in permutation(s, 20)[:4])  # row 0 is a test row
-    with pytest.raises(UserError, match="column '1' has no observed value among the training rows"):
+    with pytest.raises(
+        UserError,
+        match="training rows: every value of column '1' is missing; drop the column or choose another split_seed",
+    ):
         data.load(f"file:{path}", split_seed=seed)
 
 
 def test_text_labels_are_sorted(write):
     path = write("t.csv", "a,kind,b\n1,oak,5\n2,elm,6\n3,oak,7\n")
-    found = all_rows(path, label_column="kind")
-    assert found.label_names == ("elm", "oak")
-    assert found.train.labels.tolist() == [1, 0, 1]
-    assert found.train.labels.dtype == np.int32
-    assert found.feature_names == ("a", "b")
-    np.testing.assert_array_equal(found.train.x, [[1, 5], [2, 6], [3, 7]])
+    dataset = all_rows(path, label_column="kind")
+    assert dataset.label_names == ("elm", "oak")
+    assert dataset.train.labels.tolist() == [1, 0, 1]
+    assert dataset.train.labels.dtype == np.int32
+    assert dataset.feature_names == ("a", "b")
+    np.testing.assert_array_equal(dataset.train.x, [[1, 5], [2, 6], [3, 7]])
 
 
 def test_numeric_labels_are_sorted_as_numbers_and_columns_without_names_have_numbers(write):
-    found = all_rows(write("t.csv", "1,10\n2,9\n3,10.0\n"), label_column="1")
-    assert found.label_names == ("9", "10")
-    assert found.train.labels.tolist() == [1, 0, 1]
+    dataset = all_rows(write("t.csv", "1,10\n2,9\n3,10.0\n"), label_column="1")
+    assert dataset.label_names == ("9", "10")
+    assert dataset.train.labels.tolist() == [1, 0, 1]
 
 
 def test_read_rows_leaves_out_the_labels(write):
@@ -134,17 +137,17 @@ def test_read_rows_leaves_out_the_labels(write):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16, np.uint8, bool])
 def test_npy(save, dtype):
     values = np.array([[0, 1], [1, 1], [0, 0]]).astype(dtype)
-    found = all_rows(save("t.npy", arr=values))
-    np.testing.assert_array_equal(found.train.x, values.astype(np.float32))
-    assert found.train.x.dtype == np.float32
-    assert found.kind == "table"
+    dataset = all_rows(save("t.npy", arr=values))
+    np.testing.assert_array_equal(dataset.train.x, values.astype(np.float32))
+    assert dataset.train.x.dtype == np.float32
+    assert dataset.kind == "table"
 
 
 def test_npz_with_labels_and_with_named_labels(save):
     x = np.arange(6.0).reshape(3, 2)
     path = save("t.npz", x=x, y=np.array([7, 3, 7]), other=np.array(["b", "a", "b"]))
-    found = all_rows(path)
-    assert (found.label_names, found.train.labels.tolist()) == (("3", "7"), [1, 0, 1])
+    dataset = all_rows(path)
+    assert (dataset.label_names, dataset.train.labels.tolist()) == (("3", "7"), [1, 0, 1])
     named = all_rows(path, label_column="other")
     assert (named.label_names, named.train.labels.tolist()) == (("a", "b"), [1, 0, 1])
     np.testing.assert_array_equal(named.train.x, x)
@@ -153,18 +156,18 @@ def test_npz_with_labels_and_with_named_labels(save):
 @pytest.mark.parametrize("shape", [(5, 4, 4), (5, 4, 4, 1), (5, 4, 4, 3)])
 def test_byte_images_stay_bytes_and_are_scaled_by_255(save, shape):
     values = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    found = all_rows(save("t.npz", images=values, person=np.arange(5)), label_column="person")
-    assert found.kind == "image"
-    assert found.train.x.dtype == np.uint8
-    assert found.feature_shape == (4, 4, shape[3] if len(shape) == 4 else 1)
-    scaled = data.scale(found.train.x, found.shift, found.scale)
+    dataset = all_rows(save("t.npz", images=values, person=np.arange(5)), label_column="person")
+    assert dataset.kind == "image"
+    assert dataset.train.x.dtype == np.uint8
+    assert dataset.feature_shape == (4, 4, shape[3] if len(shape) == 4 else 1)
+    scaled = data.scale(dataset.train.x, dataset.shift, dataset.scale)
     np.testing.assert_allclose(scaled.reshape(shape), values / 255.0, rtol=1e-6)
 
 
 def test_float_images_are_scaled_by_one_range_for_all_pixels(save):
     values = np.random.default_rng(0).normal(size=(9, 4, 4))
-    found = all_rows(save("t.npy", arr=values))
-    scaled = data.scale(found.train.x, found.shift, found.scale)
+    dataset = all_rows(save("t.npy", arr=values))
+    scaled = data.scale(dataset.train.x, dataset.shift, dataset.scale)
     expected = (values - values.min()) / (values.max() - values.min())
     np.testing.assert_allclose(scaled[..., 0], expected, atol=1e-6)
 

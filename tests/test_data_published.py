@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from aejax import data
-from aejax.data.published import idx as published
-from aejax.data.published.idx import read_idx
+from aejax.data.published import mnist as published
+from aejax.data.published.mnist import read_idx
 from aejax.errors import UserError
 
 with warnings.catch_warnings():  # its import warns of what its own dependencies will change
@@ -58,15 +58,15 @@ def write_idx(folder, compressed=True):
 def test_idx_files_become_records_and_the_same_pixels(tmp_path, name, compressed):
     place = data.prepare(name, str(write_idx(tmp_path / "idx", compressed)))
     assert place == tmp_path / "cache" / "tensorflow_datasets" / name / "3.0.1"
-    found = data.load(name, validation=0)
-    for split, part in (("train", found.train), ("test", found.test)):
+    dataset = data.load(name, validation=0)
+    for split, part in (("train", dataset.train), ("test", dataset.test)):
         np.testing.assert_array_equal(part.x[..., 0], IMAGES[split])
         np.testing.assert_array_equal(part.labels, LABELS[split])
         assert isinstance(part.x, np.memmap)
         assert part.x.dtype == np.uint8
-    assert (found.kind, found.feature_shape, str(found.range)) == ("image", (28, 28, 1), "[0, 1]")
-    assert found.label_names == published.PUBLISHED[name].label_names
-    assert found.licence == published.PUBLISHED[name].licence
+    assert (dataset.kind, dataset.feature_shape, str(dataset.range)) == ("image", (28, 28, 1), "[0, 1]")
+    assert dataset.label_names == published.PUBLISHED[name].label_names
+    assert dataset.licence == published.PUBLISHED[name].licence
     assert {row.name: row.status for row in data.table()}[name] == "cached"
     assert "tensorflow" not in sys.modules
 
@@ -85,76 +85,58 @@ def test_records_are_decoded_again_when_the_cache_is_lost_or_damaged(tmp_path, c
     data.prepare("kmnist", str(write_idx(tmp_path / "idx")))
     (entry,) = (tmp_path / "cache" / "data").iterdir()
     (entry / "train_x.npy").write_bytes(b"half")
-    found = data.load("kmnist", validation=0)
-    np.testing.assert_array_equal(found.train.x[..., 0], IMAGES["train"])
+    dataset = data.load("kmnist", validation=0)
+    np.testing.assert_array_equal(dataset.train.x[..., 0], IMAGES["train"])
     assert "damaged" in capsys.readouterr().err
     data.load("kmnist")
     assert "decoding" not in capsys.readouterr().err
 
 
-def test_preparing_again_from_other_files_replaces_the_rows(tmp_path):
+def test_preparing_again_replaces_the_rows_and_another_folder_of_records_is_another_data_set(tmp_path):
     data.prepare("mnist", str(write_idx(tmp_path / "idx")))
-    (tmp_path / "idx" / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(255 - IMAGES["train"])))
-    data.prepare("mnist", str(tmp_path / "idx"))
-    np.testing.assert_array_equal(data.load("mnist", validation=0).train.x[..., 0], 255 - IMAGES["train"])
-
-
-def test_another_folder_of_records_is_another_data_set(tmp_path):
-    data.prepare("mnist", str(write_idx(tmp_path / "idx")))
-    (tmp_path / "idx" / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(255 - IMAGES["train"])))
+    (tmp_path / "idx" / f"{TRAIN_IMAGES}.gz").write_bytes(gzip.compress(idx(255 - IMAGES["train"])))
     data.prepare("mnist", str(tmp_path / "idx"), str(tmp_path / "other"))
     here, there = data.load("mnist", validation=0), data.load("mnist", validation=0, data_dir=str(tmp_path / "other"))
     np.testing.assert_array_equal(here.train.x, 255 - there.train.x)
+    data.prepare("mnist", str(tmp_path / "idx"))
+    np.testing.assert_array_equal(data.load("mnist", validation=0).train.x, there.train.x)
 
 
-def missing(folder):
-    (folder / "t10k-labels-idx1-ubyte.gz").unlink()
+def replaced(name, change):
+    """A damage: one of the files as a function of its bytes."""
+    return lambda folder: (folder / f"{name}.gz").write_bytes(change((folder / f"{name}.gz").read_bytes()))
 
 
-def cut(folder):
-    path = folder / "train-images-idx3-ubyte.gz"
-    path.write_bytes(path.read_bytes()[:-20])
+def packed(array):
+    return lambda _: gzip.compress(idx(array))
 
 
-def flipped(folder):
-    path = folder / "train-images-idx3-ubyte.gz"
-    content = bytearray(path.read_bytes())
+def flipped(content):
+    content = bytearray(content)
     content[len(content) // 2] ^= 4
-    path.write_bytes(content)
+    return content
 
 
-def short(folder):
-    (folder / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(LABELS["train"])[:-1]))
-
-
-def fewer(folder):
-    (folder / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(LABELS["train"][:-1])))
-
-
-def swapped(folder):
-    images = (folder / "t10k-images-idx3-ubyte.gz").read_bytes()
-    (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(images)
-
-
-def other(folder):
-    (folder / "t10k-images-idx3-ubyte.gz").write_bytes(b"<html>not found</html>")
-
-
-def tenth_class(folder):
-    (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(LABELS["test"] + 1)))
+TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = published.FILES.values()
 
 
 @pytest.mark.parametrize(
     ("damage", "line"),
     [
-        (missing, "the file t10k-labels-idx1-ubyte.gz .or t10k-labels-idx1-ubyte. is missing"),
-        (cut, "train-images-idx3-ubyte.gz: the compressed file is damaged or cut short"),
-        (flipped, "train-images-idx3-ubyte.gz: the compressed file is damaged or cut short"),
-        (short, "train-labels-idx1-ubyte.gz: the header promises 30 bytes, 29 follow"),
-        (fewer, r"train-labels-idx1-ubyte.gz: has shape \(29,\); expected \(30,\)"),
-        (swapped, r"t10k-labels-idx1-ubyte.gz: has shape \(10, 28, 28\); expected \(10,\)"),
-        (other, "t10k-images-idx3-ubyte.gz: not an IDX file of bytes"),
-        (tenth_class, "holds the label 10; expected 0 to 9"),
+        (lambda folder: (folder / f"{TEST_LABELS}.gz").unlink(), f"the file {TEST_LABELS}.gz .or {TEST_LABELS}. is"),
+        (replaced(TRAIN_IMAGES, lambda content: content[:-20]), "the compressed file is damaged or cut short"),
+        (replaced(TRAIN_IMAGES, flipped), f"{TRAIN_IMAGES}.gz: the compressed file is damaged or cut short"),
+        (
+            replaced(TRAIN_LABELS, lambda _: gzip.compress(idx(LABELS["train"])[:-1])),
+            f"{TRAIN_LABELS}.gz: the header promises 30 bytes, 29 follow",
+        ),
+        (
+            replaced(TRAIN_LABELS, packed(LABELS["train"][:-1])),
+            r"bytes of another shape; expected bytes of shape \(30,\)",
+        ),
+        (replaced(TEST_LABELS, packed(IMAGES["test"])), r"bytes of another shape; expected bytes of shape \(10,\)"),
+        (replaced(TEST_IMAGES, lambda _: b"<html>not found</html>"), f"{TEST_IMAGES}.gz: holds no IDX file of bytes"),
+        (replaced(TEST_LABELS, packed(LABELS["test"] + 1)), "holds the label 10; expected 0 to 9"),
     ],
 )
 def test_bad_files_get_one_line_and_change_nothing(tmp_path, damage, line):
@@ -175,8 +157,8 @@ def test_a_folder_that_is_not_there_gets_one_line(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"\0\0", b"\0\0\x08\x03\0\0\0\x01", b"\0\0\x0d\x01\0\0\0\x01\0"])
 def test_what_is_not_idx_gets_one_line(tmp_path, content):
     (tmp_path / "f").write_bytes(content)
-    with pytest.raises(UserError, match=r"not an IDX file|cut short"):
-        read_idx(tmp_path / "f")
+    with pytest.raises(UserError, match=r"f: holds (no IDX file of bytes|bytes of another shape); expected bytes"):
+        read_idx(tmp_path / "f", (1,))
 
 
 @pytest.fixture
@@ -206,8 +188,8 @@ def publish(monkeypatch):
 
 def test_files_are_downloaded_and_checked(server, publish):
     publish(*server)
-    found = data.load("kmnist", validation=0)
-    np.testing.assert_array_equal(found.train.x[..., 0], IMAGES["train"])
+    dataset = data.load("kmnist", validation=0)
+    np.testing.assert_array_equal(dataset.train.x[..., 0], IMAGES["train"])
 
 
 def test_a_download_with_another_digest_is_refused(server, publish):

@@ -65,13 +65,13 @@ def test_images_by_name(tmp_path, capsys):
     rows = {"train": pictures(range(6)), "validation": pictures(range(6, 8)), "test": pictures(range(8, 12))}
     prepare(tmp_path / "d", "tiny", PICTURE, rows, license="CC0")
     for name in ("tfds:tiny", "tfds:tiny:1.2.0", "tfds:tiny:1.*.*"):
-        found = data.load(name, data_dir=str(tmp_path / "d"), validation=0)
-        np.testing.assert_array_equal(found.train.x, COLOUR[:8])
-        np.testing.assert_array_equal(found.test.x, COLOUR[8:])
-        assert found.train.labels.tolist() == [0, 1] * 4
-        assert (found.feature_shape, found.kind, found.label_names) == ((5, 4, 3), "image", ("p", "q"))
-        assert found.licence == "CC0"
-        assert found.source == "tensorflow-datasets tiny/1.2.0, parts train, validation, test"
+        dataset = data.load(name, data_dir=str(tmp_path / "d"), validation=0)
+        np.testing.assert_array_equal(dataset.train.x, COLOUR[:8])
+        np.testing.assert_array_equal(dataset.test.x, COLOUR[8:])
+        assert dataset.train.labels.tolist() == [0, 1] * 4
+        assert (dataset.feature_shape, dataset.kind, dataset.label_names) == ((5, 4, 3), "image", ("p", "q"))
+        assert dataset.licence == "CC0"
+        assert dataset.source == "tensorflow-datasets tiny/1.2.0, parts train, validation, test"
     assert capsys.readouterr().err.count("decoding") == 2  # one for each part, once
     assert "tensorflow" not in sys.modules
 
@@ -80,9 +80,9 @@ def test_grey_levels_stored_as_colours_and_palettes_are_converted(tmp_path):
     grey = np.random.default_rng(2).integers(0, 256, (4, 6, 6), np.uint8)
     rows = {"train": [{"image": png(g, mode)} for g, mode in zip(grey, ["L", "RGB", "RGBA", "L"], strict=True)]}
     prepare(tmp_path, "grey", {"image": tfds.features.Image(shape=(6, 6, 1))}, rows)
-    found = data.load("tfds:grey", data_dir=str(tmp_path), validation=0, test=0)
-    np.testing.assert_array_equal(found.train.x[..., 0], grey)
-    assert found.train.labels is None
+    dataset = data.load("tfds:grey", data_dir=str(tmp_path), validation=0, test=0)
+    np.testing.assert_array_equal(dataset.train.x[..., 0], grey)
+    assert dataset.train.labels is None
 
 
 def test_vectors_by_name_with_gaps(tmp_path):
@@ -93,12 +93,12 @@ def test_vectors_by_name_with_gaps(tmp_path):
         "kind": tfds.features.ClassLabel(num_classes=2),
     }
     prepare(tmp_path, "vectors", features, {"train": [{"features": r, "kind": 1} for r in x]})
-    found = data.load("tfds:vectors", data_dir=str(tmp_path), validation=0, test=0)
-    np.testing.assert_array_equal(found.train.mask, ~np.isnan(x))
-    np.testing.assert_array_equal(found.train.x[found.train.mask], x[~np.isnan(x)])
-    assert found.train.x[4, 1] == pytest.approx(np.nanmean(x[:, 1].astype(np.float64)), rel=1e-6)
-    assert found.feature_names == ("features 0", "features 1", "features 2")
-    assert found.train.labels.tolist() == [1] * 20
+    dataset = data.load("tfds:vectors", data_dir=str(tmp_path), validation=0, test=0)
+    np.testing.assert_array_equal(dataset.train.mask, ~np.isnan(x))
+    np.testing.assert_array_equal(dataset.train.x[dataset.train.mask], x[~np.isnan(x)])
+    assert dataset.train.x[4, 1] == pytest.approx(np.nanmean(x[:, 1].astype(np.float64)), rel=1e-6)
+    assert dataset.feature_names == ("features 0", "features 1", "features 2")
+    assert dataset.train.labels.tolist() == [1] * 20
 
 
 def test_data_prepared_again_is_decoded_again(tmp_path):
@@ -106,8 +106,8 @@ def test_data_prepared_again_is_decoded_again(tmp_path):
     data.load("tfds:tiny", data_dir=str(tmp_path / "d"))
     builder.data_path.rmtree()
     prepare(tmp_path / "d", "tiny", PICTURE, {"train": pictures(range(4, 9))})
-    found = data.load("tfds:tiny", data_dir=str(tmp_path / "d"), validation=0, test=0)
-    np.testing.assert_array_equal(found.train.x, COLOUR[4:9])
+    dataset = data.load("tfds:tiny", data_dir=str(tmp_path / "d"), validation=0, test=0)
+    np.testing.assert_array_equal(dataset.train.x, COLOUR[4:9])
 
 
 def test_prepare_fills_the_cache(tmp_path, capsys):

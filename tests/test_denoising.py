@@ -167,7 +167,7 @@ def test_a_larger_image_is_cleaned_as_its_parts_are():
 def test_what_a_net_with_skips_refuses():
     for shape, options, line in (
         ((12,), {}, "^model: a U-net needs images, and these rows are 12; allowed: a dense net$"),
-        ((8, 8, 1), {"channels": ()}, r"^model.channels: expected at least one level, got \(\)$"),
+        ((8, 8, 1), {"channels": ()}, r"^model.channels: expected at least one layer, got \(\)$"),
         ((8, 8, 1), {"output": "sigmoid"}, "^model.output: sigmoid of a sum with the input; allowed: linear, or"),
     ):
         with pytest.raises(UserError, match=line):

@@ -11,8 +11,8 @@ import sys
 import pytest
 from running import TINY, digest, environment
 
-from aejax.reproduce import processes
-from aejax.reproduce.processes import ONE_THREAD
+from aejax.reproduce import experiments
+from aejax.reproduce.experiments import ONE_THREAD
 
 CONVOLUTIONAL = {
     "train.steps": "3",
@@ -80,5 +80,5 @@ def test_the_bits_of_a_reproduction_do_not_depend_on_cores(tmp_path):
     both = sorted(os.sched_getaffinity(0))[:2]
     for name, cores in {"one": both[:1], "two": both}.items():
         command = [sys.executable, "-c", ON_CORES, ",".join(map(str, cores)), str(tmp_path / name)]
-        subprocess.run(command, env=processes.environment(), check=True, capture_output=True)
+        subprocess.run(command, env=os.environ | experiments.environment(), check=True, capture_output=True)
     assert digest(tmp_path / "one") == digest(tmp_path / "two")

@@ -34,12 +34,12 @@ def test_faces_are_prepared_from_a_file_or_its_folder(tmp_path):
     for source in (path, path.parent):
         arrays = write_faces(path)
         assert isinstance(data.prepare("faces", str(source)), Path)
-        found = data.load("faces", validation=0, test=0)
-        np.testing.assert_array_equal(found.train.x[..., 0], arrays["pictures"])
-        np.testing.assert_array_equal(found.train.labels, arrays["who"])
-        assert (found.kind, found.feature_shape, str(found.range)) == ("image", (64, 64, 1), "[0, 1]")
-        assert found.scale == pytest.approx(1 / 242)
-        assert found.licence == {row.name: row.licence for row in data.table()}["faces"]
+        dataset = data.load("faces", validation=0, test=0)
+        np.testing.assert_array_equal(dataset.train.x[..., 0], arrays["pictures"])
+        np.testing.assert_array_equal(dataset.train.labels, arrays["who"])
+        assert (dataset.kind, dataset.feature_shape, str(dataset.range)) == ("image", (64, 64, 1), "[0, 1]")
+        assert dataset.scale == pytest.approx(1 / 242)
+        assert dataset.licence == {row.name: row.licence for row in data.table()}["faces"]
     assert status() == "cached"
 
 
@@ -48,7 +48,7 @@ def test_faces_are_prepared_from_a_file_or_its_folder(tmp_path):
     ("write", "line"),
     [
         (lambda path: None, "there is no such file"),
-        (lambda path: path.write_bytes(b"half"), "cannot be read as an .npz file"),
+        (lambda path: path.write_bytes(b"half"), "not a NumPy file of numbers"),
         (lambda path: write_faces(path, who=None), "expected images, uint8"),
         (lambda path: write_faces(path, who=np.repeat(np.arange(1, 41), 10)), "from 0 to 39"),
         (lambda path: write_faces(path, pictures=np.zeros((400, 32, 32), np.uint8)), "expected images, uint8"),

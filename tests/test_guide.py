@@ -1,5 +1,6 @@
 """Every block of code in the guide runs, as a reader would run it; and the reference leaves nothing out."""
 
+import json
 import os
 import re
 import shlex
@@ -13,8 +14,9 @@ from running import ROOT, environment
 
 DOCS = ROOT / "docs"
 PAGES = sorted((DOCS / "guide").glob("*.md"))
+NOTEBOOKS = sorted((DOCS / "guide").glob("*.ipynb"))
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-NEEDED = ("sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser")
+NEEDED = ("sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_nb")
 """The extensions of Sphinx that read; another one shows sources."""
 ELSEWHERE = "console"
 """The language of what needs a cluster or a network, which no test has."""
@@ -48,6 +50,20 @@ def test_every_block_runs(page, tmp_path):
                 output = "".join(running.communicate())
                 code = running.returncode
             assert code == 0, f"{page.name}:\n{text}\n{output[-4000:]}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda page: page.stem)
+def test_every_cell_runs(notebook, tmp_path):
+    """One after the other, in a process of their own; the pictures that it shows were made by its cells."""
+    pytest.importorskip("IPython", reason="needs the extra docs: pip install '.[docs]'")
+    cells = [cell for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    code = "\n".join("".join(cell["source"]) for cell in cells)
+    running = Forked(["-c", code], environment(MPLBACKEND="agg"), tmp_path)
+    output = "".join(running.communicate())
+    assert running.returncode == 0, output[-4000:]
+    shown = [output.get("data", {}) for cell in cells for output in cell["outputs"]]
+    assert sum("image/png" in data for data in shown) == code.count("plt.show()")
 
 
 def commands(language, text):
@@ -87,6 +103,7 @@ def test_the_reference_builds_without_a_warning(tmp_path):
     """Every reference is resolved; scripts/docs writes the pages, too."""
     pytest.importorskip("sphinx", reason="needs the extra docs: pip install '.[docs]'")
     options = ["-q", "-W", "--keep-going", "-b", "dummy", "-D", f"extensions={','.join(NEEDED)}"]
+    options += ["-D", "nb_execution_mode=off"]  # they run above
     command = [sys.executable, "-m", "sphinx", *options, str(DOCS), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-4000:]

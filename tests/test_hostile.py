@@ -19,14 +19,13 @@ from running import SMALL, TINY, arguments, assert_refused, call
 
 from aejax import cli, data, files
 from aejax.config import components
-from aejax.data import packing
+from aejax.data import stream
 from aejax.errors import UserError
 from aejax.report.explorer import source
 from aejax.report.page import render
 from aejax.reproduce import record
-from aejax.reproduce.run import read_run
 from aejax.runs import apply, artifact
-from aejax.storage import manifest, records, trust
+from aejax.storage import checkpoint, records, trust
 from aejax.sweep import block, studies
 
 GONE = object()
@@ -151,7 +150,7 @@ def sealed(value):
     if not isinstance(value, dict):
         return text_of(value)
     try:
-        return manifest.sealed({key: item for key, item in value.items() if key != "seal"})
+        return checkpoint.sealed({key: item for key, item in value.items() if key != "seal"})
     except ValueError:  # numbers that Python does not write
         return text_of(value)
 
@@ -402,7 +401,7 @@ def test_every_field_that_a_reproduction_reads_of_its_runs(made, tmp_path, canar
         shutil.copytree(made / "run", tmp_path / "run", dirs_exist_ok=True)
         for what, changed in spoiled(json.loads((made / "run" / name).read_text())):
             (tmp_path / "run" / name).write_text(text_of(changed))
-            refused_or_done(lambda: read_run(tmp_path / "run"), canary, f"{name}, {what}")
+            refused_or_done(lambda: record.read_run(tmp_path / "run"), canary, f"{name}, {what}")
 
 
 def test_every_field_of_what_is_recorded(tmp_path, canary):
@@ -435,8 +434,8 @@ def test_every_field_of_a_marker_and_of_a_study(tmp_path, canary, capsys):
 def test_every_field_of_packed_rows(tmp_path, canary):
     pytest.importorskip("grain")
     np.save(tmp_path / "x.npy", np.zeros((9, 4), np.float32))
-    packing.pack([tmp_path / "x.npy"], tmp_path / "rows")
-    path = tmp_path / "rows" / packing.MANIFEST
+    stream.pack([tmp_path / "x.npy"], tmp_path / "rows")
+    path = tmp_path / "rows" / stream.MANIFEST
     for what, changed in spoiled(json.loads(path.read_text())):
         path.write_text(text_of(changed))
         refused_or_done(lambda: data.load(f"stream:{tmp_path / 'rows'}"), canary, what)

@@ -56,9 +56,6 @@ LATE |= {"ml_collections", "safetensors", "platformdirs", "jinja2", "pyreadr", "
 LATE |= {"ray", "submitit", "optuna"}
 
 
-# Its classes are tensorflow-datasets builders, so it is itself imported late.
-LATE_MODULE = "data.published.images"
-
 HEAVY = LATE | {"jax", "jaxlib", "flax", "optax", "chex", "numpy"}
 
 
@@ -139,10 +136,6 @@ def at_the_top(tree):
             yield from at_the_top(node)
 
 
-def top_level(node):
-    return inside(node) if isinstance(node, ast.Import | ast.ImportFrom) else ()
-
-
 @pytest.mark.parametrize("name", modules())
 def test_slow_libraries_are_imported_late(name):
     now = {
@@ -151,8 +144,7 @@ def test_slow_libraries_are_imported_late(name):
         if isinstance(node, ast.Import | ast.ImportFrom)
         for other, _ in imported(node)
     }
-    assert not now & LATE or name == LATE_MODULE
-    assert LATE_MODULE not in {other for node in at_the_top(modules()[name]) for other in top_level(node)}
+    assert not now & LATE
 
 
 def heavy_after(code):

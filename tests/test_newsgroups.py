@@ -5,7 +5,6 @@ import pytest
 
 from aejax import data
 from aejax.data import cache, sparse
-from aejax.data.published import newsgroups
 from aejax.errors import UserError
 
 TRAIN = [
@@ -43,44 +42,44 @@ def tables(folder):
 @pytest.mark.parametrize("write", [tree, tables])
 def test_words_are_counted_and_headers_left_out(write, tmp_path):
     data.prepare("newsgroups", str(write(tmp_path / "given")))
-    found = data.load("newsgroups", validation=0, scaling="none")
-    assert found.feature_names == ("brakes", "engine", "engineer", "launch", "moon", "orbit", "rocket")
-    assert (found.kind, found.feature_shape, found.label_names) == ("text", (7,), ("rec.autos", "sci.space"))
-    assert sparse.is_sparse(found.train.x)
+    dataset = data.load("newsgroups", validation=0, scaling="none")
+    assert dataset.feature_names == ("brakes", "engine", "engineer", "launch", "moon", "orbit", "rocket")
+    assert (dataset.kind, dataset.feature_shape, dataset.label_names) == ("text", (7,), ("rec.autos", "sci.space"))
+    assert sparse.is_sparse(dataset.train.x)
     counted = {
         (
             group,
             tuple(
                 f"{text} engineer".lower().replace(",", " ").replace(".", " ").replace(";", " ").split().count(w)
-                for w in found.feature_names
+                for w in dataset.feature_names
             ),
         )
         for group, text in TRAIN
     }
     of_row = lambda split: [
-        (found.label_names[label], tuple(np.rint(np.expm1(row)).astype(int).tolist()))
+        (dataset.label_names[label], tuple(np.rint(np.expm1(row)).astype(int).tolist()))
         for label, row in zip(split.labels, split.x[:], strict=True)
     ]
-    assert set(of_row(found.train)) == counted
-    assert len(found.train.x) == len(TRAIN)
-    assert sorted(of_row(found.test)) == [("rec.autos", (0, 0, 1, 0, 0, 0, 0)), ("sci.space", (0, 0, 1, 0, 2, 0, 0))]
+    assert set(of_row(dataset.train)) == counted
+    assert len(dataset.train.x) == len(TRAIN)
+    assert sorted(of_row(dataset.test)) == [("rec.autos", (0, 0, 1, 0, 0, 0, 0)), ("sci.space", (0, 0, 1, 0, 2, 0, 0))]
 
 
 def test_tfidf_is_that_of_its_formula(tmp_path):
     data.prepare("newsgroups", str(tables(tmp_path / "given")))
     counts = np.expm1(data.load("newsgroups", validation=0, scaling="none").train.x[:].astype(np.float64))
-    found = data.load("newsgroups", validation=0, scaling="none", weighting="tfidf").train.x[:]
+    dataset = data.load("newsgroups", validation=0, scaling="none", weighting="tfidf").train.x[:]
     weights = np.log1p(counts) * (np.log((1 + len(counts)) / (1 + (counts > 0.5).sum(0))) + 1)
-    np.testing.assert_allclose(found, weights / np.linalg.norm(weights, axis=1, keepdims=True), rtol=1e-5)
+    np.testing.assert_allclose(dataset, weights / np.linalg.norm(weights, axis=1, keepdims=True), rtol=1e-5)
 
 
 def test_scaled_to_one_and_split_they_stay_sparse(tmp_path):
     data.prepare("newsgroups", str(tables(tmp_path / "given")))
-    found = data.load("newsgroups", test=0.4, validation=0.3)
-    assert all(sparse.is_sparse(split.x) for split in (found.train, found.validation, found.test))
-    assert [len(split.x) for split in (found.train, found.validation, found.test)] == [3, 1, 3]
-    assert (found.range.low, found.range.high, float(found.shift)) == (0, 1, 0)
-    assert found.train.x[:].max() * found.scale == pytest.approx(1)
+    dataset = data.load("newsgroups", test=0.4, validation=0.3)
+    assert all(sparse.is_sparse(split.x) for split in (dataset.train, dataset.validation, dataset.test))
+    assert [len(split.x) for split in (dataset.train, dataset.validation, dataset.test)] == [3, 1, 3]
+    assert (dataset.range.low, dataset.range.high, float(dataset.shift)) == (0, 1, 0)
+    assert dataset.train.x[:].max() * dataset.scale == pytest.approx(1)
 
 
 def test_documents_without_words_are_left_out_and_it_is_said(tmp_path, capsys):
@@ -91,9 +90,9 @@ def test_documents_without_words_are_left_out_and_it_is_said(tmp_path, capsys):
     data.prepare("newsgroups", str(folder))
     said = capsys.readouterr().err
     assert "newsgroups: 1 training documents hold none of the words and are left out" in said
-    found = data.load("newsgroups", validation=0)
-    assert (len(found.train.x), len(found.test.x)) == (4, 1)
-    assert found.test.labels.tolist() == [found.label_names.index("sci.space")]
+    dataset = data.load("newsgroups", validation=0)
+    assert (len(dataset.train.x), len(dataset.test.x)) == (4, 1)
+    assert dataset.test.labels.tolist() == [dataset.label_names.index("sci.space")]
 
 
 def test_what_cannot_be_read_is_refused_in_one_line(tmp_path):
@@ -118,18 +117,18 @@ def test_what_cannot_be_read_is_refused_in_one_line(tmp_path):
     (folder / "20newsgroups-train.tab").write_text("a\nb\nc\nsci.space\tof the\nrec.autos\tthe\n")
     with refused("newsgroups: the training documents hold no words"):
         data.prepare("newsgroups", str(folder))
-    assert not cache.exists(newsgroups.KEY)
+    assert not cache.exists("newsgroups-1")
     with refused("leave --data-dir away"):
         data.prepare("newsgroups", str(folder), str(tmp_path))
 
 
 def test_scaled_to_the_root_mean_square_zeros_stay(tmp_path):
     data.prepare("newsgroups", str(tables(tmp_path / "given")))
-    found = data.load("newsgroups", scaling="standard", validation=0)
-    scaled = found.train.x[:] * found.scale
+    dataset = data.load("newsgroups", scaling="standard", validation=0)
+    scaled = dataset.train.x[:] * dataset.scale
     assert np.square(scaled).mean() == pytest.approx(1, rel=1e-6)
-    assert (float(found.shift), found.range.low) == (0, 0)
-    assert found.range.high == pytest.approx(scaled.max())
+    assert (float(dataset.shift), dataset.range.low) == (0, 0)
+    assert dataset.range.high == pytest.approx(scaled.max())
 
 
 def test_a_scaling_that_moves_zeros_is_refused(tmp_path):

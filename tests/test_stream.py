@@ -28,7 +28,7 @@ from running import (
 )
 
 from aejax import data
-from aejax.data import packing, stream
+from aejax.data import stream
 from aejax.data.batches import batch_rows
 from aejax.data.stream import open_folder, read
 from aejax.errors import UserError
@@ -57,7 +57,7 @@ SETTINGS = {
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
     """Several files and several windows, of few rows."""
-    monkeypatch.setattr(packing, "FILE_BYTES", 200 * 36)
+    monkeypatch.setattr(stream, "FILE_BYTES", 200 * 36)
     monkeypatch.setattr(windows, "WINDOW_BYTES", 7 * 16 * 32)
 
 
@@ -65,7 +65,7 @@ def _small(monkeypatch):
 def packed(tmp_path):
     """The rows with labels in a folder; beside it, ``rows.npz`` with the same."""
     np.savez(tmp_path / "rows.npz", x=ROWS, y=LABELS)
-    packing.pack([tmp_path / "rows.npz"], tmp_path / "packed")
+    stream.pack([tmp_path / "rows.npz"], tmp_path / "packed")
     return tmp_path / "packed"
 
 
@@ -125,14 +125,14 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bits(packed, tmp_path):
 
 
 def test_the_batches_are_those_of_rows_in_memory(packed):
-    found = data.load(f"stream:{packed}", validation=0.1, test=0.2, split_seed=3)
-    own = windows.make(found, jax.random.key(5), 16, 40)
-    order = stream.in_order(found.stream, np.arange(500))
+    dataset = data.load(f"stream:{packed}", validation=0.1, test=0.2, split_seed=3)
+    own = windows.make(dataset, jax.random.key(5), 16, 40)
+    order = stream.in_order(dataset.stream, np.arange(500))
     key = streams(jax.random.key(5))["data"]
     for step in (0, 1, 6, 7, 20, 39, 3):
         rows = own.at(step)
         held = np.asarray(rows.x[step - rows.first])
-        places = order[150 - 10 + np.asarray(batch_rows(key, np.int32(step), 16, found.stream.rows))]
+        places = order[150 - 10 + np.asarray(batch_rows(key, np.int32(step), 16, dataset.stream.rows))]
         np.testing.assert_array_equal(held, ROWS[places])
         np.testing.assert_array_equal(rows.labels[step - rows.first], LABELS[places])
     assert own.steps == 7
@@ -141,43 +141,43 @@ def test_the_batches_are_those_of_rows_in_memory(packed):
 
 def test_the_parts_are_disjoint_and_bounded(packed, monkeypatch):
     monkeypatch.setattr(stream, "HELD", 40)
-    found = data.load(f"stream:{packed}", validation=0.1, test=0.2)
-    assert [len(part.x) for part in (found.train, found.validation, found.test)] == [40, 40, 40]
-    assert found.stream.rows == 420
-    rows = [tuple(row) for part in (found.train, found.validation, found.test) for row in part.x]
+    dataset = data.load(f"stream:{packed}", validation=0.1, test=0.2)
+    assert [len(part.x) for part in (dataset.train, dataset.validation, dataset.test)] == [40, 40, 40]
+    assert dataset.stream.rows == 420
+    rows = [tuple(row) for part in (dataset.train, dataset.validation, dataset.test) for row in part.x]
     assert len(set(rows)) == 120
     assert {tuple(row) for row in ROWS} >= set(rows)
-    order = stream.in_order(found.stream, np.arange(500))
+    order = stream.in_order(dataset.stream, np.arange(500))
     assert sorted(order) == list(range(500))
     assert not {tuple(row) for row in ROWS[order[80:]]} & set(rows[40:])
 
 
 def test_the_scaling_is_that_of_the_training_rows(packed):
     for scaling in ("standard", "unit"):
-        found = data.load(f"stream:{packed}", scaling=scaling, validation=0.2, test=0.3)
-        own = ROWS[stream.in_order(found.stream, np.arange(500))[found.stream.first :]]
+        dataset = data.load(f"stream:{packed}", scaling=scaling, validation=0.2, test=0.3)
+        own = ROWS[stream.in_order(dataset.stream, np.arange(500))[dataset.stream.first :]]
         shift = own.mean(0) if scaling == "standard" else own.min(0)
         size = own.std(0) if scaling == "standard" else np.ptp(own, axis=0)
-        np.testing.assert_allclose(found.shift, shift, rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(found.scale, 1 / size, rtol=1e-5)
+        np.testing.assert_allclose(dataset.shift, shift, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(dataset.scale, 1 / size, rtol=1e-5)
 
 
 def test_images_stay_bytes_and_need_no_pass(tmp_path, monkeypatch):
     images = np.random.default_rng(0).integers(0, 256, (40, 5, 4), dtype=np.uint8)
     np.save(tmp_path / "images.npy", images)
-    packing.pack([tmp_path / "images.npy", tmp_path / "images.npy"], tmp_path / "packed")
+    stream.pack([tmp_path / "images.npy", tmp_path / "images.npy"], tmp_path / "packed")
     monkeypatch.delattr(stream.Passed, "__getitem__")
-    found = data.load(f"stream:{tmp_path / 'packed'}", validation=0, test=0.1)
-    assert found.feature_shape == (5, 4, 1)
-    assert found.kind == "image"
-    assert found.train.x.dtype == np.uint8
-    assert found.scale == pytest.approx(1 / 255)
+    dataset = data.load(f"stream:{tmp_path / 'packed'}", validation=0, test=0.1)
+    assert dataset.feature_shape == (5, 4, 1)
+    assert dataset.kind == "image"
+    assert dataset.train.x.dtype == np.uint8
+    assert dataset.scale == pytest.approx(1 / 255)
 
 
 def test_labels_of_several_files_share_their_names(tmp_path):
     (tmp_path / "a.csv").write_text("v,w,kind\n1,2,cat\n3,4,dog\n")
     (tmp_path / "b.csv").write_text("v,w,kind\n5,6,bird\n7,8,dog\n")
-    made = packing.pack([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "packed", "kind")
+    made = stream.pack([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "packed", "kind")
     records = open_folder(tmp_path / "packed")
     labels = read(records, np.arange(4))[2]
     assert [made["label_names"][label] for label in labels] == ["cat", "dog", "bird", "dog"]
@@ -197,13 +197,13 @@ def test_two_processes_read_their_parts_of_each_batch(packed, tmp_path):
 
 
 def test_a_process_reads_no_more_than_its_devices_hold(packed, monkeypatch):
-    found = data.load(f"stream:{packed}", validation=0, test=0)
+    dataset = data.load(f"stream:{packed}", validation=0, test=0)
     layout = SimpleNamespace(step=SimpleNamespace(mesh=jax.make_mesh((1, 1), ("data", "code"))))
-    monkeypatch.setattr(windows, "_own", lambda mesh, batch_size: (4, 12))
+    monkeypatch.setattr(windows, "_held_rows", lambda mesh, batch_size: (4, 12))
     asked = []
     monkeypatch.setattr("aejax.data.stream.read", lambda records, places: asked.append(places) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        windows.make(found, jax.random.key(5), 16, 40, layout).at(0)
+        windows.make(dataset, jax.random.key(5), 16, 40, layout).at(0)
     key = streams(jax.random.key(5))["data"]
     first = np.asarray(batch_rows(key, np.int32(0), 16, 500))[4:12]
     # windows are read some ahead, so which of them is asked for first is not sure
@@ -228,12 +228,12 @@ sys.exit(code)
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read as Linux tells it")
 @pytest.mark.slow
 def test_a_set_larger_than_all_that_the_process_holds(tmp_path, monkeypatch):
-    monkeypatch.setattr(packing, "FILE_BYTES", 2**27)
-    monkeypatch.setattr(packing, "_BLOCK", 64)
+    monkeypatch.setattr(stream, "FILE_BYTES", 2**27)
+    monkeypatch.setattr(stream, "_BLOCK", 64)
     x = np.lib.format.open_memmap(tmp_path / "big.npy", "w+", np.float32, (12_000, 2**14))
     x[:, ::1024] = np.random.default_rng(0).random((12_000, 16), np.float32)
     x.flush()
-    packing.pack([tmp_path / "big.npy"], tmp_path / "packed")
+    stream.pack([tmp_path / "big.npy"], tmp_path / "packed")
     settings = {
         **SETTINGS,
         "data.name": f"stream:{tmp_path / 'packed'}",
@@ -256,71 +256,51 @@ def test_a_set_larger_than_all_that_the_process_holds(tmp_path, monkeypatch):
 # Mistakes.
 
 
-def _gone(folder):
-    shutil.rmtree(folder)
+FILE = "rows-00001.array_record"
 
 
-def _no_manifest(folder):
-    (folder / packing.MANIFEST).unlink()
+def _manifest(change):
+    """A damage: the manifest as a function of what it was."""
+
+    def damage(folder):
+        path = folder / stream.MANIFEST
+        path.write_text(json.dumps(change(json.loads(path.read_text()))))
+
+    return damage
 
 
-def _bad_manifest(folder):
-    (folder / packing.MANIFEST).write_text("{")
-
-
-def _other_manifest(folder):
-    (folder / packing.MANIFEST).write_text(json.dumps({"format": 1, "files": {}}))
-
-
-def _empty(folder):
-    manifest = json.loads((folder / packing.MANIFEST).read_text())
-    (folder / packing.MANIFEST).write_text(json.dumps(manifest | {"files": {}}))
-
-
-def _file_missing(folder):
-    (folder / "rows-00001.array_record").unlink()
-
-
-def _file_cut(folder):
-    path = folder / "rows-00001.array_record"
-    path.write_bytes(path.read_bytes()[:-100])
-
-
-def _file_garbled(folder):
-    path = folder / "rows-00001.array_record"
-    path.write_bytes(b"\x5a" * path.stat().st_size)
+def _file(change):
+    """A damage: the second file as a function of its bytes."""
+    return lambda folder: (folder / FILE).write_bytes(change((folder / FILE).read_bytes()))
 
 
 def _other_rows(folder):
     other = folder.parent / "other"
     np.save(folder.parent / "other.npy", ROWS[:, :5])
-    packing.pack([folder.parent / "other.npy"], other)
-    shutil.copy(other / "rows-00001.array_record", folder / "rows-00001.array_record")
-    manifest = json.loads((folder / packing.MANIFEST).read_text())
-    own = json.loads((other / packing.MANIFEST).read_text())["files"]["rows-00001.array_record"]
-    manifest["files"]["rows-00001.array_record"] = own
-    (folder / packing.MANIFEST).write_text(json.dumps(manifest))
+    files = stream.pack([folder.parent / "other.npy"], other)["files"]
+    shutil.copy(other / FILE, folder / FILE)
+    _manifest(lambda manifest: manifest | {"files": manifest["files"] | {FILE: files[FILE]}})(folder)
 
 
 @pytest.mark.parametrize(
     ("damage", "line"),
     [
-        (_gone, "there is no such folder; aejax data pack writes one"),
-        (_no_manifest, "has no rows.json"),
-        (_bad_manifest, "its rows.json is damaged"),
-        (_other_manifest, "its rows.json is damaged"),
-        (_empty, "holds no rows"),
-        (_file_missing, "rows-00001.array_record is missing, or not of"),
-        (_file_cut, "rows-00001.array_record is missing, or not of"),
-        (_file_garbled, "pack the rows again"),
+        (shutil.rmtree, "there is no such folder; aejax data pack writes one"),
+        (lambda folder: (folder / stream.MANIFEST).unlink(), "has no rows.json"),
+        (lambda folder: (folder / stream.MANIFEST).write_text("{"), "its rows.json is damaged"),
+        (_manifest(lambda manifest: {"format": 1, "files": {}}), "its rows.json is damaged"),
+        (_manifest(lambda manifest: manifest | {"files": {}}), "holds no rows"),
+        (lambda folder: (folder / FILE).unlink(), f"{FILE} is missing, or not of"),
+        (_file(lambda content: content[:-100]), f"{FILE} is missing, or not of"),
+        (_file(lambda content: b"\x5a" * len(content)), "pack the rows again"),
         (_other_rows, "has 20 bytes, and rows of rows.json have 36; pack rows of one shape"),
     ],
 )
-def test_folders_that_are_none_get_one_line(damage, line, packed, tmp_path, capsys):
+def test_folders_that_are_none_get_one_line(damage, line, packed):
     damage(packed)
-    settings = {**SETTINGS, "data.name": f"stream:{packed}"}
-    assert_refused(call(arguments(settings, workdir=tmp_path / "run"), capsys), line)
-    assert not (tmp_path / "run").exists()
+    with pytest.raises(UserError, match=line) as refused:
+        data.load(f"stream:{packed}")
+    assert "\n" not in str(refused.value)
 
 
 def test_damage_in_the_middle_of_a_run_gets_one_line(packed, tmp_path, capsys):
@@ -331,6 +311,9 @@ def test_damage_in_the_middle_of_a_run_gets_one_line(packed, tmp_path, capsys):
     path.write_bytes(content)
     settings = {**SETTINGS, "data.name": f"stream:{packed}", "data.scaling": "none"}
     assert_refused(call(arguments(settings, workdir=tmp_path / "run"), capsys), "pack the rows again")
+    shutil.rmtree(packed)
+    assert_refused(call(arguments(settings, workdir=tmp_path / "none"), capsys), "there is no such folder")
+    assert not (tmp_path / "none").exists()
 
 
 def test_another_folder_is_not_gone_on_with(packed, tmp_path, capsys):
@@ -339,7 +322,7 @@ def test_another_folder_is_not_gone_on_with(packed, tmp_path, capsys):
     (tmp_path / "run" / "summary.json").unlink()
     shutil.rmtree(packed)
     np.save(tmp_path / "more.npy", np.concatenate([ROWS, ROWS]))
-    packing.pack([tmp_path / "more.npy"], packed)
+    stream.pack([tmp_path / "more.npy"], packed)
     assert_refused(call(arguments(settings, workdir=tmp_path / "run"), capsys), "has changed since this run began")
 
 
@@ -389,12 +372,12 @@ def test_files_that_cannot_be_packed_get_one_line(files, line, tmp_path):
     for name, rows in files.items():
         np.save(tmp_path / name, rows)
     with pytest.raises(UserError, match=line):
-        packing.pack([tmp_path / name for name in files or ["gone.npy"]], tmp_path / "packed")
+        stream.pack([tmp_path / name for name in files or ["gone.npy"]], tmp_path / "packed")
     assert sorted(contents(tmp_path)) == sorted(files)
 
 
 def test_a_folder_that_is_there_is_left_alone(packed, tmp_path):
     before = contents(packed)
     with pytest.raises(UserError, match="is there already"):
-        packing.pack([tmp_path / "rows.npz"], packed)
+        stream.pack([tmp_path / "rows.npz"], packed)
     assert contents(packed) == before

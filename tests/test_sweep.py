@@ -22,7 +22,7 @@ from aejax.runs import experiment
 from aejax.storage import checkpoint
 from aejax.sweep import axes, plan
 from aejax.sweep.block import PARTS, Options, read_marker, run_block
-from aejax.sweep.engines.local import cost
+from aejax.sweep.engines.groups import cost
 from aejax.sweep.prepared import prepare
 from aejax.training import build, compilation
 from aejax.training.evaluate import on_device

@@ -26,9 +26,9 @@ def begin(folder, *options):
 
 
 def finish(process):
-    printed, _ = process.communicate(timeout=500)
-    assert process.returncode == 0, printed
-    return printed
+    said, _ = process.communicate(timeout=500)
+    assert process.returncode == 0, said
+    return said
 
 
 def markers(folder):

@@ -29,14 +29,14 @@ def get_config():
     config = base()
     config.data.name, config.data.rows = "bars", 120
     config.model = {"name": "dense.multilayer", "widths": (8,), "code": 2}
-    config.terms.own = {"name": "terms_of_mine.peaks", "weight": 0.1}
+    config.terms.peaks = {"name": "terms_of_mine.peaks", "weight": 0.1}
     config.train.steps, config.train.batch_size, config.train.checkpoint_every = 3000, 16, 10**6
     config.report.figures = False
     return config
 
 
 def sweep():
-    return {"terms.own.weight": [0.01, 0.1], "seed": "0:2", "model.code": [2, 3]}
+    return {"terms.peaks.weight": [0.01, 0.1], "seed": "0:2", "model.code": [2, 3]}
 """
 TERM = '''
 def peaks(ctx):
@@ -50,7 +50,7 @@ from ray.cluster_utils import Cluster
 node = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
 cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
 cluster.add_node(**node)
-raylets = [process.process.pid for own in cluster.list_all_nodes() for process in own.all_processes["raylet"]]
+raylets = [process.process.pid for node in cluster.list_all_nodes() for process in node.all_processes["raylet"]]
 print(cluster.address, *raylets, flush=True)
 sys.stdin.read()
 cluster.shutdown()
@@ -78,12 +78,13 @@ def two_nodes(folder):
 
 
 def environment():
-    own = {name: value for name, value in running.environment().items() if name not in ("XLA_FLAGS", "RAY_ADDRESS")}
-    return own | {"RAY_USAGE_STATS_ENABLED": "0"}
+    variables = running.environment()
+    variables = {name: value for name, value in variables.items() if name not in ("XLA_FLAGS", "RAY_ADDRESS")}
+    return variables | {"RAY_USAGE_STATS_ENABLED": "0"}
 
 
 def begin(folder, workdir, *options, **changes):
-    words = [sys.executable, "-m", "aejax", "sweep", str(folder / "own.py"), "--workdir", str(workdir), *options]
+    words = [sys.executable, "-m", "aejax", "sweep", str(folder / "bars.py"), "--workdir", str(workdir), *options]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen([*words, "--strategy", "vmap"], env=environment() | changes, cwd=ROOT, text=True, **pipes)
 
@@ -96,22 +97,22 @@ def finish(process):
 
 def workers(raylets):
     """The processes that do a task, by number, and whose children they are."""
-    found = {}
+    parents = {}
     for path in Path("/proc").glob("[0-9]*"):
         try:
             parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
             if parent in raylets and (path / "cmdline").read_bytes().startswith(b"ray::aejax sweep"):
-                found[int(path.name)] = parent
+                parents[int(path.name)] = parent
         except OSError:
             continue
-    return found
+    return parents
 
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory):
     """An experiment, and what one process makes of it."""
     folder = tmp_path_factory.mktemp("experiment")
-    (folder / "own.py").write_text(CONFIG)
+    (folder / "bars.py").write_text(CONFIG)
     (folder / "terms_of_mine.py").write_text(TERM)
     out, _ = finish(begin(folder, folder / "local", "--devices", "1"))
     assert "group 2 of 2: 4 runs" in out
@@ -173,13 +174,13 @@ def test_a_cluster_of_its_own_ends_with_an_interrupted_sweep_which_goes_on(tmp_p
 
 def processes_of(folder):
     """The processes that name a folder on their command line."""
-    found = []
+    numbers = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            found += [path.name] if folder.encode() in (path / "cmdline").read_bytes() else []
+            numbers += [path.name] if folder.encode() in (path / "cmdline").read_bytes() else []
         except OSError:
             continue
-    return found
+    return numbers
 
 
 AXIS = ("sweep", "lecture/sparse_l1", "--axis", "seed=0:2")

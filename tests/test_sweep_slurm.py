@@ -15,9 +15,10 @@ from multiprocessing import get_context
 import pytest
 from running import assert_refused, call, environment, table
 
+from aejax.files import write_atomic
 from aejax.sweep import axes, plan
-from aejax.sweep.block import finished
-from aejax.sweep.engines import task
+from aejax.sweep.block import Options, finished
+from aejax.sweep.engines import groups, jobs
 
 pytest.importorskip("submitit", reason="pip install 'aejax[slurm]'")
 
@@ -29,7 +30,7 @@ def get_config():
     config = base()
     config.data.name, config.data.rows = "bars", 120
     config.model = {"name": "dense.vanilla", "code": 2}
-    config.terms.own = {"name": "terms_of_mine.peaks", "weight": 0.1}
+    config.terms.peaks = {"name": "terms_of_mine.peaks", "weight": 0.1}
     config.train.steps, config.train.batch_size, config.train.checkpoint_every = 4000, 16, 100
     config.report.figures = False
     return config
@@ -52,17 +53,17 @@ def peaks(ctx):
 
 @pytest.fixture
 def experiment(tmp_path):
-    (tmp_path / "own.py").write_text(CONFIG)
+    (tmp_path / "bars.py").write_text(CONFIG)
     (tmp_path / "terms_of_mine.py").write_text(TERM)
     return tmp_path
 
 
 def begin(folder, workdir, *options, **changes):
-    words = [sys.executable, "-m", "aejax", "sweep", str(folder / "own.py"), "--workdir", str(workdir), *options]
-    own = {name: value for name, value in environment(**changes).items() if name != "XLA_FLAGS"}
+    words = [sys.executable, "-m", "aejax", "sweep", str(folder / "bars.py"), "--workdir", str(workdir), *options]
+    variables = {name: value for name, value in environment(**changes).items() if name != "XLA_FLAGS"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(
-        [*words, "--strategy", "vmap"], env=own, cwd=folder, text=True, start_new_session=True, **pipes
+        [*words, "--strategy", "vmap"], env=variables, cwd=folder, text=True, start_new_session=True, **pipes
     )
 
 
@@ -120,8 +121,8 @@ if sys.argv[-1] == "later":
     (array,) = [line for line in script.read_text().splitlines() if line.startswith("#SBATCH --array=")]
     first, last = array.partition("=")[2].partition("%")[0].split("-")
     for index in range(int(first), int(last) + 1):
-        own = {{"SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": str(index), "SLURM_JOB_ID": str(8 + index)}}
-        subprocess.run(["bash", script], env=os.environ | own)
+        job = {{"SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": str(index), "SLURM_JOB_ID": str(8 + index)}}
+        subprocess.run(["bash", script], env=os.environ | job)
 else:
     script.write_text(pathlib.Path(sys.argv[-1]).read_text())
     nothing = {{name: subprocess.DEVNULL for name in ("stdin", "stdout", "stderr")}}
@@ -152,62 +153,63 @@ def test_sbatch_is_told_what_was_asked_for_and_gets_one_array(experiment):
     assert err == ""
     assert len(table(experiment / "jobs")) == 4
     timing = [json.loads(path.read_text())["timing"] for path in experiment.glob("jobs/parts/*/done.json")]
-    assert [own["devices"] for own in timing] == [2, 2]
+    assert [each["devices"] for each in timing] == [2, 2]
     script = (binaries / "script").read_text().splitlines()
     wanted = {"partition=long", "account=us", "time=90", "mem=2GB", "cpus-per-task=2", "array=0-1%2"}
-    assert {f"#SBATCH --{own}" for own in wanted} <= set(script)
+    assert {f"#SBATCH --{option}" for option in wanted} <= set(script)
 
 
-def the_task(needs=None):
+def the_job(folder, needs=None):
     overrides = ("data.name=bars", "data.rows=120", "model.code=3", "train.steps=1000", "report.figures=false")
     made = plan.make("lecture/sparse_l1", overrides, axes.collect({}, ["seed=0:2"]))
-    options = {"exact": False, "strategy": "vmap", "devices": None, "budget": None}
-    (found,) = task.split(made.groups, None, options, needs or task.Needs(), None)
-    return found
+    (job,) = groups.split(made.groups, None, Options(strategy="vmap"), folder, needs or groups.Needs())
+    return job
 
 
-def told_by(given, folder):
-    told = io.StringIO()
-    with redirect_stdout(told):
-        task.do(given, folder)
-    return told.getvalue()
+def said_by(job):
+    said = io.StringIO()
+    with redirect_stdout(said):
+        assert jobs.attempt(job) == ""
+    return said.getvalue()
 
 
 @pytest.mark.slow
-def test_a_task_that_is_done_twice_at_once_is_trained_once(tmp_path):
-    given = the_task()
+def test_a_job_that_is_done_twice_at_once_is_trained_once(tmp_path):
+    job = the_job(tmp_path / "sweep")
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(told_by, given, tmp_path / "sweep") for _ in range(2)]
-        told = [future.result() for future in futures]
-    assert sorted("step 1000/1000" in text for text in told) == [False, True]
+        said = list(pool.map(said_by, [job, job]))
+    assert sorted("step 1000/1000" in text for text in said) == [False, True]
     (part,) = (tmp_path / "sweep" / "parts").iterdir()
     marker = (part / "done.json").read_bytes()
     before = (part / "done.json").stat().st_mtime_ns
-    task.do(given, tmp_path / "sweep")
+    assert jobs.attempt(job) == ""
     assert (part / "done.json").stat().st_mtime_ns == before
-    files = task.do_apart(given)
-    task.keep(tmp_path / "back", files)
+    failure, files = jobs.attempt_apart(job)
+    assert failure == ""
+    assert list(files)[-1] == f"parts/{part.name}/done.json"
+    for path, content in files.items():
+        write_atomic(tmp_path / "back" / path, content)
     assert set(finished(tmp_path / "back")) == set(finished(tmp_path / "sweep"))
-    digests = lambda text: [own["parameters_digest"] for own in json.loads(text)["results"]]
+    digests = lambda text: [result["parameters_digest"] for result in json.loads(text)["results"]]
     assert digests(files[f"parts/{part.name}/done.json"]) == digests(marker)
 
 
-def test_a_task_keeps_to_what_was_asked_for():
-    given = the_task(task.Needs(cpus=3, memory=8 * 10**9))
-    assert given.options["budget"] == 4 * 10**9
-    assert given.environment["OMP_NUM_THREADS"] == "3"
-    assert given.environment["JAX_PLATFORMS"] == "cpu"
-    assert "device_count=3 " in given.environment["XLA_FLAGS"]
-    shared = the_task(task.Needs(gpus=0.25, memory=8 * 10**9))
-    assert shared.options["budget"] is None
+def test_a_job_keeps_to_what_was_asked_for(tmp_path):
+    job = the_job(tmp_path, groups.Needs(cpus=3, memory=8 * 10**9))
+    assert job.arguments["options"]["budget"] == 4 * 10**9
+    assert job.environment["OMP_NUM_THREADS"] == "3"
+    assert job.environment["JAX_PLATFORMS"] == "cpu"
+    assert "device_count=3 " in job.environment["XLA_FLAGS"]
+    shared = the_job(tmp_path, groups.Needs(gpus=0.25, memory=8 * 10**9))
+    assert shared.arguments["options"]["budget"] is None
     assert shared.environment == {"OMP_NUM_THREADS": "1", "XLA_PYTHON_CLIENT_MEM_FRACTION": "0.225"}
 
 
-def test_a_task_refuses_other_data(tmp_path):
-    given = the_task()._replace(data="0" * 64)
-    told = task.do_or_tell(given, tmp_path / "sweep")
-    assert "data.name: bars on " in told
-    assert "differs from that of the sweep" in told
+def test_a_job_refuses_other_data(tmp_path):
+    job = the_job(tmp_path / "sweep")
+    failure = jobs.attempt(job._replace(arguments={**job.arguments, "data": "0" * 64}))
+    assert "data.name: bars on " in failure
+    assert "differs from that of the sweep" in failure
     assert not (tmp_path / "sweep").exists()
 
 

@@ -44,7 +44,7 @@ def show(arguments: argparse.Namespace) -> None:
     from aejax.data import files
 
     table = files.show(arguments.file)
-    for line in table.understood.lines():
+    for line in table.understood:
         console.say(f"{arguments.file}: {line}")
     rows = zip(*(map(str, cells.values[:FIRST_ROWS]) for cells in table.columns.values()), strict=True)
     console.listing(list(rows), header=tuple(table.columns))
@@ -60,8 +60,8 @@ def prepare(arguments: argparse.Namespace) -> None:
 def pack(arguments: argparse.Namespace) -> None:
     """`aejax data pack`."""
     from aejax import console
-    from aejax.data import packing
+    from aejax.data import stream
 
-    packed = packing.pack(arguments.files, arguments.output, arguments.label_column)
+    packed = stream.pack(arguments.files, arguments.output, arguments.label_column)
     rows, shape = sum(own["rows"] for own in packed["files"].values()), "x".join(map(str, packed["shape"]))
     console.say(f"{arguments.output}: {rows} rows of {shape} values; --set data.name=stream:{arguments.output}")

@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.print_config:
         print(configs.dumps(config), end="", flush=True)
         return 0
-    with distributed.joined(distributed.place(arguments), arguments.workdir):
+    with distributed.joined(distributed.this_process(arguments), arguments.workdir):
         return train(arguments, config)
 
 

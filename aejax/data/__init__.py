@@ -4,16 +4,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from aejax.data import corrupt, outliers, synthetic
-from aejax.data.arrays import dataset_of, from_arrays
-from aejax.data.catalogue import ENTRIES, FAMILIES, FORMS, Row, table
-from aejax.data.files import ENDINGS, load_file, read_rows
-from aejax.data.frames import from_frame
+import numpy as np
+
+from aejax.config.fields import SCALINGS
+from aejax.config.resolving import data_settings
+from aejax.data import corrupt, outliers, published, synthetic
+from aejax.data.arrays import dataset_of, from_arrays, from_frame
+from aejax.data.catalogue import ENTRIES, FAMILIES, TAKES, Row, table, way
+from aejax.data.files import load_file, read_rows
 from aejax.data.missing import hide
-from aejax.data.scaling import SCALINGS, scale, unscale
+from aejax.data.scaling import scale, unscale
 from aejax.data.splits import Raw, split
-from aejax.errors import UserError, one_of
-from aejax.types import Dataset, Split
+from aejax.errors import UserError
+from aejax.types import Dataset
 
 __all__ = [
     "SCALINGS",
@@ -30,16 +33,8 @@ __all__ = [
     "unscale",
 ]
 
-_TAKES = {
-    "file": ("label_column", "categories"),
-    "tfds": ("data_dir",),
-    "images": ("data_dir",),
-    "text": ("weighting",),
-    "table": (),
-    "bundled": (),
-    "faces": (),
-    "synthetic": ("rows", "noise"),
-}
+_OPTIONS = ("label_column", "data_dir", "rows", "noise", "categories", "weighting")
+_OF_OUTLIERS = ("normal", "left_out", "contamination")
 
 
 def load(
@@ -97,48 +92,59 @@ def load(
     Raises:
         UserError: a name or a value is not allowed, the data cannot be had, or an argument does not belong to it.
     """
-    if scaling not in SCALINGS:
-        raise one_of(scaling, SCALINGS, what="data.scaling")
-    options = {"label_column": label_column, "data_dir": data_dir, "rows": rows, "noise": noise}
-    named = [categories] if isinstance(categories, str | int) else categories
-    options |= {"categories": named and tuple(map(str, named)), "weighting": weighting}
-    if str(name).startswith("stream:"):
-        unused = options | {"normal": normal, "left_out": left_out, "contamination": contamination or None}
-        unused |= {"missing": None if missing["name"] == "none" else missing}
-        return _streamed(name, unused, scaling=scaling, validation=validation, test=test, seed=split_seed)
-    raw = hide(_raw(name, options), missing, split_seed)
-    shares = {"validation": validation, "test": test, "seed": split_seed}
-    (train, held_out, tested), label_names = _divided(raw, normal, left_out, contamination, shares)
-    return dataset_of(name, raw, (train, held_out, tested), scaling, label_names)
+    arguments = dict(locals())
+    plain = {key: value.item() if isinstance(value, np.generic) else value for key, value in arguments.items()}
+    settings = data_settings(plain)
+    if settings["categories"] is not None:
+        listed = settings["categories"] if isinstance(settings["categories"], tuple) else (settings["categories"],)
+        settings["categories"] = tuple(map(str, listed))
+    shares = {"validation": settings["validation"], "test": settings["test"], "seed": settings["split_seed"]}
+    if name.startswith("stream:"):
+        return _streamed(settings, shares)
+    raw = hide(_raw(name, settings), settings["missing"], settings["split_seed"])
+    if settings["normal"] is None:
+        for option in ("left_out", "contamination"):
+            if settings[option] not in (None, 0):
+                raise UserError(f"data.{option}: needs data.normal, the labels that are normal")
+        return dataset_of(name, raw, split(raw, **shares), scaling)
+    labels = {option: settings[option] for option in _OF_OUTLIERS}
+    parts = outliers.split(raw, **labels, **shares)
+    return dataset_of(name, raw._replace(label_names=outliers.NAMES), parts, scaling)
 
 
-def _divided(
-    raw: Raw,
-    normal: outliers.Labels | None,
-    left_out: outliers.Labels | None,
-    contamination: float,
-    shares: Mapping[str, Any],
-) -> tuple[tuple[Split, Split, Split], tuple[str, ...]]:
-    """Training, validation and test rows and the names of their labels: the data's own, or normal and anomaly."""
-    if normal is not None:
-        dropped = () if left_out is None else left_out
-        parts = outliers.split(raw, normal=normal, left_out=dropped, contamination=contamination, **shares)
-        return parts, outliers.NAMES
-    if left_out is not None or contamination:
-        unused = "left_out" if left_out is not None else "contamination"
-        raise UserError(f"data.{unused}: needs data.normal, the labels that are normal")
-    return split(raw, **shares), raw.label_names
-
-
-def _streamed(name: str, unused: Mapping[str, Any], **shares: Any) -> Dataset:
+def _streamed(settings: Mapping[str, Any], shares: Mapping[str, Any]) -> Dataset:
     from aejax.data import stream
 
-    unset = {"contamination": "contamination=0", "missing": "missing.name=none"}
-    for option, value in unused.items():
-        if value is not None:
-            allowed = unset.get(option, f"{option}=None")
+    none = {"contamination": (0, "contamination=0"), "missing": ({"name": "none"}, "missing.name=none")}
+    for option in (*_OPTIONS, *_OF_OUTLIERS, "missing"):
+        value, allowed = none.get(option, (None, f"{option}=None"))
+        if settings[option] != value:
             raise UserError(f"data.{option}: data that are streamed do not take it; allowed: data.{allowed}")
-    return stream.load(name, Path(name.removeprefix("stream:")).expanduser(), **shares)
+    return stream.load(settings["name"], scaling=settings["scaling"], **shares)
+
+
+def _raw(name: str, settings: Mapping[str, Any]) -> Raw:
+    if name.startswith("binary:"):
+        from aejax.data.bundled import binarised
+
+        base = name.removeprefix("binary:")
+        return binarised(_raw(base, settings), base)
+    kind = way(name)
+    for option in _OPTIONS:
+        if settings[option] is not None and option not in TAKES[kind]:
+            owners = " and ".join(other for other, taken in TAKES.items() if option in taken)
+            raise UserError(
+                f"data.{option}: {name!r} does not take it; only {owners} data do; allowed: data.{option}=None"
+            )
+    if kind == "file":
+        return load_file(name.removeprefix("file:"), settings["label_column"], settings["categories"] or ())
+    if kind == "synthetic":
+        return synthetic.load_synthetic(name, settings["rows"], settings["noise"])
+    if kind == "bundled":
+        from aejax.data import bundled
+
+        return getattr(bundled, name)()
+    return published.load(FAMILIES[kind], name, settings)
 
 
 def prepare(name: str, source_dir: str | None = None, data_dir: str | None = None) -> Path:
@@ -155,58 +161,12 @@ def prepare(name: str, source_dir: str | None = None, data_dir: str | None = Non
     Raises:
         UserError: there is nothing to prepare, or files are missing or damaged.
     """
-    way = _way(name)
-    if way in FAMILIES:
-        if data_dir is not None and way != "images":
-            raise UserError(f"{name}: is kept in the cache, not in a folder of records; leave --data-dir away")
-        return FAMILIES[way].prepare(name, source_dir, data_dir)
-    if way == "tfds" and source_dir is None:
-        from aejax.data import records
-
-        spec = name.removeprefix("tfds:")
-        records.load_prepared(spec, data_dir)
-        return Path(records.find(spec, data_dir).data_path)
-    if way == "tfds":
+    kind = way(name)
+    if kind not in FAMILIES:
+        names = ", ".join(n for n, e in ENTRIES.items() if e.way in FAMILIES)
+        raise UserError(f"{name}: nothing to prepare, it can be loaded as it is; prepared can be {names}")
+    if data_dir is not None and "data_dir" not in FAMILIES[kind].takes:
+        raise UserError(f"{name}: is kept in the cache, not in a folder of records; leave --data-dir away")
+    if source_dir is not None and kind == "tfds":
         raise UserError(f"{name}: is prepared by tensorflow-datasets, not from a folder; leave --from away")
-    published = ", ".join(n for n, e in ENTRIES.items() if e.way in FAMILIES)
-    raise UserError(f"{name}: nothing to prepare, it can be loaded as it is; prepared can be {published}")
-
-
-def _way(name: str) -> str:
-    """How a data set is had: a key of `_TAKES`."""
-    prefix, colon, rest = str(name).partition(":")
-    if colon and prefix in ("file", "tfds") and rest:
-        return prefix
-    if name in ENTRIES:
-        return ENTRIES[name].way
-    if Path(str(name)).suffix.lower() in ENDINGS:
-        raise UserError(f"data.name: {name!r} looks like a file; write 'file:{name}'")
-    raise one_of(name, [*ENTRIES, *FORMS], what="data.name")
-
-
-def _raw(name: str, options: dict[str, Any]) -> Raw:
-    if str(name).startswith("binary:"):
-        from aejax.data.bundled import binarised
-
-        base = name.removeprefix("binary:")
-        return binarised(_raw(base, options), base)
-    way = _way(name)
-    for option, value in options.items():
-        if value is not None and option not in _TAKES[way]:
-            owners = [w for w, taken in _TAKES.items() if option in taken]
-            only = f"only {' and '.join(owners)} data do"
-            raise UserError(f"data.{option}: {name!r} does not take it; {only}; allowed: data.{option}=None")
-    rest = name.partition(":")[2]
-    if way == "file":
-        return load_file(rest, options["label_column"], options["categories"] or ())
-    if way == "synthetic":
-        return synthetic.load_synthetic(name, options["rows"], options["noise"])
-    if way == "bundled":
-        from aejax.data import bundled
-
-        return getattr(bundled, name)()
-    if way == "tfds":
-        from aejax.data import records
-
-        return records.load_prepared(rest, options["data_dir"])
-    return FAMILIES[way].load(name, options)
+    return published.prepare(FAMILIES[kind], name, source_dir, {"data_dir": data_dir})

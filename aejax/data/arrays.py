@@ -1,17 +1,19 @@
-"""Arrays in memory as a data set: rows, labels, masks and held-out rows of one's own."""
+"""Arrays and DataFrames in memory as a data set: rows, labels, masks and held-out rows of one's own."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import numpy as np
 
+from aejax.config.bounds import Choice, Fraction, Natural
+from aejax.config.components import check
 from aejax.config.fields import SCALINGS
-from aejax.data.scaling import fit
+from aejax.data.encoding import as_labels, as_raw, encode, observed, separate
 from aejax.data.sparse import from_csr
-from aejax.data.splits import Raw, check_shape, fill, split
+from aejax.data.splits import Raw, check_array, scaled, split
+from aejax.data.tables import Cells, from_series
 from aejax.errors import UserError, one_of, shown
-from aejax.types import Dataset, Split
-
-LARGEST = float(np.finfo(np.float32).max)
+from aejax.types import Dataset, Range, Split
 
 
 def from_arrays(
@@ -53,14 +55,14 @@ def from_arrays(
     Raises:
         UserError: what is no array of numbers, has infinite values or other shapes than it should, in one line.
     """
-    if scaling not in SCALINGS:
-        raise one_of(scaling, SCALINGS, what="scaling")
-    parts = {"x": _pair(x, y, "x"), "validation": _own_rows(validation), "test": _own_rows(test)}
-    present = {part: rows for part, rows in parts.items() if rows is not None}
-    label_names, labels = _labels({part: labels for part, (_, labels) in present.items() if labels is not None})
+    parts = {"x": (x, y)}
+    for part, rows in (("validation", validation), ("test", test)):
+        if rows is not None and not isinstance(rows, int | float):
+            parts[part] = rows if isinstance(rows, tuple) and len(rows) == 2 else (rows, None)
+    label_names, labels = _classes({part: y for part, (_, y) in parts.items() if y is not None})
     splits = {
-        part: as_rows(values, part, labels.get(part), mask if part == "x" else None)
-        for part, (values, _) in present.items()
+        part: as_rows(rows, part, labels.get(part), mask if part == "x" else None, names)
+        for part, (rows, _) in parts.items()
     }
     if target is not None:
         splits["x"] = splits["x"]._replace(target=_targets(target, splits))
@@ -70,40 +72,79 @@ def from_arrays(
             raise UserError(f"{part}: its rows have the shape {rows.x.shape[1:]}, those of x have {shape}")
     if names and len(names) != shape[0]:
         raise UserError(f"names: {len(names)} names for {shape[0]} features")
-    kind = "image" if len(shape) == 3 else "table"
-    bounds = (0, 255) if splits["x"].x.dtype == np.uint8 else None
-    raw = Raw(splits["x"], None, kind, "your own", "arrays in memory", bounds, label_names, tuple(map(str, names)))
-    shares = {part: _share(part, value) for part, value in (("validation", validation), ("test", test))}
-    train, *drawn = split(raw, **shares, seed=seed)
-    held_out = [splits.get(part, rows) for part, rows in zip(("validation", "test"), drawn, strict=True)]
-    if any(rows.mask is not None for rows in held_out) and train.mask is None:
-        train = train._replace(mask=np.ones(train.x.shape, bool))
-    return dataset_of(name, raw, fill(train, *held_out, raw.feature_names), scaling)
+    raw = Raw(
+        splits["x"],
+        kind="image" if len(shape) == 3 else "table",
+        source="arrays in memory",
+        bounds=(0, 255) if splits["x"].x.dtype == np.uint8 else None,
+        label_names=label_names,
+        feature_names=tuple(map(str, names)),
+    )
+    return _held_out(name, raw, {"validation": validation, "test": test} | splits, scaling, seed)
 
 
-def _pair(x: Any, y: Any, part: str) -> tuple[Any, Any]:
-    """An array of numbers, or scipy's sparse rows, and its labels."""
-    if x is None or isinstance(x, str | bytes):
-        raise UserError(f"{part}: expected an array of numbers, got {shown(x)}")
-    return x, y
+def from_frame(
+    frame: Any,
+    *,
+    label: str | None = None,
+    ignore: Sequence[str] = (),
+    categories: Sequence[str] | None = None,
+    validation: Any = 0.1,
+    test: Any = 0.2,
+    scaling: str = "standard",
+    seed: int = 0,
+    name: str = "frame",
+) -> Dataset:
+    """A data set of a pandas or polars frame: a feature for each number, and for each category of the other columns.
+
+    >>> import pandas
+    >>> from aejax import data
+    >>> frame = pandas.DataFrame({"age": [31, None, 45, 28] * 5, "kind": ["a", "b", "c", "a"] * 5})
+    >>> dataset = data.from_frame(frame, test=0.25)
+    >>> dataset.feature_names
+    ('age', 'kind=a', 'kind=b', 'kind=c')
+
+    Args:
+        frame: the rows; an empty cell or NaN is a missing value.
+        label: the column of the labels, which is no feature.
+        ignore: columns that are left out, such as keys and dates.
+        categories: columns that hold categories, numbers among them; None for those of text, of truth values kept as
+            text, and of the frame's own categorical type.
+        validation: the share of the rows that settings are chosen on, in [0, 1), or a frame with these columns.
+        test: likewise, the rows that results are reported on; a share is drawn first.
+        scaling: one of `aejax.data.SCALINGS`; categories stay 0 and 1.
+        seed: of the rows that are drawn.
+        name: of the data set, in messages and titles.
+
+    Returns:
+        The data set; `Dataset.understood` says what was read as what.
+
+    Raises:
+        UserError: what is no frame, a column that is not there or holds dates, or a held-out frame of other columns.
+    """
+    columns = _columns(frame, ignore, name)
+    text = [column for column, cells in columns.items() if cells.values.dtype == object and column != label]
+    raw = as_raw(
+        columns, label, text if categories is None else list(map(str, categories)), name, source="a frame in memory"
+    )
+    kinds = [f"{column.name!r} ({len(column.categories)})" for column in raw.columns if column.categories]
+    holes = {column: cells.missing.sum() for column, cells in columns.items() if column != label}
+    said = {
+        "categories": ", ".join(kinds),
+        "missing values": ", ".join(f"{column!r} ({count})" for column, count in holes.items() if count),
+        "labels": repr(label) if label else "",
+        "left out": ", ".join(map(repr, ignore)),
+    }
+    understood = [f"{what}: {which}" for what, which in said.items() if which]
+    raw = raw._replace(understood=(f"{len(raw.train.x)} rows of {len(holes)} columns", *understood))
+    held_out = {
+        part: rows if isinstance(rows, int | float) else _rows_like(raw, rows, tuple(holes), label, part)
+        for part, rows in (("validation", validation), ("test", test))
+    }
+    return _held_out(name, raw, held_out, scaling, seed)
 
 
-def _own_rows(value: Any) -> tuple[Any, Any] | None:
-    """Held-out rows of one's own, and their labels; None where the value is a share of the rows."""
-    if value is None or isinstance(value, int | float):
-        return None
-    return value if isinstance(value, tuple) and len(value) == 2 else (value, None)
-
-
-def _share(part: str, value: Any) -> float:
-    if not isinstance(value, int | float):
-        return 0.0
-    if isinstance(value, bool) or not 0 <= value < 1:
-        raise UserError(f"{part}: expected a share in [0, 1), or rows of your own, got {shown(value)}")
-    return float(value)
-
-
-def as_rows(x: Any, part: str, labels: np.ndarray | None = None, mask: Any = None) -> Split:
+def as_rows(x: Any, part: str, labels: np.ndarray | None = None, mask: Any = None, names: Sequence[str] = ()) -> Split:
     """Rows as a split: float32, or uint8 of images, with a mask where something is missing.
 
     Args:
@@ -111,51 +152,38 @@ def as_rows(x: Any, part: str, labels: np.ndarray | None = None, mask: Any = Non
         part: what the rows are called in messages.
         labels: (m,) int32, or None.
         mask: bool of the shape of `x`, True where observed; None: where it is not NaN.
+        names: one for each feature, for messages.
 
     Raises:
         UserError: it is no array of numbers, of another number of axes, or has infinite values.
     """
-    if hasattr(x, "tocsr"):
-        return _with_labels(Split(from_csr(x.tocsr())), labels, part)
+    rows = Split(from_csr(x.tocsr())) if hasattr(x, "tocsr") else Split(*_values(x, part, mask, names))
+    if labels is not None and len(labels) != len(rows.x):
+        raise UserError(f"{part}: {len(labels)} labels for {len(rows.x)} rows")
+    return rows._replace(labels=labels)
+
+
+def _values(x: Any, part: str, mask: Any, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray | None]:
+    if x is None or isinstance(x, str | bytes):
+        raise UserError(f"{part}: expected an array of numbers, got {shown(x)}")
     if np.ma.isMaskedArray(x):
         mask = ~np.ma.getmaskarray(x) if mask is None else mask
         x = x.filled(0)
     try:
-        values = np.asarray(x)
+        values = np.array(x)
         values = values.astype(np.float64) if values.dtype == object else values
     except (ValueError, TypeError) as error:
         raise UserError(f"{part}: is no array of numbers: {' '.join(str(error).split())}") from None
-    if values.dtype.kind not in "biuf":
-        raise UserError(f"{part}: holds values of type {values.dtype}; allowed: numbers (data.from_frame reads text)")
-    check_shape(values.shape, part)
+    check_array(values, part, "; data.from_frame reads text")
     values = values[..., None] if values.ndim == 3 else values
-    seen = _observed(values, mask, part)
-    if values.dtype != np.uint8 or values.ndim == 2:
-        values = values.astype(np.float32)
-    return _with_labels(
-        Split(values if seen is None else np.where(seen, values, np.float32(np.nan)), seen), labels, part
-    )
-
-
-def _observed(values: np.ndarray, mask: Any, part: str) -> np.ndarray | None:
-    """Which values are there, bool of the shape of the values; None where all are."""
-    seen = ~np.isnan(values)
     if mask is not None:
-        given_mask = np.asarray(mask, bool)
-        if given_mask.size != values.size:
-            raise UserError(f"mask: has the shape {given_mask.shape}; allowed: that of {part}, {values.shape}")
-        seen &= given_mask.reshape(values.shape)
-    infinite = seen & (np.abs(values.astype(np.float64)) > LARGEST)
-    if infinite.any():
-        at = tuple(map(int, np.argwhere(infinite)[0]))
-        raise UserError(f"{part}: row {at[0]}, value {at[1:]} is {values[at]}; allowed: numbers that float32 can hold")
-    empty = np.flatnonzero(~seen.reshape(len(seen), -1).any(1))
-    if len(empty):
-        raise UserError(f"{part}: every value of row {empty[0]} is missing; allowed: one value or more in each row")
-    return None if seen.all() else seen
+        if np.size(mask) != values.size:
+            raise UserError(f"mask: has the shape {np.shape(mask)}; allowed: that of {part}, {values.shape}")
+        values = np.where(np.asarray(mask, bool).reshape(values.shape), values, np.nan)
+    return observed(values, names, part)
 
 
-def _targets(target: Any, splits: dict[str, Split]) -> np.ndarray:
+def _targets(target: Any, splits: Mapping[str, Split]) -> np.ndarray:
     """Targets of the rows, (m, …) float32."""
     values, rows = np.asarray(target, np.float32), len(splits["x"].x)
     if values.ndim < 2 or len(values) != rows or not np.isfinite(values).all():
@@ -165,59 +193,90 @@ def _targets(target: Any, splits: dict[str, Split]) -> np.ndarray:
     return values
 
 
-def _with_labels(rows: Split, labels: np.ndarray | None, part: str) -> Split:
-    if labels is not None and len(labels) != len(rows.x):
-        raise UserError(f"{part}: {len(labels)} labels for {len(rows.x)} rows")
-    return rows._replace(labels=labels)
-
-
-def _labels(by_part: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
+def _classes(labels: Mapping[str, Any]) -> tuple[tuple[str, ...], Mapping[str, np.ndarray]]:
     """The names of the classes, sorted, and the labels of each part as their numbers, int32."""
-    arrays = {part: np.asarray(values).reshape(-1) for part, values in by_part.items()}
-    for part, values in arrays.items():
-        whole = values.dtype.kind in "biuUO" or (values.dtype.kind == "f" and (values == np.round(values)).all())
-        if not whole:
-            raise UserError(f"{part}: labels must be whole numbers or names, got {values.dtype}")
-    if not arrays:
+    if not labels:
         return (), {}
-    if any(values.dtype.kind in "UO" for values in arrays.values()):
-        arrays = {part: values.astype(str) for part, values in arrays.items()}
-    classes = np.unique(np.concatenate(list(arrays.values())))
-    numbers = {part: np.searchsorted(classes, values).astype(np.int32) for part, values in arrays.items()}
-    names = classes if classes.dtype.kind == "U" else classes.astype(np.int64)
-    return tuple(map(str, names)), numbers
+    arrays = [np.asarray(values).reshape(-1) for values in labels.values()]
+    every = np.concatenate(arrays)
+    if every.dtype.kind in "UO":
+        names, numbers = np.unique(every.astype(str), return_inverse=True)
+    else:
+        numbers, names = as_labels(every, "y")
+    parts = np.split(numbers.astype(np.int32), np.cumsum([len(each) for each in arrays])[:-1])
+    return tuple(map(str, names)), dict(zip(labels, parts, strict=True))
 
 
-def dataset_of(
-    name: str, raw: Raw, parts: tuple[Split, Split, Split], scaling: str, label_names: tuple[str, ...] | None = None
-) -> Dataset:
-    """The data set of training, validation and test rows, scaled as the training rows ask for.
+def _columns(frame: Any, ignore: Sequence[str], name: str) -> dict[str, Cells]:
+    """The columns of a frame that are looked at."""
+    import pandas
+
+    if not isinstance(frame, pandas.DataFrame):
+        if not hasattr(frame, "columns") or not hasattr(frame, "to_dict"):
+            raise UserError(f"{name}: expected a DataFrame, got {shown(type(frame).__name__)}")
+        frame = pandas.DataFrame({column: frame[column].to_list() for column in frame.columns})
+    series = {str(column): frame.iloc[:, at] for at, column in enumerate(frame.columns)}
+    for column in map(str, ignore):
+        if column not in series:
+            raise one_of(column, series, what=f"ignore, a column of {name}")
+    columns = {column: values for column, values in series.items() if column not in set(map(str, ignore))}
+    for column, values in columns.items():
+        if values.dtype.kind in "mM":
+            allowed = f"ignore=({column!r},), or numbers made of them"
+            raise UserError(f"{name}: column {column!r} holds dates; allowed: {allowed}")
+    return {column: from_series(values) for column, values in columns.items()}
+
+
+def _rows_like(raw: Raw, frame: Any, features: Sequence[str], label: str | None, part: str) -> Split:
+    """Rows of a frame of one's own, in the columns of others and with their classes."""
+    columns, labels = separate(_columns(frame, (), part), label, part)
+    if missing := [column for column in features if column not in columns]:
+        raise UserError(f"{part}: column {missing[0]!r} is missing; allowed: the columns of the training rows")
+    x, mask, _ = encode({column: columns[column] for column in features}, raw.columns, part)
+    if labels is None:
+        return Split(x, mask)
+    if unknown := [each for each in labels.names if each not in raw.label_names]:
+        allowed = ", ".join(raw.label_names)
+        raise UserError(f"{part}: no training row has the label {unknown[0]!r}; allowed: {allowed}")
+    numbers = np.array([raw.label_names.index(each) for each in labels.names], np.int32)
+    return Split(x, mask, numbers[labels.values])
+
+
+def _held_out(name: str, raw: Raw, parts: Mapping[str, Any], scaling: str, seed: int) -> Dataset:
+    """The data set of rows of which some are held out: shares of them, or those in `parts`."""
+    check(scaling, Annotated[str, Choice(SCALINGS)], what="scaling")
+    shares = {
+        part: 0.0 if isinstance(parts[part], Split) else check(float(parts[part] or 0), Fraction, what=part)
+        for part in ("validation", "test")
+    }
+    train, *drawn = split(raw, **shares, seed=check(np.asarray(seed).item(), Natural, what="seed"))
+    held_out = [
+        parts[part] if isinstance(parts[part], Split) else rows for part, rows in zip(shares, drawn, strict=True)
+    ]
+    return dataset_of(name, raw, (train, *held_out), scaling)
+
+
+def dataset_of(name: str, raw: Raw, parts: tuple[Split, Split, Split], scaling: str) -> Dataset:
+    """The data set of training, validation and test rows, filled and scaled as the training rows ask for.
 
     Args:
         name: of the data set.
         raw: what is known of all rows.
         parts: training, validation and test rows.
         scaling: one of `aejax.data.SCALINGS`.
-        label_names: where they are not those of `raw`.
     """
     train, validation, test = parts
-    numbers = {"scaling": scaling, "bounds": raw.bounds, "per_feature": raw.kind != "image", "columns": raw.columns}
-    fitted = fit(train.x, train.mask, **numbers)
-    return Dataset(
+    known = ("kind", "licence", "source", "label_names", "feature_names", "columns", "understood")
+    dataset = Dataset(
         name=name,
         train=train,
         validation=validation,
         test=test,
         feature_shape=train.x.shape[1:],
-        kind=raw.kind,
-        range=fitted.range,
-        shift=fitted.shift,
-        scale=fitted.factor,
-        label_names=raw.label_names if label_names is None else label_names,
-        feature_names=raw.feature_names,
-        licence=raw.licence,
-        source=raw.source,
+        range=Range(),
+        shift=np.zeros((), np.float32),
+        scale=np.ones((), np.float32),
         scaling=scaling,
-        columns=raw.columns,
-        understood=raw.understood,
+        **{field: getattr(raw, field) for field in known},
     )
+    return scaled(dataset, raw.bounds)

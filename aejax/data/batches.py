@@ -5,16 +5,16 @@ import jax
 import jax.numpy as jnp
 
 
-def shuffled(keys: jax.Array, place: jax.Array, rows: int | jax.Array) -> jax.Array:
-    """The row at each place of an epoch's order: a keyed bijection of 0 … rows−1, without sorting.
+def shuffled(keys: jax.Array, position: jax.Array, rows: int | jax.Array) -> jax.Array:
+    """The row at each position of an epoch's order: a keyed bijection of 0 … rows−1, without sorting.
 
     A Feistel network on pairs (left, right) with left < a, right < b and a·b ≥ rows, each round adding a keyed hash
     of one half to the other modulo its size; results that fall outside are sent round again (cycle walking), which
     happens for fewer than a of the a·b pairs.
 
     Args:
-        keys: (rounds,) uint32 or (rounds, m), one for each round and place.
-        place: (m,) integers in [0, rows).
+        keys: (rounds,) uint32 or (rounds, m), one for each round and position.
+        position: (m,) integers in [0, rows).
         rows: number of rows; traced where one program serves several numbers.
 
     Returns:
@@ -23,7 +23,7 @@ def shuffled(keys: jax.Array, place: jax.Array, rows: int | jax.Array) -> jax.Ar
     References:
         Black & Rogaway 2002, Ciphers with arbitrary finite domains, sections 3 and 5.
     """
-    chex.assert_rank([keys, place], [{1, 2}, 1])
+    chex.assert_rank([keys, position], [{1, 2}, 1])
     b = max(1, round(rows**0.5)) if isinstance(rows, int) else nearest_root(rows)
     a = -(-rows // b)
     size, a, b = map(jnp.uint32, (rows, a, b))
@@ -44,7 +44,7 @@ def shuffled(keys: jax.Array, place: jax.Array, rows: int | jax.Array) -> jax.Ar
 
     outside = lambda value: jnp.any(value >= size)
     again = lambda value: jnp.where(value >= size, rounds(value), value)
-    return jax.lax.while_loop(outside, again, rounds(place.astype(jnp.uint32))).astype(jnp.int32)
+    return jax.lax.while_loop(outside, again, rounds(position.astype(jnp.uint32))).astype(jnp.int32)
 
 
 def nearest_root(rows: jax.Array) -> jax.Array:
@@ -59,7 +59,7 @@ def nearest_root(rows: jax.Array) -> jax.Array:
 def times(
     step: jax.Array, batch_size: int, rows: int | jax.Array, most: int | None = None
 ) -> tuple[jax.Array, jax.Array]:
-    """Divmod of step · batch_size by rows, a product that may need 62 bits, in 32: the epoch and the place in it.
+    """Divmod of step · batch_size by rows, a product that may need 62 bits, in 32: the epoch and the position in it.
 
     As on paper, from the highest digit of the step on: multiply, divide, carry the remainder down to the next digit.
 
@@ -74,12 +74,12 @@ def times(
     """
     # of a digit: then neither of the two products below exceeds 31 bits
     bits = 31 - (rows if most is None else most).bit_length()
-    epoch = place = jnp.uint32(0)
+    epoch = position = jnp.uint32(0)
     for low in reversed(range(0, 31, bits)):
         digit = (step.astype(jnp.uint32) >> low) & jnp.uint32(2**bits - 1)
-        part = (place << bits) + digit * jnp.uint32(batch_size)
-        epoch, place = (epoch << bits) + part // jnp.uint32(rows), part % jnp.uint32(rows)
-    return epoch, place
+        part = (position << bits) + digit * jnp.uint32(batch_size)
+        epoch, position = (epoch << bits) + part // jnp.uint32(rows), part % jnp.uint32(rows)
+    return epoch, position
 
 
 def batch_rows(
@@ -100,8 +100,8 @@ def batch_rows(
         (batch_size,) int32 row numbers.
     """
     chex.assert_rank(step, 0)
-    epoch, place = times(step, batch_size, rows, most)
-    place = place + jnp.arange(batch_size, dtype=jnp.uint32)
+    epoch, position = times(step, batch_size, rows, most)
+    position = position + jnp.arange(batch_size, dtype=jnp.uint32)
     keys = jnp.stack([jax.random.bits(jax.random.fold_in(key, epoch + e), (4,), jnp.uint32) for e in (0, 1)])
-    later = place >= jnp.uint32(rows)  # a batch touches at most two epochs
-    return shuffled(jnp.where(later[None], keys[1][:, None], keys[0][:, None]), place % jnp.uint32(rows), rows)
+    later = position >= jnp.uint32(rows)  # a batch touches at most two epochs
+    return shuffled(jnp.where(later[None], keys[1][:, None], keys[0][:, None]), position % jnp.uint32(rows), rows)

@@ -22,11 +22,11 @@ def digits() -> Raw:
     Returns:
         The rows; x is (1797, 8, 8, 1) uint8 in 0…16.
     """
-    table = _digits_table()
+    # Importing scikit-learn takes seconds; reading the file that lies in it takes milliseconds.
+    table = np.loadtxt(_shipped("sklearn") / "data" / "digits.csv.gz", delimiter=",", dtype=np.float32)
     x = table[:, :64].astype(np.uint8).reshape(-1, 8, 8, 1)
     return Raw(
         train=Split(x, labels=table[:, 64].astype(np.int32)),
-        test=None,
         kind="image",
         licence="CC BY 4.0",
         source="UCI Optical Recognition of Handwritten Digits (Alpaydin and Kaynak 1998, doi 10.24432/C50P49)",
@@ -35,17 +35,10 @@ def digits() -> Raw:
     )
 
 
-def _digits_table() -> np.ndarray:
-    # Importing scikit-learn takes seconds; reading the file that lies in it takes milliseconds.
-    package = importlib.util.find_spec("sklearn")
-    if package is not None and package.origin is not None:
-        path = Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
-        if path.is_file():
-            return np.loadtxt(path, delimiter=",", dtype=np.float32)
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    return np.column_stack([bunch.data, bunch.target])
+def _shipped(package: str) -> Path:
+    """The folder of the data that scikit-learn or scikit-image ships."""
+    folder = Path(importlib.util.find_spec(package).origin).parent
+    return folder / "data" if package == "skimage" else folder / "datasets"
 
 
 def satimage() -> Raw:
@@ -81,16 +74,14 @@ def natural_patches() -> Raw:
         Olshausen & Field 1997, Sparse coding with an overcomplete basis set, Methods (the filter). UFLDL tutorial,
         exercise "Sparse autoencoder", ``sampleIMAGES`` (patches, clipping, range).
     """
-    images = [whiten(image) for image in _photographs()]
+    paths = [_shipped("sklearn") / "images" / name for name in ("china.jpg", "flower.jpg")]
+    images = [whiten(_grey(path, 2).astype(np.float64)) for path in paths]
     random = np.random.Generator(np.random.Philox(SEED))
-    patches = np.empty((PATCHES, SIDE, SIDE, 1), np.float32)
-    for index in range(PATCHES):
-        patches[index, ..., 0] = _cut(images[index % len(images)], SIDE, random)
+    patches = _patches(images, PATCHES, SIDE, random).astype(np.float32)
     patches -= patches.mean((1, 2, 3), keepdims=True)
     limit = 3 * patches.std()
     return Raw(
         train=Split((np.clip(patches / limit, -1, 1) + 1) * 0.4 + 0.1),
-        test=None,
         kind="image",
         licence="CC BY 2.0",
         source="patches of china.jpg (danielbuechele) and flower.jpg (vultilion), flickr.com, from scikit-learn",
@@ -106,15 +97,14 @@ def photographs() -> Raw:
     Returns:
         The rows; x is (6000, 32, 32, 1) uint8 of the six photographs to train on, and (500, 32, 32, 1) of the others.
     """
-    package = lambda name: Path(importlib.util.find_spec(name).origin).parent
-    first, second = package("skimage") / "data", package("sklearn") / "datasets" / "images"
+    first, second = _shipped("skimage"), _shipped("sklearn") / "images"
     train = [first / name for name in ("astronaut.png", "coffee.png", "coins.png", "rocket.jpg")]
     train += [second / name for name in ("china.jpg", "flower.jpg")]
     test = [first / name for name in ("camera.png", "chelsea.png")]
     random = np.random.Generator(np.random.Philox(SEED))
     return Raw(
-        train=Split(_grey_patches(train, GREY_TRAIN, random)),
-        test=Split(_grey_patches(test, GREY_TEST, random)),
+        train=Split(_patches(list(map(_grey, train)), GREY_TRAIN, GREY_SIDE, random)),
+        test=Split(_patches(list(map(_grey, test)), GREY_TEST, GREY_SIDE, random)),
         kind="image",
         licence="public domain, CC BY 2.0",
         source="patches of photographs that scikit-image and scikit-learn ship: to train on astronaut, coffee, coins, "
@@ -123,22 +113,22 @@ def photographs() -> Raw:
     )
 
 
-def _grey_patches(paths: list[Path], count: int, random: np.random.Generator) -> np.ndarray:
-    """Patches of photographs in turn, (count, 32, 32, 1) uint8."""
+def _patches(images: list[np.ndarray], count: int, side: int, random: np.random.Generator) -> np.ndarray:
+    """Squares at random places of images in turn, (count, side, side, 1)."""
+    patches = []
+    for index in range(count):
+        image = images[index % len(images)]
+        row, column = (int(random.random() * (length - side + 1)) for length in image.shape)
+        patches.append(image[row : row + side, column : column + side, None])
+    return np.stack(patches)
+
+
+def _grey(path: Path, factor: int = 1) -> np.ndarray:
+    """A photograph in levels of grey, uint8, its sides divided by a factor."""
     from PIL import Image
 
-    images = []
-    for path in paths:
-        with Image.open(path) as image:
-            images.append(np.asarray(image.convert("L")))
-    turns = [images[index % len(images)] for index in range(count)]
-    return np.stack([_cut(image, GREY_SIDE, random) for image in turns])[..., None]
-
-
-def _cut(image: np.ndarray, side: int, random: np.random.Generator) -> np.ndarray:
-    """A square of an image at a random place."""
-    row, column = (int(random.random() * (length - side + 1)) for length in image.shape)
-    return image[row : row + side, column : column + side]
+    with Image.open(path) as image:
+        return np.asarray(image.convert("L").reduce(factor))
 
 
 def whiten(image: np.ndarray) -> np.ndarray:
@@ -154,17 +144,6 @@ def whiten(image: np.ndarray) -> np.ndarray:
     frequency = np.hypot(down, across)
     flat = np.fft.ifft2(np.fft.fft2(image) * frequency * np.exp(-((frequency / CUT) ** 4))).real
     return flat / flat.std()
-
-
-def _photographs() -> list[np.ndarray]:
-    from PIL import Image
-
-    folder = Path(importlib.util.find_spec("sklearn").origin).parent / "datasets" / "images"
-    images = []
-    for name in ("china.jpg", "flower.jpg"):
-        with Image.open(folder / name) as image:
-            images.append(np.asarray(image.convert("L").reduce(2), np.float64))
-    return images
 
 
 def binarised(raw: Raw, name: str) -> Raw:

@@ -1,52 +1,29 @@
 """The data sets that have a name: how many rows, which shape, which licence, how to get them."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from aejax.data import cache
+from aejax.data import cache, records
+from aejax.data.files import ENDINGS
 from aejax.data.published import faces, mnist, newsgroups, uci
-from aejax.data.published.idx import PUBLISHED, ROWS
-from aejax.data.published.uci_catalogue import LICENCE, TABLES
-from aejax.data.splits import Raw
-
-
-class Family(NamedTuple):
-    """What is done with the data sets of a family.
-
-    Attributes:
-        load: ``(name, options) -> Raw``.
-        prepare: ``(name, source, data_dir) -> folder``; `source` None downloads.
-        key: ``name -> entry of the cache``.
-    """
-
-    load: Callable[[str, Mapping[str, Any]], Raw]
-    prepare: Callable[[str, str | None, str | None], Path]
-    key: Callable[[str], str]
-
+from aejax.errors import UserError, one_of
 
 FAMILIES = {
-    "images": Family(
-        lambda name, options: mnist.load_published(name, options["data_dir"]),
-        mnist.prepare_published,
-        lambda name: mnist.key_of(name, None),
-    ),
-    "table": Family(
-        lambda name, options: uci.load_table(name),
-        lambda name, source, data_dir: uci.prepare_table(name, source),
-        uci.table_key,
-    ),
-    "faces": Family(
-        lambda name, options: faces.load_faces(),
-        lambda name, source, data_dir: faces.prepare_faces(source),
-        lambda name: faces.KEY,
-    ),
-    "text": Family(
-        lambda name, options: newsgroups.load_newsgroups(options["weighting"] or "log"),
-        lambda name, source, data_dir: newsgroups.prepare_newsgroups(source),
-        lambda name: newsgroups.KEY,
-    ),
+    "tfds": records.PREPARED,
+    "images": mnist.MNIST,
+    "table": uci.UCI,
+    "faces": faces.FACES,
+    "text": newsgroups.NEWSGROUPS,
 }
+"""Those that are kept in the cache, by how they are had."""
+
+TAKES = {
+    "file": ("label_column", "categories"),
+    **{way: family.takes for way, family in FAMILIES.items()},
+    "bundled": (),
+    "synthetic": ("rows", "noise"),
+}
+"""The options of `aejax.data.load` that only some data have, by how these are had."""
 
 
 class Entry(NamedTuple):
@@ -56,7 +33,7 @@ class Entry(NamedTuple):
         rows: how many, in all splits together.
         shape: of one row.
         licence: of the data.
-        way: how it is had: ``"bundled"``, ``"synthetic"``, or a family of published ones, of `FAMILIES`.
+        way: how it is had, a key of `TAKES`.
         title: what it is, in a few words.
     """
 
@@ -85,11 +62,14 @@ ENTRIES = {
     "photographs": Entry(
         6500, (32, 32, 1), "public domain, CC BY 2.0", "bundled", "grey patches of eight photographs, two to test on"
     ),
-    **{name: Entry(sum(ROWS.values()), (28, 28, 1), p.licence, "images", p.title) for name, p in PUBLISHED.items()},
+    **{
+        name: Entry(sum(mnist.ROWS.values()), (28, 28, 1), p.licence, "images", p.title)
+        for name, p in mnist.PUBLISHED.items()
+    },
     "newsgroups": Entry(
         18_846, (newsgroups.WORDS,), newsgroups.LICENCE, "text", "posts to 20 newsgroups, as counts of words"
     ),
-    **{name: Entry(t.rows, (len(t.features),), LICENCE, "table", t.title) for name, t in TABLES.items()},
+    **{name: Entry(t.rows, (len(t.features),), uci.LICENCE, "table", t.title) for name, t in uci.TABLES.items()},
     "faces": Entry(faces.SHAPE[0], (*faces.SHAPE[1:], 1), "research use", "faces", "the Olivetti faces of 40 people"),
     "swiss_roll": Entry(2000, (3,), "none needed", "synthetic", "a sheet rolled up in 3-D"),
     "s_curve": Entry(2000, (3,), "none needed", "synthetic", "a sheet bent into an S in 3-D"),
@@ -106,6 +86,22 @@ FORMS = {
 }
 
 
+def way(name: str) -> str:
+    """How a data set is had: a key of `TAKES`.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    prefix, _, rest = name.partition(":")
+    if prefix in ("file", "tfds") and rest:
+        return prefix
+    if name in ENTRIES:
+        return ENTRIES[name].way
+    if Path(name).suffix.lower() in ENDINGS:
+        raise UserError(f"data.name: {name!r} looks like a file; write 'file:{name}'")
+    raise one_of(name, [*ENTRIES, *FORMS], what="data.name")
+
+
 def table() -> list[Row]:
     """What ``aejax data list`` prints.
 
@@ -120,4 +116,5 @@ def table() -> list[Row]:
 def _status(name: str, entry: Entry) -> str:
     if entry.way not in FAMILIES:
         return entry.way
-    return "cached" if cache.exists(FAMILIES[entry.way].key(name)) else "needs download"
+    key = FAMILIES[entry.way].key(name, {"data_dir": None})
+    return "cached" if cache.exists(key) else "needs download"

@@ -23,7 +23,6 @@ def none(key: jax.Array, x: jax.Array) -> jax.Array:
     Returns:
         x.
     """
-    del key
     return x
 
 
@@ -147,8 +146,8 @@ def _rectangle(key: jax.Array, x: jax.Array, share: jax.Array | float) -> jax.Ar
     def along(key: jax.Array, length: int) -> jax.Array:
         size = jnp.round(length * jnp.sqrt(share))
         first = jnp.floor(jax.random.uniform(key, (len(x), 1)) * (length - size + 1))
-        places = jnp.arange(length, dtype=first.dtype)[None]
-        return (places >= first) & (places < first + size)
+        pixels = jnp.arange(length, dtype=first.dtype)[None]
+        return (pixels >= first) & (pixels < first + size)
 
     down, across = (along(each, length) for each, length in zip(jax.random.split(key), x.shape[1:3], strict=True))
     return down[:, :, None, None] & across[:, None, :, None]
@@ -200,9 +199,9 @@ def dropout(key: jax.Array, x: jax.Array, *, probability: Fraction) -> jax.Array
     References:
         Srivastava et al. 2014, Dropout, JMLR 15, section 10 (the scaling at training time).
     """
-    kept = 1 - jnp.asarray(probability, x.dtype)
+    share = 1 - jnp.asarray(probability, x.dtype)
     drop = jax.random.bernoulli(key, probability, x.shape)
-    return jnp.where(drop | (kept <= 0), jnp.zeros_like(x), x / jnp.where(kept > 0, kept, 1))
+    return jnp.where(drop | (share <= 0), jnp.zeros_like(x), x / jnp.where(share > 0, share, 1))
 
 
 def holes(

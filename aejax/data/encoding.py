@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from aejax.data.splits import Raw, check_columns
 from aejax.data.tables import DECIMAL_COMMA, MISSING_MEAN, Cells, from_text, number, numbers
 from aejax.errors import UserError, one_of
-from aejax.types import Column
+from aejax.types import Column, Split
 
 MOST_CATEGORIES = 100  # of a column: one with more is more likely a name or a key
 _LARGEST = np.finfo(np.float32).max / 4  # so that differences of two values are still finite
@@ -22,23 +23,9 @@ class Labels(NamedTuple):
     names: tuple[str, ...]
 
 
-class Features(NamedTuple):
-    """What a net is given of a table.
-
-    Attributes:
-        x: (rows, features) float32, NaN where missing.
-        mask: bool of the same shape, True where observed; None where everything is.
-        names: one for each feature.
-        columns: of a table with categories; empty where every feature is a column of numbers.
-    """
-
-    x: np.ndarray
-    mask: np.ndarray | None
-    names: tuple[str, ...]
-    columns: tuple[Column, ...] = ()
-
-
-def encode(columns: Mapping[str, Cells], layout: Sequence[Column], where: object) -> Features:
+def encode(
+    columns: Mapping[str, Cells], layout: Sequence[Column], where: object
+) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
     """The features of a table: a number as it is; 0 or 1 for two categories, else a feature of 0 and 1 for each.
 
     Args:
@@ -46,22 +33,59 @@ def encode(columns: Mapping[str, Cells], layout: Sequence[Column], where: object
         layout: which features each of them takes; empty where all are numbers.
         where: what is read, for messages.
 
+    Returns:
+        x (rows, features) float32, NaN where missing; mask, bool of the same shape, True where observed, None where
+        everything is; names, one for each feature.
+
     Raises:
         UserError: a cell is text or of no known category, a value is infinite, or a row has no value.
     """
     if not columns or not len(next(iter(columns.values())).values):
         raise UserError(f"{where}: there is no row")
-    if not layout:
-        names = tuple(columns)
-        return Features(*observed(np.stack([_floats(n, columns[n], where) for n in names], 1), names, where), names)
-    parts = [
-        _one_hot(column, columns[column.name], where)
-        if column.categories
-        else _floats(column.name, columns[column.name], where)[:, None]
-        for column in layout
-    ]
-    names = tuple(name for column in layout for name in feature_names(column))
-    return Features(*observed(np.concatenate(parts, 1), names, where), names, tuple(layout))
+    parts, names = [], []
+    for column in layout or [Column(name, start) for start, name in enumerate(columns)]:
+        cells = columns[column.name]
+        parts.append(
+            _one_hot(column, cells, where) if column.categories else _floats(column.name, cells, where)[:, None]
+        )
+        names += feature_names(column)
+    return *observed(np.concatenate(parts, 1), names, where), tuple(names)
+
+
+def as_raw(
+    columns: Mapping[str, Cells],
+    label_column: str | None,
+    categories: Sequence[str],
+    where: object,
+    *,
+    source: str,
+    understood: Sequence[str] = (),
+) -> Raw:
+    """The data set of a table of one's own.
+
+    Args:
+        columns: of the table.
+        label_column: that of the labels, which is no feature; None without labels.
+        categories: names of the columns that hold categories.
+        where: what is read, for messages.
+        source: where it comes from, in one line.
+        understood: how it was read, a line for each thing.
+
+    Raises:
+        UserError: as from `separate`, `lay_out` and `encode`, or a column has no value.
+    """
+    columns, labels = separate(columns, label_column, where)
+    layout = lay_out(columns, categories, where)
+    x, mask, names = encode(columns, layout, where)
+    check_columns(mask, names, where)
+    return Raw(
+        train=Split(x, mask, labels and labels.values),
+        source=source,
+        label_names=labels.names if labels else (),
+        feature_names=names,
+        columns=layout,
+        understood=tuple(understood),
+    )
 
 
 def _floats(name: str, cells: Cells, where: object) -> np.ndarray:
@@ -77,7 +101,7 @@ def _floats(name: str, cells: Cells, where: object) -> np.ndarray:
 
 
 def observed(x: np.ndarray, names: Sequence[str], where: object) -> tuple[np.ndarray, np.ndarray | None]:
-    """float32 values and the mask of those that are there.
+    """float32 values, images of bytes as they are, and the mask of what is there.
 
     Args:
         x: (rows, *feature_shape) numbers, NaN where missing.
@@ -85,11 +109,13 @@ def observed(x: np.ndarray, names: Sequence[str], where: object) -> tuple[np.nda
         where: what is read, for messages.
 
     Returns:
-        x in float32, and bool of the same shape, True where observed; None where everything is.
+        x in float32, or of bytes, and bool of the same shape, True where observed; None where everything is.
 
     Raises:
         UserError: a value is infinite, or all values of a row are missing.
     """
+    if x.dtype == np.uint8 and x.ndim == 4:
+        return x, None
     missing = np.isnan(x)
     infinite = np.abs(x) > _LARGEST
     if infinite.any():
@@ -104,18 +130,6 @@ def observed(x: np.ndarray, names: Sequence[str], where: object) -> tuple[np.nda
         raise UserError(f"{where}: every value of row {empty[0] + 1} is missing; drop the row")
     with np.errstate(invalid="ignore"):  # a NaN of any kind
         return x.astype(np.float32, copy=False), ~missing if missing.any() else None
-
-
-def check_columns(mask: np.ndarray | None, names: Sequence[str], where: object) -> None:
-    """Refuse rows to train on of which a column was never observed; one row or two to be filled may be so.
-
-    Raises:
-        UserError: naming the first such column.
-    """
-    empty = [] if mask is None else np.argwhere(~mask.any(axis=0))
-    if len(empty):
-        column = repr(names[empty[0][0]]) if names else tuple(map(int, empty[0]))
-        raise UserError(f"{where}: every value of column {column} is missing; drop the column")
 
 
 # Categories.
@@ -146,13 +160,10 @@ def lay_out(columns: Mapping[str, Cells], categories: Sequence[str], where: obje
 def _levels(name: str, cells: Cells, where: object) -> tuple[str, ...]:
     """The categories of a column, sorted, as numbers where all of them are."""
     levels = {_spelled(cell) for cell in cells.values[~cells.missing]}
-    by_number = lambda text: (number(text) is None, number(text) or 0.0, text)
     if not 2 <= len(levels) <= MOST_CATEGORIES:
-        raise UserError(
-            f"{where}: column {name!r} has {len(levels)} categories; allowed: 2 to {MOST_CATEGORIES}, or drop the"
-            " column"
-        )
-    return tuple(sorted(levels, key=by_number))
+        allowed = f"2 to {MOST_CATEGORIES}, or drop the column"
+        raise UserError(f"{where}: column {name!r} has {len(levels)} categories; allowed: {allowed}")
+    return tuple(sorted(levels, key=lambda text: (number(text) is None, number(text) or 0.0, text)))
 
 
 def _spelled(cell: object) -> str:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from aejax.data.encoding import Labels, as_labels, check_columns, encode, lay_out, observed, separate
-from aejax.data.splits import Raw, check_shape
-from aejax.data.tables import NOTHING_KNOWN, Cells, Options, Table, are_numbered, from_array, read_table
+from aejax.data.encoding import Labels, as_labels, as_raw, encode, observed
+from aejax.data.splits import Raw, check_array, check_columns
+from aejax.data.tables import Cells, Table, are_numbered, from_array, read_table
 from aejax.errors import UserError, one_of
 from aejax.types import Column, Split
 
@@ -33,26 +33,17 @@ def load_file(name: str, label_column: str | None, categories: Sequence[str] = (
     """
     path = _checked(name, categories)
     content, labels = _read(path, label_column)
-    layout, understood = (), ()
+    source = f"the file {name}"
     if isinstance(content, Table):
-        columns, labels = (content.columns, labels) if labels else separate(content.columns, label_column, path)
-        x, mask, names, layout = encode(columns, lay_out(columns, categories, path), path)
-        understood = content.understood.lines() if content.understood else ()
+        column = None if labels else label_column
+        raw = as_raw(content.columns, column, categories, path, source=source, understood=content.understood)
     else:
-        x, mask, names = _images(content, path)
-    check_columns(mask, names, path)
-    return Raw(
-        train=Split(x, mask, labels and labels.values),
-        test=None,
-        kind="table" if x.ndim == 2 else "image",
-        licence="your own",
-        source=f"the file {name}",
-        bounds=(0, 255) if x.dtype == np.uint8 else None,
-        label_names=labels.names if labels else (),
-        feature_names=names,
-        columns=layout,
-        understood=understood,
-    )
+        bounds = (0, 255) if content.dtype == np.uint8 else None
+        raw = Raw(Split(*observed(content, (), path)), kind="image", source=source, bounds=bounds)
+        check_columns(raw.train.mask, (), path)
+    if labels is None:
+        return raw
+    return raw._replace(train=raw.train._replace(labels=labels.values), label_names=labels.names)
 
 
 def read_rows(
@@ -78,11 +69,11 @@ def read_rows(
         UserError: the file cannot be read as numbers, or has other columns; the line says where and what to do.
     """
     path = _checked(name, columns)
-    content, _ = _read(path, None, Options(names=tuple(trained), label=label_column))
+    content, _ = _read(path, None, trained, label_column)
     if not isinstance(content, Table):
-        x, mask, names = _images(content, path)
-        return x.astype(np.float32, copy=False), mask, names
-    return encode(_matched(content.columns, label_column, trained, path, by_place=not columns), columns, path)[:3]
+        x, mask = observed(content, (), path)
+        return x.astype(np.float32, copy=False), mask, ()
+    return encode(_matched(content.columns, label_column, trained, path, by_place=not columns), columns, path)
 
 
 def show(path: Path) -> Table:
@@ -92,7 +83,7 @@ def show(path: Path) -> Table:
         UserError: it cannot be read, or is no table.
     """
     content, _ = _read(_checked(path, ()), None)
-    if not isinstance(content, Table) or content.understood is None:
+    if not isinstance(content, Table) or not content.understood:
         raise UserError(f"{path}: is an array, not a table of text; allowed: {', '.join(TABLES)}")
     return content
 
@@ -113,31 +104,31 @@ def _checked(name: str | Path, categories: Sequence[object]) -> Path:
 
 
 def _read(
-    path: Path, label_column: str | None, options: Options = NOTHING_KNOWN
+    path: Path, label_array: str | None, trained: Sequence[str] = (), left_out: str | None = None
 ) -> tuple[Table | np.ndarray, Labels | None]:
     """A table or an array of images, and the labels of an .npz file.
 
     Args:
         path: of the file.
-        label_column: of an .npz file.
-        options: how a table is read; the array of an .npz file that is named as its `label` is left out.
+        label_array: of the labels in an .npz file.
+        trained: names of the columns that a model was trained on.
+        left_out: the column or array of labels, where it may be there and is not read.
     """
     try:
         if path.suffix.lower() in TABLES:
-            return read_table(path, options), None
-        x = _load(path)
+            return read_table(path, trained, left_out), None
+        x, labels = load_arrays(path), None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
-    labels = None
     if isinstance(x, dict):
-        x.pop(options.label, None)
-        x, labels = _from_npz(x, label_column, path)
-    _check_array(x, path)
+        x.pop(left_out, None)
+        x, labels = _from_npz(x, label_array, path)
+    x = _rows(x, path)
     if x.ndim == 2:
         return from_array(x), labels
-    if labels is None and label_column is not None:
+    if labels is None and label_array is not None:
         raise UserError(f"data.label_column: images in {path} have no columns; use .npz with an array of labels")
-    return (x[..., None] if x.ndim == 3 else x), labels
+    return x, labels
 
 
 def map_array(path: Path) -> np.ndarray:
@@ -146,13 +137,16 @@ def map_array(path: Path) -> np.ndarray:
     Raises:
         UserError: it is not there, or holds something else.
     """
-    x = _load(_checked(path, ()), mmap_mode="r")
-    _check_array(x, path)
-    return x[..., None] if x.ndim == 3 else x
+    return _rows(load_arrays(_checked(path, ()), mmap_mode="r"), path)
 
 
-def _load(path: Path, mmap_mode: str | None = None) -> np.ndarray | dict[str, np.ndarray]:
-    """The array in a .npy file, or those in an .npz file by name."""
+def load_arrays(path: Path, mmap_mode: str | None = None) -> np.ndarray | dict[str, np.ndarray]:
+    """The array in a .npy file, or those in an .npz file by name.
+
+    Raises:
+        UserError: it is damaged, or holds Python objects.
+        OSError: it cannot be read.
+    """
     try:
         with nullcontext(path) if mmap_mode else path.open("rb") as source:
             content = np.load(source, mmap_mode=mmap_mode, allow_pickle=False)
@@ -164,17 +158,12 @@ def _load(path: Path, mmap_mode: str | None = None) -> np.ndarray | dict[str, np
         raise UserError(f"{path}: not a NumPy file of numbers: {reason}") from error
 
 
-def _check_array(x: np.ndarray, path: Path) -> None:
-    """Refuse what is no array of numbers, (rows, features) or images with their channels last."""
-    if not isinstance(x, np.ndarray) or x.dtype.kind not in "biuf":
-        values = f"values of type {x.dtype}" if isinstance(x, np.ndarray) else "several arrays"
-        raise UserError(f"{path}: holds {values}; numbers are needed")
-    check_shape(x.shape, str(path))
-
-
-def _images(x: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
-    """Images, the mask of what is observed of them, and no names."""
-    return (x, None, ()) if x.dtype == np.uint8 else (*observed(x, (), path), ())
+def _rows(x: np.ndarray | dict[str, np.ndarray], path: Path) -> np.ndarray:
+    """An array of numbers, (rows, features) or images with their channels last."""
+    if isinstance(x, dict):
+        raise UserError(f"{path}: holds several arrays; numbers are needed")
+    check_array(x, str(path))
+    return x[..., None] if x.ndim == 3 else x
 
 
 def _from_npz(arrays: dict[str, np.ndarray], label_column: str | None, path: Path) -> tuple[np.ndarray, Labels | None]:
@@ -209,9 +198,6 @@ def _matched(
     if by_place and (are_numbered(tuple(columns)) or are_numbered(trained)):
         return columns
     missing, extra = [n for n in trained if n not in columns], [n for n in columns if n not in trained]
-    said = [_listed(missing, "is missing", "are missing"), _listed(extra, "is too many", "are too many")]
-    raise UserError(f"{path}: its columns are not those of the training data: {' and '.join(filter(None, said))}")
-
-
-def _listed(names: Sequence[str], one: str, more: str) -> str:
-    return f"{', '.join(map(repr, names))} {one if len(names) == 1 else more}" if names else ""
+    wrong = ((missing, "is missing", "are missing"), (extra, "is too many", "are too many"))
+    said = [f"{', '.join(map(repr, names))} {one if len(names) == 1 else more}" for names, one, more in wrong if names]
+    raise UserError(f"{path}: its columns are not those of the training data: {' and '.join(said)}")

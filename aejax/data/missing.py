@@ -14,7 +14,7 @@ import numpy as np
 from aejax.config.bounds import Count, Rate, Share, Within
 from aejax.config.components import resolve
 from aejax.data.encoding import per_column, per_feature
-from aejax.data.splits import Raw, pooled
+from aejax.data.splits import Raw, pooled, with_mask
 from aejax.errors import UserError
 from aejax.types import Split
 
@@ -124,15 +124,13 @@ def square(key: jax.Array, x: np.ndarray, *, size: Count = 3) -> np.ndarray:
     rows, height, width, _ = x.shape
     most = min(height, width)
     if size >= most:
-        raise UserError(
-            f"data.missing.size: {size} leaves nothing of {height}x{width} pixels; allowed: 1 to {most - 1}"
-        )
+        allowed = f"allowed: 1 to {most - 1}"
+        raise UserError(f"data.missing.size: {size} leaves nothing of {height}x{width} pixels; {allowed}")
     limits = jnp.array([[height - size + 1, width - size + 1]])
     corners = np.asarray(jax.random.randint(key, (rows, 2), 0, limits))
-    inside = lambda corner, length: (
-        (np.arange(length) >= corner[:, None]) & (np.arange(length) < corner[:, None] + size)
-    )
-    hidden = inside(corners[:, 0], height)[:, :, None] & inside(corners[:, 1], width)[:, None, :]
+    down, across = (np.arange(length) - corners[:, [axis]] for axis, length in enumerate((height, width)))
+    inside = lambda pixels: (pixels >= 0) & (pixels < size)
+    hidden = inside(down)[:, :, None] & inside(across)[:, None, :]
     return np.broadcast_to(hidden[..., None], x.shape)
 
 
@@ -156,17 +154,14 @@ def hide(raw: Raw, missing: Mapping[str, Any], seed: int) -> Raw:
     mechanism = resolve(missing["name"], "aejax.data.missing", what="data.missing.name")
     if mechanism is none:
         return raw
-    rows = pooled(raw)
-    observed = np.ones(rows.x.shape, bool) if rows.mask is None else rows.mask
-    values = np.where(observed, rows.x, np.nan).astype(np.float32)
-    hidden = observed & per_feature(
-        mechanism(jax.random.key(seed), per_column(values, raw.columns), **options), raw.columns
-    )
+    rows = with_mask(pooled(raw))
+    values = np.where(rows.mask, rows.x, np.nan).astype(np.float32)
+    chosen = mechanism(jax.random.key(seed), per_column(values, raw.columns), **options)
+    hidden = rows.mask & per_feature(chosen, raw.columns)
     if not hidden.any():
         return raw
-    flat = lambda array: array.reshape(len(array), -1)
-    hidden[~flat(observed & ~hidden).any(1)] = False
-    holes = rows._replace(x=np.where(hidden, np.nan, values), mask=observed & ~hidden, truth=values)
+    hidden[~(rows.mask & ~hidden).reshape(len(hidden), -1).any(1)] = False
+    holes = rows._replace(x=np.where(hidden, np.nan, values), mask=rows.mask & ~hidden, truth=values)
     count = len(raw.train.x)
     cut = lambda part: Split(*(None if array is None else array[part] for array in holes))
     return raw._replace(train=cut(slice(count)), test=None if raw.test is None else cut(slice(count, None)))

@@ -6,14 +6,13 @@ import numpy as np
 
 from aejax.data import splits
 from aejax.data.splits import Raw, take
-from aejax.errors import UserError, one_of, shown
+from aejax.errors import UserError, one_of
 from aejax.types import Split
 
 NAMES = ("normal", "anomaly")
 """`Dataset.label_names` of such a data set: label 0 is normal, label 1 an anomaly."""
 DEFAULT_TEST = 0.5  # of the normal rows, where a data set has no test rows of its own
 LEAST = 2  # training rows
-MOST_CONTAMINATION = 0.5  # from there on the anomalies would be the rule
 
 Labels = str | int | Sequence[str | int]
 
@@ -22,7 +21,7 @@ def split(
     raw: Raw,
     *,
     normal: Labels,
-    left_out: Labels = (),
+    left_out: Labels | None = None,
     contamination: float = 0.0,
     validation: float = 0.0,
     test: float | None = None,
@@ -48,18 +47,15 @@ def split(
         Three splits without a common row, as from `aejax.data.splits.split`; label 0 is normal, label 1 an anomaly.
 
     Raises:
-        UserError: no labels, a label that does not exist, a value out of its range, or too few rows.
+        UserError: no labels, a label that does not exist, or too few rows.
 
     References:
         Ruff et al. 2021, A unifying review of deep and shallow anomaly detection, section II (both settings).
     """
-    splits.check(validation, test, seed)
-    if not 0 <= contamination < MOST_CONTAMINATION:
-        raise UserError(f"data.contamination: must be a share in [0, {MOST_CONTAMINATION}); got {shown(contamination)}")
     keep, normal_labels = _chosen(raw, normal, left_out)
     official = raw.test is not None and test is None
     rows = raw.train if official else splits.pooled(raw)
-    shuffled = lambda places: places[splits.permutation(seed, len(places))]
+    shuffled = lambda indices: indices[splits.permutation(seed, len(indices))]
     odd, wanted = ~np.isin(rows.labels, normal_labels), np.isin(rows.labels, keep)
     good, bad = shuffled(np.flatnonzero(wanted & ~odd)), shuffled(np.flatnonzero(wanted & odd))
     held_out = 0 if official else splits.count(DEFAULT_TEST if test is None else test, len(good))
@@ -77,31 +73,29 @@ def split(
         test_rows = take(raw.test, np.flatnonzero(np.isin(raw.test.labels, keep)))
     else:
         test_rows = take(rows, np.concatenate([good[:held_out], bad[polluting:]]))
-    parts = splits.fill(take(rows, order[drawn:]), take(rows, order[:drawn]), test_rows, raw.feature_names)
+    parts = (take(rows, order[drawn:]), take(rows, order[:drawn]), test_rows)
     return tuple(p._replace(labels=(~np.isin(p.labels, normal_labels)).astype(np.int32)) for p in parts)
 
 
-def _chosen(raw: Raw, normal: Labels, left_out: Labels) -> tuple[np.ndarray, np.ndarray]:
+def _chosen(raw: Raw, normal: Labels, left_out: Labels | None) -> tuple[np.ndarray, np.ndarray]:
     """The labels, as numbers, that are kept, and those of them that are normal."""
+    names = raw.label_names
     if raw.train.labels is None:
-        raise UserError(
-            "data.normal: the data has no labels; allowed: data.label_column of a file, or data.normal=None"
-        )
-    good, dropped = (
-        _label_numbers(normal, raw.label_names, "data.normal"),
-        _label_numbers(left_out, raw.label_names, "data.left_out"),
-    )
-    if both := good & dropped:
-        raise UserError(f"data.left_out: {raw.label_names[min(both)]!r} is in data.normal too; allowed: other labels")
-    keep = set(range(len(raw.label_names))) - dropped
+        allowed = "data.label_column of a file, or data.normal=None"
+        raise UserError(f"data.normal: the data has no labels; allowed: {allowed}")
+    good, dropped = _numbers(normal, names, "data.normal"), _numbers(left_out or (), names, "data.left_out")
+    keep = set(range(len(names))) - dropped
+    if good & dropped:
+        both = names[min(good & dropped)]
+        raise UserError(f"data.left_out: {both!r} is in data.normal too; allowed: other labels")
     if not good:
-        raise UserError(f"data.normal: no label is named, so no row is normal; allowed: {', '.join(raw.label_names)}")
+        raise UserError(f"data.normal: no label is named, so no row is normal; allowed: {', '.join(names)}")
     if good == keep:
         raise UserError("data.normal: every label is normal, so there is no anomaly to find; allowed: fewer labels")
     return np.array(sorted(keep)), np.array(sorted(good))
 
 
-def _label_numbers(labels: Labels, names: Sequence[str], what: str) -> set[int]:
+def _numbers(labels: Labels, names: Sequence[str], what: str) -> set[int]:
     wanted = [labels] if isinstance(labels, str | int) else labels
     for label in wanted:
         if str(label) not in names:

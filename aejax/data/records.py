@@ -1,52 +1,24 @@
 """Data sets that tensorflow-datasets has prepared in the array_record format, read without TensorFlow."""
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from aejax.data import cache
-from aejax.data.encoding import check_columns, observed
+from aejax.console import complain
+from aejax.data.encoding import observed
+from aejax.data.published import Family
 from aejax.data.splits import Raw
-from aejax.errors import UserError, shown
+from aejax.errors import UserError, first_line, shown
 from aejax.types import Split
 
 _TRAIN_PARTS = ("train", "validation", "val", "dev")  # pooled: validation rows are drawn by the caller's seed
 _BLOCK = 1024  # records read together
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # number of channels to Pillow's name for them
-
-
-class _Fields(NamedTuple):
-    """Which features are the rows and their labels."""
-
-    rows: str
-    label: str | None
-    is_image: bool
-
-
-def load_prepared(spec: str, data_dir: str | None) -> Raw:
-    """A prepared data set by its name; decoded once, then memory-mapped from the cache.
-
-    Args:
-        spec: ``name``, ``name/config``, ``name:version`` or ``name/config:version``.
-        data_dir: the folder of tensorflow-datasets; its own default where None.
-
-    Returns:
-        The rows: uint8 images or float32 vectors. The parts ``train`` and ``validation`` are pooled; ``test`` is
-        the official test part; other parts are left out.
-
-    Raises:
-        UserError: nothing is prepared under this name, or it holds something else than images or vectors.
-    """
-    builder = find(spec, data_dir)
-    folder = Path(builder.data_path)
-    mark = sha256(str(folder).encode() + (folder / "dataset_info.json").read_bytes()).hexdigest()[:12]
-    key = "tfds-" + builder.info.full_name.replace("/", "-") + "-" + mark
-    return to_raw(*cache.build(key, lambda target: decode(builder, target)))
 
 
 def find(spec: str, data_dir: str | None) -> Any:
@@ -116,18 +88,14 @@ def import_tfds() -> Any:
 
 def to_raw(arrays: Mapping[str, np.ndarray], details: Mapping[str, Any]) -> Raw:
     """Decoded arrays, as `decode` writes them, as a data set."""
-    is_image = arrays["train_x"].dtype == np.uint8
-    names = tuple(details["feature_names"])
-
-    def part(name: str) -> Split:
-        x, labels = arrays[f"{name}_x"], arrays.get(f"{name}_labels")
-        x, mask = (x, None) if is_image else observed(x, names, details["source"])
-        check_columns(mask, names, details["source"])
-        return Split(x, mask, labels)
-
+    is_image, names = arrays["train_x"].dtype == np.uint8, tuple(details["feature_names"])
+    parts = {
+        part: Split(*observed(arrays[f"{part}_x"], names, details["source"]), arrays.get(f"{part}_labels"))
+        for part in ("train", "test")
+        if f"{part}_x" in arrays
+    }
     return Raw(
-        train=part("train"),
-        test=part("test") if "test_x" in arrays else None,
+        **parts,
         kind="image" if is_image else "table",
         licence=details["licence"],
         source=details["source"],
@@ -151,27 +119,25 @@ def decode(builder: Any, target: Path) -> dict[str, Any]:
         UserError: the features are not understood, or a file is damaged.
     """
     info = builder.info
-    fields = _fields(info)
+    feature, label, is_image = _fields(info)
     parts = {"train": [p for p in _TRAIN_PARTS if p in info.splits], "test": [p for p in ("test",) if p in info.splits]}
     if not parts["train"]:
         raise UserError(f"{info.full_name}: has no part 'train'; it has {', '.join(info.splits) or 'none'}")
     shape = None
     for name, sources in parts.items():
         if sources:
-            cache.say(f"decoding {info.full_name} ({', '.join(sources)}); this happens once")
-            shape = _decode_part(builder, fields, sources, target, name, shape)
-    size = int(np.prod(shape))
+            complain(f"decoding {info.full_name} ({', '.join(sources)}); this happens once")
+            shape = _decode_part(builder, sources, target / name, shape)
     return {
-        "label_names": _label_names(info, fields),
-        "feature_names": [] if fields.is_image else [f"{fields.rows} {i}" for i in range(size)],
+        "label_names": [] if label is None else list(info.features[label].names),
+        "feature_names": [] if is_image else [f"{feature} {i}" for i in range(shape[0])],
         "licence": info.redistribution_info.license or "not stated",
         "source": f"tensorflow-datasets {info.full_name}, parts {', '.join(parts['train'] + parts['test'])}",
     }
 
 
-def _fields(info: Any) -> _Fields:
-    """Finds the one image or numeric vector, and the label."""
-    import_tfds()
+def _fields(info: Any) -> tuple[str, str | None, bool]:
+    """The names of the one image or numeric vector, and of the label, if any; whether it is an image."""
     from tensorflow_datasets import features as kinds
 
     takes = "aejax takes one uint8 image or one vector of numbers, and a class label"
@@ -180,65 +146,53 @@ def _fields(info: Any) -> _Fields:
     features = dict(sorted(info.features.items()))  # read back from disk, their order is a matter of chance
     images = [n for n, f in features.items() if isinstance(f, kinds.Image)]
     labels = [n for n, f in features.items() if isinstance(f, kinds.ClassLabel)]
-    vectors = [n for n, f in features.items() if _is_vector(f, kinds)]
+    rows = images or [n for n, f in features.items() if n not in labels and _is_vector(f, kinds)]
     label = "label" if "label" in labels else labels[0] if len(labels) == 1 else None
-    rows = images or vectors
     if len(rows) != 1:
         has = ", ".join(f"{n} ({type(f).__name__})" for n, f in features.items())
         raise UserError(f"{info.full_name}: has the features {has}; {takes}")
-    if images and (features[rows[0]].np_dtype != np.uint8 or features[rows[0]].shape[-1] not in _MODES):
-        raise UserError(
-            f"{info.full_name}: decoding {np.dtype(features[rows[0]].np_dtype)} images with"
-            f" {features[rows[0]].shape[-1]} channels needs TensorFlow; {takes}"
-        )
-    return _Fields(rows[0], label, bool(images))
+    dtype, channels = np.dtype(features[rows[0]].np_dtype), features[rows[0]].shape[-1]
+    if images and (dtype != np.uint8 or channels not in _MODES):
+        refusal = f"decoding {dtype} images with {channels} channels needs TensorFlow"
+        raise UserError(f"{info.full_name}: {refusal}; {takes}")
+    return rows[0], label, bool(images)
 
 
 def _is_vector(feature: Any, kinds: Any) -> bool:
-    if not isinstance(feature, kinds.Tensor) or isinstance(feature, kinds.ClassLabel):
-        return False
-    one_axis = len(feature.shape) == 1 and feature.shape[0] is not None
-    return one_axis and np.dtype(feature.np_dtype).kind in "biuf"
+    has_one_axis = isinstance(feature, kinds.Tensor) and len(feature.shape) == 1 and feature.shape[0] is not None
+    return has_one_axis and np.dtype(feature.np_dtype).kind in "biuf"
 
 
-def _label_names(info: Any, fields: _Fields) -> list[str]:
-    return [] if fields.label is None else list(info.features[fields.label].names)
-
-
-def _decode_part(
-    builder: Any, fields: _Fields, sources: Iterable[str], target: Path, name: str, shape: tuple[int, ...] | None
-) -> tuple[int, ...]:
+def _decode_part(builder: Any, sources: Sequence[str], target: Path, shape: tuple[int, ...] | None) -> tuple[int, ...]:
     """Decodes the records of some parts into one array of rows and one of labels; gives the shape of a row."""
     from tensorflow_datasets import decode as decoding
 
+    feature, label, is_image = _fields(builder.info)
     # Pillow decodes the image below: tensorflow-datasets would choose OpenCV where that is installed, whose
     # JPEG decoding differs in the last bit.
-    decoders = {fields.rows: decoding.SkipDecoding()} if fields.is_image else None
-    channels, name_of = builder.info.features[fields.rows].shape[-1], builder.info.full_name
-    as_row: Callable[[Any], np.ndarray] = (lambda v: _pixels(v, channels, name_of)) if fields.is_image else np.asarray
-    x, labels, at = None, [], 0
+    decoders = {feature: decoding.SkipDecoding()} if is_image else None
+    channels, data_set = builder.info.features[feature].shape[-1], builder.info.full_name
     total = sum(builder.info.splits[s].num_examples for s in sources)
+    x, labels, read = None, np.zeros(total, np.int32), 0
     for record in _records(builder, sources, decoders):
-        row = as_row(record[fields.rows])
+        row = _pixels(record[feature], channels, data_set) if is_image else np.asarray(record[feature])
         shape = shape or row.shape
         if row.shape != shape:
-            raise UserError(f"{name_of}: holds rows of shape {shape} and of shape {row.shape}; aejax takes one shape")
+            raise UserError(f"{data_set}: holds rows of shape {shape} and of shape {row.shape}; aejax takes one shape")
         if x is None:
-            dtype = np.uint8 if fields.is_image else np.float32
-            x = np.lib.format.open_memmap(target / f"{name}_x.npy", "w+", dtype, (total, *shape))
-        x[at] = row
-        at += 1
-        if fields.label is not None:
-            labels.append(int(record[fields.label]))
-    if x is None or at != total:
-        raise UserError(f"{name_of}: {at} of {total} rows can be read; prepare it again")
+            dtype = np.uint8 if is_image else np.float32
+            x = np.lib.format.open_memmap(f"{target}_x.npy", "w+", dtype, (total, *shape))
+        x[read], labels[read] = row, 0 if label is None else record[label]
+        read += 1
+    if x is None or read != total:
+        raise UserError(f"{data_set}: {read} of {total} rows can be read; prepare it again")
     x.flush()
-    if fields.label is not None:
-        np.save(target / f"{name}_labels.npy", np.asarray(labels, np.int32))
+    if label is not None:
+        np.save(f"{target}_labels.npy", labels)
     return shape
 
 
-def _records(builder: Any, sources: Iterable[str], decoders: Any) -> Iterable[dict[str, Any]]:
+def _records(builder: Any, sources: Sequence[str], decoders: Any) -> Iterator[dict[str, Any]]:
     for name in sources:
         try:
             source = builder.as_data_source(split=name, decoders=decoders)
@@ -249,19 +203,37 @@ def _records(builder: Any, sources: Iterable[str], decoders: Any) -> Iterable[di
         except UserError:
             raise
         except Exception as error:  # the readers raise whatever their C++ part raises
-            line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise UserError(
-                f"{builder.info.full_name}: part {name!r} in {builder.data_path} is damaged: {line}"
-            ) from error
+            where = f"{builder.info.full_name}: part {name!r} in {builder.data_path}"
+            raise UserError(f"{where} is damaged: {first_line(error)}") from error
 
 
 def _pixels(encoded: bytes, channels: int, name: str) -> np.ndarray:
     from PIL import Image
 
-    mode = _MODES[channels]
     try:
         with Image.open(io.BytesIO(encoded)) as image:
-            pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+            pixels = np.asarray(image.convert(_MODES[channels]))
     except (OSError, SyntaxError) as error:
         raise UserError(f"{name}: an image is damaged or needs TensorFlow's decoder: {error}") from error
     return pixels[..., None] if channels == 1 else pixels
+
+
+def _builder(name: str, options: Mapping[str, Any]) -> Any:
+    return find(name.removeprefix("tfds:"), options["data_dir"])
+
+
+def _key(name: str, options: Mapping[str, Any]) -> str:
+    builder = _builder(name, options)
+    folder = Path(builder.data_path)
+    mark = sha256(str(folder).encode() + (folder / "dataset_info.json").read_bytes()).hexdigest()[:12]
+    return f"tfds-{builder.info.full_name.replace('/', '-')}-{mark}"
+
+
+PREPARED = Family(
+    key=_key,
+    make=lambda name, source, options, target: decode(_builder(name, options), target),
+    raw=lambda name, arrays, details, options: to_raw(arrays, details),
+    takes=("data_dir",),
+    folder=lambda name, options: Path(_builder(name, options).data_path),
+)
+"""``tfds:NAME``; parts ``train`` and ``validation`` are pooled, ``test`` is the official test part, others left out."""

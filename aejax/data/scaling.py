@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from aejax.config.fields import SCALINGS
 from aejax.data.sparse import SparseRows, is_sparse
-from aejax.errors import UserError, one_of
+from aejax.errors import UserError
 from aejax.types import Column, Range
 
 _BLOCK = 4096  # rows looked at together, so that memory-mapped images are never copied whole,
@@ -19,7 +18,7 @@ class Scaling(NamedTuple):
     """What is subtracted, what is multiplied with, and where the scaled training values then lie."""
 
     shift: np.ndarray
-    factor: np.ndarray
+    scale: np.ndarray
     range: Range
 
 
@@ -82,7 +81,7 @@ def fit(
     Args:
         x: (rows, *feature_shape) training rows, as stored.
         mask: (rows, *feature_shape) bool, True where observed; None where everything is.
-        scaling: one of `SCALINGS`.
+        scaling: one of `aejax.data.SCALINGS`.
         bounds: the least and greatest value that can occur, where this is known of the data; else None.
         per_feature: whether low and high are taken for each feature, or once for all of them.
         columns: of a table with categories.
@@ -91,30 +90,29 @@ def fit(
         The scaling; its shift and factor are float32.
 
     Raises:
-        UserError: the scaling is unknown, or would move the zeros of sparse rows.
+        UserError: the scaling would move the zeros of sparse rows.
     """
-    if scaling not in SCALINGS:
-        raise one_of(scaling, SCALINGS, what="data.scaling")
-    if columns:
-        number = np.repeat([not column.categories for column in columns], [column.size for column in columns])
-        numbers = fit(x, mask, scaling=scaling, bounds=bounds, per_feature=per_feature)
-        shift, factor = (np.broadcast_to(values, number.shape) for values in (numbers.shift, numbers.factor))
-        within = Range(min(numbers.range.low, 0.0), max(numbers.range.high, 1.0))
-        return Scaling(np.where(number, shift, np.float32(0)), np.where(number, factor, np.float32(1)), within)
     if is_sparse(x):
         return _unshifted(x, scaling)
-    zero, one = np.zeros((), np.float32), np.ones((), np.float32)
+    fitted = _standard(x, mask) if scaling == "standard" else _between(x, mask, scaling, bounds, per_feature)
+    if not columns:
+        return fitted
+    number = np.repeat([not column.categories for column in columns], [column.size for column in columns])
+    return Scaling(
+        np.where(number, fitted.shift, np.float32(0)),
+        np.where(number, fitted.scale, np.float32(1)),
+        Range(min(fitted.range.low, 0.0), max(fitted.range.high, 1.0)),
+    )
+
+
+def _between(
+    x: np.ndarray, mask: np.ndarray | None, scaling: str, bounds: tuple[float, float] | None, per_feature: bool
+) -> Scaling:
+    low, high = map(np.float32, bounds) if bounds else extremes(x, mask)
+    if scaling == "none" or not per_feature:
+        low, high = low.min(), high.max()
     if scaling == "none":
-        low, high = bounds or overall_extremes(x, mask)
-        return Scaling(zero, one, Range(float(low), float(high)))
-    if scaling == "standard":
-        return _standard(x, mask)
-    if bounds is not None:
-        low, high = np.float32(bounds[0]), np.float32(bounds[1])
-    elif per_feature:
-        low, high = extremes(x, mask)
-    else:
-        low, high = overall_extremes(x, mask)
+        return Scaling(np.zeros((), np.float32), np.ones((), np.float32), Range(float(low), float(high)))
     if scaling == "unit":
         return Scaling(np.asarray(low), _inverse(high - low), Range(0.0, 1.0))
     middle = np.asarray((low / 2 + high / 2).astype(np.float32))
@@ -126,8 +124,7 @@ def _standard(x: np.ndarray, mask: np.ndarray | None) -> Scaling:
     low, high = extremes(x, mask)
     mean, deviation = moments(x, mask)
     # Equality, not a zero deviation: the mean of n equal numbers may differ from them by rounding.
-    factor = _inverse(np.where(low == high, 1.0, deviation).astype(np.float32))
-    shift = mean.astype(np.float32)
+    factor, shift = _inverse(np.where(low == high, 1.0, deviation).astype(np.float32)), mean.astype(np.float32)
     # Scaling is increasing in x, so the extremes of each feature stay its extremes.
     low, high = scale(low, shift, factor), scale(high, shift, factor)
     return Scaling(shift, factor, Range(float(low.min()), float(high.max())))
@@ -160,12 +157,6 @@ def extremes(x: np.ndarray, mask: np.ndarray | None) -> tuple[np.ndarray, np.nda
         low = np.minimum(low, block.min(0) if seen is None else np.where(seen, block, np.inf).min(0))
         high = np.maximum(high, block.max(0) if seen is None else np.where(seen, block, -np.inf).max(0))
     return low.astype(np.float32), high.astype(np.float32)
-
-
-def overall_extremes(x: np.ndarray, mask: np.ndarray | None) -> tuple[np.float32, np.float32]:
-    """The least and the greatest observed value of all features."""
-    low, high = extremes(x, mask)
-    return low.min(), high.max()
 
 
 def moments(x: np.ndarray, mask: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

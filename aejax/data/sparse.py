@@ -1,6 +1,7 @@
 """Rows that are mostly zeros, kept without them, and handed out whole when a batch of them is asked for."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -8,14 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 
 
-@jax.tree_util.register_pytree_node_class
+@jax.tree_util.register_dataclass
+@dataclass(eq=False)
 class SparseRows:
     """Compressed sparse rows: the entries of one row after the other; what `Split.x` and `Rows.x` need of an array.
 
     Its leaves are arrays of NumPy or of JAX, and so are the dense rows that it hands out.
 
     Attributes:
-        starts: (rows,) int32, the place of each row's first entry.
+        starts: (rows,) int32, where each row's first entry stands.
         counts: (rows,) int32, the entries of each row.
         columns: (entries,) int32.
         values: (entries,) float32.
@@ -26,9 +28,12 @@ class SparseRows:
     dtype = np.dtype(np.float32)
     ndim = 2
 
-    def __init__(self, starts: Any, counts: Any, columns: Any, values: Any, features: int, width: int) -> None:
-        self.starts, self.counts, self.columns, self.values = starts, counts, columns, values
-        self.features, self.width = features, width
+    starts: Any
+    counts: Any
+    columns: Any
+    values: Any
+    features: int = field(metadata={"static": True})
+    width: int = field(metadata={"static": True})
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -38,20 +43,18 @@ class SparseRows:
     def __len__(self) -> int:
         return self.starts.shape[0]
 
-    def __getitem__(self, places: Any) -> Any:
-        """The rows at a slice or at (m,) places, which may be traced: (m, features) float32, dense."""
-        np_or_jnp = np if isinstance(self.values, np.ndarray) else jnp
-        starts, counts = self.starts[places], self.counts[places]
-        within = np_or_jnp.arange(self.width, dtype=np.int32)[None]
+    def __getitem__(self, rows: Any) -> Any:
+        """The rows at a slice or at (m,) indices, which may be traced: (m, features) float32, dense."""
+        if isinstance(self.values, np.ndarray):
+            return to_csr(self)[rows].toarray()
+        starts, counts = self.starts[rows], self.counts[rows]
+        within = jnp.arange(self.width, dtype=np.int32)[None]
         filled = within < counts[:, None]
-        entry = np_or_jnp.where(filled, starts[:, None] + within, 0)
-        values = np_or_jnp.where(filled, self.values[entry], 0)  # what is no entry of the row adds nothing
-        rows = np_or_jnp.broadcast_to(np_or_jnp.arange(starts.shape[0])[:, None], entry.shape)
-        dense = np_or_jnp.zeros((starts.shape[0], self.features), np.float32)
-        if np_or_jnp is np:
-            np.add.at(dense, (rows, self.columns[entry]), values)
-            return dense
-        return dense.at[rows, self.columns[entry]].add(values)
+        entry = jnp.where(filled, starts[:, None] + within, 0)
+        values = jnp.where(filled, self.values[entry], 0)  # what is no entry of the row adds nothing
+        row = jnp.broadcast_to(jnp.arange(starts.shape[0])[:, None], entry.shape)
+        dense = jnp.zeros((starts.shape[0], self.features), np.float32)
+        return dense.at[row, self.columns[entry]].add(values)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """All rows, dense, for what cannot do with less."""
@@ -59,20 +62,11 @@ class SparseRows:
 
     def times(self, factor: Any) -> "SparseRows":
         """All values times a number."""
-        return SparseRows(self.starts, self.counts, self.columns, self.values * factor, self.features, self.width)
+        return replace(self, values=self.values * factor)
 
-    def take(self, places: np.ndarray, axis: int = 0) -> "SparseRows":
-        """The rows at these places, sparse; named as NumPy's."""
-        return from_csr(to_csr(self)[places])
-
-    def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[int, int]]:
-        """For JAX."""
-        return (self.starts, self.counts, self.columns, self.values), (self.features, self.width)
-
-    @classmethod
-    def tree_unflatten(cls, sizes: tuple[int, int], leaves: tuple[Any, ...]) -> "SparseRows":
-        """For JAX."""
-        return cls(*leaves, *sizes)
+    def take(self, rows: np.ndarray, axis: int = 0) -> "SparseRows":
+        """The rows at these indices, sparse; named as NumPy's."""
+        return from_csr(to_csr(self)[rows])
 
 
 def is_sparse(rows: Any) -> bool:

@@ -1,11 +1,13 @@
-"""Disjoint training, validation and test rows, as a pure function of the seed."""
+"""Disjoint training, validation and test rows, and folds, as pure functions of the seed."""
 
+from collections.abc import Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
 
 from aejax.data import sparse
-from aejax.data.scaling import moments
+from aejax.data.scaling import fit, moments
 from aejax.errors import UserError
 from aejax.types import Column, Dataset, Split
 
@@ -29,10 +31,10 @@ class Raw(NamedTuple):
     """
 
     train: Split
-    test: Split | None
-    kind: str
-    licence: str
-    source: str
+    test: Split | None = None
+    kind: str = "table"
+    licence: str = "your own"
+    source: str = ""
     bounds: tuple[float, float] | None = None
     label_names: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
@@ -40,12 +42,15 @@ class Raw(NamedTuple):
     understood: tuple[str, ...] = ()
 
 
-def check_shape(shape: tuple[int, ...], what: str) -> None:
-    """Refuse an array that is neither (rows, features) nor images with their channels last.
+def check_array(x: np.ndarray, what: str, hint: str = "") -> None:
+    """Refuse what is no array of numbers, (rows, features) or images with their channels last.
 
     Raises:
-        UserError: what it is, its shape, and the shapes that are allowed.
+        UserError: what it is, its type or shape, and what is allowed.
     """
+    if x.dtype.kind not in "biuf":
+        raise UserError(f"{what}: holds values of type {x.dtype}; numbers are needed{hint}")
+    shape = x.shape
     if len(shape) not in (2, 3, 4) or 0 in shape:
         raise UserError(
             f"{what}: has the shape {shape}; allowed: (rows, features), (rows, height, width) or (rows, height, width, "
@@ -56,6 +61,18 @@ def check_shape(shape: tuple[int, ...], what: str) -> None:
             f"{what}: has the shape {shape}, which looks like images with their channels first; allowed: (rows, "
             "height, width, channels), such as numpy.moveaxis(x, 1, 3)"
         )
+
+
+def check_columns(mask: np.ndarray | None, names: Sequence[str], where: object, advice: str = "") -> None:
+    """Refuse rows to train on of which a column was never observed; one row or two to be filled may be so.
+
+    Raises:
+        UserError: naming the first such column.
+    """
+    empty = [] if mask is None else np.argwhere(~mask.any(axis=0))
+    if len(empty):
+        column = repr(names[empty[0][0]]) if names else tuple(map(int, empty[0]))
+        raise UserError(f"{where}: every value of column {column} is missing; drop the column{advice}")
 
 
 def permutation(seed: int, rows: int) -> np.ndarray:
@@ -88,18 +105,17 @@ def split(raw: Raw, *, validation: float, test: float | None, seed: int) -> tupl
         seed: a whole number, not negative.
 
     Returns:
-        Three splits without a common row, in which missing values hold the mean of the training rows.
+        Three splits without a common row.
 
     Raises:
-        UserError: a fraction or the seed is out of its range, no training row is left, or a seed that draws nothing.
+        UserError: no training row is left, or a seed that draws nothing.
     """
-    check(validation, test, seed)
     if raw.test is not None and test is None:
         rest, held_out = raw.train, raw.test
-        order = permutation(int(seed), len(rest.x))
+        order = permutation(seed, len(rest.x))
     else:
         rows = pooled(raw)
-        order = permutation(int(seed), len(rows.x))
+        order = permutation(seed, len(rows.x))
         drawn = count(DEFAULT_TEST if test is None else test, len(order))
         rest, held_out, order = rows, take(rows, order[:drawn]), order[drawn:]
     drawn = count(validation, len(order))
@@ -110,7 +126,7 @@ def split(raw: Raw, *, validation: float, test: float | None, seed: int) -> tupl
             f"data: no training row is left of {len(rest.x)} rows with validation={validation}, test={test};"
             " make the fractions smaller"
         )
-    return fill(take(rest, order[drawn:]), take(rest, order[:drawn]), held_out, raw.feature_names)
+    return take(rest, order[drawn:]), take(rest, order[:drawn]), held_out
 
 
 def take(rows: Split, indices: np.ndarray) -> Split:
@@ -119,25 +135,6 @@ def take(rows: Split, indices: np.ndarray) -> Split:
         return rows
     indices = np.sort(indices)
     return Split(*(None if a is None else a.take(indices, axis=0) for a in rows))
-
-
-def check(validation: float, test: float | None, seed: int) -> None:
-    """Refuse a fraction or a seed that is out of its range.
-
-    Raises:
-        UserError: naming the field of the config.
-    """
-    _check_fraction("data.validation", validation)
-    if test is not None:
-        _check_fraction("data.test", test)
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise UserError(f"data.split_seed: must be a whole number that is not negative; got {seed!r}")
-
-
-def _check_fraction(what: str, value: float) -> None:
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not number or not 0 <= value < 1:
-        raise UserError(f"{what}: must be a fraction in [0, 1); got {value!r}")
 
 
 def count(fraction: float, rows: int) -> int:
@@ -158,30 +155,92 @@ def pooled(raw: Raw) -> Split:
 
 def concatenate(a: Split, b: Split) -> Split:
     """The rows of two splits, one after the other; labels, coordinates only where both have them."""
-    if a.mask is None and b.mask is None:
-        mask = None
-    else:
-        mask = np.concatenate([np.ones(s.x.shape, bool) if s.mask is None else s.mask for s in (a, b)])
-    join = lambda *parts: None if any(part is None for part in parts) else sparse.concatenate(parts)
-    names = ("labels", "coordinates", "truth", "target")
-    return Split(join(a.x, b.x), mask, **{name: join(getattr(a, name), getattr(b, name)) for name in names})
+    join = lambda left, right: None if left is None or right is None else sparse.concatenate((left, right))
+    if a.mask is not None or b.mask is not None:
+        a, b = (with_mask(part) for part in (a, b))
+    return Split(*map(join, a, b))
 
 
-def fill(train: Split, validation: Split, test: Split, names: tuple[str, ...]) -> tuple[Split, Split, Split]:
-    """Put the mean of the observed training values where a value is missing; the masks stay.
+def with_mask(rows: Split) -> Split:
+    """Rows with a mask, even where every value was observed."""
+    return rows if rows.mask is not None else rows._replace(mask=np.ones(rows.x.shape, bool))
+
+
+# Cross-validation.
+
+
+def every_row(dataset: Dataset) -> Split:
+    """Training, validation and test rows, one after the other."""
+    return reduce(concatenate, with_rows(dataset).values())
+
+
+def stratified(dataset: Dataset, *, folds: int, repeats: int, seed: int) -> list[Dataset]:
+    """Every row of a data set is a test row of one fold of each repeat, and each fold has each class in its share.
+
+    All folds have equally many training rows, so that nets of all of them are one compiled program: those with one
+    more leave out the last row of their largest class.
+
+    Args:
+        dataset: with labels; training, validation and test rows are pooled.
+        folds: K, of a repeat; each class has at least as many rows.
+        repeats: how often the rows are shuffled and cut again.
+        seed: of the shuffles.
+
+    Returns:
+        Data sets without validation rows, K for each repeat in turn. Scaling and the filling of gaps come from their
+        own training rows.
+    """
+    from sklearn.model_selection import RepeatedStratifiedKFold
+
+    rows = every_row(dataset)
+    folds_of = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)
+    cuts = list(folds_of.split(rows.x, rows.labels))
+    fewest = min(len(train) for train, _ in cuts)
+    none = take(rows, np.zeros(0, int))
+    parts = [(take(rows, _thinned(train, rows.labels, fewest)), take(rows, test)) for train, test in cuts]
+    return [rescaled(dataset._replace(train=train, validation=none, test=test)) for train, test in parts]
+
+
+def _thinned(chosen: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
+    """The first `count` of the chosen rows, or all but as many of the last ones of their largest class."""
+    largest = np.flatnonzero(labels[chosen] == np.bincount(labels[chosen]).argmax())
+    return np.delete(chosen, largest[len(largest) - (len(chosen) - count) :])
+
+
+def rescaled(dataset: Dataset) -> Dataset:
+    """A data set whose gaps are filled, and whose values are scaled, by what its training rows say now.
+
+    The scaling of images by their pixels' range is that of all their rows, and stays as it is.
+
+    Args:
+        dataset: whose splits were replaced by others of the same data.
+    """
+    again = scaled(dataset)
+    if dataset.kind == "image" and dataset.scaling != "standard":
+        return again._replace(shift=dataset.shift, scale=dataset.scale, range=dataset.range)
+    return again
+
+
+def scaled(dataset: Dataset, bounds: tuple[float, float] | None = None) -> Dataset:
+    """A data set whose gaps are filled, and whose values are scaled, as its training rows ask for.
+
+    Args:
+        dataset: with the rule of its scaling, and NaN where a value is missing.
+        bounds: the least and greatest value that can occur, where known.
+
+    Returns:
+        The data set; a missing value holds the mean of its feature's training values, and the masks stay.
 
     Raises:
         UserError: a feature has no observed value among the training rows.
     """
-    if train.mask is None:
-        return train, validation, test
-    unseen = np.argwhere(~train.mask.any(0))
-    if len(unseen):
-        where = names[unseen[0][0]] if names else tuple(map(int, unseen[0]))
-        raise UserError(
-            f"data: column {where!r} has no observed value among the training rows; drop the column"
-            " or choose another split_seed"
-        )
-    mean = moments(train.x, train.mask)[0].astype(np.float32)
-    whole = lambda s: s._replace(x=np.where(s.mask, s.x, mean))
-    return whole(train), whole(validation), whole(test)
+    parts = (dataset.train, dataset.validation, dataset.test)
+    if any(part.mask is not None for part in parts):
+        parts = tuple(map(with_mask, parts))
+        check_columns(parts[0].mask, dataset.feature_names, "data: training rows", " or choose another split_seed")
+        mean = moments(parts[0].x, parts[0].mask)[0].astype(np.float32)
+        parts = tuple(part._replace(x=np.where(part.mask, part.x, mean)) for part in parts)
+    train, validation, test = parts
+    options = {"bounds": bounds, "per_feature": dataset.kind != "image", "columns": dataset.columns}
+    fitted = fit(train.x, train.mask, scaling=dataset.scaling, **options)
+    return dataset._replace(train=train, validation=validation, test=test, **fitted._asdict())

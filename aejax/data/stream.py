@@ -1,27 +1,40 @@
-"""Rows that do not fit in memory: read from array_record files where they lie, in any order, ahead of their use.
+"""Rows that do not fit in memory: packed into array_record files, and read from there in any order, ahead of their use.
 
-``stream:FOLDER`` is a folder that `aejax.data.packing` wrote. Validation and test rows, and as many training rows for
+``stream:FOLDER`` is a folder that `pack` wrote: files of at most `FILE_BYTES`, one record a row, its values,
+little-endian, as uint8 or float32, and its label as int32 where rows have one; and ``rows.json``, which says what they
+are and is written last. Validation and test rows, and as many training rows for
 what looks at all of them together, are at most `HELD` rows and `HELD_BYTES` each, drawn at random and held in memory;
 all rows that are not held out are trained on, and pass through.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from hashlib import sha256
+from itertools import chain, islice
 from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from aejax.data.packing import FORMAT, MANIFEST
+from aejax.data.arrays import dataset_of
+from aejax.data.cache import whole_folder
+from aejax.data.files import load_file, map_array
 from aejax.data.scaling import fit
-from aejax.data.splits import DEFAULT_TEST, check, count
-from aejax.errors import UserError
+from aejax.data.splits import DEFAULT_TEST, Raw, count
+from aejax.errors import UserError, first_line
+from aejax.files import write_json
 from aejax.storage import records as forms
 from aejax.storage.records import Many, Named, Whole, Word
 from aejax.types import Dataset, Split
 
+MANIFEST = "rows.json"
+FORMAT = 1
+FILE_BYTES = 2**28
+OPTIONS = "group_size:1,uncompressed"
+"""Of the writer: rows are read one by one, in any order."""
+_BLOCK = 4096
 HELD = 10_000
 HELD_BYTES = 2**25
 THREADS = 2
@@ -36,7 +49,7 @@ class Records(NamedTuple):
         details: its ``rows.json``.
         digest: SHA-256 of that.
         rows: how many there are.
-        source: ``source.__getitems__(places) -> records``.
+        source: ``source.__getitems__(rows) -> records``.
     """
 
     folder: Path
@@ -72,12 +85,11 @@ class Stream(NamedTuple):
         return self.records.digest
 
 
-def load(name: str, folder: Path, *, scaling: str, validation: float, test: float | None, seed: int) -> Dataset:
+def load(name: str, *, scaling: str, validation: float, test: float | None, seed: int) -> Dataset:
     """The data set of a folder.
 
     Args:
         name: as given to `aejax.data.load`.
-        folder: that was packed.
         scaling: as in `aejax.data.load`; where it depends on values that are not bounded by their type, all training
             rows are read once.
         validation: fraction of the rows that are not test rows; no more are drawn than are held.
@@ -87,54 +99,45 @@ def load(name: str, folder: Path, *, scaling: str, validation: float, test: floa
     Raises:
         UserError: the folder is missing, damaged or empty, or no training row is left.
     """
-    check(validation, test, seed)
+    folder = Path(name.removeprefix("stream:")).expanduser()
     records = open_folder(folder)
-    most = max(1, min(HELD, HELD_BYTES // row_bytes(records.details)))
-    tested = min(most, count(DEFAULT_TEST if test is None else test, records.rows))
-    validated = min(most, count(validation, records.rows - tested))
-    first = tested + validated
-    if first >= records.rows:
-        raise UserError(f"data: no training row is left of {records.rows}; make validation and test smaller")
-    keys = (np.random.Philox(int(seed)).random_raw(4) & np.uint64(0xFFFFFFFF)).astype(np.uint32) if first else None
-    stream = Stream(records, records.rows - first, first, keys)
-    images = records.details["dtype"] == "uint8"
-    bounds = (0, 255) if images else None
-    order = lambda start, end: in_order(stream, np.arange(start, end))
-    parts = [order(0, tested), order(tested, first), order(first, min(records.rows, first + most))]
-    held = [Split(*read(records, np.sort(places))) if len(places) else none_of(records) for places in parts]
-    passed = Passed(records, np.sort(np.concatenate(parts[:2])))
-    fitted = fit(passed, None, scaling=scaling, bounds=bounds, per_feature=not images)
-    names = tuple(records.details["feature_names"])
-    return Dataset(
-        name=name,
-        train=held[2],
-        validation=held[1],
-        test=held[0],
-        feature_shape=records.shape[1:],
+    details, total = records.details, records.rows
+    most = max(1, min(HELD, HELD_BYTES // row_bytes(details)))
+    drawn = min(most, count(DEFAULT_TEST if test is None else test, total))
+    first = drawn + min(most, count(validation, total - drawn))
+    if first >= total:
+        raise UserError(f"data: no training row is left of {total}; make validation and test smaller")
+    keys = (np.random.Philox(seed).random_raw(4) & np.uint64(0xFFFFFFFF)).astype(np.uint32) if first else None
+    stream = Stream(records, total - first, first, keys)
+    ends = ((0, drawn), (drawn, first), (first, min(total, first + most)))
+    held = [np.sort(in_order(stream, np.arange(*each))) for each in ends]
+    tested, validated, trained = (Split(*read(records, rows)) for rows in held)
+    bounds = (0, 255) if details["dtype"] == "uint8" else None
+    passed = Passed(records, np.concatenate(held[:2]))
+    fitted = fit(passed, None, scaling=scaling, bounds=bounds, per_feature=bounds is None)
+    raw = Raw(
+        trained,
         kind="image" if len(records.shape) == 4 else "table",
-        range=fitted.range,
-        shift=fitted.shift,
-        scale=fitted.factor,
-        label_names=tuple(records.details["label_names"]),
-        feature_names=names,
-        licence="your own",
-        source=f"the folder {folder}, {records.rows} rows",
-        scaling=scaling,
-        stream=stream,
+        source=f"the folder {folder}, {total} rows",
+        bounds=bounds,
+        label_names=tuple(details["label_names"]),
+        feature_names=tuple(details["feature_names"]),
     )
+    sample = dataset_of(name, raw, (trained, validated, tested), scaling)
+    return sample._replace(stream=stream, **fitted._asdict())
 
 
-def in_order(stream: Stream, places: np.ndarray) -> np.ndarray:
-    """The rows of the folder at places of the order that held-out rows begin."""
+def in_order(stream: Stream, positions: np.ndarray) -> np.ndarray:
+    """The rows of the folder at positions of the order that held-out rows begin."""
     if stream.keys is None:
-        return places
+        return positions
     import jax
 
     from aejax.data.batches import shuffled
 
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
         return np.asarray(
-            jax.jit(shuffled, static_argnums=2)(stream.keys, places.astype(np.int32), stream.records.rows)
+            jax.jit(shuffled, static_argnums=2)(stream.keys, positions.astype(np.int32), stream.records.rows)
         )
 
 
@@ -154,9 +157,9 @@ class Passed(NamedTuple):
         """Of the values."""
         return np.dtype(self.records.details["dtype"])
 
-    def __getitem__(self, places: slice) -> np.ndarray:
+    def __getitem__(self, rows: slice) -> np.ndarray:
         """Those of a slice of the folder that are trained on."""
-        chosen = np.setdiff1d(np.arange(*places.indices(self.records.rows)), self.left_out)
+        chosen = np.setdiff1d(np.arange(*rows.indices(self.records.rows)), self.left_out)
         return read(self.records, chosen)[0]
 
 
@@ -169,6 +172,93 @@ def ahead(make: Callable[[int], Any], start: int, end: int) -> Iterator[Any]:
 
 
 # The files of a folder.
+
+
+def pack(paths: Sequence[Path], output: Path, label_column: str | None = None) -> dict[str, Any]:
+    """Write the rows of some files, one file after the other, as a folder to stream from.
+
+    Args:
+        paths: .npy files, which may be larger than the memory, or .npz, .csv and .parquet files, each of which is read
+            whole.
+        output: the folder to make; it must not be there.
+        label_column: as in `aejax.data.load`.
+
+    Returns:
+        What ``rows.json`` holds.
+
+    Raises:
+        UserError: a file that cannot be read, rows of different shapes or kinds, a missing value, or a folder that is
+            there already. Nothing is left of it.
+    """
+    if output.exists():
+        raise UserError(f"--output {output}: is there already; allowed: a new folder")
+    if not output.absolute().parent.is_dir():
+        raise UserError(f"--output {output}: there is no folder {output.absolute().parent}")
+    with whole_folder(output.absolute(), ".packing-") as scratch:
+        details: dict[str, Any] = {"format": FORMAT}
+        files = _write(_records(paths, label_column, details), scratch)
+        manifest = details | {"files": files}
+        write_json(scratch / MANIFEST, manifest)
+        scratch.chmod(0o755)
+    return manifest
+
+
+def _write(records: Iterator[bytes], folder: Path) -> dict[str, dict[str, int]]:
+    """The files of the records, each with its number of rows and of bytes."""
+    from array_record.python.array_record_module import ArrayRecordWriter
+
+    files = {}
+    for first in records:
+        path, rows = folder / f"rows-{len(files):05d}.array_record", 0
+        with closing(ArrayRecordWriter(str(path), OPTIONS)) as writer:
+            for record in chain([first], islice(records, max(0, FILE_BYTES // len(first) - 1))):
+                writer.write(record)
+                rows += 1
+        files[path.name] = {"rows": rows, "bytes": path.stat().st_size}
+    return files
+
+
+def _records(paths: Sequence[Path], label_column: str | None, details: dict[str, Any]) -> Iterator[bytes]:
+    """The record of each row of some files; `details` comes to hold what is the same for all of them.
+
+    Raises:
+        UserError: a file cannot be read as numbers, a value is missing, or rows of two files are not of one kind.
+    """
+    first, numbers = None, {}
+    for path in paths:
+        x, labels, label_names, feature_names = _rows(path, label_column)
+        dtype = np.dtype(np.uint8 if x.dtype == np.uint8 and x.ndim == 4 else np.float32)
+        kind = {
+            "values": f"{'x'.join(map(str, x.shape[1:]))} of type {dtype}",
+            "labels": "no labels" if labels is None else "labels",
+            "columns": ", ".join(feature_names) or "without names",
+        }
+        first = first or (path, kind)
+        for what, here in kind.items():
+            if here != first[1][what]:
+                there = f"in {first[0]} they are {first[1][what]}"
+                raise UserError(f"{path}: its {what} are {here}, and {there}; allowed: the same")
+        if labels is not None:  # those of all files have the same numbers
+            labels = np.array([numbers.setdefault(name, len(numbers)) for name in label_names], "<i4")[labels]
+        details |= {"shape": list(x.shape[1:]), "dtype": dtype.name, "labelled": labels is not None}
+        details |= {"label_names": list(numbers), "feature_names": list(feature_names)}
+        for start in range(0, len(x), _BLOCK):
+            block = np.asarray(x[start : start + _BLOCK], dtype.newbyteorder("<"))
+            if not np.isfinite(block).all():
+                row = start + int(np.argwhere(~np.isfinite(block))[0][0])
+                raise UserError(f"{path}: row {row + 1} has a value that is missing or infinite; allowed: rows without")
+            for row, values in enumerate(block, start):
+                yield values.tobytes() + (b"" if labels is None else labels[row].tobytes())
+
+
+def _rows(path: Path, label_column: str | None) -> tuple[np.ndarray, np.ndarray | None, Sequence[str], Sequence[str]]:
+    """The rows and labels of a file, the names of its classes and of its features."""
+    if path.suffix.lower() == ".npy" and label_column is None:
+        return map_array(path), None, (), ()
+    raw = load_file(str(path), label_column)
+    if raw.train.mask is not None:
+        raise UserError(f"{path}: has missing values, which cannot be streamed; allowed: rows without")
+    return raw.train.x, raw.train.labels, raw.label_names, raw.feature_names
 
 
 DETAILS = {
@@ -189,41 +279,35 @@ def open_folder(folder: Path) -> Records:
     Raises:
         UserError: it is not there, holds no rows, or is damaged.
     """
+    damaged = lambda what: UserError(f"stream:{folder}: {what}; pack the rows again")
     if not folder.is_dir():
         raise UserError(f"stream:{folder}: there is no such folder; aejax data pack writes one")
     try:
         text = (folder / MANIFEST).read_text(encoding="utf-8")
+        details = forms.check(forms.parse(text, MANIFEST), DETAILS, MANIFEST)
     except FileNotFoundError:
         raise UserError(f"stream:{folder}: has no {MANIFEST}; allowed: a folder that aejax data pack wrote") from None
-    try:
-        details = forms.check(forms.parse(text, MANIFEST), DETAILS, MANIFEST)
-    except UserError as error:
-        raise UserError(
-            f"stream:{folder}: its {MANIFEST} is damaged, or of another version ({error}); pack the rows again"
-        ) from None
-    files = {name: (file["rows"], file["bytes"]) for name, file in details["files"].items()}
-    if not files:
+    except ValueError as error:
+        raise damaged(f"its {MANIFEST} is damaged, or of another version ({error})") from None
+    if not details["files"]:
         raise UserError(f"stream:{folder}: holds no rows")
-    for name, (_, size) in files.items():
-        path = folder / name
+    for name, file in details["files"].items():
+        path, size = folder / name, file["bytes"]
         if row_bytes(details) > size or not re.fullmatch(r"[\w-]+\.array_record", name):
-            raise UserError(f"stream:{folder}: {name} cannot hold rows of {row_bytes(details)} bytes; pack them again")
+            raise damaged(f"{name} cannot hold rows of {row_bytes(details)} bytes")
         if not path.is_file() or path.stat().st_size != size:
-            raise UserError(f"stream:{folder}: {name} is missing, or not of {size} bytes; pack the rows again")
-    source = _source(folder, list(files))
-    records = Records(folder, details, sha256(text.encode()).hexdigest(), sum(n for n, _ in files.values()), source)
-    if len(source) != records.rows:
-        raise UserError(f"stream:{folder}: holds {len(source)} of {records.rows} rows; pack the rows again")
-    read(records, np.cumsum([0, *(rows for rows, _ in files.values())])[:-1])
-    return records
-
-
-def _source(folder: Path, names: list[str]) -> Any:
+            raise damaged(f"{name} is missing, or not of {size} bytes")
     grain = import_grain()
     try:
-        return grain.sources.ArrayRecordDataSource([str(folder / name) for name in names])
+        source = grain.sources.ArrayRecordDataSource([str(folder / name) for name in details["files"]])
     except Exception as error:  # the reader raises whatever its C++ part raises
-        raise UserError(f"stream:{folder}: is damaged: {_line(error)}; pack the rows again") from error
+        raise damaged(f"is damaged: {first_line(error)}") from error
+    starts = np.cumsum([0, *(file["rows"] for file in details["files"].values())])
+    records = Records(folder, details, sha256(text.encode()).hexdigest(), int(starts[-1]), source)
+    if len(source) != records.rows:
+        raise damaged(f"holds {len(source)} of {records.rows} rows")
+    read(records, starts[:-1])
+    return records
 
 
 def import_grain() -> Any:
@@ -236,44 +320,33 @@ def import_grain() -> Any:
     return grain
 
 
-def read(records: Records, places: np.ndarray) -> tuple[np.ndarray, None, np.ndarray | None]:
-    """Rows at places of the folder: (m, *feature_shape), no mask, and (m,) labels where there are any.
+def read(records: Records, rows: np.ndarray) -> tuple[np.ndarray, None, np.ndarray | None]:
+    """Rows of the folder by their numbers: (m, *feature_shape), no mask, and (m,) labels where there are any.
 
     Raises:
         UserError: a record cannot be read, or is none of these rows.
     """
-    dtype = np.dtype(records.details["dtype"]).newbyteorder("<")
+    details = records.details
     try:
-        values = records.source.__getitems__(np.asarray(places).tolist())
+        values = records.source.__getitems__(np.asarray(rows).tolist()) if len(rows) else []
     except Exception as error:  # the reader raises whatever its C++ part raises
-        raise UserError(
-            f"stream:{records.folder}: a row cannot be read: {_line(error)}; pack the rows again"
-        ) from error
-    size = row_bytes(records.details)
-    whole = size + (4 if records.details["labelled"] else 0)
-    sizes = list(map(len, values))
-    if set(sizes) - {whole}:
-        other = next(number for number, size in enumerate(sizes) if size != whole)
-        raise UserError(
-            f"stream:{records.folder}: row {int(places[other]) + 1} has {sizes[other]} bytes, and rows of {MANIFEST} "
-            f"have {whole}; pack rows of one shape"
-        )
+        reason = first_line(error)
+        raise UserError(f"stream:{records.folder}: a row cannot be read: {reason}; pack the rows again") from error
+    size = row_bytes(details)
+    whole = size + (4 if details["labelled"] else 0)
+    for row, value in zip(rows, values, strict=True):
+        if len(value) != whole:
+            raise UserError(
+                f"stream:{records.folder}: row {int(row) + 1} has {len(value)} bytes, and rows of {MANIFEST} "
+                f"have {whole}; pack rows of one shape"
+            )
     table = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), whole)
-    x = np.ascontiguousarray(table[:, :size]).view(dtype).astype(dtype.newbyteorder("="), copy=False)
-    labels = np.ascontiguousarray(table[:, size:]).view("<i4")[:, 0] if records.details["labelled"] else None
-    return x.reshape(-1, *records.details["shape"]), None, labels
+    dtype = np.dtype(details["dtype"])
+    x = np.ascontiguousarray(table[:, :size]).view(dtype.newbyteorder("<")).astype(dtype, copy=False)
+    labels = np.ascontiguousarray(table[:, size:]).view("<i4")[:, 0] if details["labelled"] else None
+    return x.reshape(-1, *details["shape"]), None, labels
 
 
 def row_bytes(details: Mapping[str, Any]) -> int:
     """Bytes of one row, without its label; `details` are those of `Records`."""
     return prod(details["shape"]) * np.dtype(details["dtype"]).itemsize
-
-
-def none_of(records: Records) -> Split:
-    """No rows, of the same shape."""
-    empty = np.zeros((0, *records.details["shape"]), records.details["dtype"])
-    return Split(empty, None, np.zeros(0, np.int32) if records.details["labelled"] else None)
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -12,6 +12,7 @@ A config names the same functions by their modules, ``"sparsity.l1"``; a term of
 by its import path in a config and through `term` in Python.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -25,37 +26,24 @@ from aejax.config.components import complete, parameters, split
 from aejax.errors import UserError, one_of, shown
 from aejax.types import Context
 
-TERMS = {
-    "cross_entropy": "reconstruction.cross_entropy",
-    "squared_error": "reconstruction.squared_error",
-    "multinomial": "reconstruction.multinomial",
-    "huber": "reconstruction.huber",
-    "correntropy": "reconstruction.correntropy",
-    "l1": "sparsity.l1",
-    "l2": "sparsity.l2",
-    "kl_bernoulli": "sparsity.kl_bernoulli",
-    "contractive": "structure.contractive",
-    "contractive_estimate": "structure.contractive_estimate",
-    "strain": "structure.strain",
-    "stochastic_neighbours": "structure.stochastic_neighbours",
-    "kl_standard_normal": "latent.kl_standard_normal",
-    "weight_decay": "weights.weight_decay",
-    "soft_nearest_neighbour": "supervised.soft_nearest_neighbour",
+MODULES = {
+    "reconstruction": ("cross_entropy", "squared_error", "multinomial", "huber", "correntropy"),
+    "sparsity": ("l1", "l2", "kl_bernoulli"),
+    "structure": ("contractive", "contractive_estimate", "strain", "stochastic_neighbours"),
+    "latent": ("kl_standard_normal",),
+    "bounds": ("importance_weighted", "kl_prior"),
+    "weights": ("weight_decay",),
+    "supervised": ("soft_nearest_neighbour",),
+    "binary": ("quantized", "balanced", "uncorrelated"),
+    "neighbours": ("contrastive", "same_code"),
+    "clustering": ("centres", "joint"),
+    "dictionary": ("revival",),
+    "quantization": ("commitment", "perplexity"),
+}
+TERMS = {name: f"{module}.{name}" for module, names in MODULES.items() for name in names} | {
     "missing_likelihood": "imputation.likelihood",
-    "quantized": "binary.quantized",
-    "balanced": "binary.balanced",
-    "uncorrelated": "binary.uncorrelated",
-    "contrastive": "neighbours.contrastive",
-    "same_code": "neighbours.same_code",
     "neighbours_error": "neighbours.squared_error",
     "same_cluster": "clustering.neighbours",
-    "centres": "clustering.centres",
-    "joint": "clustering.joint",
-    "revival": "dictionary.revival",
-    "commitment": "quantization.commitment",
-    "perplexity": "quantization.perplexity",
-    "importance_weighted": "bounds.importance_weighted",
-    "kl_prior": "bounds.kl_prior",
 }
 """The terms that Python code names as ``aejax.losses.NAME(...)``, and the function that each of them is."""
 
@@ -185,16 +173,10 @@ def __getattr__(name: str) -> Callable[..., Term]:
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = bound.__doc__
-    make.__signature__ = _without_context(bound)
-    return make
-
-
-def _without_context(function: Callable[..., Any]) -> Any:
-    import inspect
-
-    signature = inspect.signature(function)
+    signature = inspect.signature(bound)
     keywords = [p for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
-    return signature.replace(parameters=keywords, return_annotation=Term)
+    make.__signature__ = signature.replace(parameters=keywords, return_annotation=Term)
+    return make
 
 
 def __dir__() -> list[str]:

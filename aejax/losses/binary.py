@@ -3,8 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from aejax.errors import UserError
-from aejax.losses.sparsity import activations
+from aejax.losses.needs import shares
 from aejax.types import Context
 
 
@@ -21,7 +20,7 @@ def quantized(ctx: Context, *, layer: str = "code") -> jax.Array:
     Raises:
         UserError: the activation does not lie in [0, 1].
     """
-    values = _within(ctx, layer, "quantized")
+    values = shares(ctx, layer, "quantized")
     return (4.0 * values * (1.0 - values)).mean()
 
 
@@ -41,7 +40,7 @@ def balanced(ctx: Context, *, layer: str = "code") -> jax.Array:
     References:
         Weiss, Torralba & Fergus 2008, Spectral hashing, equation 2: each bit 0 in the mean.
     """
-    return jnp.square(2.0 * _within(ctx, layer, "balanced").mean(0) - 1.0).mean()
+    return jnp.square(2.0 * shares(ctx, layer, "balanced").mean(0) - 1.0).mean()
 
 
 def uncorrelated(ctx: Context, *, layer: str = "code") -> jax.Array:
@@ -60,16 +59,6 @@ def uncorrelated(ctx: Context, *, layer: str = "code") -> jax.Array:
     References:
         Weiss, Torralba & Fergus 2008, Spectral hashing, equation 2: bits uncorrelated.
     """
-    bits = 2.0 * _within(ctx, layer, "uncorrelated") - 1.0
+    bits = 2.0 * shares(ctx, layer, "uncorrelated") - 1.0
     moments = bits.T @ bits / bits.shape[0]
     return jnp.square(moments - jnp.diag(jnp.diagonal(moments))).sum() / bits.shape[1]
-
-
-def _within(ctx: Context, layer: str, term: str) -> jax.Array:
-    values = activations(ctx, layer)
-    if not ctx.ranges[layer].within(0.0, 1.0):
-        raise UserError(
-            f"{term}: layer {layer!r} has activations in {ctx.ranges[layer]}; "
-            "allowed: a layer in [0, 1], such as the code of binary.noisy"
-        )
-    return values

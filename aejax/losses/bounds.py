@@ -5,6 +5,8 @@ import jax.numpy as jnp
 
 from aejax.config.bounds import Count
 from aejax.errors import UserError
+from aejax.losses.needs import gaussian
+from aejax.losses.reconstruction import per_row
 from aejax.types import Context
 
 
@@ -32,14 +34,14 @@ def importance_weighted(ctx: Context, *, draws: Count = 8) -> jax.Array:
             "importance_weighted: there are no probabilities of rows in [0, 1]; "
             "allowed: data.scaling=unit with model.output=sigmoid"
         )
-    _is_variational(ctx, "importance_weighted")
+    gaussian(ctx, "importance_weighted")
 
     def log_weight(key: jax.Array) -> jax.Array:
         again = ctx.again(key)
         log_odds = again.log_odds["x_hat"]
         # log p(x|z) = Σ x log σ(t) + (1 − x) log σ(−t) = Σ x t − log(1 + e^t)
         log_p = again.x * log_odds - jax.nn.softplus(log_odds)
-        return (log_p if ctx.mask is None else jnp.where(ctx.mask, log_p, 0.0)).sum(-1) - _log_ratio(again)
+        return per_row(log_p, ctx.mask) - _log_ratio(again, "importance_weighted")
 
     weights = jax.vmap(log_weight)(jax.random.split(ctx.key, draws))
     return jnp.log(jnp.float32(draws)) - jax.nn.logsumexp(weights, axis=0).mean()
@@ -64,24 +66,15 @@ def kl_prior(ctx: Context) -> jax.Array:
     References:
         Tomczak & Welling 2018, VAE with a VampPrior, equations 2 and 3.
     """
-    _is_variational(ctx, "kl_prior")
-    return _log_ratio(ctx).mean()
+    return _log_ratio(ctx, "kl_prior").mean()
 
 
-def _log_ratio(ctx: Context) -> jax.Array:
+def _log_ratio(ctx: Context, term: str) -> jax.Array:
     """log q(z|x) − log p(z), (m,) nats."""
-    mean, log_variance = ctx.extra["mean"], ctx.extra["log_variance"]
+    mean, log_variance = gaussian(ctx, term)
     noise = (ctx.code - mean) * jnp.exp(-0.5 * log_variance)
     constant = jnp.log(jnp.float32(2 * jnp.pi))
     log_q = -0.5 * (jnp.square(noise) + log_variance + constant).sum(-1)
     if "log_prior" in ctx.extra:
         return log_q - ctx.extra["log_prior"]
     return log_q + 0.5 * (jnp.square(ctx.code) + constant).sum(-1)
-
-
-def _is_variational(ctx: Context, name: str) -> None:
-    if "log_variance" not in ctx.extra:
-        raise UserError(
-            f"{name}: the model is not variational; "
-            "allowed: model.name=variational.dense, variational.convolutional or vamp.dense"
-        )

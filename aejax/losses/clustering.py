@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from aejax.config.bounds import Positive
-from aejax.errors import UserError
+from aejax.losses.needs import extra
 from aejax.losses.neighbours import drawn
 from aejax.losses.pairs import squared_distances
 from aejax.types import Context
@@ -127,6 +127,4 @@ def transport_cost(code: jax.Array, points: jax.Array, blur: jax.Array | float =
 
 
 def _centres(ctx: Context, term: str) -> jax.Array:
-    if "centres" not in ctx.extra:
-        raise UserError(f"{term}: the model has no centres; allowed: model.name=clustered.dense")
-    return ctx.extra["centres"]
+    return extra(ctx, "centres", term, "has no centres", "clustered.dense")

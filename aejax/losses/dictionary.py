@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 
 from aejax.config.bounds import Count
-from aejax.errors import UserError
+from aejax.losses.needs import extra
+from aejax.losses.reconstruction import per_row
 from aejax.types import Context
 
 
@@ -28,13 +29,10 @@ def revival(ctx: Context, *, units: Count = 32, after: Count = 200) -> jax.Array
     References:
         Gao et al. 2024, Scaling and evaluating sparse autoencoders, appendix A.2.
     """
-    if "silent" not in ctx.extra:
-        raise UserError("revival: the model does not count its dead units; allowed: model.name=dictionary.topk")
-    dead = ctx.extra["silent"] >= after
+    dead = extra(ctx, "silent", "revival", "does not count its dead units", "dictionary.topk") >= after
     values = jnp.where(dead[None], jax.nn.relu(ctx.extra["before"]), 0.0)
     least = jax.lax.top_k(values, min(units, values.shape[1]))[0][:, -1:]
     values = jnp.where(values >= least, values, 0.0)
     rebuilt = ctx.decode(values) - ctx.decode(jnp.zeros_like(values))
-    error = jax.lax.stop_gradient(ctx.x - ctx.x_hat) - rebuilt
-    squares = jnp.square(error) if ctx.mask is None else jnp.where(ctx.mask, jnp.square(error), 0.0)
-    return jnp.where(dead.any(), 0.5 * squares.sum(-1).mean(), 0.0)
+    squares = per_row(jnp.square(jax.lax.stop_gradient(ctx.x - ctx.x_hat) - rebuilt), ctx.mask)
+    return jnp.where(dead.any(), 0.5 * squares.mean(), 0.0)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from aejax.config.bounds import NonNegative
-from aejax.errors import UserError
+from aejax.losses.needs import gaussian
 from aejax.types import Context
 
 
@@ -30,12 +30,7 @@ def kl_standard_normal(ctx: Context, *, free_bits: NonNegative = 0.0) -> jax.Arr
         Improving variational inference with inverse autoregressive flow, equation 15, each unit a group. Higgins et
         al. 2017, β-VAE, equation 4.
     """
-    if "log_variance" not in ctx.extra:
-        raise UserError(
-            "kl_standard_normal: the model is not variational; "
-            "allowed: model.name=variational.dense or variational.convolutional"
-        )
-    divergence = unit_divergences(ctx.extra["mean"], ctx.extra["log_variance"]).mean(0)
+    divergence = unit_divergences(*gaussian(ctx, "kl_standard_normal")).mean(0)
     return jnp.maximum(divergence, free_bits).sum()
 
 

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from aejax.config.bounds import Positive, Within
-from aejax.errors import UserError, one_of
+from aejax.losses import needs
+from aejax.losses.needs import shares
 from aejax.types import Context
 
 Flip = Annotated[float, Within(0, 0.5, open_low=True, open_high=True)]
@@ -91,11 +92,8 @@ def squared_error(ctx: Context, *, relation: str = "neighbours") -> jax.Array:
 
 def _signs(ctx: Context, relation: str, term: str) -> tuple[jax.Array, jax.Array]:
     """The rows' codes and those of a neighbour of each, moved to [−1, 1]."""
-    if not ctx.ranges["code"].within(0.0, 1.0):
-        raise UserError(
-            f"{term}: the code lies in {ctx.ranges['code']}; allowed: a code in [0, 1], such as that of binary.noisy"
-        )
-    return 2.0 * ctx.code - 1.0, 2.0 * ctx.encode(ctx.rows(drawn(ctx, relation))) - 1.0
+    bits = 2.0 * shares(ctx, "code", term) - 1.0
+    return bits, 2.0 * ctx.encode(ctx.rows(drawn(ctx, relation))) - 1.0
 
 
 def drawn(ctx: Context, relation: str) -> jax.Array:
@@ -104,12 +102,7 @@ def drawn(ctx: Context, relation: str) -> jax.Array:
     Raises:
         UserError: the config has no such relation, or it holds no places of rows.
     """
-    if relation not in ctx.relations:
-        raise one_of(relation, ctx.relations, what="neighbours: relation")
-    if "index" not in ctx.relations[relation]:
-        raise UserError(
-            f"neighbours: relation {relation!r} holds no rows; allowed: nearest.cosine, graph.nearest, graph.walks"
-        )
-    index = ctx.relations[relation]["index"]
+    lack = "rows; allowed: nearest.cosine, graph.nearest, graph.walks"
+    index = needs.relation(ctx, relation, "index", "neighbours", lack)
     rows, neighbours = index.shape
     return index[jnp.arange(rows), jax.random.randint(ctx.key, (rows,), 0, neighbours)]

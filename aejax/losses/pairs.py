@@ -1,13 +1,11 @@
 """What terms on the pairs of a batch share: distances between its rows, and who is whose neighbour."""
 
-import chex
 import jax
 import jax.numpy as jnp
 
 
 def squared_distances(a: jax.Array, b: jax.Array) -> jax.Array:
     """‖a_i − b_j‖² of all pairs: (m, n), (k, n) -> (m, k)."""
-    chex.assert_rank([a, b], 2)
     # ‖a‖² + ‖b‖² − 2 a·b, which needs no array of m × k × n
     return jnp.maximum(jnp.square(a).sum(-1)[:, None] + jnp.square(b).sum(-1)[None] - 2.0 * a @ b.T, 0.0)
 

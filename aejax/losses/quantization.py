@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from aejax.errors import UserError
+from aejax.losses.needs import extra
 from aejax.types import Context
 
 
@@ -22,7 +22,7 @@ def commitment(ctx: Context) -> jax.Array:
     References:
         van den Oord et al. 2017, Neural discrete representation learning, equation 3, third summand.
     """
-    _has_codebook(ctx, "commitment")
+    _uses(ctx, "commitment")
     return jnp.square(ctx.extra["before"] - jax.lax.stop_gradient(ctx.code)).sum(-1).mean()
 
 
@@ -40,11 +40,10 @@ def perplexity(ctx: Context) -> jax.Array:
     Raises:
         UserError: the model has no codebook.
     """
-    _has_codebook(ctx, "perplexity")
-    share = ctx.extra["uses"] / ctx.extra["uses"].sum()
+    uses = _uses(ctx, "perplexity")
+    share = uses / uses.sum()
     return jnp.exp(-(share * jnp.log(jnp.where(share > 0, share, 1.0))).sum())
 
 
-def _has_codebook(ctx: Context, name: str) -> None:
-    if "uses" not in ctx.extra:
-        raise UserError(f"{name}: the model has no codebook; allowed: model.name=vector.quantized")
+def _uses(ctx: Context, term: str) -> jax.Array:
+    return extra(ctx, "uses", term, "has no codebook", "vector.quantized")

@@ -8,7 +8,7 @@ from aejax.errors import UserError
 from aejax.types import Context
 
 
-def _per_row(values: jax.Array, mask: jax.Array | None) -> jax.Array:
+def per_row(values: jax.Array, mask: jax.Array | None) -> jax.Array:
     """Sum over the observed features of each row: (m, n) -> (m,)."""
     if mask is not None:
         values = jnp.where(mask, values, 0.0)
@@ -42,7 +42,7 @@ def cross_entropy(ctx: Context) -> jax.Array:
         raise UserError("cross_entropy: the output is not a sigmoid; allowed: model.output=sigmoid")
     z = ctx.log_odds["x_hat"]
     # max(z, 0) − x z + log(1 + e^{−|z|})
-    return _per_row(jnp.maximum(z, 0.0) - ctx.x * z + jnp.log1p(jnp.exp(-jnp.abs(z))), ctx.mask).mean()
+    return per_row(jnp.maximum(z, 0.0) - ctx.x * z + jnp.log1p(jnp.exp(-jnp.abs(z))), ctx.mask).mean()
 
 
 def squared_error(ctx: Context) -> jax.Array:
@@ -57,7 +57,7 @@ def squared_error(ctx: Context) -> jax.Array:
     References:
         Lecture S06, slide "Función de costo de reconstrucción", second formula of ℓ.
     """
-    return 0.5 * _per_row(jnp.square(ctx.x - ctx.x_hat), ctx.mask).mean()
+    return 0.5 * per_row(jnp.square(ctx.x - ctx.x_hat), ctx.mask).mean()
 
 
 def multinomial(ctx: Context) -> jax.Array:
@@ -105,7 +105,7 @@ def huber(ctx: Context, *, delta: Positive) -> jax.Array:
     size = jnp.abs(ctx.x - ctx.x_hat)
     inside = jnp.minimum(size, delta)
     # ½ min(|r|, δ)² + δ (|r| − min(|r|, δ))
-    return _per_row(0.5 * jnp.square(inside) + delta * (size - inside), ctx.mask).mean()
+    return per_row(0.5 * jnp.square(inside) + delta * (size - inside), ctx.mask).mean()
 
 
 def correntropy(ctx: Context, *, width: Positive) -> jax.Array:
@@ -126,4 +126,4 @@ def correntropy(ctx: Context, *, width: Positive) -> jax.Array:
         equation 8 (the kernel) and section V (the cost).
     """
     # 1 − e^{−u} without the loss of digits where u is small
-    return _per_row(-jnp.square(width) * jnp.expm1(-0.5 * jnp.square((ctx.x - ctx.x_hat) / width)), ctx.mask).mean()
+    return per_row(-jnp.square(width) * jnp.expm1(-0.5 * jnp.square((ctx.x - ctx.x_hat) / width)), ctx.mask).mean()

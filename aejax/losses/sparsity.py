@@ -4,20 +4,9 @@ import jax
 import jax.numpy as jnp
 
 from aejax.config.bounds import Rate
-from aejax.errors import UserError, one_of
+from aejax.errors import UserError
+from aejax.losses.needs import activations, shares
 from aejax.types import Context
-
-
-def activations(ctx: Context, layer: str) -> jax.Array:
-    """The named activation as (m, units); every place and channel of a convolutional layer is a unit.
-
-    Raises:
-        UserError: the model has no layer of that name; the line lists those it has.
-    """
-    if layer not in ctx.hidden:
-        raise one_of(layer, ctx.hidden, what="layer of a loss term")
-    values = ctx.hidden[layer]
-    return values.reshape(values.shape[0], -1)
 
 
 def l1(ctx: Context, *, layer: str = "code") -> jax.Array:
@@ -71,12 +60,7 @@ def kl_bernoulli(ctx: Context, *, target_rate: Rate, layer: str = "code") -> jax
     References:
         Lecture S06, slide "Autoencoder regularizado", KL-divergence; Ng, CS294A lecture notes, section 3.
     """
-    values = activations(ctx, layer)
-    if not ctx.ranges[layer].within(0.0, 1.0):
-        raise UserError(
-            f"kl_bernoulli: layer {layer!r} has activations in {ctx.ranges[layer]}, and a rate must lie in [0, 1]; "
-            "allowed: a layer whose activation is sigmoid"
-        )
+    values = shares(ctx, layer, "kl_bernoulli", "one whose activation is sigmoid")
     if layer not in ctx.log_odds:
         raise UserError(
             f"kl_bernoulli: layer {layer!r} is no sigmoid, and would not move units that are dead; "
@@ -84,6 +68,6 @@ def kl_bernoulli(ctx: Context, *, target_rate: Rate, layer: str = "code") -> jax
         )
     z = ctx.log_odds[layer].reshape(values.shape)
     log_mean = lambda v: jax.nn.logsumexp(jax.nn.log_sigmoid(v), axis=0) - jnp.log(jnp.float32(z.shape[0]))
-    kept = target_rate * (jnp.log(target_rate) - log_mean(z))
+    active = target_rate * (jnp.log(target_rate) - log_mean(z))
     quiet = (1.0 - target_rate) * (jnp.log1p(-target_rate) - log_mean(-z))
-    return (kept + quiet).sum()
+    return (active + quiet).sum()

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from aejax.config.bounds import Count, Positive
-from aejax.errors import UserError, one_of
+from aejax.losses import needs
 from aejax.losses.pairs import among_others, centred_distances, mean_square
 from aejax.types import Context
 
@@ -76,11 +76,8 @@ def strain(ctx: Context, *, relation: str = "geodesics") -> jax.Array:
     References:
         Tenenbaum, de Silva & Langford 2000, A global geometric framework for nonlinear dimensionality reduction.
     """
-    if relation not in ctx.relations:
-        raise one_of(relation, ctx.relations, what="strain: relation")
-    if "distance" not in ctx.relations[relation]:
-        raise UserError(f"strain: relation {relation!r} holds no distances; allowed: one such as graph.geodesics")
-    squares = jnp.square(ctx.relations[relation]["distance"][:, ctx.index])
+    lack = "distances; allowed: one such as graph.geodesics"
+    squares = jnp.square(needs.relation(ctx, relation, "distance", "strain", lack)[:, ctx.index])
     centred = squares - squares.mean(0, keepdims=True)
     gram = -0.5 * (centred - centred.mean(1, keepdims=True))
     code = ctx.code - ctx.code.mean(0, keepdims=True)
@@ -106,6 +103,6 @@ def stochastic_neighbours(ctx: Context, *, bandwidth: Positive = 0.01) -> jax.Ar
     """
     apart, coded = centred_distances(ctx.x), centred_distances(ctx.code)
     temperature = bandwidth * mean_square(apart)
-    near, found = among_others(-apart / temperature), among_others(-coded / temperature)
+    near, placed = among_others(-apart / temperature), among_others(-coded / temperature)
     others = ~jnp.eye(len(apart), dtype=bool)
-    return jnp.where(others, jnp.exp(near) * (near - found), 0.0).sum() / len(apart)
+    return jnp.where(others, jnp.exp(near) * (near - placed), 0.0).sum() / len(apart)

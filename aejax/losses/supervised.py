@@ -5,8 +5,8 @@ import jax.numpy as jnp
 
 from aejax.config.bounds import Positive
 from aejax.errors import UserError
+from aejax.losses.needs import activations
 from aejax.losses.pairs import among_others, centred_distances, mean_square
-from aejax.losses.sparsity import activations
 from aejax.types import Context
 
 

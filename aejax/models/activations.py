@@ -71,3 +71,16 @@ def named(name: str, *, what: str, allowed: tuple[str, ...] | None = None) -> Ac
     if name not in allowed:
         raise one_of(name, allowed, what=what)
     return ACTIVATIONS[name]
+
+
+def of_layers(hidden: str, code: str, output: str) -> dict[str, Activation]:
+    """The activations of hidden layers, of the code and of the output, by what `aejax.models.assemble` calls them.
+
+    Raises:
+        UserError: as `named`.
+    """
+    return {
+        "hidden": named(hidden, what="model.activation"),
+        "code": named(code, what="model.code_activation"),
+        "x_hat": named(output, what="model.output", allowed=OUTPUTS),
+    }

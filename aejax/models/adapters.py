@@ -13,13 +13,13 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.traverse_util import flatten_dict
 
 from aejax.models.activations import ACTIVATIONS
-from aejax.models.assemble import assemble
+from aejax.models.assemble import apart, as_they_are, assemble, joined
 from aejax.types import Model, Params
 
 Activations = Mapping[str, jax.Array]
-LINEAR = {"hidden": ACTIVATIONS["linear"]}  # where nothing is known of where the values of a layer lie
 
 
 def from_functions(
@@ -65,17 +65,16 @@ def from_functions(
 
     def train(params: Params, x_in: jax.Array, key: jax.Array) -> tuple[Any, Any]:
         activations, extra = apply(params, x_in, key)
-        return {name: (values, values) for name, values in activations.items()}, dict(extra)
+        return as_they_are(activations), dict(extra)
 
-    twice = lambda name, values: {name: (values, values)}
     model = assemble(
         feature_shape,
         code_size,
         init=init,
-        encode=lambda params, x: twice("code", encode(params, x)),
-        decode=lambda params, code: twice("x_hat", decode(params, code)),
-        activations=LINEAR,
-        train=None if apply is None else train,
+        encode=lambda params, x, key=None: (as_they_are({"code": encode(params, x)}), {}),
+        decode=lambda params, code: as_they_are({"x_hat": decode(params, code)}),
+        activations={"hidden": ACTIVATIONS["linear"]},  # nothing is known of where the values of a layer lie
+        train=apply and train,
     )
     return model._replace(settle=settle, prior=prior)
 
@@ -88,11 +87,11 @@ class Pair(nn.Module):
 
     def encode(self, x: jax.Array, train: bool = False) -> jax.Array:
         """What the encoder makes of rows."""
-        return self.encoder(x, **_mode(self.encoder.__call__, train))
+        return _called(self.encoder, x, train)
 
     def decode(self, code: jax.Array, train: bool = False) -> jax.Array:
         """What the decoder makes of codes."""
-        return self.decoder(code, **_mode(self.decoder.__call__, train))
+        return _called(self.decoder, code, train)
 
 
 def from_linen(encoder: nn.Module, decoder: nn.Module | None = None, *, feature_shape: tuple[int, ...]) -> Model:
@@ -122,34 +121,28 @@ def from_linen(encoder: nn.Module, decoder: nn.Module | None = None, *, feature_
     """
     module = encoder if decoder is None else Pair(encoder, decoder)
 
-    def encoded(module: nn.Module, x: jax.Array, train: bool = False) -> jax.Array:
-        return module.encode(x, **_mode(module.encode, train))
-
-    def decoded(module: nn.Module, code: jax.Array, train: bool = False) -> jax.Array:
-        return module.decode(code, **_mode(module.decode, train))
-
     def both(module: nn.Module, x: jax.Array, train: bool = False) -> tuple[Any, jax.Array]:
-        code, extra = _code_and_extra(encoded(module, x, train))
-        return (code, extra), decoded(module, code, train)
+        encoded = _called(module.encode, x, train)
+        return encoded, _called(module.decode, _code_and_extra(encoded)[0], train)
 
     def init(key: jax.Array) -> Params:
-        variables = {**module.init(key, jnp.zeros((1, *feature_shape)), method=both)}
-        variables.pop("intermediates", None)
-        return _with_kept(variables.pop("params", {}), variables)
+        variables = dict(module.init(key, jnp.zeros((1, *feature_shape)), method=both))
+        trained, _ = variables.pop("params", {}), variables.pop("intermediates", None)
+        return joined(trained, variables or None)
 
-    def run(params: Params, values: jax.Array, method: Callable[..., Any], **more: Any) -> Any:
-        trained, kept = _without_kept(params)
-        return module.apply({"params": trained, **kept}, values, method=method, **more)
+    def run(params: Params, values: jax.Array, half: str) -> Any:
+        trained, beside = apart(params)
+        method = lambda module, values: _called(getattr(module, half), values, train=False)
+        return module.apply({"params": trained, **(beside or {})}, values, method=method)
 
     def train(params: Params, x: jax.Array, key: jax.Array) -> tuple[Any, jax.Array, Activations, Any]:
-        kept = _without_kept(params)[1]
+        trained, beside = apart(params)
         rngs = dict(zip(("dropout", "params"), jax.random.split(key), strict=True))  # others are drawn from "params"
-        (code, x_hat), changed = run(params, x, both, train=True, rngs=rngs, mutable=[*kept, "intermediates"])
-        return code, x_hat, _sown(changed.get("intermediates", {})), {name: changed[name] for name in kept}
+        options = {"rngs": rngs, "mutable": [*(beside or ()), "intermediates"], "method": both}
+        (encoded, x_hat), changed = module.apply({"params": trained, **(beside or {})}, x, True, **options)
+        return encoded, x_hat, _sown(changed.get("intermediates", {})), {name: changed[name] for name in beside or ()}
 
-    return _adapted(
-        feature_shape, init, lambda params, x: run(params, x, encoded), lambda params, z: run(params, z, decoded), train
-    )
+    return _adapted(feature_shape, init, run, train)
 
 
 def from_nnx(make: Callable[[Any], Any], *, feature_shape: tuple[int, ...]) -> Model:
@@ -187,60 +180,56 @@ def from_nnx(make: Callable[[Any], Any], *, feature_shape: tuple[int, ...]) -> M
     graph, *shapes = nnx.split(nnx.eval_shape(lambda: make(nnx.Rngs(0))), *parts)
 
     def init(key: jax.Array) -> Params:
-        _, trained, _, kept = nnx.split(make(nnx.Rngs(key)), *parts)
-        return _with_kept(nnx.to_pure_dict(trained), nnx.to_pure_dict(kept))
+        _, trained, _, others = nnx.split(make(nnx.Rngs(key)), *parts)
+        return joined(nnx.to_pure_dict(trained), nnx.to_pure_dict(others) or None)
 
     def merged(params: Params, key: jax.Array) -> Any:
-        trained, random, kept = (jax.tree.map(lambda leaf: leaf, state) for state in shapes)  # copies
-        for state, values in zip((trained, kept), _without_kept(params), strict=True):
-            nnx.replace_by_pure_dict(state, values)
-        return nnx.merge(graph, trained, _streams(random, key), kept)
+        trained, random, others = (jax.tree.map(lambda leaf: leaf, state) for state in shapes)  # copies
+        for state, values in zip((trained, others), apart(params), strict=True):
+            nnx.replace_by_pure_dict(state, values or {})
+        return nnx.merge(graph, trained, _streams(random, key), others)
 
-    def half(name: str) -> Callable[[Params, jax.Array], jax.Array]:
-        def run(params: Params, values: jax.Array) -> jax.Array:
-            module = merged(params, jax.random.key(0))
-            module.eval()
-            return getattr(module, name)(values)
-
-        return run
+    def run(params: Params, values: jax.Array, half: str) -> Any:
+        module = merged(params, jax.random.key(0))
+        module.eval()
+        return getattr(module, half)(values)
 
     def train(params: Params, x: jax.Array, key: jax.Array) -> tuple[Any, jax.Array, Activations, Any]:
         module = merged(params, key)
         module.train()
-        code, extra = _code_and_extra(module.encode(x))
-        x_hat = module.decode(code)
-        return (code, extra), x_hat, {}, nnx.to_pure_dict(nnx.split(module, *parts)[3])
+        encoded = module.encode(x)
+        x_hat = module.decode(_code_and_extra(encoded)[0])
+        return encoded, x_hat, {}, nnx.to_pure_dict(nnx.split(module, *parts)[3])
 
-    return _adapted(feature_shape, init, half("encode"), half("decode"), train)
+    return _adapted(feature_shape, init, run, train)
 
 
 def _adapted(
     feature_shape: tuple[int, ...],
     init: Callable[[jax.Array], Params],
-    encode: Callable[[Params, jax.Array], jax.Array],
-    decode: Callable[[Params, jax.Array], jax.Array],
+    run: Callable[[Params, jax.Array, str], Any],
     train: Callable[[Params, jax.Array, jax.Array], tuple[Any, jax.Array, Activations, Any]],
 ) -> Model:
     """A model of functions of rows and codes in the shapes of the module.
 
-    `train` returns the code (and extra), x_hat, further activations, and the new values of ``params["kept"]``.
+    `run` is that of a half, ``"encode"`` or ``"decode"``, outside training; `train` returns the code (and extra),
+    x_hat, further activations, and the new values of ``params["kept"]``.
     """
     flat = lambda values: values.reshape(len(values), -1)
-    only_code = lambda params, x: _code_and_extra(encode(params, x))[0]
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    shapes = jax.eval_shape(init, key)
+    only_code = lambda params, x: _code_and_extra(run(params, x, "encode"))[0]
+    shapes = jax.eval_shape(init, jax.random.key(0))
     code_shape = jax.eval_shape(only_code, shapes, jax.ShapeDtypeStruct((1, *feature_shape), jnp.float32)).shape[1:]
-    keeps = isinstance(shapes, dict) and "kept" in shapes
+    keeps = "kept" in shapes
 
     def apply(params: Params, x_in: jax.Array, key: jax.Array) -> tuple[Activations, Mapping[str, Any]]:
-        result, x_hat, hidden, kept = train(params, x_in.reshape(-1, *feature_shape), key)
-        code, extra = _code_and_extra(result)
-        return {**hidden, "code": flat(code), "x_hat": flat(x_hat)}, {**extra, "kept": kept} if keeps else extra
+        encoded, x_hat, hidden, changed = train(params, x_in.reshape(-1, *feature_shape), key)
+        code, extra = _code_and_extra(encoded)
+        return {**hidden, "code": flat(code), "x_hat": flat(x_hat)}, {**extra, "kept": changed} if keeps else extra
 
     return from_functions(
         init,
         lambda params, x: flat(only_code(params, x.reshape(-1, *feature_shape))),
-        lambda params, code: flat(decode(params, code.reshape(-1, *code_shape))),
+        lambda params, code: flat(run(params, code.reshape(-1, *code_shape), "decode")),
         feature_shape=feature_shape,
         code_size=prod(code_shape),
         apply=apply,
@@ -252,28 +241,16 @@ def _code_and_extra(result: Any) -> tuple[jax.Array, Mapping[str, jax.Array]]:
     return result if isinstance(result, tuple) else (result, {})
 
 
-def _with_kept(trained: Mapping[str, Any], kept: Mapping[str, Any]) -> Params:
-    return {**trained, "kept": dict(kept)} if kept else dict(trained)
+def _called(method: Callable[..., Any], values: jax.Array, train: bool) -> Any:
+    """A method that is told whether this is the training pass, by those arguments that it has."""
+    modes = {"train": train, "training": train, "deterministic": not train}
+    takes = inspect.signature(method.__call__ if isinstance(method, nn.Module) else method).parameters
+    return method(values, **{name: mode for name, mode in modes.items() if name in takes})
 
 
-def _without_kept(params: Params) -> tuple[dict[str, Any], dict[str, Any]]:
-    return {name: tree for name, tree in params.items() if name != "kept"}, params.get("kept", {})
-
-
-def _mode(method: Callable[..., Any], train: bool) -> dict[str, bool]:
-    """How a method is told whether this is the training pass, by those arguments that it has."""
-    values = {"train": train, "training": train, "deterministic": not train}
-    return {name: value for name, value in values.items() if name in inspect.signature(method).parameters}
-
-
-def _sown(tree: Any) -> dict[str, jax.Array]:
+def _sown(tree: Mapping[str, Any]) -> dict[str, jax.Array]:
     """What was sown, by the last part of its name: Flax wraps each in a tuple, the latest value last."""
-    if not isinstance(tree, Mapping):
-        return {}
-    sown = {name: values[-1] for name, values in tree.items() if isinstance(values, tuple)}
-    for inner in tree.values():
-        sown |= _sown(inner)
-    return sown
+    return {path[-1]: values[-1] for path, values in flatten_dict(tree).items()}
 
 
 def _streams(state: Any, key: jax.Array) -> Any:

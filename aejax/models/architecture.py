@@ -32,7 +32,7 @@ def layers(model: Model) -> tuple[Layer, ...]:
     >>> [(layer.name, layer.shape) for layer in models.layers(models.multilayer((12,), widths=(7,), code=2))]
     [('input', (12,)), ('encoder0', (7,)), ('code', (2,)), ('decoder0', (7,)), ('output', (12,))]
     """
-    names, target_shape = [], model.target_shape or model.feature_shape
+    names, target_shape = [], tuple(model.target_shape or model.feature_shape)
 
     def activations(params: Params, x: jax.Array, x_in: jax.Array, key: jax.Array) -> list[jax.Array]:
         ctx = model.apply(params, x, x_in, key)
@@ -40,17 +40,16 @@ def layers(model: Model) -> tuple[Layer, ...]:
         return [*ctx.hidden.values(), ctx.x_hat]
 
     row = lambda shape: jax.ShapeDtypeStruct((1, prod(shape)), jnp.float32)
-    key = jax.eval_shape(lambda: jax.random.key(0))
+    key = jax.random.key(0)
     params = jax.eval_shape(model.init, key)
-    shapes, reads = _traced(activations, params, row(target_shape), row(model.feature_shape), key)
-    layers = [
-        Layer(name, tuple(shape[1:]), tuple(paths))
-        for name, shape, paths in zip([*names, "output"], shapes, reads, strict=True)
-    ]
-    return _apart(tuple(model.feature_shape), tuple(target_shape), layers)
+    traced = _traced(activations, params, row(target_shape), row(model.feature_shape), key)
+    layers = [Layer(name, *each) for name, each in zip([*names, "output"], traced, strict=True)]
+    return _in_order(tuple(model.feature_shape), target_shape, layers)
 
 
-def _apart(feature_shape: tuple[int, ...], target_shape: tuple[int, ...], layers: Sequence[Layer]) -> tuple[Layer, ...]:
+def _in_order(
+    feature_shape: tuple[int, ...], target_shape: tuple[int, ...], layers: Sequence[Layer]
+) -> tuple[Layer, ...]:
     """Layers in order, each with the parameters that none before it reads; the code reads those of the encoder."""
     code = next(layer for layer in layers if layer.name == "code")
     *hidden, output = (layer for layer in layers if layer is not code)
@@ -73,25 +72,26 @@ def leaves_read(function: Callable[..., jax.Array], params: Params, *arguments: 
         params: arrays or their shapes.
         arguments: arrays or their shapes.
     """
-    return _traced(lambda *given: [function(*given)], params, *arguments)[1][0]
+    return list(_traced(lambda *every: [function(*every)], params, *arguments)[0][1])
 
 
 def _traced(
     function: Callable[..., list[jax.Array]], params: Params, *arguments: Any
-) -> tuple[list[tuple[int, ...]], list[list[tuple[Any, ...]]]]:
-    """Of each output of a function its shape, and the paths of the leaves of `params` that it may depend on."""
+) -> list[tuple[tuple[int, ...], tuple[tuple[Any, ...], ...]]]:
+    """Of each output of a function the shape for one row, and the paths of those of `params` that it may depend on."""
     leaves, structure = jax.tree_util.tree_flatten_with_path(params)
-    flat = lambda values, *given: function(structure.unflatten(values), *given)
+    flat = lambda values, *others: function(structure.unflatten(values), *others)
     program = jax.make_jaxpr(flat)([leaf for _, leaf in leaves], *arguments).jaxpr
-    reads = []
-    for output in program.outvars:
+
+    def read(output: Any) -> tuple[tuple[Any, ...], ...]:
         needed = {id(output)}
         for equation in reversed(program.eqns):
             if needed & {id(variable) for variable in equation.outvars}:
                 needed |= {id(variable) for variable in equation.invars}
         pairs = zip(leaves, program.invars, strict=False)
-        reads.append([path for (path, _), variable in pairs if id(variable) in needed])
-    return [output.aval.shape for output in program.outvars], reads
+        return tuple(path for (path, _), variable in pairs if id(variable) in needed)
+
+    return [(output.aval.shape[1:], read(output)) for output in program.outvars]
 
 
 def first_kernels(model: Model, params: Params) -> np.ndarray | None:
@@ -132,7 +132,7 @@ def summary(model: Model, params: Params | None = None, *, terms: Mapping[str, A
     Returns:
         Lines of text.
     """
-    params = jax.eval_shape(model.init, jax.eval_shape(lambda: jax.random.key(0))) if params is None else params
+    params = jax.eval_shape(model.init, jax.random.key(0)) if params is None else params
     sizes = {path: prod(jnp.shape(leaf)) for path, leaf in jax.tree_util.tree_leaves_with_path(params)}
     rows, beside = [("layer", "shape", "parameters")], dict(sizes)
     for layer in layers(model):
@@ -143,13 +143,11 @@ def summary(model: Model, params: Params | None = None, *, terms: Mapping[str, A
     rows.append(("all", "", f"{sum(sizes.values()):,}"))
     first, second, third = (max(map(len, column)) for column in zip(*rows, strict=True))
     lines = [f"{a:<{first}}  {b:<{second}}  {c:>{third}}".rstrip() for a, b, c in rows]
-    return "\n".join([*lines, *([f"loss: {_written(terms)}"] if terms else [])])
+    return "\n".join([*lines, *([f"loss: {' + '.join(map(_term, terms.items()))}"] if terms else [])])
 
 
-def _written(terms: Mapping[str, Any]) -> str:
-    """``"reconstruction + 0.3 sparsity (sparsity.l1)"``."""
-    parts = []
-    for name, settings in terms.items():
-        weight, function = settings.get("weight", 1.0), settings.get("name")
-        parts.append(f"{'' if weight == 1 else f'{weight} '}{name}{f' ({function})' if function else ''}")
-    return " + ".join(parts)
+def _term(term: tuple[str, Mapping[str, Any]]) -> str:
+    """``"0.3 sparsity (sparsity.l1)"``."""
+    name, settings = term
+    weight, function = settings.get("weight", 1.0), settings.get("name")
+    return f"{'' if weight == 1 else f'{weight} '}{name}{f' ({function})' if function else ''}"

@@ -14,8 +14,25 @@ from aejax.types import Context, Model, Params
 Outputs = dict[str, tuple[jax.Array, jax.Array]]
 """By name, what a layer puts out before and after its activation function, (m, ...) each."""
 
-TrainingPass = Callable[[Params, jax.Array, jax.Array], tuple[Outputs, dict[str, jax.Array]]]
-Sample = Callable[[jax.Array | None, jax.Array], tuple[jax.Array, jax.Array, dict[str, jax.Array]]]
+Extra = dict[str, jax.Array]
+Sample = Callable[[Params, jax.Array | None, jax.Array], tuple[jax.Array, jax.Array, Extra]]
+
+
+def as_they_are(values: Mapping[str, jax.Array]) -> Outputs:
+    """Layers without an activation function."""
+    return {name: (a, a) for name, a in values.items()}
+
+
+def apart(params: Params) -> tuple[Params, Params | None]:
+    """What an optimiser trains, and what lies beside it in ``params["kept"]``; None where nothing does."""
+    if not isinstance(params, dict) or "kept" not in params:
+        return params, None
+    return {name: tree for name, tree in params.items() if name != "kept"}, params["kept"]
+
+
+def joined(trained: Params, beside: Params | None) -> Params:
+    """The inverse of `apart`."""
+    return trained if beside is None else {**trained, "kept": beside}
 
 
 def assemble(
@@ -23,11 +40,10 @@ def assemble(
     code_size: int,
     *,
     init: Callable[[jax.Array], Params],
-    encode: Callable[[Params, jax.Array], Outputs],
+    encode: Callable[..., tuple[Outputs, Extra]],
     decode: Callable[[Params, jax.Array], Outputs],
     activations: Mapping[str, Activation],
-    train: TrainingPass | None = None,
-    takes_missing: bool = False,
+    train: Callable[[Params, jax.Array, jax.Array], tuple[Outputs, Extra]] | None = None,
 ) -> Model:
     """A model of an encoder and a decoder.
 
@@ -35,23 +51,23 @@ def assemble(
         feature_shape: shape of one row.
         code_size: d, units of the code.
         init: ``key -> params``.
-        encode: ``(params, x) -> outputs`` of the layers down to ``"code"``, deterministic.
+        encode: ``(params, x, key=None) -> (outputs, extra)``, outputs of the layers down to ``"code"``, and what the
+            loss terms find in `Context.extra`; deterministic without a key, where extra is not looked at.
         decode: ``(params, code) -> outputs`` of the layers up to ``"x_hat"``, deterministic.
         activations: by the name of a layer; those without one have the one of ``"hidden"``.
-        train: ``(params, x_in, key) -> (outputs of all layers, extra)``, the training pass; None for a net without
-            randomness, whose training pass is `encode` and then `decode`.
-        takes_missing: see `aejax.types.Model`.
+        train: ``(params, x_in, key) -> (outputs of all layers, extra)``, the training pass; None where it is `encode`
+            with the key and then `decode`.
 
     Returns:
         The model.
     """
 
+    def in_turn(params: Params, x_in: jax.Array, key: jax.Array) -> tuple[Outputs, Extra]:
+        below, extra = encode(params, x_in, key)
+        return below | decode(params, below["code"][1]), extra
+
     def apply(params: Params, x: jax.Array, x_in: jax.Array, key: jax.Array) -> Context:
-        if train is None:
-            below, extra = encode(params, x_in), {}
-            outputs = below | decode(params, below["code"][1])
-        else:
-            outputs, extra = train(params, x_in, key)
+        outputs, extra = (train or in_turn)(params, x_in, key)
         kinds = {name: activations.get(name) or activations["hidden"] for name in outputs}
         return Context(
             x=x,
@@ -67,12 +83,11 @@ def assemble(
 
     return Model(
         init=init,
-        encode=lambda params, x: encode(params, x)["code"][1],
+        encode=lambda params, x: encode(params, x)[0]["code"][1],
         decode=lambda params, code: decode(params, code)["x_hat"][1],
         apply=apply,
         feature_shape=tuple(feature_shape),
         code_size=code_size,
-        takes_missing=takes_missing,
     )
 
 
@@ -94,42 +109,26 @@ def halves(
         encoder: rows (m, n) -> outputs of its layers, the last one ``"code"``.
         decoder: codes (m, d) -> outputs of its layers, the last one ``"x_hat"``.
         activations: as in `assemble`.
-        sample: ``(key, z) -> (z, code, extra)``: the code of a training pass from what the layer ``"code"`` puts out
-            before its activation function, z; without a key the code outside training.
-        tied: ``params -> more arguments of the decoder``.
+        sample: ``(params, key, z) -> (z, code, extra)``: the code of a training pass from what the layer ``"code"``
+            puts out before its activation function, z; without a key the code outside training.
+        tied: ``params -> another argument of the decoder``.
 
     Returns:
         The model.
     """
+    more = lambda params: () if tied is None else (tied(params),)
 
     def init(key: jax.Array) -> Params:
         keys = jax.random.split(key)
         params = {"encoder": encoder.init(keys[0], jnp.zeros((1, prod(feature_shape))))["params"]}
         return params | {"decoder": decoder.init(keys[1], jnp.zeros((1, code_size)), *more(params))["params"]}
 
-    def more(params: Params) -> tuple[Any, ...]:
-        return () if tied is None else (tied(params),)
-
-    def encode(params: Params, x: jax.Array, key: jax.Array | None = None) -> tuple[Outputs, dict[str, jax.Array]]:
+    def encode(params: Params, x: jax.Array, key: jax.Array | None = None) -> tuple[Outputs, Extra]:
         outputs = encoder.apply({"params": params["encoder"]}, x)
         if sample is None:
             return outputs, {}
-        z, code, extra = sample(key, outputs["code"][0])
+        z, code, extra = sample(params, key, outputs["code"][0])
         return outputs | {"code": (z, code)}, extra
 
-    def decode(params: Params, code: jax.Array) -> Outputs:
-        return decoder.apply({"params": params["decoder"]}, code, *more(params))
-
-    def train(params: Params, x_in: jax.Array, key: jax.Array) -> tuple[Outputs, dict[str, jax.Array]]:
-        below, extra = encode(params, x_in, key)
-        return below | decode(params, below["code"][1]), extra
-
-    return assemble(
-        feature_shape,
-        code_size,
-        init=init,
-        encode=lambda params, x: encode(params, x)[0],
-        decode=decode,
-        activations=activations,
-        train=train,
-    )
+    decode = lambda params, code: decoder.apply({"params": params["decoder"]}, code, *more(params))
+    return assemble(feature_shape, code_size, init=init, encode=encode, decode=decode, activations=activations)

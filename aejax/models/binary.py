@@ -5,9 +5,10 @@ from typing import Annotated
 import jax
 
 from aejax.config.bounds import Count, NonNegative, Within
-from aejax.models.activations import ACTIVATIONS, OUTPUTS, Activation, named
+from aejax.models.activations import of_layers
+from aejax.models.assemble import Extra
 from aejax.models.dense import stacked
-from aejax.types import Model
+from aejax.types import Model, Params
 
 Bits = Annotated[int, Within(1, 256)]
 
@@ -47,12 +48,12 @@ def noisy(
         for each row, so that line searches see one objective.
     """
 
-    def sample(key: jax.Array | None, z: jax.Array) -> tuple[jax.Array, jax.Array, dict[str, jax.Array]]:
+    def sample(params: Params, key: jax.Array | None, z: jax.Array) -> tuple[jax.Array, jax.Array, Extra]:
         if key is not None:
             z = z + noise * jax.random.normal(key, z.shape, z.dtype)
         return z, jax.nn.sigmoid(z), {}
 
-    return stacked(feature_shape, widths, code, decoder_widths, _activations(activation, output), sample=sample)
+    return stacked(feature_shape, widths, code, decoder_widths, of_layers(activation, "sigmoid", output), sample=sample)
 
 
 def rounded(
@@ -88,19 +89,11 @@ def rounded(
         Shen et al. 2018, NASH: toward end-to-end neural architecture for generative semantic hashing, section 3.
     """
 
-    def sample(key: jax.Array | None, z: jax.Array) -> tuple[jax.Array, jax.Array, dict[str, jax.Array]]:
+    def sample(params: Params, key: jax.Array | None, z: jax.Array) -> tuple[jax.Array, jax.Array, Extra]:
         probability = jax.nn.sigmoid(z)
         if key is None:
             return z, probability, {}
         bits = (probability > jax.random.uniform(key, z.shape, z.dtype)).astype(z.dtype)
         return z, probability + jax.lax.stop_gradient(bits - probability), {}
 
-    return stacked(feature_shape, widths, code, decoder_widths, _activations(activation, output), sample=sample)
-
-
-def _activations(activation: str, output: str) -> dict[str, Activation]:
-    return {
-        "hidden": named(activation, what="model.activation"),
-        "code": ACTIVATIONS["sigmoid"],
-        "x_hat": named(output, what="model.output", allowed=OUTPUTS),
-    }
+    return stacked(feature_shape, widths, code, decoder_widths, of_layers(activation, "sigmoid", output), sample=sample)

@@ -56,11 +56,12 @@ def checked(model: Model, name: str, feature_shape: tuple[int, ...]) -> Model:
         refuse("feature_shape is", model.feature_shape, str(tuple(feature_shape)))
     if type(model.code_size) is not int or model.code_size < 1:
         refuse("code_size is", model.code_size, "int >= 1")
-    functions = [*FUNCTIONS, *(part for part in OPTIONAL if getattr(model, part) is not None)]
-    for part in functions:
-        if not callable(getattr(model, part)):
-            refuse(f"{part} is", getattr(model, part), "a function")
-    model = model._replace(**{part: one_line(getattr(model, part), f"{name}: {part}") for part in functions})
+    functions = {part: getattr(model, part) for part in FUNCTIONS}
+    functions |= {part: getattr(model, part) for part in OPTIONAL if getattr(model, part) is not None}
+    for part, function in functions.items():
+        if not callable(function):
+            refuse(f"{part} is", function, "a function")
+    model = model._replace(**{part: one_line(function, f"{name}: {part}") for part, function in functions.items()})
     jax.eval_shape(partial(_check_functions, model, refuse), jax.random.key(0))
     return model
 
@@ -92,12 +93,11 @@ def _check_context(refuse: Refuse, ctx: Any, widths: Mapping[str, int]) -> None:
         mapping = getattr(ctx, field)
         if not isinstance(mapping, Mapping) or (required is not None and required not in mapping):
             refuse(f"{whose} {field} is", mapping, "a dict" if required is None else f"a dict that holds {required!r}")
-    for name, values in [*ctx.hidden.items(), *ctx.log_odds.items()]:
-        if np.ndim(values) < 1 or np.shape(values)[0] != ROWS:
-            refuse(f"{whose} activation {name!r} is", values, f"float32[{ROWS},…]")
-    for name, bounds in ctx.ranges.items():
-        if not isinstance(bounds, Range):
-            refuse(f"{whose} range of {name!r} is", bounds, "an aejax Range")
+        for name, value in mapping.items():
+            if field == "ranges" and not isinstance(value, Range):
+                refuse(f"{whose} range of {name!r} is", value, "an aejax Range")
+            if field != "ranges" and np.shape(value)[:1] != (ROWS,):
+                refuse(f"{whose} activation {name!r} is", value, f"float32[{ROWS},…]")
 
 
 def _check_rows(refuse: Refuse, what: str, values: Any, width: int) -> None:

@@ -1,14 +1,19 @@
 """Convolutional autoencoders: strided convolutions down to a code, transposed ones up again."""
 
+import math
+from collections.abc import Mapping, Sequence
+
 import flax.linen as nn
 import jax
 
 from aejax.config.bounds import Count
 from aejax.errors import UserError
-from aejax.models.activations import OUTPUTS, Activation, named
-from aejax.models.assemble import Outputs, halves
+from aejax.models.activations import Activation, of_layers
+from aejax.models.assemble import Outputs, Sample, halves
 from aejax.models.convolution import convolve, convolve_transposed
 from aejax.types import Model
+
+Shape = tuple[int, int, int]
 
 
 class Convolution(nn.Module):
@@ -17,7 +22,7 @@ class Convolution(nn.Module):
     channels: int
     kernel_size: int
     stride: int
-    kernel_init: nn.initializers.Initializer
+    kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
     up_to: tuple[int, int] | None = None
 
     @nn.compact
@@ -33,29 +38,33 @@ class Convolution(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Strided convolutions, then one dense layer to the code."""
+    """Strided convolutions, then one dense layer to the code.
 
-    feature_shape: tuple[int, int, int]
-    channels: tuple[int, ...]
+    Attributes:
+        shapes: (height, width, channels) of the image and of the maps that it becomes.
+        kernel_size: side of the kernels.
+        stride: by which each layer shrinks its maps.
+        units: of the dense layer.
+        activations: of the ``"hidden"`` layers and the ``"code"``.
+    """
+
+    shapes: tuple[Shape, ...]
     kernel_size: int
     stride: int
-    code: int
-    activation: Activation
-    code_activation: Activation
+    units: int
+    activations: Mapping[str, Activation]
 
     @nn.compact
     def __call__(self, x: jax.Array) -> Outputs:
         """(m, n) -> the outputs of its layers, the last one ``"code"``."""
-        x, outputs = x.reshape(-1, *self.feature_shape), {}
-        for index, channels in enumerate(self.channels):
-            layer = Convolution(
-                channels, self.kernel_size, self.stride, self.activation.kernel_init, name=f"layer{index}"
-            )
-            z = layer(x)
-            x = self.activation.function(z)
+        x, outputs, kind = x.reshape(-1, *self.shapes[0]), {}, self.activations["hidden"]
+        for index, (_, _, channels) in enumerate(self.shapes[1:]):
+            z = Convolution(channels, self.kernel_size, self.stride, kind.kernel_init, name=f"layer{index}")(x)
+            x = kind.function(z)
             outputs[f"encoder{index}"] = (z, x)
-        z = nn.Dense(self.code, kernel_init=self.code_activation.kernel_init, name="code")(x.reshape(x.shape[0], -1))
-        return outputs | {"code": (z, self.code_activation.function(z))}
+        kind = self.activations["code"]
+        z = nn.Dense(self.units, kernel_init=kind.kernel_init, name="code")(x.reshape(x.shape[0], -1))
+        return outputs | {"code": (z, kind.function(z))}
 
 
 class Decoder(nn.Module):
@@ -65,30 +74,25 @@ class Decoder(nn.Module):
         shapes: (height, width, channels) of the maps, from the dense layer's to the output's.
         kernel_size: side of the kernels.
         stride: by which each layer grows its maps.
-        activation: of every layer but the last.
-        output: of the last.
+        activations: of the ``"hidden"`` layers and ``"x_hat"``.
     """
 
-    shapes: tuple[tuple[int, int, int], ...]
+    shapes: tuple[Shape, ...]
     kernel_size: int
     stride: int
-    activation: Activation
-    output: Activation
+    activations: Mapping[str, Activation]
 
     @nn.compact
     def __call__(self, code: jax.Array) -> Outputs:
         """(m, d) -> the outputs of its layers, the last one ``"x_hat"``, (m, n)."""
-        height, width, channels = self.shapes[0]
-        dense = nn.Dense(height * width * channels, kernel_init=self.activation.kernel_init, name="code")
-        z = dense(code).reshape(-1, height, width, channels)
-        x = self.activation.function(z)
-        outputs, last = {"decoder0": (z, x)}, len(self.shapes) - 1
-        for index, (height, width, channels) in enumerate(self.shapes[1:], start=1):
-            kind = self.output if index == last else self.activation
-            up = Convolution(
-                channels, self.kernel_size, self.stride, kind.kernel_init, (height, width), name=f"layer{index - 1}"
-            )
-            z = up(x)
+        kind, size, last = self.activations["hidden"], (self.kernel_size, self.stride), len(self.shapes) - 1
+        dense = nn.Dense(math.prod(self.shapes[0]), kernel_init=kind.kernel_init, name="code")
+        z = dense(code).reshape(-1, *self.shapes[0])
+        x = kind.function(z)
+        outputs = {"decoder0": (z, x)}
+        for index, (*sides, channels) in enumerate(self.shapes[1:], start=1):
+            kind = self.activations["x_hat"] if index == last else kind
+            z = Convolution(channels, *size, kind.kernel_init, tuple(sides), name=f"layer{index - 1}")(x)
             x = kind.function(z)
             outputs[f"decoder{index}"] = (z, x)
         return outputs | {"x_hat": tuple(values.reshape(len(values), -1) for values in outputs.pop(f"decoder{last}"))}
@@ -129,32 +133,47 @@ def convolutional(
     References:
         Lecture S06, slide "Autoencoder convolucional".
     """
-    kinds = {
-        "hidden": named(activation, what="model.activation"),
-        "code": named(code_activation, what="model.code_activation"),
-        "x_hat": named(output, what="model.output", allowed=OUTPUTS),
-    }
-    shapes = mirrored(feature_shape, channels, stride)
-    encoder = Encoder(tuple(feature_shape), tuple(channels), kernel_size, stride, code, kinds["hidden"], kinds["code"])
-    decoder = Decoder(shapes, kernel_size, stride, kinds["hidden"], kinds["x_hat"])
-    return halves(feature_shape, code, encoder, decoder, kinds)
+    kinds = of_layers(activation, code_activation, output)
+    return convolved(feature_shape, channels, kernel_size, stride, code, kinds)
 
 
-def mirrored(
-    feature_shape: tuple[int, ...], channels: tuple[int, ...], stride: int
-) -> tuple[tuple[int, int, int], ...]:
-    """The (height, width, channels) of the maps on the way up, from the dense layer's to the output's.
+def convolved(
+    feature_shape: tuple[int, ...],
+    channels: Sequence[int],
+    kernel_size: int,
+    stride: int,
+    code: int,
+    activations: Mapping[str, Activation],
+    *,
+    sample: Sample | None = None,
+    code_inputs: int | None = None,
+) -> Model:
+    """Convolutions down to a code and up again as a model; arguments as in `convolutional` and `dense.stacked`.
+
+    Raises:
+        UserError: rows that are no images, or no layers.
+    """
+    shapes = shapes_down(feature_shape, channels, [stride] * len(channels), "convolutional net")
+    encoder = Encoder(shapes, kernel_size, stride, code_inputs or code, activations)
+    decoder = Decoder(shapes[::-1], kernel_size, stride, activations)
+    return halves(feature_shape, code, encoder, decoder, activations, sample=sample)
+
+
+def shapes_down(
+    feature_shape: tuple[int, ...], channels: Sequence[int], strides: Sequence[int], net: str
+) -> tuple[Shape, ...]:
+    """(height, width, channels) of an image, and of the maps that strided layers make of it.
 
     Raises:
         UserError: rows that are no images, or no layers.
     """
     if len(feature_shape) != 3:
         shape = "x".join(map(str, feature_shape))
-        raise UserError(f"model: a convolutional net needs images, and these rows are {shape}; allowed: a dense one")
+        raise UserError(f"model: a {net} needs images, and these rows are {shape}; allowed: a dense net")
     if not channels:
         raise UserError("model.channels: expected at least one layer, got ()")
-    shapes = [feature_shape]
-    for count in channels:
+    shapes = [tuple(feature_shape)]
+    for count, stride in zip(channels, strides, strict=True):
         height, width, _ = shapes[-1]
         shapes.append((-(-height // stride), -(-width // stride), count))
-    return tuple(reversed(shapes))
+    return tuple(shapes)

@@ -8,7 +8,7 @@ import jax
 
 from aejax.config.bounds import Count
 from aejax.errors import UserError
-from aejax.models.activations import OUTPUTS, Activation, name_of, named
+from aejax.models.activations import OUTPUTS, Activation, name_of, named, of_layers
 from aejax.models.assemble import Outputs, Sample, halves
 from aejax.types import Model, Params
 
@@ -117,14 +117,7 @@ def multilayer(
     up = mirror if decoder_widths is None else tuple(decoder_widths)
     if tied and up != mirror:
         raise UserError(f"model.tied: the decoder's widths must mirror the encoder's: {mirror}, not {up}")
-    if not widths and not up and activation != "relu":
-        raise UserError("model.activation: there are no hidden layers that could use it; allowed: leave it out")
-    kinds = {
-        "hidden": named(activation, what="model.activation"),
-        "code": named(code_activation, what="model.code_activation"),
-        "x_hat": named(output, what="model.output", allowed=OUTPUTS),
-    }
-    return stacked(feature_shape, widths, code, up, kinds, tied=tied)
+    return stacked(feature_shape, widths, code, up, of_layers(activation, code_activation, output), tied=tied)
 
 
 def stacked(
@@ -152,9 +145,14 @@ def stacked(
 
     Returns:
         The model.
+
+    Raises:
+        UserError: an activation of hidden layers, where there are none.
     """
     down = {f"encoder{index}": units for index, units in enumerate(widths)} | {"code": code_inputs or code}
     mirrored = tuple(reversed(widths)) if decoder_widths is None else decoder_widths
+    if "hidden" in activations and not widths and not mirrored and name_of(activations["hidden"]) != "relu":
+        raise UserError("model.activation: there are no hidden layers that could use it; allowed: leave it out")
     up = {f"decoder{index}": units for index, units in enumerate(mirrored)} | {"x_hat": prod(feature_shape)}
     stack = lambda layers: Stack(
         tuple(layers), tuple(layers.values()), tuple(activations.get(n) or activations["hidden"] for n in layers)

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 
 from aejax.config.bounds import Count
 from aejax.errors import UserError
-from aejax.models.activations import named
-from aejax.models.assemble import Outputs, assemble
+from aejax.models.activations import ACTIVATIONS
+from aejax.models.assemble import Extra, Outputs, as_they_are, assemble
 from aejax.types import Model, Params
 
 
@@ -46,27 +46,24 @@ def topk(feature_shape: tuple[int, ...], *, code: Count = 256, active: Count = 8
             "kept": {"silent": jnp.zeros(code)},
         }
 
-    def encode(params: Params, x: jax.Array) -> Outputs:
+    def encode(params: Params, x: jax.Array, key: jax.Array | None = None) -> tuple[Outputs, Extra]:
         before = (x - params["decoder"]["bias"][None]) @ params["encoder"]["kernel"]
-        return {"code": (before, _largest(jax.nn.relu(before), active))}
+        z = _largest(jax.nn.relu(before), active)
+        outputs = {"code": (before, z)}
+        if key is None:
+            return outputs, {}
+        return outputs, {"before": before, "fired": (z > 0).any(0).astype(z.dtype), "silent": params["kept"]["silent"]}
 
     def decode(params: Params, z: jax.Array) -> Outputs:
-        x_hat = z @ params["decoder"]["kernel"] + params["decoder"]["bias"][None]
-        return {"x_hat": (x_hat, x_hat)}
+        return as_they_are({"x_hat": z @ params["decoder"]["kernel"] + params["decoder"]["bias"][None]})
 
-    def train(params: Params, x_in: jax.Array, key: jax.Array) -> tuple[Outputs, dict[str, jax.Array]]:
-        outputs = encode(params, x_in)
-        before, z = outputs["code"]
-        extra = {"before": before, "fired": (z > 0).any(0).astype(z.dtype), "silent": params["kept"]["silent"]}
-        return outputs | decode(params, z), extra
-
-    def settle(params: Params, extra: dict[str, jax.Array], key: jax.Array) -> Params:
+    def settle(params: Params, extra: Extra, key: jax.Array) -> Params:
         decoder = params["decoder"] | {"kernel": _unit(params["decoder"]["kernel"])}
         silent = jnp.where(extra["fired"] > 0, 0.0, params["kept"]["silent"] + 1)
         return params | {"decoder": decoder, "kept": {"silent": silent}}
 
-    kinds = {"code": named("relu", what="code"), "x_hat": named("linear", what="x_hat")}
-    model = assemble(feature_shape, code, init=init, encode=encode, decode=decode, activations=kinds, train=train)
+    kinds = {"code": ACTIVATIONS["relu"], "x_hat": ACTIVATIONS["linear"]}
+    model = assemble(feature_shape, code, init=init, encode=encode, decode=decode, activations=kinds)
     layer = lambda params: [(params["decoder"]["kernel"], params["decoder"]["bias"], "linear")]
     return model._replace(settle=settle, decoder_layers=layer)
 

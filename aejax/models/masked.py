@@ -1,7 +1,6 @@
 """Autoencoders of rows with missing values: they see which values are missing, and predict them."""
 
 from math import prod
-from typing import Any
 
 import flax.linen as nn
 import jax
@@ -10,7 +9,7 @@ import jax.numpy as jnp
 from aejax.config.bounds import Count, Fraction, Natural, Positive
 from aejax.data.corrupt import dropout as drop
 from aejax.models.activations import ACTIVATIONS, Activation, named
-from aejax.models.assemble import Outputs, assemble
+from aejax.models.assemble import Extra, Outputs, as_they_are, assemble
 from aejax.types import Model, Params
 
 SMALL = nn.initializers.variance_scaling(0.02, "fan_in", "normal")  # so that a block begins near the identity
@@ -57,6 +56,7 @@ def chained(params: Params, x: jax.Array, seen: jax.Array, rounds: int) -> jax.A
 class Residual(nn.Module):
     """h₀ = W x + b, then h + W₂ f(W₁ f(h) + b₁) + b₂ a few times, and a last linear layer; f(W₁ …) may drop out."""
 
+    half: str
     width: int
     blocks: int
     units: int
@@ -64,18 +64,18 @@ class Residual(nn.Module):
     dropout: float
 
     @nn.compact
-    def __call__(self, x: jax.Array, key: jax.Array | None = None) -> tuple[list[jax.Array], jax.Array]:
-        """(m, inputs) -> what each block put out, (m, width), and (m, units); without a key nothing drops out."""
+    def __call__(self, x: jax.Array, key: jax.Array | None = None) -> tuple[Outputs, jax.Array]:
+        """(m, inputs) -> what each block puts out, (m, width), and (m, units); without a key nothing drops out."""
         f, plain = self.activation.function, nn.initializers.lecun_normal()
         layer = lambda units, init, name: nn.Dense(units, kernel_init=init, name=name)
         h = layer(self.width, plain, "first")(x)
-        outputs = []
+        outputs = {}
         for index in range(self.blocks):
             inner = f(layer(self.width, self.activation.kernel_init, f"inner{index}")(f(h)))
             if key is not None and self.dropout:
                 inner = drop(jax.random.fold_in(key, index), inner, probability=self.dropout)
             h = h + layer(self.width, SMALL, f"outer{index}")(inner)
-            outputs.append(h)
+            outputs |= as_they_are({f"{self.half}{index}": h})
         return outputs, layer(self.units, plain, "last")(f(h))
 
 
@@ -133,61 +133,39 @@ def residual(
     """
     features, kind = prod(feature_shape), named(activation, what="model.activation")
     last = named(output, what="model.output", allowed=OUTPUTS)
-    encoder = Residual(width, blocks, code, kind, dropout)
-    decoder = Residual(width, blocks, features, kind, dropout)
-    return _model(feature_shape, Waves(frequencies, frequency_scale, gain), encoder, decoder, last, rounds)
-
-
-def _model(
-    feature_shape: tuple[int, ...],
-    waves: Waves,
-    encoder: Residual,
-    decoder: Residual,
-    last: Activation,
-    rounds: int,
-) -> Model:
-    """The modules as a model."""
-    features, units = prod(feature_shape), encoder.units
+    waves = Waves(frequencies, frequency_scale, gain)
+    encoder = Residual("encoder", width, blocks, code, kind, dropout)
+    decoder = Residual("decoder", width, blocks, features, kind, dropout)
 
     def init(key: jax.Array) -> Params:
-        keys = jax.random.split(key, 3)
-        nothing = jnp.zeros((1, features))
-        params: dict[str, Any] = {"waves": waves.init(keys[0], nothing, nothing == 0)["params"]}
-        wide = jnp.zeros((1, features * (2 + 2 * waves.frequencies + bool(rounds))))
+        keys, nothing = jax.random.split(key, 3), jnp.zeros((1, features))
+        params: Params = {"waves": waves.init(keys[0], nothing, nothing == 0)["params"]}
+        wide = jnp.zeros((1, features * (2 + 2 * frequencies + bool(rounds))))
         if rounds:
             params["equations"] = {"coefficients": jnp.zeros((features, features)), "offset": jnp.zeros(features)}
         params["encoder"] = encoder.init(keys[1], wide)["params"]
-        return params | {"decoder": decoder.init(keys[2], jnp.zeros((1, units)))["params"]}
+        return params | {"decoder": decoder.init(keys[2], jnp.zeros((1, code)))["params"]}
 
-    def encode(params: Params, x: jax.Array, key: jax.Array | None = None) -> Outputs:
+    def encode(params: Params, x: jax.Array, key: jax.Array | None = None) -> tuple[Outputs, Extra]:
         seen = ~jnp.isnan(x)
         x = jnp.where(seen, x, 0.0)
         inputs = waves.apply({"params": params["waves"]}, x, seen)
-        u = chained(params["equations"], x, seen, rounds) if rounds else None
-        inputs = jnp.concatenate([inputs, u], 1) if rounds else inputs
-        blocks, code = encoder.apply({"params": params["encoder"]}, inputs, key)
-        code = jnp.concatenate([code, u], 1) if rounds else code
-        return {f"encoder{index}": (h, h) for index, h in enumerate(blocks)} | {"code": (code, code)}
+        u = [chained(params["equations"], x, seen, rounds)] if rounds else []
+        outputs, z = encoder.apply({"params": params["encoder"]}, jnp.concatenate([inputs, *u], 1), key)
+        return outputs | as_they_are({"code": jnp.concatenate([z, *u], 1)}), {"seen": seen}
 
-    def decode(params: Params, code: jax.Array, key: jax.Array | None = None) -> Outputs:
-        blocks, z = decoder.apply({"params": params["decoder"]}, code[:, :units], key)
+    def decode(params: Params, z: jax.Array, key: jax.Array | None = None) -> Outputs:
+        outputs, x_hat = decoder.apply({"params": params["decoder"]}, z[:, :code], key)
         if rounds:
-            z = z + waves.gain * code[:, units:]
-        x_hat = last.function(z) / waves.gain
-        return {f"decoder{index}": (h, h) for index, h in enumerate(blocks)} | {"x_hat": (z, x_hat)}
+            x_hat = x_hat + gain * z[:, code:]
+        return outputs | {"x_hat": (x_hat, last.function(x_hat) / gain)}
 
-    def train(params: Params, x_in: jax.Array, key: jax.Array) -> tuple[Outputs, dict[str, jax.Array]]:
+    def train(params: Params, x_in: jax.Array, key: jax.Array) -> tuple[Outputs, Extra]:
         first, second = jax.random.split(key)
-        below = encode(params, x_in, first)
-        return below | decode(params, below["code"][1], second), {"seen": ~jnp.isnan(x_in)}
+        below, extra = encode(params, x_in, first)
+        return below | decode(params, below["code"][1], second), extra
 
-    return assemble(
-        feature_shape,
-        units + features * bool(rounds),
-        init=init,
-        encode=encode,
-        decode=decode,
-        activations={"hidden": ACTIVATIONS["linear"], "x_hat": last},
-        train=train,
-        takes_missing=True,
-    )
+    kinds = {"hidden": ACTIVATIONS["linear"], "x_hat": last}
+    functions = {"init": init, "encode": encode, "decode": decode, "train": train}
+    model = assemble(feature_shape, code + features * bool(rounds), **functions, activations=kinds)
+    return model._replace(takes_missing=True)

@@ -11,13 +11,11 @@ import jax.numpy as jnp
 
 from aejax.config.bounds import Count
 from aejax.errors import UserError
-from aejax.models.activations import ACTIVATIONS, OUTPUTS, Activation, named
-from aejax.models.assemble import Outputs, assemble
-from aejax.models.conv import Convolution
+from aejax.models.activations import ACTIVATIONS, Activation, of_layers
+from aejax.models.assemble import Extra, Outputs, as_they_are, assemble
+from aejax.models.conv import Convolution, Shape, shapes_down
 from aejax.models.convolution import convolve
 from aejax.types import Model, Params
-
-Shape = tuple[int, int, int]
 
 NEAR_ZERO = nn.initializers.variance_scaling(1e-4, "fan_in", "normal")
 WINDOW = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
@@ -36,6 +34,12 @@ class Block(nn.Module):
         return x + Convolution(channels, 3, 1, NEAR_ZERO, name="layer1")(inner)
 
 
+def _refined(x: jax.Array, level: int, blocks: int, activation: Activation) -> jax.Array:
+    for index in range(blocks):
+        x = Block(activation, name=f"block{level}_{index}")(x)
+    return x
+
+
 class Encoder(nn.Module):
     """The maps of every level: the first `patch` times smaller than the image, each next one half as large."""
 
@@ -50,10 +54,8 @@ class Encoder(nn.Module):
         maps = []
         for level, channels in enumerate(self.channels):
             size, stride = (self.patch + 2, self.patch) if level == 0 else (2, 2)
-            x = Convolution(channels, size, stride, nn.initializers.lecun_normal(), name=f"layer{level}")(x)
-            for index in range(self.blocks):
-                x = Block(self.activation, name=f"block{level}_{index}")(x)
-            maps.append(x)
+            x = Convolution(channels, size, stride, name=f"layer{level}")(x)
+            maps.append(x := _refined(x, level, self.blocks, self.activation))
         return maps
 
 
@@ -69,19 +71,15 @@ class Decoder(nn.Module):
     @nn.compact
     def __call__(self, maps: Sequence[jax.Array]) -> tuple[list[jax.Array], jax.Array]:
         """Maps, the coarsest last -> what each level made of them, and the image (m, height, width, channels)."""
-        x, made = maps[-1], []
-        skips = list(maps[:-1]) or [None] * (len(self.shapes) - 2)
+        x, levels = maps[-1], []
         for level in reversed(range(len(self.shapes) - 2)):
-            height, width, channels = self.shapes[level + 1]
-            init = nn.initializers.lecun_normal()
-            x = Convolution(channels, 2, 2, init, (height, width), name=f"layer{level + 1}")(x)
-            x = x if skips[level] is None else x + skips[level]
-            for index in range(self.blocks):
-                x = Block(self.activation, name=f"block{level}_{index}")(x)
-            made.append(x)
-        height, width, channels = self.shapes[0]
-        out = Convolution(channels, self.patch + 2, self.patch, self.kernel_init, (height, width), name="layer0")
-        return made, out(x)
+            *sides, channels = self.shapes[level + 1]
+            x = Convolution(channels, 2, 2, up_to=tuple(sides), name=f"layer{level + 1}")(x)
+            x = x + maps[level] if len(maps) > 1 else x
+            levels.append(x := _refined(x, level, self.blocks, self.activation))
+        *sides, channels = self.shapes[0]
+        out = Convolution(channels, self.patch + 2, self.patch, self.kernel_init, tuple(sides), name="layer0")
+        return levels, out(x)
 
 
 def unet(
@@ -125,121 +123,89 @@ def unet(
         Ronneberger, Fischer & Brox 2015, U-Net. Zhang et al. 2018, FFDNet, section III (working on maps smaller than
         the image); Zhang et al. 2021, DRUNet, section 3 (levels of residual blocks, skips that are added).
     """
-    if len(feature_shape) != 3:
-        shape = "x".join(map(str, feature_shape))
-        raise UserError(f"model: a U-net needs images, and these rows are {shape}; allowed: a dense net")
-    if not channels:
-        raise UserError("model.channels: expected at least one level, got ()")
     if residual and output != "linear":
         raise UserError(f"model.output: {output} of a sum with the input; allowed: linear, or model.residual=false")
-    kind, last = named(activation, what="model.activation"), named(output, what="model.output", allowed=OUTPUTS)
-    shapes = [tuple(feature_shape)]
-    for level, count in enumerate(channels):
-        height, width, _ = shapes[-1]
-        step = patch if level == 0 else 2
-        shapes.append((-(-height // step), -(-width // step), count))
-    encoder = Encoder(tuple(channels), patch, blocks, kind)
-    decoder = Decoder(tuple(shapes), patch, blocks, kind, NEAR_ZERO if residual else last.kernel_init)
-    layout = Layout(tuple(shapes), skips, residual or holes, holes)
-    return _pure(layout, encoder, decoder, residual, last)
-
-
-class Layout(NamedTuple):
-    """What the code holds: maps, then the input without holes, then where it was observed.
-
-    Attributes:
-        shapes: of the image, then of the maps, the finest first.
-        all_maps: whether all of them, or the last one only.
-        image: whether the input.
-        observed: whether where it was observed.
-    """
-
-    shapes: tuple[Shape, ...]
-    all_maps: bool
-    image: bool
-    observed: bool
-
-    def parts(self) -> list[Shape]:
-        """The shapes of what the code holds, in order."""
-        maps = self.shapes[1:] if self.all_maps else self.shapes[-1:]
-        return [*maps, *([self.shapes[0]] * (self.image + self.observed))]
+    kinds = of_layers(activation, "linear", output)
+    shapes = shapes_down(feature_shape, channels, [patch, *[2] * (len(channels) - 1)], "U-net")
+    encoder = Encoder(tuple(channels), patch, blocks, kinds["hidden"])
+    init = NEAR_ZERO if residual else kinds["x_hat"].kernel_init
+    decoder = Decoder(shapes, patch, blocks, kinds["hidden"], init)
+    return _of_halves(shapes, encoder, decoder, kinds["x_hat"], skips=skips, residual=residual, holes=holes)
 
 
 class Encoded(NamedTuple):
-    """What the encoder made of images: maps, the finest first, the images without holes, and where they had none."""
+    """What the decoder sees of m images, and a code holds in this order.
+
+    Attributes:
+        maps: of the levels, the finest first; only the last one without skips.
+        image: without holes, (m, height, width, channels), where the output is made of it; else None.
+        observed: the same shape, where the image had no holes; None where it cannot have any.
+    """
 
     maps: list[jax.Array]
     image: jax.Array | None
     observed: jax.Array | None
 
 
-def flat(layout: Layout, encoded: Encoded) -> jax.Array:
-    """What the encoder made of m images as m codes."""
-    parts = [*(encoded.maps if layout.all_maps else encoded.maps[-1:])]
-    parts += [encoded.image] * layout.image + ([encoded.observed.astype(jnp.float32)] if layout.observed else [])
-    return jnp.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
-
-
-def folded(layout: Layout, code: jax.Array) -> Encoded:
-    """The inverse of `flat`."""
-    shapes = layout.parts()
-    ends = list(accumulate(prod(shape) for shape in shapes))
-    cut = [part.reshape(-1, *shape) for part, shape in zip(jnp.split(code, ends[:-1], axis=1), shapes, strict=True)]
-    observed = cut.pop() > 0.5 if layout.observed else None
-    image = cut.pop() if layout.image else None
-    return Encoded(cut, image, observed)
-
-
-def _pure(layout: Layout, encoder: Encoder, decoder: Decoder, residual: bool, output: Activation) -> Model:
-    """The two modules as a model of flat rows."""
-    shape = layout.shapes[0]
+def _of_halves(
+    shapes: tuple[Shape, ...],
+    encoder: Encoder,
+    decoder: Decoder,
+    output: Activation,
+    *,
+    skips: bool,
+    residual: bool,
+    holes: bool,
+) -> Model:
+    """The two modules as a model of flat rows; `shapes` are those of the image and of all maps."""
+    in_code = [*(shapes[1:] if skips else shapes[-1:]), *[shapes[0]] * ((residual or holes) + holes)]
+    flat = lambda values: values.reshape(len(values), -1)
 
     def init(key: jax.Array) -> Params:
-        keys = jax.random.split(key)
-        channels = shape[2] * (1 + layout.observed)
-        maps = [jnp.zeros((1, *each)) for each in layout.shapes[1:]]
-        return {
-            "encoder": encoder.init(keys[0], jnp.zeros((1, *shape[:2], channels)))["params"],
-            "decoder": decoder.init(keys[1], maps)["params"],
-        }
+        keys, (height, width, channels) = jax.random.split(key), shapes[0]
+        inputs, maps = jnp.zeros((1, height, width, channels * (1 + holes))), [jnp.zeros((1, *s)) for s in shapes[1:]]
+        params = {"encoder": encoder.init(keys[0], inputs)["params"]}
+        return params | {"decoder": decoder.init(keys[1], maps)["params"]}
 
-    def down(params: Params, x: jax.Array) -> Encoded:
-        image, observed = x.reshape(-1, *shape), None
-        inputs = image
-        if layout.observed:
-            observed = ~jnp.isnan(image)
+    def down(params: Params, x: jax.Array) -> tuple[Outputs, Encoded]:
+        inputs = image = x.reshape(-1, *shapes[0])
+        observed = ~jnp.isnan(image) if holes else None
+        if holes:
             image = filled(image, observed)
             inputs = jnp.concatenate([image, observed.astype(image.dtype)], axis=3)
-        return Encoded(encoder.apply({"params": params["encoder"]}, inputs), image, observed)
+        maps = encoder.apply({"params": params["encoder"]}, inputs)
+        encoded = Encoded(maps if skips else maps[-1:], image if residual or holes else None, observed)
+        parts = [part.astype(jnp.float32) for part in jax.tree.leaves(encoded)]
+        code = jnp.concatenate([flat(part) for part in parts], axis=1)
+        return as_they_are({**{f"encoder{level}": a for level, a in enumerate(maps)}, "code": code}), encoded
 
     def up(params: Params, encoded: Encoded) -> Outputs:
-        maps = encoded.maps if layout.all_maps else encoded.maps[-1:]
-        levels, z = decoder.apply({"params": params["decoder"]}, maps)
+        levels, z = decoder.apply({"params": params["decoder"]}, encoded.maps)
         x_hat = encoded.image + z if residual else output.function(z)
-        if layout.observed:
-            x_hat = jnp.where(encoded.observed, encoded.image, x_hat)
-        outputs = {f"decoder{index}": (a, a) for index, a in enumerate(levels)}
-        return outputs | {"x_hat": (z.reshape(len(z), -1), x_hat.reshape(len(z), -1))}
+        x_hat = jnp.where(encoded.observed, encoded.image, x_hat) if holes else x_hat
+        return as_they_are({f"decoder{index}": a for index, a in enumerate(levels)}) | {"x_hat": (flat(z), flat(x_hat))}
 
-    def named_maps(encoded: Encoded) -> Outputs:
-        code = flat(layout, encoded)
-        return {f"encoder{level}": (a, a) for level, a in enumerate(encoded.maps)} | {"code": (code, code)}
+    def decode(params: Params, code: jax.Array) -> Outputs:
+        parts = jnp.split(code, list(accumulate(map(prod, in_code)))[:-1], axis=1)
+        parts = [part.reshape(-1, *shape) for part, shape in zip(parts, in_code, strict=True)]
+        observed = parts.pop() > 0.5 if holes else None
+        image = parts.pop() if residual or holes else None
+        return up(params, Encoded(parts, image, observed))
 
-    def train(params: Params, x_in: jax.Array, key: jax.Array) -> tuple[Outputs, dict[str, jax.Array]]:
-        encoded = down(params, x_in)
-        return named_maps(encoded) | up(params, encoded), {}
+    def train(params: Params, x_in: jax.Array, key: jax.Array) -> tuple[Outputs, Extra]:
+        outputs, encoded = down(params, x_in)
+        return outputs | up(params, encoded), {}
 
     linear = ACTIVATIONS["linear"]
     return assemble(
-        shape,
-        sum(map(prod, layout.parts())),
+        shapes[0],
+        sum(map(prod, in_code)),
         init=init,
-        encode=lambda params, x: named_maps(down(params, x)),
-        decode=lambda params, code: up(params, folded(layout, code)),
-        activations={"hidden": linear, "x_hat": linear if layout.observed else output},
+        encode=lambda params, x, key=None: (down(params, x)[0], {}),
+        decode=decode,
+        activations={"hidden": linear, "x_hat": linear if holes else output},
         train=train,
-        takes_missing=layout.observed,
-    )
+    )._replace(takes_missing=holes)
 
 
 def filled(image: jax.Array, observed: jax.Array) -> jax.Array:

@@ -4,11 +4,11 @@ import jax
 import jax.numpy as jnp
 
 from aejax.config.bounds import Count, Positive
-from aejax.models.activations import OUTPUTS, Activation, named
-from aejax.models.assemble import halves
-from aejax.models.conv import Decoder, Encoder, mirrored
+from aejax.models.activations import Activation, of_layers
+from aejax.models.assemble import Extra
+from aejax.models.conv import convolved
 from aejax.models.dense import stacked
-from aejax.types import Model
+from aejax.types import Model, Params
 
 
 def dense(
@@ -79,25 +79,16 @@ def convolutional(
         Kingma & Welling 2014, Auto-encoding variational Bayes, equations 9 and 10.
     """
     kinds = _kinds(activation, output, kernel_scale)
-    shapes = mirrored(feature_shape, channels, stride)
-    encoder = Encoder(
-        tuple(feature_shape), tuple(channels), kernel_size, stride, 2 * code, kinds["hidden"], kinds["code"]
-    )
-    decoder = Decoder(shapes, kernel_size, stride, kinds["hidden"], kinds["x_hat"])
-    return halves(feature_shape, code, encoder, decoder, kinds, sample=_sample)
+    return convolved(feature_shape, channels, kernel_size, stride, code, kinds, sample=_sample, code_inputs=2 * code)
 
 
 def _kinds(activation: str, output: str, scale: float) -> dict[str, Activation]:
-    kinds = {
-        "hidden": named(activation, what="model.activation"),
-        "code": named("linear", what="code"),
-        "x_hat": named(output, what="model.output", allowed=OUTPUTS),
-    }
     smaller = lambda init: lambda *arguments: scale * init(*arguments)
+    kinds = of_layers(activation, "linear", output)
     return {name: kind._replace(kernel_init=smaller(kind.kernel_init)) for name, kind in kinds.items()}
 
 
-def _sample(key: jax.Array | None, moments: jax.Array) -> tuple[jax.Array, jax.Array, dict[str, jax.Array]]:
+def _sample(params: Params, key: jax.Array | None, moments: jax.Array) -> tuple[jax.Array, jax.Array, Extra]:
     """One draw of the code; its mean without a key. `moments` are μ and log σ² side by side, (m, 2 d)."""
     size = moments.shape[1] // 2
     mean, log_variance = moments[:, :size], moments[:, size:]

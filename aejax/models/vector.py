@@ -1,14 +1,12 @@
 """Vector quantisation: the code is a few entries of a codebook that is a moving average, not trained by gradients."""
 
-from math import prod
-
 import jax
 import jax.numpy as jnp
 
 from aejax.config.bounds import Count, NonNegative, Rate
-from aejax.models.activations import OUTPUTS, named
-from aejax.models.assemble import Outputs, assemble
-from aejax.models.dense import Stack, multilayer
+from aejax.models.activations import of_layers
+from aejax.models.assemble import Extra
+from aejax.models.dense import stacked
 from aejax.types import Model, Params
 
 
@@ -55,43 +53,24 @@ def quantized(
         moving averages, equations 6 to 8). Dhariwal et al. 2020, Jukebox, section 3 (random restarts).
     """
     d = pieces * size
-    plain = multilayer(feature_shape, widths=widths, code=d, activation=activation, output=output)
-    hidden = [f"{{}}{index}" for index in range(len(widths))]
-    kinds = {
-        "hidden": named(activation, what="model.activation"),
-        "code": named("linear", what="code"),
-        "x_hat": named(output, what="model.output", allowed=OUTPUTS),
-    }
-    between = (kinds["hidden"],) * len(widths)
-    down = Stack((*(name.format("encoder") for name in hidden), "code"), (*widths, d), (*between, kinds["code"]))
-    up = Stack(
-        (*(name.format("decoder") for name in hidden), "x_hat"),
-        (*reversed(widths), prod(feature_shape)),
-        (*between, kinds["x_hat"]),
-    )
+
+    def quantize(params: Params, key: jax.Array | None, z: jax.Array) -> tuple[jax.Array, jax.Array, Extra]:
+        points, centres = jax.lax.stop_gradient(z).reshape(-1, size), jax.lax.stop_gradient(params["kept"]["centres"])
+        nearest = (jnp.square(centres).sum(-1)[None] - 2 * points @ centres.T).argmin(-1)
+        code = z + (centres[nearest].reshape(z.shape) - jax.lax.stop_gradient(z))
+        if key is None:
+            return z, code, {}
+        chosen = jax.nn.one_hot(nearest, entries)
+        return z, code, {"before": z, "uses": chosen.sum(0), "total": chosen.T @ points}
+
+    net = stacked(feature_shape, widths, d, None, of_layers(activation, "linear", output), sample=quantize)
 
     def init(key: jax.Array) -> Params:
         net_key, book_key = jax.random.split(key)
         centres = jax.random.normal(book_key, (entries, size))
-        return plain.init(net_key) | {"kept": {"centres": centres, "uses": jnp.ones(entries), "total": centres}}
+        return net.init(net_key) | {"kept": {"centres": centres, "uses": jnp.ones(entries), "total": centres}}
 
-    def quantize(params: Params, x: jax.Array) -> tuple[Outputs, jax.Array, jax.Array]:
-        outputs = down.apply({"params": params["encoder"]}, x)
-        z = outputs["code"][0]
-        points, centres = jax.lax.stop_gradient(z).reshape(-1, size), jax.lax.stop_gradient(params["kept"]["centres"])
-        nearest = (jnp.square(centres).sum(-1)[None] - 2 * points @ centres.T).argmin(-1)
-        code = z + (centres[nearest].reshape(z.shape) - jax.lax.stop_gradient(z))
-        return outputs | {"code": (z, code)}, points, nearest
-
-    decode = lambda params, code: up.apply({"params": params["decoder"]}, code)
-
-    def train(params: Params, x_in: jax.Array, key: jax.Array) -> tuple[Outputs, dict[str, jax.Array]]:
-        outputs, points, nearest = quantize(params, x_in)
-        chosen = jax.nn.one_hot(nearest, entries)
-        extra = {"before": outputs["code"][0], "uses": chosen.sum(0), "total": chosen.T @ points}
-        return outputs | decode(params, outputs["code"][1]), extra
-
-    def settle(params: Params, extra: dict[str, jax.Array], key: jax.Array) -> Params:
+    def settle(params: Params, extra: Extra, key: jax.Array) -> Params:
         uses, total = (decay * params["kept"][name] + (1 - decay) * extra[name] for name in ("uses", "total"))
         points = extra["before"].reshape(-1, size)
         fresh = points[jax.random.randint(key, (entries,), 0, len(points))]
@@ -99,6 +78,4 @@ def quantized(
         uses, total = jnp.where(unused, 1.0, uses), jnp.where(unused[:, None], fresh, total)
         return params | {"kept": {"centres": total / uses[:, None], "uses": uses, "total": total}}
 
-    encode = lambda params, x: quantize(params, x)[0]
-    model = assemble(feature_shape, d, init=init, encode=encode, decode=decode, activations=kinds, train=train)
-    return model._replace(settle=settle, decoder_layers=plain.decoder_layers)
+    return net._replace(init=init, settle=settle)

@@ -19,6 +19,8 @@ Optimizer = Callable[[Mapping[str, Any], jax.Array], optax.GradientTransformatio
 """``(hparams, progress) -> transformation``; its structure does not depend on the numbers, so that it may be rebuilt
 inside a step from traced ones."""
 
+CHAINED = ("learning_rate", "clip_norm", "weight_decay", "schedule")
+"""The numbers that the chain around an optimiser's function reads."""
 NO_FACTOR = ("fromage", "rprop")
 """Those of optax in whose updates the learning rate is no factor."""
 
@@ -45,17 +47,16 @@ def build(name: str, static: Mapping[str, Any], schedule: Callable[..., jax.Arra
         takes = ()
 
     def optimizer(hparams: Mapping[str, Any], progress: jax.Array) -> optax.GradientTransformationExtraArgs:
-        own = {k: v for k, v in hparams.items() if k not in ("learning_rate", "clip_norm", "weight_decay", "schedule")}
+        numbers = {name: value for name, value in hparams.items() if name not in CHAINED}
         rate, decay = schedule(progress, **hparams.get("schedule", {})), hparams.get("weight_decay")
         rate = hparams["learning_rate"] * rate if "learning_rate" in hparams else rate
         if "learning_rate" in takes:
-            own["learning_rate"] = rate
+            numbers["learning_rate"] = rate
         if "weight_decay" in takes:
-            own |= {"weight_decay": 0.0 if decay is None else decay} | {
-                name: kernels for name in MASKS if name in takes
-            }
+            numbers["weight_decay"] = 0.0 if decay is None else decay
+            numbers |= {name: kernels for name in MASKS if name in takes}
         chain = [optax.clip_by_global_norm(hparams["clip_norm"])] if "clip_norm" in hparams else []
-        chain.append(transformation(make(**arguments, **own), name))
+        chain.append(transformation(make(**arguments, **numbers), name))
         if decay is not None and "weight_decay" not in takes:
             chain.append(optax.add_decayed_weights(-decay * (rate if "learning_rate" in takes else 1.0), mask=kernels))
         if "learning_rate" not in takes:
@@ -80,11 +81,11 @@ def transformation(made: Any, name: str) -> optax.GradientTransformation:
     )
 
 
-def as_optimizer(given: Any) -> Optimizer:
+def as_optimizer(optimizer: Any) -> Optimizer:
     """An `Optimizer` of itself, or of any `optax.GradientTransformation`, whose numbers then are fixed."""
-    if callable(given) and not hasattr(given, "update"):
-        return given
-    fixed = transformation(given, "optimizer")
+    if callable(optimizer) and not hasattr(optimizer, "update"):
+        return optimizer
+    fixed = transformation(optimizer, "optimizer")
     return lambda hparams, progress: fixed
 
 

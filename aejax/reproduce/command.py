@@ -1,6 +1,7 @@
 """`aejax reproduce`: its options, and the reproduction from start to end."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -31,33 +32,32 @@ def run(arguments: argparse.Namespace) -> int:
             raise UserError(f"--{option} {value}: allowed: 1 or more")
     language = pages.check_language(arguments.lang)
     from aejax import console
-    from aejax.reproduce import compare, processes, record, run, summary
+    from aejax.reproduce import compare, experiments, record, summary
     from aejax.runs import workdir
     from aejax.training import interruption
 
     folder, update = record.collection(arguments.collection), arguments.update
     recorded = record.read(folder) if not update or (folder / record.FILE).exists() else {}
     specs = record.specs(folder)
-    which = {"quick": arguments.quick, "update": update}
-    names = run.choose(recorded, specs, arguments.only, arguments.collection, **which)
-    one = arguments.quick and not update
-    seeds = {name: arguments.seeds or (1 if one else record.seeds(recorded.get(name))) for name in names}
+    names = record.choose(recorded, specs, arguments)
+    standard = lambda name: 1 if arguments.quick and not update else record.seeds(recorded.get(name)) or record.SEEDS
+    seeds = {name: arguments.seeds or standard(name) for name in names}
     if not arguments.quick:
-        seeds |= dict.fromkeys(run.sweeps_of(folder, names), 0)
+        seeds |= dict.fromkeys(experiments.sweeps_of(folder, names), 0)
     root = arguments.workdir or workdir.fresh(f"reproduce-{folder.resolve().name}")
-    run.begin(root)
-    if update:
-        run.check_writable(folder)
+    summary.begin(root)
+    if update and not os.access(folder, os.W_OK):
+        raise UserError(f"{folder}: cannot be written")
     try:
-        how = {"at_once": arguments.jobs or processes.most_at_once(), "cache": not arguments.no_compile_cache}
-        results = run.run_all(folder, seeds, root, recorded, **how)
+        how = {"at_once": arguments.jobs or experiments.most_at_once(), "cache": not arguments.no_compile_cache}
+        results = experiments.run_all(folder, seeds, root, recorded, **how)
     except interruption.InterruptedRunError:
         print(f"aejax: stopped; go on with the same command and --workdir {root}", file=sys.stderr, flush=True)
         return 130
     lines = compare.compare_all(results, recorded)
-    new = run.update(results, recorded, lines) if update else {}
+    new = compare.to_record(results, recorded, lines) if update else {}
     summary.table(lines, recorded, new)
-    report = run.write_report(root, folder, lines, results)
+    report = summary.write(root, folder, lines, results)
     console.say("")
     if new:
         record.write(folder, {**recorded, **new})

@@ -5,44 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from aejax.reproduce import record
-from aejax.reproduce.record import DIGITS, ZERO, Number, Recorded, rounded
+from aejax.reproduce.record import DIGITS, ZERO, Number, Recorded, Result, Run, rounded
 
 HELD, EQUAL, SAME = "held", "equal", "same bits"
 OFF, NAN, MISSING, OTHER, UNRECORDED = "off", "not a number", "missing", "other bits", "not recorded"
 RECORDED = "recorded"
 HEADER = ("experiment", "number", "expected", "got", "difference", "tolerance", "verdict")
-
-
-class Run(NamedTuple):
-    """The outcome of a finished run.
-
-    Attributes:
-        numbers: by name.
-        digest: of its parameters.
-        seconds: that it took when it was run.
-        machine: the fingerprint of the machine that it was run on.
-    """
-
-    numbers: Mapping[str, float]
-    digest: str
-    seconds: float
-    machine: str
-
-
-class Result(NamedTuple):
-    """The outcome of an experiment, or of a sweep.
-
-    Attributes:
-        name: of it; ``"sweeps/sparse_l1"`` for a sweep.
-        runs: of seeds 0, 1, …; empty where it was not run or failed, and for a sweep.
-        trouble: why there are none, in one line.
-        missing: whether the trouble is data that are not at hand.
-    """
-
-    name: str
-    runs: tuple[Run, ...]
-    trouble: str = ""
-    missing: bool = False
 
 
 class Comparison(NamedTuple):
@@ -88,14 +56,14 @@ def compare(name: str, recorded: Recorded, runs: Sequence[Run]) -> list[Comparis
         recorded: of it.
         runs: of the seeds 0, 1, ….
     """
-    if not recorded.numbers:
+    if not recorded.metrics:
         return [Comparison(name, "", None, None, None, UNRECORDED)]
     runs = runs[: record.seeds(recorded)]
     digests = [recorded.digests.get(run.machine, ())[seed : seed + 1] for seed, run in enumerate(runs)]
     pairs = [(run.digest, digest[0]) for run, digest in zip(runs, digests, strict=True) if digest]
     same = all(got == expected for got, expected in pairs)
     exact = same and len(pairs) == len(runs)
-    lines = [_number(name, metric, number, runs, exact=exact) for metric, number in recorded.numbers.items()]
+    lines = [_number(name, metric, number, runs, exact=exact) for metric, number in recorded.metrics.items()]
     if pairs:
         lines.append(Comparison(name, "parameters", None, None, None, SAME if same else OTHER))
     return lines
@@ -135,17 +103,21 @@ def _mean(values: Sequence[float]) -> float:
 
 def added(name: str, old: Recorded | None, new: Recorded) -> list[Comparison]:
     """A line for each number that is recorded for the first time."""
-    known = old.numbers if old else {}
+    known = old.metrics if old else {}
     return [
         Comparison(name, metric, None, _mean(number.values), number.tolerance, RECORDED)
-        for metric, number in new.numbers.items()
+        for metric, number in new.metrics.items()
         if metric not in known
     ]
 
 
-def with_nan(lines: Sequence[Comparison]) -> set[str]:
-    """The experiments in which a recorded number has become NaN."""
-    return {line.experiment for line in lines if line.verdict == NAN}
+def to_record(
+    results: Sequence[Result], recorded: Mapping[str, Recorded], lines: Sequence[Comparison]
+) -> dict[str, Recorded]:
+    """What to record of the experiments that ran, except those in which a recorded number has become NaN."""
+    refused = {line.experiment for line in lines if line.verdict == NAN}
+    ran = [result for result in results if result.runs and result.name not in refused]
+    return {result.name: record.updated(recorded.get(result.name), result.runs) for result in ran}
 
 
 def row(line: Comparison, change: tuple[float, float] | None = None) -> tuple[str, ...]:

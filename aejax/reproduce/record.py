@@ -1,21 +1,27 @@
 """``expected.json``: the recorded numbers of a collection's experiments, and digests of their parameters.
 
+What is recorded, which experiments are run for it, and what new runs make of it.
+
 Numbers are recorded by seed, with a tolerance and the reason for it; digests by machine. The file also lists what a
 reproduction runs: an experiment may stand there without numbers, to be recorded. Everything recorded comes from single
 runs on one thread, as `aejax run` does them; members of a sweep agree with those only up to rounding.
 """
 
-import json
+import argparse
 import math
 import shlex
 import statistics
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from aejax.config import files as config_files
-from aejax.errors import UserError, one_of, shown
+from aejax.errors import UserError, one_of
 from aejax.files import write_json
+from aejax.runs import workdir
+from aejax.storage import records
+from aejax.storage.records import NOT_FINITE, Many, Named, Whole
 
 FILE, FORMAT = "expected.json", 1
 SEEDS = 5
@@ -30,13 +36,51 @@ RELATIVE = 1e-3
 """The least tolerance, relative to the number, where seeds do not spread."""
 TIMES = ("second", "time", "speed")
 """Words in the names of numbers that depend on the machine's load; these are not recorded."""
-NOT_FINITE = ("nan", "inf", "-inf")
-"""How these are written; JSON has no numbers for them."""
+QUICK_SECONDS = 10.0
+"""An experiment that is recorded for the first time is a quick one if a run takes no longer."""
 
-KINDS = {dict: "an object", list: "a list", str: "a text", bool: "true or false", float: "a number"}
-NUMBER = {"values": [float], "tolerance": float, "why": str}
-EXPERIMENT = {"quick": bool, "seconds": float, "metrics": {str: NUMBER}, "digests": {str: [str]}}
-"""The form of an experiment in ``expected.json``; ``{str: …}`` is an object with any names."""
+NUMBER = {"values": Many(float, 1), "tolerance": float, "why": str}
+EXPERIMENT = {"quick": bool, "seconds": float, "metrics": Named(NUMBER), "digests": Named(Many(str))}
+"""The form of an experiment in ``expected.json``."""
+ENVIRONMENT = {"backend": str, "devices": Many(str, 1), "processor": str, "packages": {"jaxlib": str}}
+"""The form of a run's ``environment.json``, as far as the bits of a result depend on it."""
+
+
+class Run(NamedTuple):
+    """The outcome of a finished run.
+
+    Attributes:
+        numbers: by name.
+        digest: of its parameters.
+        seconds: that it took when it was run.
+        machine: the fingerprint of the machine that it was run on.
+    """
+
+    numbers: Mapping[str, float]
+    digest: str
+    seconds: float
+    machine: str
+
+
+class Result(NamedTuple):
+    """The outcome of an experiment, or of a sweep.
+
+    Attributes:
+        name: of it; ``"sweeps/sparse_l1"`` for a sweep.
+        runs: of seeds 0, 1, …; empty where it was not run or failed, and for a sweep.
+        trouble: why there are none, in one line.
+        missing: whether the trouble is data that are not at hand.
+    """
+
+    name: str
+    runs: tuple[Run, ...]
+    trouble: str = ""
+    missing: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is trouble that is not for want of data."""
+        return bool(self.trouble) and not self.missing
 
 
 class Number(NamedTuple):
@@ -59,13 +103,13 @@ class Recorded(NamedTuple):
     Attributes:
         quick: whether ``--quick`` runs it.
         seconds: that one seed took when it was recorded, on one thread.
-        numbers: by name, such as ``"test/mse"`` or ``"baselines/pca/mse"``; none before it is recorded.
+        metrics: by name, such as ``"test/mse"`` or ``"baselines/pca/mse"``; none before it is recorded.
         digests: of the parameters for seeds 0, 1, …, by fingerprint of the machine.
     """
 
     quick: bool
     seconds: float
-    numbers: Mapping[str, Number]
+    metrics: Mapping[str, Number]
     digests: Mapping[str, tuple[str, ...]]
 
 
@@ -91,6 +135,38 @@ def specs(folder: Path) -> list[str]:
     return [path.stem + variant for path in paths for variant in variants[path]]
 
 
+def choose(recorded: Mapping[str, Recorded], specs: Sequence[str], arguments: argparse.Namespace) -> list[str]:
+    """The experiments to run: those of ``--only``; else all recorded ones and, to record them, all new configs.
+
+    Args:
+        recorded: the content of ``expected.json``.
+        specs: the experiments that the collection has, variants too.
+        arguments: of the command: `collection`, `only`, `quick` and `update`.
+
+    Raises:
+        UserError: an experiment that does not exist or is not recorded, or none at all.
+    """
+    only, update = arguments.only or (), arguments.update
+    for name in recorded:
+        if name not in specs:
+            raise UserError(f"{FILE}: records {name!r}, and there is no such experiment; allowed: take it out")
+    allowed, command = specs if update else recorded, partial(update_command, arguments.collection)
+    for name in only:
+        if name in specs and name not in allowed:
+            raise UserError(f"--only: {name!r} is not recorded; record it with {command([name])}")
+        if name not in allowed:
+            raise one_of(name, allowed, what="--only")
+    names = list(dict.fromkeys(only or [*recorded, *(unrecorded(recorded, specs) if update else ())]))
+    if not names:
+        why = f"nothing is recorded; record it with {command()}" if specs else "the folder has no config"
+        raise UserError(f"there is no experiment to run: {why}")
+    names = [name for name in names if not arguments.quick or name not in recorded or recorded[name].quick]
+    if not names:
+        remedy = f'"quick": true for an experiment in {FILE}, or no --quick'
+        raise UserError(f"--quick: there is no experiment to run, as none of them is quick; allowed: {remedy}")
+    return names
+
+
 def unrecorded(recorded: Collection[str], specs: Sequence[str]) -> list[str]:
     """The configs of which nothing is recorded, not even a variant."""
     configs = {config_of(name) for name in recorded}
@@ -114,101 +190,46 @@ def update_command(collection: str, names: Sequence[str] = ()) -> str:
 
 
 def read(folder: Path) -> dict[str, Recorded]:
-    """The content of a collection's ``expected.json``, by the name of the experiment.
+    """The content of a collection's ``expected.json``, which people edit, by the name of the experiment.
 
     Raises:
-        UserError: it is missing, damaged, or of another format.
+        UserError: it is missing, damaged, which is said with the place, or of another format.
     """
     path = folder / FILE
     try:
-        return parse(path.read_text(encoding="utf-8"))
+        content = records.read(path, {"format": Whole()})
     except FileNotFoundError:
         raise UserError(f"{path}: is missing; record it with aejax reproduce {folder} --update") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: is damaged: is not text in UTF-8") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+    if content["format"] != FORMAT:
+        raise UserError(f"{path}: is of format {content['format']}, this version reads {FORMAT}")
+    experiments = records.check(content, {"experiments": Named(EXPERIMENT)}, path)["experiments"]
+    return {name: _recorded(fields, f"{path}: is damaged: experiments.{name}") for name, fields in experiments.items()}
 
 
-def parse(text: str) -> dict[str, Recorded]:
-    """The content of the text of an ``expected.json``, which people edit.
-
-    Raises:
-        UserError: it is damaged, which names the place, or of another format.
-    """
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"is damaged: line {error.lineno}, column {error.colno}: is not JSON") from None
-    except (ValueError, RecursionError):  # thousands of digits, or of brackets
-        raise UserError("is damaged: is not JSON that can be read") from None
-    version = _check(content, {"format": object})["format"]
-    if version != FORMAT or isinstance(version, bool):
-        raise UserError(f"is of format {shown(version)}, this version reads {FORMAT}")
-    experiments = _check(content, {"experiments": {str: EXPERIMENT}})["experiments"]
-    return {name: _recorded(fields, ("experiments", name)) for name, fields in experiments.items()}
-
-
-def _recorded(fields: Mapping[str, Any], path: tuple[str, ...]) -> Recorded:
+def _recorded(fields: Mapping[str, Any], where: str) -> Recorded:
     numbers = {
-        name: Number(tuple(each["values"]), each["tolerance"], each["why"]) for name, each in fields["metrics"].items()
+        metric: Number(tuple(map(float, each["values"])), float(each["tolerance"]), each["why"])
+        for metric, each in fields["metrics"].items()
     }
-    for name, number in numbers.items():
-        if not number.values:
-            raise _damage((*path, "metrics", name, "values"), "is a list without a value")
+    for metric, number in numbers.items():
         if not number.tolerance >= 0:
-            raise _damage((*path, "metrics", name, "tolerance"), f"expected 0 or more, got {number.tolerance:g}")
+            raise UserError(f"{where}.metrics.{metric}.tolerance: expected 0 or more, got {number.tolerance:g}")
     digests = {machine: tuple(each) for machine, each in fields["digests"].items()}
-    return Recorded(fields["quick"], fields["seconds"], numbers, digests)
-
-
-def _check(value: Any, form: Any, path: tuple[str, ...] = ()) -> Any:
-    """The fields of a form, numbers as floats; refuses a value that does not have the form."""
-    kind = form if isinstance(form, type) else type(form)
-    number = kind is float and (type(value) in (int, float) or value in NOT_FINITE)
-    if not (number or isinstance(value, kind)):
-        written = KINDS[type(value)] if isinstance(value, dict | list) else json.dumps(value, ensure_ascii=False)[:100]
-        raise _damage(path, f"expected {KINDS[kind]}, got {written}")
-    if number:
-        try:
-            return float(value)
-        except OverflowError:
-            raise _damage(path, "expected a number, got one that is too large") from None
-    if kind is list:
-        return [_check(each, form[0], path) for each in value]
-    if kind is not dict:
-        return value
-    names = value if str in form else form
-    for name in names:
-        if name not in value:
-            raise _damage(path, f"has no {name!r}")
-    return {name: _check(value[name], form.get(str, form.get(name)), (*path, name)) for name in names}
-
-
-def _damage(path: Sequence[str], what: str) -> UserError:
-    return UserError(f"is damaged: {' > '.join(path)}{': ' if path else ''}{what}")
+    return Recorded(fields["quick"], float(fields["seconds"]), numbers, digests)
 
 
 def write(folder: Path, recorded: Mapping[str, Recorded]) -> Path:
     """Write ``expected.json``, experiments in the order of their names."""
-    experiments = {
-        name: {
-            "quick": experiment.quick,
-            "seconds": round(experiment.seconds, 1),
-            "metrics": {metric: number._asdict() for metric, number in experiment.numbers.items()},
-            "digests": experiment.digests,
-        }
-        for name, experiment in sorted(recorded.items())
-    }
+    experiments = {name: each._asdict() for name, each in sorted(recorded.items())}
+    for fields in experiments.values():
+        fields["seconds"] = round(fields["seconds"], 1)
+        fields["metrics"] = {metric: number._asdict() for metric, number in fields["metrics"].items()}
     return write_json(folder / FILE, {"format": FORMAT, "experiments": experiments})
 
 
 def seeds(recorded: Recorded | None) -> int:
-    """How many seeds are recorded of an experiment; `SEEDS` where nothing is recorded yet."""
-    counts = [len(number.values) for number in recorded.numbers.values()] if recorded else []
-    return max(counts, default=SEEDS)
+    """How many seeds are recorded of an experiment; 0 where nothing is recorded yet."""
+    return max((len(number.values) for number in recorded.metrics.values()), default=0) if recorded else 0
 
 
 def numbers_of(summary: Mapping[str, Any]) -> dict[str, float]:
@@ -216,11 +237,8 @@ def numbers_of(summary: Mapping[str, Any]) -> dict[str, float]:
     parts = {name: values for name, values in summary["metrics"].items() if name in ("test", "all")}
     parts |= {f"baselines/{name}": values for name, values in summary["baselines"].items()}
     values = {f"{part}/{name}": value for part, values in parts.items() for name, value in values.items()}
-    return {
-        name: float(value)
-        for name, value in values.items()
-        if (isinstance(value, int | float) or value in NOT_FINITE) and not any(word in name for word in TIMES)
-    }
+    numbers = {name: float(x) for name, x in values.items() if isinstance(x, int | float) or x in NOT_FINITE}
+    return {name: value for name, value in numbers.items() if not any(word in name for word in TIMES)}
 
 
 def seconds_of(summary: Mapping[str, Any]) -> float:
@@ -252,3 +270,33 @@ def fingerprint(environment: Mapping[str, Any]) -> str:
     backend, device = environment["backend"], environment["devices"][0].partition(" ")[2]
     what = environment["processor"] if backend == "cpu" else device
     return f"{backend}, {what}, jaxlib {environment['packages']['jaxlib']}"
+
+
+def read_run(folder: Path) -> Run:
+    """The outcome of a finished run, from its folder.
+
+    Raises:
+        UserError: a file of it is damaged.
+    """
+    content = workdir.read_json(folder / "summary.json", workdir.SUMMARY)
+    environment = workdir.read_json(folder / "environment.json", ENVIRONMENT)
+    return Run(numbers_of(content), content["parameters_digest"], seconds_of(content), fingerprint(environment))
+
+
+def updated(old: Recorded | None, runs: Sequence[Run]) -> Recorded:
+    """What to record after runs: new numbers, and this machine's digests beside those of others.
+
+    Digests of other machines are kept only where this machine's have not changed: if these have, so have those.
+    """
+    # some numbers are there for some seeds only, such as PCA with as many components as a sparse code has active units
+    numbers = {name: [run.numbers[name] for run in runs if name in run.numbers] for name in runs[0].numbers}
+    metrics = {name: number(values) for name, values in numbers.items() if len(values) == len(runs)}
+    machine, new = runs[0].machine, tuple(run.digest for run in runs)
+    digests = dict(old.digests) if old else {}
+    before = digests.get(machine, ())
+    if before[: len(new)] != new[: len(before)]:
+        digests = {}
+    if all(run.machine == machine for run in runs):
+        digests[machine] = new
+    seconds = sum(run.seconds for run in runs) / len(runs)
+    return Recorded(old.quick if old else seconds <= QUICK_SECONDS, seconds, metrics, digests)

@@ -29,7 +29,7 @@ from aejax.errors import UserError, one_of, shown
 from aejax.files import write_atomic
 from aejax.models.architecture import leaves_read
 from aejax.storage import records
-from aejax.storage.manifest import LEAVES
+from aejax.storage.checkpoint import LEAVES
 from aejax.storage.records import Either, Fields, Many, Whole
 from aejax.storage.trees import describe, named_arrays, pack, path_name, unpack
 from aejax.training.build import build_model

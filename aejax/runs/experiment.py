@@ -140,7 +140,7 @@ def model_info(dataset: Dataset) -> dict[str, Any]:
 def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: Dataset, folder: Path) -> dict[str, Any]:
     """Run the config's task, save what it keeps, draw its figures, and return its part of the summary."""
     task, options = configured_task(config["task"])
-    key, retrain = jax.random.fold_in(parts.key, EVALUATION_STREAM), retrainer(config, dataset)
+    key, retrain = jax.random.fold_in(parts.key, EVALUATION_STREAM), retrainer(config, dataset, console.progress)
     found = task.evaluate(key, parts.model, params, dataset, retrain, options)
     if found.kept is not None:
         checkpoint.save(folder / workdir.KEPT, 0, found.kept.tree, keep=1, info=found.kept.info)

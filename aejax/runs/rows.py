@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aejax.data.tables import Options, are_numbered, number, read_table
+from aejax.data.tables import are_numbered, number, read_table
 from aejax.errors import UserError, one_of
 from aejax.files import write_atomic
 from aejax.types import Column
@@ -148,7 +148,7 @@ def filled_table(path: Path, filled: np.ndarray, columns: Sequence[Column]) -> t
         columns: that the features belong to; other columns of the file stay as they are.
     """
     features = {column.name: column for column in columns}
-    table, out = read_table(path, Options(names=tuple(features))).columns, []
+    table, out = read_table(path, tuple(features)).columns, []
     for name, (values, missing) in table.items():
         text = [
             "" if gone and values.dtype != object else str(cell) for cell, gone in zip(values, missing, strict=True)

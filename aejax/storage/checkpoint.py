@@ -12,6 +12,7 @@ writes to a folder at a time; any number may read.
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,12 +22,35 @@ from urllib.parse import unquote
 import numpy as np
 
 from aejax.errors import UserError
-from aejax.files import TEMPORARY, write_atomic
-from aejax.storage import manifest
-from aejax.storage.manifest import DamagedError
+from aejax.files import TEMPORARY, to_json, write_atomic
+from aejax.storage import records
+from aejax.storage.records import Many, Named, Whole, Word
 from aejax.storage.trees import digest, named_arrays, pack, shaped, unpack
 
 __all__ = ["Restored", "digest", "read", "restore", "restore_flat", "restore_nested", "save", "steps"]
+
+FORMAT = 1
+
+NAME = re.compile(r"step-(\d{8,})(?:\.json|-[0-9a-f]{16}\.safetensors)")
+
+LEAVES = Named((str, Many(Whole())))
+"""The type and shape of each leaf, by its name."""
+
+MANIFEST = {
+    "format": Whole(),
+    "step": Whole(),
+    "data": Word(r"step-\d{8,}-[0-9a-f]{16}\.safetensors"),
+    "bytes": Whole(),
+    "sha256": str,
+    "leaves": LEAVES,
+    "info": dict,
+    "seal": str,
+}
+"""The form of a manifest."""
+
+
+class DamagedError(Exception):
+    """Why a checkpoint does not verify."""
 
 
 class Restored(NamedTuple):
@@ -72,7 +96,7 @@ def save(
     data = pack(arrays)
     sha256 = hashlib.sha256(data).hexdigest()
     record = {
-        "format": manifest.FORMAT,
+        "format": FORMAT,
         "step": step,
         "data": f"step-{step:08d}-{sha256[:16]}.safetensors",
         "bytes": len(data),
@@ -80,11 +104,11 @@ def save(
         "leaves": {name: [array.dtype.name, list(array.shape)] for name, array in arrays.items()},
         "info": {} if info is None else info,
     }
-    text = manifest.sealed(record)
+    text = sealed(record)
     for leftover in folder.glob(f"{TEMPORARY}*"):
         leftover.unlink(missing_ok=True)
     write_atomic(folder / record["data"], data)
-    path = write_atomic(manifest.path_of(folder, step), text)
+    path = write_atomic(manifest_path(folder, step), text)
     _tidy(folder, step, keep)
     return path
 
@@ -118,12 +142,11 @@ def restore(
         UserError: if names, shapes or types differ from `like`, naming the first leaf that does; or if `step`
             is given and is damaged or not there.
     """
-    found = _newest(Path(folder), step, say)
-    if found is None:
+    restored = _newest(Path(folder), step, say)
+    if restored is None:
         return None
-    record, arrays = found
-    tree = shaped(arrays, like, prefix=prefix, what=f"checkpoint of step {record['step']} in {folder}")
-    return Restored(record["step"], tree, record["info"])
+    what = f"checkpoint of step {restored.step} in {folder}"
+    return restored._replace(tree=shaped(restored.tree, like, prefix=prefix, what=what))
 
 
 def read(folder: str | os.PathLike, *, step: int | None = None, say: Callable[[str], None] = print) -> Restored:
@@ -137,19 +160,14 @@ def read(folder: str | os.PathLike, *, step: int | None = None, say: Callable[[s
     Raises:
         UserError: if there is none.
     """
-    found = _newest(Path(folder), step, say)
-    if found is None:
+    restored = _newest(Path(folder), step, say)
+    if restored is None:
         raise UserError(f"{folder}: there is no checkpoint that verifies")
-    record, arrays = found
-    return Restored(record["step"], arrays, record["info"])
+    return restored
 
 
 def restore_flat(
-    folder: str | os.PathLike,
-    prefix: str = "",
-    *,
-    step: int | None = None,
-    say: Callable[[str], None] = print,
+    folder: str | os.PathLike, prefix: str = "", *, step: int | None = None, say: Callable[[str], None] = print
 ) -> dict[str, np.ndarray]:
     """Load the leaves below a path, without knowing their structure, from the newest one that verifies.
 
@@ -165,13 +183,12 @@ def restore_flat(
     Raises:
         UserError: if there is no checkpoint that verifies, or it has nothing below `prefix`.
     """
-    restored = read(folder, step=step, say=say)
-    arrays = restored.tree
+    step, arrays, _ = read(folder, step=step, say=say)
     start = f"{prefix}/" if prefix else ""
     below = {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
     if not below:
         tops = ", ".join(sorted({name.split("/")[0] for name in arrays})) or "nothing"
-        raise UserError(f"checkpoint of step {restored.step} in {folder}: no {prefix!r}; it holds: {tops}")
+        raise UserError(f"checkpoint of step {step} in {folder}: no {prefix!r}; it holds: {tops}")
     return below
 
 
@@ -185,51 +202,90 @@ def restore_nested(folder: str | os.PathLike, *, say: Callable[[str], None] = pr
     Raises:
         UserError: if there is no checkpoint that verifies.
     """
-    found = read(folder, say=say)
+    restored = read(folder, say=say)
     tree: dict[str, Any] = {}
-    for name, array in found.tree.items():
+    for name, array in restored.tree.items():
         *above, last = map(unquote, name.split("/"))
         branch = tree
         for key in above:
             branch = branch.setdefault(key, {})
         branch[last] = array
-    return found._replace(tree=tree)
+    return restored._replace(tree=tree)
 
 
 def steps(folder: str | os.PathLike) -> list[int]:
     """The steps that have a checkpoint, oldest first; whether they verify is for `restore` to find out."""
     folder = Path(folder)
-    return [number for number in reversed(manifest.numbers(folder)) if manifest.path_of(folder, number).exists()]
+    return [number for number in reversed(numbers(folder)) if manifest_path(folder, number).exists()]
 
 
-def _verified(folder: Path, step: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    record = manifest.read(folder, step)
+def manifest_path(folder: Path, step: int) -> Path:
+    """Where the manifest of a step lies."""
+    return folder / f"step-{step:08d}.json"
+
+
+def numbers(folder: Path) -> list[int]:
+    """Every step that left a manifest or data, newest first."""
+    matches = (NAME.fullmatch(path.name) for path in folder.glob("step-*"))
+    return sorted({int(match[1]) for match in matches if match}, reverse=True)
+
+
+def sealed(record: Mapping[str, Any]) -> str:
+    """The text of a manifest, which ends with the digest of the rest of it."""
+    return to_json({**record, "seal": hashlib.sha256(to_json(record).encode()).hexdigest()})
+
+
+def read_manifest(folder: Path, step: int) -> dict[str, Any]:
+    """The manifest of a step, if it is, byte for byte, what `sealed` writes.
+
+    Raises:
+        DamagedError: it is not, or is not there.
+    """
+    text = _content(manifest_path(folder, step), "its manifest is missing", "its manifest")
     try:
-        data = (folder / record["data"]).read_bytes()
+        record = records.check(records.parse(text, "its manifest"), MANIFEST, "its manifest")
+        del record["seal"]
+        intact = text.decode() == sealed(record) and record["step"] == step
+    except ValueError:
+        intact = False
+    if not intact:
+        raise DamagedError("its manifest is damaged")
+    if record["format"] != FORMAT:
+        raise DamagedError(f"it is of format {record['format']}, this version reads {FORMAT}")
+    return record
+
+
+def _content(path: Path, missing: str, what: str) -> bytes:
+    try:
+        return path.read_bytes()
     except FileNotFoundError:
-        raise DamagedError("its data are missing") from None
+        raise DamagedError(missing) from None
     except OSError as error:
-        raise DamagedError(f"its data cannot be read: {error.strerror}") from None
+        raise DamagedError(f"{what} cannot be read: {error.strerror}") from None
+
+
+def _verified(folder: Path, step: int) -> Restored:
+    """A checkpoint with its arrays by the paths of their leaves."""
+    record = read_manifest(folder, step)
+    data = _content(folder / record["data"], "its data are missing", "its data")
     # Digest and arrays come from the same bytes in memory: nothing is read twice.
     if hashlib.sha256(data).hexdigest() != record["sha256"]:
         raise DamagedError("its data do not have the SHA-256 of its manifest")
     try:
-        return record, unpack(data, record["leaves"])
+        return Restored(step, unpack(data, record["leaves"]), record["info"])
     except UserError:
         raise DamagedError("its data are not the arrays that its manifest names") from None
 
 
-def _newest(
-    folder: Path, step: int | None, say: Callable[[str], None]
-) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
-    found = manifest.numbers(folder)
+def _newest(folder: Path, step: int | None, say: Callable[[str], None]) -> Restored | None:
+    there = numbers(folder)
     if step is not None:
         try:
             return _verified(folder, int(step))
         except DamagedError as error:
-            there = ", ".join(map(str, reversed(found))) or "none"
-            raise UserError(f"checkpoint of step {step} in {folder}: {error}; there are: {there}") from None
-    for number, before in zip(found, [*found[1:], None], strict=False):
+            names = ", ".join(map(str, reversed(there))) or "none"
+            raise UserError(f"checkpoint of step {step} in {folder}: {error}; there are: {names}") from None
+    for number, before in zip(there, [*there[1:], None], strict=False):
         try:
             return _verified(folder, number)
         except DamagedError as error:
@@ -240,22 +296,26 @@ def _newest(
 
 def _tidy(folder: Path, step: int, keep: int) -> None:
     """Remove what is older than the `keep` newest that look whole, what is later, and data without an owner."""
-    owned, whole = {}, []
-    for number in manifest.numbers(folder):
+    manifests = {}
+    for number in numbers(folder):
         with suppress(DamagedError):
-            owned[number] = manifest.read(folder, number)
-        if number <= step and number in owned and manifest.looks_whole(folder, owned[number]):
-            whole.append(number)
-    oldest = whole[:keep][-1]
-    for suffix in (".json", ".safetensors"):
-        for path in folder.glob(f"step-*{suffix}"):
-            match = manifest.NAME.fullmatch(path.name)
-            if match is None:
-                continue
-            number = int(match[1])
-            kept = oldest <= number <= step
-            if kept and suffix == ".safetensors":
-                owner = owned.get(number)
-                kept = manifest.path_of(folder, number).exists() if owner is None else path.name == owner["data"]
-            if not kept:
-                path.unlink(missing_ok=True)
+            manifests[number] = read_manifest(folder, number)
+    oldest = [number for number, one in manifests.items() if number <= step and _looks_whole(folder, one)][:keep][-1]
+    for path in sorted(folder.glob("step-*"), key=lambda path: path.suffix):  # manifests before their data
+        if (match := NAME.fullmatch(path.name)) is None:
+            continue
+        number = int(match[1])
+        stale = not oldest <= number <= step
+        if path.suffix == ".safetensors" and not stale:
+            owner = manifests.get(number)
+            stale = path.name != owner["data"] if owner else not manifest_path(folder, number).exists()
+        if stale:
+            path.unlink(missing_ok=True)
+
+
+def _looks_whole(folder: Path, manifest: Mapping[str, Any]) -> bool:
+    """A quick look that spares reading the data: a checkpoint that fails it does not count as kept."""
+    try:
+        return (folder / manifest["data"]).stat().st_size == manifest["bytes"]
+    except OSError:
+        return False

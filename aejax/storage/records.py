@@ -7,7 +7,7 @@ just these, a dict of forms for an object with at least those fields, or one of 
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,18 +43,17 @@ class Many(NamedTuple):
     most: int = 2**31
 
 
-class Named(NamedTuple):
-    """An object with any names, and values of one form."""
-
-    each: Form
-
-
 class Fields(NamedTuple):
     """An object with the fields of `needed`, and perhaps those of `more`; any others are of the form `other`."""
 
     needed: Mapping[str, Form]
     more: Mapping[str, Form]
     other: Form = object
+
+
+def Named(each: Form) -> Fields:  # noqa: N802, a form like the others
+    """An object with any names, and values of one form."""
+    return Fields({}, {}, each)
 
 
 class Either(NamedTuple):
@@ -92,14 +91,8 @@ def parse(text: bytes | str, where: object) -> Any:
         raise UserError(f"{where}: is damaged: it is nested too deeply") from None
     except ValueError as error:
         raise UserError(f"{where}: is damaged: {error}") from None
-    level = [value]
-    for _ in range(DEEPEST):
-        for each in level:
-            _check_text(each, where)
-        level = [item for each in level for item in _items(each)]
-        if not level:
-            return value
-    raise UserError(f"{where}: is damaged: it is nested more than {DEEPEST} deep")
+    _check_inside(value, where)
+    return value
 
 
 def _whole(digits: str) -> int:
@@ -108,98 +101,78 @@ def _whole(digits: str) -> int:
     return int(digits)
 
 
-def _items(value: Any) -> Sequence[Any]:
-    if isinstance(value, dict):
-        return [*value, *value.values()]
-    return value if isinstance(value, list) else ()
-
-
-def _check_text(value: Any, where: object) -> None:
-    """Refuse text that no file name, page or terminal can hold."""
+def _check_inside(value: Any, where: object, depth: int = 0) -> None:
+    """Refuse what is nested too deeply, and text that no file name, page or terminal can hold."""
+    if depth == DEEPEST:
+        raise UserError(f"{where}: is damaged: it is nested more than {DEEPEST} deep")
     if isinstance(value, str) and ("\0" in value or (not value.isascii() and re.search("[\ud800-\udfff]", value))):
         raise UserError(f"{where}: is damaged: {shown(value)} is no text")
+    items = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for item in items:
+        _check_inside(item, where, depth + 1)
 
 
-def check(value: Any, form: Form, where: object, place: str = "") -> Any:
+def check(value: Any, form: Form, where: object, path: str = "") -> Any:
     """The value, if it has the form.
 
     Args:
         value: from `parse`.
         form: as the head of this module says.
         where: the file, for errors.
-        place: of the value in it, for errors.
+        path: of the value in it, for errors.
 
     Raises:
-        UserError: naming the place and what was expected.
+        UserError: naming the path and what was expected.
     """
-    inside = lambda name: f"{place}.{name}" if place else str(name)
-    match form:
-        case Either(forms):
-            fitting = [each for each in forms if _fits(value, each)]
-            if not fitting:
-                raise _damage(value, " or ".join(map(described, forms)), where, place)
-            return check(value, fitting[0], where, place)
-        case _ if not _fits(value, form):
-            raise _damage(value, described(form), where, place)
-        case Many(each):
-            for number, item in enumerate(value):
-                check(item, each, where, inside(number))
-        case Named(each):
-            for name, item in value.items():
-                check(item, each, where, inside(name))
-        case dict() | Fields():
-            needed, more, other = form if isinstance(form, Fields) else (form, {}, object)
-            for name in needed:
-                if name not in value:
-                    raise UserError(f"{where}: is damaged: it has no {inside(name)}")
-            for name, item in value.items():
-                check(item, {**more, **needed}.get(name, other), where, inside(name))
-        case tuple() if not hasattr(form, "_fields"):
-            for number, (item, each) in enumerate(zip(value, form, strict=True)):
-                check(item, each, where, inside(number))
+    for each in form.forms if isinstance(form, Either) else ():
+        if _kind(each)[0](value):
+            return check(value, each, where, path)
+    form = Fields(form, {}) if isinstance(form, dict) else form
+    fits, words = _kind(form)
+    if not fits(value):
+        written = KINDS[type(value)] if isinstance(value, dict | list) and value else shown(value)
+        raise UserError(f"{where}: is damaged: {path}{': ' if path else ''}expected {words}, got {written}")
+    inside = lambda name: f"{path}.{name}" if path else str(name)
+    for name in form.needed if isinstance(form, Fields) else ():
+        if name not in value:
+            raise UserError(f"{where}: is damaged: it has no {inside(name)}")
+    for name, item, each in _parts(value, form):
+        check(item, each, where, inside(name))
     return value
 
 
-def _fits(value: Any, form: Form) -> bool:
-    """Whether a value is of the kind that a form asks for; what is inside it is not looked at."""
+def _parts(value: Any, form: Form) -> Iterable[tuple[Any, Any, Form]]:
+    """What lies in a value that fits: its name, the value, and the form that it should have."""
+    match form:
+        case Many(each):
+            return ((number, item, each) for number, item in enumerate(value))
+        case Fields(needed, more, other):
+            return ((name, item, {**more, **needed}.get(name, other)) for name, item in value.items())
+        case tuple() if not hasattr(form, "_fields"):
+            return zip(range(len(form)), value, form, strict=True)
+    return ()
+
+
+def _kind(form: Form) -> tuple[Callable[[Any], bool], str]:
+    """Whether a value is of the kind that a form asks for, without a look inside it; and the form in words."""
     match form:
         case Whole(low, high):
-            return type(value) is int and low <= value <= high
+            return lambda value: type(value) is int and low <= value <= high, f"a whole number from {low} to {high}"
         case Word(pattern):
-            return isinstance(value, str) and re.fullmatch(pattern, value) is not None
+            fits = lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
+            return fits, f"text such as {pattern}"
         case Many(_, least, most):
-            return isinstance(value, list) and least <= len(value) <= most
+            fits = lambda value: isinstance(value, list) and least <= len(value) <= most
+            return fits, f"a list of {least} or more" if least else "a list"
         case Either(forms):
-            return any(_fits(value, each) for each in forms)
-        case dict() | Named() | Fields():
-            return isinstance(value, dict)
+            kinds = [_kind(each) for each in forms]
+            return lambda value: any(fits(value) for fits, _ in kinds), " or ".join(words for _, words in kinds)
+        case dict() | Fields():
+            return lambda value: isinstance(value, dict), KINDS[dict]
         case tuple():
-            return isinstance(value, list) and len(value) == len(form)
-        case None:
-            return value is None
+            return lambda value: isinstance(value, list) and len(value) == len(form), f"a list of {len(form)}"
     if form is float:
-        return (type(value) in (int, float) and not abs(value) > LARGEST) or value in NOT_FINITE
-    return form is object or type(value) is form
-
-
-def described(form: Form) -> str:
-    """A form in words, for errors."""
-    match form:
-        case Whole(low, high):
-            return f"a whole number from {low} to {high}"
-        case Word(pattern):
-            return f"text such as {pattern}"
-        case Many(_, least):
-            return "a list" if not least else f"a list of {least} or more"
-        case Either(forms):
-            return " or ".join(map(described, forms))
-        case dict() | Named() | Fields():
-            return KINDS[dict]
-        case tuple():
-            return f"a list of {len(form)}"
-    return KINDS.get(form, "a value")
-
-
-def _damage(value: Any, expected: str, where: object, place: str) -> UserError:
-    given = KINDS[type(value)] if isinstance(value, dict | list) and value else shown(value)
-    return UserError(f"{where}: is damaged: {place}{': ' if place else ''}expected {expected}, got {given}")
+        number = lambda value: type(value) in (int, float) and not abs(value) > LARGEST
+        return lambda value: number(value) or value in NOT_FINITE, KINDS[float]
+    same = lambda value: form is object or (value is None if form is None else type(value) is form)
+    return same, KINDS.get(form, "a value")

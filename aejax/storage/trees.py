@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.tree_util import DictKey, GetAttrKey, SequenceKey, tree_flatten_with_path
+from jax.tree_util import keystr, tree_flatten_with_path
 
 from aejax.errors import UserError
 
@@ -39,13 +39,7 @@ def digest(tree: Any) -> str:
 
 def path_name(path: tuple) -> str:
     """The path of a leaf as text, one to one: a slash or percent sign inside a key is escaped."""
-    parts = []
-    for entry in path:
-        match entry:
-            case GetAttrKey(name=key) | SequenceKey(idx=key) | DictKey(key=key):
-                parts.append(str(key))
-            case _:
-                parts.append(str(entry.key))
+    parts = [keystr((entry,), simple=True) for entry in path]
     name = "/".join(part.replace("%", "%25").replace("/", "%2F") for part in parts)
     return "%5F_metadata__" if name == "__metadata__" else name  # safetensors keeps that name for itself
 
@@ -141,19 +135,14 @@ def shaped(arrays: Mapping[str, np.ndarray], like: Any, *, prefix: str, what: st
             raise UserError(
                 f"{what} does not fit: {name or 'the only leaf'} is {there} in the checkpoint and {here} in the run"
             )
-    return structure.unflatten([place(stored[name], leaf) for name, leaf in wanted.items()])
+    return structure.unflatten([_placed(stored[name], leaf) for name, leaf in wanted.items()])
 
 
-def place(array: np.ndarray, like: Any) -> Any:
+def _placed(array: np.ndarray, like: Any) -> Any:
     """The array as `like` is: a jax array on its devices, or as it stands where `like` is no such thing."""
-    if isinstance(like, jax.Array):
-        sharding = like.sharding if like.committed else None
-    elif isinstance(like, jax.ShapeDtypeStruct):
-        sharding = like.sharding
-    else:
+    narrowed = jax.dtypes.canonicalize_dtype(array.dtype) != array.dtype
+    if narrowed or not isinstance(like, jax.Array | jax.ShapeDtypeStruct):
         return array
-    if jax.dtypes.canonicalize_dtype(array.dtype) != array.dtype:
-        return array
-    if sharding is None:
+    if like.sharding is None or not getattr(like, "committed", True):
         return jax.device_put(array)
-    return jax.make_array_from_callback(array.shape, sharding, array.__getitem__)
+    return jax.make_array_from_callback(array.shape, like.sharding, array.__getitem__)

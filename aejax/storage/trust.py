@@ -46,11 +46,11 @@ def is_own(folder: Path, config: bytes) -> bool:
         config: the bytes of its ``config.json``.
     """
     try:
-        told = records.read(folder / FILE, {"seal": str})["seal"]
+        stored = records.read(folder / FILE, {"seal": str})["seal"]
     except (OSError, UserError):
         return False
     key = _key(make=False)
-    return key is not None and hmac.compare_digest(told.encode(), _digest(key, folder, config).encode())
+    return key is not None and hmac.compare_digest(stored.encode(), _digest(key, folder, config).encode())
 
 
 def _digest(key: bytes, folder: Path, config: bytes) -> str:

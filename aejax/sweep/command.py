@@ -68,8 +68,9 @@ def split_processor(devices: int | None) -> None:
     """
     if "XLA_FLAGS" in os.environ or "jax" in sys.modules:
         return
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    flags = f"--xla_force_host_platform_device_count={devices or cores} --xla_cpu_multi_thread_eigen=false"
+    from aejax.sweep.engines.jobs import cores
+
+    flags = f"--xla_force_host_platform_device_count={devices or cores()} --xla_cpu_multi_thread_eigen=false"
     os.environ["XLA_FLAGS"] = flags
 
 
@@ -130,11 +131,11 @@ def engine(arguments: argparse.Namespace, home: Path) -> AbstractContextManager[
     """
     if arguments.engine == "local":
         return None
-    from aejax.sweep.engines import task
+    from aejax.sweep.engines import groups
 
     size = None if arguments.task_memory is None else parse_budget(arguments.task_memory, "--task-memory")
     cpus, gpus = arguments.task_cpus or 1, arguments.task_gpus or 0
-    needs = task.Needs(cpus, gpus, size, arguments.task_runs, home)
+    needs = groups.Needs(cpus, gpus, size, arguments.task_runs, home)
     if arguments.engine == "ray":
         from aejax.sweep.engines import ray
 

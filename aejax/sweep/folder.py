@@ -12,7 +12,7 @@ from aejax.files import write_json
 from aejax.runs import workdir
 from aejax.sweep import table
 from aejax.sweep.block import Options, finished
-from aejax.sweep.engines.local import Engine, cost, local
+from aejax.sweep.engines.groups import TrainGroups, cost, local
 from aejax.sweep.plan import Plan
 from aejax.sweep.prepared import prepare, readable
 from aejax.sweep.table import METRIC
@@ -52,7 +52,7 @@ def run(
     metric: str = METRIC,
     *,
     maximise: bool = False,
-    engine: AbstractContextManager[Engine] | None = None,
+    engine: AbstractContextManager[TrainGroups] | None = None,
 ) -> dict[str, Any]:
     """Do a sweep in a folder, from where it was left.
 

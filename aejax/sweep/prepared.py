@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from aejax.data.folds import rescaled
-from aejax.data.splits import permutation, take
+from aejax.data.splits import permutation, rescaled, take
 from aejax.errors import UserError
 from aejax.runs.experiment import check_task
 from aejax.sweep.plan import Member

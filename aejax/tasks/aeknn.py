@@ -10,7 +10,7 @@ import numpy as np
 
 from aejax.config import varied
 from aejax.config.bounds import Count, Positive, Within
-from aejax.data.folds import pooled, stratified
+from aejax.data.splits import every_row, stratified
 from aejax.errors import UserError
 from aejax.figures.tasks.aeknn import FIGURES
 from aejax.tasks import needs, reconstruction
@@ -49,7 +49,7 @@ class Options:
 
 
 def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
-    rows = pooled(dataset)
+    rows = every_row(dataset)
     needs.has_labels("aeknn", dataset, "to classify by", splits=[rows], instead="task.name=reconstruction")
     needs.has_classes("aeknn", dataset, rows.labels)
     needs.varies("aeknn", dataset, [rows])
@@ -122,7 +122,7 @@ def evaluate(
 
 
 def cut(key: jax.Array, dataset: Dataset, *, folds: int, repeats: int) -> list[Dataset]:
-    """The folds of all repeats, drawn with the key; see `aejax.data.folds.stratified`."""
+    """The folds of all repeats, drawn with the key; see `aejax.data.splits.stratified`."""
     seed = int(jax.random.bits(jax.random.fold_in(key, 0), dtype=np.uint32))
     return stratified(dataset, folds=folds, repeats=repeats, seed=seed)
 

@@ -17,7 +17,7 @@ from aejax.models import contract
 from aejax.models.links import mixed
 from aejax.optimizers import schedules
 from aejax.training import devices
-from aejax.training.context import Rows
+from aejax.training.context import Corruption, Objective, Rows
 from aejax.training.evaluate import Relations, target_range
 from aejax.training.step import in_training, make_run
 from aejax.types import Column, Dataset, Hparams, Model, Run
@@ -38,8 +38,8 @@ class Parts(NamedTuple):
     """
 
     model: Model
-    objective: Callable[..., tuple[jax.Array, dict[str, jax.Array]]]
-    corrupt: Callable[..., jax.Array]
+    objective: Objective
+    corrupt: Corruption
     run: Run
     hparams: Hparams
     key: jax.Array
@@ -51,14 +51,13 @@ def load_data(settings: Mapping[str, Any]) -> Dataset:
     """The data set of a config's `data` section."""
     from aejax import data
 
-    return data.load(settings["name"], **{key: value for key, value in settings.items() if key != "name"})
+    return data.load(settings["name"], **_arguments(settings))
 
 
 def build_model(settings: Mapping[str, Any], feature_shape: tuple[int, ...], columns: tuple[Column, ...] = ()) -> Model:
     """The model of a config's `model` section for rows of that shape, in those columns where some are categories."""
     function = components.resolve(settings["name"], "aejax.models", what="model.name")
-    arguments = {key: value for key, value in settings.items() if key != "name"}
-    return mixed(contract.made(function, settings["name"], feature_shape, arguments), columns)
+    return mixed(contract.made(function, settings["name"], feature_shape, _arguments(settings)), columns)
 
 
 def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None) -> Parts:
@@ -73,98 +72,80 @@ def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None)
         UserError: the model does not fit the data or the mesh, or the batch is larger than the data. Whether terms,
             model and data fit each other is for `check` to find out.
     """
-    model = build_model(config["model"], dataset.feature_shape, dataset.columns)
+    model, train = build_model(config["model"], dataset.feature_shape, dataset.columns), config["train"]
+    _check_fit(config, model, dataset)
     terms, factors, term_hparams = {}, {}, {}
-    for name, given in config["terms"].items():
-        term, term_hparams[name] = _bind(given, "aejax.losses", f"terms.{name}.name", keep=("weight",))
+    for name, component in config["terms"].items():
+        term, term_hparams[name] = _bind(component, "aejax.losses", f"terms.{name}.name", keep=("weight",))
         terms[name] = guards.scalar(term, name)
-        if "schedule" in given:
-            factors[name], term_hparams[name]["schedule"] = _schedule(given["schedule"])
+        if "schedule" in component:
+            factors[name], term_hparams[name]["schedule"] = _schedule(component["schedule"])
     corrupt, corruption_hparams = _bind(config["corruption"], "aejax.data.corrupt", "corruption.name")
-    _check_hiding(config, model)
-    _check_target(config, model, dataset)
     corrupt = guards.same_shape(corrupt, config["corruption"]["name"])
     optimizer, optimizer_hparams = optimizer_of(config["optimizer"])
+    if train.get("accumulate", 1) > 1:
+        optimizer = optimizers.accumulated(optimizer, train["accumulate"])
     objective = losses.weighted_sum(terms, factors)
-    hparams = {"terms": term_hparams, "corruption": corruption_hparams, "optimizer": optimizer_hparams}
-    batch_size, rows = config["train"]["batch_size"], training_rows(dataset)
-    if dataset.stream is not None:
-        _check_streamable(config)
-    if batch_size is not None and batch_size > rows:
-        raise _too_large(batch_size, dataset, config["data"])
-    _check_line_search(config, model)
-    if config["train"].get("accumulate", 1) > 1:
-        optimizer = optimizers.accumulated(optimizer, config["train"]["accumulate"])
     run = make_run(
-        in_training(model, precision=config["train"].get("precision"), remat=config["train"].get("remat", False)),
+        in_training(model, precision=train.get("precision"), remat=train.get("remat", False)),
         objective,
         corrupt,
         optimizer,
-        steps=config["train"]["steps"],
-        batch_size=batch_size,
+        steps=train["steps"],
+        batch_size=train["batch_size"],
         data_range=target_range(dataset),
         cut=None if mesh is None else devices.cut_batch(mesh),
-        average=config["train"].get("average"),
+        average=train.get("average"),
     )
-    relations = {name: _bound(given, f"relations.{name}.name") for name, given in config["relations"].items()}
+    relations = {name: _relation(name, component) for name, component in config["relations"].items()}
+    hparams = {"terms": term_hparams, "corruption": corruption_hparams, "optimizer": optimizer_hparams}
     key, hparams = jax.random.key(config["seed"]), jax.tree.map(jnp.float32, hparams)
     layout = None if mesh is None else devices.layout(mesh, jax.eval_shape(run.init, key, hparams), model.code_size)
     return Parts(model, objective, corrupt, run, hparams, key, relations, layout)
 
 
-def _too_large(batch_size: int, dataset: Dataset, given: Mapping[str, Any]) -> UserError:
-    """The batch is larger than the data, which are few where most rows are held out."""
-    rows = training_rows(dataset)
-    line = f"train.batch_size: {batch_size} is more than the {rows} training rows; allowed: 1 to {rows}"
-    held_out = len(dataset.validation.x) + len(dataset.test.x)
-    if dataset.stream is None and held_out > rows:
-        shares = f"data.validation={given['validation']} and data.test={given['test']}"
-        line += f", or a smaller share of other rows: {shares} take {held_out} of {held_out + rows}"
-    return UserError(line)
+def _check_fit(config: Mapping[str, Any], model: Model, dataset: Dataset) -> None:
+    """Refuse what model, data and settings ask of each other in vain."""
+    name, hides = config["model"]["name"], config["corruption"]["name"]
+    if hides in HIDING and not model.takes_missing:
+        raise UserError(
+            f"corruption.name: {hides} hides values, and this {name} takes no missing ones; "
+            "allowed: a model that takes missing values, or a corruption that hides none, such as masking"
+        )
+    shape = None if dataset.train.target is None else dataset.train.target.shape[1:]
+    if shape != (None if model.target_shape is None else tuple(model.target_shape)):
+        asked = "its input" if model.target_shape is None else f"targets of shape {tuple(model.target_shape)}"
+        has = "no targets" if shape is None else f"targets of shape {shape}"
+        raise UserError(f"model.name: {name} reconstructs {asked}, and {dataset.name} has {has}; allowed: what fits")
+    if optimizer_fields.needs_line_search(config["optimizer"]["name"]):
+        line = "optimizer.name: lbfgs searches along a line, and"
+        if model.settle is not None:
+            raise UserError(f"{line} {name} changes its parameters after each update; allowed: another, such as adam")
+        if config["train"].get("accumulate", 1) > 1:
+            raise UserError(f"{line} train.accumulate takes gradients of several points; allowed: train.accumulate=1")
+    _check_batch(config, dataset)
+
+
+def _check_batch(config: Mapping[str, Any], dataset: Dataset) -> None:
+    """Refuse a batch of more rows than there are, and one of all rows where they are streamed."""
+    batch_size, rows = config["train"]["batch_size"], training_rows(dataset)
+    if dataset.stream is not None:
+        if batch_size is None:
+            raise UserError("train.batch_size: null takes all rows, which are streamed; allowed: a number of rows")
+        for name in config["relations"]:
+            raise UserError(f"relations.{name}: needs all training rows in memory, and they are streamed")
+    if batch_size is not None and batch_size > rows:
+        line = f"train.batch_size: {batch_size} is more than the {rows} training rows; allowed: 1 to {rows}"
+        held_out = len(dataset.validation.x) + len(dataset.test.x)
+        if dataset.stream is None and held_out > rows:
+            shares = "data.validation={validation} and data.test={test}".format_map(config["data"])
+            line += f", or a smaller share of other rows: {shares} take {held_out} of {held_out + rows}"
+        raise UserError(line)
 
 
 def training_rows(dataset: Dataset) -> int:
     """How many rows are trained on."""
     return len(dataset.train.x) if dataset.stream is None else dataset.stream.rows
-
-
-def _check_hiding(config: Mapping[str, Any], model: Model) -> None:
-    """Refuse a corruption that makes values missing, where the model takes no missing ones."""
-    hides = config["corruption"]["name"]
-    if hides in HIDING and not model.takes_missing:
-        raise UserError(
-            f"corruption.name: {hides} hides values, and this {config['model']['name']} takes no missing ones; "
-            "allowed: a model that takes missing values, or a corruption that hides none, such as masking"
-        )
-
-
-def _check_line_search(config: Mapping[str, Any], model: Model) -> None:
-    """Refuse what moves the parameters otherwise than along the line that L-BFGS searches."""
-    if optimizer_fields.needs_line_search(config["optimizer"]["name"]):
-        line = "optimizer.name: lbfgs searches along a line, and"
-        if model.settle is not None:
-            name = config["model"]["name"]
-            raise UserError(f"{line} {name} changes its parameters after each update; allowed: another, such as adam")
-        if config["train"].get("accumulate", 1) > 1:
-            raise UserError(f"{line} train.accumulate takes gradients of several points; allowed: train.accumulate=1")
-
-
-def _check_target(config: Mapping[str, Any], model: Model, dataset: Dataset) -> None:
-    """Refuse a model of targets without targets of that shape, and targets that a model does not look at."""
-    there, name = dataset.train.target, config["model"]["name"]
-    shape = None if there is None else there.shape[1:]
-    if shape != (None if model.target_shape is None else tuple(model.target_shape)):
-        asked = "its input" if model.target_shape is None else f"targets of shape {tuple(model.target_shape)}"
-        has = "no targets" if shape is None else f"targets of shape {shape}"
-        raise UserError(f"model.name: {name} reconstructs {asked}, and {dataset.name} has {has}; allowed: what fits")
-
-
-def _check_streamable(config: Mapping[str, Any]) -> None:
-    """Refuse what needs all training rows at once."""
-    if config["train"]["batch_size"] is None:
-        raise UserError("train.batch_size: null takes all rows, which are streamed; allowed: a number of rows")
-    for name in config["relations"]:
-        raise UserError(f"relations.{name}: needs all training rows in memory, and they are streamed")
 
 
 def check(parts: Parts, rows: Rows) -> None:
@@ -178,33 +159,35 @@ def check(parts: Parts, rows: Rows) -> None:
     jax.eval_shape(partial(parts.run.advance, n=1), state, parts.key, parts.hparams, rows)
 
 
+def _arguments(component: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in component.items() if key not in ("name", "schedule")}
+
+
 def _bind(
-    given: Mapping[str, Any], package: str, what: str, keep: tuple[str, ...] = ()
+    component: Mapping[str, Any], package: str, what: str, keep: tuple[str, ...] = ()
 ) -> tuple[Callable[..., Any], dict[str, Any]]:
     """A component as a function of its hyperparameters alone, and those; `keep` are no arguments of the function."""
-    function = components.resolve(given["name"], package, what=what)
-    arguments = {key: value for key, value in given.items() if key not in ("name", "schedule")}
-    static, swept = components.split(arguments, {**components.parameters(function), **dict.fromkeys(keep)})
+    function = components.resolve(component["name"], package, what=what)
+    parameters = {**components.parameters(function), **dict.fromkeys(keep)}
+    static, swept = components.split(_arguments(component), parameters)
     function = guards.one_line(function, what.removesuffix(".name"))
     return (partial(function, **static) if static else function), swept
 
 
-def _bound(given: Mapping[str, Any], what: str) -> Callable[..., Any]:
-    """A component that nothing is swept of, as a function of its positional arguments."""
-    function = components.resolve(given["name"], "aejax.relations", what=what)
-    function = guards.one_line(function, what.removesuffix(".name"))
-    return partial(function, **{key: value for key, value in given.items() if key != "name"})
+def _relation(name: str, component: Mapping[str, Any]) -> Callable[..., Any]:
+    """A relation as a function of rows; nothing of it is swept."""
+    function, numbers = _bind(component, "aejax.relations", f"relations.{name}.name")
+    return partial(function, **numbers)
 
 
-def _schedule(given: Mapping[str, Any]) -> tuple[Callable[..., jax.Array], dict[str, Any]]:
-    return _bind(given, "aejax.optimizers.schedules", "schedule.name")
+def _schedule(component: Mapping[str, Any]) -> tuple[Callable[..., jax.Array], dict[str, Any]]:
+    return _bind(component, "aejax.optimizers.schedules", "schedule.name")
 
 
-def optimizer_of(given: Mapping[str, Any]) -> tuple[optimizers.Optimizer, dict[str, Any]]:
+def optimizer_of(component: Mapping[str, Any]) -> tuple[optimizers.Optimizer, dict[str, Any]]:
     """The optimiser of a resolved component, and its numbers, which may be swept."""
-    arguments = {key: value for key, value in given.items() if key not in ("name", "schedule")}
-    static, swept = components.split(arguments, optimizer_fields.parameters(given["name"]))
-    if "schedule" not in given:
-        return optimizers.build(given["name"], static, schedules.constant), swept
-    schedule, swept["schedule"] = _schedule(given["schedule"])
-    return optimizers.build(given["name"], static, schedule), swept
+    static, swept = components.split(_arguments(component), optimizer_fields.parameters(component["name"]))
+    schedule = schedules.constant
+    if "schedule" in component:
+        schedule, swept["schedule"] = _schedule(component["schedule"])
+    return optimizers.build(component["name"], static, schedule), swept

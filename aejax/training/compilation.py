@@ -54,9 +54,9 @@ def quick_compile(lowered: Any, level: int | None) -> Any:
     """
     import jax
 
-    wanted = {"xla_backend_optimization_level": level, "xla_cpu_use_fusion_emitters": False}
+    faster = {"xla_backend_optimization_level": level, "xla_cpu_use_fusion_emitters": False}
     quick = level is not None and jax.default_backend() == "cpu"
-    options = tuple((name, value) for name, value in wanted.items() if quick and _known(name, value))
+    options = tuple(option for option in faster.items() if quick and _known(*option))
     if getattr(jax.config, "jax_use_simplified_jaxpr_constants", False):  # then a text does not tell all of a program
         return lowered.compile(compiler_options=dict(options) or None)
     return compiled(Lowered(lowered.as_text(), lowered.in_tree, lowered.out_tree, lowered), options)
@@ -73,9 +73,9 @@ class Lowered:
 
 
 @lru_cache(maxsize=16)
-def compiled(given: Lowered, options: tuple[tuple[str, bool | int], ...]) -> Any:
+def compiled(program: Lowered, options: tuple[tuple[str, bool | int], ...]) -> Any:
     """The last few programs are kept; ``compiled.cache_clear()`` forgets them."""
-    return given.lowered.compile(compiler_options=dict(options) or None)
+    return program.lowered.compile(compiler_options=dict(options) or None)
 
 
 @cache

@@ -37,17 +37,23 @@ def outline(model: Model) -> Context:
     return jax.eval_shape(model.apply, params, row(target_shape), row(model.feature_shape), key)
 
 
+Corruption = Callable[..., jax.Array]
+"""``(key, x, **hyperparameters) -> x_in``, of rows (m, *feature_shape)."""
+Objective = Callable[..., tuple[jax.Array, dict[str, jax.Array]]]
+"""``(ctx, hyperparameters of the terms, progress) -> (loss, {term: value})``."""
+
+
 class Forward(NamedTuple):
     """What turns rows into a context, the same for a whole run.
 
     Attributes:
         model: the autoencoder.
-        corrupt: ``(key, x, **hyperparameters) -> x_in``, of rows (m, *feature_shape).
+        corrupt: a `Corruption`.
         data_range: `Dataset.range`.
     """
 
     model: Model
-    corrupt: Callable[..., jax.Array]
+    corrupt: Corruption
     data_range: Range
 
 
@@ -78,15 +84,10 @@ def batch_of(rows: Rows, index: jax.Array | None) -> Batch:
     """The rows at the places `index`, (m,); all of them, in order, for None."""
     chosen = slice(None) if index is None else index
     x, mask = scaled(rows, chosen)
-    return Batch(
-        x,
-        mask,
-        target=None if rows.target is None else rows.target[chosen],
-        index=jnp.arange(x.shape[0]) if index is None else index,
-        labels=None if rows.labels is None else rows.labels[chosen],
-        relations=jax.tree.map(lambda leaf: leaf[chosen], dict(rows.relations)),
-        rows=partial(clean, rows),
-    )
+    parts = {"target": rows.target, "labels": rows.labels, "relations": dict(rows.relations)}
+    if index is None:
+        index = jnp.arange(x.shape[0])
+    return Batch(x, mask, index=index, rows=partial(clean, rows), **jax.tree.map(lambda leaf: leaf[chosen], parts))
 
 
 def streamed_batch(rows: Rows, step: jax.Array) -> Batch:
@@ -148,25 +149,24 @@ def context(
 class Named(dict):
     """Arrays by name, of which one that is not there is refused with the names of those that are."""
 
-    def __init__(self, place: str, values: Mapping[str, Any]) -> None:
+    def __init__(self, field: str, values: Mapping[str, Any]) -> None:
         super().__init__(values)
-        self.place = place
+        self.field = field
 
     def __missing__(self, name: Any) -> Any:
-        raise one_of(name, self, what=self.place)
+        raise one_of(name, self, what=self.field)
 
 
 jax.tree_util.register_pytree_with_keys(
     Named,
-    lambda named: ([(jax.tree_util.DictKey(name), named[name]) for name in named], (named.place, tuple(named))),
+    lambda named: ([(jax.tree_util.DictKey(name), named[name]) for name in named], (named.field, tuple(named))),
     lambda form, values: Named(form[0], dict(zip(form[1], values, strict=True))),
 )
 
 
 def _check_shapes(model: Model, ctx: Context, x: jax.Array) -> None:
     """Refuse, when it is traced, a model of other shapes than it should have: arithmetic would spread one over all."""
-    wanted = {"x_hat": x.shape, "code": (x.shape[0], model.code_size)}
-    for name, shape in wanted.items():
-        given = jnp.shape(getattr(ctx, name))
-        if given != shape:
-            raise UserError(f"model: {name} of {x.shape[0]} rows has the shape {given}; allowed: {shape}")
+    for name, allowed in {"x_hat": x.shape, "code": (x.shape[0], model.code_size)}.items():
+        shape = jnp.shape(getattr(ctx, name))
+        if shape != allowed:
+            raise UserError(f"model: {name} of {x.shape[0]} rows has the shape {shape}; allowed: {allowed}")

@@ -31,19 +31,20 @@ def make_mesh(settings: Mapping[str, int | None], batch: int) -> Mesh | None:
         UserError: more devices than there are, processes that would have none, or a batch that cannot be shared
             equally.
     """
-    there, code = jax.device_count(), settings["code"]
-    several = jax.process_count() > 1
-    data = settings["data"] or (max(1, there // code) if several else 1)
+    there, code, processes = jax.device_count(), settings["code"], jax.process_count()
+    data = settings["data"] or (max(1, there // code) if processes > 1 else 1)
+    asked = f"devices: data={data} times code={code}"
     if data * code > there:
         hint = "; XLA_FLAGS=--xla_force_host_platform_device_count=N makes N of a CPU"
+        number = "is 1" if there == 1 else f"are {there}"
         raise UserError(
-            f"devices: data={data} times code={code} are {data * code} devices and there {_are(there)}; allowed: "
-            f"{there} or fewer{hint if jax.default_backend() == 'cpu' else ''}"
+            f"{asked} are {data * code} devices and there {number}; allowed: {there} or fewer"
+            f"{hint if jax.default_backend() == 'cpu' else ''}"
         )
-    if several and data * code < there:
+    if processes > 1 and data * code < there:
         raise UserError(
-            f"devices: data={data} times code={code} leave some of the {there} devices of {jax.process_count()} "
-            f"processes without work; allowed: a product of {there}, or devices.data=null for all"
+            f"{asked} leave some of the {there} devices of {processes} processes without work; "
+            f"allowed: a product of {there}, or devices.data=null for all"
         )
     if batch % data:
         near = ", ".join(str(size) for size in (batch - batch % data, batch - batch % data + data) if size)
@@ -55,10 +56,6 @@ def make_mesh(settings: Mapping[str, int | None], batch: int) -> Mesh | None:
         return None
     kinds = (AxisType.Auto, AxisType.Auto)
     return jax.make_mesh((data, code), (DATA, CODE), kinds, devices=jax.devices()[: data * code])
-
-
-def _are(count: int) -> str:
-    return "is 1" if count == 1 else f"are {count}"
 
 
 def layout(mesh: Mesh, state: Any, code_size: int) -> Any:
@@ -83,16 +80,16 @@ def layout(mesh: Mesh, state: Any, code_size: int) -> Any:
         )
 
     def of_leaf(path: tuple, leaf: Any) -> NamedSharding:
-        places = [place for place, size in enumerate(leaf.shape) if size == code_size]
-        if count == 1 or not places:
-            return NamedSharding(mesh, PartitionSpec())
-        axis = places[0] if any(getattr(entry, "key", None) == "decoder" for entry in path) else places[-1]
-        return NamedSharding(mesh, PartitionSpec(*[CODE if place == axis else None for place in range(axis + 1)]))
+        axes = [axis for axis, size in enumerate(leaf.shape) if size == code_size]
+        if count == 1 or not axes:
+            return whole(mesh)
+        axis = axes[0] if any(getattr(entry, "key", None) == "decoder" for entry in path) else axes[-1]
+        return NamedSharding(mesh, PartitionSpec(*[None] * axis, CODE))
 
-    found = jax.tree_util.tree_map_with_path(of_leaf, state)
-    if count > 1 and all(leaf.is_fully_replicated for leaf in jax.tree.leaves(found)):
+    shardings = jax.tree_util.tree_map_with_path(of_leaf, state)
+    if count > 1 and all(leaf.is_fully_replicated for leaf in jax.tree.leaves(shardings)):
         raise UserError(f"devices.code: no parameter of this model has an axis of the code's {code_size} units")
-    return found
+    return shardings
 
 
 def whole(mesh: Mesh) -> NamedSharding:
@@ -105,8 +102,13 @@ def cut_batch(mesh: Mesh) -> Callable[[jax.Array], jax.Array]:
     return lambda x: jax.lax.with_sharding_constraint(x, NamedSharding(mesh, PartitionSpec(DATA)))
 
 
-def put(tree: Any, sharding: NamedSharding) -> Any:
-    """Arrays, of which every process has the same, as arrays of all devices; nothing is sent between processes."""
+def put(tree: Any, sharding: NamedSharding | None) -> Any:
+    """Arrays, of which every process has the same, as arrays of all devices; nothing is sent between processes.
+
+    Without a sharding they are arrays of one device.
+    """
+    if sharding is None:
+        return jax.tree.map(jnp.asarray, tree)
 
     def of_leaf(leaf: Any) -> jax.Array:
         values = np.asarray(leaf)

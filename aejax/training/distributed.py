@@ -32,7 +32,15 @@ _OWN = re.compile(rb"^(aejax: |Traceback|[EW]\d{4} )")  # what ends them
 _COLLECTIVE = re.compile("gloo|nccl|coordination service|heartbeat", re.IGNORECASE)
 
 
-class Place(NamedTuple):
+VARIABLES = {
+    "--coordinator": "JAX_COORDINATOR_ADDRESS",
+    "--processes": "JAX_NUM_PROCESSES",
+    "--process-id": "JAX_PROCESS_ID",
+}
+"""What the environment calls each option."""
+
+
+class Process(NamedTuple):
     """A process among those of a run; what is None is found by JAX, which knows SLURM, Open MPI and TPUs.
 
     Attributes:
@@ -46,37 +54,33 @@ class Place(NamedTuple):
     number: int | None
 
 
-def place(arguments: argparse.Namespace) -> Place | None:
+def this_process(arguments: argparse.Namespace) -> Process | None:
     """What the options, or else the environment, say about this process; None for a run of one process.
 
     Raises:
         UserError: half of an answer, a number out of its range, or options without ``--distributed``.
     """
-    given = {"--coordinator": arguments.coordinator, "--processes": arguments.processes}
-    given["--process-id"] = arguments.process_id
+    options = {option: getattr(arguments, option[2:].replace("-", "_")) for option in VARIABLES}
     if not arguments.distributed:
-        for option, value in given.items():
+        for option, value in options.items():
             if value is not None:
                 raise UserError(f"{option}: needs --distributed")
         return None
     if arguments.workdir is None:
         raise UserError("--distributed: needs --workdir, a folder that all processes see")
-    environment = dict(zip(given, ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"), strict=True))
-    found = {option: os.environ.get(environment[option]) if v is None else v for option, v in given.items()}
-    missing = [option for option, value in found.items() if value is None]
-    if missing and len(missing) < 3:
-        raise UserError(f"{missing[0]}: is missing, or the variable {environment[missing[0]]}; all three, or none")
+    values = {option: os.environ.get(VARIABLES[option]) if v is None else v for option, v in options.items()}
+    missing = [option for option, value in values.items() if value is None]
+    if len(missing) == 3:
+        return Process(None, None, None)
     if missing:
-        return Place(None, None, None)
-    coordinator, count, number = (
-        found["--coordinator"],
-        *map(_whole, ("--processes", "--process-id"), list(found.values())[1:]),
-    )
+        raise UserError(f"{missing[0]}: is missing, or the variable {VARIABLES[missing[0]]}; all three, or none")
+    coordinator = values.pop("--coordinator")
+    count, number = (_whole(option, value) for option, value in values.items())
     if not re.fullmatch(r".+:\d{1,5}", coordinator):
         raise UserError(f"--coordinator {coordinator}: expected HOST:PORT, such as 10.0.0.1:7000")
     if count < 1 or not 0 <= number < count:
         raise UserError(f"--process-id {number}: of {count} processes; allowed: 0 to {max(count, 1) - 1}")
-    return Place(coordinator, count, number)
+    return Process(coordinator, count, number)
 
 
 def _whole(option: str, value: str | int) -> int:
@@ -87,22 +91,22 @@ def _whole(option: str, value: str | int) -> int:
 
 
 @contextmanager
-def joined(place: Place | None, folder: Path | None) -> Iterator[None]:
+def joined(process: Process | None, folder: Path | None) -> Iterator[None]:
     """Be one of the processes of a run: inside, JAX sees the devices of all of them; only the first one is heard.
 
     Args:
-        place: of this process; None changes nothing.
+        process: this one; None changes nothing.
         folder: of the run, for the line that says how to go on.
 
     Raises:
         UserError: the processes cannot meet, or one of them was lost.
     """
-    if place is None:
+    if process is None:
         yield
         return
     seconds = _whole("AEJAX_WAIT_SECONDS", os.environ.get("AEJAX_WAIT_SECONDS", WAIT_SECONDS))
-    _part(place, seconds, folder)
-    _connect(place, seconds)
+    _part(process, seconds, folder)
+    _connect(process, seconds)
     import jax
 
     if jax.process_index():
@@ -122,21 +126,15 @@ def _lost(folder: Path | None) -> str:
     return f"another process of this run was lost; go on with the same command and --workdir {folder}"
 
 
-def _connect(place: Place, seconds: int) -> None:
+def _connect(process: Process, seconds: int) -> None:
     """Meet the other processes."""
     import jax
 
-    if place.number:
-        _reach(place.coordinator, seconds)
+    if process.number:
+        _reach(process.coordinator, seconds)
+    times = {"heartbeat_timeout_seconds": HEARTBEAT_SECONDS, "shutdown_timeout_seconds": FINISHING_SECONDS}
     try:
-        jax.distributed.initialize(
-            place.coordinator,
-            place.count,
-            place.number,
-            initialization_timeout=seconds,
-            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
-            shutdown_timeout_seconds=FINISHING_SECONDS,
-        )
+        jax.distributed.initialize(*process, initialization_timeout=seconds, **times)
     except (ValueError, RuntimeError) as error:
         line = str(error).strip().splitlines()[0]
         raise UserError(
@@ -152,21 +150,20 @@ def _reach(coordinator: str, seconds: int) -> None:
         UserError: it does not in that time.
     """
     host, _, port = coordinator.rpartition(":")
-    until, reason = time.monotonic() + seconds, "no answer"
-    while time.monotonic() < until:
+    until = time.monotonic() + seconds
+    while True:
         try:
             socket.create_connection((host.strip("[]"), int(port)), timeout=max(0.1, until - time.monotonic())).close()
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or str(error) or reason
-            time.sleep(0.2)
-        else:
             return
-    raise UserError(
-        f"--coordinator {coordinator}: cannot be reached for {seconds} s ({reason}); is process 0 running there?"
-    )
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or str(error) or "no answer"
+        if time.monotonic() > until:
+            late = f"cannot be reached for {seconds} s ({reason}); is process 0 running there?"
+            raise UserError(f"--coordinator {coordinator}: {late}")
+        time.sleep(0.2)
 
 
-def _part(place: Place, seconds: int, folder: Path | None) -> None:
+def _part(process: Process, seconds: int, folder: Path | None) -> None:
     """Return in a child; this process waits for it, says what it says, and ends as it does."""
     read, write = os.pipe()
     child = os.fork()
@@ -179,17 +176,13 @@ def _part(place: Place, seconds: int, folder: Path | None) -> None:
     os.close(write)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: os.kill(child, number))
-    with os.fdopen(read, "rb", buffering=0) as said:
+    with os.fdopen(read, "rb") as said:
         last = _hand_on(said)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if last:
         waiting = b"RegisterTask" in last or b"Barrier" in last
-        line = (
-            f"--distributed: not all {place.count or ''} processes came within {seconds} s"
-            if waiting
-            else _lost(folder)
-        )
-        print("aejax: " + " ".join(line.split()), file=sys.stderr, flush=True)
+        late = f"--distributed: not all {process.count or ''} processes came within {seconds} s"
+        print(f"aejax: {' '.join(late.split()) if waiting else _lost(folder)}", file=sys.stderr, flush=True)
         code = 2
     sys.stdout.flush()
     os._exit(code if code >= 0 else 128 - code)
@@ -197,22 +190,14 @@ def _part(place: Place, seconds: int, folder: Path | None) -> None:
 
 def _hand_on(said: BinaryIO) -> bytes:
     """Write to standard error what a process says there, up to where its runtime gives up; returns what follows."""
-    rest, line, lost = b"", b"", False
-    while piece := said.read(1 << 16):
-        if rest:
-            rest += piece
-            continue
-        line += piece
-        while (end := line.find(b"\n") + 1) and not _FATAL.match(line):
-            lost = bool(_LOSS.match(line)) or (lost and not _OWN.match(line))
-            if not lost:
-                os.write(2, line[:end])
-            line = line[end:]
+    lost = False
+    for line in said:
         if _FATAL.match(line):
-            rest = line
-    if not rest:
-        os.write(2, line)
-    return rest
+            return line + said.read()
+        lost = bool(_LOSS.match(line)) or (lost and not _OWN.match(line))
+        if not lost:
+            os.write(2, line)
+    return b""
 
 
 def _die_with_parent() -> None:

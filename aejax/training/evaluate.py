@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.data.sparse import is_sparse, to_csr
-from aejax.training.context import Forward, Keys, batch_of, clean, context, scaled, shown
+from aejax.training.context import Corruption, Forward, Keys, Objective, batch_of, clean, context, scaled, shown
 from aejax.types import Dataset, Hparams, Model, Params, Range, Rows, Split
 
 BATCH = 1000
@@ -79,10 +79,7 @@ def batches(rows: Rows, size: int = BATCH) -> Iterator[Rows]:
 
 
 def make_losses(
-    model: Model,
-    objective: Callable[..., tuple[jax.Array, dict[str, jax.Array]]],
-    corrupt: Callable[..., jax.Array],
-    data_range: Range,
+    model: Model, objective: Objective, corrupt: Corruption, data_range: Range
 ) -> Callable[[Params, jax.Array, Hparams, Rows, Any], Mapping[str, float]]:
     """The losses of a split, as in training, and the mean squared error of its clean rows.
 
@@ -99,21 +96,17 @@ def make_losses(
     on_batch = jax.jit(_losses_on_batch(Forward(model, corrupt, data_range), objective))
 
     def losses(params: Params, key: jax.Array, hparams: Hparams, rows: Rows, progress: float) -> dict[str, float]:
-        found, weights = [], []
-        for number, (part, index) in enumerate(_numbered(rows)):
+        def measured(number: int, part: Rows, index: jax.Array) -> dict[str, jax.Array]:
             batch_key = jax.random.fold_in(key, number)
-            found.append(on_batch(params, batch_key, hparams, rows, part, index, jnp.float32(progress)))
-            weights.append(len(index))
-        return {name: float(np.average([float(f[name]) for f in found], weights=weights)) for name in found[0]}
+            return on_batch(params, batch_key, hparams, rows, part, index, jnp.float32(progress))
+
+        return {name: float(mean) for name, mean in _averaged(measured, rows).items()}
 
     return losses
 
 
 def make_member_losses(
-    model: Model,
-    objective: Callable[..., tuple[jax.Array, dict[str, jax.Array]]],
-    corrupt: Callable[..., jax.Array],
-    data_range: Range,
+    model: Model, objective: Objective, corrupt: Corruption, data_range: Range
 ) -> Callable[..., Mapping[str, np.ndarray]]:
     """What `make_losses` says, of many nets: the same arguments.
 
@@ -127,20 +120,16 @@ def make_member_losses(
     def losses(
         params: Params, keys: jax.Array, hparams: Hparams, rows: Rows, progress: np.ndarray, together: int
     ) -> dict[str, np.ndarray]:
-        found, weights = [], []
-        for number, (part, index) in enumerate(_numbered(rows)):
-            own = (params, jax.vmap(jax.random.fold_in, (0, None))(keys, number), hparams, progress)
-            look = lambda own, part=part, index=index: on_batch(*own[:3], rows, part, index, own[3])
-            found.append(in_slices(look, own, together))
-            weights.append(len(index))
-        return {name: np.average([f[name] for f in found], axis=0, weights=weights) for name in found[0]}
+        def measured(number: int, part: Rows, index: jax.Array) -> dict[str, np.ndarray]:
+            of_members = (params, jax.vmap(jax.random.fold_in, (0, None))(keys, number), hparams, progress)
+            return in_slices(lambda some: on_batch(*some[:3], rows, part, index, some[3]), of_members, together)
+
+        return _averaged(measured, rows)
 
     return losses
 
 
-def _losses_on_batch(
-    forward: Forward, objective: Callable[..., tuple[jax.Array, dict[str, jax.Array]]]
-) -> Callable[..., dict[str, jax.Array]]:
+def _losses_on_batch(forward: Forward, objective: Objective) -> Callable[..., dict[str, jax.Array]]:
     model = forward.model
 
     def on_batch(
@@ -156,23 +145,31 @@ def _losses_on_batch(
     return on_batch
 
 
-def _numbered(rows: Rows) -> Iterator[tuple[Rows, jax.Array]]:
-    """The batches, and the places of their rows."""
-    start = 0
-    for part in batches(rows):
-        count = part.x.shape[0]
-        yield part, jnp.arange(start, start + count)
-        start += count
+def _averaged(
+    measured: Callable[[int, Rows, jax.Array], Mapping[str, jax.Array | np.ndarray]], rows: Rows
+) -> dict[str, np.ndarray]:
+    """Means over all rows of what ``measured(number, batch, index of its rows)`` says of each batch."""
+    values, counts = [], []
+    for number, part in enumerate(batches(rows)):
+        start, count = sum(counts), part.x.shape[0]
+        values.append(measured(number, part, jnp.arange(start, start + count)))
+        counts.append(count)
+    return {name: np.average([np.asarray(v[name]) for v in values], axis=0, weights=counts) for name in values[0]}
 
 
-def in_slices(function: Callable[[Any], Any], given: Any, together: int) -> Any:
+def in_slices(function: Callable[[Any], Any], of_members: Any, together: int) -> Any:
     """A function of leaves (members, ...), asked of a few members at a time, always as many: leaves on the host."""
-    members = jax.tree.leaves(given)[0].shape[0]
-    size, found = min(together, members), []
+    members = jax.tree.leaves(of_members)[0].shape[0]
+    size, parts = min(together, members), []
     for start in range(0, members, size):
-        places = np.minimum(np.arange(start, start + size), members - 1)
-        found.append(jax.device_get(function(jax.tree.map(lambda leaf, at=places: leaf[at], given))))
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:members], *found)
+        index = np.minimum(np.arange(start, start + size), members - 1)
+        parts.append(jax.device_get(function(jax.tree.map(lambda leaf, index=index: leaf[index], of_members))))
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:members], *parts)
+
+
+@lru_cache(maxsize=24)  # the members of a sweep share their model, and so its compiled form
+def _compiled(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
+    return jax.jit(partial(function, model))
 
 
 def encode_and_reconstruct(model: Model, params: Params, rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -180,10 +177,14 @@ def encode_and_reconstruct(model: Model, params: Params, rows: Rows) -> tuple[np
 
     Where the data hold targets, these stand in the place of the rows: (m, t), (m, d), (m, t).
     """
-    on_batch = _through(model)
-    parts = [on_batch(params, part) for part in batches(rows)]
-    x, code, x_hat = (np.concatenate([np.asarray(part[place]) for part in parts]) for place in range(3))
+    parts = [_compiled(_through, model)(params, part) for part in batches(rows)]
+    x, code, x_hat = (np.concatenate([np.asarray(each) for each in column]) for column in zip(*parts, strict=True))
     return x, code, x_hat
+
+
+def encoded(model: Model, params: Params, rows: Rows) -> np.ndarray:
+    """The codes of scaled rows, (m, d) float32 on the host; neither rows nor reconstructions are kept."""
+    return np.concatenate([np.asarray(_compiled(_code, model)(params, part)) for part in batches(rows)])
 
 
 def at_once(model: Model) -> int:
@@ -196,33 +197,19 @@ def rebuilt(model: Model, params: Params, x: np.ndarray, size: int = BATCH) -> n
 
     NaN is a missing value, if the model takes that.
     """
-    on_batch = _rebuilding(model)
     parts = np.array_split(np.asarray(x, np.float32), max(1, -(-len(x) // size)))
-    return np.concatenate([np.asarray(on_batch(params, part)) for part in parts])
+    return np.concatenate([np.asarray(_compiled(_rebuilt, model)(params, part)) for part in parts])
 
 
-@lru_cache(maxsize=8)
-def _rebuilding(model: Model) -> Callable[[Params, jax.Array], jax.Array]:
-    return jax.jit(lambda params, x: model.decode(params, model.encode(params, x)))
+def _through(model: Model, params: Params, rows: Rows) -> tuple[jax.Array, jax.Array, jax.Array]:
+    x, mask = scaled(rows, slice(None))
+    code = model.encode(params, shown(model, x, mask))
+    return x if rows.target is None else rows.target, code, model.decode(params, code)
 
 
-@lru_cache(maxsize=8)  # the members of a sweep share their model, and so its compiled form
-def _through(model: Model) -> Callable[[Params, Rows], tuple[jax.Array, jax.Array, jax.Array]]:
-    @jax.jit
-    def on_batch(params: Params, rows: Rows) -> tuple[jax.Array, jax.Array, jax.Array]:
-        x, mask = scaled(rows, slice(None))
-        code = model.encode(params, shown(model, x, mask))
-        return x if rows.target is None else rows.target, code, model.decode(params, code)
-
-    return on_batch
+def _code(model: Model, params: Params, rows: Rows) -> jax.Array:
+    return model.encode(params, shown(model, *scaled(rows, slice(None))))
 
 
-def encoded(model: Model, params: Params, rows: Rows) -> np.ndarray:
-    """The codes of scaled rows, (m, d) float32 on the host; neither rows nor reconstructions are kept."""
-    on_batch = _encoding(model)
-    return np.concatenate([np.asarray(on_batch(params, part)) for part in batches(rows)])
-
-
-@lru_cache(maxsize=8)
-def _encoding(model: Model) -> Callable[[Params, Rows], jax.Array]:
-    return jax.jit(lambda params, rows: model.encode(params, shown(model, *scaled(rows, slice(None)))))
+def _rebuilt(model: Model, params: Params, x: jax.Array) -> jax.Array:
+    return model.decode(params, model.encode(params, x))

@@ -273,15 +273,19 @@ def outcome(progress: Progress, params: Params, steps: int, at: tuple[Any, ...] 
     )
 
 
+def lowered(
+    advance: Callable[..., Any], state: Any, key: jax.Array, hparams: Hparams, rows: Any, shardings: Any = None
+) -> Any:
+    """`Run.advance` lowered for chunks of any length up to `CAPACITY`; it uses up the buffers of its state."""
+    chunk = jax.jit(partial(advance, capacity=CAPACITY), donate_argnums=0, out_shardings=shardings)
+    return chunk.lower(state, key, hparams, rows, jnp.int32(1))
+
+
 def compile_advance(
     run: Run, state: Any, key: jax.Array, hparams: Hparams, rows: Rows, shardings: Any = None
 ) -> Callable[..., Any]:
-    """`run.advance` compiled for chunks of any length up to `CAPACITY`; it uses up the buffers of its state.
-
-    Where a run has several devices, `shardings` are those of the state and of the history.
-    """
-    advance = jax.jit(partial(run.advance, capacity=CAPACITY), donate_argnums=0, out_shardings=shardings)
-    return advance.lower(state, key, hparams, rows, jnp.int32(1)).compile()
+    """`lowered` and compiled; where a run has several devices, `shardings` are those of the state and the history."""
+    return lowered(run.advance, state, key, hparams, rows, shardings).compile()
 
 
 def refusing(

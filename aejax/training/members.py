@@ -39,7 +39,7 @@ def over_members(function: Callable[..., Any], form: str, own: Sequence[bool]) -
     Args:
         function: its arguments are trees of arrays.
         form: ``"vmap"``, all at once, or ``"map"``, one after the other.
-        own: of each argument, whether each member has its own, leaves (M, ...), or all share one.
+        own: of each argument, whether each member has another, leaves (M, ...), or all share one.
     """
     if form == "vmap":
         return jax.vmap(function, in_axes=tuple(0 if each else None for each in own))

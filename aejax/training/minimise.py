@@ -1,7 +1,6 @@
 """Minimising a loss of one's own by the training loop: for the small nets and searches that tasks need beside a run."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import jax
@@ -9,7 +8,8 @@ import jax.numpy as jnp
 
 from aejax.optimizers import Optimizer
 from aejax.training.compilation import quick_compile
-from aejax.training.loop import CAPACITY, Progress, loop, refusing
+from aejax.training.loop import Progress, loop, lowered, refusing
+from aejax.training.step import looped
 from aejax.types import Params, State
 
 
@@ -45,20 +45,15 @@ def minimise(
         UserError: something is not finite.
     """
 
-    def advance(state: State, key: jax.Array, hparams: Any, data: Any, n: jax.Array, capacity: int) -> tuple:
-        def step(i: jax.Array, carry: tuple[State, jax.Array]) -> tuple[State, jax.Array]:
-            (params, opt_state, number), history = carry
-            value, grads = jax.value_and_grad(loss)(params, key, number, data)
-            updates, opt_state = optimizer(hparams, number / steps).update(grads, opt_state, params)
-            params = project(jax.tree.map(jnp.add, params, updates))
-            return State(params, opt_state, number + 1), history.at[i].set(value)
-
-        state, values = jax.lax.fori_loop(0, n, step, (state, jnp.zeros(capacity)))
-        return state, {"loss": values}
+    def step(state: State, key: jax.Array, hparams: Any, data: Any) -> tuple[State, dict[str, jax.Array]]:
+        params, opt_state, number = state
+        value, grads = jax.value_and_grad(loss)(params, key, number, data)
+        updates, opt_state = optimizer(hparams, number / steps).update(grads, opt_state, params)
+        return State(project(jax.tree.map(jnp.add, params, updates)), opt_state, number + 1), {"loss": value}
 
     init = jax.jit(lambda params: optimizer(hparams, jnp.float32(0)).init(params))
     state = State(jax.tree.map(jnp.copy, params), init(params), jnp.int32(0))
-    chunk = jax.jit(partial(advance, capacity=CAPACITY), donate_argnums=0)
-    program = quick_compile(chunk.lower(state, key, hparams, data, jnp.int32(1)), None)  # once for equal shapes
+    advance = lowered(looped(step, keys_of=lambda key: key), state, key, hparams, data)
+    program = quick_compile(advance, None)  # once for equal shapes
     state, progress, _ = loop(refusing(program, key, hparams, data), state, steps=steps, **options)
     return state.params, progress

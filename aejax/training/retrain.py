@@ -1,6 +1,7 @@
 """Training a config's own net again, many members as one program: ensembles, folds, and plain nets to compare with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax import config as configs
-from aejax import console
 from aejax.training.build import Parts, build
 from aejax.training.compilation import quick_compile
 from aejax.training.evaluate import on_device
@@ -18,13 +18,16 @@ from aejax.training.members import few_shapes, likely_form, likely_level, over_m
 from aejax.training.step import weights
 from aejax.types import Dataset, Members, Params, Range, Retrain, Rows
 
+SILENT = lambda steps, done: nullcontext(lambda step, loss: None)
 
-def retrainer(config: Mapping[str, Any], dataset: Dataset) -> Retrain:
+
+def retrainer(config: Mapping[str, Any], dataset: Dataset, progress: Callable[..., Any] = SILENT) -> Retrain:
     """The function with which a task trains nets of a config again.
 
     Args:
         config: resolved, of the run that is evaluated.
         dataset: of the run.
+        progress: ``(steps, 0) -> context manager of (step, median loss of the members)``, called after each chunk.
 
     Returns:
         ``(keys, changes={}, datasets=None) -> Members``: one member for each of the typed `keys`, all trained to the
@@ -47,7 +50,10 @@ def retrainer(config: Mapping[str, Any], dataset: Dataset) -> Retrain:
         parts = build(changed, all_data[0])
         rows = [on_device(each.train, each, parts.relations) for each in all_data]
         padded = few_shapes(rows[0], batch_size) if datasets is None else stacked(rows, batch_size)
-        return Members(parts.model, _train(parts, keys, padded, changed["train"]["steps"], shared=datasets is None))
+        shared, steps = datasets is None, changed["train"]["steps"]
+        with progress(steps, 0) as show:
+            tell = lambda step, history, _: show(step, float(np.median(history["loss"][:, -1])))
+            return Members(parts.model, _train(parts, keys, padded, steps, shared=shared, on_chunk=tell))
 
     return retrain
 
@@ -58,18 +64,16 @@ def of_one_range(datasets: Sequence[Dataset]) -> list[Dataset]:
     return [each._replace(range=widest) for each in datasets]
 
 
-def _train(parts: Parts, keys: jax.Array, rows: Rows, steps: int, *, shared: bool) -> Params:
-    """The parameters of all members, leaves (members, ...), trained in chunks between which progress is shown."""
+def _train(parts: Parts, keys: jax.Array, rows: Rows, steps: int, *, shared: bool, on_chunk: Any) -> Params:
+    """The parameters of all members, leaves (members, ...)."""
     begin = jax.jit(jax.vmap(parts.run.init, in_axes=(0, None)))
     state = quick_compile(begin.lower(keys, parts.hparams), 0)(keys, parts.hparams)
     size = sum(leaf.size for leaf in jax.tree.leaves(state.params)) // keys.shape[0]
     one = partial(parts.run.advance, capacity=CAPACITY)
     together = over_members(one, likely_form(size), own=(True, True, False, not shared, False))
-    lowered = jax.jit(together, donate_argnums=0).lower(state, keys, parts.hparams, rows, jnp.int32(1))
-    advance = refusing(quick_compile(lowered, likely_level(size)), keys, parts.hparams, rows)
-    with console.progress(steps, 0) as show:
-        tell = lambda step, history, _: show(step, float(np.median(history["loss"][:, -1])))
-        return weights(loop(advance, state, steps=steps, evaluate_every=steps, on_chunk=tell)[0])
+    chunk = jax.jit(together, donate_argnums=0).lower(state, keys, parts.hparams, rows, jnp.int32(1))
+    advance = refusing(quick_compile(chunk, likely_level(size)), keys, parts.hparams, rows)
+    return weights(loop(advance, state, steps=steps, evaluate_every=steps, on_chunk=on_chunk)[0])
 
 
 def member(members: Members, number: int) -> Params:

@@ -15,10 +15,11 @@ import optax
 
 from aejax.data.batches import batch_rows
 from aejax.errors import UserError
+from aejax.models.assemble import apart, joined
 from aejax.optimizers import Optimizer, as_optimizer
 from aejax.storage.trees import path_name
-from aejax.training.context import Forward, Keys, batch_of, context, streamed_batch
-from aejax.types import Averaged, Context, Hparams, Model, Params, Range, Rows, Run, State
+from aejax.training.context import Batch, Corruption, Forward, Keys, Objective, batch_of, context, streamed_batch
+from aejax.types import Averaged, Hparams, Model, Params, Range, Rows, Run, State
 
 History = dict[str, jax.Array]
 """By name, the loss and each term: of one step, or (steps,)."""
@@ -35,8 +36,8 @@ def streams(key: jax.Array) -> dict[str, jax.Array]:
 
 def make_run(
     model: Model,
-    objective: Callable[..., tuple[jax.Array, dict[str, jax.Array]]],
-    corrupt: Callable[..., jax.Array],
+    objective: Objective,
+    corrupt: Corruption,
     optimizer: Optimizer | optax.GradientTransformation,
     *,
     steps: int,
@@ -67,16 +68,18 @@ def make_run(
         of the returned history ``{"loss": (capacity,), term: (capacity,)}``.
     """
     optimizer = as_optimizer(optimizer)
-    seen = _seen(Forward(model, corrupt, data_range), batch_size, cut)
+    forward = Forward(model, corrupt, data_range)
 
     def loss_of(params: Params, step: jax.Array, keys: dict[str, jax.Array], hparams: Hparams, rows: Rows) -> tuple:
-        ctx = seen(params, step, keys, hparams, rows, step / steps)
+        progress, at_step = step / steps, Keys(*(jax.random.fold_in(keys[name], step) for name in Keys._fields))
+        batch = _batch(rows, step, keys["data"], batch_size, cut)
+        ctx = context(forward, params, batch, at_step, hparams["corruption"], progress)
         loss, values = objective(ctx, hparams["terms"], ctx.progress)
         return loss, (values, {} if model.settle is None else dict(ctx.extra))
 
     def init(key: jax.Array, hparams: Hparams) -> State:
         params = model.init(streams(key)["init"])
-        trained, _ = _apart(params)
+        trained, _ = apart(params)
         opt_state = optimizer(hparams["optimizer"], jnp.float32(0)).init(trained)
         # a copy: the buffers of a state are used up one by one
         opt_state = opt_state if average is None else Averaged(opt_state, jax.tree.map(jnp.copy, trained))
@@ -84,25 +87,24 @@ def make_run(
 
     @partial(jax.jit, inline=True)  # looked at three times (check, record, loop), so that it is traced once
     def step(state: State, keys: dict[str, jax.Array], hparams: Hparams, rows: Rows) -> tuple[State, History]:
-        trained, kept = _apart(state.params)
-        value_of = lambda trained: loss_of({**trained, **kept} if kept else trained, state.step, keys, hparams, rows)
+        trained, beside = apart(state.params)
+        value_of = lambda trained: loss_of(joined(trained, beside), state.step, keys, hparams, rows)
         (loss, (values, extra)), grads = jax.value_and_grad(value_of, has_aux=True)(trained)
         rule = optax.with_extra_args_support(optimizer(hparams["optimizer"], state.step / steps))
         before = state.opt_state if average is None else state.opt_state.opt_state
         updates, opt_state = rule.update(
             grads, before, trained, value=loss, grad=grads, value_fn=lambda p: value_of(p)[0]
         )
-        trained = optax.apply_updates(trained, updates)
-        params = {**trained, **kept} if kept else trained
+        params = joined(optax.apply_updates(trained, updates), beside)
         if model.settle is not None:
             params = _settled(model, params, extra, jax.random.fold_in(keys["settle"], state.step))
         if average is not None:
             decay = jnp.minimum(average, (1 + state.step) / (10 + state.step))
             mix = lambda old, new: decay * old + (1 - decay) * new
-            opt_state = Averaged(opt_state, jax.tree.map(mix, state.opt_state.average, _apart(params)[0]))
+            opt_state = Averaged(opt_state, jax.tree.map(mix, state.opt_state.average, apart(params)[0]))
         return State(params, opt_state, state.step + 1), {"loss": loss, **values}
 
-    return Run(init, _looped(step))
+    return Run(init, looped(step))
 
 
 def in_training(model: Model, *, precision: str | None = None, remat: bool = False) -> Model:
@@ -138,25 +140,14 @@ def weights(state: State) -> Params:
     """
     if not isinstance(state.opt_state, Averaged):
         return state.params
-    kept = _apart(state.params)[1]
-    return {**state.opt_state.average, **kept} if kept else state.opt_state.average
-
-
-def _apart(params: Params) -> tuple[Params, dict[str, Params]]:
-    """What the optimiser trains, and what lies beside it in ``params["kept"]``."""
-    if not isinstance(params, dict) or "kept" not in params:
-        return params, {}
-    return {name: tree for name, tree in params.items() if name != "kept"}, {"kept": params["kept"]}
+    return joined(state.opt_state.average, apart(state.params)[1])
 
 
 def _settled(model: Model, params: Params, extra: dict[str, jax.Array], key: jax.Array) -> Params:
     """`Model.settle`, refused when it is traced where it changes shapes."""
     settled = model.settle(params, extra, key)
     before, after = (
-        {
-            (path_name(path), jnp.shape(leaf), jnp.result_type(leaf))
-            for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-        }
+        {(path_name(path), jnp.shape(x), jnp.result_type(x)) for path, x in jax.tree_util.tree_leaves_with_path(tree)}
         for tree in (params, settled)
     )
     if before != after:
@@ -167,34 +158,27 @@ def _settled(model: Model, params: Params, extra: dict[str, jax.Array], key: jax
     return settled
 
 
-def _seen(
-    forward: Forward, batch_size: int | None, cut: Callable[[jax.Array], jax.Array] | None
-) -> Callable[..., Context]:
-    """``(params, step, keys, hparams, rows, progress) -> Context``: what the loss terms see at a step."""
-
-    def chosen(step: jax.Array, keys: dict[str, jax.Array], rows: Rows) -> jax.Array | None:
-        count = rows.x.shape[0]
-        used = count if rows.used is None else rows.used
-        index = None if batch_size is None else batch_rows(keys["data"], step, batch_size, used, count)
-        return index if cut is None else cut(jnp.arange(count) if index is None else index)
-
-    def seen(
-        params: Any, step: jax.Array, keys: dict[str, jax.Array], hparams: Hparams, rows: Rows, progress: jax.Array
-    ) -> Context:
-        at_step = Keys(*(jax.random.fold_in(keys[name], step) for name in Keys._fields))
-        batch = batch_of(rows, chosen(step, keys, rows)) if rows.first is None else streamed_batch(rows, step)
-        return context(forward, params, batch, at_step, hparams["corruption"], progress)
-
-    return seen
+def _batch(
+    rows: Rows, step: jax.Array, key: jax.Array, batch_size: int | None, cut: Callable[[jax.Array], jax.Array] | None
+) -> Batch:
+    """The rows of a step: those that are streamed for it, or drawn ones."""
+    if rows.first is not None:
+        return streamed_batch(rows, step)
+    count = rows.x.shape[0]
+    used = count if rows.used is None else rows.used
+    index = None if batch_size is None else batch_rows(key, step, batch_size, used, count)
+    return batch_of(rows, index if cut is None else cut(jnp.arange(count) if index is None else index))
 
 
-def _looped(step: Callable[..., tuple[State, History]]) -> Callable[..., tuple[State, History]]:
-    """``advance`` of `make_run`: one step after the other, and the history of what each puts out."""
+def looped(
+    step: Callable[..., tuple[State, History]], keys_of: Callable[[jax.Array], Any] = streams
+) -> Callable[..., tuple[State, History]]:
+    """``Run.advance`` of ``(state, keys_of(key), hparams, rows) -> (state, history)``: one step after the other."""
 
     def advance(
-        state: State, key: jax.Array, hparams: Hparams, rows: Rows, n: int | jax.Array, capacity: int | None = None
+        state: State, key: jax.Array, hparams: Hparams, rows: Any, n: int | jax.Array, capacity: int | None = None
     ) -> tuple[State, History]:
-        keys = streams(key)
+        keys = keys_of(key)
         _, record = jax.eval_shape(step, state, keys, hparams, rows)
         empty = {name: jnp.zeros((n if capacity is None else capacity,), v.dtype) for name, v in record.items()}
 

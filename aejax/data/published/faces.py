@@ -1,35 +1,27 @@
-"""The Olivetti faces, from a file at hand or through scikit-learn's loader, decoded into the cache."""
+"""The Olivetti faces, from a file at hand or through scikit-learn's loader."""
 
 import tempfile
-import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from aejax.data import cache
-from aejax.data.published import downloading
+from aejax.data.files import load_arrays
+from aejax.data.published import Family, Options, downloading, save
 from aejax.data.splits import Raw
 from aejax.errors import UserError
 from aejax.types import Split
 
-KEY = "faces-1"
 SHAPE, PEOPLE, LEVELS = (400, 64, 64), 40, 242
 SOURCE = "Olivetti faces, AT&T Laboratories Cambridge (Samaria and Harter 1994)"
 
 
-def load_faces() -> Raw:
-    """400 faces of 40 people, ten each, 64×64 in 243 levels of grey; the labels are the people.
-
-    Returns:
-        The rows; x is (400, 64, 64, 1) uint8, memory-mapped.
-
-    Raises:
-        UserError: they are not prepared and there is no internet.
-    """
-    arrays, _ = cache.made(KEY, lambda: prepare_faces(None))
+def _raw(name: str, arrays: cache.Arrays, details: Mapping[str, Any], options: Options) -> Raw:
+    """400 faces of 40 people, ten each, 64×64 in 243 levels of grey; the labels are the people."""
     return Raw(
         train=Split(arrays["x"], labels=np.asarray(arrays["labels"])),
-        test=None,
         kind="image",
         licence="research use",
         source=SOURCE,
@@ -38,29 +30,19 @@ def load_faces() -> Raw:
     )
 
 
-def prepare_faces(source: str | None) -> Path:
-    """Writes the faces into the cache.
+def _make(name: str, source: Path | None, options: Options, target: Path) -> Mapping[str, Any]:
+    """Writes the faces.
 
     Args:
+        name: of the data set.
         source: an .npz file that holds images, uint8 (400, 64, 64), and the person of each, 0 to 39, under any names; a
             folder with one such file does as well. Where None, scikit-learn's loader fetches them.
-
-    Returns:
-        The folder of the cache entry.
-
-    Raises:
-        UserError: the file is missing, damaged or something else, or there is no internet.
+        options: none.
+        target: the folder to write to.
     """
-    images, people = _fetch() if source is None else _read(Path(source).expanduser())
-
-    def make(scratch: Path) -> dict[str, int]:
-        np.save(scratch / "x.npy", images[..., None])
-        np.save(scratch / "labels.npy", people.astype(np.int32))
-        return {"rows": len(images)}
-
-    cache.drop(KEY)
-    cache.build(KEY, make)
-    return cache.root() / KEY
+    images, people = _fetch() if source is None else _read(source)
+    save(target, x=images[..., None], labels=people.astype(np.int32))
+    return {"rows": len(images)}
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -71,11 +53,8 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
         (path,) = files
     if not path.is_file():
         raise UserError(f"{path}: there is no such file; expected an .npz file with the images and the person of each")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = [file[name] for name in file.files]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: cannot be read as an .npz file: {error}") from error
+    content = load_arrays(path)
+    arrays = list(content.values()) if isinstance(content, dict) else []
     images = [array for array in arrays if array.shape == SHAPE and array.dtype == np.uint8]
     people = [array for array in arrays if array.shape == SHAPE[:1] and array.dtype.kind in "iu"]
     if len(images) != 1 or len(people) != 1 or not 0 <= people[0].min() <= people[0].max() < PEOPLE:
@@ -93,3 +72,6 @@ def _fetch() -> tuple[np.ndarray, np.ndarray]:
         faces = fetch_olivetti_faces(data_home=scratch)
     # scikit-learn divides the 243 levels by the greatest of them
     return np.round(faces.images * LEVELS).astype(np.uint8), faces.target
+
+
+FACES = Family(lambda name, options: "faces-1", _make, _raw)

@@ -1,19 +1,19 @@
-"""The 20 newsgroups: from published posts to counts of words in the cache, and from those to weighted sparse rows."""
+"""The 20 newsgroups: from published posts to counts of words, and from those to weighted sparse rows."""
 
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from aejax.console import complain
 from aejax.data import cache, sparse
-from aejax.data.published import downloading
+from aejax.data.published import Family, Options, downloading, save
 from aejax.data.splits import Raw
 from aejax.errors import UserError
 from aejax.types import Split
 
-KEY = "newsgroups-1"
 WORDS = 2000
 LICENCE = "not stated"
 SOURCE = "20 Newsgroups, the bydate version (Lang 1995; Rennie 2008, http://qwone.com/~jason/20Newsgroups/)"
@@ -22,118 +22,79 @@ LONG = {"train": "training", "test": "test"}
 TAB_HEADER = 3  # lines that come before the first document: names, types and roles of the columns
 
 
-class Documents(NamedTuple):
-    """Texts and the name of each one's newsgroup."""
-
-    texts: list[str]
-    groups: list[str]
+Documents = tuple[list[str], list[str]]
+"""Texts and the name of each one's newsgroup."""
 
 
-def load_newsgroups(weighting: str) -> Raw:
-    """The documents as weighted counts of words: from the cache, else from the internet.
-
-    Args:
-        weighting: ``"log"`` or ``"tfidf"``, as `aejax.data.load` explains; document frequencies are those of the
-            official training documents.
-
-    Returns:
-        The rows; x is sparse, (documents, words) float32.
-
-    Raises:
-        UserError: nothing is prepared and there is no internet.
-    """
-    arrays, details = cache.made(KEY, lambda: prepare_newsgroups(None))
-    weigh = _weigher(_matrix(arrays, "train", details), weighting)
-    train, test = (Split(weigh(_matrix(arrays, part, details)), labels=arrays[f"{part}_labels"]) for part in PARTS)
-    return Raw(
-        train=train,
-        test=test,
-        kind="text",
-        licence=LICENCE,
-        source=SOURCE,
-        label_names=tuple(details["label_names"]),
-        feature_names=tuple(details["words"]),
-    )
+def _raw(name: str, arrays: cache.Arrays, details: Mapping[str, Any], options: Options) -> Raw:
+    """The documents as weighted counts of words; document frequencies are those of the official training documents."""
+    counts = {part: _counts(arrays, part, details) for part in PARTS}
+    train = counts["train"]
+    frequency = np.bincount(train.indices, minlength=train.shape[1])
+    rarity = np.log((1 + train.shape[0]) / (1 + frequency)).astype(np.float32) + 1
+    weigh = lambda part: _weighted(counts[part], rarity if options["weighting"] == "tfidf" else None)
+    train, test = (Split(weigh(part), labels=arrays[f"{part}_labels"]) for part in PARTS)
+    labels, words = tuple(details["label_names"]), tuple(details["words"])
+    return Raw(train, test, "text", LICENCE, SOURCE, label_names=labels, feature_names=words)
 
 
-def _matrix(arrays: cache.Arrays, part: str, details: Mapping[str, Any]) -> Any:
+def _counts(arrays: cache.Arrays, part: str, details: Mapping[str, Any]) -> Any:
     from scipy.sparse import csr_array
 
-    parts = [np.asarray(arrays[f"{part}_{name}"]) for name in ("counts", "columns", "ends")]
-    return csr_array((parts[0].astype(np.float32), *parts[1:]), shape=(len(parts[2]) - 1, len(details["words"])))
+    counts, columns, ends = (np.asarray(arrays[f"{part}_{name}"]) for name in ("counts", "columns", "ends"))
+    return csr_array((counts.astype(np.float32), columns, ends), shape=(len(ends) - 1, len(details["words"])))
 
 
-def _weigher(train: Any, weighting: str) -> Any:
-    """``counts -> SparseRows``."""
+def _weighted(counts: Any, rarity: np.ndarray | None) -> sparse.SparseRows:
+    """log(1 + count); where the rarity of each word is given, times that, and each document to length 1."""
     from scipy.sparse import diags_array
 
-    documents, frequency = train.shape[0], np.bincount(train.indices, minlength=train.shape[1])
-    rarity = np.log((1 + documents) / (1 + frequency)).astype(np.float32) + 1
-
-    def weigh(counts: Any) -> sparse.SparseRows:
-        weights = counts.log1p()
-        if weighting == "tfidf":
-            weights = weights @ diags_array(rarity)
-            length = np.sqrt(weights.multiply(weights).sum(1))
-            weights = diags_array(1 / length) @ weights
-        return sparse.from_csr(weights.tocsr())
-
-    return weigh
+    weights = counts.log1p()
+    if rarity is not None:
+        weights = weights @ diags_array(rarity)
+        weights = diags_array(1 / np.sqrt(weights.multiply(weights).sum(1))) @ weights
+    return sparse.from_csr(weights.tocsr())
 
 
-def prepare_newsgroups(source_dir: str | None) -> Path:
-    """Counts the words of all documents into the cache.
+def _make(name: str, source: Path | None, options: Options, target: Path) -> dict[str, Any]:
+    """Counts the words of all documents.
 
     The words are the most frequent ones of the training documents, two letters or longer, in lower case, without the
     stop words of scikit-learn. Of a post its header is left out, quotes and signatures are kept. Documents without any
     of the words are left out, which is said.
 
     Args:
-        source_dir: folder that holds the official parts: two folders ``…train`` and ``…test`` with a folder for each
+        name: of the data set.
+        source: folder that holds the official parts: two folders ``…train`` and ``…test`` with a folder for each
             newsgroup and a file for each post, or two files ``…train.tab`` and ``…test.tab`` of the data-mining program
             Orange, already without headers. Downloaded through scikit-learn where None.
-
-    Returns:
-        The folder of the cache entry.
-
-    Raises:
-        UserError: the folder holds something else, or there is no internet.
+        options: not looked at.
+        target: the folder to write to.
     """
-    if source_dir is None and cache.exists(KEY):
-        return cache.root() / KEY
-    documents = _download() if source_dir is None else read_folder(Path(source_dir).expanduser())
-    cache.drop(KEY)
-    cache.build(KEY, lambda target: _count(documents, target))
-    return cache.root() / KEY
-
-
-def _count(documents: Mapping[str, Documents], target: Path) -> dict[str, Any]:
     from sklearn.feature_extraction.text import CountVectorizer
 
+    documents = _download() if source is None else _read_folder(source)
     counter = CountVectorizer(stop_words="english", max_features=WORDS)
     try:
-        counter.fit(documents["train"].texts)
+        counter.fit(documents["train"][0])
     except ValueError as error:
         raise UserError("newsgroups: the training documents hold no words") from error
-    names = sorted(set(documents["train"].groups))
-    for part, (texts, groups) in documents.items():
-        counts, labels = counter.transform(texts), np.array([names.index(group) for group in groups], np.int32)
+    groups = np.unique(documents["train"][1])
+    for part, (texts, group) in documents.items():
+        counts, labels = counter.transform(texts), np.searchsorted(groups, group).astype(np.int32)
         with_words = np.diff(counts.indptr) > 0
-        if not with_words.all():
-            cache.say(
-                f"newsgroups: {(~with_words).sum()} {LONG[part]} documents hold none of the words and are left out"
-            )
+        if without := int((~with_words).sum()):
+            complain(f"newsgroups: {without} {LONG[part]} documents hold none of the words and are left out")
         counts = counts[with_words]
         counts.sort_indices()
-        np.save(target / f"{part}_counts.npy", np.minimum(counts.data, 65535).astype(np.uint16))
-        np.save(target / f"{part}_columns.npy", counts.indices.astype(np.int32))
-        np.save(target / f"{part}_ends.npy", counts.indptr.astype(np.int32))
-        np.save(target / f"{part}_labels.npy", labels[with_words])
-    return {"label_names": names, "words": counter.get_feature_names_out().tolist()}
+        arrays = {"counts": np.minimum(counts.data, 65535).astype(np.uint16), "labels": labels[with_words]}
+        arrays |= {"columns": counts.indices.astype(np.int32), "ends": counts.indptr.astype(np.int32)}
+        save(target, **{f"{part}_{array}": values for array, values in arrays.items()})
+    return {"label_names": groups.tolist(), "words": counter.get_feature_names_out().tolist()}
 
 
-def read_folder(folder: Path) -> dict[str, Documents]:
-    """The documents of both official parts in a folder, as `prepare_newsgroups` describes it.
+def _read_folder(folder: Path) -> dict[str, Documents]:
+    """The documents of both official parts in a folder, as `_make` describes it.
 
     Raises:
         UserError: a part is missing, or a file is no such table.
@@ -141,8 +102,7 @@ def read_folder(folder: Path) -> dict[str, Documents]:
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder")
     parts = {part: _read_part(folder, part) for part in PARTS}
-    strange = sorted(set(parts["test"].groups) - set(parts["train"].groups))
-    if strange:
+    if strange := sorted(set(parts["test"][1]) - set(parts["train"][1])):
         raise UserError(f"{folder}: the newsgroup {strange[0]!r} has test documents and no training ones")
     return parts
 
@@ -156,7 +116,7 @@ def _read_part(folder: Path, part: str) -> Documents:
             f" with a folder for each newsgroup, or one file '20newsgroups-{part}.tab'"
         )
     documents = _read_tree(trees[0]) if trees else _read_table(tables[0])
-    if not documents.texts:
+    if not documents[0]:
         raise UserError(f"{(trees or tables)[0]}: holds no document")
     return documents
 
@@ -164,7 +124,7 @@ def _read_part(folder: Path, part: str) -> Documents:
 def _read_tree(folder: Path) -> Documents:
     files = [path for path in sorted(folder.glob("*/*")) if path.is_file()]
     bodies = [path.read_text(encoding="latin-1").partition("\n\n")[2] for path in files]
-    return Documents(bodies, [path.parent.name for path in files])
+    return bodies, [path.parent.name for path in files]
 
 
 def _read_table(path: Path) -> Documents:
@@ -173,7 +133,7 @@ def _read_table(path: Path) -> Documents:
     for number, row in enumerate(cells, TAB_HEADER + 1):
         if len(row) != 2:
             raise UserError(f"{path}: line {number} has {len(row)} cells; needed are two, the newsgroup and the text")
-    return Documents([row[1] for row in cells], [row[0] for row in cells])
+    return [row[1] for row in cells], [row[0] for row in cells]
 
 
 def _download() -> dict[str, Documents]:
@@ -185,4 +145,7 @@ def _download() -> dict[str, Documents]:
         tempfile.TemporaryDirectory(prefix="aejax-") as scratch,
     ):
         parts = {part: fetch(part, scratch) for part in PARTS}
-    return {part: Documents(b.data, [b.target_names[label] for label in b.target]) for part, b in parts.items()}
+    return {part: (b.data, [b.target_names[label] for label in b.target]) for part, b in parts.items()}
+
+
+NEWSGROUPS = Family(lambda name, options: "newsgroups-1", _make, _raw, takes=("weighting",))

@@ -9,7 +9,7 @@ from aejax.errors import UserError
 from aejax.models import Layer, layers
 from aejax.report.page.folders import Run
 from aejax.runs import workdir
-from aejax.storage import manifest
+from aejax.storage import checkpoint
 from aejax.types import Model
 
 
@@ -61,12 +61,12 @@ def network(run: Run) -> Network | None:
 
 def _manifest(run: Run) -> Mapping[str, Any]:
     place = run.folder / workdir.MODEL
-    numbers = manifest.numbers(place)
+    numbers = checkpoint.numbers(place)
     if not numbers:
         raise UserError(f"{run.folder}: has no {workdir.MODEL}; allowed: the folder of a finished run")
     try:
-        return manifest.read(place, numbers[0])
-    except manifest.DamagedError as error:
+        return checkpoint.read_manifest(place, numbers[0])
+    except checkpoint.DamagedError as error:
         raise UserError(f"{place}: {error}") from None
 
 

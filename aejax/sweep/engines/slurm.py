@@ -1,52 +1,44 @@
-"""Groups as jobs of SLURM, through submitit; or as processes of this machine, to try the same thing without a cluster.
+"""Jobs of SLURM, through submitit; or processes of this machine, to try the same thing without a cluster.
 
-Tasks work in the folder of the sweep, which all nodes see: one that is queued again goes on from its checkpoint.
+Jobs work in the folder of the sweep, which all nodes see: one that is queued again goes on from its checkpoint.
 """
 
-import os
 import secrets
 import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from aejax import console
 from aejax.errors import UserError
-from aejax.sweep.block import Options
-from aejax.sweep.engines import task as tasks
-from aejax.sweep.engines.local import Engine
-from aejax.sweep.engines.task import Needs
-from aejax.sweep.plan import Member
-from aejax.training.interruption import InterruptedRunError, asked_to_stop
+from aejax.sweep.engines.groups import Needs, TrainGroups, train_with
+from aejax.sweep.engines.jobs import Engine, Job, attempt, cores
 
 LOGS = "slurm"
 MINUTES = 60
 MOST = 1000
 """Jobs of one array; SLURM takes 1001 unless it is told otherwise."""
 TIMEOUTS = 20
-"""How often a task whose time was up is queued again."""
-POLL_SECONDS = 0.5
+"""How often a job whose time was up is queued again."""
 END_SECONDS = 10.0
 
 
 @contextmanager
-def queue(cluster: str, options: Sequence[str], minutes: int | None, needs: Needs) -> Iterator[Engine]:
+def queue(cluster: str, options: Sequence[str], minutes: int | None, needs: Needs) -> Iterator[TrainGroups]:
     """The engine that hands groups to SLURM as an array of jobs, and waits for them.
 
     Args:
         cluster: ``"slurm"``, or ``"local"`` for processes of this machine.
         options: ``"key=value"`` of sbatch.
-        minutes: that a task may take before it is queued again; None for 60.
-        needs: of a task.
+        minutes: that a job may take before it is queued again; None for 60.
+        needs: of a job.
 
     Yields:
-        The engine.
+        What trains groups.
 
     Raises:
-        UserError: submitit is not installed, there is no SLURM, or it cannot be asked for such tasks.
+        UserError: submitit is not installed, there is no SLURM, or it cannot be asked for such jobs.
     """
     try:
         import submitit
@@ -70,9 +62,8 @@ def queue(cluster: str, options: Sequence[str], minutes: int | None, needs: Need
         "mem_gb": None if needs.memory is None else needs.memory / 2**30,
         "slurm_additional_parameters": extra or None,
     }
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    at_once = MOST if cluster == "slurm" else max(1, cores // needs.cpus)
-    yield partial(_train, partial(executor, submitit, cluster, asks), at_once, needs)
+    at_once = MOST if cluster == "slurm" else max(1, cores() // needs.cpus)
+    yield partial(train_with, Engine(partial(_submit, submitit, cluster, asks), _poll, _cancel, at_once), needs)
 
 
 def spelled(text: str) -> tuple[str, str]:
@@ -83,68 +74,32 @@ def spelled(text: str) -> tuple[str, str]:
     return key.strip("- "), value.strip()
 
 
-def executor(submitit: Any, cluster: str, asks: dict[str, Any], folder: Path) -> Any:
-    """Submitit's executor, its files in the folder of the sweep, where no other process can have put results before.
+def _submit(submitit: Any, cluster: str, asks: dict[str, Any], jobs: Sequence[Job]) -> list[Any]:
+    """Hand jobs over as one array, in a folder where no other process can have put results before.
 
     Submitit takes results from pickles, which are code.
     """
-    logs = folder.resolve() / LOGS / secrets.token_hex(8)
-    made = submitit.AutoExecutor(folder=logs, cluster=cluster, slurm_max_num_timeout=TIMEOUTS)
-    made.update_parameters(**{name: value for name, value in asks.items() if value is not None})
-    return made
-
-
-def _train(
-    make_executor: Any,
-    at_once: int,
-    needs: Needs,
-    groups: Sequence[tuple[Member, ...]],
-    folds: int | None,
-    options: Options,
-    folder: Path,
-) -> None:
-    """The engine."""
-    todo = tasks.split(groups, folds, options._asdict(), needs, needs.runs)
-    queue, waiting, running, failed = make_executor(folder), list(range(len(todo))), {}, []
-    with asked_to_stop() as asked:
-        while (waiting or running) and not asked():
-            now, waiting = waiting[: at_once - len(running)], waiting[at_once - len(running) :]
-            running |= dict(zip(now, _submit(queue, [todo[index] for index in now], folder), strict=True))
-            time.sleep(POLL_SECONDS)
-            for index in [index for index, job in running.items() if job.done()]:
-                name = f"task {index + 1} of {len(todo)} ({len(todo[index].members)} runs)"
-                failure = outcome(running.pop(index))
-                console.say(f"{name}: {failure or 'done'}")
-                failed += [f"{name}: {failure}"] if failure else []
-        if asked():
-            cancel(list(running.values()))
-            raise InterruptedRunError
-    if failed:
-        raise UserError(tasks.failures(folder, failed, len(todo)))
-
-
-def _submit(queue: Any, todo: list[tasks.Task], folder: Path) -> list[Any]:
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-    if not todo:
-        return []
+    folder = jobs[0].folder.resolve()
+    logs = folder / LOGS / secrets.token_hex(8)
+    executor = submitit.AutoExecutor(folder=logs, cluster=cluster, slurm_max_num_timeout=TIMEOUTS)
+    executor.update_parameters(**{name: value for name, value in asks.items() if value is not None})
     try:
-        return queue.map_array(tasks.do_or_tell, todo, [folder.resolve()] * len(todo))
+        return executor.map_array(attempt, [job._replace(folder=folder) for job in jobs])
     except (FailedSubmissionError, FailedJobError) as error:
         raise UserError(f"--engine slurm: sbatch refused: {' '.join(str(error).split())[-300:]}") from None
 
 
-def outcome(job: Any) -> str | None:
-    """Why a job failed, in one line that names its log; None where it is done."""
+def _poll(job: Any) -> str | None:
+    if not job.done():
+        return None
     error = job.exception()
-    if error is None:
-        failure = job.result()
-        return failure and f"{failure}"
-    lines = [line for line in str(error).splitlines() if line[:1].isalpha() and "Error" in line.partition(":")[0]]
-    return f"{(lines or [type(error).__name__])[-1]} ({job.paths.stderr})"
+    failure = job.result() if error is None else f"{type(error).__name__}, {job.state}"
+    return failure and f"{failure} ({job.paths.stderr})"
 
 
-def cancel(jobs: list[Any]) -> None:
+def _cancel(jobs: Sequence[Any]) -> None:
     """Take jobs back, and give them a moment to end."""
     for job in jobs:
         job.cancel(check=False)
