@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 PLAIN_SECONDS = 5.0
+TIMES = ("train_seconds", "steps_per_second", "compile_seconds")
 
 Advance = Callable[[int, float], None]
 
@@ -42,14 +43,8 @@ def progress(total: int, done: int) -> Iterator[Advance]:
 def _bar(total: int, done: int) -> Iterator[Advance]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (
-        TextColumn("step"),
-        MofNCompleteColumn(),
-        BarColumn(),
-        TextColumn("{task.fields[rate]:,.0f} steps/s  loss {task.fields[loss]}  left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns) as bar:
+    numbers = TextColumn("{task.fields[rate]:,.0f} steps/s  loss {task.fields[loss]}  left")
+    with Progress(TextColumn("step"), MofNCompleteColumn(), BarColumn(), numbers, TimeRemainingColumn()) as bar:
         task = bar.add_task("train", total=total, completed=done, rate=0.0, loss="–")
         rate = _rate()
         yield lambda step, loss: bar.update(task, completed=step, rate=rate(step), loss=f"{loss:.4g}")
@@ -63,9 +58,8 @@ def _lines(total: int) -> Advance:
         if step < total and now - last[0] < PLAIN_SECONDS:
             return
         last[0] = now
-        known = f"  {speed:,.0f} steps/s" if speed else ""
-        left = f"  {(total - step) / speed:.0f} s left" if speed else ""
-        say(f"step {step}/{total}{known}  loss {loss:.4g}{left}")
+        pace, left = (f"  {speed:,.0f} steps/s", f"  {(total - step) / speed:.0f} s left") if speed else ("", "")
+        say(f"step {step}/{total}{pace}  loss {loss:.4g}{left}")
 
     return line
 
@@ -86,18 +80,18 @@ def _rate() -> Callable[[int], float]:
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table: the first column is text and set flush left, the others flush right."""
-    widths = [max(len(str(row[place])) for row in (header, *rows)) for place in range(len(header))]
-    for row in (header, ["─" * width for width in widths], *rows):
-        cells = [str(cell) for cell in row]
-        first, others = cells[0].ljust(widths[0]), [c.rjust(w) for c, w in zip(cells[1:], widths[1:], strict=True)]
-        say("  ".join([first, *others]).rstrip())
+    lines = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for name, *cells in (lines[0], ["─" * width for width in widths], *lines[1:]):
+        aligned = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        say("  ".join([name.ljust(widths[0]), *aligned]).rstrip())
 
 
 def listing(rows: Sequence[Sequence[str]], header: Sequence[str] | None = None) -> None:
     """Print rows of words in columns, all flush left; the last column is free to be long."""
-    shown = [*([header] if header else []), *rows]
-    widths = [max((len(row[place]) for row in shown), default=0) for place in range(len(shown[0]) if shown else 0)]
-    for row in shown:
+    lines = [*([header] if header else []), *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for row in lines:
         say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
@@ -111,24 +105,20 @@ def cell(values: Mapping[str, Any], name: str) -> str:
 
 def results(summary: Mapping[str, Any]) -> None:
     """Print the test metrics (validation's or training's where there are none), other nets' and the baselines'."""
-    metrics = summary["metrics"]
+    metrics, timing = summary["metrics"], summary["timing"]
     split = next((name for name in ("test", "validation", "train") if name in metrics), None)
     if split is None:
         return
-    own = {**metrics[split], **metrics.get("all", {})}  # some tasks also measure all rows together
-    nets = {name: values for name, values in metrics.items() if name not in ("train", "validation", "test", "all")}
-    shown = {"autoencoder": own, **nets, **summary["baselines"]}
-    names = list(dict.fromkeys(name for values in shown.values() for name in values))
-    rows = [(label, *(cell(values, name) for name in names)) for label, values in shown.items()]
-    timing = summary["timing"]
+    net = {**metrics[split], **metrics.get("all", {})}  # some tasks also measure all rows together
+    others = {name: values for name, values in metrics.items() if name not in ("train", "validation", "test", "all")}
+    columns = {"autoencoder": net, **others, **summary["baselines"]}
+    names = list(dict.fromkeys(name for values in columns.values() for name in values))
     say("")
-    table((split, *names), rows)
-    names = ("train_seconds", "steps_per_second", "compile_seconds")
-    if not {"steps", *names} <= timing.keys():  # of an earlier version
+    table((split, *names), [(label, *(cell(values, name) for name in names)) for label, values in columns.items()])
+    if not {"steps", *TIMES} <= timing.keys():  # of an earlier version
         return
-    seconds, speed, compiled = (float(timing[name]) for name in names)
-    say("")
+    seconds, speed, compiled = (float(timing[name]) for name in TIMES)
     say(
-        f"{timing['steps']} steps in {seconds:.1f} s ({speed:,.0f} steps/s, compiled in {compiled:.1f} s), "
+        f"\n{timing['steps']} steps in {seconds:.1f} s ({speed:,.0f} steps/s, compiled in {compiled:.1f} s), "
         f"parameters {summary['parameters_digest'][:12]}"
     )

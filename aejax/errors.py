@@ -1,5 +1,6 @@
-"""The one exception for a mistake that its user can mend, and how close names are found."""
+"""The one exception for a mistake that its user can mend, the nearest names, and other exceptions in one line."""
 
+import traceback
 from collections.abc import Iterable
 
 
@@ -19,29 +20,42 @@ def shown(value: object) -> str:
     return text if len(text) <= 120 else f"{text[:100]} … ({len(text)} characters)"
 
 
-def one_of(given: object, allowed: Iterable[str], *, what: str) -> UserError:
-    """An error that names the unknown `given`, the nearest allowed name, and all of them.
+def one_of(value: object, allowed: Iterable[str], *, what: str) -> UserError:
+    """An error that names an unknown value, the nearest allowed name, and all of them.
 
     Args:
-        given: what the user wrote.
+        value: what the user wrote.
         allowed: the names that exist.
-        what: what is named, with its place, such as ``"model.activation"``.
+        what: what is named, with its path, such as ``"model.activation"``.
 
     Returns:
         The error, to be raised by the caller.
     """
     names = sorted(allowed)
-    return UserError(f"{what}: unknown {shown(given)}{hint(given, names)}; allowed: {', '.join(names) or 'nothing'}")
+    return UserError(f"{what}: unknown {shown(value)}{hint(value, names)}; allowed: {', '.join(names) or 'nothing'}")
 
 
-def hint(given: object, names: Iterable[str]) -> str:
+def hint(value: object, names: Iterable[str]) -> str:
     """The name that is nearest to what the user wrote, as a question; nothing where none is near."""
     from difflib import get_close_matches
 
-    near = get_close_matches(given[:200], sorted(names), n=1, cutoff=0.6) if isinstance(given, str) else []
+    near = get_close_matches(value[:200], sorted(names), n=1, cutoff=0.6) if isinstance(value, str) else []
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def first_line(error: BaseException) -> str:
     """What an error says, in one line; the name of its kind where it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def raised(error: BaseException, path: str, otherwise: str = "") -> str:
+    """An exception in one line: its kind and message, after the last line of a file that it came through.
+
+    Args:
+        error: what was raised.
+        path: of the file.
+        otherwise: what stands in front where no line of the file had a part in it.
+    """
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    where = f"{path}:{lines[-1]}: " if lines else otherwise
+    return f"{where}{type(error).__name__}: {first_line(error)}"

@@ -218,6 +218,8 @@ class Model(NamedTuple):
             input; the data then hold targets. None where the input is reconstructed.
         decoder_layers: ``params -> [(kernel, bias, activation), ...]`` where `decode` is a chain of dense layers,
             f(z W + b), and nothing else: W, (inputs, units), b, (units,), and the name of f. None for other decoders.
+        made: ``(model, name, arguments)``: this model without `made`, and the component of aejax and its arguments that
+            made it, so that a folder in which it is saved can be opened alone. None of one's own models.
     """
 
     init: Callable[[jax.Array], Params]
@@ -231,6 +233,7 @@ class Model(NamedTuple):
     prior: Callable[[Params, jax.Array, int], jax.Array] | None = None
     target_shape: tuple[int, ...] | None = None
     decoder_layers: Callable[[Params], list[tuple[jax.Array, jax.Array, str]]] | None = None
+    made: tuple["Model", str, tuple[tuple[str, Any], ...]] | None = None
 
 
 class Sampler(NamedTuple):
@@ -315,7 +318,7 @@ class Figures(NamedTuple):
 
     Attributes:
         keep: ``(evaluation, dataset, model, params, config) -> Kept``: small arrays and numbers in nested mappings, and
-            texts as JSON.
+            texts as JSON. Where both are empty, nothing is drawn.
         draw: ``(kept, words) -> {name: figure}``: figures of matplotlib; `words` is an `aejax.figures.words.Words`.
     """
 

@@ -34,14 +34,13 @@ def measure(data, variant, layouts, seeds):
     column = ["data.label_column=class"] if data.startswith("file:") else []
     settings = config.load(f"lecture/aeknn{variant}", [f"data.name={data}", *column])
     dataset = load_data(settings["data"])
-    settings["task"]["layouts"] = layouts
+    settings["task"] |= {"layouts": layouts, "seeds": seeds}
     check_task(settings, dataset)
     _, options = configured_task(settings["task"])
     key = jax.random.fold_in(jax.random.key(settings["seed"]), EVALUATION_STREAM)
-    cuts, k = aeknn.cut(key, dataset, folds=options.folds, repeats=options.repeats), options.neighbours
-    retrain = retrainer(settings, dataset)
-    found, sizes = aeknn.net_scores(key, cuts, retrain, layouts=layouts, neighbours=k, seeds=seeds)
-    others = aeknn.baseline_scores(cuts, sizes, neighbours=k)
+    cuts, retrain = aeknn.cut(key, dataset, options), retrainer(settings, dataset)
+    found, sizes = aeknn.net_scores(key, cuts, retrain, options)
+    others = aeknn.baseline_scores(cuts, sizes, neighbours=options.neighbours)
     shares = dict.fromkeys(layout[len(layout) // 2] for layout in layouts)
     pca = {f"pca {aeknn.units((share,), cuts[0].train.x[0].size)[0]}": f"PCA {share:g}" for share in shares}
     found |= {pca.get(method, method): scores for method, scores in others.items()}

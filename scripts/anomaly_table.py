@@ -21,7 +21,7 @@ from aejax.data.tables import read_table
 from aejax.files import write_json
 from aejax.runs.experiment import check_task
 from aejax.tasks import anomaly
-from aejax.tasks.anomaly.ensemble import train_ensemble
+from aejax.tasks.anomaly.scoring import train_ensemble
 from aejax.training.build import build_model, load_data
 from aejax.training.retrain import retrainer
 

@@ -142,7 +142,7 @@ def picture(nets, arguments):
     """Draw the time a setting takes over the number of settings."""
     import numpy as np
 
-    from aejax.figures import canvas, sweep, words
+    from aejax.figures import canvas, words
 
     counts, panels = [2**power for power in range(9)], {}
     for net in nets:
@@ -158,7 +158,17 @@ def picture(nets, arguments):
         for name, values in panels[f"net {net}"].items():
             told = ", ".join(f"{c}: {v:.3g} s" for c, v in zip(counts, values, strict=True))
             print(f"net {net}, {name}: {told}", flush=True)
-    print(canvas.save_figure(sweep.time_per_setting(words.load("en"), counts, panels), arguments.picture))
+    title = "Seconds a setting takes, by the number that is trained together"
+    labels = [(f"settings, {net}", "seconds for each") for net in panels]
+    figure, grid = canvas.new_panels(4.2, title, labels)
+    for axes, series in zip(grid, panels.values(), strict=True):
+        for (name, values), colour, marker in zip(series.items(), canvas.OKABE_ITO, "osD", strict=False):
+            axes.plot(counts, values, label=name, color=colour, marker=marker, markersize=5)
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
+        axes.set_xticks(counts, map(str, counts))
+        canvas.legend_above(axes)
+    print(canvas.save_figure(canvas.finish(figure, words.load("en")), arguments.picture))
 
 
 def main():

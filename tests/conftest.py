@@ -89,6 +89,18 @@ def pytest_runtest_teardown(item, nextitem):
     return result
 
 
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """The folder of a finished run of `running.TINY`, to be read or copied."""
+    from running import TINY, arguments
+
+    from aejax import cli
+
+    folder = tmp_path_factory.mktemp("tiny") / "run"
+    assert cli.main(arguments(TINY, workdir=folder)) == 0
+    return folder
+
+
 def resident() -> int:
     """The bytes that this process holds, where Linux tells them."""
     statm = Path("/proc/self/statm")

@@ -5,7 +5,6 @@ import json
 import tempfile
 
 from matplotlib.axis import Axis
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from aejax.config.components import configured_task
@@ -18,13 +17,13 @@ ENGLISH, SPANISH = map(words.load, ("en", "es"))
 
 def task_figures(figures, evaluation, dataset=None, model=None, params=None, config=None):
     """The figures of a task by name, in English: as they are drawn from what is kept in a folder, and all readable."""
-    kept = figures.keep(evaluation, dataset, model, params, config)
+    content = figures.keep(evaluation, dataset, model, params, config)
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint.save(folder, 0, kept.tree, info=kept.info)
-        found = checkpoint.restore_nested(folder)
-    kept = Kept(found.tree, found.info)
-    with names.fonts(kept.info):
-        return readable(lambda words: {n: canvas.finish(f, words) for n, f in figures.draw(kept, words).items()})
+        checkpoint.save(folder, 0, content.tree, info=content.info)
+        restored = checkpoint.restore_nested(folder)
+    content = Kept(restored.tree, restored.info)
+    with names.fonts(content.info):
+        return readable(lambda words: {n: canvas.finish(f, words) for n, f in figures.draw(content, words).items()})
 
 
 def run_figures(folder):
@@ -48,7 +47,7 @@ def read(figure):
 
     A text is measured as it is drawn, so a test that reads a figure fails where two of them overlap.
     """
-    FigureCanvasAgg(figure).draw()
+    figure.draw_without_rendering()
     unseen = {label for axis in figure.findobj(Axis) for tick in (*axis.majorTicks, *axis.minorTicks)
               if not _is_seen(axis, tick.get_loc()) for label in (tick.label1, tick.label2)}  # fmt: skip
     texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]

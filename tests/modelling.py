@@ -6,7 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from aejax import optimizers
 from aejax.config import components
+from aejax.losses import weighted_sum
+from aejax.optimizers import schedules
+from aejax.training.step import make_run
+from aejax.types import Range
 
 ROWS = 6
 
@@ -126,6 +131,19 @@ def built(case):
     params = jax.tree.unflatten(tree, [leaf + 0.1 * rng.normal(size=leaf.shape).astype(np.float32) for leaf in leaves])
     x = rng.uniform(size=(ROWS, int(np.prod(feature_shape)))).astype(np.float32)
     return model, params, jnp.asarray(x)
+
+
+def run_of(model, terms, optimizer="adam", *, schedule=schedules.constant, term_schedules=None, **settings):
+    """The run of a model with terms by name; settings of `make_run`, without corruption where they have none."""
+    rule = optimizers.build(optimizer, {}, schedule)
+    corrupt, data_range = settings.pop("corrupt", lambda key, x: x), settings.pop("data_range", Range())
+    return make_run(model, weighted_sum(terms, term_schedules), corrupt, rule, data_range=data_range, **settings)
+
+
+def numbers(terms, optimizer, corruption=()):
+    """The hyperparameters of a run; of a term a weight, or all of its numbers."""
+    terms = {name: value if isinstance(value, dict) else {"weight": value} for name, value in terms.items()}
+    return jax.tree.map(jnp.float32, {"terms": terms, "corruption": dict(corruption), "optimizer": optimizer})
 
 
 def training_pass(model):

@@ -7,7 +7,8 @@ import shutil
 import jax
 import numpy as np
 import pytest
-from running import TINY, arguments, assert_refused, call, contents
+from running import arguments, assert_refused, call, contents
+from tasking import start
 
 from aejax.data.outliers import NAMES
 from aejax.files import write_json
@@ -17,7 +18,6 @@ from aejax.runs.artifact import Trained
 from aejax.storage import checkpoint
 from aejax.tasks import anomaly
 from aejax.tasks.anomaly import scoring
-from aejax.tasks.anomaly.ensemble import Ensemble
 from aejax.training.build import load_data
 from aejax.types import Dataset, Range, Split
 
@@ -116,10 +116,10 @@ def data(mask=None):
 
 def found_and_kept(model, dataset, name, folder):
     """What the task finds with an ensemble of two nets, and the scorer as it comes back from a folder."""
-    nets = jax.vmap(model.init)(jax.random.split(jax.random.key(0), 2))
+    nets = start(model, count=2)
     one = jax.tree.map(lambda leaf: leaf[0], nets)
     options = {"score": name, "neighbours": 2, "residual_weight": 0.7, "threshold": "quantile", "level": 0.8}
-    keys, ensemble = (jax.random.key(1), jax.random.key(2)), Ensemble(nets, np.arange(40) % 2)
+    keys, ensemble = (jax.random.key(1), jax.random.key(2)), scoring.Ensemble(nets, np.arange(40) % 2)
     found = anomaly.assess(keys, model, one, ensemble, dataset, anomaly.Options(most_rows=30, **options))
     checkpoint.save(folder / "kept", 0, found.kept.tree, info=found.kept.info)
     info = {"feature_names": COLUMNS}
@@ -136,10 +136,10 @@ def test_each_score_is_the_same_from_what_was_kept(name, tmp_path):
     found, trained, scorer = found_and_kept(model, dataset, name, tmp_path)
     again = apply.apply(trained, "score", dataset.test.x, COLUMNS).values
     np.testing.assert_array_equal(again["score"], found.arrays["scores"][name])
-    assert scorer.threshold == found.metrics["test"]["threshold"]
-    np.testing.assert_array_equal(again["alarm"], again["score"] > scorer.threshold)
-    read = {part for part, values in scorer.train._asdict().items() if values is not None}
-    assert read == {"neighbours": {"x", "residual"}, "error": set()}.get(name, {"codes"})
+    threshold, train = float(scorer.tree["threshold"]), scorer.tree["train"]
+    assert threshold == found.metrics["test"]["threshold"]
+    np.testing.assert_array_equal(again["alarm"], again["score"] > threshold)
+    assert set(train) == {"neighbours": {"x", "residual"}, "error": set()}.get(name, {"codes"})
 
 
 @pytest.mark.parametrize("name", ["neighbours", "both"])
@@ -199,9 +199,8 @@ def test_rows_that_it_cannot_score(text, fragment, run, tmp_path, capsys):
     assert not (tmp_path / "out.csv").exists()
 
 
-def test_other_tasks_and_halves_give_no_scores(tmp_path, capsys, monkeypatch):
-    folder, source, out = tmp_path / "run", write(tmp_path / "new.csv", [[1, 2, 3]]), tmp_path / "out.csv"
-    assert call(arguments(TINY, workdir=folder), capsys).code == 0
+def test_other_tasks_and_halves_give_no_scores(tiny, tmp_path, capsys, monkeypatch):
+    folder, source, out = tiny, write(tmp_path / "new.csv", [[1, 2, 3]]), tmp_path / "out.csv"
     assert not (folder / "kept").exists()
     assert_refused(score(folder, source, out, capsys), "allowed: decode, encode, fill, reconstruct")
     monkeypatch.setenv("AEJAX_PASSPHRASE", "open")

@@ -27,13 +27,9 @@ def _quick():
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(tiny, tmp_path_factory):
     """The folder of a finished run."""
-    from aejax import cli
-
-    folder = tmp_path_factory.mktemp("split") / "run"
-    assert cli.main(arguments(TINY, workdir=folder)) == 0
-    return folder
+    return shutil.copytree(tiny, tmp_path_factory.mktemp("split") / "run")
 
 
 @pytest.fixture

@@ -204,7 +204,7 @@ VARIANTS = [
     ("", "b", "allowed: nothing"),
     ("def variants():\n    return {'a': {'seed': 1}}\n", "b", "unknown 'b'; allowed: a"),
     ("def variants():\n    return {'a': {'seed': 1}}\n", "", "unknown ''; allowed: a"),
-    ("def variants():\n    return 3\n", "a", "variants() must return"),
+    ("def variants():\n    return 3\n", "a", "variants(): expected a ConfigDict or a dict, not int"),
     ("def variants():\n    return {'a': 3}\n", "a", "must be a dict of overrides, got 3"),
     ("def variants():\n    return {'a': {3: 3}}\n", "a", "unknown '3'"),
     ("def variants():\n    return {'a': {'train.stepz': 3}}\n", "a", "did you mean 'train.steps'?"),

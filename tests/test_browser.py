@@ -48,23 +48,23 @@ def options(settings):
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    place = tmp_path_factory.mktemp("touched")
+    base = tmp_path_factory.mktemp("touched")
     for name, (config, settings) in RUNS.items():
-        assert main(["run", config, "--workdir", str(place / name), *options(settings)]) == 0
+        assert main(["run", config, "--workdir", str(base / name), *options(settings)]) == 0
     config, settings, axes = SWEEP
     words = [word for axis in axes for word in ("--axis", axis)]
-    assert main(["sweep", config, "--workdir", str(place / "sweep"), "--exact", *words, *options(settings)]) == 0
-    return place
+    assert main(["sweep", config, "--workdir", str(base / "sweep"), "--exact", *words, *options(settings)]) == 0
+    return base
 
 
 @pytest.fixture(scope="module")
 def pages(folders):
     """A page of all runs and the sweep, by language."""
-    found = {language: folders / f"{language}.html" for language in ("en", "es")}
-    for language, path in found.items():
+    paths = {language: folders / f"{language}.html" for language in ("en", "es")}
+    for language, path in paths.items():
         words = [str(folders / name) for name in (*RUNS, "sweep")]
         assert main(["report", *words, "--lang", language, "--output", str(path)]) == 0
-    return found
+    return paths
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_every_figure_is_shown_in_the_size_that_is_kept_for_it(opened):
     sizes = opened.execute_script(
         "return Array.from(document.images, async e => { await e.decode();"
         "return [e.naturalWidth, e.naturalHeight, e.getAttribute('width') / e.getAttribute('height')]; })"
-        ".reduce(async (all, own) => [...await all, await own], Promise.resolve([]))"
+        ".reduce(async (all, size) => [...await all, await size], Promise.resolve([]))"
     )
     assert len(sizes) >= 2
     for wide, high, ratio in sizes:
@@ -180,8 +180,8 @@ def test_a_slider_moves_the_picture_and_the_decoder_agrees_with_jax(opened, fold
             assert picture(opened, root, "row") == before[2], "the row that it started from stays"
             assert sum(a != b for a, b in zip(after["code"], before[1]["code"], strict=True)) == 1
             np.testing.assert_allclose(after["values"], decoded(folders / "walk", after["code"]), atol=1e-5)
-    found = pixels(opened, root, "rebuilt").ravel()
-    np.testing.assert_allclose(found, 255 * np.clip(after["values"], 0, 1), atol=0.51)
+    drawn = pixels(opened, root, "rebuilt").ravel()
+    np.testing.assert_allclose(drawn, 255 * np.clip(after["values"], 0, 1), atol=0.51)
 
 
 def test_dragging_a_slider_does_what_its_keys_do(opened):
@@ -202,9 +202,9 @@ def test_a_row_to_start_from_is_shown_with_its_own_code(opened, folders):
     for button in root.find_elements(By.TAG_NAME, "button"):
         button.click()
         assert button.get_attribute("aria-pressed") == "true"
-        place = int(re.search(r"\d+", live(root))[0]) - 1
-        np.testing.assert_allclose(pixels(opened, root, "row").ravel(), 255 * rows[place], atol=0.51)
-        np.testing.assert_allclose(state(opened, root)["code"], codes[place], atol=1e-5)
+        index = int(re.search(r"\d+", live(root))[0]) - 1
+        np.testing.assert_allclose(pixels(opened, root, "row").ravel(), 255 * rows[index], atol=0.51)
+        np.testing.assert_allclose(state(opened, root)["code"], codes[index], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["plane of images", "plane of a table"])
@@ -240,17 +240,17 @@ def test_the_pointer_and_the_arrow_keys_show_rows(opened, folders, name):
 def assert_a_row_is_shown(browser, root, dataset, rows, codes):
     """That a test row, its class, its own code and the decoder's answer to it are on the page; its number."""
     now = state(browser, root)
-    place = int(np.abs(codes - np.array(now["code"])[None]).sum(1).argmin())
-    np.testing.assert_allclose(now["code"], codes[place], atol=1e-5)
+    index = int(np.abs(codes - np.array(now["code"])[None]).sum(1).argmin())
+    np.testing.assert_allclose(now["code"], codes[index], atol=1e-5)
     words = re.findall(r"\w+", live(root))
-    assert str(place + 1) in words
-    assert dataset.label_names[dataset.test.labels[place]].split()[0] in words
+    assert str(index + 1) in words
+    assert dataset.label_names[dataset.test.labels[index]].split()[0] in words
     if dataset.kind == "image":
-        np.testing.assert_allclose(pixels(browser, root, "row").ravel(), 255 * rows[place], atol=0.51)
+        np.testing.assert_allclose(pixels(browser, root, "row").ravel(), 255 * rows[index], atol=0.51)
     else:
         drawn = np.array([pair.split(",") for pair in picture(browser, root, "row").split()], float)
-        assert np.corrcoef(drawn[:, 1], rows[place])[0, 1] < -0.99, "higher values are drawn further up"
-    return place
+        assert np.corrcoef(drawn[:, 1], rows[index])[0, 1] < -0.99, "higher values are drawn further up"
+    return index
 
 
 @pytest.mark.parametrize("name", ["plane of images", "plane of a table"])
@@ -285,10 +285,10 @@ def test_without_a_decoder_to_run_the_pointer_shows_the_nearest_row(opened, fold
     for across, up in ((-0.5, 0.3), (0.6, 0.6), (0.1, -0.7)):
         reach = plane.rect["width"] / 2
         ActionChains(opened).move_to_element_with_offset(plane, int(across * reach), int(up * reach)).perform()
-        place = assert_a_row_is_shown(opened, root, dataset, rows, codes)
-        wanted = np.asarray(trained.model.decode(trained.params, jnp.asarray(codes[place : place + 1])))
-        found = pixels(opened, root, "rebuilt").ravel()
-        np.testing.assert_allclose(found, 255 * np.clip(wanted[0], 0, 1), atol=0.51)
+        index = assert_a_row_is_shown(opened, root, dataset, rows, codes)
+        wanted = np.asarray(trained.model.decode(trained.params, jnp.asarray(codes[index : index + 1])))
+        drawn = pixels(opened, root, "rebuilt").ravel()
+        np.testing.assert_allclose(drawn, 255 * np.clip(wanted[0], 0, 1), atol=0.51)
 
 
 @EVERY
@@ -297,7 +297,7 @@ def test_the_weight_shows_sparsity_against_error(opened, folders):
     points = workdir.read_json(folders / "sweep" / "summary.json")["points"]
     slider, ring = root.find_element(By.TAG_NAME, "input"), root.find_element(By.CLASS_NAME, "touch-ring")
     slider.send_keys(Keys.HOME)
-    places = []
+    positions = []
     for point in sorted(points, key=lambda point: point["axes"]["terms.sparsity.weight"]):
         read = lambda text: float(text.split(" ±")[0].replace(",", ".").replace("−", "-"))
         cells = {cell.get_attribute("data-name"): cell.text for cell in root.find_elements(By.TAG_NAME, "dd")}
@@ -306,18 +306,18 @@ def test_the_weight_shows_sparsity_against_error(opened, folders):
             assert read(text) == pytest.approx(point["metrics"][name]["mean"], rel=6e-3)
         output = root.find_element(By.TAG_NAME, "output")
         assert read(output.text) == point["axes"]["terms.sparsity.weight"]
-        places.append((ring.get_attribute("cx"), ring.get_attribute("cy")))
+        positions.append((ring.get_attribute("cx"), ring.get_attribute("cy")))
         slider.send_keys(Keys.ARROW_RIGHT)
-    assert len(set(places)) == len(points) == 3
+    assert len(set(positions)) == len(points) == 3
 
 
 def test_every_activation_agrees_with_jax(opened):
     z = np.linspace(-6, 6, 101, dtype=np.float32)
     for name, kind in ACTIVATIONS.items():
-        found = opened.execute_script(
+        answers = opened.execute_script(
             "return arguments[1].map(z => aejaxTouch.ACTIVATIONS[arguments[0]](z))", name, z.tolist()
         )
-        np.testing.assert_allclose(found, kind.function(jnp.asarray(z)), atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(answers, kind.function(jnp.asarray(z)), atol=1e-5, err_msg=name)
 
 
 def test_the_colours_follow_the_scheme(browser, pages):

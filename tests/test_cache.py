@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from aejax.tasks.cache import MOST, cached, content
+from aejax.tasks.common import MOST, cached, content
 
 
 def test_equal_contents_are_computed_once():

@@ -130,20 +130,19 @@ def test_a_finished_run_is_read_and_not_touched(tmp_path, capsys):
     assert contents(tmp_path) == before
 
 
-def test_a_changed_config_in_the_same_folder_is_refused_with_the_difference(tmp_path, capsys):
-    assert call(arguments(TINY, workdir=tmp_path), capsys).code == 0
-    before = contents(tmp_path)
-    answer = call(arguments({**TINY, "train.steps": "6", "optimizer.b1": "0.5"}, workdir=tmp_path), capsys)
+def test_a_changed_config_in_the_same_folder_is_refused_with_the_difference(tiny, capsys):
+    before = contents(tiny)
+    answer = call(arguments({**TINY, "train.steps": "6", "optimizer.b1": "0.5"}, workdir=tiny), capsys)
     assert answer.code == 2
     assert "train.steps: 4 -> 6" in answer.err
     assert "optimizer.b1: 0.9 -> 0.5" in answer.err
     assert answer.err.count("->") == 2
-    assert contents(tmp_path) == before
+    assert contents(tiny) == before
 
 
-def test_seeds(tmp_path, capsys):
-    digests = {}
-    for name, extra in {"0": [], "0 again": ["--seed", "0"], "1": ["--seed", "1"], "set": ["--set", "seed=1"]}.items():
+def test_seeds(tiny, tmp_path, capsys):
+    digests = {"0": digest(tiny)}
+    for name, extra in {"0 again": ["--seed", "0"], "1": ["--seed", "1"], "set": ["--set", "seed=1"]}.items():
         assert call([*arguments(TINY, workdir=tmp_path / name), *extra], capsys).code == 0
         digests[name] = digest(tmp_path / name)
     assert digests["0"] == digests["0 again"] != digests["1"] == digests["set"]

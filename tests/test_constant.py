@@ -7,7 +7,7 @@ from running import TINY, arguments, call
 
 from aejax.data import load
 from aejax.data.inspection import constant_columns, constant_features
-from aejax.figures.tasks import anomaly
+from aejax.figures.tasks.anomaly import ANOMALY
 from aejax.types import Evaluation
 
 CATEGORIES = np.array(["left", "right"])
@@ -67,7 +67,7 @@ def test_nothing_is_odd_in_a_constant_column(tmp_path):
     arrays |= {"worst_x": x, "worst_x_hat": x - 1, "worst_residual": np.array([[0.5, -1.0, 4.0]] * 4)}
     arrays["train_scores"] = np.arange(8.0)
     evaluation = Evaluation({"test": {"threshold": 5.0}}, {}, arrays)
-    figure = task_figures(anomaly.FIGURES, evaluation, dataset)["worst_rows"]
+    figure = task_figures(ANOMALY, evaluation, dataset)["worst_rows"]
     for axes in figure.axes:
         said = [label.get_text().partition(":")[0] for label in axes.get_yticklabels()]
         assert said == ["b", "a"]  # from above, the oddest first

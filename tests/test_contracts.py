@@ -13,13 +13,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from modelling import numbers, run_of
 from running import assert_refused, begin, call, command, digest, execute, table, virtual
 
 from aejax import config as configs
-from aejax import data, optimizers
+from aejax import data
 from aejax.errors import UserError
-from aejax.losses import reconstruction, weighted_sum
-from aejax.optimizers import schedules
+from aejax.losses import reconstruction
 from aejax.storage import checkpoint
 from aejax.training import step as training
 from aejax.training.build import build, build_model, check
@@ -27,29 +27,16 @@ from aejax.training.context import Rows
 from aejax.training.evaluate import encode_and_reconstruct, make_losses, on_device, target_range
 from aejax.training.loop import compile_advance
 from aejax.training.retrain import retrainer
-from aejax.types import Range
 
 X = np.random.default_rng(0).normal(size=(24, 5)).astype(np.float32)
 ROWS = Rows(jnp.asarray(X), None, jnp.float32(0), jnp.float32(1))
-HPARAMS = jax.tree.map(
-    jnp.float32,
-    {
-        "terms": {"reconstruction": {"weight": 1.0}, "bound": {"weight": 0.5}},
-        "corruption": {},
-        "optimizer": {"learning_rate": 0.05, "weight_decay": 0.1},
-    },
-)
+HPARAMS = numbers({"reconstruction": 1.0, "bound": 0.5}, {"learning_rate": 0.05, "weight_decay": 0.1})
 
 
 def a_run(model=None, **changes):
     """Eight steps of the family, by Adam with weight decay."""
-    return training.make_run(
-        family.linear((5,)) if model is None else model,
-        weighted_sum({"reconstruction": reconstruction.squared_error, "bound": family.bound}),
-        lambda key, x: x,
-        optimizers.build("adam", {}, schedules.constant),
-        **{"steps": 8, "batch_size": 6, "data_range": Range()} | changes,
-    )
+    terms = {"reconstruction": reconstruction.squared_error, "bound": family.bound}
+    return run_of(family.linear((5,)) if model is None else model, terms, **{"steps": 8, "batch_size": 6} | changes)
 
 
 @cache
@@ -127,15 +114,8 @@ def test_terms_see_other_passes_of_the_same_rows():
         jax.debug.callback(lambda *found: seen.setdefault("values", []).append(found), *values)
         return jnp.float32(0)
 
-    run = training.make_run(
-        family.linear((5,)),
-        weighted_sum({"reconstruction": reconstruction.squared_error, "bound": look}),
-        lambda key, x: x,
-        optimizers.build("sgd", {}, schedules.constant),
-        steps=4,
-        batch_size=6,
-        data_range=Range(),
-    )
+    terms = {"reconstruction": reconstruction.squared_error, "bound": look}
+    run = run_of(family.linear((5,)), terms, "sgd", steps=4, batch_size=6)
     with jax.debug_key_reuse(False):  # the same pass twice, to compare
         jax.block_until_ready(jax.jit(partial(training.train, run, steps=2))(jax.random.key(0), HPARAMS, ROWS))
     jax.effects_barrier()

@@ -4,11 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tasking import start
 
 from aejax import config, console
 from aejax.models import dense
 from aejax.runs import experiment
-from aejax.tasks import attacks
+from aejax.tasks import encryption as attacks
 from aejax.types import Range
 
 
@@ -47,9 +48,8 @@ def test_surrogates_never_look_beyond_their_pairs():
     model = dense.multilayer((6,), widths=(), code=2, output="linear")
     spoiled = known.copy()
     spoiled[20:] = np.nan
-    held = np.array([4])
     train = lambda rows: attacks.train_surrogates(
-        jax.random.key(0), model, jnp.asarray(codes), jnp.asarray(rows), np.array([20]), held, 200
+        jax.random.key(0), model, jnp.asarray(codes), jnp.asarray(rows), [20], 200
     )
     for a, b in zip(jax.tree.leaves(train(known)), jax.tree.leaves(train(spoiled)), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -58,7 +58,7 @@ def test_surrogates_never_look_beyond_their_pairs():
 def test_a_known_encoder_is_inverted_as_far_as_its_code_goes():
     known, _ = linear_data()
     model = dense.multilayer((6,), widths=(), code=6, output="linear")
-    params = model.init(jax.random.key(2))
+    params = start(model, seed=2)
     code = np.asarray(model.encode(params, jnp.asarray(known[:20])))
     wide = Range(float(known.min()), float(known.max()))
     found = attacks.by_gradient(model, params, code, known.mean(0), wide, steps=3000, prior=0.0)
@@ -112,6 +112,6 @@ def test_attacks_show_how_far_they_are(monkeypatch, capsys):
     pairs, counts = (code.astype(np.float32), known.astype(np.float32)), [10, 20]
     attacks.from_pairs(jax.random.key(0), model, pairs, pairs[0][:3], counts, 40)
     assert said(capsys.readouterr().out) == list(range(2, 81, 2)), "twenty times for each number of pairs"
-    params, wide = model.init(jax.random.key(1)), Range()
+    params, wide = start(model), Range()
     attacks.by_gradient(model, params, pairs[0], known.mean(0).astype(np.float32), wide, steps=60, prior=0.0)
     assert {25, 50, 60} <= set(said(capsys.readouterr().out))

@@ -11,7 +11,7 @@ from aejax.losses import reconstruction, sparsity, weighted_sum
 from aejax.metrics import images
 from aejax.models import dense
 from aejax.tasks import reconstruction as reconstruction_task
-from aejax.tasks.pca import pca_reconstruction
+from aejax.tasks.common import pca_reconstruction
 from aejax.training.evaluate import batches, encode_and_reconstruct, make_losses, make_member_losses, on_device
 from aejax.types import Dataset, Range, Split
 

@@ -6,14 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from modelling import numbers, run_of
 
-from aejax import optimizers
 from aejax.errors import UserError
-from aejax.losses import bounds, latent, quantization, reconstruction, weighted_sum
+from aejax.losses import bounds, latent, quantization, reconstruction
 from aejax.losses import dictionary as dictionary_terms
 from aejax.models import dictionary as dictionaries
 from aejax.models import vamp, variational, vector
-from aejax.optimizers import schedules
 from aejax.tasks import samplers
 from aejax.training import step as training
 from aejax.training.context import Batch, Forward, Keys, Rows, context
@@ -50,18 +49,9 @@ each = pytest.mark.parametrize("name", FAMILIES)
 def a_run(name):
     """The run of a family over forty steps, its hyperparameters, and one step of it, compiled."""
     model, terms = FAMILIES[name][0](), FAMILIES[name][1]
-    weights = {term: {"weight": 0.0 if term == "perplexity" else 1.0} for term in terms}
-    hparams = {"terms": weights, "corruption": {}, "optimizer": {"learning_rate": 0.05}}
-    run = training.make_run(
-        model,
-        weighted_sum(terms),
-        lambda key, x: x,
-        optimizers.build("adam", {}, schedules.constant),
-        steps=40,
-        batch_size=8,
-        data_range=Range(0, 1),
-    )
-    return run, jax.tree.map(jnp.float32, hparams), jax.jit(partial(run.advance, capacity=40))
+    hparams = numbers({term: float(term != "perplexity") for term in terms}, {"learning_rate": 0.05})
+    run = run_of(model, terms, steps=40, batch_size=8, data_range=Range(0, 1))
+    return run, hparams, jax.jit(partial(run.advance, capacity=40))
 
 
 def seen(model, params, seed=0):

@@ -5,7 +5,7 @@ import pytest
 from looking import ENGLISH, read, task_figures
 
 from aejax.figures import run
-from aejax.figures.rows import reconstructions
+from aejax.figures.panels import reconstructions
 from aejax.figures.tasks import anomaly
 from aejax.types import Dataset, Evaluation, Range, Split
 
@@ -44,30 +44,29 @@ def drawn(dataset):
     evaluation = Evaluation(
         {"test": {"mse": 1.0}}, {"pca": {"mse": 2.0}}, {"x": x, "x_hat": x + 1, "pca_x_hat": x + 2, "code": x}
     )
-    info = {"features": list(dataset.feature_names)}
-    return run._draw_reconstructions(run._reconstructions(dataset, evaluation), info, ENGLISH)
+    return reconstructions(ENGLISH, run._reconstructions(dataset, evaluation), dataset.feature_names)
 
 
 def test_a_missing_value_is_a_gap_in_the_line_of_the_original_and_in_no_other():
     dataset = table(holes())
     shown = lines(drawn(dataset))[:6]
-    for place, own in enumerate(shown):
-        gaps = np.isnan(own["original"].get_ydata())
-        np.testing.assert_array_equal(gaps, ~dataset.test.mask[place])
-        measured = own["original"].get_ydata()[~gaps]
-        np.testing.assert_array_equal(measured, np.full(len(measured), place + 1.0))
-        assert np.isfinite(own["autoencoder"].get_ydata()).all()
-        assert np.isfinite(own["PCA"].get_ydata()).all()
+    for row, profiles in enumerate(shown):
+        gaps = np.isnan(profiles["original"].get_ydata())
+        np.testing.assert_array_equal(gaps, ~dataset.test.mask[row])
+        measured = profiles["original"].get_ydata()[~gaps]
+        np.testing.assert_array_equal(measured, np.full(len(measured), row + 1.0))
+        assert np.isfinite(profiles["autoencoder"].get_ydata()).all()
+        assert np.isfinite(profiles["PCA"].get_ydata()).all()
 
 
 def test_a_measured_value_between_two_gaps_is_a_point_where_lines_have_none():
     x = RANDOM.normal(size=(1, 60))
     x[0, [5, 7, 58]] = np.nan
-    given = (x, np.zeros_like(x), np.zeros_like(x))
-    (own,) = lines(reconstructions(ENGLISH, *given, errors={}))
-    assert list(own["original"].get_markevery()) == [6, 59]
-    assert own["original"].get_marker() == "o"
-    assert own["PCA"].get_marker() in ("", "None")
+    rows = {"x": x, "x_hat": np.zeros_like(x), "pca_x_hat": np.zeros_like(x)}
+    (profiles,) = lines(reconstructions(ENGLISH, rows))
+    assert list(profiles["original"].get_markevery()) == [6, 59]
+    assert profiles["original"].get_marker() == "o"
+    assert profiles["PCA"].get_marker() in ("", "None")
 
 
 def oddest(dataset, drawn_from=9):
@@ -91,7 +90,7 @@ def worst(dataset, arrays):
     """The figure of the oddest rows; it can be read in every language."""
     arrays = arrays | {"labels": None}  # the curves of precision and recall need more than these arrays
     evaluation = Evaluation({"test": {"threshold": 1e5}}, {}, arrays)
-    return task_figures(anomaly.FIGURES, evaluation, dataset)["worst_rows"]
+    return task_figures(anomaly.ANOMALY, evaluation, dataset)["worst_rows"]
 
 
 @pytest.mark.parametrize("feature_names", [LONG, SHORT, ("M" * 40,) * 3], ids=["long", "short", "wide letters"])
@@ -100,6 +99,18 @@ def test_no_text_of_the_oddest_rows_leaves_the_canvas(feature_names):
     said = read(worst(dataset, oddest(dataset)))
     assert len([text for text in said if text.startswith("test sample ")]) == 4
     assert said.count("residual, in training sizes") == 1
+
+
+def test_the_oddest_images_have_their_numbers_below_and_a_bar_for_the_differences():
+    rows = Split(RANDOM.random((1400, 16)).astype(np.float32))
+    one = np.ones((4, 4, 1), np.float32)
+    dataset = Dataset("images", rows, rows, rows, (4, 4, 1), "image", Range(), 0 * one, one, (), (), "", "")
+    numbers = np.arange(1390, 1398)
+    arrays = oddest(dataset, drawn_from=1400) | {"worst": numbers, "worst_x": rows.x[numbers]}
+    arrays["worst_x_hat"] = arrays["worst_x"] - 0.5
+    labels = read(worst(dataset, arrays))
+    assert {"image", "reconstruction", "difference", "|x − x̂|, scaled"} < set(labels)
+    assert sum("1397" in text for text in labels) == 1
 
 
 @pytest.mark.parametrize("labelled", [True, False])
@@ -117,9 +128,9 @@ def test_a_missing_value_of_the_oddest_rows_is_called_missing(test, drawn_from):
     dataset = table(holes()[:, :6], SHORT[:6], test)
     arrays = oddest(dataset, drawn_from=drawn_from if not test else 9)
     figure = worst(dataset, arrays)
-    for place, axes in enumerate(figure.axes):
-        told = dict(label.get_text().split(": ") for label in axes.get_yticklabels())
-        observed = holes()[place, :6]
-        assert {name for name, text in told.items() if text == "missing"} == {
+    for row, axes in enumerate(figure.axes):
+        labels = dict(label.get_text().split(": ") for label in axes.get_yticklabels())
+        observed = holes()[row, :6]
+        assert {name for name, text in labels.items() if text == "missing"} == {
             name for name, there in zip(SHORT, observed, strict=False) if not there
         }

@@ -6,13 +6,12 @@ import jax
 import numpy as np
 import pytest
 from looking import read, task_figures
-from tasking import evaluate, needs
+from tasking import evaluate, needs, refused, start
 from test_hashing import data
 
 from aejax import config
-from aejax.errors import UserError
-from aejax.figures.tasks.grouping import FIGURES
-from aejax.metrics import groups
+from aejax.figures.tasks.retrieval import GROUPING
+from aejax.metrics import partitions as groups
 from aejax.models import binary, dense
 from aejax.runs import experiment
 from aejax.tasks import grouping
@@ -52,10 +51,10 @@ def test_stability_is_the_mean_over_all_pairs():
 @pytest.mark.parametrize(("kind", "shape"), [("text", (16,)), ("image", (4, 4, 1))])
 def test_the_task_on_documents_and_images(kind, shape):
     dataset, model = data(kind, shape=shape), binary.noisy(shape, widths=(), code=3)
-    nets = jax.vmap(model.init)(jax.random.split(jax.random.key(5), 2))
+    nets = start(model, seed=5, count=2)
     asked = []
     retrain = lambda keys: asked.append(keys.shape) or Members(model, nets)
-    params = model.init(jax.random.key(0))
+    params = start(model)
     needs(grouping, dataset, model)
     found = evaluate(grouping, jax.random.key(1), model, params, dataset, retrain, nets=3)
     assert asked == [(2,)]
@@ -67,7 +66,7 @@ def test_the_task_on_documents_and_images(kind, shape):
     assert numbers["lift"] == pytest.approx(numbers["same_class"] / numbers["chance"])
     assert set(found.baselines["k-means"]) == set(numbers) - {"used"}
     assert found.baselines["k-means"]["purity"] > 0.7
-    assert set(task_figures(FIGURES, found, dataset, model)) == {"groups"}
+    assert set(task_figures(GROUPING, found, dataset, model)) == {"groups"}
 
 
 LONG = ("od280/od315_of_diluted_wines", "nonflavanoid_phenols", "proline", "a" * 60)
@@ -86,7 +85,7 @@ def groups_of(kind):
     examples = {5: np.flatnonzero(inside), 4095: np.flatnonzero(~inside)}
     found = Evaluation({}, {}, {"examples": examples, "groups": codes})
     model = binary.noisy((4,), widths=(), code=12)
-    figure = task_figures(FIGURES, found, dataset, model)["groups"]
+    figure = task_figures(GROUPING, found, dataset, model)["groups"]
     size = (x[inside].mean(0) - x.mean(0)) / x.std(0)
     return read(figure), [f"{value:+.1f} sd".replace("-", "−") for value in size]
 
@@ -108,41 +107,15 @@ def test_a_group_of_documents_is_told_by_its_words():
     assert " sd" not in "".join(texts)
 
 
-BITS = binary.noisy((16,), widths=(), code=3)
-
-
 @pytest.mark.parametrize(
-    ("dataset", "model", "message"),
+    ("model", "message"),
     [
-        (data(labels=False), BITS, "^grouping: rows has no labels .*; allowed: data with labels"),
-        (data(classes=1), BITS, "^grouping: all test rows of rows are of one class; allowed: two"),
-        (
-            data()._replace(test=Split(np.zeros((1, 16)), labels=np.zeros(1, int))),
-            BITS,
-            "^grouping: rows has fewer than",
-        ),
-        (
-            data(),
-            binary.noisy((16,), widths=(), code=13),
-            "^model.code: 13 bits make too many groups; allowed: 1 to 12",
-        ),
-        (
-            data(),
-            dense.multilayer((16,), widths=(), code=3),
-            r"^grouping: the code lies in \[-inf, inf\]; allowed: a code",
-        ),
+        (binary.noisy((16,), widths=(), code=13), "^model.code: 13 bits make too many groups; allowed: 1 to 12"),
+        (dense.multilayer((16,), widths=(), code=3), r"^grouping: the code lies in \[-inf, inf\]; allowed: a code"),
     ],
 )
-def test_what_it_cannot_serve_is_refused_in_one_line(dataset, model, message):
-    with pytest.raises(UserError, match=message) as caught:
-        needs(grouping, dataset, model)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_run_with_too_many_bits_is_refused_before_it_has_a_folder(tmp_path):
-    with pytest.raises(UserError, match=r"^model.code: 20 bits make too many groups"):
-        experiment.run(config.load("lecture/grouping", ["model.code=20"]), tmp_path / "run")
-    assert not (tmp_path / "run").exists()
+def test_codes_that_it_cannot_serve_are_refused_in_one_line(model, message):
+    refused(grouping, message, data(), model)
 
 
 @pytest.mark.slow

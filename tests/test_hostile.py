@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from running import SMALL, TINY, arguments, assert_refused, call
+from running import SMALL, assert_refused, call
 
 from aejax import cli, data, files
 from aejax.config import components
@@ -60,10 +60,10 @@ def canary(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tiny, tmp_path_factory):
     """A finished run, its encoder, and rows for it."""
     folder = tmp_path_factory.mktemp("hostile")
-    assert cli.main(arguments(TINY, workdir=folder / "run")) == 0
+    shutil.copytree(tiny, folder / "run")
     np.save(folder / "x.npy", X)
     trained = apply.load(folder / "run")
     half = artifact.as_bytes(trained, artifact.halves(trained)["encoder"])
@@ -190,6 +190,19 @@ def test_every_field_of_a_run(name, made, tmp_path, canary, capsys, monkeypatch)
         path.write_text(sealed(changed) if name == "model" else text_of(changed))
         for command in FILES[name]:
             one_line_or_done(asked[command], capsys, canary, f"{name}, {what}, {command}")
+
+
+@pytest.mark.usefixtures("quick")
+def test_every_field_of_a_net_that_was_saved_in_python(made, tmp_path, canary, capsys):
+    shutil.copytree(made / "run" / "model", tmp_path / "net" / "model")
+    (path,) = (tmp_path / "net" / "model").glob("*.json")
+    value, words = json.loads(path.read_text()), commands(made, tmp_path / "net")["apply"]
+    value["info"]["model"] = {"name": "dense.multilayer", "widths": [3], "code": 2}
+    path.write_text(sealed(value))
+    assert call(words, capsys).code == 0
+    for what, changed in spoiled(value):
+        path.write_text(sealed(changed))
+        one_line_or_done(words, capsys, canary, f"net, {what}")
 
 
 @pytest.fixture(autouse=True)

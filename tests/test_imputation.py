@@ -1,23 +1,22 @@
 """The task of imputation: its measures beside brute force, its refusals, runs of it, and holes filled from a file."""
 
 import csv
-import itertools
 
 import jax
 import numpy as np
 import pytest
+import tasking
 from looking import run_figures
 from running import assert_refused, call
-from tasking import evaluate, needs
+from tasking import evaluate, needs, start
 
 from aejax import config
 from aejax.metrics import imputation as metrics
 from aejax.models import masked
 from aejax.runs import experiment
 from aejax.tasks import imputation
-from aejax.tasks.imputation import draws
-from aejax.tasks.imputation.imputers import settled
-from aejax.types import Column, Dataset, Range, Split
+from aejax.tasks.imputation import settled
+from aejax.types import Column
 
 RNG = np.random.default_rng
 
@@ -66,7 +65,7 @@ def test_held_out_predictions_never_see_their_value():
         calls.append(np.isnan(given))
         return np.where(np.isnan(given), 7.0, given)
 
-    found = draws.hold_out(predict, x, columns, RNG(0)).held_out
+    found = imputation.hold_out(predict, x, columns, RNG(0))
     np.testing.assert_array_equal(np.isnan(found), np.isnan(x))
     np.testing.assert_array_equal(found[~np.isnan(x)], 7.0)
     assert all((gone[:, 2] == gone[:, place]).all() for gone in calls for place in (3, 4))
@@ -80,26 +79,18 @@ def test_several_fills_spread_as_the_truth_does():
     predicted = np.column_stack([centre, np.full(m, 0.3), np.tile([0.2, 0.5, 0.3], (m, 1))])
     x = truth[: m // 2].copy()
     x[:] = np.nan
-    found = draws.impute(
-        x,
-        predicted[: m // 2],
-        draws.Validated(truth[m // 2 :], predicted[m // 2 :]),
-        columns,
-        RNG(2),
-        draws=20,
-        levels=(0.8,),
-        neighbours=80,
-    )
-    assert found.draws.shape == (20, m // 2, 5)
-    assert np.isfinite(found.draws).all()
-    assert found.draws[..., 0].std() == pytest.approx(truth[:, 0].std(), rel=0.05)
-    assert found.draws[..., 1].mean() == pytest.approx(0.3, abs=0.01)
-    np.testing.assert_allclose(found.draws[..., 2:].mean((0, 1)), [0.2, 0.5, 0.3], atol=0.01)
-    np.testing.assert_array_equal(found.draws[..., 2:].sum(-1), 1)
-    assert metrics.coverage(truth[: m // 2, 0], found.low[0.8][:, 0], found.high[0.8][:, 0]) == pytest.approx(
-        0.8, abs=0.03
-    )
-    assert np.isnan(found.low[0.8][:, 1:]).all()
+    options = imputation.Options(draws=20, residuals=80)
+    validated = truth[m // 2 :], predicted[m // 2 :]
+    drawn, ends = imputation.impute((x, predicted[: m // 2]), validated, columns, RNG(2), options)
+    assert drawn.shape == (20, m // 2, 5)
+    assert np.isfinite(drawn).all()
+    assert drawn[..., 0].std() == pytest.approx(truth[:, 0].std(), rel=0.05)
+    assert drawn[..., 1].mean() == pytest.approx(0.3, abs=0.01)
+    np.testing.assert_allclose(drawn[..., 2:].mean((0, 1)), [0.2, 0.5, 0.3], atol=0.01)
+    np.testing.assert_array_equal(drawn[..., 2:].sum(-1), 1)
+    low, high = ends[0.8]
+    assert metrics.coverage(truth[: m // 2, 0], low[:, 0], high[:, 0]) == pytest.approx(0.8, abs=0.03)
+    assert np.isnan(low[:, 1:]).all()
 
 
 def test_a_settled_category_is_the_most_likely_one():
@@ -236,20 +227,17 @@ def test_a_file_that_cannot_be_filled_is_refused(text, fragment, own_run, tmp_pa
 # What it refuses.
 
 
-def data(**changes):
+def data():
     """Sixty rows: thirty to train on, ten to validate, twenty to test."""
     x = RNG(0).normal(size=(60, 3)).astype(np.float32)
-    mask = RNG(1).random(x.shape) < 0.8
-    parts = [Split(x[a:b], mask[a:b]) for a, b in itertools.pairwise((0, 30, 40, 60))]
-    one = np.ones(3, np.float32)
-    return Dataset("rows", *parts, (3,), "table", Range(), 0 * one, one, (), (), "", "")._replace(**changes)
+    return tasking.dataset(x, (30, 40, 60), names=(), mask=RNG(1).random(x.shape) < 0.8)
 
 
 def test_few_rows_without_labels_are_served():
     dataset = data()
     needs(imputation, dataset, neighbours=30)
     model = masked.residual((3,), width=8, blocks=1, code=4)
-    found = evaluate(imputation, jax.random.key(0), model, jax.jit(model.init)(jax.random.key(1)), dataset)
+    found = evaluate(imputation, jax.random.key(0), model, start(model), dataset)
     assert set(found.metrics) == {"validation", "test"}
     assert "class_accuracy" not in found.metrics["test"]
     assert all(np.isfinite(value) for value in found.metrics["test"].values())

@@ -13,7 +13,8 @@ from looking import ENGLISH, SPANISH, read
 from PIL import Image
 from running import ROOT
 
-from aejax.figures import canvas, kernels, maps, rows, vector, words
+from aejax.figures import canvas, panels, vector, words
+from aejax.figures import images as pictures
 from aejax.report.page import images
 
 SOURCES = sorted((ROOT / "aejax/figures").rglob("*.py"))
@@ -29,23 +30,23 @@ def test_languages_have_the_same_texts_with_the_same_blanks():
 
 
 def test_every_text_that_a_figure_asks_for_is_in_the_catalogue_and_no_other():
-    asked = [key for path in SOURCES for key in re.findall(r"words\(\s*f?[\"']([^\"']+)[\"']", path.read_text())]
-    asked += [key for path in SOURCES for key in re.findall(r'"(\w+\.\w+)" if ', path.read_text())]
-    asked += re.findall(r'if \w+[^"]* else "(\w+\.\w+)"', "".join(path.read_text() for path in SOURCES))
+    by_name = {"numbers", "terms", "corruptions", "generation.samplers"}  # groups whose texts are looked up by names
+    tables = {key.partition(".")[0] for key in ENGLISH.texts}
+    literals = [text for path in SOURCES for text in re.findall(r"[\"']([a-z_]+\.[^\"' /]+)[\"']", path.read_text())]
+    asked = {text for text in literals if text.partition(".")[0] in tables} - by_name
     patterns = [re.compile(re.sub(r"\\{.*?\\}", ".+", re.escape(key))) for key in asked]
     assert len(asked) > 100
-    for key, pattern in zip(asked, patterns, strict=True):
-        assert any(map(pattern.fullmatch, ENGLISH.texts)), key
-    groups = {"numbers", "terms", "corruptions", "generation.samplers"}  # looked up by names
+    for pattern in patterns:
+        assert any(map(pattern.fullmatch, ENGLISH.texts)), pattern
     for key in ENGLISH.texts:
-        assert key.rpartition(".")[0] in groups or any(pattern.fullmatch(key) for pattern in patterns), key
+        assert key.rpartition(".")[0] in by_name or any(pattern.fullmatch(key) for pattern in patterns), key
 
 
 @pytest.mark.parametrize(
     ("key", "blanks", "english", "spanish"),
     [
         ("loss.step", {}, "step", "paso"),
-        ("loss.of_validation", {"term": "x"}, "x, validation", "x, validación"),
+        ("common.log_scale", {"label": "x"}, "x (log scale)", "x (escala logarítmica)"),
         ("clustering.size", {"size": 1250}, "1,250 samples", "1\u202f250 muestras"),
         ("anomaly.value", {"feature": "a {x}", "x": -1.5, "x_hat": 2}, "a {x}: −1.5, not 2", "a {x}: −1,5, no 2"),
         ("a person's own words: 0.9", {}, "a person's own words: 0.9", "a person's own words: 0.9"),
@@ -69,7 +70,7 @@ def test_numbers_with_the_marks_of_a_language():
 
 def test_a_name_of_the_data_stays_though_it_is_a_word_of_the_catalogue():
     points = np.arange(12.0).reshape(6, 2)
-    figure = maps.scatter_2d(SPANISH, {"code": (points, np.arange(6) % 2)}, ["training", "value"])
+    figure = panels.maps(SPANISH, {"code": (points, np.arange(6) % 2)}, ["training", "value"])
     said = read(canvas.finish(figure, SPANISH))
     assert {"training", "value", "code", "primera coordenada"} <= set(said)
 
@@ -83,8 +84,8 @@ def test_numbers_along_axes_are_in_the_language():
 
 
 def test_names_and_numbers_beside_images_are_written_once():
-    names = {"a": "non-local means, 1.5", "b": f"{SPANISH.number(14.1)} dB"}
-    figure = rows.image_rows({name: np.ones((2, 4, 4)) for name in names}, names, "title")
+    names = ["non-local means, 1.5", f"{SPANISH.number(14.1)} dB"]
+    figure = pictures.image_lines(np.ones((2, 2, 4, 4)), names, "title", large=True)
     assert {"non-local means, 1.5", "14,1 dB"} <= set(read(canvas.finish(figure, SPANISH)))
 
 
@@ -102,7 +103,7 @@ def test_labels_are_broken_where_they_have_no_room():
 def test_a_name_of_any_letters_leaves_a_figure_whole():
     strange = ['<b onload="x">&amp;', "]]>", "a\x0bb\x00"]
     points = np.arange(12.0).reshape(6, 2)
-    figure = maps.scatter_2d(SPANISH, {"<script>": (points, np.arange(6) % 3)}, strange)
+    figure = panels.maps(SPANISH, {"<script>": (points, np.arange(6) % 3)}, strange)
     root = ElementTree.fromstring(vector.svg(figure, 100))
     said = {element.text for element in root.iter() if element.text}
     assert {"<script>", *strange[:2], "a\ufffdb\ufffd"} <= said
@@ -122,7 +123,7 @@ def test_a_figure_as_part_of_a_page():
 
 def test_a_cloud_of_points_is_as_fine_as_the_page_is_wide():
     cloud = np.random.default_rng(0).normal(size=(3000, 2))
-    draw = lambda: maps.scatter_2d(ENGLISH, {"a": (cloud, cloud[:, 0])}, ["b"])
+    draw = lambda: panels.maps(ENGLISH, {"a": (cloud, cloud[:, 0])}, ["b"])
     wide, narrow = (len(images.of_figure(draw(), widest).source) for widest in (1200, 600))
     assert wide < 250_000
     assert narrow < 0.7 * wide
@@ -136,8 +137,8 @@ def pixels_inside(source):
 
 def test_an_image_with_a_few_colours_too_many_keeps_the_others():
     weights = np.random.default_rng(0).normal(size=(100, 12, 12))
-    before = pixels_inside(vector.svg(kernels.filters(ENGLISH, weights), 1200 / 9))
-    after = pixels_inside(images.of_figure(kernels.filters(ENGLISH, weights), 1200).source)
+    before = pixels_inside(vector.svg(pictures.filters(ENGLISH, weights), 1200 / 9))
+    after = pixels_inside(images.of_figure(pictures.filters(ENGLISH, weights), 1200).source)
     assert len(np.unique(before.reshape(-1, 3), axis=0)) > 256
     assert after.shape == before.shape
     assert (np.abs(after - before).max(-1) > 0).mean() < 0.01

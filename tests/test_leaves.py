@@ -8,7 +8,7 @@ import dis
 import json
 from functools import cache, partial
 from importlib import import_module
-from inspect import signature
+from inspect import signature, unwrap
 from pathlib import Path
 from typing import Any, get_args
 
@@ -309,7 +309,10 @@ def test_every_argument_of_a_component_is_read(home):
     """A rough look, but at all of them: the name of each keyword argument is loaded somewhere in the function."""
     for name, function in components.available(home).items():
         read = {
-            i.argval for code in _codes(function.__code__) for i in dis.get_instructions(code) if "LOAD" in i.opname
+            i.argval
+            for code in _codes(unwrap(function).__code__)
+            for i in dis.get_instructions(code)
+            if "LOAD" in i.opname
         }
         names = {n for value in read for n in (value if isinstance(value, tuple) else (value,))}
         missing = set(components.parameters(function)) - names

@@ -1,5 +1,6 @@
 """The library as a researcher types it: every line of the guide's first page, and what it refuses."""
 
+import dataclasses
 import functools
 
 import jax
@@ -7,9 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from running import call
 
 import aejax
 from aejax import config, losses, models
+from aejax.config import components
 from aejax.data import corrupt
 from aejax.errors import UserError
 from aejax.training.step import train
@@ -112,16 +115,59 @@ def test_batches_of_any_iterator(model, loss):
         aejax.fit(model, loss, (random.normal(size=(16, 6)) for _ in range(3)), steps=25)
 
 
-def test_a_net_is_saved_and_opened(fitted, model, tmp_path):
+def test_a_net_is_saved_and_opened(fitted, tmp_path, capsys):
     folder = fitted.save(tmp_path / "net")
-    opened = aejax.open(folder, model=model)
+    opened = aejax.open(folder)
     assert equal(opened.params, fitted.params)
     assert (opened.encode(X) == fitted.encode(X)).all()
     assert list(opened.history["step"]) == list(fitted.history["step"])
-    with pytest.raises(UserError, match="made in Python"):
-        aejax.open(folder)
+    assert equal(aejax.open(opened.save(tmp_path / "again")).params, fitted.params)
+    np.save(tmp_path / "x.npy", X)
+    words = ["apply", str(folder), "encode", "--input", str(tmp_path / "x.npy"), "--output", str(tmp_path / "code.npy")]
+    assert call(words, capsys).code == 0
+    np.testing.assert_allclose(np.load(tmp_path / "code.npy"), fitted.encode(X), rtol=1e-5, atol=1e-6)
     with pytest.raises(UserError, match="is not empty"):
         fitted.save(folder)
+
+
+def test_a_net_of_ones_own_is_opened_with_its_model(fitted, model, tmp_path):
+    twice = model._replace(encode=lambda params, x: 2 * model.encode(params, x))
+    folder = dataclasses.replace(fitted, model=twice).save(tmp_path / "net")
+    with pytest.raises(UserError, match="made in Python"):
+        aejax.open(folder)
+    assert (aejax.open(folder, model=twice).encode(X) == 2 * fitted.encode(X)).all()
+
+
+@pytest.mark.parametrize("name", components.available("aejax.models"))
+def test_the_models_of_every_constructor_say_how_they_were_made(name):
+    shape, function = (8, 8, 1), components.resolve(name, "aejax.models", what="model")
+    made = function(shape)
+    model, told, arguments = made.made
+    assert (model, told, arguments) == (made._replace(made=None), name, ())
+    assert hash(made) == hash(made)
+
+
+def test_a_fit_with_a_folder_reads_what_is_done_and_refuses_other_numbers(model, loss, data, tmp_path, capsys):
+    fit = functools.partial(aejax.fit, model, loss, data, steps=20, batch_size=16, evaluate_every=5, folder=tmp_path)
+    fitted, seen = fit(), []
+    again = fit(on_chunk=lambda *chunk: seen.append(chunk))
+    assert equal(fitted.params, again.params)
+    assert seen == []
+    for name, values in fitted.history.items():
+        np.testing.assert_allclose(again.history[name], values, rtol=1e-7)
+    assert equal(aejax.open(tmp_path).params, fitted.params)
+    assert equal(fitted.params, fit(folder=None).params)
+    for changes, line in (
+        ({"steps": 30}, r"settings\.steps: 20 -> 30\); allowed: the same config, or another folder"),
+        ({"key": jax.random.key(1)}, r"key: .*0, 0.* -> .*0, 1"),
+        ({"optimizer": {"name": "adam", "learning_rate": 0.5}}, r"optimizer\.learning_rate: "),
+    ):
+        with pytest.raises(UserError, match=line):
+            fit(**changes)
+    with pytest.raises(UserError, match="has changed since this run began"):
+        aejax.fit(model, loss, X + 1, steps=20, batch_size=16, evaluate_every=5, folder=tmp_path)
+    with pytest.raises(UserError, match="used once"):
+        aejax.fit(model, loss, iter([X[:16]]), steps=20, folder=tmp_path / "other")
 
 
 def test_a_config_runs_from_python(tmp_path):

@@ -37,13 +37,13 @@ def test_a_file_is_named_without_its_folders(name, shown):
 
 
 def test_names_that_no_font_can_draw_are_numbered_and_that_is_said_once(capsys):
-    given = data(f"file:/x/{NOWHERE}.csv", ("größe", f"a {NOWHERE}", "ñ", NOWHERE), ("Étiquette", NOWHERE))
-    shown = names.drawable(given)
+    unnamed = data(f"file:/x/{NOWHERE}.csv", ("größe", f"a {NOWHERE}", "ñ", NOWHERE), ("Étiquette", NOWHERE))
+    shown = names.drawable(unnamed)
     assert shown.feature_names == ("größe", "column 2", "ñ", "column 4")
     assert shown.label_names == ("Étiquette", "class 2")
     assert shown.name == "the data"
     assert capsys.readouterr().out.count("\n") == 1
-    named = given._replace(name="x", feature_names=("größe", "µ"), label_names=())
+    named = unnamed._replace(name="x", feature_names=("größe", "µ"), label_names=())
     assert names.drawable(named) == named
     assert capsys.readouterr().out == ""
 
@@ -54,8 +54,8 @@ def test_letters_of_another_installed_font_are_drawn_with_it(capsys):
     files = {font.name: font.fname for font in fontManager.ttflist if font.name in ("STIXGeneral", "DejaVu Sans")}
     has = {name: set(get_font(path).get_charmap()) for name, path in files.items()}
     letter = chr(min(has["STIXGeneral"] - has["DejaVu Sans"]))
-    given = data("rows", (f"a {letter}",))
-    assert (names.drawable(given), capsys.readouterr().out) == (given, "")
+    dataset = data("rows", (f"a {letter}",))
+    assert (names.drawable(dataset), capsys.readouterr().out) == (dataset, "")
     for inside in ({"features": [f"a {letter}"]}, {}):
         with names.fonts(inside), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -68,8 +68,8 @@ def test_a_run_on_such_a_table_draws_its_figures_without_a_warning(tmp_path, cap
     rows = np.random.default_rng(0).random((40, 3)).round(3)
     lines = [f"größe,{NOWHERE},漢", *(",".join(map(str, row)) for row in rows)]
     table.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    own = {"data.name": f"file:{table}", "data.rows": "none", "report.figures": "true"}
-    answer = call(arguments({**TINY, **own}, workdir=tmp_path / "run"), capsys)
+    settings = {**TINY, "data.name": f"file:{table}", "data.rows": "none", "report.figures": "true"}
+    answer = call(arguments(settings, workdir=tmp_path / "run"), capsys)
     assert (answer.code, answer.err) == (0, "")
     assert answer.out.count("figures: no font of this machine has ") == 1
     assert (tmp_path / "run" / "figures" / "reconstructions.png").exists()

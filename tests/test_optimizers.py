@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from modelling import numbers, run_of
 from oracles import OPTIMIZERS
 
 from aejax import optimizers
@@ -174,10 +175,10 @@ def test_an_unknown_optimiser_is_told():
 
 
 def test_a_line_search_needs_all_rows():
-    optimizer_fields.check_full_batch("lbfgs", None)
-    optimizer_fields.check_full_batch("adam", 64)
+    optimizer_fields.check({"name": "lbfgs"}, None)
+    optimizer_fields.check({"name": "adam"}, 64)
     with pytest.raises(UserError, match=r"^train\.batch_size: lbfgs needs all rows in each step; allowed: None$"):
-        optimizer_fields.check_full_batch("lbfgs", 64)
+        optimizer_fields.check({"name": "lbfgs"}, 64)
 
 
 # Any function of optax, of one's own, and objects.
@@ -262,8 +263,11 @@ def test_the_same_function_by_several_names():
             "optax.contrib.mun",
             r"^optimizer\.name: unknown 'optax.contrib.mun' \(did you mean 'contrib.muon'\?\); allowed",
         ),
-        ("no_such_module.adam", r"^optimizer\.name: there is no module 'no_such_module'"),
-        (f"{__name__}.owm", r"^optimizer\.name: a function of .*: unknown 'owm' \(did you mean 'own'\?\); allowed: "),
+        ("no_such_module.adam", r"^optimizer\.name: 'no_such_module\.adam': there is no module 'no_such_module'"),
+        (
+            f"{__name__}.owm",
+            r"^optimizer\.name: '\S+\.owm': \S+ has no function 'owm' \(did you mean 'own'\?\)",
+        ),
         (
             f"{__name__}.nothing",
             r"^optimizer\.name: .*\.nothing returned .*; allowed: a function that returns an optax",
@@ -300,16 +304,9 @@ def test_lbfgs_solves_least_squares():
     rng = np.random.default_rng(0)
     x = (rng.normal(size=(60, 5)) @ rng.normal(size=(5, 5))).astype(np.float32)
     seen = np.array([1, 1, 0, 1, 0], np.float32)  # the encoder does not see two of the columns
-    run = make_run(
-        linear_map(5),
-        weighted_sum({"reconstruction": reconstruction.squared_error}),
-        lambda key, x: x * seen[None],
-        optimizers.build("lbfgs", {}, schedules.constant),
-        steps=60,
-        batch_size=None,
-        data_range=Range(),
-    )
-    hparams = {"terms": {"reconstruction": {"weight": 1.0}}, "corruption": {}, "optimizer": {}}
+    settings = {"corrupt": lambda key, x: x * seen[None], "steps": 60, "batch_size": None}
+    run = run_of(linear_map(5), {"reconstruction": reconstruction.squared_error}, "lbfgs", **settings)
+    hparams = numbers({"reconstruction": 1.0}, {})
     rows = Rows(jnp.asarray(x), None, jnp.float32(0), jnp.float32(1))
     _, history = jax.jit(partial(train, run, steps=60))(jax.random.key(0), hparams, rows)
     design = np.concatenate([np.float64(x * seen), np.ones((60, 1))], 1)

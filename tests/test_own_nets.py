@@ -2,6 +2,9 @@
 
 import doctest
 import shutil
+import signal
+import sys
+import time
 from pathlib import Path
 
 import flax.linen as nn
@@ -10,8 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 import own_nets
 import pytest
+from forks import Forked
 from modelling import CASES, built
-from running import assert_refused, call, digest, execute, table
+from running import assert_refused, call, digest, environment, execute, table
 
 import aejax
 from aejax import models
@@ -168,6 +172,46 @@ def test_a_run_that_was_killed_after_a_checkpoint_goes_on_to_the_same_bits(spec,
     assert digest(left) == digest(whole)
     means = checkpoint.restore_flat(whole / "model", "params")
     assert np.abs(means["kept/norm/mean"]).max() > 1e-3
+
+
+FIT = """
+import sys
+
+import numpy as np
+import optax
+import own_nets
+
+import aejax
+
+data = aejax.data.from_arrays(np.random.default_rng(0).normal(size=(60, 8)))
+model = own_nets.nnx_net((8,), code=2)
+numbers = {"steps": 30_000, "batch_size": 16, "evaluate_every": 500, "patience": 1000}
+aejax.fit(model, None, data, optimizer=optax.adam(1e-3), folder=sys.argv[1], **numbers)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_fit_in_python_that_is_killed_goes_on_to_the_same_bits(spec, tmp_path):
+    (spec.parent / "fit.py").write_text(FIT)
+    start = lambda name: Forked([str(spec.parent / "fit.py"), str(tmp_path / name)], environment())
+    whole = start("whole")
+    assert whole.communicate()[1] == ""
+    for step in (500, 2500):
+        process = start("killed")
+        while process.poll() is None and max(checkpoint.steps(tmp_path / "killed" / "checkpoints"), default=0) < step:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        assert not (tmp_path / "killed" / "model").exists()
+    out, err = (last := start("killed")).communicate()
+    assert (last.returncode, err) == (0, "")
+    assert "going on from step" in out
+    whole, killed = (tmp_path / name for name in ("whole", "killed"))
+    params = [checkpoint.restore_flat(folder / "model", "params") for folder in (whole, killed)]
+    assert checkpoint.digest(params[0]) == checkpoint.digest(params[1])
+    assert np.abs(params[0]["kept/norm/mean"]).max() > 1e-3
+    assert (whole / "metrics.csv").read_bytes() == (killed / "metrics.csv").read_bytes()
 
 
 def test_members_of_a_sweep_are_their_runs(spec, whole, tmp_path):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from aejax import config, metrics
-from aejax.errors import UserError
 from aejax.runs import experiment
 from aejax.tasks import reduction
 
@@ -63,9 +62,3 @@ def test_the_shipped_config_runs_and_reports_beside_pca(variant, figures, tmp_pa
     assert 0.5 < summary["metrics"]["all"]["knn_accuracy"] < 0.9
     assert min(test["trustworthiness"], test["continuity"]) > 0.7
     assert not figures or (tmp_path / "figures" / "maps.png").stat().st_size > 10_000
-
-
-def test_a_run_is_refused_before_it_has_a_folder(tmp_path):
-    with pytest.raises(UserError, match=r"^reduction: swiss_roll has no labels"):
-        experiment.run(config.load("lecture/reduction", ["data.name=swiss_roll"]), tmp_path / "run")
-    assert not (tmp_path / "run").exists()

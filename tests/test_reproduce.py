@@ -538,16 +538,20 @@ def test_seeds_beyond_are_one_line_for_each_range():
 def test_what_is_counted_is_numbers_and_other_bits_are_named():
     known = {"same": recorded([1.0], here=("a",)), "other": recorded([1.0], here=("b",)), "elsewhere": recorded([1.0])}
     known["empty"] = Recorded(True, 1.0, {}, {})
-    lines = compare.compare_all([Result(name, (ran(),)) for name in known], known)
-    assert list(summary.verdicts(lines, {})) == [
+    results = [Result(name, (ran(),)) for name in known]
+    lines = compare.compare_all(results, known)
+    results += [Result("far", (), "get it", missing=True), Result("broken", (), "it broke")]
+    assert list(summary.verdicts(lines, results, {})) == [
         "3 of 3 numbers held",
         "checked bit for bit, as recorded on such a machine: other, same",
         "the parameters have other bits than recorded: other",
         "checked within the tolerance, as recorded on other machines: elsewhere",
         "nothing is recorded to compare with: empty",
+        "not run, data not at hand: far",
+        "failed: broken",
     ]
     (line,) = compare.compare("x", recorded([1.0]), (ran(),))
-    assert next(summary.verdicts([line], {})) == "1 of 1 number held"
+    assert next(summary.verdicts([line], [], {})) == "1 of 1 number held"
 
 
 def test_data_that_are_not_there_are_told_with_the_path_that_was_tried(tmp_path, monkeypatch, capsys):

@@ -247,24 +247,22 @@ def test_killed_again_and_again(tmp_path):
     assert_same(folder, whole)
 
 
-def test_a_run_goes_on_without_naming_its_config_again(tmp_path, capsys):
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    for folder in (whole, stopped):
-        assert call(arguments(TINY, workdir=folder), capsys).code == 0
-    (stopped / "summary.json").unlink()
+def test_a_run_goes_on_without_naming_its_config_again(tiny, tmp_path, capsys):
+    stopped = tmp_path / "stopped"
+    shutil.copytree(tiny, stopped, ignore=shutil.ignore_patterns("summary.json"))
     assert call(["run", "--workdir", str(stopped)], capsys).code == 0
     assert contents(stopped)["summary.json"] != b""
     assert (
         json.loads((stopped / "summary.json").read_text())["parameters_digest"]
-        == (json.loads((whole / "summary.json").read_text())["parameters_digest"])
+        == (json.loads((tiny / "summary.json").read_text())["parameters_digest"])
     )
     answer = call(["run"], capsys)
     assert answer.code == 2
     assert "name a config" in answer.err
 
 
-def test_a_run_that_goes_on_says_which_option_would_change_it(tmp_path, capsys):
-    assert call(arguments(TINY, workdir=tmp_path / "run"), capsys).code == 0
+def test_a_run_that_goes_on_says_which_option_would_change_it(tiny, tmp_path, capsys):
+    shutil.copytree(tiny, tmp_path / "run")
     before, alone = contents(tmp_path / "run"), ["run", "--workdir", str(tmp_path / "run")]
     more = [w for text in ("seed=5", "train.keep=3", "train.steps=6", "train.batch_size=8") for w in ("--set", text)]
     for words, fragment in (

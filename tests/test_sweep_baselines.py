@@ -15,7 +15,7 @@ from aejax.sweep import table as tables
 from aejax.sweep.evaluation import baselines_of
 from aejax.sweep.plan import Member
 from aejax.sweep.prepared import prepare
-from aejax.tasks import hashing, imputation, pca
+from aejax.tasks import common, hashing, imputation
 from aejax.training import build
 from aejax.training.evaluate import host_rows
 
@@ -82,7 +82,7 @@ def test_each_fold_has_a_baseline_of_its_own(small, capsys):
     ("share", "units", "wanted"), [(1.0, 8, 8), (0.5, 8, 8), (0.25, 8, 2), (0.001, 128, 0), (0.0, 1, 1)]
 )
 def test_a_sparse_code_spends_as_many_numbers_as_it_has_active_units(share, units, wanted):
-    assert pca.active_units(share, units) == wanted
+    assert common.active_units(share, units) == wanted
 
 
 @pytest.mark.slow

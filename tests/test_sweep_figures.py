@@ -15,11 +15,11 @@ RANDOM = np.random.default_rng(0)
 def summary(axes, seeds=4, metric="validation/mse"):
     """A summary over the product of some axes, of a metric with one best place and of one that falls."""
     points = []
-    for cell in np.ndindex(*(len(values) for values in axes.values())):
-        centre = sum((i / max(len(v) - 1, 1) - 0.4) ** 2 for i, v in zip(cell, axes.values(), strict=True))
+    for position in np.ndindex(*(len(values) for values in axes.values())):
+        centre = sum((i / max(len(v) - 1, 1) - 0.4) ** 2 for i, v in zip(position, axes.values(), strict=True))
         error = 0.05 + centre + 0.03 * RANDOM.random(seeds)
-        share = np.exp(-3 * cell[0] / len(next(iter(axes.values())))) + 0.02 * RANDOM.random(seeds)
-        setting = {path: values[i] for (path, values), i in zip(axes.items(), cell, strict=True)}
+        share = np.exp(-3 * position[0] / len(next(iter(axes.values())))) + 0.02 * RANDOM.random(seeds)
+        setting = {path: values[i] for (path, values), i in zip(axes.items(), position, strict=True)}
         metrics = {
             "validation/mse": table.interval(list(error)),
             "validation/active_fraction": table.interval(share),
@@ -53,22 +53,18 @@ def test_figures_can_be_read(axes, seeds):
 
 def test_zipped_axes_have_no_tiles_and_the_better_end_is_told():
     swept = summary({"a": list(range(6)), "b": list(range(6))})
-    zipped = swept | {"points": [swept["points"][7 * index] for index in range(6)], "best": 0}
+    zipped = swept | {"points": [swept["points"][7 * number] for number in range(6)], "best": 0}
     assert set(sweep.draw(zipped, ENGLISH)) == {"a", "b", "parallel"}
     once = {"axes": {"a": 1, "b": 1}, "metrics": {"validation/mse": table.interval([1.0])}}
     points = [once, once | {"axes": {"a": 2, "b": 3}}]
     sweep.against_axis(ENGLISH, points, "a", ["b"], "validation/mse", least=False)
 
 
-def test_the_figures_of_a_search_and_of_times_can_be_read():
+def test_the_figures_of_a_search_can_be_read():
     trials = [{"trial": n, "state": ("complete", "pruned")[n % 2], "value": 1 / (n + 1)} for n in range(6)]
     search = {"history": trials, "importance": {"a.b": 0.7, "c.d": 0.3}}
-    swept = {"search": search, "metric": "validation/mse", "maximise": False, "points": [], "best": None}
-    assert set(readable(lambda words: sweep.draw(swept, words))) == {"history", "importance"}
-    series = {"ours": [3, 2, 1.0], "theirs": [4, 4, 4.0]}
-    panels = {"small": series, "large": series}
-    times = lambda words: canvas.finish(sweep.time_per_setting(words, [1, 2, 4], panels), words)
-    readable(lambda words: {"times": times(words)})
+    summary = {"search": search, "metric": "validation/mse", "maximise": False, "points": [], "best": None}
+    assert set(readable(lambda words: sweep.draw(summary, words))) == {"history", "importance"}
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1))
@@ -77,4 +73,4 @@ def test_no_point_beats_one_of_the_front_and_all_others_are_beaten(pairs):
     front = sweep.front(pairs)
     beats = lambda a, b: (a <= b).all() and (a < b).any()
     alive = {tuple(p) for p in pairs if not any(beats(q, p) for q in pairs)}
-    assert [tuple(pairs[index]) for index in front] == sorted(alive)
+    assert [tuple(pair) for pair in pairs[front]] == sorted(alive)

@@ -2,20 +2,23 @@
 
 import re
 from inspect import getdoc
-from itertools import pairwise
 from typing import NamedTuple
 
 import jax
 import numpy as np
 import pytest
+import tasking
 from looking import task_figures
+from running import assert_refused, call
 
 from aejax import config
 from aejax.config import components
 from aejax.data.outliers import NAMES
 from aejax.errors import UserError
 from aejax.models import binary, dense, variational
-from aejax.types import Dataset, Evaluation, Members, Range, Split, Task
+from aejax.training.compilation import compiled
+from aejax.training.retrain import retrainer
+from aejax.types import Dataset, Evaluation, Members, Range, Task
 
 TASKS = components.available("aejax.tasks")
 every = pytest.mark.parametrize("name", TASKS)
@@ -25,20 +28,13 @@ BASE = config.load("lecture/multilayer")
 # Tiny data and nets; most tasks share them, and so the programs that are compiled.
 
 
-def splits(x, **columns):
-    cut = lambda values, a, b: None if values is None else values[a:b]
-    ends = pairwise(np.cumsum((0, *ROWS)))
-    return [Split(x[a:b], **{name: cut(values, a, b) for name, values in columns.items()}) for a, b in ends]
-
-
 def data(kind="table", shape=(FEATURES,), x=None, names=("a", "b"), **columns):
     of = np.arange(sum(ROWS), dtype=np.int32) % 2
     if x is None:
         x = np.random.default_rng(0).random((sum(ROWS), *shape)) * 0.5 + 0.5 * of.reshape(-1, *(1 for _ in shape))
     columns = {"labels": of} | columns
-    one = np.float32(1)
-    parts = splits(x.astype(np.float32), **columns)
-    return Dataset("tiny", *parts, shape, kind, Range(0, 1), 0 * one, one, names, (), "", "", "none")
+    made = tasking.dataset(x.astype(np.float32), np.cumsum(ROWS), name="tiny", kind=kind, names=names, **columns)
+    return made._replace(range=Range(0, 1))
 
 
 LABELLED, PLAIN = data(), data(labels=None, names=())
@@ -82,7 +78,7 @@ CASES = {
     "reduction": Case(LABELLED, NET, {"neighbours": 3, "folds": 2}),
     "walk": Case(IMAGES, OF_IMAGES, {"walks": 4, "steps": 3}),
 }
-FOUND = {}
+EVALUATIONS = {}
 
 
 def params_of(model, count=None):
@@ -93,12 +89,12 @@ def params_of(model, count=None):
 
 def evaluation(name) -> Evaluation:
     """What a task finds of its case; computed once."""
-    if name not in FOUND:
+    if name not in EVALUATIONS:
         case, task = CASES[name], TASKS[name]
         retrain = lambda keys, changes=None, datasets=None: Members(case.model, params_of(case.model, len(keys)))
         given = (case.model, params_of(case.model), case.dataset, retrain, task.options(**case.options))
-        FOUND[name] = task.evaluate(jax.random.key(0), *given)
-    return FOUND[name]
+        EVALUATIONS[name] = task.evaluate(jax.random.key(0), *given)
+    return EVALUATIONS[name]
 
 
 def leaves(tree):
@@ -168,6 +164,25 @@ def test_many_nets_are_evaluated_as_each_alone(name, together):
         }
 
 
+def test_tasks_that_train_the_same_net_again_share_its_programs():
+    """The folds of one task and the ensemble of another are trained by the same two programs."""
+    net = ["model.widths=(4,)", "model.code=2", "train.steps=3", "train.batch_size=8"]
+    settings = config.load("lecture/multilayer", net)
+
+    def programs(name, **changes):
+        """How many are compiled for a task."""
+        case, task = CASES[name], TASKS[name]
+        before, retrain = compiled.cache_info().misses, retrainer(settings, case.dataset)
+        options = task.options(**case.options | changes)
+        task.evaluate(jax.random.key(0), NET, params_of(NET), case.dataset, retrain, options)
+        return compiled.cache_info().misses - before
+
+    compiled.cache_clear()
+    assert programs("aeknn") == 2, "one for how nets begin, and one for how they are trained"
+    assert programs("anomaly") == 0
+    assert programs("anomaly", members=3) == 2, "another number of nets is another program"
+
+
 # What is refused.
 
 
@@ -203,14 +218,10 @@ REFUSED = [
     ("encryption", PLAIN, {"pairs": (4,)}, r"^task.pairs: \(4,\); allowed: one or more numbers from 5 to the 30"),
     ("generation", PLAIN, {}, "^generation: tiny has no labels for a classifier .*, or task.features=rows$"),
     ("generation", LABELLED, {}, "^task.neighbours: 5 are too many for 4 samples and 18 test rows; allowed: 1 to 3, w"),
-    (
-        "generation",
-        LABELLED,
-        {"components": 31},
-        "^task.components: 31 are too many for 30 training rows",
-    ),
+    ("generation", LABELLED, {"components": 31}, "^task.components: 31 are too many for 30 training rows"),
     ("grouping", PLAIN, {}, "^grouping: tiny has no labels to judge groups by; allowed: data with labels"),
     ("grouping", without(LABELLED, "test"), {}, "^grouping: tiny has fewer than 2 test rows; allowed: a larger"),
+    ("grouping", one_class(LABELLED), {}, "^grouping: all test rows of tiny are of one class; allowed: two"),
     ("hashing", PLAIN, {}, "^hashing: tiny has no labels to judge what is retrieved by"),
     ("hashing", without(LABELLED, "test"), {}, "^hashing: tiny has no test rows to be queries; allowed: a larger"),
     (
@@ -231,18 +242,8 @@ REFUSED = [
         "^task.neighbours: 9 are too many for 30 training and 18 test rows; .* 8, w",
     ),
     ("reduction", PLAIN, {}, "^reduction: tiny has no labels to classify codes by; allowed: data with labels"),
-    (
-        "manifold",
-        without(SHEET, "test"),
-        {},
-        "^task.neighbours: 5 are too many for 30 training and 0 test rows",
-    ),
-    (
-        "reduction",
-        one_class(LABELLED),
-        {},
-        "^reduction: all rows of tiny are of one class",
-    ),
+    ("manifold", without(SHEET, "test"), {}, "^task.neighbours: 5 are too many for 30 training and 0 test rows"),
+    ("reduction", one_class(LABELLED), {}, "^reduction: all rows of tiny are of one class"),
     ("reduction", without(LABELLED, "test"), {}, "^task.neighbours: 3 are too many for 0 test rows"),
     ("reduction", LABELLED, {"neighbours": 9}, "^task.neighbours: 9 are too many for 18 test rows; allowed: 1 to 8$"),
     ("walk", one_class(LABELLED), {}, "^walk: all test rows of tiny are of one class; allowed: two classes or more$"),
@@ -258,6 +259,30 @@ def test_data_that_it_cannot_serve_are_refused_in_one_line(name, dataset, option
     with pytest.raises(UserError, match=message) as caught:
         task.needs(dataset, case.model, BASE, task.options(**chosen))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "line"),
+    [
+        ("aeknn", "data.name=swiss_roll", "aeknn: swiss_roll has no labels"),
+        ("clustering:code", "data.name=swiss_roll", "task.clusters: swiss_roll has no labels"),
+        ("generation", "task.samples=1", "task.samples: expected int >= 2"),
+        ("generation", "task.sampler=gausian", "unknown 'gausian' (did you mean 'gaussian'?)"),
+        ("generation", "task.components=5000", "task.components: 5000 are too many"),
+        ("generation", "model.name=dense.multilayer", "allowed: model.name=variational.dense"),
+        ("generation", "data.name=swiss_roll", "generation: swiss_roll has no labels"),
+        ("grouping", "model.code=20", "model.code: 20 bits make too many groups"),
+        ("latent", "model.code=1", "latent: a grid needs a code of 2 units or more"),
+        ("latent", "data.test=0.0", "latent: digits has fewer than 2 test rows"),
+        ("latent", "task.steps=2", "task.steps: expected int >= 3"),
+        ("latent", "task.side=1", "task.side: expected int in [2"),
+        ("reduction", "data.name=swiss_roll", "reduction: swiss_roll has no labels"),
+    ],
+)
+def test_a_run_is_refused_before_it_has_a_folder(name, change, line, tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert_refused(call(["run", f"lecture/{name}", "--workdir", str(folder), "--set", change], capsys), line)
+    assert not folder.exists()
 
 
 # Tasks of one's own; docs/guide/own_task.md takes one through run, sweep and apply.

@@ -1,22 +1,18 @@
 """What there is to touch on a page, without a browser: which runs have it, what it weighs, what if data are gone."""
 
 import json
-import re
-import shutil
-import string
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from running import TINY, arguments
+from running import TINY, arguments, summary
 
-from aejax import errors
 from aejax.cli import main
 from aejax.config import components
 from aejax.config.resolving import component
-from aejax.report import explorer
-from aejax.report.explorer import chart, decoder, source, texts
+from aejax.report import explorer, folders, words
+from aejax.report.explorer import chart, source
 from aejax.runs import apply
 from aejax.runs.artifact import Trained
 from aejax.training.build import build_model
@@ -45,8 +41,8 @@ OTHERS = {
 }
 
 
-def trained(name, given):
-    settings = component({"name": name, **given}, "aejax.models", what="model")
+def trained(name, arguments):
+    settings = component({"name": name, **arguments}, "aejax.models", what="model")
     model = build_model(settings, SHAPE)
     leaves, structure = jax.tree.flatten(jax.jit(model.init)(jax.random.key(0)))
     random = np.random.default_rng(0)  # biases begin at 0, where nobody sees whether they are there
@@ -60,31 +56,31 @@ def test_every_model_is_known_here():
     assert set(components.available("aejax.models")) == {*DENSE, *OTHERS}
 
 
-@pytest.mark.parametrize(("name", "given"), [(name, given) for name, many in DENSE.items() for given in many])
-def test_the_layers_of_a_dense_decoder_are_all_of_it(name, given):
-    net = trained(name, given)
+@pytest.mark.parametrize(("name", "settings"), [(name, each) for name, several in DENSE.items() for each in several])
+def test_the_layers_of_a_dense_decoder_are_all_of_it(name, settings):
+    net = trained(name, settings)
     codes = np.random.default_rng(1).normal(size=(50, net.model.code_size)).astype(np.float32)
-    layers = decoder.layers_of(net, codes)
+    layers = source.layers_of(net, codes)
     wanted = jax.jit(net.model.decode)(net.params, jnp.asarray(codes))
-    np.testing.assert_allclose(decoder.run(layers, jnp.asarray(codes)), wanted, atol=1e-5)
+    np.testing.assert_allclose(source.run(layers, jnp.asarray(codes)), wanted, atol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "given"), OTHERS.items())
-def test_other_decoders_have_no_layers(name, given):
-    net = trained(name, given)
-    assert decoder.layers_of(net, np.zeros((3, net.model.code_size), np.float32)) is None
+@pytest.mark.parametrize(("name", "settings"), OTHERS.items())
+def test_other_decoders_have_no_layers(name, settings):
+    net = trained(name, settings)
+    assert source.layers_of(net, np.zeros((3, net.model.code_size), np.float32)) is None
 
 
 def test_a_decoder_that_does_more_than_its_layers_say_is_found_out():
     net = trained("dense.vanilla", {"code": 3})
     other = net.model._replace(decode=lambda params, code: 1.001 * net.model.decode(params, code))
     codes = np.ones((3, 3), np.float32)
-    assert decoder.layers_of(net, codes) is not None
-    assert decoder.layers_of(net._replace(model=other), codes) is None
+    assert source.layers_of(net, codes) is not None
+    assert source.layers_of(net._replace(model=other), codes) is None
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def root(tmp_path_factory):
     return tmp_path_factory.mktemp("touched")
 
 
@@ -93,117 +89,93 @@ def run(folder, settings):
     return folder
 
 
-def payload(fragment):
-    return json.loads(re.search(r"<script[^>]*>(.*?)</script>", fragment.html, re.DOTALL)[1])
+def touch(folder, language="en"):
+    """What there is to touch of a run, or None."""
+    return explorer.run_fragment(apply.load(folder), words.catalogue(language))
 
 
-def test_a_code_of_two_units_is_a_plane_and_of_others_a_walk(place):
-    plane, walk = (run(place / f"code {code}", {"model.code": str(code)}) for code in (2, 3))
-    ((plane,), (walk,)) = (explorer.fragments(folder, "en") for folder in (plane, walk))
-    assert plane.html.count("<input") == 2
-    assert walk.html.count("<input") == 3
-    assert plane.script == walk.script, "so that a page needs it once"
-    assert len(payload(plane)["labels"]) == 12, "a fifth of 60 rows"
-    assert payload(plane)["image"] is False
+def touch_sweep(folder):
+    return explorer.sweep_fragment(folders.read_sweep(folder), words.catalogue("en"))
 
 
-def test_a_wide_code_has_sliders_for_the_units_that_vary_most(place):
-    folder = run(place / "wide", {"model.code": "30"})
-    (found,) = explorer.fragments(folder, "es")
-    assert found.html.count("<input") == 12
-    assert "12 unidades que más varían, de 30" in found.caption
-    spread, units = source.load(folder).code.std(0), payload(found)["units"]
+def test_a_code_of_two_units_is_a_plane_and_of_others_a_walk(root):
+    plane, walk = (touch(run(root / f"code {code}", {"model.code": str(code)})) for code in (2, 3))
+    assert (plane.kind, len(plane.view["sliders"])) == ("plane", 2)
+    assert (walk.kind, len(walk.view["sliders"])) == ("walk", 3)
+    assert len(plane.data["labels"]) == len(plane.view["marks"]) == 12, "a fifth of 60 rows"
+    assert plane.data["image"] is False
+
+
+def test_a_wide_code_has_sliders_for_the_units_that_vary_most(root):
+    folder = run(root / "wide", {"model.code": "30"})
+    walk = touch(folder, "es")
+    assert len(walk.view["sliders"]) == 12
+    assert "12 unidades que más varían, de 30" in walk.data["texts"]["caption"]
+    spread, units = source.load(apply.load(folder)).code.std(0), walk.data["units"]
     assert spread[units].min() >= np.delete(spread, units).max()
 
 
-def test_no_fragment_is_too_heavy(place):
-    path = place / "wide.npy"
+def test_no_fragment_is_too_heavy(root, monkeypatch):
+    path = root / "wide.npy"
     np.save(path, np.random.default_rng(0).random((900, 784), np.float32))
     data = {"data.name": f"file:{path}", "data.rows": "None", "model.code": "2", "model.widths": "(140,)"}
-    (found,) = explorer.fragments(run(place / "heavy", data), "en")
-    assert "<input" in found.html, "the decoder is there"
-    assert 800_000 < len(found.html.encode()) < 1_000_000
-    walk = run(place / "heavier", data | {"model.code": "3", "model.widths": "(200,)"})
-    assert explorer.fragments(walk, "en") == [], "its weights alone are too many"
+    folder = run(root / "heavy", data)
+    heavy = touch(folder)
+    assert heavy.view["sliders"], "the decoder is there"
+    assert 800_000 < len(json.dumps(heavy.data)) < 1_000_000
+    monkeypatch.setattr(source, "MOST_WEIGHTS", 400_000)
+    assert touch(folder).data["layers"] is None, "its weights alone are too many"
 
 
-def test_without_its_data_or_its_net_a_run_has_nothing_to_touch(place, capsys):
-    path = place / "table.npy"
+def test_without_its_data_a_run_has_nothing_to_touch(root, capsys):
+    path = root / "table.npy"
     rows = np.random.default_rng(0).random((60, 8), np.float32)
     np.save(path, rows)
-    folder = run(place / "file", {"data.name": f"file:{path}", "data.rows": "None"})
-    assert len(explorer.fragments(folder, "en")) == 1
+    folder = run(root / "file", {"data.name": f"file:{path}", "data.rows": "None"})
+    assert touch(folder)
     np.save(path, rows + 1)
     capsys.readouterr()
-    assert explorer.fragments(folder, "en") == []
-    assert "nothing to touch on the page" in (said := capsys.readouterr().out)
-    assert "has changed since this run began" in said
+    assert not touch(folder)
+    message = capsys.readouterr().out
+    assert "nothing to touch on the page" in message
+    assert "has changed since this run began" in message
     path.unlink()
-    assert explorer.fragments(folder, "en") == []
+    assert not touch(folder)
     np.save(path, rows)
-    assert len(explorer.fragments(folder, "en")) == 1
-    shutil.rmtree(folder / "model")
-    assert explorer.fragments(folder, "en") == []
-
-
-def test_two_runs_with_the_same_content_have_two_ids(place):
-    first = run(place / "twin", {})
-    shutil.copytree(first, place / "other twin")
-    ids = [re.search(r' id="([^"]+)"', explorer.fragments(f, "en")[0].html)[1] for f in (first, place / "other twin")]
-    assert len(set(ids)) == 2
-    assert all(re.fullmatch(r"[a-z-]+[0-9a-f]{10}", name) for name in ids)
-
-
-def test_a_language_without_texts_is_refused(place):
-    with pytest.raises(errors.UserError, match=r"language.*allowed: en, es"):
-        explorer.fragments(place / "nowhere", "fr")
+    assert touch(folder)
 
 
 def sweep(folder, *axes):
-    words = [word for axis in axes for word in ("--axis", axis)]
+    options = [word for axis in axes for word in ("--axis", axis)]
     settings = [word for path, value in TINY.items() for word in ("--set", f"{path}={value}")]
-    assert main(["sweep", "lecture/multilayer", "--workdir", str(folder), "--exact", *words, *settings]) == 0
+    assert main(["sweep", "lecture/multilayer", "--workdir", str(folder), "--exact", *options, *settings]) == 0
     return folder
 
 
-def test_a_sweep_over_several_axes_turns_one_and_leaves_the_others_at_the_best(place):
+def test_a_sweep_over_several_axes_turns_one_and_leaves_the_others_at_the_best(root):
     folder = sweep(
-        place / "two axes", "optimizer.learning_rate=[1e-3,1e-2,1e-1]", "terms.reconstruction.weight=[1.0,2.0]"
+        root / "two axes", "optimizer.learning_rate=[1e-3,1e-2,1e-1]", "terms.reconstruction.weight=[1.0,2.0]"
     )
-    (found,) = explorer.sweep_fragments(folder, "en")
-    told = payload(found)
-    summary = json.loads((folder / "summary.json").read_text())
-    best = summary["points"][summary["best"]]
+    data, result = touch_sweep(folder).data, summary(folder)
+    best = result["points"][result["best"]]
     rate = best["axes"]["optimizer.learning_rate"]
-    own = [p for p in summary["points"] if p["axes"]["optimizer.learning_rate"] == rate]
-    assert told["values"] == ["1", "2"]
-    assert [p["metrics"]["validation/mse"] for p in told["points"]] == [
-        {key: p["metrics"]["validation/mse"][key] for key in ("mean", "sd")} for p in own
+    along = [point for point in result["points"] if point["axes"]["optimizer.learning_rate"] == rate]
+    assert data["values"] == ["1", "2"]
+    assert [point["metrics"]["validation/mse"] for point in data["points"]] == [
+        {key: point["metrics"]["validation/mse"][key] for key in ("mean", "sd")} for point in along
     ]
-    assert own[told["first"]] == best
+    assert along[data["first"]] == best
 
 
-def test_a_sweep_of_no_numbers_has_nothing_to_touch(place):
-    assert explorer.sweep_fragments(sweep(place / "words", "model.activation=[relu]", "seed=0:2"), "en") == []
-
-
-def fields(text):
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
-
-
-def test_both_languages_say_the_same_things():
-    def flat(tree, path=()):
-        for key, value in tree.items():
-            yield from flat(value, (*path, key)) if isinstance(value, dict) else [((*path, key), fields(value))]
-
-    assert dict(flat(texts.read("en"))) == dict(flat(texts.read("es")))
+def test_a_sweep_of_no_numbers_has_nothing_to_touch(root):
+    assert not touch_sweep(sweep(root / "words", "model.activation=[relu]", "seed=0:2"))
 
 
 @pytest.mark.parametrize("values", [[0.002, 0.07], [1e-6, 1.0], [-3, 2.5], [1, 1], [0, 3e5], [41.2, 41.9]])
 def test_an_axis_has_a_few_round_ticks_inside(values):
     side = chart.widest(values, 350, 10)
-    found = chart.ticks(side)
-    assert 2 <= len(found) <= 12
-    assert all(10 <= side.place(value) <= 350 for value in [*found, *values])
-    assert len({chart.written(value, ",") for value in found}) == len(found)
-    assert not any("e" in chart.written(value, ",") for value in found)
+    ticks = chart.ticks(side)
+    assert 2 <= len(ticks) <= 12
+    assert all(10 <= side.position(value) <= 350 for value in [*ticks, *values])
+    assert len({chart.written(value, ",") for value in ticks}) == len(ticks)
+    assert not any("e" in chart.written(value, ",") for value in ticks)

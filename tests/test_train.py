@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from modelling import numbers, run_of
 
-from aejax import optimizers
 from aejax.data.batches import batch_rows
 from aejax.errors import UserError
-from aejax.losses import reconstruction, sparsity, weighted_sum
+from aejax.losses import reconstruction, sparsity
 from aejax.models import dense
 from aejax.optimizers import schedules
 from aejax.training import step as train
@@ -28,37 +28,22 @@ def noise(key, x, *, scale):
     return x + scale * jax.random.normal(key, x.shape)
 
 
-def clean(key, x):
-    return x
-
-
 @cache
 def a_run():
     """A run with everything in it: two terms, corruption, clipping, decay and two schedules."""
-    return train.make_run(
-        dense.vanilla((FEATURES,), code=3),
-        weighted_sum(
-            {"reconstruction": reconstruction.cross_entropy, "sparsity": sparsity.kl_bernoulli},
-            {"sparsity": schedules.linear},
-        ),
-        noise,
-        optimizers.build("adam", {}, schedules.cosine),
-        steps=STEPS,
-        batch_size=7,
-        data_range=Range(0, 1),
-    )
+    terms = {"reconstruction": reconstruction.cross_entropy, "sparsity": sparsity.kl_bernoulli}
+    changing = {"schedule": schedules.cosine, "term_schedules": {"sparsity": schedules.linear}, "corrupt": noise}
+    settings = {"steps": STEPS, "batch_size": 7, "data_range": Range(0, 1)}
+    return run_of(dense.vanilla((FEATURES,), code=3), terms, **changing, **settings)
 
 
-HPARAMS = jax.tree.map(
-    jnp.float32,
+HPARAMS = numbers(
     {
-        "terms": {
-            "reconstruction": {"weight": 1.0},
-            "sparsity": {"weight": 0.1, "target_rate": 0.2, "schedule": {"initial": 0.5, "until": 0.5}},
-        },
-        "corruption": {"scale": 0.1},
-        "optimizer": {"learning_rate": 0.05, "clip_norm": 1.0, "weight_decay": 0.01, "schedule": {"final": 0.1}},
+        "reconstruction": 1.0,
+        "sparsity": {"weight": 0.1, "target_rate": 0.2, "schedule": {"initial": 0.5, "until": 0.5}},
     },
+    {"learning_rate": 0.05, "clip_norm": 1.0, "weight_decay": 0.01, "schedule": {"final": 0.1}},
+    {"scale": 0.1},
 )
 
 
@@ -255,20 +240,10 @@ def test_a_linear_net_follows_gradient_descent_written_in_numpy(batch_size):
         rng.uniform(0.005, 0.01, FEATURES).astype(np.float32),
     )
     rows = Rows(jnp.asarray(FIRST), jnp.asarray(mask), jnp.asarray(shift), jnp.asarray(scale))
-    run = train.make_run(
-        dense.vanilla((FEATURES,), code=2, activation="linear", output="linear"),
-        weighted_sum({"reconstruction": reconstruction.squared_error}),
-        clean,
-        optimizers.build("sgd", {}, schedules.linear),
-        steps=12,
-        batch_size=batch_size,
-        data_range=Range(),
-    )
-    hparams = {
-        "terms": {"reconstruction": {"weight": 2.0}},
-        "corruption": {},
-        "optimizer": {"learning_rate": 0.05, "schedule": {"initial": 0.2, "until": 1.0}},
-    }
+    model = dense.vanilla((FEATURES,), code=2, activation="linear", output="linear")
+    settings = {"schedule": schedules.linear, "steps": 12, "batch_size": batch_size}
+    run = run_of(model, {"reconstruction": reconstruction.squared_error}, "sgd", **settings)
+    hparams = numbers({"reconstruction": 2.0}, {"learning_rate": 0.05, "schedule": {"initial": 0.2, "until": 1.0}})
     state, history = whole(run, KEY(), hparams, rows, 12)
 
     p = jax.tree.map(np.float64, compiled(run)[0](KEY(), hparams).params)
@@ -310,16 +285,10 @@ def digits():
 )
 def test_a_linear_autoencoder_reaches_the_error_of_pca(digits, optimizer, batch_size, steps, hyperparameters):
     code = 8
-    run = train.make_run(
-        dense.vanilla((64,), code=code, activation="linear", output="linear"),
-        weighted_sum({"reconstruction": reconstruction.squared_error}),
-        clean,
-        optimizers.build(optimizer, {}, schedules.cosine),
-        steps=steps,
-        batch_size=batch_size,
-        data_range=Range(),
-    )
-    hparams = {"terms": {"reconstruction": {"weight": 1.0}}, "corruption": {}, "optimizer": hyperparameters}
+    model = dense.vanilla((64,), code=code, activation="linear", output="linear")
+    settings = {"schedule": schedules.cosine, "steps": steps, "batch_size": batch_size}
+    run = run_of(model, {"reconstruction": reconstruction.squared_error}, optimizer, **settings)
+    hparams = numbers({"reconstruction": 1.0}, hyperparameters)
     rows = Rows(jnp.asarray(digits), None, jnp.float32(0), jnp.float32(1))
     state, _ = whole(run, KEY(), hparams, rows, steps)
     p = jax.tree.map(np.float64, state.params)
@@ -348,16 +317,14 @@ def vector(size=2):
     )
 
 
-def vector_run(terms, term_schedules=None, schedule=schedules.constant, corrupt=clean, steps=10):
-    objective = weighted_sum(terms, term_schedules)
-    optimizer = optimizers.build("sgd", {}, schedule)
-    return train.make_run(vector(), objective, corrupt, optimizer, steps=steps, batch_size=None, data_range=Range())
+def vector_run(terms, **settings):
+    return run_of(vector(), terms, "sgd", steps=10, batch_size=None, **settings)
 
 
 def test_schedules_see_the_share_of_the_whole_run_that_is_done():
     share = lambda progress: progress
-    run = vector_run({"sum": lambda ctx: ctx.params["w"].sum() + 1.0}, {"sum": share}, schedule=share)
-    hparams = {"terms": {"sum": {"weight": 3.0}}, "corruption": {}, "optimizer": {"learning_rate": 0.5}}
+    run = vector_run({"sum": lambda ctx: ctx.params["w"].sum() + 1.0}, term_schedules={"sum": share}, schedule=share)
+    hparams = numbers({"sum": 3.0}, {"learning_rate": 0.5})
     state, history = whole(run, KEY(), hparams, IMAGES, 7)
     done = np.arange(7) / 10
     moves = np.cumsum(0.5 * done * 3.0 * done)
@@ -369,7 +336,7 @@ def test_schedules_see_the_share_of_the_whole_run_that_is_done():
 
 def test_corruption_is_new_in_each_step_and_known_from_the_key_alone():
     run = vector_run({"shift": lambda ctx: (ctx.x_in - ctx.x).mean()}, corrupt=noise)
-    hparams = {"terms": {"shift": {"weight": 1.0}}, "corruption": {"scale": 0.5}, "optimizer": {"learning_rate": 0.1}}
+    hparams = numbers({"shift": 1.0}, {"learning_rate": 0.1}, {"scale": 0.5})
     _, history = whole(run, KEY(), hparams, IMAGES, 4)
     stream = train.streams(KEY())["corruption"]
     drawn = [jax.random.normal(jax.random.fold_in(stream, step), (ROWS, FEATURES)) for step in range(4)]
@@ -386,7 +353,7 @@ def test_a_term_sees_the_batch_with_its_mask_its_places_and_its_range():
 
     mask = np.random.default_rng(3).uniform(size=FIRST.shape) < 0.5
     rows = IMAGES._replace(mask=jnp.asarray(mask))
-    hparams = {"terms": {"look": {"weight": 1.0}}, "corruption": {}, "optimizer": {"learning_rate": 0.1}}
+    hparams = numbers({"look": 1.0}, {"learning_rate": 0.1})
     _, history = whole(vector_run({"look": look}), KEY(), hparams, rows, 1)
     expected = (FIRST / 255.0)[mask].sum() + 1000 * (np.arange(ROWS) ** 2).sum()
     assert float(history["look"][0]) == pytest.approx(expected, rel=1e-6)
@@ -399,14 +366,7 @@ def test_a_term_sees_the_batch_with_its_mask_its_places_and_its_range():
 def test_a_loss_that_overflows_is_told_with_its_step_and_term():
     calm, wild = (lambda ctx: 0 * ctx.params["w"].sum()), (lambda ctx: -jnp.exp(ctx.params["w"][0]))
     run = vector_run({"calm": calm, "wild": wild})
-    hparams = jax.tree.map(
-        jnp.float32,
-        {
-            "terms": {"calm": {"weight": 1.0}, "wild": {"weight": 1.0}},
-            "corruption": {},
-            "optimizer": {"learning_rate": 10.0},
-        },
-    )
+    hparams = numbers({"calm": 1.0, "wild": 1.0}, {"learning_rate": 10.0})
     state = compiled(run)[0](KEY(), hparams)
     _, history = whole(run, KEY(), hparams, IMAGES, 10)
     first = int(np.flatnonzero(~np.isfinite(history["wild"]))[0])
@@ -420,7 +380,7 @@ def test_a_loss_that_overflows_is_told_with_its_step_and_term():
 
 def test_a_gradient_that_is_not_finite_is_told():
     run = vector_run({"root": lambda ctx: jnp.sqrt(jnp.square(ctx.params["w"]).sum())})
-    hparams = {"terms": {"root": {"weight": 1.0}}, "corruption": {}, "optimizer": {"learning_rate": jnp.float32(0.1)}}
+    hparams = numbers({"root": 1.0}, {"learning_rate": 0.1})
     state = compiled(run)[0](KEY(), hparams)
     advance = compile_advance(run, state, KEY(), hparams, IMAGES)
     with pytest.raises(UserError, match=r"^training stopped at step 0: the parameters are not finite after "):

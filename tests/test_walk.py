@@ -4,12 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tasking
 from tasking import evaluate, needs
 
 from aejax import config
 from aejax.runs import experiment
 from aejax.tasks import walk
-from aejax.types import Dataset, Model, Range, Split
+from aejax.types import Model
 
 POINTS = np.array([[0.0, 0, 5], [2, 0, 5], [0, 4, 5], [9, 9, 9]], np.float32)
 
@@ -19,13 +20,6 @@ def test_between_goes_in_equal_steps_from_end_to_end():
     assert way.dtype == np.float32
     np.testing.assert_allclose(way[0], [[0, 0, 5], [0.5, 0, 5], [1, 0, 5], [1.5, 0, 5], [2, 0, 5]])
     np.testing.assert_allclose(way[1], [[0, 4, 5], [0, 3, 5], [0, 2, 5], [0, 1, 5], [0, 0, 5]])
-
-
-def test_nearest_by_brute_force():
-    rng = np.random.default_rng(0)
-    points, rows = rng.normal(size=(7, 3)), rng.normal(size=(11, 3))
-    expected = [min(np.sqrt(((p - r) ** 2).sum()) for r in rows) for p in points]
-    np.testing.assert_allclose(walk.nearest(points, rows), expected, rtol=1e-9)
 
 
 def test_pairs_are_of_two_classes():
@@ -53,8 +47,7 @@ def test_a_walk_along_the_code_of_a_circle_stays_on_it_and_one_along_the_pixels_
         code_size=1,
     )
     train, test = circle(np.linspace(0, np.pi, 2001)), circle(np.linspace(0.1, 3, 8))
-    one, rows = np.float32(1), [Split(train), Split(train[:0]), Split(test)]
-    dataset = Dataset("arc", *rows, (2,), "table", Range(), 0 * one, one, (), (), "", "")
+    dataset = tasking.dataset(np.concatenate([train, test]), (2001, 2001, 2009), name="arc", names=())
     needs(walk, dataset)
     found = evaluate(walk, jax.random.key(0), model, {}, dataset, walks=30, steps=3)
     assert found.metrics["test"]["distance"] < 1e-3
@@ -69,7 +62,7 @@ def test_a_walk_along_the_code_of_a_circle_stays_on_it_and_one_along_the_pixels_
 
 @pytest.mark.slow
 def test_the_shipped_config_walks_nearer_to_real_digits_than_pixels_do(tmp_path):
-    shrunk = ["train.steps=1500", "train.evaluate_every=1500", "task.walks=60"]
+    shrunk = ["train.steps=600", "train.evaluate_every=600", "task.walks=60"]
     summary = experiment.run(config.load("lecture/manifold:digits", shrunk), tmp_path)
     test, baselines = summary["metrics"]["test"], summary["baselines"]
     assert 0 < test["distance"] < baselines["pixels"]["distance"]

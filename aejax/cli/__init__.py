@@ -4,7 +4,6 @@ import argparse
 import io
 import sys
 from collections.abc import Sequence
-from types import ModuleType
 from typing import Any
 
 from aejax import __version__
@@ -33,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()  # the reader has left: nothing to tell it
         return 141
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        return complain(f"{place}{error.strerror or error}")
+        path = f"{error.filename}: " if error.filename else ""
+        return complain(f"{path}{error.strerror or error}")
     except MemoryError as error:
         return complain(f"out of memory: {error}")
     except KeyboardInterrupt:
@@ -45,10 +44,10 @@ class _Parser(argparse.ArgumentParser):
     """Argparse, with its errors in one line, which names the command that they belong to."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[argparse.Namespace, list[str]]:
-        found, more = super().parse_known_args(args, namespace)
+        parsed, more = super().parse_known_args(args, namespace)
         if more:
             self.error(f"unrecognized arguments: {' '.join(more)}")
-        return found, more
+        return parsed, more
 
     def error(self, message: str) -> None:
         raise SystemExit(complain(f"{message} (see {self.prog} --help)"))
@@ -76,24 +75,25 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="aejax", description="Autoencoders on JAX: train, compare, and get the same result again.")
     top.add_argument("--version", action="version", version=f"aejax {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-
-    def add(name: str, module: ModuleType, short: str, about: str | None = None) -> None:
+    into = "Train an experiment into a folder."
+    layers = "Print the layers of a net with their shapes, its parameters, and the terms of its loss."
+    many = "Train an experiment at many settings and seeds as few compiled programs."
+    again = "Run the experiments of a collection again and compare every number with the recorded one."
+    page = "Write one page, without network, of runs, sweeps or a reproduction."
+    halves = "Write the encoder of a run as a file for anyone, and its decoder as one sealed with a passphrase."
+    for name, module, short, about in (
+        ("run", run, "train an experiment", into),
+        ("show", show, "print the net of a config or run", layers),
+        ("sweep", sweep, "train many settings at once", many),
+        ("reproduce", reproduce, "check recorded numbers", again),
+        ("report", report, "write a page of what was run", page),
+        ("list", listing, "list the shipped experiments", None),
+        ("apply", apply, "use a trained run on new rows", None),
+        ("split", split, "part encoder and decoder, and seal the decoder", halves),
+        ("data", data, "list or prepare data sets", None),
+    ):
         command = commands.add_parser(name, help=short, description=about)
-        module.add_options(command)
-        command.set_defaults(command=module.run)
-
-    add("run", run, "train an experiment", "Train an experiment into a folder.")
-    about = "Print the layers of a net with their shapes, its parameters, and the terms of its loss."
-    add("show", show, "print the net of a config or run", about)
-    about = "Train an experiment at many settings and seeds as few compiled programs."
-    add("sweep", sweep, "train many settings at once", about)
-    about = "Run the experiments of a collection again and compare every number with the recorded one."
-    add("reproduce", reproduce, "check recorded numbers", about)
-    about = "Write one page, without network, of runs, sweeps or a reproduction."
-    add("report", report, "write a page of what was run", about)
-    commands.add_parser("list", help="list the shipped experiments").set_defaults(command=listing.run)
-    add("apply", apply, "use a trained run on new rows")
-    about = "Write the encoder of a run as a file for anyone, and its decoder as one sealed with a passphrase."
-    add("split", split, "part encoder and decoder, and seal the decoder", about)
-    data.add_commands(commands.add_parser("data", help="list or prepare data sets"))
+        command.set_defaults(command=getattr(module, "run", None))
+        if module is not listing:
+            module.add_options(command)
     return top

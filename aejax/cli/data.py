@@ -3,22 +3,22 @@
 import argparse
 from pathlib import Path
 
+from aejax import console
+
 FIRST_ROWS = 5  # are shown of a file
 
 
-def add_commands(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """What `aejax data` can do, and the options of each."""
     commands = parser.add_subparsers(metavar="WHAT", required=True)
-    listing = commands.add_parser("list", help="list the data sets")
-    listing.set_defaults(command=list_names)
+    commands.add_parser("list", help="list the data sets").set_defaults(command=list_names)
     showing = commands.add_parser("show", help="say how a table of your own is read")
     showing.add_argument("file", type=Path, metavar="FILE", help=".csv or .parquet")
     showing.set_defaults(command=show)
     preparation = commands.add_parser("prepare", help="build a data set from its original files")
     preparation.add_argument("name", metavar="NAME")
-    preparation.add_argument(
-        "--from", dest="source", metavar="PATH", help="the original files or their folder; else they are downloaded"
-    )
+    where = "the original files or their folder; else they are downloaded"
+    preparation.add_argument("--from", dest="source", metavar="PATH", help=where)
     preparation.add_argument("--data-dir", metavar="DIR", help="where tensorflow-datasets keeps what it prepared")
     preparation.set_defaults(command=prepare)
     about = "Write rows, which may be more than fit in memory, as a folder that data.name=stream:FOLDER reads."
@@ -31,7 +31,6 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
 
 def list_names(arguments: argparse.Namespace) -> None:
     """`aejax data list`."""
-    from aejax import console
     from aejax.data import catalogue
 
     rows = [tuple("" if cell is None else str(cell) for cell in row) for row in catalogue.table()]
@@ -40,7 +39,6 @@ def list_names(arguments: argparse.Namespace) -> None:
 
 def show(arguments: argparse.Namespace) -> None:
     """`aejax data show`."""
-    from aejax import console
     from aejax.data import files
 
     table = files.show(arguments.file)
@@ -52,16 +50,15 @@ def show(arguments: argparse.Namespace) -> None:
 
 def prepare(arguments: argparse.Namespace) -> None:
     """`aejax data prepare`."""
-    from aejax import console, data
+    from aejax import data
 
     console.say(str(data.prepare(arguments.name, arguments.source, arguments.data_dir)))
 
 
 def pack(arguments: argparse.Namespace) -> None:
     """`aejax data pack`."""
-    from aejax import console
     from aejax.data import stream
 
     packed = stream.pack(arguments.files, arguments.output, arguments.label_column)
-    rows, shape = sum(own["rows"] for own in packed["files"].values()), "x".join(map(str, packed["shape"]))
+    rows, shape = sum(file["rows"] for file in packed["files"].values()), "x".join(map(str, packed["shape"]))
     console.say(f"{arguments.output}: {rows} rows of {shape} values; --set data.name=stream:{arguments.output}")

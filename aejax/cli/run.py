@@ -1,7 +1,6 @@
 """`aejax run`: its options, and what they make of a config or of the folder of a run that goes on."""
 
 import argparse
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +11,21 @@ from aejax.storage.trust import add_option
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `aejax run`."""
-    parser.add_argument(
-        "config",
-        nargs="?",
-        metavar="CONFIG[:VARIANT]",
-        help="a name that `aejax list` prints, or the path of a config; may be left out with --workdir",
-    )
-    parser.add_argument(
-        "--workdir", type=Path, metavar="DIR", help="folder of the run; that of an unfinished one continues it"
-    )
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="PATH=VALUE", help="change a field; may be repeated"
-    )
-    parser.add_argument("--seed", type=int, metavar="N", help="the same as --set seed=N")
-    parser.add_argument("--print-config", action="store_true", help="print the resolved config and stop")
-    parser.add_argument("--no-compile-cache", action="store_true", help="compile afresh, and keep nothing compiled")
+    add = parser.add_argument
+    what = "a name that `aejax list` prints, or the path of a config; may be left out with --workdir"
+    add("config", nargs="?", metavar="CONFIG[:VARIANT]", help=what)
+    add("--workdir", type=Path, metavar="DIR", help="folder of the run; that of an unfinished one continues it")
+    add("--set", action="append", default=[], metavar="PATH=VALUE", help="change a field; may be repeated")
+    add("--seed", type=int, metavar="N", help="the same as --set seed=N")
+    add("--print-config", action="store_true", help="print the resolved config and stop")
+    add("--no-compile-cache", action="store_true", help="compile afresh, and keep nothing compiled")
     add_option(parser)
-    several = parser.add_argument_group(
-        "one run of several processes, on one host or many; SLURM and TPUs need the first only"
-    )
-    several.add_argument("--distributed", action="store_true", help="this is one process of them; needs --workdir")
-    several.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0; else JAX_COORDINATOR_ADDRESS")
-    several.add_argument("--processes", type=int, metavar="N", help="how many there are; else JAX_NUM_PROCESSES")
-    several.add_argument("--process-id", type=int, metavar="I", help="which this is, from 0; else JAX_PROCESS_ID")
+    about = "one run of several processes, on one host or many; SLURM and TPUs need the first only"
+    add = parser.add_argument_group(about).add_argument
+    add("--distributed", action="store_true", help="this is one process of them; needs --workdir")
+    add("--coordinator", metavar="HOST:PORT", help="of process 0; else JAX_COORDINATOR_ADDRESS")
+    add("--processes", type=int, metavar="N", help="how many there are; else JAX_NUM_PROCESSES")
+    add("--process-id", type=int, metavar="I", help="which this is, from 0; else JAX_PROCESS_ID")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -81,15 +72,12 @@ def settings(arguments: argparse.Namespace) -> dict[str, Any]:
         return configs.load(arguments.config, arguments.set, seed=arguments.seed, trust=arguments.trust)
     if arguments.workdir is None:
         raise UserError("run: name a config, or give the --workdir of a run to go on with it")
-    from aejax.config import differences, overrides
+    from aejax.config import differences
     from aejax.runs import workdir
 
     begun = configs.resolve(workdir.read_config(arguments.workdir, trust=arguments.trust))
-    config = deepcopy(begun)
-    overrides.override(config, arguments.set)  # where it goes on with more or fewer devices
-    if arguments.seed is not None:
-        overrides.put(config, "seed", arguments.seed)
-    config = configs.resolve(config)
+    path = str(arguments.workdir / workdir.CONFIG)  # it may go on with more or fewer devices
+    config = configs.load(path, arguments.set, seed=arguments.seed, trust=arguments.trust)
     if changed := differences.changed(begun, config):
         option = "--seed" if arguments.seed is not None and not arguments.set else "--set"
         raise UserError(

@@ -6,12 +6,10 @@ from pathlib import Path
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `aejax show`."""
-    parser.add_argument(
-        "source", metavar="CONFIG[:VARIANT]|FOLDER", help="a config, by name or path, or the folder of a finished run"
-    )
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="PATH=VALUE", help="change a field of the config; may be repeated"
-    )
+    what = "a config, by name or path, or the folder of a finished run or of a saved net"
+    parser.add_argument("source", metavar="CONFIG[:VARIANT]|FOLDER", help=what)
+    about = "change a field of the config; may be repeated"
+    parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help=about)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -19,13 +17,13 @@ def run(arguments: argparse.Namespace) -> None:
     from aejax import config as configs
     from aejax import console
     from aejax.models.architecture import summary
-    from aejax.runs import apply, workdir
+    from aejax.runs import apply
     from aejax.training.build import build_model, load_data
 
     folder = Path(arguments.source)
-    if (folder / "config.json").is_file():
+    if (folder / "config.json").is_file() or (folder / "model").is_dir():
         trained = apply.load(folder)
-        config, model, params = workdir.read_json(folder / "config.json"), trained.model, trained.params
+        config, model, params = trained.config, trained.model, trained.params
     else:
         config = configs.load(arguments.source, arguments.set)
         dataset = load_data(config["data"])

@@ -8,8 +8,9 @@ that nothing reads is an error.
 import inspect
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, field, fields, make_dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, fields, is_dataclass
+from functools import wraps
 from importlib import import_module
 from importlib.util import find_spec
 from pkgutil import iter_modules
@@ -54,15 +55,12 @@ def available(home: str) -> dict[str, Any]:
     module = import_module(home)
     if not hasattr(module, "__path__"):
         return _functions(module, KINDS[home])
+    modules = [each.name for each in iter_modules(module.__path__) if not each.name.startswith("_")]
     if home == TASKS:
-        tasks = {found.name: _task(found.name) for found in iter_modules(module.__path__)}
-        return {name: task for name, task in tasks.items() if task}
-    names = [
-        found.name for found in iter_modules(module.__path__) if not found.ispkg and not found.name.startswith("_")
-    ]
+        return {name: task for name in modules if (task := _task(name))}
     return {
         f"{name}.{function}": member
-        for name in names
+        for name in modules
         for function, member in _functions(import_module(f"{home}.{name}"), KINDS[home]).items()
     }
 
@@ -93,20 +91,60 @@ def resolve(name: Any, home: str, *, what: str) -> Any:
     """
     if not isinstance(name, str):
         raise UserError(f"{what}: expected the name of a function, got {shown(name)}")
-    if found := _own(name, home):
-        return found
-    module, _, function = name.rpartition(".")
-    if module and not _is_aejax(module) and (found := _outside(module, function, what)):
-        if home == TASKS and _is_task(found):
-            return found
-        try:
-            takes = positional(found)
-        except (ValueError, TypeError):
-            raise UserError(f"{what}: {name} has no signature; allowed: a function written in Python") from None
-        if len(takes) != len(KINDS[home]):
-            raise UserError(f"{what}: {name} takes ({', '.join(takes)}); allowed: ({', '.join(KINDS[home])})")
-        return _task_of(found) if home == TASKS else found
-    raise _unknown(name, home, what)
+    if component := _shipped(name, home):
+        return component
+    member = imported(name, home, what=what)
+    if _is_task(member):
+        return member
+    try:
+        arguments = positional(member)
+    except (ValueError, TypeError):
+        raise UserError(f"{what}: {name} has no signature; allowed: a function written in Python") from None
+    if len(arguments) != len(KINDS[home]):
+        raise UserError(f"{what}: {name} takes ({', '.join(arguments)}); allowed: ({', '.join(KINDS[home])})")
+    return _task_of(member) if home == TASKS else member
+
+
+def imported(name: str, home: str | None = None, *, what: str) -> Any:
+    """A function from outside aejax, or a `Task` in place of one.
+
+    Args:
+        name: ``"package.module.function"``.
+        home: where short names would be looked up; None of a kind that has no such place.
+        what: the field that named it, for the error.
+
+    Raises:
+        UserError: it says which part of the name is missing: the module, or the function in it.
+    """
+    module_name, _, last = name.rpartition(".")
+    module = _import(module_name, what) if module_name and not _is_aejax(module_name) else None
+    member = getattr(module, last, None)
+    if callable(member) or (home == TASKS and _is_task(member)):
+        return member
+    if module is None:
+        raise _unknown(name, sorted(available(home)) if home else [], what)
+    fitting = [key for key, value in vars(module).items() if not key.startswith("_") and _fits(value, home)]
+    kind = "task" if home == TASKS else "function"
+    near, allowed = hint(last, fitting), ", ".join(f"{module_name}.{each}" for each in fitting) or "nothing"
+    raise UserError(f"{what}: {shown(name)}: {module_name} has no {kind} {shown(last)}{near}; allowed: {allowed}")
+
+
+def _fits(value: Any, home: str | None) -> bool:
+    """Whether a member of a module may be meant by the name of a component."""
+    is_function = inspect.isfunction(value) and (home is None or len(positional(value)) == len(KINDS[home]))
+    return is_function or (home == TASKS and _is_task(value))
+
+
+def _unknown(name: str, names: Sequence[str], what: str) -> UserError:
+    """An error for a name whose module does not exist outside aejax."""
+    module, _, last = name.rpartition(".")
+    if not module or _is_aejax(module) or hint(name, names) or module in {each.rpartition(".")[0] for each in names}:
+        return one_of(name, names, what=what)
+    if last in names:  # without the package that it is looked up in
+        return UserError(f"{what}: unknown {shown(name)} (did you mean {last!r}?); allowed: {', '.join(names)}")
+    near = hint(module, [each.name for each in iter_modules()])
+    allowed = ", or ".join(["a function of a file beside the config", *([", ".join(names)] if names else [])])
+    return UserError(f"{what}: {shown(name)}: there is no module {shown(module)}{near}; allowed: {allowed}")
 
 
 def _is_task(value: Any) -> bool:
@@ -133,44 +171,10 @@ def _task_of(function: Callable[..., Any]) -> Any:
     """A function ``(key, model, params, dataset, retrain, *, options) -> Evaluation`` as a task with nothing else."""
     from aejax.types import Task
 
-    options = [
-        (name, annotation, field() if default is REQUIRED else field(default_factory=lambda value=default: value))
-        for name, (annotation, default) in parameters(function).items()
-    ]
     return Task(
-        options=make_dataclass("Options", options, frozen=True, kw_only=True),
+        options=wraps(function)(lambda **options: types.SimpleNamespace(**options)),
         evaluate=lambda *arguments: function(*arguments[:-1], **vars(arguments[-1])),
     )
-
-
-def _unknown(name: str, home: str, what: str) -> UserError:
-    """An error that says which part of a name is missing: the function of a file that is there, or the file."""
-    module, _, function = name.rpartition(".")
-    names = sorted(available(home))
-    inside = not module or module in {known.rpartition(".")[0] for known in names}
-    there = None if inside or _is_aejax(module) else _import(module, what)
-    if inside or _is_aejax(module) or (there is None and hint(name, names)):
-        return one_of(name, names, what=what)
-    if there is None and function in names:  # without the package that it is looked up in
-        return UserError(f"{what}: unknown {shown(name)} (did you mean {function!r}?); allowed: {', '.join(names)}")
-    if there is None:
-        near = hint(module, [found.name for found in iter_modules()])
-        own = "a function of a file beside the config, or"
-        return UserError(
-            f"{what}: {shown(name)}: there is no module {shown(module)}{near}; allowed: {own} {', '.join(names)}"
-        )
-    fitting = [
-        found
-        for found, member in vars(there).items()
-        if not found.startswith("_")
-        and (
-            (inspect.isfunction(member) and len(positional(member)) == len(KINDS[home]))
-            or (home == TASKS and _is_task(member))
-        )
-    ]
-    kind = "task" if home == TASKS else "function"
-    lacking = f"{shown(name)}: {module} has no {kind} {shown(function)}{hint(function, fitting)}"
-    return UserError(f"{what}: {lacking}; allowed: {', '.join(f'{module}.{each}' for each in fitting) or 'nothing'}")
 
 
 def check_own(config: Any, where: object) -> None:
@@ -187,7 +191,7 @@ def check_own(config: Any, where: object) -> None:
     """
     for path, text in _texts(config):
         plain = "." not in text or (path.startswith("data.") and not path.startswith("data.missing."))
-        if plain or any(_own(text, home) for home in KINDS):
+        if plain or any(_shipped(text, home) for home in KINDS):
             continue
         for home in KINDS:
             if text.rpartition(".")[0] in {name.rpartition(".")[0] for name in available(home)} - {""}:
@@ -212,39 +216,16 @@ def _is_aejax(module: str) -> bool:
     return f"{module}.".startswith("aejax.") and not f"{module}.".startswith("aejax.experiments.")
 
 
-def _own(name: str, home: str) -> Any:
+def _shipped(name: str, home: str) -> Any:
     """A component of aejax by its short name, or by its import path; no more is imported than the module it is in."""
+    short = name.removeprefix(f"{home}.")
     if home == TASKS:
-        return _task(name.removeprefix(f"{home}."))
-    module, _, function = name.removeprefix(f"{home}.").rpartition(".")
+        return _task(short)
+    module, _, function = short.rpartition(".")
     path = f"{home}.{module}" if module else home
-    if bool(module) != hasattr(import_module(home), "__path__") or module.startswith("_"):
-        return None
-    if module and not module.isidentifier():
+    if bool(module) != hasattr(import_module(home), "__path__") or (module and not module.isidentifier()):
         return None
     return _functions(import_module(path), KINDS[home]).get(function) if find_spec(path) else None
-
-
-def imported(module_name: str, function: str, *, what: str) -> Callable[..., Any]:
-    """A function from outside aejax.
-
-    Raises:
-        UserError: there is no such module, or it has no such function.
-    """
-    module = _import(module_name, what)
-    if module is None:
-        near = hint(module_name, [found.name for found in iter_modules()])
-        raise UserError(f"{what}: there is no module {shown(module_name)}{near}; allowed: a file beside the config")
-    member = getattr(module, function, None)
-    if not callable(member):
-        names = [name for name, value in vars(module).items() if inspect.isfunction(value) and name[0] != "_"]
-        raise one_of(function, names, what=f"{what}: a function of {module_name}")
-    return member
-
-
-def _outside(module_name: str, function: str, what: str) -> Callable[..., Any] | None:
-    found = getattr(_import(module_name, what), function, None)
-    return found if callable(found) or _is_task(found) else None
 
 
 def _import(module_name: str, what: str) -> types.ModuleType | None:
@@ -262,11 +243,8 @@ def _import(module_name: str, what: str) -> types.ModuleType | None:
 def parameters(component: Any) -> dict[str, Parameter]:
     """What a config may give: keyword-only arguments of a function, or the options of a task, with annotations."""
     function = component.options if _is_task(component) else component
-    try:
-        hints = get_type_hints(function, include_extras=True)
-    except Exception:  # a function from elsewhere may have annotations that cannot be evaluated
-        hints = {}
-    if _is_task(component):
+    hints = hints_of(function)
+    if is_dataclass(function):
         return {each.name: Parameter(hints.get(each.name, Any), _default(each)) for each in fields(function)}
     return {
         name: Parameter(hints.get(name, Any), parameter.default)
@@ -275,18 +253,25 @@ def parameters(component: Any) -> dict[str, Parameter]:
     }
 
 
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The annotations of a function; none of one from elsewhere whose annotations cannot be evaluated."""
+    try:
+        return get_type_hints(function, include_extras=True)
+    except Exception:
+        return {}
+
+
 def _default(option: Any) -> Any:
     """The default of a field of a dataclass."""
-    if option.default_factory is not MISSING:
-        return option.default_factory()
-    return REQUIRED if option.default is MISSING else option.default
+    factory = option.default_factory
+    return (REQUIRED if option.default is MISSING else option.default) if factory is MISSING else factory()
 
 
-def complete(given: Mapping[str, Any], allowed: Mapping[str, Parameter], *, what: str, name: str) -> dict[str, Any]:
-    """The given arguments, checked, and the defaults of those that were left out.
+def complete(arguments: Mapping[str, Any], allowed: Mapping[str, Parameter], *, what: str, name: str) -> dict[str, Any]:
+    """Arguments, checked, and the defaults of those that were left out.
 
     Args:
-        given: arguments as written in a config.
+        arguments: as written in a config.
         allowed: the parameters of the function.
         what: the path of the component in the config, for errors.
         name: the function, for errors.
@@ -294,15 +279,15 @@ def complete(given: Mapping[str, Any], allowed: Mapping[str, Parameter], *, what
     Raises:
         UserError: an unknown, missing, wrongly typed or out-of-range argument.
     """
-    for key in given:
+    for key in arguments:
         if key not in allowed:
             raise one_of(key, allowed, what=what if what == name else f"{what} ({name})")
     values = {}
     for key, parameter in allowed.items():
-        if key not in given and parameter.default is REQUIRED:
+        if key not in arguments and parameter.default is REQUIRED:
             missing = "is missing" if what == name else f"{name} needs it"
             raise UserError(f"{what}.{key}: {missing}; allowed: {describe(parameter.annotation)}")
-        value = given.get(key, parameter.default)
+        value = arguments.get(key, parameter.default)
         values[key] = check(value, parameter.annotation, what=f"{what}.{key}")
     return values
 
@@ -381,8 +366,6 @@ def _check_union(value: Any, annotation: Any, what: str) -> Any:
             return check(value, option, what=what)
         except UserError:
             continue
-    if len(some) == 1 and type(None) not in options:
-        return check(value, some[0], what=what)
     words = [describe(option) for option in options if option in some or option is type(None)]
     raise UserError(f"{what}: expected {' or '.join(words)}, got {shown(value)}")
 

@@ -1,71 +1,80 @@
-"""The fields of a config: its sections and, of those that are no components, what each field may hold."""
+"""The fields of a config: its sections, the packages of its components, and the types and defaults of all others."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
-from aejax.config.bounds import Choice, Count, Finite, Fraction, Natural, NonNegative, Within
+from aejax.config.bounds import Choice, Count, Finite, Fraction, Natural, NonNegative, Rate, Within
 from aejax.config.components import REQUIRED, Parameter
 
-SECTIONS = (
-    "seed",
-    "data",
-    "model",
-    "relations",
-    "terms",
-    "corruption",
-    "optimizer",
-    "train",
-    "devices",
-    "task",
-    "report",
-)
 SCALINGS = ("unit", "standard", "signed", "none")
-WEIGHTINGS = ("log", "tfidf")
-PRECISIONS = ("bfloat16", "tensorfloat32", "float32")
+Labels = str | int | tuple[str | int, ...] | None
 
-# A field with a default here is an option: a resolved config holds it only where it is not at its default, so that
-# configs and folders of before there was the option stay what they are.
 FIELDS: dict[str, dict[str, Parameter]] = {
     "data": {
-        "name": Parameter(str, REQUIRED),
-        "scaling": Parameter(Annotated[str, Choice(SCALINGS)], REQUIRED),
-        "validation": Parameter(Fraction, REQUIRED),
-        "test": Parameter(Fraction | None, REQUIRED),
-        "split_seed": Parameter(Natural, REQUIRED),
-        "label_column": Parameter(str | None, REQUIRED),
-        "data_dir": Parameter(str | None, REQUIRED),
-        "rows": Parameter(Count | None, REQUIRED),
-        "noise": Parameter(NonNegative | None, REQUIRED),
-        "weighting": Parameter(Annotated[str, Choice(WEIGHTINGS)] | None, REQUIRED),
-        "normal": Parameter(str | int | tuple[str | int, ...] | None, REQUIRED),
-        "left_out": Parameter(str | int | tuple[str | int, ...] | None, REQUIRED),
-        "contamination": Parameter(Annotated[float, Within(0, 0.5, open_high=True)], REQUIRED),
-        "categories": Parameter(str | int | tuple[str | int, ...] | None, REQUIRED),
-        "missing": Parameter(Mapping, REQUIRED),
+        "name": Parameter(str, "digits"),  # `aejax data list` prints what there is
+        "scaling": Parameter(Annotated[str, Choice(SCALINGS)], "unit"),  # [0, 1]; z-scores; [-1, 1]; none
+        "validation": Parameter(Fraction, 0.1),  # share of the training rows
+        "test": Parameter(Fraction | None, None),  # None: the official split, or 0.2 where there is none
+        "split_seed": Parameter(Natural, 0),
+        "label_column": Parameter(str | None, None),  # of a table of your own
+        "data_dir": Parameter(str | None, None),  # where tensorflow-datasets keeps what it prepared
+        "rows": Parameter(Count | None, None),  # of synthetic data
+        "noise": Parameter(NonNegative | None, None),  # standard deviation, of synthetic data
+        "weighting": Parameter(Annotated[str, Choice(("log", "tfidf"))] | None, None),  # of documents
+        "normal": Parameter(Labels, None),  # labels that are normal; the others are anomalies, and not trained on
+        "left_out": Parameter(Labels, None),  # labels whose rows are dropped, beside data.normal
+        # the share of anomalies among the training rows, beside data.normal
+        "contamination": Parameter(Annotated[float, Within(0, 0.5, open_high=True)], 0.0),
+        "categories": Parameter(Labels, None),  # columns of a table of your own that hold categories
+        "missing": Parameter(Mapping, {"name": "none"}),  # how values are hidden, to see how well they are imputed
     },
     "train": {
-        "steps": Parameter(Count, REQUIRED),
-        "batch_size": Parameter(Count | None, REQUIRED),
-        "evaluate_every": Parameter(Count, REQUIRED),
-        "patience": Parameter(Count | None, REQUIRED),
-        "checkpoint_every": Parameter(Count, REQUIRED),
-        "keep": Parameter(Count, REQUIRED),
-        "accumulate": Parameter(Count, 1),
-        "average": Parameter(Annotated[float, Within(0, 1, open_low=True, open_high=True)] | None, None),
-        "precision": Parameter(Annotated[str, Choice(PRECISIONS)] | None, None),
-        "remat": Parameter(bool, False),
+        "steps": Parameter(Count, 2000),
+        "batch_size": Parameter(Count | None, 64),  # None: all rows in each step
+        "evaluate_every": Parameter(Count, 100),
+        "patience": Parameter(Count | None, None),  # stop after so many evaluations without a better validation loss
+        "checkpoint_every": Parameter(Count, 1000),
+        "keep": Parameter(Count, 2),  # checkpoints
+        "accumulate": Parameter(Count, 1),  # steps whose mean gradient makes one update
+        # decay of a moving average of the parameters, which is evaluated and kept; None: none
+        "average": Parameter(Rate | None, None),
+        # of the net's matrix products; None: the device's
+        "precision": Parameter(Annotated[str, Choice(("bfloat16", "tensorfloat32", "float32"))] | None, None),
+        "remat": Parameter(bool, False),  # compute activations again for the gradient, to save memory
     },
     "devices": {
-        "data": Parameter(Count | None, REQUIRED),
-        "code": Parameter(Count, REQUIRED),
+        "data": Parameter(Count | None, None),  # how many share each batch; None: 1, or all of a run of processes
+        "code": Parameter(Count, 1),  # how many share the parameters of the code's units
     },
-    "report": {
-        "figures": Parameter(bool, REQUIRED),
-        "tensorboard": Parameter(bool, REQUIRED),
-    },
+    "report": {"figures": Parameter(bool, True), "tensorboard": Parameter(bool, False)},
 }
 """The sections whose keys are fixed; all others are components."""
+OPTIONAL = ("accumulate", "average", "precision", "remat")
+"""A resolved config holds these only where they are not at their defaults, as configs of before there were any."""
 
+COMPONENTS: dict[str, Any] = {
+    "model": {"name": "dense.multilayer", "widths": (64, 32), "code": 8},
+    "relations": {},  # what loss terms are to know of the rows beforehand, such as their neighbours
+    "terms": {"reconstruction": {"name": "reconstruction.cross_entropy", "weight": 1.0}},
+    "corruption": {"name": "none"},
+    "optimizer": {"name": "adam", "learning_rate": 1e-3, "schedule": {"name": "constant"}},
+    "task": {"name": "reconstruction.evaluate"},
+}
+"""The sections that hold components, with their defaults."""
+PACKAGES = {
+    "model": "aejax.models",
+    "relations": "aejax.relations",
+    "terms": "aejax.losses",
+    "corruption": "aejax.data.corrupt",
+    "task": "aejax.tasks",
+    "schedule": "aejax.optimizers.schedules",
+    "missing": "aejax.data.missing",
+}
+"""Where the names of components are looked up, by the section or the last part of the field."""
+
+SECTIONS = (
+    "seed", "data", "model", "relations", "terms", "corruption", "optimizer", "train", "devices", "task", "report"
+)  # fmt: skip
 SEED = Annotated[int, Within(0, 2**32 - 1)]
 RESERVED = ("loss", "mse")
 """Columns of ``metrics.csv`` beside those of the terms."""

@@ -1,16 +1,14 @@
 """Config files: find an experiment, run its file, and take out what it defines as plain literals."""
 
-import importlib.util
 import sys
-import traceback
-from collections.abc import Mapping
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from aejax.config.components import check_own
-from aejax.errors import UserError, one_of, shown
+from aejax.errors import UserError, one_of, raised, shown
 from aejax.storage import records
 from aejax.storage import trust as seals
 
@@ -25,8 +23,8 @@ def experiments_folder() -> Path:
 def shipped() -> dict[str, Path]:
     """The shipped experiments, by the name that `aejax run` takes."""
     folder = experiments_folder()
-    found = (path for path in sorted(folder.glob("*/*.py")) if not path.name.startswith("_"))
-    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
+    paths = (path for path in sorted(folder.glob("*/*.py")) if not path.name.startswith("_"))
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
 
 
 def find(spec: str) -> tuple[Path, str | None]:
@@ -35,17 +33,15 @@ def find(spec: str) -> tuple[Path, str | None]:
     Raises:
         UserError: there is no such experiment or file.
     """
-    names = shipped()
-    whole = spec in names or Path(spec).is_file()
-    name, colon, variant = (spec, "", "") if whole else spec.rpartition(":") if ":" in spec else (spec, "", "")
-    if name in names:
-        return names[name], variant if colon else None
-    path = Path(name)
-    if path.suffix in (".py", ".json"):
-        if not path.is_file():
-            raise UserError(f"{name}: no such config file; shipped experiments: {', '.join(names)}")
-        return path, variant if colon else None
-    raise one_of(name, names, what="experiment")
+    names, name, variant = shipped(), spec, None
+    if ":" in spec and spec not in names and not Path(spec).is_file():
+        name, _, variant = spec.rpartition(":")
+    path = names.get(name, Path(name))
+    if path.suffix not in (".py", ".json"):
+        raise one_of(name, names, what="experiment")
+    if name not in names and not path.is_file():
+        raise UserError(f"{name}: no such config file; shipped experiments: {', '.join(names)}")
+    return path, variant
 
 
 def config_of(path: Path, variant: str | None, *, trust: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -64,7 +60,7 @@ def config_of(path: Path, variant: str | None, *, trust: bool = False) -> tuple[
     config = literals(call(module, "get_config", path), what=f"{path}: get_config()")
     if variant is None:
         return config, {}
-    known = literals(variants_of(module, path), what=f"{path}: variants()")
+    known = literals(variants(path, module), what=f"{path}: variants()")
     if variant not in known:
         raise one_of(variant, known, what=f"{path.name}: variant")
     if not isinstance(known[variant], dict):
@@ -102,32 +98,18 @@ def execute(path: Path) -> ModuleType:
     folder = str(path.resolve().parent)
     if folder not in sys.path:  # as for a script: terms and models beside the config can be named by import path
         sys.path.append(folder)
-    spec = importlib.util.spec_from_file_location(f"aejax_config_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        with redirect_stdout(sys.stderr):
-            spec.loader.exec_module(module)
-    except SyntaxError as error:
-        raise UserError(f"{error.filename or path}:{error.lineno or 1}: syntax error: {error.msg}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise _inside(path, error) from error
-    except (Exception, SystemExit) as error:
-        raise _inside(path, error) from error
-    finally:
-        sys.dont_write_bytecode = before
+    module = ModuleType(f"aejax_config_{path.stem}")
+    module.__file__ = str(path)
+    with _running(path):
+        exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
     if not callable(getattr(module, "get_config", None)):
         raise UserError(f"{path}: defines no function get_config()")
     return module
 
 
-def variants(path: Path) -> Mapping[str, Any]:
-    """The variants of an experiment, by name."""
-    return variants_of(execute(path), path)
-
-
-def variants_of(module: ModuleType, path: Path) -> Mapping[str, Any]:
-    """What the ``variants()`` of a config file returns; nothing where it defines none."""
+def variants(path: Path, module: ModuleType | None = None) -> Mapping[str, Any]:
+    """The variants of an experiment, by name: what ``variants()`` of its file returns; none where it has no such."""
+    module = module or execute(path)
     return call(module, "variants", path) if hasattr(module, "variants") else {}
 
 
@@ -137,27 +119,28 @@ def call(module: ModuleType, name: str, path: Path) -> Any:
     Raises:
         UserError: it raised; the line names the file and the line in it.
     """
+    with _running(path):
+        return getattr(module, name)()
+
+
+@contextmanager
+def _running(path: Path) -> Iterator[None]:
+    """What a config file prints goes to standard error; what it raises becomes one line with its place in the file."""
     try:
         with redirect_stdout(sys.stderr):
-            return getattr(module, name)()
+            yield
+    except SyntaxError as error:
+        raise UserError(f"{error.filename or path}:{error.lineno or 1}: syntax error: {error.msg}") from error
     except (Exception, SystemExit) as error:
-        raise _inside(path, error) from error
-
-
-def _inside(path: Path, error: BaseException) -> UserError:
-    """One line for what went wrong inside a config file: where, and what."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
-    place = f"{path}:{lines[-1]}" if lines else f"{path}"
-    return UserError(f"{place}: {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}")
+        raise UserError(raised(error, str(path), otherwise=f"{path}: ")) from error
 
 
 def literals(config: Any, *, what: str) -> dict[str, Any]:
     """A ConfigDict or dict as nested plain dicts of literals, lists as tuples.
 
     Args:
-        config: what a function of a config file returned.
-        what: that function, for errors.
+        config: such as a function of a config file returned.
+        what: where it is from, for errors.
 
     Raises:
         UserError: it is something else, or holds something that a config cannot: a function, an array, a set.
@@ -165,10 +148,10 @@ def literals(config: Any, *, what: str) -> dict[str, Any]:
     try:
         plain = config.to_dict() if hasattr(config, "to_dict") else config
         if not isinstance(plain, Mapping):
-            raise UserError(f"{what} must return a ConfigDict or a dict, not {type(plain).__name__}")
+            raise UserError(f"{what}: expected a ConfigDict or a dict, not {type(plain).__name__}")
         return {str(key): literal(value, what=f"{what}: {key}") for key, value in plain.items()}
     except RecursionError:
-        raise UserError(f"{what} returns a config that holds itself") from None
+        raise UserError(f"{what}: the config holds itself") from None
 
 
 def literal(value: Any, *, what: str) -> Any:

@@ -1,7 +1,6 @@
 """One line for what goes wrong in terms and corruptions that somebody else wrote, and for runs that are too large."""
 
 import os
-import traceback
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -10,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax.errors import UserError, shown
+from aejax.errors import UserError, raised, shown
 
 
 def one_line(function: Callable[..., Any], what: str) -> Callable[..., Any]:
@@ -35,9 +34,8 @@ def one_line(function: Callable[..., Any], what: str) -> Callable[..., Any]:
                 raise
             raise UserError(f"{what}: {error}") from error
         except Exception as error:
-            raise UserError(
-                f"{what}: {_file_and_line(function, error)}{type(error).__name__}: {_first_line(error)}"
-            ) from error
+            file = getattr(getattr(function, "__code__", None), "co_filename", "")
+            raise UserError(f"{what}: {raised(error, file)}") from error
 
     return guarded
 
@@ -46,18 +44,6 @@ def is_built_in(function: Callable[..., Any]) -> bool:
     """Whether a function is defined in aejax itself, its experiments not counted."""
     module = getattr(function, "__module__", None) or ""
     return module.split(".")[0] == "aejax" and not module.startswith("aejax.experiments")
-
-
-def _file_and_line(function: Callable[..., Any], error: Exception) -> str:
-    """Where in the function's own file the exception came from: ``"my_terms.py:12: "``."""
-    code = getattr(function, "__code__", None)
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if code and frame.filename == code.co_filename]
-    return f"{code.co_filename}:{lines[-1]}: " if lines else ""
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
 
 
 def same_shape(corrupt: Callable[..., Any], name: str) -> Callable[..., jax.Array]:

@@ -2,8 +2,9 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
-from typing import Any, get_type_hints
+from typing import Any
 
 from aejax.config import components
 from aejax.config.bounds import Count, Finite, Fraction, Natural, NonNegative, Positive
@@ -12,18 +13,9 @@ from aejax.errors import UserError, one_of
 
 # What the numbers of optax's optimisers may be, by their names there.
 BOUNDS = {
-    "b1": Fraction,
-    "b2": Fraction,
-    "decay": Fraction,
-    "eps": NonNegative,
-    "eps_root": NonNegative,
-    "initial_accumulator_value": NonNegative,
-    "initial_scale": NonNegative,
-    "memory_size": Count,
-    "momentum": Fraction | None,
-    "rho": Fraction,
-    "threshold": NonNegative,
-    "trust_coefficient": Positive,
+    **dict.fromkeys(("b1", "b2", "decay", "rho"), Fraction),
+    **dict.fromkeys(("eps", "eps_root", "initial_accumulator_value", "initial_scale", "threshold"), NonNegative),
+    **{"memory_size": Count, "momentum": Fraction | None, "trust_coefficient": Positive},
 }
 KINDS = {bool: bool, int: Count, float: Finite, str: str}
 MASKS = ("weight_decay_mask", "mask")
@@ -40,15 +32,14 @@ def resolve(name: Any) -> Callable[..., Any]:
     Raises:
         UserError: there is no such function.
     """
-    if not isinstance(name, str):
-        raise one_of(name, available(), what="optimizer.name")
-    module, _, last = name.rpartition(".")
-    for functions in _in_optax(module):
-        if last in functions:
-            return functions[last]
-    if is_of_optax(name):
-        raise one_of(name, available(), what="optimizer.name")
-    return components.imported(module, last, what="optimizer.name")
+    if isinstance(name, str):
+        module, _, last = name.rpartition(".")
+        for functions in _in_optax(module):
+            if last in functions:
+                return functions[last]
+        if not is_of_optax(name):
+            return components.imported(name, what="optimizer.name")
+    raise one_of(name, available(), what="optimizer.name")
 
 
 def is_of_optax(name: str) -> bool:
@@ -60,13 +51,12 @@ def _in_optax(module: str) -> list[dict[str, Callable[..., Any]]]:
     """The functions that names of that module may mean: of optax, or of `optax.contrib`, or of one before the other."""
     import optax
 
-    homes = {"": (optax, optax.contrib), "optax": (optax,)} | dict.fromkeys(
-        ("contrib", "optax.contrib"), (optax.contrib,)
-    )
+    both = {"optax": optax, "contrib": optax.contrib}
+    homes = [both[home] for home in (module.removeprefix("optax.").split() or both) if home in both]
     is_function = lambda member: inspect.isfunction(member) or isinstance(member, partial)
     return [
         {name: member for name, member in vars(home).items() if is_function(member) and not name.startswith("_")}
-        for home in homes.get(module, ())
+        for home in homes
     ]
 
 
@@ -102,8 +92,8 @@ def parameters(name: Any) -> dict[str, Parameter]:
         signature = inspect.signature(function).parameters
     except (ValueError, TypeError):
         raise UserError(f"optimizer.name: {name} has no signature; allowed: a function written in Python") from None
-    hints = {} if is_of_optax(name) else _hints(function)
-    own = {
+    hints = {} if is_of_optax(name) else components.hints_of(function)
+    named = {
         key: Parameter(annotation, argument.default)
         for key, argument in signature.items()
         if key not in ("learning_rate", "weight_decay", *MASKS)
@@ -111,7 +101,7 @@ def parameters(name: Any) -> dict[str, Parameter]:
         and (annotation := _annotation(key, argument, hints.get(key))) is not None
     }
     if needs_line_search(name):
-        return own
+        return named
     rate, decay = (signature[key].default if key in signature else None for key in ("learning_rate", "weight_decay"))
     if "learning_rate" not in signature:
         learning_rate = Parameter(Positive | None, None)
@@ -122,14 +112,7 @@ def parameters(name: Any) -> dict[str, Parameter]:
         "clip_norm": Parameter(Positive | None, None),
         "weight_decay": Parameter(NonNegative | None, decay if type(decay) is float and decay else None),
     }
-    return shared | own
-
-
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        return get_type_hints(function, include_extras=True)
-    except Exception:  # annotations of somebody else may name what is not there
-        return {}
+    return shared | named
 
 
 def _annotation(key: str, argument: inspect.Parameter, hint: Any) -> Any:
@@ -137,8 +120,10 @@ def _annotation(key: str, argument: inspect.Parameter, hint: Any) -> Any:
     default = argument.default
     if components.is_literal(hint):
         return hint
-    if key in BOUNDS and _fits(default, BOUNDS[key]):
-        return BOUNDS[key]
+    if key in BOUNDS:
+        with suppress(UserError):
+            components.check(default, BOUNDS[key], what=key)
+            return BOUNDS[key]
     if type(default) is int and default < 1:
         return Natural if default == 0 else int
     if type(default) is tuple and default and all(type(item) is float for item in default):
@@ -148,36 +133,22 @@ def _annotation(key: str, argument: inspect.Parameter, hint: Any) -> Any:
     return KINDS.get(type(default))
 
 
-def _fits(default: Any, annotation: Any) -> bool:
-    try:
-        components.check(default, annotation, what="")
-    except UserError:
-        return False
-    return True
-
-
 def needs_line_search(name: str) -> bool:
     """Whether the optimiser evaluates the objective itself, on all rows."""
     return name in ("lbfgs", "optax.lbfgs")
 
 
-def check_effective(given: Mapping[str, Any]) -> None:
-    """Refuse what would be accepted and change nothing.
+def check(settings: Mapping[str, Any], batch_size: int | None) -> None:
+    """Refuse a resolved optimiser of which something would have no effect, or that cannot do with mini-batches.
 
     Raises:
-        UserError: Nesterov's look-ahead without momentum, or LARS, which divides by the gradient's norm, with clipping.
+        UserError: Nesterov's look-ahead without momentum, LARS, which divides by the gradient's norm, with clipping, or
+            L-BFGS with a batch size.
     """
-    if given.get("nesterov") and "momentum" in given and not given["momentum"]:
+    if settings.get("nesterov") and "momentum" in settings and not settings["momentum"]:
         raise UserError("optimizer.nesterov: has no effect without optimizer.momentum; allowed: false, or a momentum")
-    if given["name"] == "lars" and given["clip_norm"] is not None and given["trust_ratio_mask"] and not given["eps"]:
+    clipped = settings.get("clip_norm") is not None
+    if settings["name"] == "lars" and clipped and settings["trust_ratio_mask"] and not settings["eps"]:
         raise UserError("optimizer.clip_norm: has no effect on lars, which divides by the norm; allowed: none")
-
-
-def check_full_batch(name: str, batch_size: int | None) -> None:
-    """Refuse mini-batches for an optimiser that searches along a line.
-
-    Raises:
-        UserError: L-BFGS with a batch size.
-    """
-    if needs_line_search(name) and batch_size is not None:
+    if needs_line_search(settings["name"]) and batch_size is not None:
         raise UserError("train.batch_size: lbfgs needs all rows in each step; allowed: None")

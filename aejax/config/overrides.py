@@ -2,12 +2,12 @@
 
 import ast
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
 from aejax.config import components, optimizers
-from aejax.config.fields import FIELDS, TERM
+from aejax.config.fields import FIELDS, PACKAGES, TERM
 from aejax.config.files import literal
 from aejax.errors import UserError, one_of, shown
 
@@ -22,37 +22,33 @@ def override(config: dict[str, Any], overrides: Iterable[str]) -> None:
         UserError: a text without ``=``, or from `put`.
     """
     before, chosen = deepcopy(config), []
-    for given in overrides:
-        key, equals, text = given.partition("=")
+    for text in overrides:
+        path, equals, value = text.partition("=")
         if not equals:
-            raise UserError(f"--set {given}: expected path=value, such as optimizer.learning_rate=3e-4")
-        chosen.append(key.strip())
-        put(config, chosen[-1], parse(text.strip()))
+            raise UserError(f"--set {text}: expected path=value, such as optimizer.learning_rate=3e-4")
+        chosen.append(path.strip())
+        put(config, chosen[-1], parse(value.strip()))
     for path in chosen:
         if path.endswith(".name") and path != "data.name":
             _drop_left_over(config, before, path.removesuffix(".name"), chosen)
 
 
-HOMES = {"model": "models", "relations": "relations", "terms": "losses", "corruption": "data.corrupt", "task": "tasks"}
-"""The packages of the components of each section."""
-
-
 def _drop_left_over(config: dict[str, Any], before: dict[str, Any], path: str, chosen: list[str]) -> None:
     """Drop from a component what it held for the function of before, unless it is one of the `chosen` fields."""
-    group, old = _group(config, path), _group(before, path)
+    group, old = _group(config, path.split(".")), _group(before, path.split("."))
     name = group.get("name")
     if not old or name == old.get("name"):
         return
     for key in old.keys() - _taken(path, name):
         here = f"{path}.{key}."
-        if not any(f"{own}.".startswith(here) or here.startswith(f"{own}.") for own in chosen):
+        if not any(f"{each}.".startswith(here) or here.startswith(f"{each}.") for each in chosen):
             del group[key]
 
 
-def _group(config: dict[str, Any], path: str) -> dict[str, Any]:
+def _group(config: Any, path: Sequence[str]) -> dict[str, Any]:
     """The group of fields at a path; empty where there is none."""
-    for name in path.split("."):
-        config = config.get(name, {}) if isinstance(config, dict) else {}
+    for name in path:
+        config = config.get(name) if isinstance(config, dict) else None
     return config if isinstance(config, dict) else {}
 
 
@@ -60,10 +56,9 @@ def _taken(path: str, name: Any) -> set[str]:
     """The fields that the component at a path may have with the function of that name."""
     if path == "optimizer":
         return {"name", *optimizers.parameters(name), *([] if optimizers.needs_line_search(name) else ["schedule"])}
-    section = path.partition(".")[0]
-    shared = {"schedule": "optimizers.schedules", "missing": "data.missing"}
-    home = shared.get(path.rpartition(".")[2]) or HOMES[section]
-    function = components.resolve(name, f"aejax.{home}", what=f"{path}.name")
+    section, last = path.partition(".")[0], path.rpartition(".")[2]
+    package = PACKAGES[last if last in ("schedule", "missing") else section]
+    function = components.resolve(name, package, what=f"{path}.name")
     return {"name", *components.parameters(function), *((*TERM, "schedule") if section == "terms" else ())}
 
 
@@ -113,8 +108,5 @@ def put(config: dict[str, Any], path: str, value: Any) -> None:
     group[leaf] = literal(value, what=path)
 
 
-def _siblings(config: Mapping[str, Any], parents: list[str]) -> list[str]:
-    group = config
-    for name in parents:
-        group = group[name]
-    return [".".join([*parents, key]) for key in group]
+def _siblings(config: dict[str, Any], parents: Sequence[str]) -> list[str]:
+    return [".".join([*parents, key]) for key in _group(config, parents)]

@@ -1,9 +1,10 @@
-"""What the figures share: sizes, colours, quiet axes, mosaics of images, and how a figure becomes a PNG file."""
+"""What figures share: sizes, colours, axes with labels, legends, bars, lines of text, and how one becomes a PNG."""
 
 import math
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from textwrap import fill
@@ -11,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from aejax.errors import UserError
 from aejax.figures.words import Words
 from aejax.files import write_atomic
+from aejax.types import Figures, Kept
 
+Tree = Mapping[str, Any]  # arrays, numbers or texts by name, in nested mappings
+Names = Sequence[str]
 WIDTH = 9.0  # inches; shown 900 pixels wide, a point of type is 1.4 pixels
 DPI = 150
 TEXT, SMALL, TITLE = 10, 9, 13
@@ -24,16 +27,7 @@ PALE = "#d9d9d9"
 # Okabe and Ito (2008), Color Universal Design: told apart with any kind of colour vision.
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#F0E442")
 # Petroff (2021), Accessible Color Sequences for Data Visualization, arXiv 2107.02270: the set of ten.
-PETROFF = (
-    *("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6"),
-    *("#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"),
-)
-
-
-def channels(colour: str) -> tuple[float, float, float]:
-    """Red, green and blue of a colour such as ``"#0072B2"``, in [0, 1]."""
-    red, green, blue = (int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5))
-    return red, green, blue
+PETROFF = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
 
 
 def new_figure(height: float, title: str, *, width: float = WIDTH) -> Any:
@@ -45,6 +39,61 @@ def new_figure(height: float, title: str, *, width: float = WIDTH) -> Any:
     if title:
         wrapped = fill(plain(title), int(width * 9))
         figure.suptitle(wrapped, x=0.1 / width, ha="left", size=TITLE, weight="bold")
+    return figure
+
+
+def new_panels(
+    height: float, title: str, labels: Sequence[Any], columns: int = 0, width: float = WIDTH, shared: bool = False
+) -> tuple[Any, list[Any]]:
+    """A figure of panels with quiet axes, and these.
+
+    Args:
+        height: in inches.
+        title: of the figure.
+        labels: of the horizontal and the vertical axis, for each panel.
+        columns: panels in a row; all of them if 0.
+        width: in inches.
+        shared: all panels have the same limits.
+    """
+    figure = new_figure(height, title, width=width)
+    columns = columns or len(labels)
+    grid = figure.subplots(-(-len(labels) // columns), columns, squeeze=False, sharex=shared, sharey=shared).ravel()
+    for axes, (x, y) in zip(grid, labels, strict=False):
+        quiet(axes, x=x, y=y)
+    for empty in grid[len(labels) :]:
+        empty.set_visible(False)
+    return figure, list(grid[: len(labels)])
+
+
+def figures(keep: Callable[..., Kept], **table: tuple[str, Callable[..., Any]]) -> Figures:
+    """The figures of a task.
+
+    Args:
+        keep: what they show.
+        table: by the name of a figure, the part of what is kept without which it is not drawn, and what draws it:
+            ``(tree, info, words) -> figure``.
+    """
+    return Figures(keep, partial(_draw, table))
+
+
+def _draw(table: Mapping[str, tuple[str, Callable[..., Any]]], content: Kept, words: Words) -> dict[str, Any]:
+    tree, info = content
+    return {name: draw(tree, info, words) for name, (part, draw) in table.items() if part in tree or part in info}
+
+
+def text_lines(title: str, count: float, cells: Iterable[tuple[float, float, str, Mapping[str, Any]]]) -> Any:
+    """A figure of lines of text.
+
+    Args:
+        title: of the figure.
+        count: how many lines there are.
+        cells: at which line and how far to the right in [0, 1] a text begins, the text, and its style.
+    """
+    figure, (axes,) = new_panels(0.7 + 0.24 * count, title, [("", "")])
+    axes.axis("off")
+    axes.set(xlim=(0, 1), ylim=(count, 0))
+    for line, x, text, style in cells:
+        axes.text(x, line + 0.5, plain(text), size=SMALL, va="center", **style)
     return figure
 
 
@@ -108,11 +157,16 @@ def save_figure(figure: Any, path: str | os.PathLike) -> Path:
         figure: of matplotlib.
         path: of the file.
     """
+    return write_atomic(path, rendered(figure, format="png", dpi=DPI, metadata={"Software": None}))
+
+
+def rendered(figure: Any, **options: Any) -> bytes:
+    """The bytes of a file of the figure; `options` are those of matplotlib's ``savefig``."""
     buffer = BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")
-        figure.savefig(buffer, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
-    return write_atomic(path, buffer.getvalue())
+        figure.savefig(buffer, facecolor="white", **options)
+    return buffer.getvalue()
 
 
 def plain(text: object) -> str:
@@ -121,19 +175,10 @@ def plain(text: object) -> str:
     return f" {text}" if text.startswith("_") else text
 
 
-def short(text: object, most: int) -> str:
-    """Text as it is, with its end cut off where it is longer than `most` letters."""
-    return plain(cut(str(text), most))
-
-
-def cut(text: str, most: int) -> str:
+def cut(text: object, most: int) -> str:
     """Text of at most so many letters, with an ellipsis for the end that is lost."""
+    text = str(text)
     return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def fitting(width: float, title: str) -> float:
-    """A width, in inches, for contents that are `width` wide: a little more where the title is longer."""
-    return min(WIDTH, max(width, 3.0, 0.125 * len(title) + 0.3))
 
 
 def quiet(axes: Any, *, x: str, y: str) -> None:
@@ -148,79 +193,52 @@ def quiet(axes: Any, *, x: str, y: str) -> None:
         spine.set_color(GREY)
 
 
-def over_labels(figure: Any, titles: Mapping[Any, str]) -> None:
-    """Titles that begin over the labels at the left of their axes, not over the axes, which may be narrow.
+def legend_above(axes: Any) -> None:
+    """A legend between title and axes, where no curve can run through it, as wide as the axes."""
+    width = axes.figure.get_figwidth() / axes.get_subplotspec().get_gridspec().ncols - 0.9
+    columns = max(1, int(width / (0.5 + 0.09 * max(map(len, axes.get_legend_handles_labels()[1])))))
+    style = {"frameon": False, "fontsize": TEXT, "borderaxespad": 0.2, "handlelength": 1.4, "columnspacing": 1.2}
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, **style)
+
+
+def legend_right(axes: Any, title: str | None = None) -> None:
+    """A legend at the right of the axes."""
+    style = {"frameon": False, "fontsize": SMALL, "title": title, "title_fontsize": SMALL}
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), **style)
+
+
+def colour_bar(figure: Any, mark: Any, axes: Any, label: str, **style: Any) -> None:
+    """A bar at the right of some axes that says which values the colours of a mark stand for."""
+    bar = figure.colorbar(mark, ax=axes, pad=0.01, **style)
+    bar.set_label(plain(label), size=TEXT)
+    bar.ax.tick_params(labelsize=SMALL, color=PALE)
+    bar.outline.set_visible(False)
+    bar.solids.set_alpha(1.0)
+
+
+def bars(axes: Any, names: Sequence[str], values: Sequence[float], texts: Sequence[str] = (), **style: Any) -> None:
+    """Bars from left to right, the first above, each with its name at the left and a text at its end.
 
     Args:
-        figure: with all that takes room beside the axes.
-        titles: by axes.
+        axes: already labelled.
+        names: of the bars.
+        values: their lengths.
+        texts: what stands at their ends, if anything does.
+        style: of the bars, such as ``color``.
     """
-    from matplotlib.transforms import blended_transform_factory
+    drawn = axes.barh(range(len(values)), values, height=0.7, **style)
+    if texts:
+        axes.bar_label(drawn, texts, padding=3, size=SMALL)
+    axes.set_yticks(range(len(values)), names)
+    axes.set_ylim(len(values) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
 
-    texts = {axes: axes.set_title(title, size=TEXT, loc="left") for axes, title in titles.items()}
-    lay_out(figure)
-    for axes, text in texts.items():
-        text.set_x(axes.get_tightbbox(for_layout_only=True).x0 / figure.bbox.width)
-        text.set_transform(blended_transform_factory(figure.transFigure, axes.transAxes) + axes.titleOffsetTrans)
 
-
-def legend_above(axes: Any, width: float) -> None:
-    """A legend between title and axes, where no curve can run through it; `width` in inches is there for it."""
-    longest = max(len(text) for text in axes.get_legend_handles_labels()[1])
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(0.0, 1.0),
-        ncols=max(1, int(width / (0.5 + 0.09 * longest))),
-        frameon=False,
-        fontsize=TEXT,
-        borderaxespad=0.2,
-        handlelength=1.4,
-        columnspacing=1.2,
-    )
+def is_logarithmic(values: Any) -> bool:
+    """Whether an axis is better read in factors: the values are above 0 and span more than a factor of 20."""
+    return len(values) > 0 and min(values) > 0 and max(values) > 20 * min(values)
 
 
 def finite(values: np.ndarray) -> np.ndarray:
     """The values, with a gap (nan) where one is infinite."""
     return np.where(np.isfinite(values), values, np.nan)
-
-
-def numbers(array: Any, name: str, dimensions: Sequence[int]) -> np.ndarray:
-    """The array in float64, or an error if it is empty or has another number of dimensions."""
-    array = np.asarray(array, dtype=np.float64)
-    if array.ndim not in dimensions or array.size == 0:
-        wanted = " or ".join(map(str, dimensions))
-        raise UserError(f"{name}: needs {wanted} dimensions and at least one value, got shape {array.shape}")
-    return array
-
-
-def colours(images: np.ndarray, name: str) -> np.ndarray:
-    """Images (n, height, width[, 1 or 3]) in [0, 1] as (n, height, width, 3)."""
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.shape[-1] not in (1, 3):
-        raise UserError(f"{name}: images have 1 or 3 channels, got shape {images.shape}")
-    clipped = np.clip(np.nan_to_num(images), 0.0, 1.0)
-    return np.broadcast_to(clipped, (*images.shape[:3], 3))
-
-
-def mosaic(tiles: np.ndarray, *, gap: int, between: float) -> np.ndarray:
-    """Tiles (rows, columns, height, width, 3) as one picture, set apart by `gap` pixels of grey `between`."""
-    padded = np.pad(tiles, ((0, 0), (0, 0), (gap, 0), (gap, 0), (0, 0)), constant_values=between)
-    rows, columns, height, width, _ = padded.shape
-    picture = padded.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3)
-    return np.pad(picture, ((0, gap), (0, gap), (0, 0)), constant_values=between)
-
-
-def middles(count: int, size: int, gap: int) -> np.ndarray:
-    """Where the middles of the tiles of a `mosaic` lie along one side, in pixels."""
-    return gap + (size - 1) / 2 + (size + gap) * np.arange(count)
-
-
-def grid_columns(count: int, ratio: float) -> int:
-    """How many columns make a grid of `count` tiles about `ratio` times as wide as high, with few left empty."""
-
-    def cost(columns: int) -> float:
-        rows = -(-count // columns)
-        return abs(math.log(columns / rows / ratio)) + 4 * (rows * columns - count) / (rows * columns)
-
-    return min(range(1, count + 1), key=cost)

@@ -1,6 +1,6 @@
 """The figures of a run: what they show is kept in its folder, and they are drawn from that in any language."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,48 +9,39 @@ import numpy as np
 from aejax import console
 from aejax.errors import UserError
 from aejax.figures import canvas, names
-from aejax.figures.codes import code_histogram, usage
-from aejax.figures.curves import loss_curves
-from aejax.figures.kernels import MOST, filters
-from aejax.figures.maps import scatter_2d
-from aejax.figures.rows import are_images, as_images, choose, pixels, reconstructions
+from aejax.figures.canvas import Tree
+from aejax.figures.images import MOST_FILTERS, are_images, as_images, choose, filters
+from aejax.figures.panels import code_histogram, loss_curves, maps, reconstructions, usage
 from aejax.figures.words import Words, load
 from aejax.models.architecture import first_kernels
 from aejax.storage import checkpoint
 from aejax.types import Dataset, Evaluation, Figures, Kept, Model, Params
 
-ARRAYS = "arrays"
-"""The folder below the figures where what they show is kept."""
+ARRAYS = "arrays"  # the folder below the figures where what they show is kept
+ROWS = ("x", "x_hat", "pca_x_hat")
 
 
 def write(
-    folder: Path,
-    curve: Sequence[Mapping[str, float]],
-    config: Mapping[str, Any],
-    dataset: Dataset,
-    model: Model,
-    params: Params,
-    evaluation: Evaluation,
-    of_task: Figures | None = None,
+    folder: Path, curve: Sequence[Tree], of_task: Figures | None, evaluation: Evaluation, dataset: Dataset, *others: Any
 ) -> None:
     """Keep what the figures of a run show, and draw them in English.
 
     Args:
         folder: where the figures go.
         curve: the rows of ``metrics.csv``.
-        config: resolved.
-        dataset: the data.
-        model: the autoencoder.
-        params: its parameters.
-        evaluation: of the task; reconstructions are drawn where its arrays are those of `aejax.tasks.reconstruction`.
         of_task: `Task.figures`.
+        evaluation: of the task; reconstructions are drawn where its arrays are those of `aejax.tasks.reconstruction`.
+        dataset: the data.
+        others: the model, its parameters and the resolved config.
     """
-    dataset = names.drawable(dataset)
-    kept = keep(curve, config, dataset, model, params, evaluation)
+    parts = (evaluation, names.drawable(dataset), *others)
+    content = keep(*parts)
+    if curve:
+        content.info["curve"] = list(curve[0])
+        content.tree["loss"] = {"rows": np.array([list(row.values()) for row in curve], np.float64)}
     if of_task is not None:
-        more = of_task.keep(evaluation, dataset, model, params, config)
-        kept = Kept(kept.tree | {"task": more.tree}, kept.info | {"task": more.info})
-    checkpoint.save(folder / ARRAYS, 0, kept.tree, keep=1, info=kept.info)
+        content.tree["task"], content.info["task"] = of_task.keep(*parts)
+    checkpoint.save(folder / ARRAYS, 0, content.tree, keep=1, info=content.info)
     for name, figure in drawn(folder, of_task, load("en")).items():
         canvas.save_figure(figure, folder / f"{name}.png")
 
@@ -72,92 +63,71 @@ def drawn(folder: Path, of_task: Figures | None, words: Words, only: Collection[
     """
     if not (folder / ARRAYS).is_dir():
         return {}
-    found = checkpoint.restore_nested(folder / ARRAYS, say=console.say)
-    tree, info = found.tree, found.info
-    figures = {}
+    content = checkpoint.restore_nested(folder / ARRAYS, say=console.say)
+    tree, info = content.tree, content.info
+    wanted = lambda named: {name: each for name, each in named.items() if only is None or name in only}
     try:
         with names.fonts(info):
-            for name, draw_one in DRAWN.items():
-                if name in tree and (only is None or name in only):
-                    figures[name] = draw_one(tree[name], info, words)
-            if of_task is not None and "task" in info and (only is None or set(only) - set(figures)):
-                figures |= of_task.draw(Kept(tree.get("task", {}), info["task"]), words)
-            return {name: canvas.finish(f, words) for name, f in figures.items() if only is None or name in only}
+            figures = GENERAL.draw(Kept(wanted(tree), info), words)
+            of_its_own = Kept(tree.get("task", {}), info.get("task", {}))
+            if of_task is not None and any(of_its_own) and (only is None or set(only) - set(figures)):
+                figures |= wanted(of_task.draw(of_its_own, words))
+            return {name: canvas.finish(figure, words) for name, figure in figures.items()}
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise UserError(f"{folder / ARRAYS}: is damaged: no figure can be drawn from it ({error!r})") from None
 
 
-def keep(
-    curve: Sequence[Mapping[str, float]],
-    config: Mapping[str, Any],
-    dataset: Dataset,
-    model: Model,
-    params: Params,
-    evaluation: Evaluation,
-) -> Kept:
+def keep(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params, config: Tree) -> Kept:
     """What the figures that any run has show, by the name of the figure."""
-    arrays = evaluation.arrays
+    arrays, labels = evaluation.arrays, dataset.test.labels
     tree: dict[str, Any] = {}
-    info = {"labels": list(dataset.label_names), "features": list(dataset.feature_names), "curve": []}
-    if curve:
-        info["curve"] = list(curve[0])
-        tree["loss"] = {"rows": np.array([list(row.values()) for row in curve], np.float64)}
     kernels = first_kernels(model, params) if are_images(dataset) else None
     if kernels is not None:
-        tree["filters"] = {"kernels": kernels[:MOST], "units": len(kernels)}
+        tree["filters"] = {"kernels": kernels[:MOST_FILTERS], "units": len(kernels)}
     if "x_hat" in arrays:
         tree["reconstructions"] = _reconstructions(dataset, evaluation)
-        tree["code"] = usage(arrays["code"])
-        target_rate = _target_rate(config)
-        if target_rate is not None:
-            tree["code"]["target_rate"] = target_rate
+        on_code = [term for term in config["terms"].values() if term.get("layer") == "code" and "target_rate" in term]
+        target = {"target_rate": on_code[0]["target_rate"]} if on_code else {}
+        tree["code"] = usage(arrays["code"]) | target
         if model.code_size == 2:
-            labels = np.zeros(len(arrays["code"]), int) if dataset.test.labels is None else dataset.test.labels
+            labels = np.zeros(len(arrays["code"]), int) if labels is None else labels
             tree["map"] = {"points": arrays["code"], "labels": labels}
-    return Kept(tree, info)
-
-
-def _target_rate(config: Mapping[str, Any]) -> float | None:
-    """ρ of the first term that has one on the code."""
-    terms = config["terms"].values()
-    return next((t["target_rate"] for t in terms if "target_rate" in t and t.get("layer") == "code"), None)
+    return Kept(tree, {"labels": list(dataset.label_names), "features": list(dataset.feature_names), "curve": []})
 
 
 def _reconstructions(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
     chosen = choose(dataset.test.labels, len(evaluation.arrays["x"]))
-    three = [evaluation.arrays[name][chosen] for name in ("x", "x_hat", "pca_x_hat")]
+    rows = [evaluation.arrays[name][chosen] for name in ROWS]
     if are_images(dataset):
-        three = [pixels(images) for images in as_images(three, dataset)]
+        rows = as_images(rows, dataset)
     elif dataset.test.mask is not None:
         observed = dataset.test.mask.reshape(len(dataset.test.mask), -1)[chosen]
-        three[0] = np.where(observed, three[0], np.nan)  # what fills a missing value was never measured
+        rows[0] = np.where(observed, rows[0], np.nan)  # what fills a missing value was never measured
     errors = {"autoencoder": evaluation.metrics["test"]["mse"], "pca": evaluation.baselines["pca"]["mse"]}
-    return dict(zip(("x", "x_hat", "pca_x_hat"), three, strict=True)) | {"errors": errors}
+    return dict(zip(ROWS, rows, strict=True)) | {"errors": errors}
 
 
-def _draw_loss(tree: Mapping[str, Any], info: Mapping[str, Any], words: Words) -> Any:
-    columns = dict(zip(info["curve"], tree["rows"].T, strict=True))
+def _draw_loss(tree: Tree, info: Tree, words: Words) -> Any:
+    columns = dict(zip(info["curve"], tree["loss"]["rows"].T, strict=True))
     series = {name.removeprefix("train_"): values for name, values in columns.items() if name.startswith("train_")}
     series = {"training": series.pop("loss"), **series}
-    measured = {}
-    if "validation_loss" in columns:
-        measured["validation"] = columns["step"], columns["validation_loss"]
-    return loss_curves(words, columns["step"], series, measured, unit=words("loss.of_row"))
+    validation = (columns["step"], columns["validation_loss"]) if "validation_loss" in columns else None
+    return loss_curves(words, columns["step"], series, validation)
 
 
-def _draw_reconstructions(tree: Mapping[str, Any], info: Mapping[str, Any], words: Words) -> Any:
-    three = [tree[name] for name in ("x", "x_hat", "pca_x_hat")]
-    three = [values / 255 if values.dtype == np.uint8 else values for values in three]
-    return reconstructions(words, *three, errors=tree["errors"], feature_names=info["features"])
+def _draw_reconstructions(tree: Tree, info: Tree, words: Words) -> Any:
+    return reconstructions(words, tree["reconstructions"], info["features"])
 
 
-DRAWN: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any], Words], Any]] = {
-    "loss": _draw_loss,
-    "filters": lambda tree, info, words: filters(words, tree["kernels"], int(tree["units"])),
-    "reconstructions": _draw_reconstructions,
-    "code": lambda tree, info, words: code_histogram(words, tree, tree.get("target_rate")),
-    "map": lambda tree, info, words: scatter_2d(
-        words, {words("map.code"): (tree["points"], tree["labels"])}, info["labels"]
-    ),
-}
-"""By the name of a figure, what draws it: from its arrays, the texts of all figures, and the words of a language."""
+def _draw_map(tree: Tree, info: Tree, words: Words) -> Any:
+    return maps(words, {words("map.code"): (tree["map"]["points"], tree["map"]["labels"])}, info["labels"])
+
+
+GENERAL = canvas.figures(
+    keep,
+    loss=("loss", _draw_loss),
+    filters=("filters", lambda tree, info, words: filters(words, **tree["filters"])),
+    reconstructions=("reconstructions", _draw_reconstructions),
+    code=("code", lambda tree, info, words: code_histogram(words, tree["code"])),
+    map=("map", _draw_map),
+)

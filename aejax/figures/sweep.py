@@ -1,4 +1,4 @@
-"""Figures of a sweep: a metric against its axes, heat maps, parallel coordinates, the trade-off with sparsity."""
+"""Figures of a sweep: a metric against its axes, heat maps, parallel coordinates, trade-offs; and of a search."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,49 +6,65 @@ from typing import Any
 
 import numpy as np
 
-from aejax.figures import canvas, search
-from aejax.figures.canvas import GREY, OKABE_ITO
-from aejax.figures.sweep_maps import heat_map, parallel_coordinates
-from aejax.figures.sweep_values import (
-    Point,
-    is_about_sparsity,
-    is_logarithmic,
-    is_number,
-    mean_of,
-    positions,
-    tick,
-    unique,
-)
+from aejax.figures import canvas
+from aejax.figures.canvas import GREY, OKABE_ITO, PALE, SMALL, Names, Tree
 from aejax.figures.words import Words
 
+Point = Tree
+
 LINES = 7
+FEW = 9  # values of an axis that stand evenly apart, each with its name
+# Metrics of which less is sparser; the first that there is goes against the error.
 SPARSITY = ("validation/active_fraction", "validation/sparsity")
-"""Metrics of which less is sparser; the first that there is goes against the error."""
 MARKS = "osD^vPX"
 
 
-def draw(summary: Mapping[str, Any], words: Words) -> dict[str, Any]:
+def mean_of(point: Point, metric: str) -> float | None:
+    """The mean of a metric over the runs of a point; None where no run has it, or a file has a word for it."""
+    mean = point["metrics"].get(metric, {}).get("mean")
+    return mean if is_number(mean) else None
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value has a position on a line."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_about_sparsity(points: Sequence[Point]) -> bool:
+    """Whether there is a sparsity to trade for: a loss term was swept, or one of the name measured."""
+    of_terms = lambda point: any(path.startswith("terms.") for path in point["axes"])
+    return any(of_terms(point) or "validation/sparsity" in point["metrics"] for point in points[:1])
+
+
+def unique(values: Any) -> list[Any]:
+    """The different values, numbers first and in order, then words as they come."""
+    different = list({repr(value): value for value in values}.values())
+    return sorted(filter(is_number, different)) + [value for value in different if not is_number(value)]
+
+
+def draw(summary: Tree, words: Words) -> dict[str, Any]:
     """What a sweep's summary shows, as far as it has axes and metrics for it, as figures by name.
 
     Args:
         summary: what ``summary.json`` holds.
         words: of the language.
     """
-    figures = _of_points(summary, words) | (search.draw(summary, words) if "search" in summary else {})
+    figures = _of_points(summary, words) | _of_search(summary, words)
     return {name: canvas.finish(figure, words) for name, figure in figures.items()}
 
 
-def _of_points(summary: Mapping[str, Any], words: Words) -> dict[str, Any]:
+def _of_points(summary: Tree, words: Words) -> dict[str, Any]:
     metric, least = summary["metric"], not summary["maximise"]
     points = [point for point in summary["points"] if mean_of(point, metric) is not None]
     if not points:
         return {}
-    axes = [path for path in points[0]["axes"] if len(unique(point["axes"][path] for point in points)) > 1]
+    values = {path: unique(point["axes"][path] for point in points) for path in points[0]["axes"]}
+    axes = [path for path in values if len(values[path]) > 1]
     figures = {}
     for path in axes:
         others = [other for other in axes if other != path]
         figures[path.replace(".", "-")] = against_axis(words, points, path, others, metric, least=least)
-    tiles = math.prod(len(unique(point["axes"][path] for point in points)) for path in axes)
+    tiles = math.prod(len(values[path]) for path in axes)
     if len(axes) == 2 and 4 * len(points) >= 3 * tiles:
         figures["heat"] = heat_map(words, points, axes, metric, best=summary["points"][summary["best"]])
     elif len(axes) >= 2:  # more axes than two, or two that were zipped
@@ -59,9 +75,16 @@ def _of_points(summary: Mapping[str, Any], words: Words) -> dict[str, Any]:
     return figures
 
 
-def against_axis(
-    words: Words, points: Sequence[Point], axis: str, others: Sequence[str], metric: str, *, least: bool
-) -> Any:
+def _of_search(summary: Tree, words: Words) -> dict[str, Any]:
+    search, figures = summary.get("search"), {}
+    if search and any(trial["state"] == "complete" for trial in search["history"]):
+        figures["history"] = _history(words, search["history"], summary["metric"], maximise=summary["maximise"])
+    if search and len(search["importance"]) > 1:
+        figures["importance"] = _importance(words, search["importance"], summary["metric"])
+    return figures
+
+
+def against_axis(words: Words, points: Sequence[Point], axis: str, others: Names, metric: str, *, least: bool) -> Any:
     """A metric against one axis: its mean, and its 95 % interval as a band, as a figure.
 
     There is a line for each setting of the other axes, up to seven. Of more, and where not each setting goes with each
@@ -75,58 +98,147 @@ def against_axis(
         metric: along the vertical.
         least: whether less of it is better.
     """
-    figure = canvas.new_figure(4.0, words("sweep.against", metric=metric, axis=axis))
-    axes = figure.subplots()
+    figure, (axes,) = canvas.new_panels(4.0, words("sweep.against", metric=metric, axis=axis), [(axis, metric)])
     values = unique(point["axes"][axis] for point in points)
-    along = positions(values)
+    along = _positions(values)
     lines: dict[tuple, list[Point]] = {}
     for point in points:
         lines.setdefault(tuple(repr(point["axes"][other]) for other in others), []).append(point)
-    x_of = lambda point: along[values.index(point["axes"][axis])]
+    x_of = lambda some: np.array([along[values.index(point["axes"][axis])] for point in some])
     if len(lines) <= LINES and len(points) == len(lines) * len(values):
-        draw_line = _band if all(map(is_number, values)) else _bars
         for number, line in enumerate(lines.values()):
-            line = sorted(line, key=x_of)
-            label = ", ".join(f"{other} {tick(words, line[0]['axes'][other])}" for other in others)
-            draw_line(
-                axes, [x_of(point) for point in line], [point["metrics"][metric] for point in line], label, number
-            )
-        if others:
-            canvas.legend_above(axes, canvas.WIDTH - 0.8)
+            label = ", ".join(f"{other} {_tick(words, line[0]['axes'][other])}" for other in others)
+            line = sorted(line, key=lambda point: x_of([point])[0])
+            colour, marker = OKABE_ITO[number % len(OKABE_ITO)], MARKS[number % len(MARKS)]
+            style = {"color": colour, "marker": marker, "markersize": 5, "label": canvas.plain(label)}
+            means, low, high = _intervals(line, metric)
+            if all(map(is_number, values)):
+                axes.plot(x_of(line), means, **style)
+                axes.fill_between(x_of(line), low, high, color=colour, alpha=0.18, linewidth=0)
+            else:  # between words there is nothing to join: bars, a little apart from those of other lines
+                axes.plot(x_of(line) + 0.06 * number, means, linestyle="", **style)
+                axes.vlines(x_of(line) + 0.06 * number, low, high, color=colour, alpha=0.6, linewidth=1.5)
     else:
-        x, statistics = [x_of(point) for point in points], [point["metrics"][metric] for point in points]
-        axes.scatter(x, [each["mean"] for each in statistics], s=14, color=GREY, alpha=0.6)
-        axes.vlines(*_intervals(x, statistics), color=GREY, alpha=0.35, linewidth=1)
+        means, low, high = _intervals(points, metric)
+        axes.scatter(x_of(points), means, s=14, color=GREY, alpha=0.6)
+        axes.vlines(x_of(points), low, high, color=GREY, alpha=0.35, linewidth=1)
         if len(points) >= 2 * len(values):
             best = min if least else max
             chosen = [best(mean_of(p, metric) for p in points if p["axes"][axis] == value) for value in values]
             axes.plot(along, chosen, color=OKABE_ITO[0], label=words("sweep.lowest" if least else "sweep.highest"))
-            canvas.legend_above(axes, canvas.WIDTH - 0.8)
-    _scale(words, axes, values, along)
-    canvas.quiet(axes, x=axis, y=metric)
+    if any(axes.get_legend_handles_labels()[1]):
+        canvas.legend_above(axes)
+    if not all(map(is_number, values)):
+        axes.set_xticks(along, [_tick(words, value) for value in values])
+        axes.margins(x=0.1)
+    elif canvas.is_logarithmic(values):
+        axes.set_xscale("log")
+    elif all(isinstance(value, int) for value in values):
+        axes.locator_params(axis="x", integer=True)
     return figure
 
 
-def _intervals(x: Sequence[float], statistics: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    """Places, lower and upper ends of the intervals that are known: (3, n)."""
-    known = [(at, each["low"], each["high"]) for at, each in zip(x, statistics, strict=True) if each["low"] is not None]
-    return np.array(known, float).reshape(-1, 3).T
+def _positions(values: Sequence[Any]) -> list[float]:
+    """Where values stand on an axis: numbers at themselves, and if there are others all at 0, 1, 2 and so on."""
+    return [float(v) for v in values] if all(map(is_number, values)) else [float(i) for i in range(len(values))]
 
 
-def _band(axes: Any, x: Sequence[float], statistics: Sequence[Mapping[str, Any]], label: str, number: int) -> None:
-    colour = OKABE_ITO[number % len(OKABE_ITO)]
-    means = [each["mean"] for each in statistics]
-    axes.plot(x, means, color=colour, marker=MARKS[number % len(MARKS)], markersize=4, label=canvas.plain(label))
-    low, high = ([each["mean" if each[end] is None else end] for each in statistics] for end in ("low", "high"))
-    axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+def _tick(words: Words, value: Any) -> str:
+    """A value as a short text."""
+    return words.number(value, ".3g") if isinstance(value, float) else canvas.plain(canvas.cut(value, 24))
 
 
-def _bars(axes: Any, x: Sequence[float], statistics: Sequence[Mapping[str, Any]], label: str, number: int) -> None:
-    """Means and upright intervals, a little apart from those of other lines: between words there is nothing to join."""
-    style = {"color": OKABE_ITO[number % len(OKABE_ITO)], "marker": MARKS[number % len(MARKS)], "markersize": 5}
-    x = np.asarray(x) + 0.06 * number
-    axes.plot(x, [each["mean"] for each in statistics], linestyle="", label=canvas.plain(label), **style)
-    axes.vlines(*_intervals(x, statistics), color=style["color"], alpha=0.6, linewidth=1.5)
+def _intervals(points: Sequence[Point], metric: str) -> list[list[float]]:
+    """Means, and lower and upper ends of their intervals: the means themselves where these are not known."""
+    statistics = [point["metrics"][metric] for point in points]
+    return [[each["mean" if each[end] is None else end] for each in statistics] for end in ("mean", "low", "high")]
+
+
+def heat_map(words: Words, points: Sequence[Point], axes: Names, metric: str, *, best: Point) -> Any:
+    """A metric over two axes as tiles, the number on each, a frame around the best, as a figure.
+
+    Args:
+        words: of the language.
+        points: of a summary.
+        axes: two fields, the vertical one first.
+        metric: what the colours are.
+        best: the point that was chosen.
+    """
+    from matplotlib.patches import Rectangle
+
+    down, across = (unique(point["axes"][axis] for point in points) for axis in axes)
+    tile_of = lambda point: (down.index(point["axes"][axes[0]]), across.index(point["axes"][axes[1]]))
+    grid = np.full((len(down), len(across)), np.nan)
+    for point in points:
+        grid[tile_of(point)] = mean_of(point, metric)
+    title, height = words("sweep.two_axes", metric=metric), 1.6 + 0.42 * max(4, min(len(down), 20))
+    figure, (plot,) = canvas.new_panels(height, title, [(axes[1], axes[0])])
+    plot.grid(visible=False)
+    plot.spines[:].set_visible(False)
+    image = plot.imshow(grid, cmap="viridis", aspect="auto", origin="lower")
+    middle = (np.nanmin(grid) + np.nanmax(grid)) / 2
+    for (row, column), value in np.ndenumerate(grid):
+        if math.isfinite(value) and grid.size <= 150:
+            style = {"ha": "center", "va": "center", "size": SMALL - 1, "color": "white" if value < middle else "black"}
+            plot.text(column, row, words.number(value, ".3g"), **style)
+    row, column = tile_of(best)
+    plot.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=OKABE_ITO[5], linewidth=2.5))
+    for values, most, set_ticks in ((down, 20, plot.set_yticks), (across, 10, plot.set_xticks)):
+        every = -(-len(values) // most)
+        set_ticks(range(0, len(values), every), [_tick(words, value) for value in values[::every]], size=SMALL)
+    canvas.colour_bar(figure, image, plot, metric)
+    return figure
+
+
+def parallel_coordinates(words: Words, points: Sequence[Point], axes: Names, metric: str, *, least: bool) -> Any:
+    """Each point as a line over all axes and the metric, the better the darker and the further in front, as a figure.
+
+    Args:
+        words: of the language.
+        points: of a summary.
+        axes: the fields that change.
+        metric: the last of the uprights.
+        least: whether less of the metric is better.
+    """
+    figure, (plot,) = canvas.new_panels(4.2, words("sweep.axes", metric=metric, count=len(axes)), [("", "")])
+    plot.grid(visible=False)
+    values = [[*(point["axes"][axis] for axis in axes), mean_of(point, metric)] for point in points]
+    columns = [_upright(words, plot, x, column, x == len(axes)) for x, column in enumerate(zip(*values, strict=True))]
+    lines = np.array(columns).T
+    rank = np.argsort(np.argsort(lines[:, -1] if least else -lines[:, -1])) / max(len(lines) - 1, 1)
+    from matplotlib import colormaps
+
+    for i in np.argsort(-rank):
+        style = {"color": colormaps["viridis"](0.1 + 0.85 * rank[i]), "linewidth": 1.0, "alpha": 1 - 0.6 * rank[i]}
+        best = {"color": OKABE_ITO[5], "linewidth": 2.2, "label": words("sweep.best")} if rank[i] == 0 else {}
+        plot.plot(range(len(columns)), lines[i], **style | best)
+    names = [canvas.plain(name).replace(".", ".\n") for name in (*axes, metric)]
+    plot.set_xticks(range(len(columns)), names, size=SMALL)
+    plot.set_yticks([])
+    plot.set_xlim(-0.35, len(columns) - 0.9)
+    plot.spines[:].set_visible(False)
+    plot.tick_params(length=0)
+    canvas.legend_above(plot)
+    return figure
+
+
+def _upright(words: Words, plot: Any, x: int, column: Sequence[Any], measured: bool) -> list[float]:
+    """Draw one upright with the values on it, of a metric the ends alone; where each point meets it, in [0, 1]."""
+    values = unique(column)
+    heights = _positions(values)
+    few = len(values) <= FEW and not measured
+    if few:
+        heights = list(range(len(values)))
+    elif not measured and all(map(is_number, values)) and canvas.is_logarithmic(values):
+        heights = [math.log(height) for height in heights]
+    low, spread = min(heights), max(max(heights) - min(heights), 1e-300)
+    heights = [(height - low) / spread for height in heights]
+    paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.9, "pad": 0.5}
+    style = {"ha": "right", "va": "center", "size": SMALL - 1, "color": "black", "bbox": paper, "zorder": 5}
+    for i in range(len(values)) if few else {int(np.argmin(heights)), int(np.argmax(heights))}:
+        plot.text(x - 0.02, heights[i], _tick(words, values[i]), **style)
+    plot.axvline(x, color=PALE, linewidth=1, zorder=0)
+    return [heights[values.index(value)] for value in column]
 
 
 def trade_off(words: Words, points: Sequence[Point], error: str, sparsity: str) -> Any:
@@ -140,55 +252,42 @@ def trade_off(words: Words, points: Sequence[Point], error: str, sparsity: str) 
     """
     pairs = [(mean_of(point, sparsity), mean_of(point, error)) for point in points]
     known = np.array([pair for pair in pairs if None not in pair], dtype=float).reshape(-1, 2)
-    chosen = known[front(known)]
-    figure = canvas.new_figure(4.0, words("sweep.trade_off"))
-    axes = figure.subplots()
+    figure, (axes,) = canvas.new_panels(4.0, words("sweep.trade_off"), [(sparsity, error)])
     axes.scatter(*known.T, s=22, color=GREY, alpha=0.7, label=words("sweep.settings"), linewidths=0)
-    axes.plot(
-        *chosen.T, color=OKABE_ITO[0], marker="o", markersize=5, drawstyle="steps-post", label=words("sweep.front")
-    )
-    canvas.legend_above(axes, canvas.WIDTH - 0.8)
-    canvas.quiet(axes, x=sparsity, y=error)
+    style = {"color": OKABE_ITO[0], "marker": "o", "markersize": 5, "drawstyle": "steps-post"}
+    axes.plot(*known[front(known)].T, label=words("sweep.front"), **style)
+    canvas.legend_above(axes)
     return figure
 
 
 def front(pairs: np.ndarray) -> np.ndarray:
     """Positions of the pairs that no other pair is at most as large as in both and smaller in one, from left on."""
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
-    best, lowest = [], math.inf
-    for i in order:
-        if pairs[i, 1] < lowest:
-            best.append(i)
-            lowest = pairs[i, 1]
-    return np.array(best, int)
+    lowest = np.minimum.accumulate(pairs[order, 1])
+    return order[np.diff(lowest, prepend=math.inf) < 0]
 
 
-def time_per_setting(words: Words, counts: Sequence[int], panels: Mapping[str, Mapping[str, Any]]) -> Any:
-    """Seconds for each setting against the number of settings, both logarithmic, a panel each, as a figure.
-
-    Args:
-        words: of the language.
-        counts: numbers of settings.
-        panels: by title, the series by name, seconds for each.
-    """
-    figure = canvas.new_figure(4.2, words("sweep.seconds"))
-    for axes, (title, series) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
-        for number, (name, values) in enumerate(series.items()):
-            style = {"color": OKABE_ITO[number], "marker": MARKS[number], "markersize": 5}
-            axes.plot(counts, values, label=canvas.plain(name), **style)
-        axes.set_xscale("log", base=2)
-        axes.set_yscale("log")
-        axes.set_xticks(list(counts), [str(count) for count in counts])
-        canvas.legend_above(axes, canvas.WIDTH / len(panels) - 0.8)
-        canvas.quiet(axes, x=words("sweep.settings_of", kind=title), y=words("sweep.seconds_each"))
+def _history(words: Words, trials: Sequence[Tree], metric: str, *, maximise: bool) -> Any:
+    """The objective of every trial of a search, and the best so far as a line, as a figure."""
+    figure, (axes,) = canvas.new_panels(4.0, words("search.history", metric=metric), [(words("search.trial"), metric)])
+    known = [trial for trial in trials if trial["value"] is not None]
+    of_state = lambda state: [(trial["trial"], trial["value"]) for trial in known if trial["state"] == state]
+    for state, mark in (("complete", "o"), ("pruned", "x")):
+        if of_state(state):
+            style = {"s": 22, "color": GREY, "alpha": 0.7, "marker": mark}
+            axes.scatter(*zip(*of_state(state), strict=True), label=words(f"search.{state}"), **style)
+    numbers, values = zip(*of_state("complete"), strict=True)
+    best = (np.maximum if maximise else np.minimum).accumulate(values)
+    axes.plot(numbers, best, color=OKABE_ITO[0], drawstyle="steps-post", label=words("search.best"))
+    canvas.legend_above(axes)
+    axes.locator_params(axis="x", integer=True)
     return figure
 
 
-def _scale(words: Words, axes: Any, values: Sequence[Any], along: Sequence[float]) -> None:
-    if is_logarithmic(values):
-        axes.set_xscale("log")
-    elif not all(map(is_number, values)):
-        axes.set_xticks(along, [tick(words, value) for value in values])
-        axes.margins(x=0.1)
-    elif all(isinstance(value, int) for value in values):
-        axes.xaxis.get_major_locator().set_params(integer=True)
+def _importance(words: Words, shares: Mapping[str, float], metric: str) -> Any:
+    """The share of each axis in the variance of the objective of a search, as a figure."""
+    names = sorted(shares, key=lambda name: -shares[name])
+    title = words("search.importance", metric=metric)
+    figure, (axes,) = canvas.new_panels(0.8 + 0.4 * len(names), title, [(words("search.share"), "")])
+    canvas.bars(axes, list(map(canvas.plain, names)), [shares[name] for name in names], color=OKABE_ITO[0])
+    return figure

@@ -1,17 +1,12 @@
 """A figure as SVG: its letters as text, few of them, and the same bytes each time."""
 
 import re
-import warnings
-from collections.abc import Mapping
-from io import BytesIO
 from typing import Any
 
 from aejax.figures import canvas
 
-FONTS = "'DejaVu Sans', Verdana, sans-serif"
-"""Those of a machine without the first are as wide (Verdana), or narrower."""
-SHARP = 2.0
-"""Points: from that size on, the pixels of an image look equally large as squares."""
+FONTS = "'DejaVu Sans', Verdana, sans-serif"  # those of a machine without the first are as wide (Verdana), or narrower
+SHARP = 2.0  # points: from that size on, the pixels of an image look equally large as squares
 
 SIDES = {"left": "start", "center": "middle", "right": "end"}
 
@@ -38,13 +33,12 @@ def svg(figure: Any, dpi: float) -> str:
     figure.set_layout_engine("none")  # everything stays where it stands
     _sharpen(figure, dpi)
     sides = _sides(figure)
-    buffer = BytesIO()
-    unsaid = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "aejax"}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")
-        figure.savefig(buffer, format="svg", dpi=dpi, facecolor="white", metadata=unsaid)
-    text = IMAGE.sub(_smooth, _compact(buffer.getvalue().decode()))
-    return GROUP.sub(lambda match: _flush(match, sides), text)
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "aejax"}):
+        unsaid = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        text = _compact(canvas.rendered(figure, format="svg", dpi=dpi, metadata=unsaid).decode())
+    # Images whose pixels would be uneven squares, so small are they, are smoothed.
+    smoothed = lambda image: image[0] if float(image[2]) >= SHARP else image[1]
+    return GROUP.sub(lambda group: LINE.sub(sides[group[1]], group[0]), IMAGE.sub(smoothed, text))
 
 
 def _sharpen(figure: Any, dpi: int) -> None:
@@ -56,8 +50,11 @@ def _sharpen(figure: Any, dpi: int) -> None:
             image.set_interpolation("none")
 
 
-def _sides(figure: Any) -> dict[str, tuple[str, float]]:
-    """Where texts of several lines stand, by their ids: which side or the middle, and how many points from the left."""
+def _sides(figure: Any) -> dict[str, str]:
+    """By the ids of texts of several lines, what sets each line at its side or middle.
+
+    Other letters than those measured would let it end elsewhere.
+    """
     from matplotlib.text import Text
 
     sides, points = {}, 72 * figure.get_size_inches()[0] / figure.bbox.width
@@ -65,19 +62,8 @@ def _sides(figure: Any) -> dict[str, tuple[str, float]]:
         if "\n" in text.get_text() and not text.get_rotation():
             text.set_gid(f"text_of_lines_{number}")
             x = text.get_transform().transform(text.get_unitless_position())[0]
-            sides[text.get_gid()] = SIDES[text.get_ha()], points * x
+            sides[text.get_gid()] = rf'; text-anchor: {SIDES[text.get_ha()]}" x="{points * x:.2f}" y="\1"'
     return sides
-
-
-def _flush(group: re.Match, sides: Mapping[str, tuple[str, float]]) -> str:
-    """Each line of a text set at its side or middle, wherever other letters than those measured would let it end."""
-    side, x = sides[group[1]]
-    return LINE.sub(rf'; text-anchor: {side}" x="{x:.2f}" y="\1"', group[0])
-
-
-def _smooth(image: re.Match) -> str:
-    """An image without the order to show its pixels as squares, where these are so small that it would be uneven."""
-    return image[0] if float(image[2]) >= SHARP else image[1]
 
 
 def _compact(text: str) -> str:

@@ -6,8 +6,7 @@ Arrays that do not go together are an `AssertionError`: NumPy would spread one o
 import chex
 import numpy as np
 
-ACTIVE = 0.1
-"""Share of a row's largest activation above which a unit is active."""
+ACTIVE = 0.1  # share of a row's largest activation above which a unit is active
 
 
 def mse(x: np.ndarray, x_hat: np.ndarray, mask: np.ndarray | None = None) -> float:
@@ -59,23 +58,28 @@ def trustworthiness(x: np.ndarray, code: np.ndarray, *, neighbours: int = 5) -> 
         Venna & Kaski 2001, Neighborhood preservation in nonlinear projection methods, equation 1.
     """
     m, k, intruded = len(x), neighbours, 0
+    x, code = (points.astype(np.float64) - points.mean(0, dtype=np.float64) for points in (x, code))
     for start in range(0, m, 512):  # so that the distances of 512 rows at a time are held, not all of them
         rows = slice(start, min(start + 512, m))
-        order = np.argsort(_distances(x, rows), axis=1, kind="stable")
+        order = np.argsort(to_others(x, rows), axis=1, kind="stable")
         ranks = np.empty_like(order)
         np.put_along_axis(ranks, order, np.broadcast_to(np.arange(1, m + 1), order.shape), axis=1)
-        nearest = np.argpartition(_distances(code, rows), k - 1, axis=1)[:, :k]
+        nearest = np.argpartition(to_others(code, rows), k - 1, axis=1)[:, :k]
         intruded += int(np.maximum(np.take_along_axis(ranks, nearest, axis=1) - k, 0).sum())
     return 1.0 - 2.0 * intruded / (m * k * (2 * m - 3 * k - 1))
 
 
-def _distances(points: np.ndarray, rows: slice) -> np.ndarray:
+def to_others(points: np.ndarray, rows: slice) -> np.ndarray:
     """Squared distances of some points to all, (rows, m) float64; infinite from a point to itself."""
-    points = points.astype(np.float64) - points.mean(0, dtype=np.float64)
-    squares = np.square(points).sum(1)
-    found = squares[rows, None] + squares[None] - 2.0 * points[rows] @ points.T
-    found[np.arange(len(found)), np.arange(rows.start, rows.stop)] = np.inf
-    return found
+    squares = squared_distances(points[rows], points)
+    squares[np.arange(len(squares)), np.arange(len(points))[rows]] = np.inf
+    return squares
+
+
+def squared_distances(points: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """‖p − r‖² of every pair, (points, rows), from ‖p‖² + ‖r‖² − 2 p·r in float64: a little below 0 where p is r."""
+    points, rows = points.astype(np.float64), rows.astype(np.float64)
+    return np.square(points).sum(1)[:, None] + np.square(rows).sum(1)[None] - 2.0 * points @ rows.T
 
 
 def linear_r2(code: np.ndarray, y: np.ndarray, new_code: np.ndarray, new_y: np.ndarray) -> np.ndarray:

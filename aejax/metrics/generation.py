@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from aejax.metrics import squared_distances, to_others
+
 BLOCK = 1000  # rows whose distances to all others are held at once
 
 
@@ -55,7 +57,7 @@ def coverage(real: np.ndarray, made: np.ndarray, *, neighbours: int) -> dict[str
     held, inside, covered, recalled = 0, 0, np.zeros(len(real), bool), np.zeros(len(real), bool)
     for start in range(0, len(made), BLOCK):
         rows = slice(start, start + BLOCK)
-        apart = squared_distances(made[rows], real)
+        apart = np.maximum(squared_distances(made[rows], real), 0.0)
         within = apart < real_radius[None]
         held += int(within.sum())
         inside += int(within.any(1).sum())
@@ -71,19 +73,8 @@ def coverage(real: np.ndarray, made: np.ndarray, *, neighbours: int) -> dict[str
 
 def _radii(rows: np.ndarray, neighbours: int) -> np.ndarray:
     """The squared distance of each row to its k-th nearest among the others."""
-    found = []
-    for start in range(0, len(rows), BLOCK):
-        apart = squared_distances(rows[start : start + BLOCK], rows)
-        apart[np.arange(len(apart)), np.arange(start, start + len(apart))] = np.inf
-        found.append(np.partition(apart, neighbours - 1, axis=1)[:, neighbours - 1])
-    return np.concatenate(found)
-
-
-def squared_distances(points: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """‖p − r‖² of every pair, (points, rows), from ‖p‖² + ‖r‖² − 2 p·r in float64."""
-    points, rows = points.astype(np.float64), rows.astype(np.float64)
-    found = np.square(points).sum(1)[:, None] + np.square(rows).sum(1)[None] - 2.0 * points @ rows.T
-    return np.maximum(found, 0.0)
+    blocks = (to_others(rows, slice(start, start + BLOCK)) for start in range(0, len(rows), BLOCK))
+    return np.maximum(np.concatenate([np.partition(apart, neighbours - 1)[:, neighbours - 1] for apart in blocks]), 0.0)
 
 
 def nearest_rows(points: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -102,5 +93,5 @@ def nearest_rows(points: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.n
     points, rows = points.astype(np.float32) - middle, rows.astype(np.float32) - middle
     half = 0.5 * np.square(rows).sum(1)
     blocks = [points[start : start + 256] for start in range(0, len(points), 256)]
-    found = np.concatenate([(half[None] - block @ rows.T).argmin(1) for block in blocks])
-    return found, np.sqrt(np.square(points.astype(np.float64) - rows[found]).sum(1))
+    nearest = np.concatenate([(half[None] - block @ rows.T).argmin(1) for block in blocks])
+    return nearest, np.sqrt(np.square(points.astype(np.float64) - rows[nearest]).sum(1))

@@ -22,12 +22,12 @@ def pack(bits: np.ndarray) -> np.ndarray:
 
 def distances(some: np.ndarray, others: np.ndarray) -> np.ndarray:
     """In how many bits packed codes differ: (k, words), (m, words) -> (k, m) uint8, or uint16 from four words on."""
-    found = np.bitwise_count(some[:, :1] ^ others[None, :, 0])
-    if some.shape[1] * WORD > np.iinfo(found.dtype).max:
-        found = found.astype(np.uint16)
+    counts = np.bitwise_count(some[:, :1] ^ others[None, :, 0])
+    if some.shape[1] * WORD > np.iinfo(counts.dtype).max:
+        counts = counts.astype(np.uint16)
     for word in range(1, some.shape[1]):
-        found += np.bitwise_count(some[:, word, None] ^ others[None, :, word])
-    return found
+        counts += np.bitwise_count(some[:, word, None] ^ others[None, :, word])
+    return counts
 
 
 def nearest(query: np.ndarray, codes: np.ndarray, retrieved: int) -> np.ndarray:
@@ -65,10 +65,9 @@ def addresses(bits: np.ndarray) -> np.ndarray:
 
 def table(bits: np.ndarray) -> Table:
     """The table of the codes of m rows, (m, d) bool with d up to `MOST_ADDRESS_BITS`."""
-    places = addresses(bits)
-    starts = np.zeros((1 << bits.shape[1]) + 1, np.int64)
-    np.cumsum(np.bincount(places, minlength=1 << bits.shape[1]), out=starts[1:])
-    return Table(np.argsort(places, kind="stable"), starts, bits.shape[1])
+    codes, count = addresses(bits), 1 << bits.shape[1]
+    starts = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=count))])
+    return Table(np.argsort(codes, kind="stable"), starts, bits.shape[1])
 
 
 def masks(bits: int, radius: int) -> np.ndarray:
@@ -77,19 +76,18 @@ def masks(bits: int, radius: int) -> np.ndarray:
     return np.fromiter(flips, np.int64)
 
 
-def balls(found: Table, centres: np.ndarray, radius: int) -> Iterator[np.ndarray]:
+def balls(memory: Table, centres: np.ndarray, radius: int) -> Iterator[np.ndarray]:
     """The rows within a Hamming ball around each address, nearest first; no code is compared with another.
 
     Args:
-        found: from `table`.
+        memory: of the rows, from `table`.
         centres: (k,) addresses.
         radius: of the ball, in bits.
     """
-    around = masks(found.bits, radius)
+    around = masks(memory.bits, radius)
     for centre in centres:
         near = centre ^ around
-        starts, counts = found.starts[near], found.starts[near + 1] - found.starts[near]
-        filled = counts > 0
-        starts, counts = starts[filled], counts[filled]
+        near = near[memory.starts[near + 1] > memory.starts[near]]
+        starts, counts = memory.starts[near], memory.starts[near + 1] - memory.starts[near]
         within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        yield found.order[np.repeat(starts, counts) + within]
+        yield memory.order[np.repeat(starts, counts) + within]

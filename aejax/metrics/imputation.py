@@ -25,8 +25,8 @@ def nearest_residuals(predicted: np.ndarray, residuals: np.ndarray, new: np.ndar
     """
     order = np.argsort(predicted, kind="stable")
     count = min(neighbours, len(order))
-    places = np.searchsorted(np.asarray(predicted)[order], new)
-    first = np.clip(places - count // 2, 0, len(order) - count)
+    ranks = np.searchsorted(np.asarray(predicted)[order], new)
+    first = np.clip(ranks - count // 2, 0, len(order) - count)
     return np.asarray(residuals, np.float64)[order][first[:, None] + np.arange(count)]
 
 

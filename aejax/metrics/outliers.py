@@ -8,13 +8,16 @@ RULES = ("quantile", "deviations", "false_alarm_rate")
 FLOOR = 0.02  # of the spread of all values; so that a feature that is always rebuilt exactly weighs no more than finite
 
 
-def neighbour_distance(reference: np.ndarray, rows: np.ndarray | None = None, *, neighbours: int = 5) -> np.ndarray:
+def neighbour_distance(
+    reference: np.ndarray, rows: np.ndarray | None = None, *, neighbours: int = 5, algorithm: str = "auto"
+) -> np.ndarray:
     """Mean Euclidean distance from each row to its k nearest reference rows.
 
     Args:
         reference: (l, n).
         rows: (m, n); None for the reference rows themselves, each without itself.
         neighbours: k, at most l; less than l for the reference rows themselves.
+        algorithm: of scikit-learn's search.
 
     Returns:
         (m,) float64.
@@ -24,8 +27,8 @@ def neighbour_distance(reference: np.ndarray, rows: np.ndarray | None = None, *,
     """
     from sklearn.neighbors import NearestNeighbors
 
-    found = NearestNeighbors(n_neighbors=neighbours).fit(reference.astype(np.float64))
-    return found.kneighbors(None if rows is None else rows.astype(np.float64))[0].mean(1)
+    finder = NearestNeighbors(n_neighbors=neighbours, algorithm=algorithm).fit(reference.astype(np.float64))
+    return finder.kneighbors(None if rows is None else rows.astype(np.float64))[0].mean(1)
 
 
 def spread(residual: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -70,8 +73,8 @@ def threshold(scores: np.ndarray, *, rule: str, level: float) -> float:
         return float(np.quantile(scores, level))
     if rule == "deviations":
         return float(scores.mean() + level * scores.std())
-    place = math.ceil((1 - level) * (len(scores) + 1) - 1e-9)  # 0.95 · 20 is 19.000000000000004
-    return float(np.sort(scores)[place - 1]) if place <= len(scores) else math.inf
+    rank = math.ceil((1 - level) * (len(scores) + 1) - 1e-9)  # 0.95 · 20 is 19.000000000000004
+    return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else math.inf
 
 
 def judge(labels: np.ndarray | None, scores: np.ndarray, limit: float) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """How much of what is retrieved is of the query's class; among rows at the same distance, chance decides."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -8,8 +8,8 @@ import numpy as np
 BLOCK = 64  # queries whose distances to all rows are held together
 LEAST_PAIRS = 100  # whose mean says something
 
-Distances = Callable[[np.ndarray], np.ndarray]
-"""``places of queries, (k,) -> (k, m)``: their distances to all rows."""
+Random = np.random.Generator
+Distances = Callable[[np.ndarray], np.ndarray]  # ``indices of queries, (k,) -> (k, m)``: their distances to all rows
 
 
 class Curve(NamedTuple):
@@ -26,14 +26,12 @@ class Curve(NamedTuple):
     recalls: np.ndarray
 
 
-def shuffled_ties(distances: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def shuffled_ties(distances: np.ndarray, random: Random) -> np.ndarray:
     """Distances that no two rows share, in an order that keeps those that differ; ties come in random order."""
     return distances + 1e-9 * random.random(distances.shape)  # in float64, below what float32 tells apart near 1
 
 
-def precision(
-    distances: Distances, wanted: np.ndarray, labels: np.ndarray, retrieved: int, random: np.random.Generator
-) -> float:
+def precision(distances: Distances, wanted: np.ndarray, labels: np.ndarray, retrieved: int, random: Random) -> float:
     """The share of the nearest rows that are of the query's class, over all queries.
 
     Args:
@@ -44,21 +42,19 @@ def precision(
         random: of the order of ties.
     """
     hits = 0
-    for places in _blocks(np.arange(len(wanted))):
-        apart = shuffled_ties(distances(places), random)
+    for index in _blocks(np.arange(len(wanted))):
+        apart = shuffled_ties(distances(index), random)
         nearest = np.argpartition(apart, retrieved - 1, axis=1)[:, :retrieved]
-        hits += int((labels[nearest] == wanted[places, None]).sum())
+        hits += int((labels[nearest] == wanted[index, None]).sum())
     return hits / (len(wanted) * retrieved)
 
 
-def curve(
-    distances: Distances, queries: np.ndarray, wanted: np.ndarray, labels: np.ndarray, random: np.random.Generator
-) -> Curve:
+def curve(distances: Distances, queries: np.ndarray, wanted: np.ndarray, labels: np.ndarray, random: Random) -> Curve:
     """Precision and recall of the nearest 1, 2, 4, … rows, as in Salakhutdinov & Hinton 2009.
 
     Args:
         distances: of the queries to the rows.
-        queries: the places of those that are looked at.
+        queries: the indices of those that are looked at.
         wanted: (k,) classes of all queries.
         labels: (m,) classes of the rows.
         random: of the order of ties.
@@ -66,11 +62,11 @@ def curve(
     counts = np.unique(np.append(2 ** np.arange(int(np.log2(len(labels))) + 1), len(labels)))
     of_class = np.bincount(labels, minlength=int(wanted.max()) + 1)
     precisions, recalls = np.zeros(len(counts)), np.zeros(len(counts))
-    for places in _blocks(queries):
-        order = np.argsort(shuffled_ties(distances(places), random), axis=1)
-        right = (labels[order] == wanted[places, None]).cumsum(1)[:, counts - 1]
+    for index in _blocks(queries):
+        order = np.argsort(shuffled_ties(distances(index), random), axis=1)
+        right = (labels[order] == wanted[index, None]).cumsum(1)[:, counts - 1]
         precisions += (right / counts).sum(0)
-        recalls += (right / np.maximum(of_class[wanted[places]], 1)[:, None]).sum(0)
+        recalls += (right / np.maximum(of_class[wanted[index]], 1)[:, None]).sum(0)
     return Curve(counts, precisions / len(queries), recalls / len(queries))
 
 
@@ -80,22 +76,22 @@ def by_distance(steps: Distances, values: Distances, queries: np.ndarray, most: 
     Args:
         steps: whole distances of the queries to the rows, at most `most`.
         values: what is averaged, of the same pairs.
-        queries: the places of those that are looked at.
+        queries: the indices of those that are looked at.
         most: the largest distance there can be.
 
     Returns:
         Means, nan where there is no pair, and numbers of pairs: (most + 1,) each.
     """
     sums, pairs = np.zeros(most + 1), np.zeros(most + 1)
-    for places in _blocks(queries):
-        apart = steps(places).ravel()
-        sums += np.bincount(apart, values(places).ravel(), most + 1)
+    for index in _blocks(queries):
+        apart = steps(index).ravel()
+        sums += np.bincount(apart, values(index).ravel(), most + 1)
         pairs += np.bincount(apart, minlength=most + 1)
     return np.where(pairs > 0, sums / np.maximum(pairs, 1), np.nan), pairs.astype(np.int64)
 
 
-def _blocks(places: np.ndarray) -> Iterator[np.ndarray]:
-    return (places[start : start + BLOCK] for start in range(0, len(places), BLOCK))
+def _blocks(index: np.ndarray) -> list[np.ndarray]:
+    return [index[start : start + BLOCK] for start in range(0, len(index), BLOCK)]
 
 
 def rising(means: np.ndarray, pairs: np.ndarray) -> float:

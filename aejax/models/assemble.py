@@ -1,6 +1,7 @@
 """Models from their parts: an encoder and a decoder that name what each of their layers puts out."""
 
 from collections.abc import Callable, Mapping
+from functools import wraps
 from math import prod
 from typing import Any
 
@@ -33,6 +34,19 @@ def apart(params: Params) -> tuple[Params, Params | None]:
 def joined(trained: Params, beside: Params | None) -> Params:
     """The inverse of `apart`."""
     return trained if beside is None else {**trained, "kept": beside}
+
+
+def component(constructor: Callable[..., Model]) -> Callable[..., Model]:
+    """A constructor whose models carry its name and arguments (`Model.made`)."""
+
+    @wraps(constructor)
+    def made(feature_shape: tuple[int, ...], **arguments: Any) -> Model:
+        model = constructor(feature_shape, **arguments)._replace(made=None)
+        name = f"{constructor.__module__.rpartition('.')[2]}.{constructor.__name__}"
+        pairs = ((key, tuple(value) if isinstance(value, list) else value) for key, value in arguments.items())
+        return model._replace(made=(model, name, tuple(pairs)))
+
+    return made
 
 
 def assemble(

@@ -6,13 +6,14 @@ import jax
 
 from aejax.config.bounds import Count, NonNegative, Within
 from aejax.models.activations import of_layers
-from aejax.models.assemble import Extra
+from aejax.models.assemble import Extra, component
 from aejax.models.dense import stacked
 from aejax.types import Model, Params
 
 Bits = Annotated[int, Within(1, 256)]
 
 
+@component
 def noisy(
     feature_shape: tuple[int, ...],
     *,
@@ -56,6 +57,7 @@ def noisy(
     return stacked(feature_shape, widths, code, decoder_widths, of_layers(activation, "sigmoid", output), sample=sample)
 
 
+@component
 def rounded(
     feature_shape: tuple[int, ...],
     *,

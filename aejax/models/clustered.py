@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from aejax.config.bounds import Count, Within
 from aejax.models import dense as nets
+from aejax.models.assemble import component
 from aejax.types import Context, Model, Params
 
 Clusters = Annotated[int, Within(2, 2**31 - 1)]
@@ -14,6 +15,7 @@ START = 0.1
 """Standard deviation of the first centres: near the middle of the code, from where the loss terms move them."""
 
 
+@component
 def dense(
     feature_shape: tuple[int, ...],
     *,

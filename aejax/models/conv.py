@@ -9,7 +9,7 @@ import jax
 from aejax.config.bounds import Count
 from aejax.errors import UserError
 from aejax.models.activations import Activation, of_layers
-from aejax.models.assemble import Outputs, Sample, halves
+from aejax.models.assemble import Outputs, Sample, component, halves
 from aejax.models.convolution import convolve, convolve_transposed
 from aejax.types import Model
 
@@ -98,6 +98,7 @@ class Decoder(nn.Module):
         return outputs | {"x_hat": tuple(values.reshape(len(values), -1) for values in outputs.pop(f"decoder{last}"))}
 
 
+@component
 def convolutional(
     feature_shape: tuple[int, ...],
     *,

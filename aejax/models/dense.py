@@ -9,7 +9,7 @@ import jax
 from aejax.config.bounds import Count
 from aejax.errors import UserError
 from aejax.models.activations import OUTPUTS, Activation, name_of, named, of_layers
-from aejax.models.assemble import Outputs, Sample, halves
+from aejax.models.assemble import Outputs, Sample, component, halves
 from aejax.types import Model, Params
 
 
@@ -46,6 +46,7 @@ class Stack(nn.Module):
         return outputs
 
 
+@component
 def vanilla(
     feature_shape: tuple[int, ...],
     *,
@@ -79,6 +80,7 @@ def vanilla(
     return stacked(feature_shape, (), code, (), kinds, tied=tied)
 
 
+@component
 def multilayer(
     feature_shape: tuple[int, ...],
     *,

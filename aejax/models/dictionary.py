@@ -8,10 +8,11 @@ import jax.numpy as jnp
 from aejax.config.bounds import Count
 from aejax.errors import UserError
 from aejax.models.activations import ACTIVATIONS
-from aejax.models.assemble import Extra, Outputs, as_they_are, assemble
+from aejax.models.assemble import Extra, Outputs, as_they_are, assemble, component
 from aejax.types import Model, Params
 
 
+@component
 def topk(feature_shape: tuple[int, ...], *, code: Count = 256, active: Count = 8) -> Model:
     """z = TopK(W (x − b)), x̂ = z D + b: the k largest units of a row that are positive, directions D of length 1.
 

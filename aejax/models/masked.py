@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from aejax.config.bounds import Count, Fraction, Natural, Positive
 from aejax.data.corrupt import dropout as drop
 from aejax.models.activations import ACTIVATIONS, Activation, named
-from aejax.models.assemble import Extra, Outputs, as_they_are, assemble
+from aejax.models.assemble import Extra, Outputs, as_they_are, assemble, component
 from aejax.types import Model, Params
 
 SMALL = nn.initializers.variance_scaling(0.02, "fan_in", "normal")  # so that a block begins near the identity
@@ -79,6 +79,7 @@ class Residual(nn.Module):
         return outputs, layer(self.units, plain, "last")(f(h))
 
 
+@component
 def residual(
     feature_shape: tuple[int, ...],
     *,

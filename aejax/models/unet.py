@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from aejax.config.bounds import Count
 from aejax.errors import UserError
 from aejax.models.activations import ACTIVATIONS, Activation, of_layers
-from aejax.models.assemble import Extra, Outputs, as_they_are, assemble
+from aejax.models.assemble import Extra, Outputs, as_they_are, assemble, component
 from aejax.models.conv import Convolution, Shape, shapes_down
 from aejax.models.convolution import convolve
 from aejax.types import Model, Params
@@ -82,6 +82,7 @@ class Decoder(nn.Module):
         return levels, out(x)
 
 
+@component
 def unet(
     feature_shape: tuple[int, ...],
     *,

@@ -8,9 +8,11 @@ import jax.numpy as jnp
 from aejax.config.bounds import Count, Positive
 from aejax.models import variational
 from aejax.models.activations import OUTPUTS, named
+from aejax.models.assemble import component
 from aejax.types import Context, Model, Params
 
 
+@component
 def dense(
     feature_shape: tuple[int, ...],
     *,

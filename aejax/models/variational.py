@@ -5,12 +5,13 @@ import jax.numpy as jnp
 
 from aejax.config.bounds import Count, Positive
 from aejax.models.activations import Activation, of_layers
-from aejax.models.assemble import Extra
+from aejax.models.assemble import Extra, component
 from aejax.models.conv import convolved
 from aejax.models.dense import stacked
 from aejax.types import Model, Params
 
 
+@component
 def dense(
     feature_shape: tuple[int, ...],
     *,
@@ -46,6 +47,7 @@ def dense(
     return stacked(feature_shape, widths, code, None, kinds, sample=_sample, code_inputs=2 * code)
 
 
+@component
 def convolutional(
     feature_shape: tuple[int, ...],
     *,

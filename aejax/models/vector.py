@@ -5,11 +5,12 @@ import jax.numpy as jnp
 
 from aejax.config.bounds import Count, NonNegative, Rate
 from aejax.models.activations import of_layers
-from aejax.models.assemble import Extra
+from aejax.models.assemble import Extra, component
 from aejax.models.dense import stacked
 from aejax.types import Model, Params
 
 
+@component
 def quantized(
     feature_shape: tuple[int, ...],
     *,

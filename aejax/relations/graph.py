@@ -1,5 +1,6 @@
 """The graph of nearest neighbours: who they are, and distances along the data, which are its shortest paths."""
 
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -119,16 +120,12 @@ def whole(x: np.ndarray, starts: np.ndarray, ends: np.ndarray, lengths: np.ndarr
     if count == 1:
         return edges
     gaps, links = np.zeros((count, count)), {}
-    for a in range(count):
-        for b in range(a + 1, count):
-            one, other = np.flatnonzero(piece == a), np.flatnonzero(piece == b)
-            apart = cdist(x[one], x[other])
-            row, column = np.unravel_index(apart.argmin(), apart.shape)
-            gaps[a, b] = max(apart[row, column], tiny)
-            links[a, b] = (one[row], other[column], apart[row, column])
+    for a, b in combinations(range(count), 2):
+        one, other = np.flatnonzero(piece == a), np.flatnonzero(piece == b)
+        apart = cdist(x[one], x[other])
+        row, column = np.unravel_index(apart.argmin(), apart.shape)
+        gaps[a, b] = max(apart[row, column], tiny)
+        links[a, b] = (one[row], other[column], apart[row, column])
     chosen = [links[pair] for pair in zip(*minimum_spanning_tree(gaps).nonzero(), strict=True)]
-    more = (
-        np.concatenate([old, np.array(new)])
-        for old, new in zip((starts, ends, lengths), zip(*chosen, strict=True), strict=True)
-    )
-    return graph(*more)
+    more = map(np.array, zip(*chosen, strict=True))
+    return graph(*(np.concatenate(both) for both in zip((starts, ends, lengths), more, strict=True)))

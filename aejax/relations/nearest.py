@@ -24,16 +24,14 @@ def cosine(x: Any, *, neighbours: Count = 10) -> dict[str, Any]:
     k = min(neighbours, len(x) - 1)
     if k < 1:
         return {"index": np.zeros((len(x), 1), np.int32)}
-    found = np.empty((len(x), k), np.int32)
-    step = max(1, BLOCK // len(x))
+    step, index = max(1, BLOCK // len(x)), []
     for start in range(0, len(x), step):
-        block = -similarities(directions[start : start + step], directions)
-        places = np.arange(len(block))
-        block[places, start + places] = np.inf
-        nearest = np.argpartition(block, k - 1, axis=1)[:, :k]
-        order = np.argsort(np.take_along_axis(block, nearest, axis=1), axis=1, kind="stable")
-        found[start : start + step] = np.take_along_axis(nearest, order, axis=1)
-    return {"index": found}
+        apart = -similarities(directions[start : start + step], directions)
+        np.fill_diagonal(apart[:, start:], np.inf)
+        nearest = np.argpartition(apart, k - 1, axis=1)[:, :k]
+        order = np.argsort(np.take_along_axis(apart, nearest, axis=1), axis=1, kind="stable")
+        index.append(np.take_along_axis(nearest, order, axis=1).astype(np.int32))
+    return {"index": np.concatenate(index)}
 
 
 def unit(x: Any) -> Any:
@@ -45,5 +43,5 @@ def unit(x: Any) -> Any:
 
 def similarities(some: Any, others: Any) -> np.ndarray:
     """The inner products of some rows with others: (k, rows)."""
-    found = some @ others.T
-    return found if isinstance(found, np.ndarray) else found.toarray()
+    products = some @ others.T
+    return products if isinstance(products, np.ndarray) else products.toarray()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from aejax.errors import UserError
 from aejax.report.page import command as pages
+from aejax.report.words import catalogue
 from aejax.storage.trust import add_option
 
 
@@ -30,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     for option in ("seeds", "jobs"):
         if (value := getattr(arguments, option)) is not None and value < 1:
             raise UserError(f"--{option} {value}: allowed: 1 or more")
-    language = pages.check_language(arguments.lang)
+    words = catalogue(arguments.lang)
     from aejax import console
     from aejax.reproduce import compare, experiments, record, summary
     from aejax.runs import workdir
@@ -61,10 +62,10 @@ def run(arguments: argparse.Namespace) -> int:
     console.say("")
     if new:
         record.write(folder, {**recorded, **new})
-    said = [*summary.verdicts(lines, new), *summary.troubles(results)]
+    said = list(summary.verdicts(lines, results, new))
     said += summary.update(folder, recorded, new, lines) if update else summary.seeds_beyond(results, recorded)
     said += [] if arguments.only else summary.unrecorded(arguments.collection, recorded, new, specs)
-    page = pages.write_reproduction(root, folder, language, trust=arguments.trust)
+    page = pages.write([root], None, words, trust=arguments.trust)
     for line in (*said, str(report), str(page)):
         console.say(line)
     return summary.exit_code(lines, results, update=update)

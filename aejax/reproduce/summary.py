@@ -65,11 +65,12 @@ def table(lines: Sequence[Comparison], recorded: Mapping[str, Recorded], new: Ma
         console.listing(rows, header=compare.HEADER)
 
 
-def verdicts(lines: Sequence[Comparison], new: Mapping[str, Recorded]) -> Iterator[str]:
-    """How many numbers held, and how each experiment was checked, in lines.
+def verdicts(lines: Sequence[Comparison], results: Sequence[Result], new: Mapping[str, Recorded]) -> Iterator[str]:
+    """How many numbers held, how each experiment was checked, what was not run and what failed, in lines.
 
     Args:
         lines: the comparisons.
+        results: of all experiments.
         new: what is recorded now; nothing without ``--update``.
     """
     numbers = [line for line in lines if line.expected is not None]
@@ -82,16 +83,10 @@ def verdicts(lines: Sequence[Comparison], new: Mapping[str, Recorded]) -> Iterat
         "the parameters have other bits than recorded": other,
         "checked within the tolerance, as recorded on other machines": {x.experiment for x in lines} - exact - nothing,
         "nothing is recorded to compare with": nothing - set(new),
+        "not run, data not at hand": {result.name for result in results if result.missing},
+        "failed": {result.name for result in results if result.failed},
     }
     yield from (f"{what}: {', '.join(sorted(names))}" for what, names in groups.items() if names)
-
-
-def troubles(results: Sequence[Result]) -> Iterator[str]:
-    """What was not run and what failed, in lines."""
-    missing = [result.name for result in results if result.missing]
-    failed = [result.name for result in results if result.failed]
-    groups = {"not run, data not at hand": missing, "failed": failed}
-    yield from (f"{what}: {', '.join(names)}" for what, names in groups.items() if names)
 
 
 def update(

@@ -14,23 +14,26 @@ from aejax.errors import UserError, one_of
 from aejax.runs import artifact, workdir
 from aejax.runs.artifact import Trained
 from aejax.runs.rows import check_order, laid_flat, refuse_missing
-from aejax.storage import checkpoint
+from aejax.storage import checkpoint, records
+from aejax.storage.trees import shaped
 from aejax.training.build import build_model
-from aejax.training.context import Rows
 from aejax.training.evaluate import at_once
-from aejax.types import Column, Columns, Kept, Model, Params
+from aejax.types import Columns, Kept, Model, Params, Rows
 
 ACTIONS = ("encode", "decode", "reconstruct")
 """What every net can do; the actions of a task come beside them (`aejax.types.Task.apply`)."""
 
 
-def load(folder: Path, passphrase: Callable[[], str] = lambda: "", *, trust: bool = False) -> Trained:
-    """The trained net of a run's folder, or the half that a file of `aejax split` holds.
+def load(
+    folder: Path, passphrase: Callable[[], str] = lambda: "", *, trust: bool = False, model: Model | None = None
+) -> Trained:
+    """The trained net of a run's folder or of one that `Fitted.save` wrote, or the half that a file holds.
 
     Args:
         folder: of a finished run, or the file.
         passphrase: asked for a sealed decoder.
         trust: whether the folder may name a model from outside aejax, where no run of this user left it.
+        model: of the net, where it was made in Python by something else than a constructor of aejax.
 
     Raises:
         UserError: the folder holds no finished run, its model is damaged or not to be trusted, or the file cannot be
@@ -38,18 +41,30 @@ def load(folder: Path, passphrase: Callable[[], str] = lambda: "", *, trust: boo
     """
     if folder.is_file():
         return artifact.read(folder, passphrase)
-    config, place = workdir.read_config(folder, trust=trust), folder / workdir.MODEL
-    if "model" not in config:
-        raise UserError(f"{folder / 'config.json'}: is damaged: it holds no config of a run")
-    settings = component(config["model"], "aejax.models", what=f"{folder / 'config.json'}: model")
-    if not checkpoint.steps(place):
+    saved, path, config = folder / workdir.MODEL, folder / workdir.CONFIG, {}
+    if model is None and (path.exists() or not checkpoint.steps(saved)):
+        config = workdir.read_config(folder, trust=trust)
+        if "model" not in config:
+            raise UserError(f"{path}: is damaged: it holds no config of a run")
+    settings = component(config["model"], "aejax.models", what=f"{path}: model") if config else {}
+    if not checkpoint.steps(saved):
         raise UserError(f"{folder}: its run is not finished; go on with aejax run and --workdir {folder}")
-    restored = checkpoint.read(place, say=console.say)
-    data = config.get("data")
+    restored, data = checkpoint.read(saved, say=console.say), config.get("data")
     info = restored.info | {"label_column": data.get("label_column") if isinstance(data, dict) else None}
-    model, shapes = artifact.model_of(settings, info, restored.tree, place)
-    params = checkpoint.restore(place, shapes, step=restored.step, prefix="params", say=console.say).tree
-    scaling = artifact.scaling_of(restored.tree, model, place)
+    if config:
+        model, shapes = artifact.model_of(settings, info, restored.tree, saved)
+    elif model is None:
+        if "model" not in info:
+            line = "is no folder of a run; its net was made in Python; allowed: aejax.open(folder, model=that model)"
+            raise UserError(f"{folder}: {line}")
+        settings = artifact.own_settings(info["model"], folder)
+        model, shapes = artifact.model_of(settings, info, restored.tree, saved)
+        model = build_model(settings, model.feature_shape)  # a fit in Python leaves outputs as they are
+    else:
+        records.check(info, artifact.INFO, saved, "info")
+        shapes = jax.eval_shape(model.init, jax.random.key(0))
+    params = shaped(restored.tree, shapes, prefix="params", what=f"checkpoint of step {restored.step} in {saved}")
+    scaling = artifact.scaling_of(restored.tree, model, saved)
     return Trained(model, params, scaling, info, settings, ACTIONS, folder, config)
 
 
@@ -88,20 +103,10 @@ def check_files(encoder: Path, decoder: Path) -> None:
             raise UserError(f"{option} {path}: there is no folder {path.parent}")
 
 
-def columns(trained: Trained) -> tuple[Column, ...]:
-    """The columns of the table that a net was trained on, where some held categories."""
-    return artifact.columns_of(trained.info)
-
-
-def label_column(trained: Trained) -> str | None:
-    """The column of labels of the table that a net was trained on; None where there was none, and in old halves."""
-    return trained.info.get("label_column")
-
-
 def resized(settings: Mapping[str, Any], model: Model, params: Params, shape: tuple[int, ...]) -> Model:
     """The model for images of another height and width, where the parameters serve those as well; else as it is."""
     trained = model.feature_shape
-    if len(shape) != 3 or len(trained) != 3 or shape == trained or shape[2] != trained[2]:
+    if not settings or len(shape) != 3 or len(trained) != 3 or shape == trained or shape[2] != trained[2]:
         return model
     other = build_model(settings, shape)
     shapes = lambda tree: jax.tree.map(np.shape, tree)
@@ -140,7 +145,7 @@ def apply(
     if action != "decode":
         check_order(names, trained.info["feature_names"], where)
     if action == "decode" or not model.takes_missing:
-        refuse_missing(missing, names, columns(trained), where)
+        refuse_missing(missing, names, artifact.columns_of(trained.info), where)
     shift, scale = (np.broadcast_to(scaling[name], model.feature_shape).reshape(-1) for name in ("shift", "scale"))
     if of_task is not None:
         out = of_task(model, params, Rows(x, ~missing if missing.any() else None, shift, scale), _kept(trained.folder))
@@ -152,9 +157,13 @@ def apply(
     }
     function = jax.jit(functions[action])
     values = x if action == "decode" else (x - shift) * scale
-    parts = np.array_split(values, -(-len(values) // at_once(model)))
+    parts = np.array_split(values, max(1, -(-len(values) // at_once(model))))
     out = np.concatenate([np.asarray(function(params, part)) for part in parts])
-    return out if action == "encode" else (out / scale + shift).reshape(-1, *model.feature_shape).astype(np.float32)
+    if action == "encode":
+        return out
+    if model.target_shape is not None:  # targets are not scaled
+        return out.reshape(-1, *model.target_shape)
+    return (out / scale + shift).reshape(-1, *model.feature_shape).astype(np.float32)
 
 
 def task_action(trained: Trained, action: str) -> Callable[..., Any] | None:
@@ -180,5 +189,5 @@ def _kept(folder: Path) -> Kept | None:
     """What the task left in the folder of a run."""
     if not checkpoint.steps(folder / workdir.KEPT):
         return None
-    kept = checkpoint.read(folder / workdir.KEPT, say=console.say)
-    return Kept(kept.tree, kept.info)
+    restored = checkpoint.read(folder / workdir.KEPT, say=console.say)
+    return Kept(restored.tree, restored.info)

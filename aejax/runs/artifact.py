@@ -14,6 +14,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import astuple
 from itertools import accumulate
 from math import prod
 from pathlib import Path
@@ -28,12 +29,12 @@ from aejax.config.resolving import component
 from aejax.errors import UserError, one_of, shown
 from aejax.files import write_atomic
 from aejax.models.architecture import leaves_read
-from aejax.storage import records
+from aejax.storage import checkpoint, records
 from aejax.storage.checkpoint import LEAVES
 from aejax.storage.records import Either, Fields, Many, Whole
 from aejax.storage.trees import describe, named_arrays, pack, path_name, unpack
 from aejax.training.build import build_model
-from aejax.types import Column, Model, Params
+from aejax.types import Column, Dataset, Model, Params
 
 FORMAT = 1
 ACTIONS = {"encoder": "encode", "sealed decoder": "decode"}
@@ -83,6 +84,29 @@ def columns_of(info: Mapping[str, Any]) -> tuple[Column, ...]:
     return tuple(
         Column(name, start, size, tuple(categories)) for name, start, size, categories in info.get("columns", ())
     )
+
+
+def info_of(dataset: Dataset) -> dict[str, Any]:
+    """What is saved of a data set for its net: the shape of a row, the names of its features, and its columns."""
+    return {
+        "feature_shape": list(dataset.feature_shape),
+        "feature_names": list(dataset.feature_names),
+        "columns": [astuple(column) for column in dataset.columns],
+    }
+
+
+def save(folder: Path, params: Params, dataset: Dataset, settings: Mapping[str, Any] | None = None) -> None:
+    """Save what new rows need of a trained net: its parameters, the scaling of its data, and `info_of` them.
+
+    Args:
+        folder: for the checkpoint.
+        params: of the net.
+        dataset: that it was trained on.
+        settings: the component of aejax that makes the model, where no config beside it says so.
+    """
+    tree = {"params": params, "scaling": {"shift": dataset.shift, "scale": dataset.scale}}
+    info = info_of(dataset) | ({"model": settings} if settings else {})
+    checkpoint.save(folder, 0, tree, keep=1, info=info)
 
 
 def _named(params: Params) -> list[tuple[str, Any]]:
@@ -160,7 +184,7 @@ def as_bytes(trained: Trained, arrays: Mapping[str, np.ndarray]) -> bytes:
     Raises:
         UserError: the model is not one of aejax's own, so that a file from elsewhere could name any function.
     """
-    _own_model(trained.settings)
+    own_settings(trained.settings, "a half")
     scaling = {name: np.asarray(values) for name, values in trained.scaling.items()}
     stored = {f"params/{name}": array for name, array in arrays.items()}
     stored |= {f"scaling/{name}": array for name, array in scaling.items()}
@@ -169,10 +193,16 @@ def as_bytes(trained: Trained, arrays: Mapping[str, np.ndarray]) -> bytes:
     return len(text).to_bytes(4, "big") + text + pack(stored)
 
 
-def _own_model(settings: Mapping[str, Any]) -> None:
-    known = components.available("aejax.models")
-    if settings.get("name") not in known:
-        raise one_of(settings.get("name"), known, what="model.name of a half")
+def own_settings(settings: Mapping[str, Any], where: object) -> dict[str, Any]:
+    """A `model` that a file names, resolved; what is no component of aejax is not imported for it.
+
+    Raises:
+        UserError: the model is none of aejax's own, or cannot have these settings.
+    """
+    names, name = components.available("aejax.models"), records.check(settings, {"name": str}, where, "model")["name"]
+    if name not in names:
+        raise one_of(name, names, what=f"model.name of {where}")
+    return component(settings, "aejax.models", what=f"model of {where}")
 
 
 def read(path: Path, passphrase: Callable[[], str]) -> Trained:
@@ -187,14 +217,14 @@ def read(path: Path, passphrase: Callable[[], str]) -> Trained:
             given away.
     """
     content = path.read_bytes()
-    found = FIRST_LINE.match(content)
-    if found is None:
+    line = FIRST_LINE.match(content)
+    if line is None:
         raise UserError(f"{path}: is no folder of a run and no half that `aejax split` wrote")
-    kind, number = found[1].decode(), int(found[2])
+    kind, number = line[1].decode(), int(line[2])
     if number != FORMAT:
         raise UserError(f"{path}: is of format {number}, this version reads {FORMAT}")
-    rest = content[found.end() :]
-    half = _opened(path, content, found.end(), passphrase()) if kind == "sealed decoder" else rest[DIGEST:]
+    rest = content[line.end() :]
+    half = _opened(path, content, line.end(), passphrase()) if kind == "sealed decoder" else rest[DIGEST:]
     if kind == "encoder" and hashlib.sha256(half).digest() != rest[:DIGEST]:
         raise UserError(f"{path}: is damaged: its contents do not have the SHA-256 that it names")
     return _from_bytes(half, kind, path)
@@ -214,15 +244,14 @@ def _opened(path: Path, content: bytes, start: int, passphrase: str) -> bytes:
 
 def _from_bytes(half: bytes, kind: str, path: Path) -> Trained:
     size = 4 + int.from_bytes(half[:4], "big")
-    told = records.check(records.parse(half[4:size], path), HALF, path)
-    _own_model(told["model"])
-    settings = component(told["model"], "aejax.models", what="model of a half")
-    arrays = unpack(half[size:], told["leaves"], path)
-    model, shapes = model_of(settings, told["info"], arrays, path)
+    record = records.check(records.parse(half[4:size], path), HALF, path)
+    settings = own_settings(record["model"], "a half")
+    arrays = unpack(half[size:], record["leaves"], path)
+    model, shapes = model_of(settings, record["info"], arrays, path)
     read = _read_by(model, shapes)[kind]
     leaf = lambda name, like: _half_leaf(arrays.get(f"params/{name}"), like, f"{path}: {name}", needed=name in read)
     params = jax.tree.structure(shapes).unflatten([leaf(name, like) for name, like in _named(shapes)])
-    return Trained(model, params, scaling_of(arrays, model, path), told["info"], settings, (ACTIONS[kind],))
+    return Trained(model, params, scaling_of(arrays, model, path), record["info"], settings, (ACTIONS[kind],))
 
 
 def _half_leaf(array: np.ndarray | None, like: jax.ShapeDtypeStruct, where: str, *, needed: bool) -> Any:
@@ -257,9 +286,9 @@ def model_of(
     ends = list(accumulate((column.size for column in columns), initial=0))
     if len(info["feature_names"]) not in (0, n) or (columns and [*(c.start for c in columns), n] != ends):
         raise UserError(f"{where}: is damaged: its columns are not those of rows of {n} values")
-    own = settings["name"] in components.available("aejax.models")
+    is_ours = settings["name"] in components.available("aejax.models")
     most, layers = max(values, LEAST_SIZE), max(len(arrays), LEAST_LAYERS)
-    for key, value in settings.items() if own else ():
+    for key, value in settings.items() if is_ours else ():
         sizes = value if isinstance(value, tuple) else (value,)
         if len(sizes) > layers or any(isinstance(size, int) and size > most for size in sizes):
             raise UserError(f"{where}: is damaged: model.{key}={shown(value)} is larger than what is stored")
@@ -278,10 +307,10 @@ def scaling_of(arrays: Mapping[str, np.ndarray], model: Model, where: object) ->
     Raises:
         UserError: one is missing, or is not of the shape of a row or of a part of it that repeats.
     """
-    found = {name: arrays.get(f"scaling/{name}") for name in ("shift", "scale")}
-    for name, array in found.items():
+    scaling = {name: arrays.get(f"scaling/{name}") for name in ("shift", "scale")}
+    for name, array in scaling.items():
         fits = array is not None and array.dtype.kind == "f" and array.ndim <= len(model.feature_shape)
         ends = zip(array.shape[::-1], model.feature_shape[::-1], strict=False) if fits else ()
         if not fits or any(size not in (1, whole) for size, whole in ends):
             raise UserError(f"{where}: is damaged: its {name} is none of rows of {model.feature_shape} values")
-    return found
+    return scaling

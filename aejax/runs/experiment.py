@@ -1,15 +1,16 @@
 """A run from its config to its folder: train, evaluate, draw; interrupted runs go on where they were."""
 
 import time
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import astuple
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from aejax import config as configs
 from aejax import console
 from aejax.config.components import configured_task
 from aejax.data import inspection
@@ -17,17 +18,16 @@ from aejax.data.encoding import per_column
 from aejax.errors import UserError
 from aejax.files import write_atomic, write_json
 from aejax.models.architecture import summary
-from aejax.runs import tensorboard, workdir
-from aejax.runs.training import fit
+from aejax.runs import artifact, workdir
+from aejax.runs.training import train
 from aejax.storage import checkpoint
 from aejax.training import devices, windows
 from aejax.training.build import Parts, build, build_model, check, load_data, training_rows
-from aejax.training.context import Rows
 from aejax.training.evaluate import on_device
 from aejax.training.retrain import retrainer
 from aejax.training.step import EVALUATION_STREAM
 from aejax.training.windows import Windows
-from aejax.types import Dataset, Model, Params
+from aejax.types import Dataset, Model, Params, Rows
 
 
 def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -60,40 +60,35 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     with devices.all_or_none():
         dataset, parts, rows = prepare(config)
     with devices.all_or_none():
+        devices.check_same(config=configs.dumps(config))
         if devices.is_first():
             workdir.begin(folder, config)
             workdir.same_data(folder, dataset)
-    _say_what_is_trained(config, parts.model)
-    _tell_missing(dataset, parts.model)
+            console.say(summary(parts.model, terms=config["terms"]))
+            _tell_missing(dataset, parts.model)
     prepare_seconds = time.perf_counter() - started
-    params, timing = fit(config, parts, dataset, rows, folder)
+    with _tensorboard(config, folder) as record:
+        params, _, timing = train(parts, dataset, rows, config["train"], folder, bar=True, on_evaluation=record)
     if not devices.is_first():
         return {}
-    checkpoint.save(folder / workdir.MODEL, 0, model_tree(params, dataset), keep=1, info=model_info(dataset))
+    artifact.save(folder / workdir.MODEL, params, dataset)
     console.say("evaluating")
     started = time.perf_counter()
-    summary = evaluate(config, parts, params, dataset, folder)
-    summary["timing"] = timing | {
-        "prepare_seconds": prepare_seconds,
-        "evaluate_seconds": time.perf_counter() - started,
-    }
-    write_json(folder / "summary.json", summary)
-    return summary
-
-
-def _say_what_is_trained(config: Mapping[str, Any], model: Model) -> None:
-    if devices.is_first():
-        console.say(summary(model, terms=config["terms"]))
+    evaluated = evaluate(config, parts, params, dataset, folder)
+    seconds = {"prepare_seconds": prepare_seconds, "evaluate_seconds": time.perf_counter() - started}
+    evaluated["timing"] = timing | seconds
+    write_json(folder / "summary.json", evaluated)
+    return evaluated
 
 
 def _tell_missing(dataset: Dataset, model: Model) -> None:
     """Say how many values of the data are missing as they were read, one for each column of categories."""
     missing = total = 0
     for split in (dataset.train, dataset.validation, dataset.test):
-        if split.mask is not None and devices.is_first():
-            there = split.mask if split.truth is None else ~np.isnan(split.truth)
-            gone = np.isnan(per_column(np.where(there, 0.0, np.nan), dataset.columns))
-            missing, total = missing + int(gone.sum()), total + gone.size
+        if split.mask is not None:
+            observed = split.mask if split.truth is None else ~np.isnan(split.truth)
+            cells = np.isnan(per_column(np.where(observed, 0.0, np.nan), dataset.columns))
+            missing, total = missing + int(cells.sum()), total + cells.size
     if missing:
         refusal = "" if model.takes_missing else "; the trained net itself takes none (aejax apply needs whole rows)"
         console.say(f"{dataset.name}: {missing} of {total} values are missing{refusal}")
@@ -105,8 +100,9 @@ def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Parts, Rows | Windows]:
     Raises:
         UserError: the config does not fit the data or the devices.
     """
-    if config["report"]["tensorboard"]:
-        tensorboard.import_writer()
+    if config["report"]["tensorboard"] and find_spec("tensorboardX") is None:
+        line = "report.tensorboard: needs a package; install it with: pip install 'aejax[tensorboard]'"
+        raise UserError(line)
     dataset = load_data(config["data"])
     for line in inspection.described(dataset) if devices.is_first() else ():
         console.say(line)
@@ -115,46 +111,56 @@ def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Parts, Rows | Windows]:
     mesh = devices.make_mesh(config["devices"], settings["batch_size"] or training_rows(dataset))
     parts = build(config, dataset, mesh)
     if dataset.stream is not None:
-        streamed = windows.make(dataset, parts.key, settings["batch_size"], settings["steps"], parts.layout)
-        check(parts, streamed.example)
-        return dataset, parts, streamed
-    rows = on_device(dataset.train, dataset, parts.relations)
-    check(parts, rows)
-    return dataset, parts, rows
+        rows = windows.make(dataset, parts.key, settings["batch_size"], settings["steps"], parts.layout)
+    else:
+        rows = on_device(dataset.train, dataset, parts.relations)
+    check(parts, rows.example if isinstance(rows, Windows) else rows)
+    if mesh is None:
+        return dataset, parts, rows
+    shares = f"{mesh.shape[devices.DATA]} share each batch, {mesh.shape[devices.CODE]} the units of the code"
+    console.say(f"training on {mesh.size} devices: {shares}")
+    return dataset, parts, rows if isinstance(rows, Windows) else devices.put(rows, devices.whole(mesh))
 
 
-def model_tree(params: Params, dataset: Dataset) -> dict[str, Any]:
-    """What `aejax apply` needs beside the config: the parameters and the scaling of the data."""
-    return {"params": params, "scaling": {"shift": dataset.shift, "scale": dataset.scale}}
+@contextmanager
+def _tensorboard(config: Mapping[str, Any], folder: Path) -> Iterator[Callable[..., None] | None]:
+    """``(step, metrics, params)``: writes an evaluation for TensorBoard, ``train_loss`` as ``train/loss``.
 
+    None where nobody asked for it.
+    """
+    if not (config["report"]["tensorboard"] and devices.is_first()):
+        yield None
+        return
+    from tensorboardX import SummaryWriter
 
-def model_info(dataset: Dataset) -> dict[str, Any]:
-    """The shape of one row, the names of its features, and its columns, where some are categories."""
-    return {
-        "feature_shape": list(dataset.feature_shape),
-        "feature_names": list(dataset.feature_names),
-        "columns": [astuple(column) for column in dataset.columns],
-    }
+    with SummaryWriter(str(folder / "tensorboard")) as writer:
+
+        def record(step: int, metrics: Mapping[str, float], params: Params) -> None:
+            for name, value in metrics.items():
+                if name != "step":
+                    writer.add_scalar(name.replace("_", "/", 1), value, step)
+
+        yield record
 
 
 def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: Dataset, folder: Path) -> dict[str, Any]:
     """Run the config's task, save what it keeps, draw its figures, and return its part of the summary."""
     task, options = configured_task(config["task"])
     key, retrain = jax.random.fold_in(parts.key, EVALUATION_STREAM), retrainer(config, dataset, console.progress)
-    found = task.evaluate(key, parts.model, params, dataset, retrain, options)
-    if found.kept is not None:
-        checkpoint.save(folder / workdir.KEPT, 0, found.kept.tree, keep=1, info=found.kept.info)
-    for name, text in found.files.items():
+    evaluation = task.evaluate(key, parts.model, params, dataset, retrain, options)
+    if evaluation.kept is not None:
+        checkpoint.save(folder / workdir.KEPT, 0, evaluation.kept.tree, keep=1, info=evaluation.kept.info)
+    for name, text in evaluation.files.items():
         write_atomic(folder / name, text)
     if config["report"]["figures"]:
         from aejax.figures import run as pictures
 
         curve = workdir.read_metrics(folder)
-        pictures.write(folder / workdir.FIGURES, curve, config, dataset, parts.model, params, found, task.figures)
+        pictures.write(folder / workdir.FIGURES, curve, task.figures, evaluation, dataset, parts.model, params, config)
     return {
         "seed": config["seed"],
-        "metrics": found.metrics,
-        "baselines": found.baselines,
+        "metrics": evaluation.metrics,
+        "baselines": evaluation.baselines,
         "parameters_digest": checkpoint.digest(params),
     }
 

@@ -1,48 +1,37 @@
-"""Training from Python: a model, a loss and data in memory in, a trained net out; no config and no folder."""
+"""Training from Python: a model, a loss and data in memory in, a trained net out."""
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from math import prod
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from aejax import losses, optimizers
+from aejax.config.bounds import Within
+from aejax.config.components import check
 from aejax.config.resolving import optimizer as resolved_optimizer
 from aejax.data import from_arrays
 from aejax.data.corrupt import none
 from aejax.errors import UserError, shown
 from aejax.losses import Loss, Term
 from aejax.models.dense import multilayer
+from aejax.runs import workdir
 from aejax.runs.fitted import Fitted
+from aejax.runs.training import train
 from aejax.training.build import Parts, optimizer_of
 from aejax.training.evaluate import make_losses, on_device, target_range
-from aejax.training.loop import begin, compile_advance, loop, refusing
-from aejax.training.step import EVALUATION_STREAM, make_run, weights
+from aejax.training.step import EVALUATION_STREAM, make_run
+from aejax.training.windows import Windows
 from aejax.types import Dataset, Model, Params, Rows
 
 ADAM = {"name": "adam", "learning_rate": 1e-3}
 PASSES, FEWEST, MOST = 100, 500, 5000  # over the data, and steps, where nobody says how many
 EVALUATIONS = 50
 WIDEST, LONGEST_CODE = 256, 32  # of the net that is trained where nobody names one
-
-
-class Settings(NamedTuple):
-    """How long a run is and how it is measured, every default filled in.
-
-    Attributes:
-        steps: of training.
-        batch_size: rows in a step; None for all.
-        evaluate_every: steps between evaluations.
-        patience: evaluations without a lower validation loss before a run stops; None for never.
-    """
-
-    steps: int
-    batch_size: int | None
-    evaluate_every: int
-    patience: int | None
 
 
 def fit(
@@ -58,6 +47,7 @@ def fit(
     evaluate_every: int | None = None,
     patience: int | None = None,
     average: float | None = None,
+    folder: str | Path | None = None,
     on_chunk: Callable[[int, Mapping[str, np.ndarray], float], Any] | None = None,
     on_evaluation: Callable[[int, dict[str, float], Params], Any] | None = None,
 ) -> Fitted:
@@ -91,44 +81,44 @@ def fit(
             lowest one are kept; None trains to the end.
         average: decay of a moving average of the parameters, which evaluation reads and the result keeps; None for
             none.
+        folder: for checkpoints, ``metrics.csv`` and at last the net, which `aejax.open` reads. After a kill, the same
+            call with the same folder goes on from the newest checkpoint, to the same parameters bit for bit; of a
+            finished run it reads the net. None writes nothing.
         on_chunk: ``(step, history, seconds)``, called after each compiled chunk of steps; the history is by name an
             array with a value for each step of it.
         on_evaluation: ``(step, metrics, params)``, called after each evaluation; `params` are valid during the call.
 
     Raises:
-        UserError: data that are none, a model or a loss that does not fit them, or a loss that is not finite.
+        UserError: data that are none, a model or a loss that does not fit them, a loss that is not finite, or the
+            folder of another run.
+        InterruptedRunError: SIGINT or SIGTERM came, and what was done is in the folder.
     """
     if loss is None and data is None and not isinstance(model, Model):
         model, data = None, model
     dataset, batches = loaded(data)
     settings = settings_of(dataset, steps, None if batches else batch_size, evaluate_every, patience)
     parts = parts_of(model, loss, dataset, optimizer, corruption, settings, key=key, average=average)
-    feed, example, stops = (_rows(dataset), _rows(dataset), ()) if batches is None else batches
-    state = jax.jit(parts.run.init)(parts.key, parts.hparams)
-    program = compile_advance(parts.run, state, parts.key, parts.hparams, example)
-    evaluations: list[dict[str, float]] = []
-
-    def evaluated(step: int, metrics: dict[str, Any], params: Params) -> None:
-        evaluations.append({"step": step} | {name: float(value) for name, value in metrics.items()})
-        if on_evaluation is not None:
-            on_evaluation(step, evaluations[-1], params)
-
-    best = () if patience is None else jax.tree.map(jnp.copy, weights(state))
-    state, progress, _ = loop(
-        refusing(program, parts.key, parts.hparams, feed),
-        state,
-        steps=settings.steps,
-        evaluate_every=settings.evaluate_every,
-        progress=begin(("loss", *parts.hparams["terms"]), best=best),
-        patience=patience,
-        measure=measure_of(parts, dataset),
-        on_chunk=on_chunk,
-        on_evaluation=evaluated,
-        stops=stops,
-    )
-    params = progress.best if patience is not None and np.isfinite(progress.lowest) else weights(state)
+    if folder is not None:
+        if batches is not None:
+            raise UserError("folder: batches of an iterator are used once; allowed: rows in memory, or no folder")
+        folder = Path(folder)
+        _begin(folder, parts, dataset, {**settings, "average": average})
+    rows, hooks = batches or on_device(dataset.train, dataset), {"on_chunk": on_chunk, "on_evaluation": on_evaluation}
+    params, evaluations, _ = train(parts, dataset, rows, settings, folder, **hooks)
     history = {name: np.array([each[name] for each in evaluations]) for name in evaluations[0]}
-    return fitted_of(parts, dataset, params, history)
+    fitted = fitted_of(parts, dataset, params, history)
+    if folder is not None:
+        fitted.write(folder)
+    return fitted
+
+
+def _begin(folder: Path, parts: Parts, dataset: Dataset, settings: Mapping[str, Any]) -> None:
+    """Write down the numbers and the data that a run begins with, or refuse to go on with others."""
+    numbers = {"key": jax.random.key_data(parts.key), **parts.hparams}
+    record = {"settings": settings, **jax.tree.map(lambda leaf: np.asarray(leaf).tolist(), numbers)}
+    workdir.check(folder, record, workdir.FIT)
+    workdir.begin(folder, record, workdir.FIT)
+    workdir.same_data(folder, dataset)
 
 
 def fitted_of(parts: Parts, dataset: Dataset, params: Params, history: Mapping[str, np.ndarray]) -> Fitted:
@@ -139,8 +129,8 @@ def fitted_of(parts: Parts, dataset: Dataset, params: Params, history: Mapping[s
     return Fitted(parts.model, params, dataset._replace(train=None, validation=None, test=None), history, measured)
 
 
-def loaded(data: Any) -> tuple[Dataset, tuple[Callable[[int], Rows], Rows, tuple[int, ...]] | None]:
-    """Data in memory as a `Dataset`; of an iterator of batches its first one, and how its batches are fed to the loop.
+def loaded(data: Any) -> tuple[Dataset, Windows | None]:
+    """Data in memory as a `Dataset`; of an iterator of batches its first one, and all of them for the loop.
 
     Raises:
         UserError: no data.
@@ -149,28 +139,29 @@ def loaded(data: Any) -> tuple[Dataset, tuple[Callable[[int], Rows], Rows, tuple
         raise UserError("fit: there are no data; allowed: fit(x), or fit(model, loss, data)")
     if isinstance(data, Dataset):
         return data, None
-    if isinstance(data, Iterator):
-        return _streamed(data)
-    return from_arrays(data, scaling="standard"), None
+    return _streamed(data) if isinstance(data, Iterator) else (from_arrays(data, scaling="standard"), None)
 
 
 def settings_of(
     dataset: Dataset, steps: int | None, batch_size: int | None, evaluate_every: int | None, patience: int | None
-) -> Settings:
-    """The settings of a run with every default filled in.
+) -> dict[str, Any]:
+    """The numbers of a run with every default filled in, as the `train` section of a config has them.
 
     Raises:
         UserError: a number that is none of steps or rows, or early stopping without validation rows.
     """
-    for name, value in (("steps", steps), ("batch_size", batch_size), ("evaluate_every", evaluate_every)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1):
-            raise UserError(f"{name}: expected int >= 1, got {shown(value)}")
+    numbers = {"steps": steps, "batch_size": batch_size, "evaluate_every": evaluate_every, "patience": patience}
+    numbers = {name: int(n) if isinstance(n, np.integer) else n for name, n in numbers.items() if n is not None}
+    for name, value in numbers.items():
+        check(value, Annotated[int, Within(1)], what=name)
     if patience is not None and not len(dataset.validation.x):
         raise UserError("patience: there are no validation rows to stop by; allowed: None, or data with some")
     rows = len(dataset.train.x)
-    size = None if batch_size is None else min(batch_size, rows)
-    steps = int(np.clip(PASSES * rows // (size or rows), FEWEST, MOST)) if steps is None else int(steps)
-    return Settings(steps, size, evaluate_every or min(steps, max(10, steps // EVALUATIONS)), patience)
+    size = min(numbers["batch_size"], rows) if "batch_size" in numbers else None
+    steps = numbers.get("steps", int(np.clip(PASSES * rows // (size or rows), FEWEST, MOST)))
+    evaluate_every = numbers.get("evaluate_every", min(steps, max(10, steps // EVALUATIONS)))
+    every = {"evaluate_every": evaluate_every, "checkpoint_every": evaluate_every, "keep": 2}
+    return {"steps": steps, "batch_size": size, "patience": numbers.get("patience"), **every}
 
 
 def parts_of(
@@ -179,7 +170,7 @@ def parts_of(
     dataset: Dataset,
     optimizer: Any,
     corruption: Callable[[jax.Array, jax.Array], jax.Array],
-    settings: Settings,
+    settings: Mapping[str, Any],
     *,
     key: jax.Array | None = None,
     average: float | None = None,
@@ -195,34 +186,16 @@ def parts_of(
     if not isinstance(made, Loss):
         raise UserError(f"loss: expected a loss from aejax.losses.compose, or a term, got {shown(loss)}")
     named = {"name": optimizer} if isinstance(optimizer, str) else optimizer
-    rule, numbers = _rule(named)
+    if isinstance(named, Mapping):
+        rule, numbers = optimizer_of(resolved_optimizer(named))
+    else:
+        rule, numbers = optimizers.as_optimizer(named), {}
     corrupt = lambda key, x: corruption(key, x)
-    sizes = {"steps": settings.steps, "batch_size": settings.batch_size, "data_range": target_range(dataset)}
+    sizes = {"steps": settings["steps"], "batch_size": settings["batch_size"], "data_range": target_range(dataset)}
     run = make_run(model, made.objective, corrupt, rule, **sizes, average=average)
     hparams = jax.tree.map(jnp.float32, {"terms": dict(made.hparams), "corruption": {}, "optimizer": numbers})
     key = jax.random.key(0) if key is None else key
     return Parts(model, made.objective, corrupt, run, hparams, key, {})
-
-
-def _rule(optimizer: Any) -> tuple[optimizers.Optimizer, dict[str, Any]]:
-    """An optimiser and its numbers, from a component of a config or a transformation of optax."""
-    if isinstance(optimizer, Mapping):
-        return optimizer_of(resolved_optimizer(optimizer))
-    return optimizers.as_optimizer(optimizer), {}
-
-
-def measure_of(parts: Parts, dataset: Dataset) -> Callable[[Params, float], dict[str, float]]:
-    """``(params, share of the steps) -> {"validation_loss", …}``; nothing where there are no validation rows."""
-    if not len(dataset.validation.x):
-        return lambda params, share: {}
-    look = make_losses(parts.model, parts.objective, parts.corrupt, target_range(dataset))
-    rows, key = on_device(dataset.validation, dataset), jax.random.fold_in(parts.key, EVALUATION_STREAM)
-    measured = lambda params, share: look(params, key, parts.hparams, rows, share)
-    return lambda params, share: {f"validation_{name}": v for name, v in measured(params, share).items()}
-
-
-def _rows(dataset: Dataset) -> Rows:
-    return on_device(dataset.train, dataset)
 
 
 def _narrowing(dataset: Dataset) -> Model:
@@ -246,29 +219,26 @@ def _of_these_rows(model: Any, dataset: Dataset) -> Model:
 WINDOW = 20  # batches of an iterator that are on the device at a time
 
 
-def _streamed(batches: Iterator[Any]) -> tuple[Dataset, tuple[Callable[[int], Rows], Rows, tuple[int, ...]]]:
+def _streamed(batches: Iterator[Any]) -> tuple[Dataset, Windows]:
     """A data set of the first batch of an iterator, and windows of `WINDOW` batches for the loop."""
     first = [np.asarray(batch, np.float32) for batch in islice(batches, 1)]
     if not first or first[0].ndim < 2:
         raise UserError("data: the iterator gives no batch (rows, features); allowed: arrays of equal shape")
+    batches, shape, window = chain(first, batches), (WINDOW, len(first[0]), first[0][0].size), {}
     dataset = from_arrays(first[0], scaling="none", validation=0, test=0)
-    window: list[tuple[int, Rows]] = []
 
-    def feed(step: int) -> Rows:
+    def at(step: int) -> Rows:
         start = step - step % WINDOW
-        if not window or window[0][0] != start:
-            held = [*first, *(np.asarray(batch, np.float32) for batch in islice(batches, WINDOW - len(first)))]
-            first.clear()
-            if len(held) < WINDOW and (not held or start == 0):
-                raise UserError(f"data: the iterator ended after {start + len(held)} batches; allowed: one a step")
-            held += [held[-1]] * (WINDOW - len(held))
-            if any(batch.shape != held[0].shape for batch in held):
-                raise UserError(f"data: batches of other shapes follow {held[0].shape}; allowed: equal shapes")
-            x = jnp.asarray(np.stack(held).reshape(WINDOW, len(held[0]), -1))
-            one = jnp.ones(())
-            window[:] = [(start, Rows(x, None, 0 * one, one, first=jnp.int32(start)))]
-        return window[0][1]
+        if start not in window:
+            x = [np.asarray(batch, np.float32) for batch in islice(batches, WINDOW)]
+            if len(x) < WINDOW and (not x or start == 0):
+                raise UserError(f"data: the iterator ended after {start + len(x)} batches; allowed: one a step")
+            x += [x[-1]] * (WINDOW - len(x))
+            if any(batch.shape != first[0].shape for batch in x):
+                raise UserError(f"data: batches of other shapes follow {first[0].shape}; allowed: equal shapes")
+            window.clear()
+            rows = Rows(np.stack(x).reshape(shape), None, np.float32(0), np.float32(1), first=np.int32(start))
+            window[start] = jax.tree.map(jnp.asarray, rows)
+        return window[start]
 
-    example = Rows(jax.ShapeDtypeStruct((WINDOW, len(first[0]), first[0][0].size), np.float32), None,
-                   *2 * (jax.ShapeDtypeStruct((), np.float32),), first=jax.ShapeDtypeStruct((), np.int32))  # fmt: skip
-    return dataset, (feed, example, (WINDOW,))
+    return dataset, Windows(WINDOW, at(0), at)

@@ -6,20 +6,16 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from aejax import config as configs
-from aejax import console
+from aejax.config.files import literals
 from aejax.data.arrays import as_rows
-from aejax.errors import UserError, shown
+from aejax.errors import UserError
 from aejax.files import write_atomic, write_json
 from aejax.runs import apply, artifact, experiment, workdir
-from aejax.storage import checkpoint
-from aejax.training.context import shown as visible
-from aejax.training.evaluate import BATCH, on_device
-from aejax.types import Dataset, Model, Params, Range, Rows
+from aejax.training.evaluate import on_device
+from aejax.types import Dataset, Model, Params, Range, Rows, Split
 
 HISTORY = "history.json"
 
@@ -48,31 +44,27 @@ class Fitted:
 
     def encode(self, x: Any) -> np.ndarray:
         """The codes of rows: (m, *feature_shape) or (m, n) -> (m, d) float32."""
-        return self._through(self.model.encode, self._scaled(x))
+        return self._applied("encode", self._rows(x).x, "x")
 
     def decode(self, codes: Any) -> np.ndarray:
         """Codes as rows in the units of the data: (m, d) -> (m, *feature_shape) float32."""
-        codes = np.asarray(codes, np.float32)
-        if codes.ndim != 2 or codes.shape[1] != self.model.code_size:
-            raise UserError(f"decode: codes of shape {codes.shape}; allowed: (rows, {self.model.code_size})")
-        return self._unscaled(self._through(self.model.decode, codes))
+        return self._applied("decode", np.asarray(codes, np.float32), "codes")
 
     def reconstruct(self, x: Any) -> np.ndarray:
         """Rows through the encoder and the decoder, in the units of the data: (m, *feature_shape) float32."""
-        both = lambda params, x: self.model.decode(params, self.model.encode(params, x))
-        return self._unscaled(self._through(both, self._scaled(x)))
+        return self._applied("reconstruct", self._rows(x).x, "x")
 
     def loss(self, x: Any) -> dict[str, float]:
         """The loss of rows as in training, each of its terms, and the mean squared error of their scaled values."""
         if self.measure is None:
             raise UserError("loss: a net that was opened from a folder knows no loss; allowed: a net from aejax.fit")
-        return dict(self.measure(on_device(self._split(x), self.data)))
+        return dict(self.measure(on_device(self._rows(x), self.data)))
 
     def save(self, folder: str | Path) -> Path:
         """Write the parameters and the scaling of the data into a new folder, which `aejax.open` reads; its path.
 
-        A net of a config is saved with it, and ``aejax apply`` reads the folder too; of a net that was made in Python,
-        `aejax.open` has to be told the model.
+        ``aejax apply`` reads the folder too where the net is of a config, or a constructor of aejax made its model; for
+        any other, `aejax.open` needs the same model again.
 
         Raises:
             UserError: the folder is not empty.
@@ -81,15 +73,15 @@ class Fitted:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UserError(f"{folder}: is not empty; allowed: a new folder")
         if self.config is not None:
-            write_atomic(folder / "config.json", configs.dumps(self.config))
+            write_atomic(folder / workdir.CONFIG, configs.dumps(self.config))
+        return self.write(folder)
+
+    def write(self, folder: Path) -> Path:
+        """Write the net and its history into a folder, whatever else is there; the folder."""
         write_json(folder / HISTORY, {name: values.tolist() for name, values in self.history.items()})
-        checkpoint.save(
-            folder / workdir.MODEL,
-            0,
-            experiment.model_tree(self.params, self.data),
-            keep=1,
-            info=experiment.model_info(self.data),
-        )
+        plain, name, arguments = self.model.made or (None, "", ())
+        settings = {"name": name, **dict(arguments)} if plain == self.model._replace(made=None) else None
+        artifact.save(folder / workdir.MODEL, self.params, self.data, settings)
         return folder
 
     def __repr__(self) -> str:
@@ -97,9 +89,8 @@ class Fitted:
 
         return summary(self.model, self.params)
 
-    def _split(self, x: Any) -> Any:
-        rows = as_rows(x, "x")
-        shape = tuple(self.data.feature_shape)
+    def _rows(self, x: Any) -> Split:
+        rows, shape = as_rows(x, "x"), tuple(self.data.feature_shape)
         if rows.x.shape[1:] not in (shape, (prod(shape),)):
             raise UserError(f"x: rows of shape {rows.x.shape[1:]}; allowed: {shape}")
         if rows.mask is not None and not self.model.takes_missing:
@@ -107,20 +98,10 @@ class Fitted:
         fold = lambda values: values if values is None else values.reshape(-1, *shape)
         return rows._replace(x=fold(rows.x), mask=fold(rows.mask))
 
-    def _scaled(self, x: Any) -> np.ndarray:
-        rows = self._split(x)
-        values = ((np.asarray(rows.x, np.float32) - self.data.shift) * self.data.scale).reshape(len(rows.x), -1)
-        mask = None if rows.mask is None else rows.mask.reshape(values.shape)
-        return np.asarray(visible(self.model, values, mask))
-
-    def _unscaled(self, rows: np.ndarray) -> np.ndarray:
-        rows = rows.reshape(-1, *(self.model.target_shape or self.data.feature_shape))
-        return rows if self.model.target_shape else (rows / self.data.scale + self.data.shift).astype(np.float32)
-
-    def _through(self, function: Callable[..., jax.Array], rows: np.ndarray) -> np.ndarray:
-        compiled = jax.jit(function)
-        parts = np.array_split(rows, max(1, -(-len(rows) // BATCH)))
-        return np.concatenate([np.asarray(compiled(self.params, jnp.asarray(part, jnp.float32))) for part in parts])
+    def _applied(self, action: str, rows: np.ndarray, what: str) -> np.ndarray:
+        scaling, info = {"shift": self.data.shift, "scale": self.data.scale}, artifact.info_of(self.data)
+        trained = artifact.Trained(self.model, self.params, scaling, info, {}, apply.ACTIONS)
+        return apply.apply(trained, action, rows, where=what)
 
 
 def open_folder(folder: str | Path, model: Model | None = None, *, trust: bool = False) -> Fitted:
@@ -128,50 +109,36 @@ def open_folder(folder: str | Path, model: Model | None = None, *, trust: bool =
 
     Args:
         folder: of a finished run, or of `Fitted.save`.
-        model: where the net was made in Python: the same model again.
+        model: where the net was made in Python and no constructor of aejax made its model: the same model again.
         trust: whether the folder may name a model from outside aejax, where no run of this user left it.
 
     Raises:
         UserError: there is no such net, it is damaged, or it is of another model.
     """
     folder = Path(folder)
-    if not (folder / "config.json").exists() and model is None:
-        if checkpoint.steps(folder / workdir.MODEL):
-            raise UserError(f"{folder}: its net was made in Python; allowed: aejax.open(folder, model=the same model)")
-        raise UserError(f"{folder}: is no folder of a run; allowed: that of aejax run, or of Fitted.save")
-    if model is not None:
-        like = jax.eval_shape(model.init, jax.random.key(0))
-        restored = checkpoint.restore(folder / workdir.MODEL, like, prefix="params", say=console.say)
-        if restored is None:
-            raise UserError(f"{folder}: holds no net that verifies")
-        scaling, params = checkpoint.restore_flat(folder / workdir.MODEL, "scaling"), restored.tree
-        info, config = restored.info, None
-    else:
-        trained = apply.load(folder, trust=trust)
-        model, params, scaling, info = trained.model, trained.params, trained.scaling, trained.info
-        config = dict(trained.config)
+    trained = apply.load(folder, trust=trust, model=model)
+    shape = tuple(trained.info["feature_shape"])
     data = Dataset(
         name=str(folder),
         train=None,
         validation=None,
         test=None,
-        feature_shape=tuple(info["feature_shape"]),
-        kind="image" if len(info["feature_shape"]) == 3 else "table",
+        feature_shape=shape,
+        kind="image" if len(shape) == 3 else "table",
         range=Range(),
-        shift=scaling["shift"],
-        scale=scaling["scale"],
         label_names=(),
-        feature_names=tuple(info["feature_names"]),
+        feature_names=tuple(trained.info["feature_names"]),
         licence="",
         source=str(folder),
-        columns=artifact.columns_of(info),
+        columns=artifact.columns_of(trained.info),
+        **trained.scaling,
     )
     rows = workdir.read_metrics(folder)
     history = {name: np.array([row[name] for row in rows]) for name in rows[0]} if rows else {}
     if (folder / HISTORY).exists():
         history = {name: np.array(values) for name, values in workdir.read_json(folder / HISTORY).items()}
     summary = workdir.read_json(folder / "summary.json") if (folder / "summary.json").exists() else {}
-    return Fitted(model, params, data, history, summary=summary, config=config)
+    return Fitted(trained.model, trained.params, data, history, summary=summary, config=trained.config or None)
 
 
 def run_config(config: Any, folder: str | Path | None = None, **changes: Any) -> Fitted:
@@ -189,19 +156,12 @@ def run_config(config: Any, folder: str | Path | None = None, **changes: Any) ->
         InterruptedRunError: SIGINT or SIGTERM came; what was done is saved.
     """
     named = isinstance(config, str | Path)
-    resolved = configs.load(str(config)) if named else configs.resolve(_plain(config))
+    resolved = configs.load(str(config)) if named else configs.resolve(literals(config, what="config"))
     resolved = configs.varied(resolved, {_path(resolved, name): value for name, value in changes.items()})
     stem = Path(str(config).partition(":")[0]).stem if named else "run"
     folder = workdir.fresh(stem) if folder is None else Path(folder)
     experiment.run(resolved, folder)
     return open_folder(folder)
-
-
-def _plain(config: Any) -> dict[str, Any]:
-    """A config of dicts alone."""
-    if not isinstance(config, Mapping) and not hasattr(config, "items"):
-        raise UserError(f"config: expected a name, a path or a config, got {shown(config)}")
-    return {name: _plain(value) if hasattr(value, "items") else value for name, value in config.items()}
 
 
 def _path(config: Mapping[str, Any], name: str) -> str:

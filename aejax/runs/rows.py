@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,34 +38,33 @@ def read(
     return x, names
 
 
-def laid_flat(rows: np.ndarray, wanted: tuple[int, ...], where: object) -> np.ndarray:
-    """Rows of the wanted shape, or laid flat already, as (m, n) float32.
+def laid_flat(rows: np.ndarray, shape: tuple[int, ...], where: object) -> np.ndarray:
+    """Rows of a shape, or laid flat already, as (m, n) float32.
 
     Raises:
         UserError: they are of another shape.
     """
-    size = int(np.prod(wanted))
-    if rows.shape[1:] not in (wanted, (size,)):
-        given = "x".join(map(str, rows.shape[1:])) or "single values"
-        raise UserError(f"{where}: expected rows of {'x'.join(map(str, wanted))} values, got {given}")
+    size = int(np.prod(shape))
+    if rows.shape[1:] not in (shape, (size,)):
+        got = "x".join(map(str, rows.shape[1:])) or "single values"
+        raise UserError(f"{where}: expected rows of {'x'.join(map(str, shape))} values, got {got}")
     return rows.reshape(len(rows), size).astype(np.float32)
 
 
-def check_order(given: Sequence[str], trained: Sequence[str], where: object) -> None:
-    """Refuse columns of which some have the training data's names at other places.
+def check_order(names: Sequence[str], trained: Sequence[str], where: object) -> None:
+    """Refuse columns of which some have the training data's names in another order.
 
     Raises:
         UserError: naming the first of them.
     """
-    if are_numbered(given):
+    if are_numbered(names):
         return
-    moved = [(place, name) for place, name in enumerate(given) if name in trained and trained[place] != name]
-    if moved:
-        place, name = moved[0]
-        raise UserError(
-            f"{where}: column {place + 1} is {name!r}, in training it was {trained[place]!r}; "
-            "allowed: the columns of the training data"
-        )
+    for index, name in enumerate(names):
+        if name in trained and trained[index] != name:
+            raise UserError(
+                f"{where}: column {index + 1} is {name!r}, in training it was {trained[index]!r}; "
+                "allowed: the columns of the training data"
+            )
 
 
 def refuse_missing(missing: np.ndarray, names: Sequence[str], columns: Sequence[Column], where: object) -> None:
@@ -81,19 +80,13 @@ def refuse_missing(missing: np.ndarray, names: Sequence[str], columns: Sequence[
         UserError: naming the first such value.
     """
     if missing.any():
-        row, place = np.argwhere(missing)[0]
+        row, feature = np.argwhere(missing)[0]
+        name = f"value {feature + 1}" if are_numbered(names) else f"column {names[feature]!r}"
+        of = [f"column {each.name!r}" for each in columns if each.start <= feature < each.start + each.size]
         raise UserError(
-            f"{where}: row {row + 1}, {_place_of(int(place), names, columns)} is missing; fill it in, leave the row "
+            f"{where}: row {row + 1}, {[*of, name][0]} is missing; fill it in, leave the row "
             "out, or train a net that takes missing values (model.name=masked.residual)"
         )
-
-
-def _place_of(place: int, names: Sequence[str], own: Sequence[Column]) -> str:
-    """The column of a value, or its place where the columns have no names."""
-    for column in own:
-        if column.start <= place < column.start + column.size:
-            return f"column {column.name!r}"
-    return f"value {place + 1}" if are_numbered(names) else f"column {names[place]!r}"
 
 
 def check_output(path: Path, source: Path) -> None:
@@ -117,26 +110,17 @@ def write(path: Path, rows: np.ndarray, names: Sequence[str] = ()) -> None:
         np.save(buffer, rows.astype(np.float32), allow_pickle=False)
         write_atomic(path, buffer.getvalue())
         return
+    readable = all(number(name) is None for name in names)  # a name that is a number would be read as a row's
+    lines = ([f"{value:.9g}" for value in row] for row in rows.reshape(len(rows), -1).tolist())
+    write_table(path, names if readable else (), lines)
+
+
+def write_table(path: Path, names: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
+    """Write a table of text as .csv, under its line of names, if it has one; a whole file or none."""
     text = io.StringIO()
-    if header(names):
-        csv.writer(text, lineterminator="\n").writerow(names)
-    np.savetxt(text, rows.reshape(len(rows), -1), delimiter=",", fmt="%.9g")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([*([names] if len(names) else []), *lines])
     write_atomic(path, text.getvalue())
-
-
-def header(names: Sequence[str]) -> bool:
-    """Whether a line of these names is read back as one: a name that is a number would be taken for a row's."""
-    return len(names) > 0 and all(number(name) is None for name in names)
-
-
-def code_names(units: int) -> tuple[str, ...]:
-    """The names of the units of a code, ``code0`` and so on."""
-    return tuple(f"code{unit}" for unit in range(units))
-
-
-def numbered(names: Sequence[str]) -> tuple[Column, ...]:
-    """Columns of numbers with these names."""
-    return tuple(Column(name, place) for place, name in enumerate(names))
 
 
 def filled_table(path: Path, filled: np.ndarray, columns: Sequence[Column]) -> tuple[tuple[str, ...], list[list[str]]]:
@@ -146,6 +130,9 @@ def filled_table(path: Path, filled: np.ndarray, columns: Sequence[Column]) -> t
         path: of the file.
         filled: (m, features) its rows, without holes.
         columns: that the features belong to; other columns of the file stay as they are.
+
+    Returns:
+        The names, none where the file has none, and a list of texts for each row.
     """
     features = {column.name: column for column in columns}
     table, out = read_table(path, tuple(features)).columns, []
@@ -157,20 +144,10 @@ def filled_table(path: Path, filled: np.ndarray, columns: Sequence[Column]) -> t
             part = filled[:, features[name].start : features[name].start + features[name].size]
             text = [_cell(features[name], part[row]) if gone else text[row] for row, gone in enumerate(missing)]
         out.append(text)
-    return tuple(table), [list(row) for row in zip(*out, strict=True)]
+    return () if are_numbered(tuple(table)) else tuple(table), [list(row) for row in zip(*out, strict=True)]
 
 
 def _cell(column: Column, values: np.ndarray) -> str:
     if not column.categories:
         return f"{values[0]:.9g}"
     return column.categories[int(values[0] > 0.5) if column.size == 1 else int(values.argmax())]
-
-
-def write_table(path: Path, names: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
-    """Write a table of text as .csv, under its line of names, where it had one; a whole file or none."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    if not are_numbered(names):
-        writer.writerow(names)
-    writer.writerows(lines)
-    write_atomic(path, text.getvalue())

@@ -1,19 +1,18 @@
-"""The training of a run in its folder: metrics and checkpoints while it trains, from where it was left."""
+"""The training of a run, of a config or from Python: evaluations, early stopping, and checkpoints in its folder."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax import config as configs
 from aejax import console
 from aejax.errors import UserError
-from aejax.runs import tensorboard, workdir
+from aejax.runs import workdir
 from aejax.storage import checkpoint, records
 from aejax.training import devices
 from aejax.training.build import Parts
@@ -24,33 +23,70 @@ from aejax.training.step import EVALUATION_STREAM, weights
 from aejax.training.windows import Windows
 from aejax.types import Dataset, Params, Rows, State
 
-PROGRESS = {"seconds": float}
+INFO = {"seconds": float}
 """The form of what a checkpoint says beside its arrays."""
 
 
-def fit(
-    config: Mapping[str, Any], parts: Parts, dataset: Dataset, rows: Rows | Windows, folder: Path
-) -> tuple[Params, dict[str, float]]:
-    """Train to the end, with evaluations, early stopping and checkpoints: the parameters to keep, and the timing."""
-    settings = config["train"]
-    state, before = _start(config, parts, folder)
+class Result(NamedTuple):
+    """What training led to.
+
+    Attributes:
+        params: to keep: those of the lowest validation loss where training may stop early, else the last ones.
+        evaluations: a dict of numbers for each, with its ``step``.
+        timing: ``compile_seconds``, ``train_seconds``, ``steps_per_second`` and ``steps``.
+    """
+
+    params: Params
+    evaluations: list[dict[str, float]]
+    timing: dict[str, float]
+
+
+def train(
+    parts: Parts,
+    dataset: Dataset,
+    rows: Rows | Windows,
+    settings: Mapping[str, Any],
+    folder: Path | None = None,
+    *,
+    bar: bool = False,
+    on_chunk: Callable[[int, Mapping[str, np.ndarray], float], Any] | None = None,
+    on_evaluation: Callable[[int, dict[str, float], Params], Any] | None = None,
+) -> Result:
+    """Train to the end; with a folder from its newest checkpoint on, to the same parameters bit for bit.
+
+    Args:
+        parts: of the run.
+        dataset: whose validation rows are evaluated.
+        rows: that are trained on.
+        settings: the `train` section of a config, of which it reads ``steps``, ``evaluate_every``, ``patience`` and,
+            with a folder, ``checkpoint_every`` and ``keep``.
+        folder: for ``checkpoints`` and ``metrics.csv``; None writes nothing.
+        bar: whether a person sees how far it is.
+        on_chunk: as of `aejax.training.loop.loop`, where no bar is shown.
+        on_evaluation: likewise.
+
+    Raises:
+        UserError: the loss became non-finite.
+        InterruptedRunError: SIGINT or SIGTERM came, and what was done is in the folder.
+    """
+    state, before = _start(parts, settings["patience"] is not None, folder)
+    feed, example, stops = (rows.at, rows.example, (rows.steps,)) if isinstance(rows, Windows) else (rows, rows, ())
+    shardings = None if parts.layout is None else (parts.layout, devices.whole(parts.layout.step.mesh))
     started = time.perf_counter()
-    if isinstance(rows, Windows):
-        feed, example, stops = rows.at, rows.example, (rows.steps,)
-    else:
-        feed = example = _everywhere(parts, rows)
-        stops = ()
-    program = compile_advance(parts.run, state, parts.key, parts.hparams, example, _shardings(parts))
+    program = compile_advance(parts.run, state, parts.key, parts.hparams, example, shardings)
     compile_seconds = time.perf_counter() - started
-    host = devices.fetch if parts.layout is not None else lambda tree: tree
+    evaluations = [] if folder is None else workdir.read_metrics(folder, until=before.step)
 
-    def save(state: State, progress: Progress) -> None:
-        state, progress = host(state), progress._replace(best=host(progress.best))
-        if devices.is_first():
-            save_progress(folder / workdir.CHECKPOINTS, state, progress, keep=settings["keep"])
+    def record(step: int, metrics: Mapping[str, Any], params: Params) -> None:
+        evaluations.append({"step": step} | {name: float(value) for name, value in metrics.items()})
+        if folder is not None and devices.is_first():
+            workdir.write_metrics(folder, evaluations)
+        if on_evaluation is not None:
+            on_evaluation(step, evaluations[-1], params)
 
-    recording = _recording(config, folder, before.step)
-    with recording as record, console.progress(settings["steps"], before.step) as show, asked_to_stop() as asked:
+    shown = console.progress(settings["steps"], before.step) if bar else nullcontext()
+    signals = nullcontext(lambda: False) if folder is None else asked_to_stop()
+    with shown as show, signals as asked:
         try:
             state, progress, ended = loop(
                 refusing(program, parts.key, parts.hparams, feed),
@@ -59,63 +95,63 @@ def fit(
                 evaluate_every=settings["evaluate_every"],
                 progress=before,
                 patience=settings["patience"],
-                measure=_measurer(parts, dataset),
-                on_chunk=lambda step, history, _: show(step, float(history["loss"][-1])),
+                measure=_measure(parts, dataset),
+                on_chunk=(lambda step, history, _: show(step, float(history["loss"][-1]))) if bar else on_chunk,
                 on_evaluation=record,
-                save=save,
-                save_every=settings["checkpoint_every"],
+                save=None if folder is None else _saver(parts, folder, settings["keep"]),
+                save_every=None if folder is None else settings["checkpoint_every"],
                 stop=lambda: bool(devices.of_all(asked()).any()),
                 stops=stops,
             )
         except UserError as error:
-            raise UserError(f"{error} ({_last_checkpoint(folder)})") from None
-    step, seconds = progress.step, progress.seconds - before.seconds
+            raise error if folder is None else UserError(f"{error} ({_last_checkpoint(folder)})") from None
     if not ended:
-        raise InterruptedRunError(f"stopped at step {step}; go on with the same command and --workdir {folder}")
+        again = f"the same command and --workdir {folder}" if bar else f"the same call and folder={folder}"
+        raise InterruptedRunError(f"stopped at step {progress.step}; go on with {again}")
+    seconds = progress.seconds - before.seconds
     timing = {
         "compile_seconds": compile_seconds,
         "train_seconds": progress.seconds,
-        "steps_per_second": (step - before.step) / seconds if seconds else 0.0,
-        "steps": step,
+        "steps_per_second": (progress.step - before.step) / seconds if seconds else 0.0,
+        "steps": progress.step,
     }
     best = progress.best if np.isfinite(progress.lowest) else weights(state)
-    return jax.tree.map(jnp.asarray, host(best)), timing
+    return Result(jax.tree.map(jnp.asarray, _on_host(parts, best)), evaluations, timing)
 
 
-def _everywhere(parts: Parts, rows: Rows) -> Rows:
-    """The training rows on every device of the run; as they are on one."""
-    return rows if parts.layout is None else devices.put(rows, devices.whole(parts.layout.step.mesh))
+def _on_host(parts: Parts, tree: Any) -> Any:
+    """A tree as it is; of a run on several devices, its leaves put together."""
+    return tree if parts.layout is None else devices.fetch(tree)
 
 
-def _shardings(parts: Parts) -> Any:
-    """Where the state and the history lie; None on one device."""
-    if parts.layout is None:
-        return None
-    mesh = parts.layout.step.mesh
-    console.say(
-        f"training on {mesh.size} devices: {mesh.shape[devices.DATA]} share each batch, "
-        f"{mesh.shape[devices.CODE]} the units of the code"
-    )
-    return parts.layout, devices.whole(mesh)
-
-
-def _start(config: Mapping[str, Any], parts: Parts, folder: Path) -> tuple[State, Progress]:
+def _start(parts: Parts, early: bool, folder: Path | None) -> tuple[State, Progress]:
     """The newest checkpoint that verifies, or a fresh state."""
     init = jax.jit(parts.run.init, out_shardings=parts.layout)
-    like, names = jax.eval_shape(init, parts.key, parts.hparams), ("loss", *parts.hparams["terms"])
-    early = config["train"]["patience"] is not None
-    progress = begin(names, best=like.params if early else ())
-    restored = restored_progress(folder / workdir.CHECKPOINTS, like, progress)
-    devices.check_same(config=configs.dumps(config), checkpoint=str(restored and restored[1].step))
-    if restored is None:
-        state = init(parts.key, parts.hparams)
-        return state, begin(names, best=jax.tree.map(jnp.copy, weights(state)) if early else ())
-    console.say(f"{folder}: going on from step {restored[1].step}")
-    return restored
+    names = ("loss", *parts.hparams["terms"])
+    if folder is not None:
+        like, saved = jax.eval_shape(init, parts.key, parts.hparams), folder / workdir.CHECKPOINTS
+        restored = restored_progress(saved, like, begin(names, best=like.params if early else ()))
+        devices.check_same(checkpoint=str(restored and restored[1].step))
+        if restored is not None:
+            console.say(f"{folder}: going on from step {restored[1].step}")
+            return restored
+    state = init(parts.key, parts.hparams)
+    return state, begin(names, best=jax.tree.map(jnp.copy, weights(state)) if early else ())
+
+
+def _saver(parts: Parts, folder: Path, keep: int) -> Callable[[State, Progress], None]:
+    """``(state, progress)``: saves a checkpoint."""
+
+    def save(state: State, progress: Progress) -> None:
+        state, progress = _on_host(parts, state), progress._replace(best=_on_host(parts, progress.best))
+        if devices.is_first():
+            save_progress(folder / workdir.CHECKPOINTS, state, progress, keep=keep)
+
+    return save
 
 
 def save_progress(folder: Path, state: Any, progress: Progress, *, keep: int) -> None:
-    """Save the state and the progress of a run, or of many, so that equal checkpoints have equal bytes."""
+    """Save a checkpoint of a run, or of many, without the seconds, so that equal ones have equal bytes."""
     tree = {"state": state, "progress": progress._replace(seconds=0.0)}
     checkpoint.save(folder, progress.step, tree, keep=keep, info={"seconds": progress.seconds})
 
@@ -125,33 +161,11 @@ def restored_progress(folder: Path, state: Any, progress: Progress) -> tuple[Any
     restored = checkpoint.restore(folder, {"state": state, "progress": progress}, say=console.say)
     if restored is None:
         return None
-    records.check(restored.info, PROGRESS, folder, "info")
-    seconds = float(restored.info["seconds"])
+    seconds = float(records.check(restored.info, INFO, folder, "info")["seconds"])
     return restored.tree["state"], restored.tree["progress"]._replace(step=restored.step, seconds=seconds)
 
 
-@contextmanager
-def _recording(
-    config: Mapping[str, Any], folder: Path, begun: int
-) -> Iterator[Callable[[int, Mapping[str, float], Params], None]]:
-    """``(step, metrics, params)``: writes an evaluation below those before it, and for TensorBoard where asked."""
-    rows = workdir.read_metrics(folder, until=begun)
-    writer = tensorboard.open_writer(folder) if config["report"]["tensorboard"] and devices.is_first() else None
-
-    def record(step: int, metrics: Mapping[str, float], params: Params) -> None:
-        rows.append({"step": step} | {name: float(value) for name, value in metrics.items()})
-        if devices.is_first():
-            workdir.write_metrics(folder, rows)
-        tensorboard.write(writer, rows[-1])
-
-    try:
-        yield record
-    finally:
-        if writer is not None:
-            writer.close()
-
-
-def _measurer(parts: Parts, dataset: Dataset) -> Callable[[Params, float], dict[str, float]]:
+def _measure(parts: Parts, dataset: Dataset) -> Callable[[Params, float], dict[str, float]]:
     """``(params, progress) -> {"validation_loss", …}``, the same in all processes; nothing without validation rows."""
     if not len(dataset.validation.x):
         return lambda params, progress: {}
@@ -160,8 +174,7 @@ def _measurer(parts: Parts, dataset: Dataset) -> Callable[[Params, float], dict[
     key = jax.random.fold_in(parts.key, EVALUATION_STREAM)
 
     def measure(params: Params, progress: float) -> dict[str, float]:
-        params = params if parts.layout is None else devices.fetch(params)
-        values = losses(params, key, parts.hparams, rows, progress)
+        values = losses(_on_host(parts, params), key, parts.hparams, rows, progress)
         return {f"validation_{name}": devices.agreed(value) for name, value in values.items()}
 
     return measure

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Mapping
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,15 @@ from aejax.storage.records import Fields, Form, Named, Whole
 from aejax.types import Dataset, Split
 
 CHECKPOINTS, MODEL, KEPT, FIGURES = "checkpoints", "model", "kept", "figures"
+CONFIG, FIT = "config.json", "fit.json"
+"""What a run is begun with: its config, or the numbers of a fit in Python."""
 
 
 def fresh(name: str) -> Path:
     """A new folder name under ``runs/`` for an experiment: ``runs/multilayer-20261123-170100``."""
     stem = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
-    path, number = Path("runs") / stem, 1
-    while path.exists():
-        number += 1
-        path = Path("runs") / f"{stem}-{number}"
-    return path
+    paths = (Path("runs") / (stem if number == 1 else f"{stem}-{number}") for number in count(1))
+    return next(path for path in paths if not path.exists())
 
 
 NUMBERS = Named(float)
@@ -69,24 +69,24 @@ def read_config(folder: Path, *, trust: bool = False) -> dict[str, Any]:
         UserError: it is not there, not whole, or names what is no component of aejax and is not this user's own.
     """
     try:
-        return config_files.written(folder / "config.json", trust=trust)
+        return config_files.written(folder / CONFIG, trust=trust)
     except FileNotFoundError:
         raise UserError(f"{folder}: is no folder of a run: it has no config.json") from None
 
 
-def check(folder: Path, config: Mapping[str, Any]) -> None:
+def check(folder: Path, config: Mapping[str, Any], name: str = CONFIG) -> None:
     """Refuse a folder that another config has begun; a run may go on with another number of devices.
 
     Raises:
         UserError: naming what differs.
     """
-    if not is_begun(folder, "config.json", "run"):
+    if not is_begun(folder, name, "run"):
         return
-    changed = differences.changed(read_config(folder, trust=True), config)  # it is compared, and nothing else
+    changed = differences.changed(config_files.written(folder / name, trust=True), config)  # is compared, nothing else
     if changed:
         raise UserError(
             f"{folder}: holds a run of another config ({differences.first_of(changed)}); "
-            "allowed: the same config, or another --workdir"
+            f"allowed: the same config, or another {'--workdir' if name == CONFIG else 'folder'}"
         )
 
 
@@ -110,14 +110,15 @@ def is_begun(folder: Path, name: str, kind: str) -> bool:
     return False
 
 
-def begin(folder: Path, config: Mapping[str, Any]) -> None:
+def begin(folder: Path, config: Mapping[str, Any], name: str = CONFIG) -> None:
     """Write the config, that it is this user's, and the environment, unless they are there; sweep up after a kill.
 
     The config comes first: a folder without it is taken for one that belongs to somebody else.
     """
-    if not (folder / "config.json").exists():
-        write_atomic(folder / "config.json", configs.dumps(config))
-    trust.seal(folder)
+    if not (folder / name).exists():
+        write_atomic(folder / name, configs.dumps(config))
+    if name == CONFIG:
+        trust.seal(folder)
     if not (folder / "environment.json").exists():
         write_json(folder / "environment.json", environment())
     for leftover in folder.glob(f"{TEMPORARY}*"):
@@ -131,7 +132,7 @@ def same_data(folder: Path, dataset: Dataset) -> None:
         UserError: a file or a cached set has changed since the run began.
     """
     path = folder / "dataset.json"
-    found = {
+    record = {
         "name": dataset.name,
         "source": dataset.source,
         "licence": dataset.licence,
@@ -141,8 +142,8 @@ def same_data(folder: Path, dataset: Dataset) -> None:
         "sha256": fingerprint(dataset),
     }
     if not path.exists():
-        write_json(path, found)
-    elif read_json(path, {"sha256": str})["sha256"] != found["sha256"]:
+        write_json(path, record)
+    elif read_json(path, {"sha256": str})["sha256"] != record["sha256"]:
         raise UserError(f"{folder}: {dataset.name} has changed since this run began; allowed: another --workdir")
 
 
@@ -188,10 +189,10 @@ def _processor() -> str:
         first = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
     except OSError:
         return platform.processor() or platform.machine()
-    found = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())}
-    kinds = [f"{name.removeprefix('cpu ')} {found[name]}" for name in ("cpu family", "model") if name in found]
-    vectors = [name for name in ("avx512f", "avx2", "avx") if name in found.get("flags", "").split()]
-    return ", ".join([found.get("model name", platform.machine()), *kinds, *vectors[:1]])
+    fields = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())}
+    kinds = [f"{name.removeprefix('cpu ')} {fields[name]}" for name in ("cpu family", "model") if name in fields]
+    vectors = [name for name in ("avx512f", "avx2", "avx") if name in fields.get("flags", "").split()]
+    return ", ".join([fields.get("model name", platform.machine()), *kinds, *vectors[:1]])
 
 
 def _git_commit() -> str | None:
@@ -228,10 +229,7 @@ def write_metrics(folder: Path, rows: list[dict[str, float]]) -> None:
     if rows:
         writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows({name: _text(name, value) for name, value in row.items()} for row in rows)
+        # eight digits, which read and written again are the same; steps whole
+        text = lambda name, value: str(int(value)) if name == "step" else f"{value:.8g}"
+        writer.writerows({name: text(name, value) for name, value in row.items()} for row in rows)
     write_atomic(folder / "metrics.csv", out.getvalue())
-
-
-def _text(name: str, value: float) -> str:
-    """Eight digits, which read and written again are the same; steps whole."""
-    return str(int(value)) if name == "step" else f"{value:.8g}"

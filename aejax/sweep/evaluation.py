@@ -11,7 +11,7 @@ from aejax.data.sparse import is_sparse
 from aejax.sweep.plan import Member
 from aejax.sweep.prepared import Prepared, hparams_of
 from aejax.sweep.table import baseline
-from aejax.tasks.pca import active_units, pca_errors
+from aejax.tasks.common import active_units, pca_errors
 from aejax.training.evaluate import host_rows
 from aejax.training.loop import Outcome
 from aejax.training.retrain import retrainer
@@ -118,7 +118,7 @@ def baselines_of(
     """What baselines have on validation rows, columns for each member: PCA's error, the mean row's, and the task's own.
 
     PCA has as many components as the code has units, or, of a sparse code whose use the task measures, as many as a row
-    uses in the mean; see `aejax.tasks.pca.active_units`.
+    uses in the mean; see `aejax.tasks.common.active_units`.
 
     Args:
         members: of one group.

@@ -134,8 +134,8 @@ def sweep(
     points, seeds = spelled.points(made) if made else [{}], tuple(int(seed) for seed in seeds)
     if not seeds:
         raise UserError("seeds: there is none; allowed: one or more whole numbers")
-    prepared = prepared_of(parts, dataset, settings.batch_size)
-    block = _block(parts.hparams, settings._asdict() | {"checkpoint_every": settings.steps}, points, seeds)
+    prepared = prepared_of(parts, dataset, settings["batch_size"])
+    block = _block(parts.hparams, {**settings, "checkpoint_every": settings["steps"]}, points, seeds)
     outcomes, _ = train_block(compile_fastest(block, prepared, Options(devices=1)), block, prepared)
     params = stacked_params(outcomes)
     columns = _losses(block, dataset, prepared, params)

@@ -1,27 +1,25 @@
 """Clustering in the code, beside k-means, Gaussian mixtures and spectral clustering; labels are used to judge only."""
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Annotated, Any
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from aejax import metrics
-from aejax.config.bounds import Count, Natural, Within
+from aejax.config.bounds import Count, Natural
 from aejax.data.splits import with_rows
 from aejax.errors import UserError
-from aejax.figures.tasks.clustering import FIGURES
+from aejax.figures.tasks.spaces import CLUSTERING
+from aejax.losses.clustering import transport_cost
 from aejax.metrics import partitions
 from aejax.relations import graph
 from aejax.tasks import needs
-from aejax.tasks.clusterers import classical, k_means, own_clusters, spectral
+from aejax.tasks.common import Arrays, Numbers, Several, cached, error, fitted_pca, outputs, seed_of
 from aejax.training.context import outline
-from aejax.training.evaluate import encode_and_reconstruct, on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
+from aejax.types import Dataset, Evaluation, Model, Params, Task
 
-Clusters = Annotated[int, Within(2)]
 GRAPH_COMPONENTS = 50  # in which neighbours are looked for, where there are more features
 SILHOUETTE_ROWS = 5000
 
@@ -37,13 +35,13 @@ class Options:
         spectral_rows: that spectral clustering sees at most, drawn by lot; 0 leaves it out.
     """
 
-    clusters: Clusters | None = None
+    clusters: Several | None = None
     neighbours: Count = 10
     restarts: Count = 10
     spectral_rows: Natural = 10_000
 
 
-def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
+def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:
     train, rows, clusters, centres = dataset.train, len(dataset.train.x), options.clusters, centres_of(model)
     if train.labels is None and clusters is None and centres is None:
         raise UserError(
@@ -86,9 +84,7 @@ def different_rows(x: np.ndarray, enough: int) -> int:
     return few if few >= enough else len(np.unique(flat, axis=0))
 
 
-def evaluate(
-    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
-) -> Evaluation:
+def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Evaluation:
     """Clusters of all training rows, judged by their classes where there are any, and by the rows' neighbours.
 
     A net that has centres (`aejax.models.clustered`) puts each row to the nearest one of its best set, that with the
@@ -106,54 +102,48 @@ def evaluate(
     """
     neighbours, restarts = options.neighbours, options.restarts
     for_starts, for_model = jax.random.split(key)
-    seed = int(jax.random.bits(for_starts, dtype=np.uint32))
-    parts = with_rows(dataset)
-    rows, codes, by_split = {}, {}, {}
-    for name, split in parts.items():
-        rows[name], codes[name], x_hat = encode_and_reconstruct(model, params, on_device(split, dataset))
-        mask = None if split.mask is None else split.mask.reshape(x_hat.shape)
-        by_split[name] = {"mse": metrics.mse(rows[name], x_hat, mask)}
-    x, labels = rows["train"], dataset.train.labels
+    seed = seed_of(for_starts)
+    parts = {name: outputs(model, params, dataset, name) for name in with_rows(dataset)}
+    by_split = {name: {"mse": error(part)} for name, part in parts.items()}
+    (x, code, *_), labels = parts["train"], dataset.train.labels
     count = wanted_clusters(options.clusters, labels, centres_of(model))
-    of_code = k_means(codes["train"], count, restarts=restarts, seed=seed)
-    net = own_clusters(for_model, model, params, x, codes["train"]) or of_code
+    of_code = k_means(code, count, restarts=restarts, seed=seed)
+    net = own_clusters(for_model, model, params, x, code) or of_code
     for name in set(parts) - {"train"}:
-        by_split[name] |= by_classes(parts[name].labels, net.assign(codes[name]))
-    near = partial(graph.nearest, neighbours=neighbours, components=GRAPH_COMPONENTS)
-    judge = partial(judged, x, labels, near(x)["index"], seed=seed)
+        by_split[name] |= by_classes(getattr(dataset, name).labels, net.assign(parts[name].code))
+    judge = judging(x, labels, neighbours=neighbours, seed=seed)
     by_split["train"] |= judge(net.clusters)
     others = {} if net is of_code else {"code, k-means": of_code.clusters}
     others |= classical(x, count, components=model.code_size, restarts=restarts, seed=seed)
-    baselines = {name: judge(found_clusters) for name, found_clusters in others.items()}
+    baselines = {name: judge(clusters) for name, clusters in others.items()}
     if options.spectral_rows:
         chosen = some(len(x), options.spectral_rows, seed)
-        found_clusters = spectral(x[chosen], count, neighbours=neighbours, seed=seed)
+        judge = judging(x[chosen], None if labels is None else labels[chosen], neighbours=neighbours, seed=seed)
         name = "spectral" if len(chosen) == len(x) else f"spectral, {len(chosen)} rows"
-        theirs = None if labels is None else labels[chosen]
-        baselines[name] = judged(x[chosen], theirs, near(x[chosen])["index"], found_clusters, seed=seed)
-    return Evaluation(by_split, baselines, {"code": codes["train"], "clusters": net.clusters, "labels": labels})
+        baselines[name] = judge(spectral(x[chosen], count, neighbours=neighbours, seed=seed))
+    return Evaluation(by_split, baselines, {"code": code, "clusters": net.clusters, "labels": labels})
 
 
-def judged(
-    x: np.ndarray, labels: np.ndarray | None, nearby: np.ndarray, clusters: np.ndarray, *, seed: int
-) -> dict[str, float]:
-    """All numbers of a partition of rows (m, n): by their neighbours (m, k), by themselves, and by their labels."""
-    inner = {"modularity": partitions.modularity(nearby, clusters), "silhouette": silhouette(x, clusters, seed)}
-    return inner | by_classes(labels, clusters)
+def judging(x: np.ndarray, labels: np.ndarray | None, *, neighbours: int, seed: int) -> Callable[[np.ndarray], Numbers]:
+    """What gives all numbers of a partition of rows (m, n): by their neighbours, by themselves, and by their labels."""
+    nearby = graph.nearest(x, neighbours=neighbours, components=GRAPH_COMPONENTS)["index"]
+    return lambda clusters: {
+        "modularity": partitions.modularity(nearby, clusters),
+        "silhouette": silhouette(x, clusters, seed),
+        **by_classes(labels, clusters),
+    }
 
 
-def by_classes(labels: np.ndarray | None, clusters: np.ndarray) -> dict[str, float]:
+def by_classes(labels: np.ndarray | None, clusters: np.ndarray) -> Numbers:
     """How many clusters there are and, where there are labels, how well they agree with them."""
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     numbers = {"clusters": float(len(np.unique(clusters)))}
-    if labels is None:
-        return numbers
-    return numbers | {
-        "accuracy": partitions.accuracy(labels, clusters),
-        "nmi": float(normalized_mutual_info_score(labels, clusters)),
-        "ari": float(adjusted_rand_score(labels, clusters)),
-    }
+    if labels is not None:
+        numbers["accuracy"] = partitions.accuracy(labels, clusters)
+        numbers["nmi"] = float(normalized_mutual_info_score(labels, clusters))
+        numbers["ari"] = float(adjusted_rand_score(labels, clusters))
+    return numbers
 
 
 def silhouette(x: np.ndarray, clusters: np.ndarray, seed: int) -> float:
@@ -171,5 +161,65 @@ def some(rows: int, most: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(rows)[:most])
 
 
-VALIDATED = ("mse", "clusters", "accuracy", "nmi", "ari")
-TASK = Task(Options, evaluate, needs=_needs, validated=VALIDATED, figures=FIGURES)
+class Partition(NamedTuple):
+    """Training rows by cluster, and how other rows find theirs.
+
+    Attributes:
+        clusters: (m,) int.
+        assign: points of other rows, (l, d), in the space in which the training rows were clustered -> (l,) int.
+    """
+
+    clusters: np.ndarray
+    assign: Callable[[np.ndarray], np.ndarray]
+
+
+def own_clusters(key: jax.Array, model: Model, params: Params, x: np.ndarray, code: np.ndarray) -> Partition | None:
+    """The nearest of the net's own centres, of the set with the least transport cost; None where it has none."""
+    # compiled, so that nothing is computed but what makes the centres
+    extra = jax.jit(lambda params, row: model.apply(params, row, row, key).extra)(params, x[:1])
+    if "centres" not in extra:
+        return None
+    costs = jax.jit(jax.vmap(transport_cost, in_axes=(None, 0)))(code, extra["centres"])
+    centres = np.asarray(extra["centres"][costs.argmin()], np.float64)
+
+    def assign(codes: np.ndarray) -> np.ndarray:
+        # ‖h − c‖² less ‖h‖², which is the same for every centre
+        return (np.square(centres).sum(1)[None] - 2 * codes.astype(np.float64) @ centres.T).argmin(1)
+
+    return Partition(assign(code), assign)
+
+
+def k_means(points: np.ndarray, count: int, *, restarts: int, seed: int) -> Partition:
+    """Scikit-learn's k-means of points (m, d), the best of some starts by k-means++."""
+    from sklearn.cluster import KMeans
+
+    fitted = KMeans(count, n_init=restarts, random_state=seed).fit(points)
+    return Partition(fitted.labels_, fitted.predict)
+
+
+@cached
+def classical(x: np.ndarray, count: int, *, components: int, restarts: int, seed: int) -> Arrays:
+    """Clusters by k-means of rows (m, n), and by k-means and a Gaussian mixture of their principal components."""
+    from sklearn.mixture import GaussianMixture
+
+    reduced = fitted_pca(x, components).transform(x)
+    with warnings.catch_warnings(action="ignore"):  # of a start that had not converged
+        mixture = GaussianMixture(count, n_init=restarts, random_state=seed).fit_predict(reduced)
+    return {
+        "k-means": k_means(x, count, restarts=restarts, seed=seed).clusters,
+        "PCA, k-means": k_means(reduced, count, restarts=restarts, seed=seed).clusters,
+        "PCA, Gaussian mixture": mixture,
+    }
+
+
+@cached
+def spectral(x: np.ndarray, count: int, *, neighbours: int, seed: int) -> np.ndarray:
+    """Scikit-learn's spectral clustering of rows (m, n) on the graph of their nearest neighbours."""
+    from sklearn.cluster import SpectralClustering
+
+    method = SpectralClustering(count, affinity="nearest_neighbors", n_neighbors=neighbours, random_state=seed)
+    with warnings.catch_warnings(action="ignore"):  # of a graph in pieces
+        return method.fit_predict(x.astype(np.float64))
+
+
+TASK = Task(Options, evaluate, _needs, ("mse", "clusters", "accuracy", "nmi", "ari"), figures=CLUSTERING)

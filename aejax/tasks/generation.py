@@ -3,31 +3,32 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from itertools import pairwise
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax.config.bounds import Choice, Count, Within
-from aejax.figures.tasks.generation import FIGURES
+from aejax import console, optimizers
+from aejax.config.bounds import Choice, Count
+from aejax.data.batches import batch_rows
+from aejax.figures.tasks.spaces import GENERATION
 from aejax.metrics import generation as metrics
+from aejax.optimizers import schedules
 from aejax.tasks import likelihood, needs, samplers
-from aejax.tasks.features import features, fit_classifier
-from aejax.tasks.pca import fitted_pca
+from aejax.tasks.common import Decode, Numbers, Outputs, Random, Several, decoder, fitted_pca, generator, outputs
 from aejax.training.context import outline
-from aejax.training.evaluate import encode_and_reconstruct, on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
-
-Samples = Annotated[int, Within(2)]
-Features = Annotated[str, Choice(("classifier", "rows"))]
+from aejax.training.minimise import minimise
+from aejax.types import Dataset, Evaluation, Model, Params, Task
 
 LOOKED_UP = 1000  # generated rows whose nearest training row is searched
 BALLS = 2000  # rows, of each kind, that precision, recall, density and coverage are counted over
 SHOWN, IN_PLANE = 10, 1000
+WIDTHS = (256, 64)
+STEPS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 2000, 128, 2e-3, 1e-4
 COPY = 0.01  # share of test rows that are as near to a training row as what counts as a copy
 
-Decode = Callable[[np.ndarray], np.ndarray]
 Makers = Mapping[str, tuple[Callable[..., np.ndarray], Decode]]
 
 
@@ -48,20 +49,18 @@ class Options:
 
     sampler: str = "mixture"
     components: Count = 20
-    samples: Samples = 2000
+    samples: Several = 2000
     neighbours: Count = 5
-    features: Features = "classifier"
+    features: Annotated[str, Choice(("classifier", "rows"))] = "classifier"
     draws: Count = 50
 
 
-def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
+def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:
+    train, rows, test = dataset.train, len(dataset.train.x), len(dataset.test.x)
     if options.features == "classifier":
-        labels, instead, train = dataset.train.labels, "task.features=rows", [dataset.train]
-        needs.has_labels(
-            "generation", dataset, "for a classifier whose features rows are compared in", splits=train, instead=instead
-        )
-        needs.has_classes("generation", dataset, labels, rows="all training rows", instead=instead)
-    rows, test = len(dataset.train.x), len(dataset.test.x)
+        purpose, instead = "for a classifier whose features rows are compared in", "task.features=rows"
+        needs.has_labels("generation", dataset, purpose, splits=[train], instead=instead)
+        needs.has_classes("generation", dataset, train.labels, rows="all training rows", instead=instead)
     samplers.sampler(options.sampler, what="task.sampler")
     needs.at_most("components", options.components, min(rows, samplers.FITTED), f"{rows} training rows")
     needs.has_rows("generation", dataset, "train", least=3)
@@ -69,9 +68,7 @@ def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: O
     needs.at_most("neighbours", options.neighbours, most, of, hint="with 2 of both or more")
 
 
-def evaluate(
-    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
-) -> Evaluation:
+def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Evaluation:
     """Decoded random codes beside test rows: Fréchet distance, precision, recall, density, coverage, nearest rows.
 
     Everything is fitted to training rows, and real rows are test rows; a missing value holds its column's mean. Of
@@ -89,30 +86,26 @@ def evaluate(
     """
     components, samples, fitting = options.components, options.samples, jax.random.fold_in(key, 1)
     for_classifier, likely = jax.random.split(key)
-    train, codes, _ = encode_and_reconstruct(model, params, on_device(dataset.train, dataset))
-    test, _, x_hat = encode_and_reconstruct(model, params, on_device(dataset.test, dataset))
-    labels = dataset.train.labels
-    random = np.random.default_rng(np.asarray(jax.random.key_data(for_classifier)))
+    train, test = (outputs(model, params, dataset, name) for name in ("train", "test"))
+    labels, random = dataset.train.labels, generator(for_classifier)
     fit = partial(_makers, options.sampler, fitting, model, params)
-    makers = fit(train, codes, components)
-    made = {name: make(codes_of(random, samples)) for name, (codes_of, make) in makers.items()}
-    made["training rows"] = train[random.permutation(len(train))[:samples]]
-    made["decoded test rows"] = x_hat[:samples]
+    made = {name: make(draw(random, samples)) for name, (draw, make) in fit(train.x, train.code, components).items()}
+    made["training rows"] = train.x[random.permutation(len(train.x))[:samples]]
+    made["decoded test rows"] = test.x_hat[:samples]
     view = lambda x: x
     if options.features == "classifier":
-        classifier = fit_classifier(for_classifier, train, labels, int(labels.max()) + 1)
-        view = lambda x: features(classifier, x)
-    numbers = _compare(made, test[:samples], train, view, options.neighbours)
+        view = partial(features, fit_classifier(for_classifier, train.x, labels, int(labels.max()) + 1))
+    numbers = _compare(made, test.x[:samples], train.x, view, options.neighbours)
     if dataset.kind == "table" and labels is not None and dataset.test.labels is not None:
-        for name, accuracy in _usefulness(fit, dataset, train, codes, test, components, random).items():
+        for name, accuracy in _usefulness(fit, dataset, train, test.x, components, random).items():
             numbers[name]["accuracy"] = accuracy
     chosen = numbers.pop(options.sampler.removeprefix("samplers."))
     if likelihood.is_bernoulli(model) and likelihood.is_binary(dataset):
         chosen |= likelihood.bounds(likely, model, params, dataset, options.draws)
         numbers["independent values"] = likelihood.independent(dataset)
     shown = {name: rows[:SHOWN] for name, rows in made.items()}
-    nearest = {name: train[metrics.nearest_rows(rows, train)[0]] for name, rows in shown.items()}
-    to_plane = fitted_pca(train, 2).transform
+    nearest = {name: train.x[metrics.nearest_rows(rows, train.x)[0]] for name, rows in shown.items()}
+    to_plane = fitted_pca(train.x, 2).transform
     plane = {name: to_plane(rows[:IN_PLANE]) for name, rows in made.items()}
     return Evaluation({"test": chosen}, numbers, {"made": shown, "nearest": nearest, "plane": plane})
 
@@ -121,58 +114,32 @@ def _makers(
     chosen: str, key: jax.Array, model: Model, params: Params, train: np.ndarray, codes: np.ndarray, components: int
 ) -> Makers:
     """By name, where codes are drawn from and what makes rows of them; a `chosen` sampler of somebody else is last."""
-    given, decode = (key, model, params, codes), decoder(model, params)
-    drawn = {
-        "uniform": samplers.uniform(*given),
-        "normal": samplers.normal(*given),
-        "gaussian": samplers.gaussian(*given),
-        "mixture": samplers.mixture(*given, components=components),
-        "kernel": samplers.kernel(*given),
-    }
-    if is_variational(model) or model.prior is not None:
-        drawn["prior"] = samplers.prior(*given)
-    pca = fitted_pca(train, model.code_size)
-    points = key, model, params, pca.transform(train).astype(np.float32)
-    back = lambda points: pca.inverse_transform(points).astype(np.float32)
-    makers = {name: (sampler.draw, decode) for name, sampler in drawn.items()} | {
-        "pca gaussian": (samplers.gaussian(*points).draw, back),
-        "pca mixture": (samplers.mixture(*points, components=components).draw, back),
-    }
-    name = chosen.removeprefix("samplers.")
-    return (
-        makers if name in drawn else makers | {name: (samplers.sampler(name, what="task.sampler")(*given).draw, decode)}
-    )
+    pca, of_codes = fitted_pca(train, model.code_size), (key, model, params, codes)
+    of_points = (key, model, params, pca.transform(train).astype(np.float32))
+    decode, back = decoder(model, params), lambda points: pca.inverse_transform(points).astype(np.float32)
+    mixture, name = partial(samplers.mixture, components=components), chosen.removeprefix("samplers.")
+    drawn = {"uniform": samplers.uniform, "normal": samplers.normal, "gaussian": samplers.gaussian}
+    drawn |= {"mixture": mixture, "kernel": samplers.kernel}
+    if "log_variance" in outline(model).extra or model.prior is not None:
+        drawn["prior"] = samplers.prior
+    makers = {name: (make(*of_codes).draw, decode) for name, make in drawn.items()}
+    of_rows = {"pca gaussian": samplers.gaussian, "pca mixture": mixture}
+    makers |= {name: (make(*of_points).draw, back) for name, make in of_rows.items()}
+    if name not in drawn:
+        makers[name] = samplers.sampler(name, what="task.sampler")(*of_codes).draw, decode
+    return makers
 
 
-def decoder(model: Model, params: Params) -> Decode:
-    """Codes to rows, (m, d) -> (m, n), a thousand at a time."""
-    decode = jax.jit(model.decode)
-
-    def rows(codes: np.ndarray) -> np.ndarray:
-        parts = np.array_split(codes.astype(np.float32), -(-len(codes) // 1000))
-        return np.concatenate([np.asarray(decode(params, jnp.asarray(part))) for part in parts])
-
-    return rows
-
-
-def is_variational(model: Model) -> bool:
-    """Whether the model's training pass draws codes from a Gaussian that is pulled towards a standard one."""
-    return "log_variance" in outline(model).extra
-
-
-def _compare(
-    made: Mapping[str, np.ndarray], test: np.ndarray, train: np.ndarray, view: Decode, neighbours: int
-) -> dict[str, dict[str, Any]]:
+def _compare(made: Mapping, test: np.ndarray, train: np.ndarray, view: Decode, neighbours: int) -> dict[str, Numbers]:
     """The measures of each set of rows against the test rows, and how near it comes to the training rows."""
-    seen, usual = view(test), metrics.nearest_rows(test[:LOOKED_UP], train)[1]
+    real, usual = view(test), metrics.nearest_rows(test[:LOOKED_UP], train)[1]
     threshold = np.quantile(usual, COPY)
-    measures: dict[str, dict[str, Any]] = {"test rows": {"nearest": float(usual.mean())}}
+    measures: dict[str, Numbers] = {"test rows": {"nearest": float(usual.mean())}}
     for name, rows in made.items():
-        here = view(rows)
-        apart = metrics.nearest_rows(rows[:LOOKED_UP], train)[1]
+        generated, apart = view(rows), metrics.nearest_rows(rows[:LOOKED_UP], train)[1]
         measures[name] = {
-            "frechet": metrics.frechet_distance(seen, here),
-            **metrics.coverage(seen[:BALLS], here[:BALLS], neighbours=neighbours),
+            "frechet": metrics.frechet_distance(real, generated),
+            **metrics.coverage(real[:BALLS], generated[:BALLS], neighbours=neighbours),
             "nearest": float(apart.mean()),
             "copies": float((apart <= threshold).mean()),
         }
@@ -180,14 +147,8 @@ def _compare(
 
 
 def _usefulness(
-    fit: Callable[[np.ndarray, np.ndarray, int], Makers],
-    dataset: Dataset,
-    train: np.ndarray,
-    codes: np.ndarray,
-    test: np.ndarray,
-    components: int,
-    random: np.random.Generator,
-) -> dict[str, float]:
+    fit: Callable[..., Makers], dataset: Dataset, train: Outputs, test: np.ndarray, components: int, random: Random
+) -> Numbers:
     """Accuracy on test rows of a random forest trained on rows that each sampler, fitted class by class, makes.
 
     A mixture has its share of the components in each class, at least one and at most one for two rows.
@@ -196,20 +157,91 @@ def _usefulness(
 
     labels, parts = dataset.train.labels, {}
     for label, count in zip(*np.unique(labels, return_counts=True), strict=True):
-        of_class, share = labels == label, round(components * (labels == label).mean())
+        of_class = labels == label
         if count < 3:
             continue
-        makers = fit(train[of_class], codes[of_class], int(np.clip(share, 1, count // 2)))
-        makers = {name: maker for name, maker in makers.items() if name != "prior"}  # which is the same for every class
-        for name, (draw, make) in makers.items():
-            parts.setdefault(name, []).append((make(draw(random, count)), np.full(count, label)))
+        share = int(np.clip(round(components * of_class.mean()), 1, count // 2))
+        for name, (draw, make) in fit(train.x[of_class], train.code[of_class], share).items():
+            if name != "prior":  # which is the same for every class
+                parts.setdefault(name, []).append((make(draw(random, count)), np.full(count, label)))
     sets = {name: tuple(map(np.concatenate, zip(*pairs, strict=True))) for name, pairs in parts.items()}
-    sets["training rows"] = train, labels
-    accuracy = {}
-    for name, (x, y) in sets.items():
-        forest = RandomForestClassifier(100, random_state=0).fit(x, y)
-        accuracy[name] = float((forest.predict(test) == dataset.test.labels).mean())
-    return accuracy
+    sets["training rows"] = train.x, labels
+    forest = lambda x, y: RandomForestClassifier(100, random_state=0).fit(x, y)
+    return {name: float((forest(x, y).predict(test) == dataset.test.labels).mean()) for name, (x, y) in sets.items()}
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=FIGURES)
+# Features of rows: the last hidden layer of a small classifier that is trained on real ones.
+
+
+class Classifier(NamedTuple):
+    """A trained classifier n-256-64-classes; see `fit_classifier`.
+
+    Attributes:
+        layers: kernels and biases, from the rows on.
+        shift: (n,) mean of the training rows.
+        scale: the inverse of the standard deviation of all their values.
+    """
+
+    layers: list[dict[str, jax.Array]]
+    shift: jax.Array
+    scale: jax.Array
+
+
+def fit_classifier(key: jax.Array, x: np.ndarray, labels: np.ndarray, classes: int) -> Classifier:
+    """Train a classifier of scaled rows: two hidden layers, relu, cross-entropy, Adam with a cosine schedule.
+
+    Args:
+        key: of initial kernels and of the batches.
+        x: (m, n) scaled rows.
+        labels: (m,) in 0 … classes − 1.
+        classes: how many there are.
+
+    Returns:
+        The classifier, a function of its arguments alone.
+    """
+    start, order = jax.random.split(key)
+    rows, targets = jnp.asarray(x, jnp.float32), jnp.asarray(labels)
+    shift, scale = rows.mean(0), 1 / jnp.maximum(rows.std(), 1e-12)
+    adam = optimizers.build("adam", {}, schedules.cosine)
+    hparams = {"learning_rate": LEARNING_RATE, "weight_decay": WEIGHT_DECAY, "schedule": {}}
+
+    def loss(layers: Any, key: jax.Array, number: jax.Array, data: tuple[jax.Array, ...]) -> jax.Array:
+        rows, targets, shift, scale = data
+        index = batch_rows(key, number, min(BATCH, len(x)), len(x))
+        log_odds = _log_odds(Classifier(layers, shift, scale), rows[index])[-1]
+        return -jnp.take_along_axis(jax.nn.log_softmax(log_odds), targets[index][:, None], axis=1).mean()
+
+    sizes, he = (x.shape[1], *WIDTHS, classes), jax.nn.initializers.he_normal()
+    shapes = zip(jax.random.split(start, len(sizes) - 1), pairwise(sizes), strict=True)
+    layers = [{"kernel": he(layer_key, shape), "bias": jnp.zeros(shape[1])} for layer_key, shape in shapes]
+    console.say("training a classifier of the rows to judge by")
+    with console.progress(STEPS, 0) as show:
+        on_chunk = lambda step, history, _: show(step, float(history["loss"][-1]))
+        data, chunks = (rows, targets, shift, scale), {"steps": STEPS, "evaluate_every": STEPS, "on_chunk": on_chunk}
+        layers, _ = minimise(loss, layers, order, data, adam, hparams, **chunks)
+    return Classifier(layers, shift, scale)
+
+
+def _log_odds(classifier: Classifier, x: jax.Array) -> list[jax.Array]:
+    """What each layer puts out, before the softmax."""
+    outputs = [(x - classifier.shift[None]) * classifier.scale]
+    for number, layer in enumerate(classifier.layers, start=1):
+        z = outputs[-1] @ layer["kernel"] + layer["bias"][None]
+        outputs.append(jax.nn.relu(z) if number < len(classifier.layers) else z)
+    return outputs[1:]
+
+
+def features(classifier: Classifier, x: np.ndarray) -> np.ndarray:
+    """The activations of the last hidden layer, (m, 64)."""
+    return np.asarray(_outputs(classifier, jnp.asarray(x, jnp.float32))[-2])
+
+
+def predict(classifier: Classifier, x: np.ndarray) -> np.ndarray:
+    """The likeliest class of each row, (m,)."""
+    return np.asarray(_outputs(classifier, jnp.asarray(x, jnp.float32))[-1]).argmax(1)
+
+
+_outputs = jax.jit(_log_odds)
+
+
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=GENERATION)

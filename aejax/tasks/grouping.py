@@ -2,24 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
 
 import jax
 import numpy as np
 
-from aejax.config.bounds import Count, Within
+from aejax.config.bounds import Count
 from aejax.errors import UserError
-from aejax.figures.tasks.grouping import FIGURES
-from aejax.metrics.groups import purity, shared, stability
+from aejax.figures.tasks.retrieval import GROUPING
 from aejax.metrics.hamming import addresses
+from aejax.metrics.partitions import purity, shared, stability
 from aejax.tasks import needs
+from aejax.tasks.clustering import k_means
+from aejax.tasks.common import Several
 from aejax.training.context import outline
 from aejax.training.evaluate import encoded, host_rows, on_device
 from aejax.training.retrain import member
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
 MOST_BITS = 12
-Nets = Annotated[int, Within(2)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +31,11 @@ class Options:
         shown: rows of each group that are kept for the figure.
     """
 
-    nets: Nets = 5
+    nets: Several = 5
     shown: Count = 10
 
 
-def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
+def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:
     if model.code_size > MOST_BITS:
         raise UserError(f"model.code: {model.code_size} bits make too many groups; allowed: 1 to {MOST_BITS}")
     if not (within := outline(model).ranges["code"]).within(0.0, 1.0):
@@ -59,17 +59,19 @@ def evaluate(
         code, and ``examples``, by address the first rows of that group.
     """
     keys = jax.random.split(key, options.nets)
-    others = retrain(keys[1:])
-    every = [params, *(member(others, number) for number in range(options.nets - 1))]
+    others, labels = retrain(keys[1:]), dataset.test.labels
     grouped = lambda split, net: addresses(encoded(model, net, on_device(split, dataset)) > 0.5)
-    groupings = [grouped(dataset.test, each) for each in every]
-    labels = dataset.test.labels
-    numbers = described(groupings, labels) | {"used": len(np.unique(groupings[0])) / 2**model.code_size}
+    nets = [params, *(member(others, number) for number in range(options.nets - 1))]
+    groupings = [grouped(dataset.test, net) for net in nets]
+    groups, codes = groupings[0], np.unique(groupings[0])
+    numbers = described(groupings, labels) | {"used": len(codes) / 2**model.code_size}
+    train, test = host_rows(dataset.train, dataset), host_rows(dataset.test, dataset)
     clusters = len(np.unique(grouped(dataset.train, params)))
-    seeds = [int(seed) for seed in jax.random.randint(keys[0], (options.nets,), 0, 2**31 - 1)]
-    baseline = described(k_means(dataset, clusters, seeds), labels)
-    examples = {int(code): np.flatnonzero(groupings[0] == code)[: options.shown] for code in np.unique(groupings[0])}
-    return Evaluation({"test": numbers}, {"k-means": baseline}, {"groups": groupings[0], "examples": examples})
+    seeds = jax.random.randint(keys[0], (options.nets,), 0, 2**31 - 1)
+    by_k_means = [k_means(train, clusters, restarts=3, seed=int(seed)).assign(test) for seed in seeds]
+    examples = {int(code): np.flatnonzero(groups == code)[: options.shown] for code in codes}
+    baselines = {"k-means": described(by_k_means, labels)}
+    return Evaluation({"test": numbers}, baselines, {"groups": groups, "examples": examples})
 
 
 def described(groupings: Sequence[np.ndarray], labels: np.ndarray) -> Mapping[str, float]:
@@ -87,12 +89,4 @@ def described(groupings: Sequence[np.ndarray], labels: np.ndarray) -> Mapping[st
     }
 
 
-def k_means(dataset: Dataset, clusters: int, seeds: Sequence[int]) -> Sequence[np.ndarray]:
-    """The clusters of test rows by k-means of the training rows, once for each seed."""
-    from sklearn.cluster import KMeans
-
-    train, test = host_rows(dataset.train, dataset), host_rows(dataset.test, dataset)
-    return [KMeans(clusters, n_init=3, random_state=seed).fit(train).predict(test) for seed in seeds]
-
-
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=FIGURES)
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=GROUPING)

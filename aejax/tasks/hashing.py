@@ -10,18 +10,18 @@ import numpy as np
 from aejax.config.bounds import Count, Within
 from aejax.data.splits import with_rows
 from aejax.errors import UserError
-from aejax.figures.tasks.hashing import FIGURES
+from aejax.figures.tasks.retrieval import HASHING
 from aejax.metrics import hamming
 from aejax.metrics.retrieval import Distances, by_distance, curve, precision, rising, shuffled_ties
 from aejax.relations.nearest import similarities, unit
 from aejax.tasks import needs
-from aejax.tasks.binarisation import hyperplanes, itq
+from aejax.tasks.common import Arrays, Numbers, Pair, Random, generator
 from aejax.training.evaluate import encoded, host_rows, on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
+from aejax.types import Dataset, Evaluation, Model, Params, Task
 
-Radius = Annotated[int, Within(0, hamming.MOST_ADDRESS_BITS)]
 CURVE_QUERIES = 1000
 SHOWN_QUERIES, SHOWN_ROWS = 6, 8
+ITERATIONS = 50  # of ITQ, as in its paper
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,15 +34,16 @@ class Options:
     """
 
     retrieved: Count = 100
-    radius: Radius = 2
+    radius: Annotated[int, Within(0, hamming.MOST_ADDRESS_BITS)] = 2
 
 
-def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
+def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:
     needs.has_labels("hashing", dataset, "to judge what is retrieved by")
     needs.has_rows("hashing", dataset, purpose=" to be queries")
     needs.has_classes("hashing", dataset, dataset.train.labels, rows="all training rows")
     needs.at_most("retrieved", options.retrieved, len(dataset.train.x), f"{len(dataset.train.x)} training rows")
-    zero = sum(int((_lengths(host_rows(split, dataset)) == 0).sum()) for split in (dataset.train, dataset.test))
+    splits = (dataset.train, dataset.test)
+    zero = sum(int((np.asarray(abs(host_rows(split, dataset)).sum(1)) == 0).sum()) for split in splits)
     if zero:
         raise UserError(
             f"hashing: {zero} rows of {dataset.name} are zero everywhere, and have no cosine with others; "
@@ -50,9 +51,7 @@ def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: O
         )
 
 
-def evaluate(
-    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
-) -> Evaluation:
+def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Evaluation:
     """Precision of the training rows that have the nearest codes to a test row, beside four other ways to find them.
 
     A bit is on where the code lies above its median over the training rows. Codes are compared by Hamming distance;
@@ -68,69 +67,110 @@ def evaluate(
         thousand queries, ``curves`` by method and ``cosine_distances`` and ``pairs`` by Hamming distance, and the rows
         ``queries`` (q,) and ``found`` (q, 8) for a few of them.
     """
-    random = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    random, retrieved = generator(key), options.retrieved
     codes = {name: encoded(model, params, on_device(split, dataset)) for name, split in with_rows(dataset).items()}
     middle = np.median(codes["train"], axis=0)
     bits = {name: code > middle for name, code in codes.items()}
-    train, test = host_rows(dataset.train, dataset), host_rows(dataset.test, dataset)
-    directions = unit(train), unit(test)
-    ways = {"autoencoder": (bits["train"], bits["test"]), **without_a_net(train, test, directions, model, random)}
-    near = {"cosine": lambda index: 1.0 - similarities(directions[1][index], directions[0])}
-    near |= {name: compared(*pair) for name, pair in ways.items()}
-    classes = dataset.test.labels, dataset.train.labels
-    precisions = {name: precision(apart, *classes, options.retrieved, random) for name, apart in near.items()}
-    some = np.sort(random.permutation(len(dataset.test.x))[:CURVE_QUERIES])
+    train, test = (unit(host_rows(split, dataset)) for split in (dataset.train, dataset.test))
+    ways = {"autoencoder": (bits["train"], bits["test"])}
+    ways |= without_a_net(dataset, (train, test), model.code_size, random)
+    near = {"cosine": by_cosine(train, test)} | {name: by_hamming(*pair) for name, pair in ways.items()}
+    labels, wanted = dataset.train.labels, dataset.test.labels
+    precisions = {name: precision(apart, wanted, labels, retrieved, random) for name, apart in near.items()}
+    some = np.sort(random.permutation(len(wanted))[:CURVE_QUERIES])
     means, pairs = by_distance(near["autoencoder"], near["cosine"], some, model.code_size)
     by_split = {"test": {"precision": precisions.pop("autoencoder"), "rising": rising(means, pairs)}}
     by_split["test"] |= {"codes": len(np.unique(hamming.pack(bits["train"]), axis=0))}
     if model.code_size <= hamming.MOST_ADDRESS_BITS:
         by_split["test"] |= looked_up(bits, dataset, min(options.radius, model.code_size))
     if "validation" in bits:
-        asking = dataset.validation.labels, dataset.train.labels
-        apart = compared(bits["train"], bits["validation"])
-        by_split["validation"] = {"precision": precision(apart, *asking, options.retrieved, random)}
+        apart = by_hamming(bits["train"], bits["validation"])
+        value = precision(apart, dataset.validation.labels, labels, retrieved, random)
+        by_split["validation"] = {"precision": value}
     baselines = {name: {"precision": value} for name, value in precisions.items()}
-    arrays = {"curves": {name: curve(apart, some, *classes, random) for name, apart in near.items()}}
-    arrays |= {"cosine_distances": means, "pairs": pairs}
+    curves = {name: curve(apart, some, wanted, labels, random) for name, apart in near.items()}
+    arrays = {"curves": curves, "cosine_distances": means, "pairs": pairs}
     return Evaluation(by_split, baselines, arrays | examples(near["autoencoder"], dataset, random))
 
 
-def _baselines(dataset: Dataset, options: Options) -> dict[str, dict[str, float]]:
+def _baselines(dataset: Dataset, options: Options) -> dict[str, Numbers]:
     """The precision for validation rows by ``cosine`` of the rows as they are."""
-    rows, asked = unit(host_rows(dataset.train, dataset)), unit(host_rows(dataset.validation, dataset))
-    apart = lambda index: 1.0 - similarities(asked[index], rows)
-    classes, random = (dataset.validation.labels, dataset.train.labels), np.random.default_rng(0)
-    return {"precision": {"cosine": precision(apart, *classes, options.retrieved, random)}}
+    apart = by_cosine(*(unit(host_rows(split, dataset)) for split in (dataset.train, dataset.validation)))
+    labels, random = (dataset.validation.labels, dataset.train.labels), np.random.default_rng(0)
+    return {"precision": {"cosine": precision(apart, *labels, options.retrieved, random)}}
 
 
-def _lengths(rows: Any) -> np.ndarray:
-    return np.asarray(abs(rows).sum(1)).reshape(-1)
+def by_cosine(train: Any, queries: Any) -> Distances:
+    """One less the cosine of queries and training rows, both of length 1."""
+    return lambda index: 1.0 - similarities(queries[index], train)
 
 
-def compared(train: np.ndarray, queries: np.ndarray) -> Distances:
-    """``places of queries -> (k, m)``: the Hamming distances of their bits to those of the training rows."""
+def by_hamming(train: np.ndarray, queries: np.ndarray) -> Distances:
+    """The Hamming distances of the bits of queries to those of training rows."""
     packed, asked = hamming.pack(train), hamming.pack(queries)
     return lambda index: hamming.distances(asked[index], packed)
 
 
-def without_a_net(
-    train: Any, test: Any, directions: tuple[Any, Any], model: Model, random: np.random.Generator
-) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
+def without_a_net(dataset: Dataset, directions: tuple[Any, Any], size: int, random: Random) -> dict[str, Pair]:
     """As many bits as the code has by each of the other ways: by name, those of training and of test rows."""
     from sklearn.decomposition import PCA
 
-    size = model.code_size
+    train, test = host_rows(dataset.train, dataset), host_rows(dataset.test, dataset)
     ways = {"hyperplanes": hyperplanes(*directions, size, random)}
-    if size > min(train.shape):
-        return ways
-    pca = PCA(size, svd_solver="covariance_eigh" if train.shape[1] <= 4000 else "arpack").fit(train)
-    points = pca.transform(train), pca.transform(test)
-    turn = itq(points[0], random).matrix
-    ways["pca signs"] = points[0] > 0, points[1] > 0
-    return ways | {"itq": (points[0] @ turn > 0, points[1] @ turn > 0)}
+    if size <= min(train.shape):
+        pca = PCA(size, svd_solver="covariance_eigh" if train.shape[1] <= 4000 else "arpack").fit(train)
+        points = pca.transform(train), pca.transform(test)
+        turn, _ = itq(points[0], random)
+        ways["pca signs"] = points[0] > 0, points[1] > 0
+        ways["itq"] = points[0] @ turn > 0, points[1] @ turn > 0
+    return ways
 
 
-def looked_up(bits: Mapping[str, np.ndarray], dataset: Dataset, radius: int) -> Mapping[str, float]:
+def hyperplanes(train: Any, rows: Any, bits: int, random: Random) -> Pair:
+    """On which side of random planes through the origin rows lie: the more bits agree, the smaller their angle.
+
+    Args:
+        train: (m, n) training rows, an array or sparse rows of scipy.
+        rows: (k, n) others.
+        bits: how many planes.
+        random: of the planes.
+
+    Returns:
+        Bits of both, (m, bits) and (k, bits) bool.
+
+    References:
+        Charikar 2002, Similarity estimation techniques from rounding algorithms, section 3.
+    """
+    planes = random.normal(size=(train.shape[1], bits)).astype(np.float32)
+    return train @ planes > 0, rows @ planes > 0
+
+
+def itq(points: np.ndarray, random: Random) -> Pair:
+    """The rotation R that makes centred points most like their signs: min ‖B − V R‖²_F, B ∈ {−1, 1}, R orthogonal.
+
+    In turns: B = sign(V R), and, by the singular value decomposition Bᵀ V = S Ω Ŝᵀ, R = Ŝ Sᵀ.
+
+    Args:
+        points: V, (m, d) centred.
+        random: of the orthogonal matrix that is begun with.
+
+    Returns:
+        R, (d, d), and ‖B − V R‖²_F before each of its updates.
+
+    References:
+        Gong & Lazebnik 2011, Iterative quantization: a procrustean approach to learning binary codes, section 2.2.
+    """
+    matrix, losses = np.linalg.qr(random.normal(size=(points.shape[1],) * 2))[0], []
+    for _ in range(ITERATIONS):
+        turned = points @ matrix
+        signs = np.where(turned > 0, 1.0, -1.0)
+        losses.append(np.square(signs - turned).sum())
+        left, _, right = np.linalg.svd(signs.T @ points)
+        matrix = (left @ right).T
+    return matrix, np.array(losses)
+
+
+def looked_up(bits: Arrays, dataset: Dataset, radius: int) -> Mapping[str, float]:
     """What lies in the Hamming balls around the test rows' codes, found by address."""
     table = hamming.table(bits["train"])
     balls = hamming.balls(table, hamming.addresses(bits["test"]), radius)
@@ -139,7 +179,7 @@ def looked_up(bits: Mapping[str, np.ndarray], dataset: Dataset, radius: int) -> 
     return {"ball_rows": float(np.mean(sizes)), "ball_precision": float(sum(right) / max(sum(sizes), 1))}
 
 
-def examples(apart: Distances, dataset: Dataset, random: np.random.Generator) -> Mapping[str, np.ndarray]:
+def examples(apart: Distances, dataset: Dataset, random: Random) -> Arrays:
     """One query of each of a few classes, drawn at random, and the training rows with the nearest codes."""
     classes = np.unique(dataset.test.labels)
     classes = classes[np.linspace(0, len(classes) - 1, min(SHOWN_QUERIES, len(classes))).astype(int)]
@@ -148,4 +188,4 @@ def examples(apart: Distances, dataset: Dataset, random: np.random.Generator) ->
     return {"queries": queries, "found": order[:, :SHOWN_ROWS]}
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=("precision",), baselines=_baselines, figures=FIGURES)
+TASK = Task(Options, evaluate, needs=_needs, validated=("precision",), baselines=_baselines, figures=HASHING)

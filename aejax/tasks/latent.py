@@ -1,6 +1,6 @@
 """Exploration of a latent space: interpolation, random points, a grid over it, and arithmetic with class means."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -9,17 +9,14 @@ import numpy as np
 
 from aejax.config.bounds import Count, Within
 from aejax.errors import UserError
-from aejax.figures.tasks.latent import FIGURES
+from aejax.figures.tasks.spaces import LATENT
 from aejax.metrics.generation import nearest_rows
-from aejax.tasks import samplers, walk
-from aejax.tasks.features import fit_classifier, predict
-from aejax.tasks.generation import decoder
-from aejax.tasks.pca import fitted_pca
+from aejax.tasks import needs, samplers, walk
+from aejax.tasks.common import Arrays, Numbers, Outputs, Random, decoder, fitted_pca, generator, outputs
+from aejax.tasks.generation import fit_classifier, predict
 from aejax.tasks.walk import Steps
-from aejax.training.evaluate import encode_and_reconstruct, on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
+from aejax.types import Dataset, Evaluation, Model, Params, Task
 
-Side = Annotated[int, Within(2, 100)]
 GRID_TAIL = 2  # percent of the codes beyond each edge of the grid
 SHOWN = 10
 
@@ -37,18 +34,16 @@ class Options:
 
     walks: Count = 200
     steps: Steps = 9
-    side: Side = 15
+    side: Annotated[int, Within(2, 100)] = 15
 
 
-def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
+def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:
     if model.code_size < 2:
         raise UserError("latent: a grid needs a code of 2 units or more, and the model's has 1; allowed: model.code=2")
     walk.has_ends("latent", dataset)
 
 
-def evaluate(
-    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
-) -> Evaluation:
+def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Evaluation:
     """How near real rows one stays on a walk, at a random point, and whether codes can be moved from class to class.
 
     Walks go between two test rows, of two classes where there are labels. Moving a test row of class a to class b adds
@@ -65,40 +60,38 @@ def evaluate(
     """
     walks, steps = options.walks, options.steps
     for_classifier, chooser = jax.random.split(key)
-    train, codes, _ = encode_and_reconstruct(model, params, on_device(dataset.train, dataset))
-    x, code, x_hat = encode_and_reconstruct(model, params, on_device(dataset.test, dataset))
-    random = np.random.default_rng(np.asarray(jax.random.key_data(chooser)))
-    decode, pca = decoder(model, params), fitted_pca(train, model.code_size)
-    points, flat = pca.transform(x), lambda way: way.reshape(-1, way.shape[-1])
-    ends = walk.pairs(random, dataset.test.labels, len(x), walks)
+    train, test = (outputs(model, params, dataset, name) for name in ("train", "test"))
+    random = generator(chooser)
+    decode, pca = decoder(model, params), fitted_pca(train.x, model.code_size)
+    points, flat = pca.transform(test.x), lambda way: way.reshape(-1, way.shape[-1])
+    ends = walk.pairs(random, dataset.test.labels, len(test.x), walks)
     made = {
-        "straight": decode(flat(walk.between(code, ends, steps))),
-        "spherical": decode(flat(spherical(code, ends, steps, centre=codes.mean(0)))),
-        "pixels": flat(walk.between(x, ends, steps)),
+        "straight": decode(flat(walk.between(test.code, ends, steps))),
+        "spherical": decode(flat(spherical(test.code, ends, steps, centre=train.code.mean(0)))),
+        "pixels": flat(walk.between(test.x, ends, steps)),
         "pca": pca.inverse_transform(flat(walk.between(points, ends, steps))),
     }
-    apart = {name: nearest_rows(rows, train)[1].reshape(walks, steps) for name, rows in made.items()}
+    apart = {name: nearest_rows(rows, train.x)[1].reshape(walks, steps) for name, rows in made.items()}
     numbers: dict[str, Any] = {name: {"distance": float(values[:, 1:-1].mean())} for name, values in apart.items()}
-    drawn = {name: decode(draw(random, walks)) for name, draw in _at_random(chooser, model, params, codes).items()}
-    rows = drawn | {"test rows": x, "decoded test rows": x_hat}
-    numbers |= {name: {"distance": float(nearest_rows(values, train)[1].mean())} for name, values in rows.items()}
+    fitted = {"random points": samplers.uniform, "gaussian": samplers.gaussian}
+    drawn = {
+        name: decode(make(chooser, model, params, train.code).draw(random, walks)) for name, make in fitted.items()
+    }
+    rows = drawn | {"test rows": test.x, "decoded test rows": test.x_hat}
+    numbers |= {name: {"distance": float(nearest_rows(values, train.x)[1].mean())} for name, values in rows.items()}
     arrays = {
         "ways": {name: values.reshape(walks, steps, -1) for name, values in made.items()},
         "way_distances": apart,
         "random": {name: values[:SHOWN] for name, values in drawn.items()},
-        "code": code,
-        "grid": decode(grid(codes, options.side)).reshape(options.side, options.side, -1),
+        "code": test.code,
+        "grid": decode(grid(train.code, options.side)).reshape(options.side, options.side, -1),
     }
     if dataset.train.labels is not None:
-        spaces = {"straight": (codes, code, decode), "pixels": (train, x, np.asarray)}
-        spaces["pca"] = (pca.transform(train), points, pca.inverse_transform)
-        shares, arrays["moved"] = _moves(for_classifier, random, dataset, train, x, x_hat, spaces)
+        spaces = {"straight": (train.code, test.code, decode), "pixels": (train.x, test.x, np.asarray)}
+        spaces["pca"] = (pca.transform(train.x), points, pca.inverse_transform)
+        shares, arrays["moved"] = _moves(for_classifier, random, dataset, train.x, test, spaces)
         numbers = {name: values | shares.get(name, {}) for name, values in numbers.items()}
     return Evaluation({"test": numbers.pop("straight")}, numbers, arrays)
-
-
-def _at_random(*fitted_to: Any) -> dict[str, Callable[..., np.ndarray]]:
-    return {"random points": samplers.uniform(*fitted_to).draw, "gaussian": samplers.gaussian(*fitted_to).draw}
 
 
 def spherical(points: np.ndarray, ends: np.ndarray, steps: int, *, centre: np.ndarray) -> np.ndarray:
@@ -151,32 +144,25 @@ def grid(codes: np.ndarray, side: int) -> np.ndarray:
 
 
 def _moves(
-    key: jax.Array,
-    random: np.random.Generator,
-    dataset: Dataset,
-    train: np.ndarray,
-    x: np.ndarray,
-    x_hat: np.ndarray,
-    spaces: Mapping[str, tuple],
-) -> tuple[dict[str, dict[str, float]], dict[str, np.ndarray]]:
+    key: jax.Array, random: Random, dataset: Dataset, train: np.ndarray, test: Outputs, spaces: Mapping[str, tuple]
+) -> tuple[dict[str, Numbers], Arrays]:
     """Test rows moved to another class in each space: the share that arrives, and a few to look at."""
     labels, true = dataset.train.labels, dataset.test.labels
     classes = np.unique(labels)
     classifier = fit_classifier(key, train, labels, int(labels.max()) + 1)
     target = np.array([random.choice(classes[classes != label]) for label in true])
-    shares = {"decoded test rows": {"moved": float((predict(classifier, x_hat) == true).mean())}}
-    shares["test rows"] = {"moved": float((predict(classifier, x) == true).mean())}
-    shown = {"from": x[:SHOWN], "target": target[:SHOWN]}
+    still = {"decoded test rows": test.x_hat, "test rows": test.x}
+    shares = {name: {"moved": float((predict(classifier, rows) == true).mean())} for name, rows in still.items()}
+    shown = {"from": test.x[:SHOWN], "target": target[:SHOWN]}
     for name, (known, here, back) in spaces.items():
         means = {label: known[labels == label].mean(0) for label in classes}
         # a class that no training row has has no mean; its rows start from the mean of all
         start = np.stack([means.get(label, known.mean(0)) for label in true])
         rows = np.asarray(back((here - start + np.stack([means[label] for label in target])).astype(np.float32)))
-        arrived = predict(classifier, rows) == target
-        apart = nearest_rows(rows, train)[1]
+        arrived, apart = predict(classifier, rows) == target, nearest_rows(rows, train)[1]
         shares[name] = {"moved": float(arrived.mean()), "moved_distance": float(apart.mean())}
         shown[name] = rows[:SHOWN]
     return shares, shown
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=FIGURES)
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=LATENT)

@@ -1,9 +1,7 @@
 """Log-likelihood of binary rows under a variational net: the evidence lower bound and a tighter estimate."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +11,10 @@ from aejax.config.bounds import Count
 from aejax.errors import UserError
 from aejax.losses.latent import unit_divergences
 from aejax.tasks import needs
-from aejax.training.context import Rows, outline, scaled
+from aejax.tasks.common import Numbers, scaled_rows
+from aejax.training.context import outline, scaled
 from aejax.training.evaluate import batches, on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
+from aejax.types import Dataset, Evaluation, Model, Params, Rows, Task
 
 ACTIVE = 0.01  # variance of a unit's mean above which it says something of a row, Burda et al. 2016, section 5.2
 
@@ -31,7 +30,7 @@ class Options:
     draws: Count = 50
 
 
-def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
+def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:
     if not is_bernoulli(model):
         raise UserError(
             "likelihood: the model gives no probabilities of binary rows; "
@@ -45,17 +44,15 @@ def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: O
         )
 
 
-def evaluate(
-    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
-) -> Evaluation:
+def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Evaluation:
     """Bound and importance-sampled estimate of the mean log-likelihood of a test row, in nats.
 
     Returns:
         ``metrics["test"]`` with the numbers of `bounds`. ``baselines["independent values"]["log_likelihood"]``: each
         value is 1 as often as in the training rows, whatever the others are. ``arrays`` is empty.
     """
-    alone = independent(dataset)
-    return Evaluation({"test": bounds(key, model, params, dataset, options.draws)}, {"independent values": alone}, {})
+    by_split = {"test": bounds(key, model, params, dataset, options.draws)}
+    return Evaluation(by_split, {"independent values": independent(dataset)}, {})
 
 
 def is_bernoulli(model: Model) -> bool:
@@ -66,11 +63,10 @@ def is_bernoulli(model: Model) -> bool:
 
 def is_binary(dataset: Dataset) -> bool:
     """Whether every scaled value of the test rows is 0 or 1."""
-    x = (np.asarray(dataset.test.x, np.float32) - dataset.shift) * dataset.scale
-    return bool(np.isin(x, (0, 1)).all())
+    return bool(np.isin(scaled_rows(dataset.test, dataset), (0, 1)).all())
 
 
-def bounds(key: jax.Array, model: Model, params: Params, dataset: Dataset, draws: int) -> dict[str, float]:
+def bounds(key: jax.Array, model: Model, params: Params, dataset: Dataset, draws: int) -> Numbers:
     """What a variational net says of the log-likelihood of the test rows, in nats, in the mean over them.
 
     With k draws z_l of q(z|x): ``bound`` is (1/k) Σ_l log p(x|z_l) − KL(q(z|x)‖p(z)), and ``log_likelihood`` is
@@ -92,8 +88,8 @@ def bounds(key: jax.Array, model: Model, params: Params, dataset: Dataset, draws
         Importance weighted autoencoders, equation 8, and section 5.2 (active units).
     """
     on_batch = jax.jit(partial(_on_batch, model, draws=draws))
-    parts = list(batches(on_device(dataset.test, dataset)))
-    by_batch = [on_batch(params, part, jax.random.fold_in(key, number)) for number, part in enumerate(parts)]
+    parts = enumerate(batches(on_device(dataset.test, dataset)))
+    by_batch = [on_batch(params, part, jax.random.fold_in(key, number)) for number, part in parts]
     joined = {name: np.concatenate([np.asarray(each[name], np.float64) for each in by_batch]) for name in by_batch[0]}
     active = int((joined.pop("mean").var(0) > ACTIVE).sum())
     return {name: float(values.mean()) for name, values in joined.items()} | {"active_units": active}
@@ -122,21 +118,16 @@ def _on_batch(model: Model, params: Params, rows: Rows, key: jax.Array, *, draws
     extra = model.apply(params, x, x, last).extra  # which is the same for every draw
     divergence = unit_divergences(extra["mean"], extra["log_variance"]).sum(-1)
     divergence = -ratio / draws if "log_prior" in extra else divergence
-    return {
-        "bound": total / draws - divergence,
-        "log_likelihood": weight - jnp.log(jnp.float32(draws)),
-        "divergence": divergence,
-        "mean": extra["mean"],
-    }
+    bound, log_likelihood = total / draws - divergence, weight - jnp.log(jnp.float32(draws))
+    return {"bound": bound, "log_likelihood": log_likelihood, "divergence": divergence, "mean": extra["mean"]}
 
 
-def independent(dataset: Dataset) -> dict[str, float]:
+def independent(dataset: Dataset) -> Numbers:
     """The mean log-likelihood of the test rows where each value is drawn for itself, from rates of the training rows.
 
     Rates are (ones + 1) / (rows + 2), so that a value that no training row has is still possible.
     """
-    read = lambda split: np.asarray((np.asarray(split.x, np.float32) - dataset.shift) * dataset.scale, np.float64)
-    train, test = (read(split).reshape(len(split.x), -1) for split in (dataset.train, dataset.test))
+    train, test = (scaled_rows(split, dataset).astype(np.float64) for split in (dataset.train, dataset.test))
     rate = (train.sum(0) + 1) / (len(train) + 2)
     return {"log_likelihood": float((test @ np.log(rate) + (1 - test) @ np.log1p(-rate)).mean())}
 

@@ -1,32 +1,27 @@
 """Manifold learning: whether a code recovers known coordinates, beside PCA, Isomap, LLE and a plain autoencoder."""
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from aejax import metrics
 from aejax.config.bounds import Count, Natural
 from aejax.errors import UserError
-from aejax.figures.tasks.manifold import FIGURES
+from aejax.figures.tasks.spaces import MANIFOLD
 from aejax.tasks import needs
-from aejax.tasks.cache import cached
-from aejax.tasks.pca import fitted_pca
-from aejax.training.evaluate import encode_and_reconstruct, on_device
+from aejax.tasks.common import Numbers, Pair, cached, error, fitted_pca, outputs, preserved
 from aejax.training.retrain import member
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
 DENSE_ROWS = 5000  # up to here all eigenvectors are computed, so that nothing depends on a random start
+# What makes an autoencoder of a config a plain one.
 PLAIN = {
     "relations": {},
     "terms": {"reconstruction": {"name": "reconstruction.squared_error", "weight": 1.0}},
     "corruption": {"name": "none"},
 }
-"""What makes an autoencoder of a config a plain one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +37,7 @@ class Options:
     plain_steps: Natural = 2000
 
 
-def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
+def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:
     if dataset.train.coordinates is None or dataset.test.coordinates is None:
         raise UserError(
             f"manifold: where the rows of {dataset.name} lie on their manifold is not known; "
@@ -65,32 +60,27 @@ def evaluate(
         ``continuity``; ``baselines`` with the last ones of ``pca``, ``isomap``, ``lle`` and ``plain``. ``arrays`` holds
         the test rows' ``coordinates`` and ``maps``, by method, of the test rows.
     """
-    neighbours, plain_steps = options.neighbours, options.plain_steps
-    rows = on_device(dataset.train, dataset)
-    x, code, _ = encode_and_reconstruct(model, params, rows)
-    new_x, new_code, new_x_hat = encode_and_reconstruct(model, params, on_device(dataset.test, dataset))
-    maps = {"autoencoder": (code, new_code)} | fitted_maps(x, new_x, min(model.code_size, x.shape[1]), neighbours)
-    if plain_steps:
-        plain = member(retrain(key[None], PLAIN | {"train.steps": plain_steps}), 0)
-        maps["plain"] = tuple(np.asarray(jax.jit(model.encode)(plain, jnp.asarray(values))) for values in (x, new_x))
+    train, test = (outputs(model, params, dataset, name) for name in ("train", "test"))
+    components, neighbours = min(model.code_size, train.x.shape[1]), options.neighbours
+    maps = {"autoencoder": (train.code, test.code)} | fitted_maps(train.x, test.x, components, neighbours)
+    if options.plain_steps:
+        plain = member(retrain(key[None], PLAIN | {"train.steps": options.plain_steps}), 0)
+        encode = jax.jit(model.encode)
+        maps["plain"] = tuple(np.asarray(encode(plain, part.x)) for part in (train, test))
 
-    def judge(code: np.ndarray, new_code: np.ndarray) -> dict[str, float]:
+    def judge(code: np.ndarray, new_code: np.ndarray) -> Numbers:
         r2 = metrics.linear_r2(code, dataset.train.coordinates, new_code, dataset.test.coordinates)
-        return {f"r2_coordinate{number}": float(value) for number, value in enumerate(r2)} | {
-            "trustworthiness": metrics.trustworthiness(new_x, new_code, neighbours=neighbours),
-            "continuity": metrics.trustworthiness(new_code, new_x, neighbours=neighbours),
-        }
+        by_coordinate = {f"r2_coordinate{number}": float(value) for number, value in enumerate(r2)}
+        return by_coordinate | preserved(test.x, new_code, neighbours)
 
     judged = {name: judge(*pair) for name, pair in maps.items()}
-    by_split = {"test": {"mse": metrics.mse(new_x, new_x_hat)} | judged.pop("autoencoder")}
+    by_split = {"test": {"mse": error(test)} | judged.pop("autoencoder")}
     arrays = {"coordinates": dataset.test.coordinates, "maps": {name: new for name, (_, new) in maps.items()}}
     return Evaluation(by_split, judged, arrays)
 
 
 @cached
-def fitted_maps(
-    x: np.ndarray, new_x: np.ndarray, components: int, neighbours: int
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def fitted_maps(x: np.ndarray, new_x: np.ndarray, components: int, neighbours: int) -> dict[str, Pair]:
     """Training and other rows in a few coordinates by PCA, Isomap and locally linear embedding, fitted to the former.
 
     Isomap joins the pieces of a neighbour graph that falls apart, as `aejax.relations.graph.geodesics` does.
@@ -99,16 +89,14 @@ def fitted_maps(
 
     solver = "dense" if len(x) <= DENSE_ROWS else "arpack"
     shared = {"n_neighbors": neighbours, "n_components": components, "eigen_solver": solver}
-    methods: dict[str, Any] = {"isomap": Isomap(**shared), "lle": LocallyLinearEmbedding(**shared, random_state=0)}
+    methods = {"isomap": Isomap(**shared), "lle": LocallyLinearEmbedding(**shared, random_state=0)}
     x, new_x = x.astype(np.float64), new_x.astype(np.float64)
     pca = fitted_pca(x, components)
     maps = {"pca": (pca.transform(x), pca.transform(new_x))}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the pieces being joined
+    with warnings.catch_warnings(action="ignore"):  # of the pieces being joined
         for name, method in methods.items():
-            method.fit(x)
-            maps[name] = (method.transform(x), method.transform(new_x))
+            maps[name] = (method.fit(x).transform(x), method.transform(new_x))
     return maps
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=FIGURES)
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=MANIFOLD)

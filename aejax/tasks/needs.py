@@ -3,12 +3,16 @@
 `task` is the name of the task, with which a message begins where no single field of a config is to blame.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
+from aejax.data.splits import every_row
 from aejax.errors import UserError
 from aejax.types import Dataset, Split
+
+Config = Mapping[str, Any]
 
 
 def has_labels(task: str, dataset: Dataset, purpose: str, *, splits: Iterable[Split] = (), instead: str = "") -> None:
@@ -46,26 +50,33 @@ def has_rows(task: str, dataset: Dataset, split: str = "test", *, least: int = 1
         raise UserError(f"{task}: {dataset.name} has {number} {split} rows{purpose}; allowed: a larger data.{split}")
 
 
-def varies(task: str, dataset: Dataset, splits: Iterable[Split]) -> None:
-    """Refuse rows that are all the same."""
-    if all((split.x == dataset.train.x[:1]).all() for split in splits):
-        raise UserError(f"{task}: all rows of {dataset.name} are the same; allowed: features that vary")
-
-
 def is_whole(task: str, dataset: Dataset, values: str = "values") -> None:
     """Refuse training or test rows of which some values are missing."""
     if any(split.mask is not None for split in (dataset.train, dataset.test)):
         raise UserError(f"{task}: {dataset.name} has missing {values}; allowed: data without missing {values}")
 
 
-def fits_folds(folds: int, labels: np.ndarray) -> None:
-    """Refuse more folds, ``task.folds``, than the smallest class has rows."""
-    smallest = np.unique(labels, return_counts=True)[1].min()
+def can_be_classified(task: str, dataset: Dataset, purpose: str, folds: int) -> Split:
+    """Refuse data whose rows, of all splits, cannot be classified in a stratified cross-validation; return these rows.
+
+    Args:
+        task: its name.
+        dataset: the data.
+        purpose: what the labels are for.
+        folds: how many, ``task.folds``.
+    """
+    rows = every_row(dataset)
+    has_labels(task, dataset, purpose, splits=[rows], instead="task.name=reconstruction")
+    has_classes(task, dataset, rows.labels)
+    if (rows.x == rows.x[:1]).all():
+        raise UserError(f"{task}: all rows of {dataset.name} are the same; allowed: features that vary")
+    smallest = np.unique(rows.labels, return_counts=True)[1].min()
     if folds > smallest:
         raise UserError(
             f"task.folds: {folds} folds, but the smallest class has {smallest} rows; "
             f"allowed: 2 to {smallest}, with at least 2 rows in each class"
         )
+    return rows
 
 
 def at_most(option: str, value: int, most: int, rows: str, *, least: int = 1, hint: str = "") -> None:

@@ -10,11 +10,10 @@ import numpy as np
 
 from aejax import metrics
 from aejax.data.splits import with_rows
-from aejax.tasks.filling import fill
-from aejax.tasks.pca import active_units, pca_reconstruction
-from aejax.training.context import Rows, scaled, shown
-from aejax.training.evaluate import batches, encode_and_reconstruct, in_slices, on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
+from aejax.tasks.common import Arrays, active_units, error, fill, outputs, pca_reconstruction
+from aejax.training.context import scaled, shown
+from aejax.training.evaluate import batches, in_slices, on_device
+from aejax.types import Dataset, Evaluation, Model, Params, Rows, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +21,7 @@ class Options:
     """The task has no options."""
 
 
-def evaluate(
-    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
-) -> Evaluation:
+def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Evaluation:
     """Mean squared error per feature of every split, and PCA's on the test rows.
 
     PCA is fitted to the training rows, scaled as the network sees them (missing values hold their column's mean), with
@@ -36,32 +33,26 @@ def evaluate(
         of the code's units, also PCA with as many components as it uses in the mean, ``pca_7``. ``arrays`` holds scaled
         test rows ``x``, their ``code``, ``x_hat`` and PCA's ``pca_x_hat``.
     """
-    by_split, arrays, train = {}, {}, np.zeros((0, 0))
-    for name, split in with_rows(dataset).items():
-        rows = on_device(split, dataset)
-        x, code, x_hat = encode_and_reconstruct(model, params, rows)
-        mask = None if split.mask is None else split.mask.reshape(x.shape)
-        by_split[name] = {"mse": metrics.mse(x, x_hat, mask), "active_fraction": metrics.active_fraction(code)}
-        if name == "train":
-            train = x
-        if name == "test":
-            arrays = {"x": x, "code": code, "x_hat": x_hat}
-    if not arrays:
+    by_split, x = {}, {}
+    for name in with_rows(dataset):
+        out = outputs(model, params, dataset, name)
+        by_split[name] = {"mse": error(out), "active_fraction": metrics.active_fraction(out.code)}
+        x[name] = out.x
+    if "test" not in x:
         return Evaluation(by_split, {}, {})
-    x, mask = arrays["x"], None if dataset.test.mask is None else dataset.test.mask.reshape(arrays["x"].shape)
-    arrays["pca_x_hat"] = pca_reconstruction(train, x, model.code_size)
-    mean = np.broadcast_to(train.mean(0), x.shape)
-    baselines = {"pca": {"mse": metrics.mse(x, arrays["pca_x_hat"], mask)}}
+    pca_x_hat = pca_reconstruction(x["train"], out.x, model.code_size)
+    rebuilt = {"pca": pca_x_hat}
     active = active_units(by_split["test"]["active_fraction"], model.code_size)
     if 0 < active < model.code_size:
-        baselines[f"pca_{active}"] = {"mse": metrics.mse(x, pca_reconstruction(train, x, active), mask)}
-    baselines["mean"] = {"mse": metrics.mse(x, mean, mask)}
-    return Evaluation(by_split, baselines, arrays)
+        rebuilt[f"pca_{active}"] = pca_reconstruction(x["train"], out.x, active)
+    rebuilt["mean"] = np.broadcast_to(x["train"].mean(0), out.x.shape)
+    baselines = {name: {"mse": metrics.mse(out.x, x_hat, out.mask)} for name, x_hat in rebuilt.items()}
+    return Evaluation(by_split, baselines, {"x": out.x, "code": out.code, "x_hat": out.x_hat, "pca_x_hat": pca_x_hat})
 
 
 def evaluate_members(
     model: Model, params: Params, dataset: Dataset, options: Options, together: int
-) -> dict[str, dict[str, np.ndarray]]:
+) -> dict[str, Arrays]:
     """The metrics of `evaluate` for many nets, without baselines; see `aejax.types.Task`."""
     by_split, counted = {}, _counted(model)
     for name, split in with_rows(dataset).items():

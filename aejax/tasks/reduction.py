@@ -1,22 +1,16 @@
 """Dimension reduction: what a small code preserves of errors, neighbourhoods and classes, beside PCA of that size."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
 
 import jax
 import numpy as np
 
-from aejax import metrics
-from aejax.config.bounds import Count, Within
+from aejax.config.bounds import Count
 from aejax.data.splits import with_rows
-from aejax.figures.tasks.reduction import FIGURES
+from aejax.figures.tasks.spaces import REDUCTION
 from aejax.tasks import needs
-from aejax.tasks.pca import fitted_pca
-from aejax.training.evaluate import encode_and_reconstruct, on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
-
-Folds = Annotated[int, Within(2)]
+from aejax.tasks.common import Numbers, Several, error, fitted_pca, outputs, preserved, seed_of
+from aejax.types import Dataset, Evaluation, Model, Params, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,24 +23,17 @@ class Options:
     """
 
     neighbours: Count = 5
-    folds: Folds = 5
+    folds: Several = 5
 
 
-def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
-    splits = with_rows(dataset).values()
-    needs.has_labels("reduction", dataset, "to classify codes by", splits=splits, instead="task.name=reconstruction")
-    labels = np.concatenate([split.labels for split in splits])
-    needs.has_classes("reduction", dataset, labels)
-    needs.varies("reduction", dataset, splits)
-    needs.fits_folds(options.folds, labels)
-    rows = len(dataset.test.x)
-    most = min((rows - 1) // 2, len(labels) * (options.folds - 1) // options.folds)
+def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:
+    rows, folds = len(dataset.test.x), options.folds
+    everything = len(needs.can_be_classified("reduction", dataset, "to classify codes by", folds).x)
+    most = min((rows - 1) // 2, everything * (folds - 1) // folds)
     needs.at_most("neighbours", options.neighbours, most, f"{rows} test rows")
 
 
-def evaluate(
-    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
-) -> Evaluation:
+def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Evaluation:
     """Error of reconstruction, trustworthiness and continuity, and how well the nearest codes tell a row's class.
 
     Returns:
@@ -56,37 +43,20 @@ def evaluate(
         ``baselines["all features"]["knn_accuracy"]``. ``arrays`` holds scaled test rows ``x``, their ``code``,
         ``x_hat``, ``pca_code``, ``pca_x_hat`` and ``labels``.
     """
-    neighbours, folds = options.neighbours, options.folds
-    parts = with_rows(dataset)
-    masks = {
-        name: None if split.mask is None else split.mask.reshape(len(split.x), -1) for name, split in parts.items()
-    }
-    labels = np.concatenate([split.labels for split in parts.values()])
-    rows, codes, by_split = {}, {}, {}
-    for name, split in parts.items():
-        rows[name], codes[name], x_hat = encode_and_reconstruct(model, params, on_device(split, dataset))
-        by_split[name] = {"mse": metrics.mse(rows[name], x_hat, masks[name])}
-    seed = int(jax.random.bits(key, dtype=np.uint32))
-    accuracy = lambda points: knn_accuracy(
-        np.concatenate(list(points.values())), labels, neighbours=neighbours, folds=folds, seed=seed
-    )
-    neighbourhoods = lambda code: {
-        "trustworthiness": metrics.trustworthiness(rows["test"], code, neighbours=neighbours),
-        "continuity": metrics.trustworthiness(code, rows["test"], neighbours=neighbours),
-    }
-    by_split["test"] |= neighbourhoods(codes["test"])
-    by_split["all"] = {"knn_accuracy": accuracy(codes)}
-    pca = fitted_pca(rows["train"], model.code_size)
-    pca_codes = {name: pca.transform(values).astype(np.float32) for name, values in rows.items()}
-    pca_x_hat = pca.inverse_transform(pca_codes["test"]).astype(np.float32)
-    baselines = {
-        "pca": {"mse": metrics.mse(rows["test"], pca_x_hat, masks["test"])}
-        | neighbourhoods(pca_codes["test"])
-        | {"knn_accuracy": accuracy(pca_codes)},
-        "all features": {"knn_accuracy": accuracy(rows)},
-    }
-    arrays = {"x": rows["test"], "code": codes["test"], "x_hat": x_hat, "labels": parts["test"].labels}
-    return Evaluation(by_split, baselines, arrays | {"pca_code": pca_codes["test"], "pca_x_hat": pca_x_hat})
+    parts = {name: outputs(model, params, dataset, name) for name in with_rows(dataset)}
+    labels, test = np.concatenate([getattr(dataset, name).labels for name in parts]), parts["test"]
+    settings = {"neighbours": options.neighbours, "folds": options.folds, "seed": seed_of(key)}
+    accuracy = lambda points: {"knn_accuracy": knn_accuracy(np.concatenate(list(points)), labels, **settings)}
+    by_split: dict[str, Numbers] = {name: {"mse": error(part)} for name, part in parts.items()}
+    by_split["test"] |= preserved(test.x, test.code, options.neighbours)
+    by_split["all"] = accuracy(part.code for part in parts.values())
+    pca = fitted_pca(parts["train"].x, model.code_size)
+    codes = {name: pca.transform(part.x).astype(np.float32) for name, part in parts.items()}
+    x_hat = pca.inverse_transform(codes["test"]).astype(np.float32)
+    of_pca = {"mse": error(test._replace(x_hat=x_hat))} | preserved(test.x, codes["test"], options.neighbours)
+    baselines = {"pca": of_pca | accuracy(codes.values()), "all features": accuracy(part.x for part in parts.values())}
+    arrays = {"x": test.x, "code": test.code, "x_hat": test.x_hat, "labels": dataset.test.labels}
+    return Evaluation(by_split, baselines, arrays | {"pca_code": codes["test"], "pca_x_hat": x_hat})
 
 
 def knn_accuracy(points: np.ndarray, labels: np.ndarray, *, neighbours: int, folds: int, seed: int) -> float:
@@ -105,8 +75,8 @@ def knn_accuracy(points: np.ndarray, labels: np.ndarray, *, neighbours: int, fol
     from sklearn.model_selection import StratifiedKFold, cross_val_score
     from sklearn.neighbors import KNeighborsClassifier
 
-    split = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    return float(cross_val_score(KNeighborsClassifier(neighbours), points, labels, cv=split).mean())
+    cut = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    return float(cross_val_score(KNeighborsClassifier(neighbours), points, labels, cv=cut).mean())
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=("mse",), figures=FIGURES)
+TASK = Task(Options, evaluate, needs=_needs, validated=("mse",), figures=REDUCTION)

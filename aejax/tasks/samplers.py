@@ -5,6 +5,7 @@ NumPy generators, which the recorded numbers of tasks depend on: `Sampler.draw` 
 goes on from where it is.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from aejax.config import guards
 from aejax.config.bounds import Count, Natural
 from aejax.config.components import resolve
 from aejax.errors import UserError, shown
+from aejax.tasks.common import generator
 from aejax.types import Model, Params, Sampler
 
 HOME = "aejax.tasks.samplers"
@@ -56,11 +58,6 @@ def _of_key(draw: Callable[..., Any]) -> Callable[..., np.ndarray]:
         return np.asarray(draw(key, count), np.float32)
 
     return drawn
-
-
-def generator(key: Any) -> np.random.Generator:
-    """A NumPy generator of a typed key; a generator is itself."""
-    return key if isinstance(key, np.random.Generator) else np.random.default_rng(np.asarray(jax.random.key_data(key)))
 
 
 def uniform(key: Any, model: Model, params: Params, codes: np.ndarray) -> Sampler:
@@ -113,8 +110,6 @@ def mixture(
         Ghosh et al. 2020, From variational to deterministic autoencoders, section 4 (a mixture fitted to the codes of
         a trained net).
     """
-    import warnings
-
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
@@ -122,8 +117,8 @@ def mixture(
     codes = codes[np.sort(chosen)].astype(np.float64)
     ridge = RIDGE * codes.var(0).mean() + 1e-12
     fitted = GaussianMixture(components, reg_covar=ridge, max_iter=ITERATIONS, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # stopped at ITERATIONS, where the likelihood creeps
+    # stopped at ITERATIONS, where the likelihood creeps
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         fitted.fit(codes)
     return _mixture(fitted.weights_, fitted.means_, fitted.covariances_)
 
@@ -146,17 +141,14 @@ def _mixture(weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) ->
 
 
 def _density(weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """``points -> log Σ_k weight_k N(point; mean_k, covariance_k)``; a covariance without width has that of `TINY`."""
+    """``points -> log Σ_k weight_k N(point; mean_k, covariance_k)``."""
 
     def log_prob(points: np.ndarray) -> np.ndarray:
         from scipy.special import logsumexp
+        from scipy.stats import multivariate_normal
 
-        values, vectors = np.linalg.eigh(covariances)
-        values = np.maximum(values, TINY)
-        apart = np.einsum("kmd,kde->kme", np.asarray(points, np.float64) - means[:, None], vectors)
-        squares = np.square(apart) / values[:, None]
-        each = -0.5 * (squares + np.log(2 * np.pi * values[:, None])).sum(-1)
-        return logsumexp(each + np.log(np.maximum(weights, TINY))[:, None], axis=0)
+        normals = [multivariate_normal(*each, allow_singular=True) for each in zip(means, covariances, strict=True)]
+        return logsumexp([np.atleast_1d(normal.logpdf(points)) for normal in normals], axis=0, b=weights[:, None])
 
     return log_prob
 
@@ -178,10 +170,11 @@ def kernel(key: Any, model: Model, params: Params, codes: np.ndarray, *, seed: N
     from sklearn.neighbors import KernelDensity
 
     white = PCA(whiten=True, svd_solver="full").fit(codes.astype(np.float64))
+    vary = white.explained_variance_ > TINY
     chosen = np.random.default_rng(seed).permutation(len(codes))[:JUDGED]
-    points = white.transform(codes[chosen].astype(np.float64))[:, white.explained_variance_ > 1e-12]
-    search = GridSearchCV(KernelDensity(), {"bandwidth": BANDWIDTHS}, cv=KFold(3), refit=False).fit(points)
-    width = search.best_params_["bandwidth"]
+    whitened = lambda points: white.transform(points.astype(np.float64))[:, vary]
+    search = GridSearchCV(KernelDensity(), {"bandwidth": BANDWIDTHS}, cv=KFold(3), refit=False)
+    width = search.fit(whitened(codes[chosen])).best_params_["bandwidth"]
 
     def draw(key: Any, count: int) -> np.ndarray:
         random = generator(key)
@@ -190,13 +183,8 @@ def kernel(key: Any, model: Model, params: Params, codes: np.ndarray, *, seed: N
         return (codes[rows] + width * noise @ white.components_).astype(np.float32)
 
     def log_prob(points: np.ndarray) -> np.ndarray:
-        from scipy.special import logsumexp
-
-        variances = width**2 * np.maximum(white.explained_variance_, TINY)
-        one = lambda point: logsumexp(-0.5 * (np.square((point - codes) @ white.components_.T) / variances).sum(-1))
-        return (
-            np.array([one(point) for point in points]) - np.log(len(codes)) - 0.5 * np.log(2 * np.pi * variances).sum()
-        )
+        density = KernelDensity(bandwidth=width).fit(whitened(codes))
+        return density.score_samples(whitened(points)) - 0.5 * np.log(white.explained_variance_[vary]).sum()
 
     return Sampler(draw, log_prob)
 

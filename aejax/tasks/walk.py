@@ -4,15 +4,14 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from aejax.config.bounds import Count, Within
-from aejax.figures.tasks.walk import FIGURES
+from aejax.figures.tasks.spaces import WALK
+from aejax.metrics.outliers import neighbour_distance
 from aejax.tasks import needs
-from aejax.tasks.pca import fitted_pca
-from aejax.training.evaluate import encode_and_reconstruct, on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
+from aejax.tasks.common import Random, fitted_pca, generator, outputs
+from aejax.types import Dataset, Evaluation, Model, Params, Task
 
 Steps = Annotated[int, Within(3)]
 
@@ -37,9 +36,7 @@ def has_ends(task: str, dataset: Dataset) -> None:
         needs.has_classes(task, dataset, dataset.test.labels, rows="all test rows")
 
 
-def evaluate(
-    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain | None, options: Options
-) -> Evaluation:
+def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Evaluation:
     """The distance from the images on a walk between two test rows to the nearest training row.
 
     A walk along the code is decode((1 − s) z_a + s z_b), z the codes of its ends; one along the pixels is
@@ -54,33 +51,29 @@ def evaluate(
         (walks, 2).
     """
     walks, steps = options.walks, options.steps
-    train, _, _ = encode_and_reconstruct(model, params, on_device(dataset.train, dataset))
-    x, code, _ = encode_and_reconstruct(model, params, on_device(dataset.test, dataset))
-    ends = pairs(np.random.default_rng(np.asarray(jax.random.key_data(key))), dataset.test.labels, len(x), walks)
-    pca = fitted_pca(train, model.code_size)
-    decode = jax.jit(model.decode)
+    train, test = (outputs(model, params, dataset, name) for name in ("train", "test"))
+    ends = pairs(generator(key), dataset.test.labels, len(test.x), walks)
+    pca, decode = fitted_pca(train.x, model.code_size), jax.jit(model.decode)
     ways = {
-        "code": np.stack([decode(params, jnp.asarray(way)) for way in between(code, ends, steps)]),
-        "pixels": between(x, ends, steps),
-        "pca": np.stack([pca.inverse_transform(way) for way in between(pca.transform(x), ends, steps)]),
+        "code": np.stack([decode(params, way) for way in between(test.code, ends, steps)]),
+        "pixels": between(test.x, ends, steps),
+        "pca": np.stack([pca.inverse_transform(way) for way in between(pca.transform(test.x), ends, steps)]),
     }
-    apart = {name: nearest(way.reshape(-1, x.shape[1]), train).reshape(walks, steps) for name, way in ways.items()}
+    distance = lambda rows: neighbour_distance(train.x, rows, neighbours=1, algorithm="brute")
+    apart = {name: distance(way.reshape(-1, way.shape[-1])).reshape(walks, steps) for name, way in ways.items()}
+    middle = [(steps - 1) // 2, steps // 2]
     numbers = {
-        name: {
-            "distance": float(values[:, 1:-1].mean()),
-            "middle": float(values[:, [(steps - 1) // 2, steps // 2]].mean()),
-        }
+        name: {"distance": float(values[:, 1:-1].mean()), "middle": float(values[:, middle].mean())}
         for name, values in apart.items()
     }
     by_split = {"test": numbers.pop("code")}
-    numbers["test rows"] = {"distance": float(nearest(x, train).mean())}
+    numbers["test rows"] = {"distance": float(distance(test.x).mean())}
     arrays = {"code_walks": ways["code"], "pixel_walks": ways["pixels"], "ends": ends}
-    return Evaluation(
-        by_split, numbers, arrays | {f"{a}_distances": apart[b] for a, b in (("code", "code"), ("pixel", "pixels"))}
-    )
+    arrays |= {"code_distances": apart["code"], "pixel_distances": apart["pixels"]}
+    return Evaluation(by_split, numbers, arrays)
 
 
-def pairs(random: np.random.Generator, labels: np.ndarray | None, rows: int, count: int) -> np.ndarray:
+def pairs(random: Random, labels: np.ndarray | None, rows: int, count: int) -> np.ndarray:
     """Pairs of rows, of two classes where there are labels: (count, 2)."""
     first = random.integers(0, rows, count)
     labels = np.arange(rows) if labels is None else labels
@@ -94,18 +87,5 @@ def between(points: np.ndarray, ends: np.ndarray, steps: int) -> np.ndarray:
     return ((1 - share) * points[ends[:, 0], None] + share * points[ends[:, 1], None]).astype(np.float32)
 
 
-def nearest(points: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The Euclidean distance of each point to the nearest of the rows: (points,)."""
-    from sklearn.neighbors import NearestNeighbors
-
-    finder = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(rows.astype(np.float64))
-    return finder.kneighbors(points.astype(np.float64))[0][:, 0]
-
-
-TASK = Task(
-    Options,
-    evaluate,
-    needs=lambda dataset, model, config, options: has_ends("walk", dataset),
-    validated=(),
-    figures=FIGURES,
-)
+_needs = lambda dataset, *_: has_ends("walk", dataset)
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=WALK)

@@ -5,7 +5,9 @@
     aejax run families/vamp:generation         # rows decoded from draws of the prior, by the sampler `prior`
     aejax run families/vamp:generation_standard_normal
 
-Not measured yet: there are no recorded numbers.
+Expect, seeds 0 to 4: log-likelihood -23.18 ± .08, with N(0, 1) -23.46 ± .06; -27.27 where every pixel is drawn by
+itself. Fréchet distance of drawn rows 70.9 ± 6.0, with N(0, 1) 83.0 ± 6.2. A mixture on PCA's components has
+32.2 ± 1.9, which neither net reaches. Recorded by ``aejax reproduce families --update --seeds 5``.
 
 Bound and log-likelihood are in nats, of test rows, with 50 draws. No setting was searched for (Tomczak & Welling 2018
 have 500 inputs, for MNIST).

@@ -1,1 +1,1 @@
-"""What single tasks have to show beside the figures of every run: `FIGURES` in a file for each."""
+"""What single tasks have to show beside the figures of every run: a `Figures` for each, by what they show."""

@@ -1,27 +1,27 @@
 """How far apart the scores of normal rows and anomalies are, what alarms are worth, and the oddest rows."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from aejax.data.inspection import constant_features
 from aejax.figures import canvas
-from aejax.figures.canvas import GREY, OKABE_ITO, SMALL, TEXT
-from aejax.figures.rows import are_images, as_images, feature, pixels
+from aejax.figures.canvas import GREY, OKABE_ITO, TEXT, Tree
+from aejax.figures.images import are_images, as_images, image_lines
+from aejax.figures.names import feature
 from aejax.figures.words import Words
-from aejax.types import Dataset, Evaluation, Figures, Kept, Model, Params
+from aejax.types import Dataset, Evaluation, Kept, Model, Params
 
 BASELINES = ("knn", "isolation_forest", "one_class_svm", "pca")
 ROWS, FEATURES = 4, 8  # of a table that are shown
 BINS = 60
+BLUE, RED = OKABE_ITO[0], OKABE_ITO[5]
 
 
-def keep(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params, config: Mapping[str, Any]) -> Kept:
+def keep(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params, config: Tree) -> Kept:
     """The scores, their curves of precision and recall, and what is odd in the oddest rows."""
     arrays = evaluation.arrays
-    scores, labels = arrays["scores"][arrays["score"]], arrays["labels"]
-    worst = arrays["worst"]
+    scores, labels, worst = arrays["scores"][arrays["score"]], arrays["labels"], arrays["worst"]
     tree = {
         "scores": scores,
         "train_scores": arrays["train_scores"],
@@ -48,19 +48,19 @@ def _curves(evaluation: Evaluation) -> dict[str, Any]:
     return curves
 
 
-def _images(arrays: Mapping[str, Any], dataset: Dataset) -> dict[str, np.ndarray]:
+def _images(arrays: Tree, dataset: Dataset) -> dict[str, np.ndarray]:
     x, x_hat = as_images([arrays["worst_x"], arrays["worst_x_hat"]], dataset)
     difference = np.abs(arrays["worst_x"] - arrays["worst_x_hat"]).reshape(-1, *dataset.feature_shape).mean(-1)
-    return {"image": pixels(x), "rebuilt": pixels(x_hat), "difference": difference}
+    return {"image": x, "rebuilt": x_hat, "difference": difference}
 
 
-def _features(arrays: Mapping[str, Any], dataset: Dataset) -> dict[str, np.ndarray]:
+def _features(arrays: Tree, dataset: Dataset) -> dict[str, np.ndarray]:
     """Of the rows with the highest scores the features that the nets rebuild worst, the worst one first."""
-    unscaled = lambda x: x / np.broadcast_to(dataset.scale, x.shape[-1]) + np.broadcast_to(dataset.shift, x.shape[-1])
     residual = arrays["worst_residual"][:ROWS]
     same = constant_features(dataset)  # what is the same in all rows is odd in none
     varying = np.arange(len(same)) if same.all() else np.flatnonzero(~same)
     order = varying[np.argsort(-np.abs(residual[:, varying]), axis=1, kind="stable")[:, :FEATURES]]
+    unscaled = lambda x: x / np.broadcast_to(dataset.scale, x.shape[-1]) + np.broadcast_to(dataset.shift, x.shape[-1])
     values = {
         "residual": residual,
         "x": unscaled(arrays["worst_x"])[:ROWS],
@@ -70,126 +70,103 @@ def _features(arrays: Mapping[str, Any], dataset: Dataset) -> dict[str, np.ndarr
     return {name: np.take_along_axis(each, order, axis=1) for name, each in values.items()} | {"feature": order}
 
 
-def _missing(arrays: Mapping[str, Any], dataset: Dataset) -> np.ndarray:
+def _missing(arrays: Tree, dataset: Dataset) -> np.ndarray:
     """Which values of the worst rows are missing: the residual of these is 0 by definition."""
-    split, worst = dataset.test if len(dataset.test.x) else dataset.train, arrays["worst"]
+    split = dataset.test if len(dataset.test.x) else dataset.train
     if split.mask is None:
         return np.zeros(arrays["worst_x"].shape, bool)
     if len(arrays["scores"][arrays["score"]]) < len(split.x):  # some of the rows were drawn, and not said which
         return arrays["worst_residual"] == 0
-    return ~split.mask.reshape(len(split.x), -1)[worst]
+    return ~split.mask.reshape(len(split.x), -1)[arrays["worst"]]
 
 
-def draw(kept: Kept, words: Words) -> dict[str, Any]:
-    """``scores``, ``worst_rows`` and, with labels, ``precision_recall``."""
-    tree = kept.tree
-    figures = {"scores": _draw_histogram(tree, words)}
-    if "curves" in tree:
-        figures["precision_recall"] = _draw_curves(tree, kept.info["score"], words)
-    worst = tree["worst"]
-    figures["worst_rows"] = (
-        _draw_images(worst, words) if "image" in worst else _draw_features(worst, kept.info["features"], words)
-    )
-    return figures
-
-
-def _draw_histogram(tree: Mapping[str, Any], words: Words) -> Any:
+def _draw_scores(tree: Tree, info: Tree, words: Words) -> Any:
     scores, limit = tree["scores"], float(tree["threshold"])
     groups = {"train": (tree["train_scores"], GREY)}
     if "labels" in tree:
-        groups["normal"] = (scores[tree["labels"] == 0], OKABE_ITO[0])
-        groups["anomalies"] = (scores[tree["labels"] == 1], OKABE_ITO[5])
+        groups |= {"normal": (scores[tree["labels"] == 0], BLUE), "anomalies": (scores[tree["labels"] == 1], RED)}
     else:
-        groups["judged"] = (scores, OKABE_ITO[0])
+        groups["judged"] = (scores, BLUE)
     everything = np.concatenate([values for values, _ in groups.values()])
-    low, high = np.quantile(everything, [0, 0.999])
-    far = low > 0 and high / low > 20
-    low = max(low, np.quantile(everything, 0.001)) if far else low
+    far = canvas.is_logarithmic(np.quantile(everything, [0, 0.999]))
+    low, high = np.quantile(everything, [0.001 if far else 0, 0.999])
     high = max(high, low + 1e-6)
     edges = np.geomspace(low, high, BINS) if far else np.linspace(low, high, BINS)
-    figure = canvas.new_figure(3.6, words("anomaly.scores"))
-    axes = figure.subplots()
+    labels = (words("anomaly.score"), words("anomaly.share"))
+    figure, (axes,) = canvas.new_panels(3.6, words("anomaly.scores"), [labels])
     for name, (values, colour) in groups.items():
         heights = np.histogram(np.clip(values, low, high), edges)[0] / len(values)
-        style = {"fill": name != "train", "alpha": 1.0 if name == "train" else 0.55}
-        axes.stairs(heights, edges, color=colour, label=words(f"anomaly.{name}"), linewidth=1.2, **style)
+        style = {"fill": name != "train", "alpha": 1.0 if name == "train" else 0.55, "linewidth": 1.2}
+        axes.stairs(heights, edges, color=colour, label=words(f"anomaly.{name}"), **style)
     if np.isfinite(limit):
         label = words("anomaly.threshold", threshold=limit)
         axes.axvline(limit, color="black", linewidth=1.2, linestyle="--", label=label)
-    if far:
-        axes.set_xscale("log")
-    canvas.quiet(axes, x=words("anomaly.score"), y=words("anomaly.share"))
-    canvas.legend_above(axes, canvas.WIDTH - 1)
+    axes.set_xscale("log" if far else "linear")
+    canvas.legend_above(axes)
     return figure
 
 
-def _draw_curves(tree: Mapping[str, Any], chosen: str, words: Words) -> Any:
-    figure = canvas.new_figure(4.6, words("anomaly.precision_recall"))
-    axes = figure.subplots()
-    colours = (OKABE_ITO[5], OKABE_ITO[0], "black", *OKABE_ITO[1:4], OKABE_ITO[4])
+def _draw_curves(tree: Tree, info: Tree, words: Words) -> Any:
+    chosen = info["score"]
+    labels = (words("anomaly.recall"), words("anomaly.precision"))
+    figure, (axes,) = canvas.new_panels(4.6, words("anomaly.precision_recall"), [labels])
+    colours = (RED, BLUE, "black", *OKABE_ITO[1:5])
     for name, colour in zip(dict.fromkeys((chosen, "error", *BASELINES)), colours, strict=False):
         curve = tree["curves"][name]
         label = words("anomaly.mean_precision", method=words(f"anomaly.methods.{name}"), mean=curve["mean"])
-        wide = 2.2 if name == chosen else 1.2
-        axes.plot(curve["recall"], curve["precision"], color=colour, linewidth=wide, label=label)
+        width = 2.2 if name == chosen else 1.2
+        axes.plot(curve["recall"], curve["precision"], color=colour, linewidth=width, label=label)
     share = float(tree["labels"].mean())
     axes.axhline(share, color=GREY, linewidth=1, linestyle=":", label=words("anomaly.chance", share=share))
     axes.set_ylim(0, 1.02)
-    canvas.quiet(axes, x=words("anomaly.recall"), y=words("anomaly.precision"))
-    axes.legend(title=words("anomaly.average_precision"), fontsize=SMALL, title_fontsize=SMALL, frameon=False,
-                loc="center left", bbox_to_anchor=(1.0, 0.5))  # fmt: skip
+    canvas.legend_right(axes, words("anomaly.average_precision"))
     return figure
 
 
-def _title(worst: Mapping[str, Any], number: int, words: Words, form: str) -> str:
+def _title(worst: Tree, number: int, words: Words, form: str) -> str:
     """The score of one of the worst rows and, where it is known, what it is."""
     kind = ("normal", "anomaly")[int(worst["anomaly"][number])] if "anomaly" in worst else "unknown"
     return words(f"anomaly.{form}.{kind}", row=int(worst["row"][number]), score=worst["score"][number])
 
 
-def _draw_features(worst: Mapping[str, Any], names: list[str], words: Words) -> Any:
+def _draw_worst(tree: Tree, info: Tree, words: Words) -> Any:
+    worst = tree["worst"]
+    return _draw_images(worst, words) if "image" in worst else _draw_features(worst, info["features"], words)
+
+
+def _draw_features(worst: Tree, names: list[str], words: Words) -> Any:
     """The features that the nets rebuild worst, of the rows with the highest scores."""
     rows, count = worst["feature"].shape
     figure = canvas.new_figure(0.8 + (0.6 + 0.24 * count) * -(-rows // 2), words("anomaly.worst_rows"))
-    grid = figure.subplots(-(-rows // 2), 2, squeeze=False).ravel()
-    for number, axes in enumerate(grid[:rows]):
-        residual, labels = worst["residual"][number], []
-        for i, place in enumerate(worst["feature"][number]):
-            name = canvas.plain(feature(words, names, int(place), 18))
-            values = {"x": worst["x"][number, i], "x_hat": worst["x_hat"][number, i]}
-            missing = worst["missing"][number, i]
-            labels.append(words("anomaly.missing" if missing else "anomaly.value", feature=name, **values))
-        colours = [OKABE_ITO[5] if value > 0 else OKABE_ITO[0] for value in residual]
-        axes.barh(np.arange(count), residual, color=colours)
-        axes.set_yticks(np.arange(count), labels)
-        axes.invert_yaxis()
-        axes.axvline(0, color=GREY, linewidth=0.8)
+    for row, part in enumerate(figure.subfigures(-(-rows // 2), 2, squeeze=False).ravel()[:rows]):
+        labels, residual = [], worst["residual"][row]
+        for i, number in enumerate(worst["feature"][row]):
+            key = "anomaly.missing" if worst["missing"][row, i] else "anomaly.value"
+            blanks = {"x": worst["x"][row, i], "x_hat": worst["x_hat"][row, i]}
+            labels.append(words(key, feature=canvas.plain(feature(words, names, int(number), 18)), **blanks))
+        axes = part.subplots()
         canvas.quiet(axes, x="", y="")
-    for axes in grid[rows:]:
-        axes.set_visible(False)
+        canvas.bars(axes, labels, residual, color=[RED if value > 0 else BLUE for value in residual])
+        axes.axvline(0, color=GREY, linewidth=0.8)
+        part.suptitle(_title(worst, row, words, "line"), size=TEXT, x=0.02, ha="left")
     figure.supxlabel(words("anomaly.residual"), size=TEXT)
-    canvas.over_labels(figure, {axes: _title(worst, n, words, "line") for n, axes in enumerate(grid[:rows])})
     return figure
 
 
-def _draw_images(worst: Mapping[str, Any], words: Words) -> Any:
+def _draw_images(worst: Tree, words: Words) -> Any:
     """The images with the highest scores, what the nets make of them, and where the two differ."""
-    figure = canvas.new_figure(4.2, words("anomaly.worst_images"))
-    grid = figure.subplots(3, len(worst["row"]), squeeze=False)
-    for row, name in enumerate(("image", "rebuilt", "difference")):
-        images = worst[name] if name == "difference" else canvas.colours(worst[name] / 255, name)
-        for axes, image in zip(grid[row], images, strict=True):
-            heat = axes.imshow(image, cmap="inferno", vmin=0, vmax=worst["difference"].max())
-        grid[row, 0].set_ylabel(words(f"anomaly.{name}"), size=TEXT)
-    for number, axes in enumerate(grid[0]):
-        axes.set_title(_title(worst, number, words, "lines"), size=SMALL)
-    for axes in grid.ravel():
-        axes.set_xticks([])
-        axes.set_yticks([])
-        axes.spines[:].set_visible(False)
-    bar = figure.colorbar(heat, ax=list(grid[2]), aspect=8, pad=0.01)
-    bar.set_label("|x − x̂|" + words("anomaly.scaled"), size=SMALL)
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    heat = ScalarMappable(Normalize(0, worst["difference"].max()), "inferno")
+    lines = [worst["image"], worst["rebuilt"], heat.cmap(heat.norm(worst["difference"]))[..., :3]]
+    names = [words(f"anomaly.{name}") for name in ("image", "rebuilt", "difference")]
+    below = [_title(worst, number, words, "lines") for number in range(len(worst["row"]))]
+    figure = image_lines(lines, names, words("anomaly.worst_images"), below=below, large=True)
+    canvas.colour_bar(figure, heat, figure.axes, "|x − x̂|" + words("anomaly.scaled"), aspect=30)
     return figure
 
 
-FIGURES = Figures(keep, draw)
+ANOMALY = canvas.figures(
+    keep, scores=("scores", _draw_scores), precision_recall=("curves", _draw_curves), worst_rows=("worst", _draw_worst)
+)

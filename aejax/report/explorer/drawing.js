@@ -54,10 +54,10 @@ function lineOf(values) {
   return Array.from(values, (value, i) => `${(BOX.left + i * step).toFixed(1)},${height(value).toFixed(1)}`).join(" ");
 }
 
-// The two places where a row and what the decoder makes are shown.
+// Where a row and what the decoder makes of it are shown.
 function picturesOf(root, data) {
   const [row, rebuilt] = ["row", "rebuilt"].map((name) => root.querySelector(`[data-show=${name}]`));
-  const draw = (place, values) =>
-    data.image ? drawImage(place, data.shape, values) : place.setAttribute("points", lineOf(values));
+  const draw = (target, values) =>
+    data.image ? drawImage(target, data.shape, values) : target.setAttribute("points", lineOf(values));
   return { row: (values) => draw(row, values), rebuilt: (values) => draw(rebuilt, values) };
 }

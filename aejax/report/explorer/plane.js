@@ -16,7 +16,7 @@ function plane(root, data) {
 
   const [wide, high] = [plot.right - plot.left, plot.bottom - plot.top];
   const [across, up] = box.map(([low, top]) => top - low);
-  const placeOf = (code) => [
+  const positionOf = (code) => [
     plot.left + (wide * (code[0] - box[0][0])) / across,
     plot.bottom - (high * (code[1] - box[1][0])) / up,
   ];
@@ -24,11 +24,11 @@ function plane(root, data) {
     box[0][0] + ((x - plot.left) / wide) * across,
     box[1][0] + ((plot.bottom - y) / high) * up,
   ];
-  const places = codes.map(placeOf);
+  const positions = codes.map(positionOf);
 
   function nearest([x, y], allowed = () => true, stretch = () => 1) {
     let [best, least] = [-1, Infinity];
-    places.forEach(([a, b], row) => {
+    positions.forEach(([a, b], row) => {
       const away = Math.hypot(a - x, b - y) * stretch(a - x, b - y);
       if (allowed(a - x, b - y) && away < least) [best, least] = [row, away];
     });
@@ -37,28 +37,28 @@ function plane(root, data) {
 
   // Show a code; of a row, if it is the row's own.
   function show(code, row = -1) {
-    const place = placeOf(code);
-    const own = row >= 0 ? row : nearest(place)[0];
+    const position = positionOf(code);
+    const nearby = row >= 0 ? row : nearest(position)[0];
     const values = layers && decode(layers, code);
-    root.touch = { code: Array.from(code), row: own, values };
-    ring.setAttribute("cx", place[0]);
-    ring.setAttribute("cy", place[1]);
+    root.touch = { code: Array.from(code), row: nearby, values };
+    ring.setAttribute("cx", position[0]);
+    ring.setAttribute("cy", position[1]);
     sliders.forEach((slider, unit) => {
       slider.value = code[unit];
       slider.nextElementSibling.value = fixed(code[unit], 3, texts);
     });
-    pictures.row(rows[own]);
-    pictures.rebuilt(values ? shown(values) : rebuilt[own]);
-    const told = { row: data.numbers[own], label: data.labels[own] && ` (${data.labels[own]})`, error: written(data.errors[own], texts) };
-    live.textContent = filled(row >= 0 ? texts.at_row : texts.between, told);
+    pictures.row(rows[nearby]);
+    pictures.rebuilt(values ? shown(values) : rebuilt[nearby]);
+    const blanks = { row: data.numbers[nearby], label: data.labels[nearby] && ` (${data.labels[nearby]})`, error: written(data.errors[nearby], texts) };
+    live.textContent = filled(row >= 0 ? texts.at_row : texts.between, blanks);
   }
 
   function follow(event) {
     const matrix = svg.getScreenCTM().inverse();
     const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix);
-    const place = [clip(x, plot.left, plot.right), clip(y, plot.top, plot.bottom)];
-    const [row, away] = nearest(place);
-    if (layers && away > 7) show(codeAt(place));
+    const position = [clip(x, plot.left, plot.right), clip(y, plot.top, plot.bottom)];
+    const [row, away] = nearest(position);
+    if (layers && away > 7) show(codeAt(position));
     else show(codes[row], row);
   }
 
@@ -70,7 +70,7 @@ function plane(root, data) {
     const along = (dx, dy) => dx * direction[0] + dy * direction[1];
     const aside = (dx, dy) => Math.abs(dx * direction[1] - dy * direction[0]);
     const [row] = nearest(
-      placeOf(root.touch.code),
+      positionOf(root.touch.code),
       (dx, dy) => along(dx, dy) > 0.5,
       (dx, dy) => 1 + (2 * aside(dx, dy)) / along(dx, dy),
     );

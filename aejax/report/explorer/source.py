@@ -1,17 +1,21 @@
-"""What the fragments of a run show: its net, and its test rows with their codes."""
+"""What the fragments of a run show: its test rows with their codes, and its decoder."""
 
-from pathlib import Path
+import base64
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from aejax import console
 from aejax.config.resolving import data_settings
 from aejax.errors import UserError
-from aejax.figures.rows import are_images
-from aejax.report.explorer.decoder import Layer, layers_of
-from aejax.report.explorer.fragment import packed
-from aejax.runs import apply, workdir
+from aejax.figures.images import are_images
+from aejax.models.activations import ACTIVATIONS
+from aejax.report.explorer import chart
+from aejax.report.words import Words
+from aejax.runs import workdir
 from aejax.runs.artifact import Trained
 from aejax.training.build import load_data
 from aejax.training.evaluate import encode_and_reconstruct, on_device
@@ -20,44 +24,68 @@ from aejax.types import Dataset
 MOST_WEIGHTS, MOST_VALUES = 450_000, 200_000
 """Bytes of the decoder, and of the rows, in one fragment, before base64 makes a third more of them."""
 MOST_ROWS = 800
+TOLERANCE, CHECKED = 1e-5, 20  # of a decoder's layers, and codes that they are run on
+
+
+class Fragment(NamedTuple):
+    """A piece of a page that reacts.
+
+    Attributes:
+        kind: the name of its macro, and of its function in the script.
+        data: what the script needs, and under ``texts`` what both say; it goes into the page as JSON.
+        view: what only the macro needs.
+    """
+
+    kind: str
+    data: Mapping[str, Any]
+    view: Mapping[str, Any]
+
+
+class Scale(NamedTuple):
+    """How scaled values are drawn: ``values * gain + offset`` lies in [0, 1], between `low` and `high`."""
+
+    gain: np.ndarray
+    offset: np.ndarray
+    low: float
+    high: float
+
+
+class Layer(NamedTuple):
+    """a = f(z W + b): W (inputs, units) and b (units,) float32, and the name of f."""
+
+    kernel: Any
+    bias: Any
+    activation: str
 
 
 class Source(NamedTuple):
-    """A finished run, looked at from its test rows.
+    """A run, looked at from its test rows.
 
     Attributes:
-        name: of its folder.
         dataset: what it was trained on.
-        trained: its net.
         x: (m, n) scaled test rows.
         code: (m, d).
         x_hat: (m, n) reconstructions.
         layers: of the decoder; None where a page cannot run it.
+        scale: how rows are drawn.
     """
 
-    name: str
     dataset: Dataset
-    trained: Trained
     x: np.ndarray
     code: np.ndarray
     x_hat: np.ndarray
     layers: list[Layer] | None
-
-    @property
-    def is_image(self) -> bool:
-        """Whether rows are shown as pictures."""
-        return are_images(self.dataset)
+    scale: Scale
 
 
-def load(folder: Path, *, trust: bool = False) -> Source | None:
-    """The source of a run's fragments; None where its net or data are not at hand, or nothing can be drawn of it.
+def load(trained: Trained) -> Source | None:
+    """The source of a run's fragments; None where its data are not at hand, or nothing can be drawn of it.
 
-    What is not at hand is said, and nothing else that a page shows of the run is lost.
+    Missing data are mentioned on the console; the rest of the page is made without them.
     """
     try:
-        trained = apply.load(folder, trust=trust)
-        dataset = load_data(data_settings(workdir.read_config(folder, trust=trust).get("data")))
-        workdir.same_data(folder, dataset)
+        dataset = load_data(data_settings(trained.config.get("data")))
+        workdir.same_data(trained.folder, dataset)
     except UserError as error:
         console.say(f"nothing to touch on the page: {error}")
         return None
@@ -69,69 +97,102 @@ def load(folder: Path, *, trust: bool = False) -> Source | None:
     layers = layers_of(trained, code)
     if layers is not None and sum(layer.kernel.nbytes for layer in layers) > MOST_WEIGHTS:
         layers = None
-    return Source(folder.name, dataset, trained, x, code, x_hat, layers)
+    return Source(dataset, x, code, x_hat, layers, scale_of(dataset, x, x_hat))
+
+
+def layers_of(trained: Trained, codes: np.ndarray) -> list[Layer] | None:
+    """The layers of a decoder that is dense from end to end; None for any other.
+
+    The layers are run on some codes, and compared with the decoder: one that does more is not taken for its layers.
+
+    Args:
+        trained: a whole net.
+        codes: (m, d) of some rows.
+    """
+    if trained.model.decoder_layers is None:
+        return None
+    layers = [Layer(*layer) for layer in trained.model.decoder_layers(trained.params)]
+    codes = jnp.asarray(codes[:CHECKED])
+    answer, wanted = run(layers, codes), jax.jit(trained.model.decode)(trained.params, codes)
+    same = answer.shape == wanted.shape and bool(jnp.allclose(answer, wanted, TOLERANCE, TOLERANCE))
+    return layers if same else None
+
+
+def run(layers: Sequence[Layer], codes: jax.Array) -> jax.Array:
+    """Codes (m, d) through the layers."""
+    for kernel, bias, activation in layers:
+        codes = ACTIVATIONS[activation].function(codes @ kernel + bias[None])
+    return codes
 
 
 def sample(source: Source) -> np.ndarray:
-    """The test rows that a fragment has room for, evenly spaced: their places."""
-    size = source.x.shape[1] * (1 if source.is_image else 4)
+    """The positions of the test rows that a fragment has room for, evenly spaced."""
+    size = source.x.shape[1] * (1 if are_images(source.dataset) else 4)
     count = max(1, min(len(source.x), MOST_ROWS, MOST_VALUES // size))
     return np.linspace(0, len(source.x) - 1, count).round().astype(int)
 
 
-class Display(NamedTuple):
-    """How scaled values are drawn: ``values * gain + offset`` lies in [0, 1], between `low` and `high`."""
-
-    gain: np.ndarray
-    offset: np.ndarray
-    low: float
-    high: float
-
-
-def display(source: Source) -> Display:
+def scale_of(dataset: Dataset, x: np.ndarray, x_hat: np.ndarray) -> Scale:
     """Images from the least to the greatest value of their own units; tables as the net sees them."""
-    x, seen = source.x, source.x_hat
-    if not source.is_image:
-        low, high = float(min(x.min(), np.quantile(seen, 0.001))), float(max(x.max(), np.quantile(seen, 0.999)))
-        span = max(high - low, 1e-12)
-        return Display(np.float32([1 / span]), np.float32([-low / span]), low, high)
-    shape = source.dataset.feature_shape
-    shift, scale = (
-        values.reshape(1) if np.ndim(values) == 0 else np.broadcast_to(values, shape).reshape(-1)
-        for values in (np.asarray(source.dataset.shift), np.asarray(source.dataset.scale))
-    )
-    own = x / scale[None] + shift[None]
-    low, high = float(own.min()), float(own.max())
+    if are_images(dataset):
+        whole = lambda values: np.ravel(values if np.size(values) == 1 else np.broadcast_to(values, shape))
+        shape = dataset.feature_shape
+        shift, scale = whole(dataset.shift), whole(dataset.scale)
+        original = x / scale[None] + shift[None]
+        low, high = float(original.min()), float(original.max())
+    else:
+        shift, scale = np.zeros(1), np.ones(1)
+        low, high = float(min(x.min(), np.quantile(x_hat, 0.001))), float(max(x.max(), np.quantile(x_hat, 0.999)))
     span = max(high - low, 1e-12)
-    return Display(np.float32(1 / scale / span), np.float32((shift - low) / span), low, high)
+    return Scale(np.float32(1 / scale / span), np.float32((shift - low) / span), low, high)
 
 
 def drawn(source: Source, values: np.ndarray) -> str:
     """Scaled rows (k, n) as they are drawn, for a fragment: bytes of images, floats of tables."""
-    how = display(source)
-    unit = values * how.gain[None] + how.offset[None]
-    return packed(np.clip(unit * 255, 0, 255).round().astype(np.uint8) if source.is_image else unit)
+    unit = values * source.scale.gain[None] + source.scale.offset[None]
+    return packed(np.clip(unit * 255, 0, 255).round().astype(np.uint8) if are_images(source.dataset) else unit)
 
 
-def described(source: Source) -> dict[str, Any]:
-    """What every fragment of a run tells its script: the shape of a row, how to draw it, and the decoder."""
-    how = display(source)
+def packed(values: Any) -> str:
+    """An array as base64: uint8 as it is, all else as little-endian float32."""
+    values = np.asarray(values)
+    return base64.b64encode(values.astype("u1" if values.dtype == np.uint8 else "<f4").tobytes()).decode()
+
+
+def texts_of(kind: str, words: Words) -> dict[str, str]:
+    """What a fragment of a kind says."""
+    touch = words.text["touch"]
+    return touch["shared"] | touch[kind] | {"decimal": words.text["numbers"]["decimal"]}
+
+
+def data_of(source: Source, rows: np.ndarray, texts: Mapping[str, str]) -> dict[str, Any]:
+    """What every fragment of a run hands to its script: some test rows, how to draw them, and the decoder.
+
+    Args:
+        source: of the run.
+        rows: positions of the test rows.
+        texts: of the fragment.
+    """
+    labels, names = source.dataset.test.labels, source.dataset.label_names
     layers = source.layers and [
-        {"kernel": packed(layer.kernel), "bias": packed(layer.bias), "activation": layer.activation}
-        for layer in source.layers
+        {"kernel": packed(kernel), "bias": packed(bias), "activation": name} for kernel, bias, name in source.layers
     ]
     return {
+        "texts": texts,
         "shape": list(source.dataset.feature_shape),
-        "image": source.is_image,
-        "gain": packed(how.gain),
-        "offset": packed(how.offset),
-        "low": how.low,
-        "high": how.high,
+        "image": are_images(source.dataset),
+        "gain": packed(source.scale.gain),
+        "offset": packed(source.scale.offset),
         "layers": layers,
+        "rows": drawn(source, source.x[rows]),
+        "codes": packed(source.code[rows]),
+        "numbers": (rows + 1).tolist(),
+        "labels": [""] * len(rows) if labels is None else [names[int(labels[row])] for row in rows],
     }
 
 
-def class_names(source: Source, places: np.ndarray) -> list[str]:
-    """The class of each test row at some places, as text; empty where there are no labels."""
-    labels = source.dataset.test.labels
-    return [""] * len(places) if labels is None else [source.dataset.label_names[int(labels[p])] for p in places]
+def profile(source: Source, texts: Mapping[str, str]) -> dict[str, Any]:
+    """The axes of the chart in which rows of a table are lines."""
+    across = chart.Axis(1, max(source.x.shape[1], 2), 52, 352)
+    up = chart.Axis(source.scale.low, source.scale.high, 176, 12)
+    return chart.frame(across, up, (texts["feature"], texts["value"]), texts["decimal"])

@@ -8,13 +8,13 @@ function tradeOff(root, data) {
   const cells = Object.fromEntries([...root.querySelectorAll("dd")].map((cell) => [cell.dataset.name, cell]));
   const spread = ({ mean, sd }) => written(mean, texts, 4) + (sd === null ? "" : ` ± ${written(sd, texts, 2)}`);
 
-  function show(place) {
-    const point = points[place];
-    root.touch = { place };
+  function show(index) {
+    const point = points[index];
+    root.touch = { index };
     ring.setAttribute("cx", point.x);
     ring.setAttribute("cy", point.y);
-    slider.value = place;
-    const value = data.values[place];
+    slider.value = index;
+    const value = data.values[index];
     slider.nextElementSibling.value = value;
     slider.setAttribute("aria-valuetext", `${data.axis} = ${value}`);
     for (const [name, cell] of Object.entries(cells)) cell.textContent = spread(point.metrics[name]);

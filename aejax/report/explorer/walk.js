@@ -15,30 +15,30 @@ function walk(root, data) {
   function show(code, message) {
     const values = decode(layers, code);
     root.touch = { code, values };
-    sliders.forEach((slider, place) => {
-      slider.value = code[data.units[place]];
-      slider.nextElementSibling.value = fixed(code[data.units[place]], 3, texts);
+    sliders.forEach((slider, index) => {
+      slider.value = code[data.units[index]];
+      slider.nextElementSibling.value = fixed(code[data.units[index]], 3, texts);
     });
     pictures.rebuilt(shown(values));
     live.textContent = message;
   }
 
   function start(row) {
-    buttons.forEach((button, place) => button.setAttribute("aria-pressed", place === row));
+    buttons.forEach((button, index) => button.setAttribute("aria-pressed", index === row));
     pictures.row(rows[row]);
-    const told = { row: data.numbers[row], label: data.labels[row] && ` (${data.labels[row]})` };
-    show(Array.from(flat.subarray(row * size, (row + 1) * size)), filled(texts.started, told));
+    const blanks = { row: data.numbers[row], label: data.labels[row] && ` (${data.labels[row]})` };
+    show(Array.from(flat.subarray(row * size, (row + 1) * size)), filled(texts.started, blanks));
   }
 
   buttons.forEach((button, row) => {
     if (data.image) drawImage(button.querySelector("canvas"), data.shape, rows[row]);
     button.addEventListener("click", () => start(row));
   });
-  sliders.forEach((slider, place) =>
+  sliders.forEach((slider, index) =>
     slider.addEventListener("input", () => {
       const code = [...root.touch.code];
-      code[data.units[place]] = Number(slider.value);
-      show(code, filled(texts.moved, { unit: data.units[place] + 1, value: fixed(Number(slider.value), 3, texts) }));
+      code[data.units[index]] = Number(slider.value);
+      show(code, filled(texts.moved, { unit: data.units[index] + 1, value: fixed(Number(slider.value), 3, texts) }));
     }),
   );
   start(0);

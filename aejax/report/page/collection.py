@@ -2,246 +2,184 @@
 
 import ast
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from aejax.config import files as config_files
-from aejax.report.page import experiment, folders, render, sweeps, verdicts, words
-from aejax.report.page.experiment import Beside, Shown
-from aejax.report.page.folders import Reproduction
+from aejax.config.files import experiments_folder
+from aejax.report import folders
+from aejax.report.folders import Reproduction
+from aejax.report.page import experiment, sweeps, verdicts
+from aejax.report.page.experiment import Other
 from aejax.report.page.render import Page
-from aejax.report.page.verdicts import Verdict
-from aejax.report.page.words import Words
+from aejax.report.words import Words, shared
 
-LECTURE = "lecture"
 PLAIN_FIGURES = 3  # of an experiment that nobody chose figures for
 MOST_OF_ONE, MOST_OF_ALL = 1_000_000, 5_000_000  # bytes of things to touch, so that figures have room on the page
 
 
-class Formula(NamedTuple):
-    """MathML and what its letters mean."""
-
-    math: str
-    legend: str
-
-
-class Entry(NamedTuple):
-    """An experiment of a chapter: its name, commands, verdict, and what is shown of it; None where nothing ran."""
-
-    id: str
-    name: str
-    command: str
-    verdict: Verdict
-    shown: Shown | None
-
-
-class Chapter(NamedTuple):
-    """A slide, or a config: what is told and shown. `absent` was not asked for; the sweeps in `lost` failed.
-
-    `finding` is what the recorded numbers of the first experiment say; "" unless these came out again.
-    """
-
-    kind: str
-    id: str
-    slide: str
-    title: str
-    idea: tuple[str, ...]
-    formulas: tuple[Formula, ...]
-    entries: tuple[Entry, ...]
-    absent: tuple[Entry, ...]
-    lost: tuple[tuple[str, Verdict], ...]
-    sweeps: tuple[Any, ...]
-    published: str
-    finding: str
-
-
-class _Plan(NamedTuple):
-    """What a chapter is made of before its runs are read."""
-
-    id: str
-    slide: str
-    title: str
-    idea: tuple[str, ...]
-    formulas: tuple[Formula, ...]
-    names: tuple[str, ...]
-    figures: tuple[str, ...]
-    published: str = ""
-    finding: str = ""
-
-
-def page(found: Reproduction, collection: Path, language: str, widest: int) -> Page:
+def page(reproduction: Reproduction, words: Words, widest: int) -> Page:
     """The page of a reproduction.
 
     Args:
-        found: its folder, read.
-        collection: the folder of the configs.
-        language: ``"en"`` or ``"es"``.
+        reproduction: its folder, read.
+        words: of the language.
         widest: of pictures, in pixels.
     """
-    text = words.catalogue(language)
-    ours = is_lecture(collection)
-    plans = _lecture(text, found) if ours else _plain(collection, found)
-    chapters = _affordable([_chapter(plan, found, collection, language, widest) for plan in plans])
-    judged = {entry.name: entry.verdict for chapter in chapters for entry in chapter.entries}
-    own = text["page"]
-    name = collection.resolve().name
-    scripts = [f.script for c in chapters for e in c.entries if e.shown for f in e.shown.fragments]
-    scripts += [f.script for c in chapters for s in c.sweeps for f in s.fragments]
+    ours, text, report = is_lecture(reproduction.collection), words.text["page"], reproduction.report
+    plans = _lecture(report, words) if ours else _plain(report, reproduction.collection)
+    chapters = [_chapter(plan, reproduction, words, widest) for plan in plans]
+    entries = [entry for chapter in chapters for entry in chapter["entries"]]
+    _drop_fragments(entries)
+    name, kind = reproduction.collection.resolve().name, "lecture" if ours else "collection"
     return Page(
-        title=own["lecture_title"] if ours else own["collection_title"].format(name=name),
-        lead=own["lecture_lead"] if ours else own["collection_lead"],
-        counts={
-            text["verdicts"][kind]: (kind, count) for kind, count in verdicts.counts(list(judged.values())).items()
-        },
+        title=text[f"{kind}_title"].format(name=name),
+        lead=text[f"{kind}_lead"],
         parts=chapters,
-        sources=tuple(words.shared("lecture")["sources"].items()) if ours else (),
-        environment=environment(found.report["environment"], text, machine=found.report["machine"]),
-        scripts=render.once(scripts),
+        environment=environment(report["environment"], words, report["machine"]),
+        counts=verdicts.counts(list({entry["name"]: entry["verdict"] for entry in entries}.values())),
+        sources=shared("lecture")["sources"] if ours else {},
     )
 
 
-def _affordable(chapters: Sequence[Chapter]) -> tuple[Chapter, ...]:
-    """The chapters, with things to touch at their first place only, and as long as they are not too large in all."""
-    touched, total, kept = set(), 0, []
-    for chapter in chapters:
-        entries = []
-        for entry in chapter.entries:
-            pieces = entry.shown.fragments if entry.shown else ()
-            size = sum(len(piece.html) for piece in pieces)
-            fits = size <= MOST_OF_ONE and total + size <= MOST_OF_ALL and entry.name not in touched
-            if pieces and fits:
-                touched.add(entry.name)
-                total += size
-            elif pieces:
-                entry = entry._replace(shown=entry.shown._replace(fragments=()))
-            entries.append(entry)
-        kept.append(chapter._replace(entries=tuple(entries)))
-    return tuple(kept)
+def _drop_fragments(entries: Sequence[Mapping[str, Any]]) -> None:
+    """Leave things to touch at their first place only, and as long as they are not too large in all."""
+    touched, total = set(), 0
+    for entry in entries:
+        piece = entry["shown"] and entry["shown"]["fragment"]
+        if not piece:
+            continue
+        size = len(str(piece.data))
+        if size > MOST_OF_ONE or total + size > MOST_OF_ALL or entry["name"] in touched:
+            entry["shown"]["fragment"] = None
+        else:
+            touched.add(entry["name"])
+            total += size
 
 
 def is_lecture(collection: Path) -> bool:
     """Whether a collection is the shipped one that the catalogues have chapters for."""
-    return collection.resolve() == (config_files.experiments_folder() / LECTURE).resolve()
+    return collection.resolve() == (experiments_folder() / "lecture").resolve()
 
 
-def _lecture(text: Words, found: Reproduction) -> list[_Plan]:
+def _lecture(report: Mapping[str, Any], words: Words) -> list[dict[str, Any]]:
     """The chapters of the catalogue; a variant that is listed in none is in the first one of its config."""
-    plans, told = [], {name for given in words.shared("lecture")["chapters"] for name in given["experiments"]}
-    for given in words.shared("lecture")["chapters"]:
-        own = text["chapters"][given["id"]]
-        formulas = [Formula(words.shared("formulas")[name], text["legends"][name]) for name in given["formulas"]]
-        more = [name for name in verdicts.experiments(found.report) if name not in told and _of(name, given)]
-        told.update(more)
-        names = (*given["experiments"], *more)
-        told_of = (own["slide"], own["title"], (own["idea"],), tuple(formulas), names, tuple(given.get("figures", ())))
-        plans.append(_Plan(given["id"], *told_of, own.get("published", ""), own["finding"]))
+    chapters, legends = shared("lecture")["chapters"], words.text["legends"]
+    listed = {name for chapter in chapters for name in chapter["experiments"]}
+    plans = []
+    for chapter in chapters:
+        configs = {_config(name) for name in chapter["experiments"]}
+        more = [name for name in verdicts.experiments(report) if name not in listed and _config(name) in configs]
+        listed.update(more)
+        text = {"published": "", **words.text["chapters"][chapter["id"]]}
+        plan = {
+            "id": chapter["id"],
+            "idea": [text["idea"]],
+            "names": [*chapter["experiments"], *more],
+            "figures": chapter.get("figures"),
+            "formulas": [(shared("formulas")[name], legends[name]) for name in chapter["formulas"]],
+        }
+        plans.append(text | plan)
     return plans
 
 
-def _of(name: str, chapter: Mapping[str, Any]) -> bool:
-    stem = lambda experiment: experiment.partition(":")[0]
-    return stem(name) in map(stem, chapter["experiments"])
+def _config(name: str) -> str:
+    return name.partition(":")[0]
 
 
-def _plain(collection: Path, found: Reproduction) -> list[_Plan]:
+def _plain(report: Mapping[str, Any], collection: Path) -> list[dict[str, Any]]:
     """A chapter for each config, from its docstring: the first line is the title, the rest the idea."""
     names: dict[str, list[str]] = {}
-    for name in verdicts.experiments(found.report):
-        names.setdefault(name.partition(":")[0], []).append(name)
+    for name in verdicts.experiments(report):
+        names.setdefault(_config(name), []).append(name)
+    nothing = {"slide": "", "formulas": [], "figures": None, "published": "", "finding": ""}
     plans = []
-    for stem, own in names.items():
-        first, paragraphs = docstring(collection / f"{stem}.py")
-        plans.append(_Plan(stem, "", first or stem, paragraphs, (), tuple(own), ()))
+    for config, variants in names.items():
+        first, paragraphs = docstring(collection / f"{config}.py")
+        plans.append({"id": config, "title": first or config, "idea": paragraphs, "names": variants, **nothing})
     return plans
 
 
-def docstring(path: Path) -> tuple[str, tuple[str, ...]]:
+def docstring(path: Path) -> tuple[str, list[str]]:
     """The first line of a config's docstring and the paragraphs after it; nothing where it has none."""
     try:
-        found = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     except (OSError, SyntaxError, ValueError):  # a config that cannot be read has failed, which its chapter says
-        return "", ()
-    first, _, rest = found.partition("\n")
-    return first, tuple(textwrap.dedent(part) for part in rest.strip("\n").split("\n\n") if part.strip())
+        return "", []
+    first, _, rest = text.partition("\n")
+    return first, [textwrap.dedent(part) for part in rest.strip("\n").split("\n\n") if part.strip()]
 
 
-def _chapter(plan: _Plan, found: Reproduction, collection: Path, language: str, widest: int) -> Chapter:
-    entries = [_entry(name, plan, found, collection, language, widest) for name in plan.names]
-    absent = [entry for entry in entries[1:] if entry.verdict.kind == verdicts.ABSENT]
-    places = {name: found.folder / "sweeps" / name.replace(":", "-") for name in plan.names}
-    shown = [
-        sweeps.section(folders.read_sweep(place), name.replace(":", "-"), language, widest)
-        for name, place in places.items()
-        if (place / "summary.json").exists()
-    ]
-    finding = plan.finding if entries[0].verdict.kind in verdicts.AS_RECORDED else ""
-    return Chapter(
-        *("chapter", plan.id, plan.slide, plan.title, plan.idea, plan.formulas),
-        *(tuple(entries), tuple(absent), _lost(plan, found, language), tuple(shown), plan.published, finding),
-    )
+def _chapter(plan: Mapping[str, Any], reproduction: Reproduction, words: Words, widest: int) -> dict[str, Any]:
+    """What is shown of a plan: its experiments and their sweeps; the finding where the first came out as recorded."""
+    report, folder = reproduction.report, reproduction.folder / "sweeps"
+    entries = [_entry(name, plan, reproduction, words, widest) for name in plan["names"]]
+    names = {name.replace(":", "-"): f"{verdicts.SWEEP}{name}" for name in plan["names"]}
+    return {
+        **plan,
+        "kind": "chapter",
+        "finding": plan["finding"] if entries[0]["verdict"].kind in (verdicts.SAME, verdicts.HELD) else "",
+        "entries": entries,
+        "lost": [
+            (name, verdicts.verdict(name, report, words, ran=False))
+            for name in names.values()
+            if name in report["failed"] or name in report["not_run"]
+        ],
+        "sweeps": [
+            sweeps.section(folders.read_sweep(folder / name), name, words, widest)
+            for name in names
+            if (folder / name / "summary.json").exists()
+        ],
+    }
 
 
-def _lost(plan: _Plan, found: Reproduction, language: str) -> tuple[tuple[str, Verdict], ...]:
-    """The sweeps that failed or have no data."""
-    text, trouble = words.catalogue(language), {*found.report["failed"], *found.report["not_run"]}
-    names = [f"{verdicts.SWEEP}{name}" for name in plan.names]
-    return tuple((name, verdicts.verdict(name, found.report, text, ran=False)) for name in names if name in trouble)
-
-
-def _entry(name: str, plan: _Plan, found: Reproduction, collection: Path, language: str, widest: int) -> Entry:
-    text, data = words.catalogue(language), words.shared("lecture")
-    runs = folders.seeds(found.folder / name.replace(":", "-"), trust=found.trust)
-    verdict = verdicts.verdict(name, found.report, text, ran=bool(runs))
-    shown = None
+def _entry(name: str, plan: Mapping[str, Any], reproduction: Reproduction, words: Words, widest: int) -> dict[str, Any]:
+    """An experiment of a chapter: its verdict, what is shown of its runs, if there are any, and its command."""
+    data, stem, shown = shared("lecture"), name.replace(":", "-"), None
+    runs = folders.seeds(reproduction.folder / stem, trust=reproduction.trust)
     if runs:
-        task = experiment.task_of(runs[0])
-        own = plan.figures if name == plan.names[0] else ()
-        pictures = own or data["figures_of"].get(name) or data["figures"].get(task) or _some(runs[0].folder)
-        measures = data["measures"].get(task) or experiment.every_measure(runs[0])
-        shown = experiment.show(
-            runs, measures, pictures, text, language, widest=widest, published=_published(name, collection, text)
-        )
-    return Entry(f"{plan.id}--{name.replace(':', '-')}", name, command(name, collection), verdict, shown)
+        task = runs[0].task
+        pictures = (plan["figures"] if name == plan["names"][0] else None) or data["figures_of"].get(name)
+        pictures = pictures or data["figures"].get(task) or experiment.names_of_figures(runs[0])[:PLAIN_FIGURES]
+        measures = data["measures"].get(task) or list(runs[0].measures)
+        published = _published(name, words) if is_lecture(reproduction.collection) else {}
+        shown = experiment.show(runs, measures, pictures, words, widest, published)
+    return {
+        "id": f"{plan['id']}--{stem}",
+        "name": name,
+        "command": command(name, reproduction.collection),
+        "verdict": verdicts.verdict(name, reproduction.report, words, ran=bool(runs)),
+        "shown": shown,
+    }
 
 
-def _some(folder: Path) -> list[str]:
-    names = [name for name in folders.figures(folder) if name != "loss"]
-    return names[:PLAIN_FIGURES] or ["loss"]
-
-
-def _published(name: str, collection: Path, text: Words) -> dict[str, list[Beside]]:
-    if not is_lecture(collection):
-        return {}
-    found: dict[str, list[Beside]] = {}
-    for each in words.shared("lecture")["published"]:
+def _published(name: str, words: Words) -> dict[str, list[Other]]:
+    """What others published of an experiment, by measure."""
+    published: dict[str, list[Other]] = {}
+    for each in shared("lecture")["published"]:
         if each["experiment"] == name:
-            value = words.number(each["value"], text)
-            found.setdefault(each["metric"], []).append(
-                Beside(words.method(each["method"], text), value, each["source"])
-            )
-    return found
+            other = Other(words.method(each["method"]), words.number(each["value"]), each["source"])
+            published.setdefault(each["metric"], []).append(other)
+    return published
 
 
 def command(name: str, collection: Path) -> str:
     """What makes an experiment again."""
-    stem, colon, variant = name.partition(":")
-    ours = collection.resolve().parent == config_files.experiments_folder().resolve()
-    config = f"{collection.name}/{stem}" if ours else str(collection / f"{stem}.py")
+    config, colon, variant = name.partition(":")
+    shipped = collection.resolve().parent == experiments_folder().resolve()
+    config = f"{collection.name}/{config}" if shipped else str(collection / f"{config}.py")
     return f"aejax run {config}{colon}{variant} --seed 0"
 
 
-def environment(given: Mapping[str, Any], text: Words, *, machine: str = "") -> tuple[tuple[str, str], ...]:
+def environment(values: Mapping[str, Any], words: Words, machine: str = "") -> list[tuple[str, str]]:
     """The machine and the versions, as pairs of a name and a value."""
-    own = text["environment"]
-    packages: Iterable[str] = (f"{name} {version}" for name, version in given.get("packages", {}).items() if version)
-    pairs: Sequence[tuple[str, str]] = (
-        (own["machine"], machine),
-        (own["processor"], str(given.get("processor") or "")),
-        (own["devices"], ", ".join(map(str, given.get("devices", ())))),
-        (own["platform"], str(given.get("platform") or "")),
-        (own["python"], str(given.get("python") or "")),
-        (own["packages"], ", ".join(packages)),
-        (own["commit"], str(given.get("git_commit") or "")),
-    )
-    return tuple(pair for pair in pairs if pair[1])
+    facts = {
+        "machine": machine,
+        "processor": values.get("processor"),
+        "devices": ", ".join(map(str, values.get("devices", ()))),
+        "platform": values.get("platform"),
+        "python": values.get("python"),
+        "packages": ", ".join(f"{name} {version}" for name, version in values.get("packages", {}).items() if version),
+        "commit": values.get("git_commit"),
+    }
+    return [(words.text["environment"][name], str(value)) for name, value in facts.items() if value]

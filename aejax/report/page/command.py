@@ -1,16 +1,16 @@
-"""`aejax report`: what its options mean, and the page that ends a reproduction."""
+"""`aejax report`: what its options mean, and what stands on its page."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aejax.errors import UserError
-from aejax.report.page.words import LANGUAGES, catalogue, check_language
+from aejax.report.words import LANGUAGES, Words, catalogue
 from aejax.storage.trust import add_option
 
 if TYPE_CHECKING:
-    from aejax.report.page.folders import Reproduction
+    from aejax.report.folders import Reproduction, Run, Sweep
     from aejax.report.page.render import Page
 
 FILE = "report.html"
@@ -33,79 +33,54 @@ def add_language(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the options say; the exit code."""
-    language = check_language(arguments.lang)
+    words = catalogue(arguments.lang)
     from aejax import console
-    from aejax.report.page import folders, render
 
-    found = [folders.read(folder, trust=arguments.trust) for folder in arguments.workdirs]
-    output = arguments.output or (arguments.workdirs[0] / FILE if len(found) == 1 else Path(FILE))
-    if output.is_dir():
-        raise UserError(f"--output {output}: is a folder; allowed: a file, such as {output / FILE}")
-    make = lambda widest: _page(found, language, widest)
-    console.say(str(render.write(output, make, catalogue(language), language)))
+    console.say(str(write(arguments.workdirs, arguments.output, words, trust=arguments.trust)))
     return 0
 
 
-def write_reproduction(place: Path, collection: Path, language: str, *, trust: bool = False) -> Path:
-    """Write ``report.html`` into the folder of a reproduction.
+def write(paths: Sequence[Path], output: Path | None, words: Words, *, trust: bool = False) -> Path:
+    """Write the page of some folders.
 
     Args:
-        place: the folder, with its ``reproduce.json``.
-        collection: the folder of the configs.
-        language: ``"en"`` or ``"es"``.
-        trust: whether its runs may name functions from outside aejax, where no run of this user left them there.
+        paths: of runs and sweeps, or of one reproduction.
+        output: the file; else ``report.html`` in the folder, or here where there are several.
+        words: of the language.
+        trust: whether runs may name functions from outside aejax, where no run of this user left them there.
     """
-    from aejax.report.page import collection as collections
-    from aejax.report.page import folders, render
+    from aejax.report import folders
+    from aejax.report.page import render
 
-    found = folders.read(place, trust=trust)
-    make = lambda widest: collections.page(found, collection, language, widest)
-    return render.write(place / FILE, make, catalogue(language), language)
+    sources = [folders.read(path, trust=trust) for path in paths]
+    output = output or (paths[0] / FILE if len(paths) == 1 else Path(FILE))
+    if output.is_dir():
+        raise UserError(f"--output {output}: is a folder; allowed: a file, such as {output / FILE}")
+    return render.write(output, lambda widest: _page(sources, words, widest), words)
 
 
-def _page(found: Sequence[Any], language: str, widest: int) -> "Page":
-    from aejax.report.page import collection, comparison, folders, render, single, sweeps
+def _page(sources: "Sequence[Run | Sweep | Reproduction]", words: Words, widest: int) -> "Page":
+    from aejax.report.folders import Reproduction, Run, Sweep
+    from aejax.report.page import collection, comparison, experiment, sweeps
+    from aejax.report.page.render import Page
 
-    if len(found) == 1 and isinstance(found[0], folders.Reproduction):
-        return collection.page(found[0], _collection(found[0]), language, widest)
-    text, parts = catalogue(language), []
-    names = comparison.labels([each.folder for each in found])
-    runs = [place for place, each in enumerate(found) if isinstance(each, folders.Run)]
-    if len(runs) > 1:
-        own = [names[place] for place in runs]
-        parts.append(comparison.section([found[place] for place in runs], own, language, widest))
-    for name, each in zip(names, found, strict=True):
-        if isinstance(each, folders.Reproduction):
-            raise UserError(f"{each.folder}: is a reproduction, which has a page of its own; allowed: runs and sweeps")
-        parts.append((single if isinstance(each, folders.Run) else sweeps).section(each, name, language, widest))
-    fragments = [f for part in parts for f in getattr(part, "fragments", ())]
-    fragments += [f for part in parts if part.kind == "run" for f in part.shown.fragments]
-    own, one = text["page"], "sweep_lead" if isinstance(found[0], folders.Sweep) else "single_lead"
-    lead = one if len(found) == 1 else "several_lead"
-    return render.Page(
-        title=parts[0].title if len(found) == 1 else own["several_title"].format(count=len(found)),
-        lead=own[lead],
-        counts={},
-        parts=tuple(parts),
-        sources=(),
-        environment=collection.environment(found[0].environment, text),
-        scripts=render.once(fragment.script for fragment in fragments),
+    text, one = words.text["page"], len(sources) == 1
+    if one and isinstance(sources[0], Reproduction):
+        return collection.page(sources[0], words, widest)
+    for source in sources:
+        if isinstance(source, Reproduction):
+            why = "is a reproduction, which has a page of its own; allowed: runs and sweeps"
+            raise UserError(f"{source.folder}: {why}")
+    names = comparison.labels([source.folder for source in sources])
+    runs = {name: source for name, source in zip(names, sources, strict=True) if isinstance(source, Run)}
+    parts = [comparison.section(list(runs.values()), list(runs), words, widest)] if len(runs) > 1 else []
+    for name, source in zip(names, sources, strict=True):
+        section = experiment.section if isinstance(source, Run) else sweeps.section
+        parts.append(section(source, name, words, widest))
+    lead = "several_lead" if not one else "sweep_lead" if isinstance(sources[0], Sweep) else "single_lead"
+    return Page(
+        title=parts[0]["title"] if one else text["several_title"].format(count=len(sources)),
+        lead=text[lead],
+        parts=parts,
+        environment=collection.environment(sources[0].environment, words),
     )
-
-
-def _collection(found: "Reproduction") -> Path:
-    """The folder of the configs that a reproduction ran.
-
-    Raises:
-        UserError: the report does not say, or it is no longer there.
-    """
-    from aejax.config import files as config_files
-
-    name = found.report.get("collection")
-    if name is None:
-        raise UserError(f"{found.folder}: does not say which collection it reproduces; run aejax reproduce again")
-    shipped = config_files.experiments_folder() / name
-    folder = shipped if shipped.is_dir() else Path(name)
-    if not folder.is_dir():
-        raise UserError(f"{found.folder}: reproduces {name}, and there is no such folder any more")
-    return folder

@@ -1,22 +1,26 @@
 """What a page shows of an experiment: its net, figures, numbers beside the baselines, things to touch, and its time."""
 
 import re
+import shlex
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from aejax import config as configs
+from aejax import console
 from aejax.config.components import resolve
 from aejax.errors import UserError
 from aejax.figures import run as pictures
-from aejax.report import explorer
-from aejax.report.page import diagram, folders, images, words
-from aejax.report.page.folders import Run
-from aejax.report.page.network import network
-from aejax.report.page.words import Words
-from aejax.runs import workdir
+from aejax.report import explorer, folders
+from aejax.report.folders import Run
+from aejax.report.page import images, net
+from aejax.report.words import Words, shared
+from aejax.runs import apply, workdir
+from aejax.runs.artifact import Trained
 
-COUNT, SOME = re.compile(r"_\d+$"), "_#"
+COUNT = re.compile(r"_(\d+)$")
+LAST = "loss"  # the figure that every run has says least of it
 
 
 class Figure(NamedTuple):
@@ -27,15 +31,7 @@ class Figure(NamedTuple):
     caption: str
 
 
-class Drawing(NamedTuple):
-    """A net: its SVG, its sizes and number of parameters in words, and what is special about it."""
-
-    svg: str
-    caption: str
-    traits: tuple[str, ...]
-
-
-class Beside(NamedTuple):
+class Other(NamedTuple):
     """A number of another method: its name, the value, and where it was published."""
 
     name: str
@@ -49,162 +45,143 @@ class Row(NamedTuple):
     measure: str
     better: str
     value: str
-    baselines: tuple[Beside, ...]
-    published: tuple[Beside, ...]
+    baselines: Sequence[Other]
+    published: Sequence[Other]
 
 
-class Shown(NamedTuple):
-    """All that a page shows of the runs of an experiment, one for each seed."""
+def section(run: Run, name: str, words: Words, widest: int) -> dict[str, Any]:
+    """What is shown of a run by itself: also its config, and the command that makes it again.
 
-    drawing: Drawing | None
-    figures: tuple[Figure, ...]
-    rows: tuple[Row, ...]
-    fragments: tuple[Any, ...]
-    facts: tuple[tuple[str, str], ...]
-
-
-def task_of(run: Run) -> str:
-    """The name of a task's module, such as ``"reduction"``."""
-    return run.config["task"]["name"].partition(".")[0]
+    Args:
+        run: read.
+        name: that tells it from the others on the page.
+        words: of the language.
+        widest: of pictures, in pixels.
+    """
+    model, data, task = (run.config[part]["name"] for part in ("model", "data", "task"))
+    return {
+        "kind": "run",
+        "id": f"r-{name.replace('/', '--')}",
+        "title": name,
+        "lead": words.text["run"]["lead"].format(model=model, data=data, task=task),
+        "shown": show([run], list(run.measures), names_of_figures(run), words, widest),
+        "command": f"aejax run {shlex.quote(str(run.folder / 'config.json'))}",
+        "config": configs.dumps(run.config),
+    }
 
 
 def show(
     runs: Sequence[Run],
     measures: Sequence[str],
     names: Sequence[str],
-    text: Words,
-    language: str,
-    *,
+    words: Words,
     widest: int,
-    published: Mapping[str, Sequence[Beside]],
-) -> Shown:
-    """What is to be shown.
+    published: Mapping[str, Sequence[Other]] = {},
+) -> dict[str, Any]:
+    """What is shown of the runs of an experiment.
 
     Args:
         runs: of the seeds, in order; one or more.
         measures: which numbers, such as ``"test/mse"``.
         names: which figures, by name; those that there are not are left out.
-        text: the catalogue.
-        language: of it.
+        words: of the language.
         widest: of pictures, in pixels.
         published: values by measure.
     """
-    first = runs[0]
-    return Shown(
-        drawing=draw(first, text),
-        figures=tuple(figure for _, figure in figures(first, names, text, widest)),
-        rows=tuple(row(name, runs, text, published.get(name, ())) for name in measures if has(first, name)),
-        fragments=tuple(explorer.fragments(first.folder, language, trust=first.trust)),
-        facts=facts(runs, text),
-    )
+    trained = trained_net(runs[0])
+    return {
+        "drawing": trained and net.drawing(net.network(trained), words),
+        "figures": list(figures(runs[0], names, words, widest).values()),
+        "rows": [row(name, runs, words, published.get(name, ())) for name in measures if name in runs[0].measures],
+        "fragment": trained and explorer.run_fragment(trained, words),
+        "facts": facts(runs, words),
+    }
 
 
-def draw(run: Run, text: Words) -> Drawing | None:
-    """The net of a run as SVG; None where it cannot be built here."""
-    found = network(run)
-    if found is None:
-        return None
-    own = text["network"]
-    caption = own["caption"].format(path=diagram.path(found, text), parameters=words.number(found.parameters, text))
-    traits = tuple(own["traits"][name].format(centres=found.centres) for name in found.traits)
-    return Drawing(diagram.svg(found, text), caption, traits)
-
-
-def figures(run: Run, names: Sequence[str], text: Words, widest: int) -> list[tuple[str, Figure]]:
-    """Those of the figures of a run that there are, by name: drawn in the language, or else as in its folder."""
-    there, task = folders.figures(run.folder), task_of(run)
-    names = [name for name in names if name in there]
-    drawn = pictures.drawn(run.folder / workdir.FIGURES, _figures_of_task(run), text["figures"], names)
-    return [(name, figure(name, there[name], drawn.get(name), task, text, widest)) for name in names]
-
-
-def _figures_of_task(run: Run) -> Any:
-    """The figures that only the task of a run has; None where it has none, or is not at hand."""
+def trained_net(run: Run) -> Trained | None:
+    """The net of a run; None where it cannot be built here, as one of a module that is not at hand."""
     try:
-        return resolve(run.config["task"]["name"], "aejax.tasks", what="task.name").figures
-    except UserError:
+        return apply.load(run.folder, trust=run.trust)
+    except UserError as error:
+        console.say(f"no drawing of the net, and nothing to touch: {error}")
         return None
 
 
-def figure(name: str, path: Path, drawn: Any, task: str, text: Words, widest: int) -> Figure:
-    """A figure with its caption: that of the task, or that of every run; one without a caption says its name.
+def names_of_figures(run: Run) -> list[str]:
+    """The figures that a run has, the one that every run has last."""
+    return sorted(folders.figures(run.folder), key=lambda name: name == LAST)
+
+
+def figures(run: Run, names: Sequence[str], words: Words, widest: int) -> dict[str, Figure]:
+    """Those of the figures of a run that there are, by name: drawn in the language, or else as in its folder."""
+    files = folders.figures(run.folder)
+    names = [name for name in names if name in files]
+    try:
+        of_task = resolve(run.config["task"]["name"], "aejax.tasks", what="task.name").figures
+    except UserError:  # the task is not at hand
+        of_task = None
+    drawn = pictures.drawn(run.folder / workdir.FIGURES, of_task, words.figures, names)
+    return {name: figure(name, files[name], drawn.get(name), f"{run.task}-{name}", words, widest) for name in names}
+
+
+def figure(name: str, path: Path, drawn: Any, caption: str, words: Words, widest: int) -> Figure:
+    """A figure with its caption; one without a caption says its name.
 
     Args:
         name: of the figure.
         path: of its PNG file.
         drawn: the figure in the language of the page; None shows the file.
-        task: the name of the task.
-        text: the catalogue.
+        caption: its key in the catalogue, where it is not that of every run's figure of that name.
+        words: of the language.
         widest: of the picture, in pixels.
     """
-    captions = text["captions"]
-    plain = {"alt": text["labels"]["picture"].format(name=name), "see": name.replace("_", " ")}
-    caption = captions.get(f"{task}-{name}") or captions.get(name) or plain
+    captions = words.text["captions"]
+    texts, axis = captions.get(caption) or captions.get(name), name.replace("-", ".")
     picture = images.of_file(path, widest) if drawn is None else images.of_figure(drawn, widest)
-    return Figure(picture, caption["alt"], caption["see"])
+    if texts is None:
+        return Figure(picture, words.text["labels"]["picture"].format(name=name), name.replace("_", " "))
+    return Figure(picture, texts["alt"].format(axis=axis), texts["see"].format(axis=axis))
 
 
-def has(run: Run, measure: str) -> bool:
-    """Whether a run has that number."""
-    part, _, name = measure.rpartition("/")
-    return name in run.summary["metrics"].get(part, {})
-
-
-def row(measure: str, runs: Sequence[Run], text: Words, published: Sequence[Beside] = ()) -> Row:
+def row(measure: str, runs: Sequence[Run], words: Words, published: Sequence[Other] = ()) -> Row:
     """A measure over the seeds that have it, beside that of the baselines that do."""
     part, _, name = measure.rpartition("/")
-    value = words.spread([run.summary["metrics"][part][name] for run in runs if has(run, measure)], text)
+    value = words.spread([run.measures[measure] for run in runs if measure in run.measures])
     # baselines are of test rows, where there are any
-    again = part in ("train", "validation") and name in runs[0].summary["metrics"].get("test", {})
-    beside = [] if again else _beside(name, runs, text)
-    better = words.shared("lecture")["better"].get(name, "")
-    return Row(words.measure(measure, text), better, value, tuple(beside), tuple(published))
+    again = part in ("train", "validation") and f"test/{name}" in runs[0].measures
+    baselines = [] if again else _baselines(name, runs, words)
+    return Row(words.measure(measure), shared("lecture")["better"].get(name, ""), value, baselines, published)
 
 
-def _beside(name: str, runs: Sequence[Run], text: Words) -> list[Beside]:
+def _baselines(name: str, runs: Sequence[Run], words: Words) -> list[Other]:
     """The baselines that have a number for every seed, those whose size depends on the seed (``pca_15``) together."""
-    every = [run.summary["baselines"] for run in runs]
-    stem = lambda other: other if all(other in own for own in every) else COUNT.sub(SOME, other)
-    found: dict[str, list[tuple[str, Any]]] = {}
-    for own in every:
-        for other, numbers in own.items():
+    tables = [run.summary["baselines"] for run in runs]
+    stem = lambda method: method if all(method in table for table in tables) else COUNT.sub("_", method)
+    groups: dict[str, list[tuple[str, Any]]] = {}
+    for table in tables:
+        for method, numbers in table.items():
             if name in numbers:
-                found.setdefault(stem(other), []).append((other, numbers[name]))
-    beside = []
-    for other, pairs in found.items():
+                groups.setdefault(stem(method), []).append((method, numbers[name]))
+    others = []
+    for group, pairs in groups.items():
         if len(pairs) == len(runs):
-            value = words.spread([value for _, value in pairs], text).removesuffix(" ± 0")  # most are equal in all
-            names = sorted({words.method(own, text) for own, _ in pairs})
-            shown = names[0] if len(names) == 1 else f"{words.method(other.removesuffix(SOME), text)} ({_sizes(pairs)})"
-            beside.append(Beside(shown, value))
-    return beside
+            methods, values = zip(*pairs, strict=True)
+            shown = words.method(methods[0])
+            if len(set(methods)) > 1:
+                sizes = [int(COUNT.search(method)[1]) for method in methods]
+                shown = f"{words.method(group.removesuffix('_'))} ({min(sizes)}–{max(sizes)})"
+            others.append(Other(shown, words.spread(values).removesuffix(" ± 0")))  # most are equal in all
+    return others
 
 
-def _sizes(pairs: Sequence[tuple[str, Any]]) -> str:
-    sizes = [int(other.rpartition("_")[2]) for other, _ in pairs]
-    return f"{min(sizes)}–{max(sizes)}"
-
-
-def every_measure(run: Run) -> list[str]:
-    """All numbers of a run, those of test rows first."""
-    parts = sorted(
-        run.summary["metrics"], key=lambda part: ("test", "all").index(part) if part in ("test", "all") else 2
-    )
-    return [f"{part}/{name}" for part in parts for name in run.summary["metrics"][part]]
-
-
-def facts(runs: Sequence[Run], text: Words) -> tuple[tuple[str, str], ...]:
-    """Data, task, seeds and time, as pairs of a name and a value."""
-    own, first = text["facts"], runs[0]
+def facts(runs: Sequence[Run], words: Words) -> list[tuple[str, str]]:
+    """Data, seeds and time, as pairs of a name and a value."""
+    text, first, timings = words.text["facts"], runs[0], [run.summary["timing"] for run in runs]
     rows = first.data.get("rows", {})
-    parts = [(rows.get(part, 0), phrase) for part, phrase in own["split"].items()]
-    split = ", ".join(phrase.format(count=words.number(count, text)) for count, phrase in parts if count)
+    split = [phrase.format(count=words.number(rows[part])) for part, phrase in text["split"].items() if rows.get(part)]
+    mean = lambda name: words.seconds(statistics.fmean(float(timing.get(name, 0.0)) for timing in timings))
+    steps = words.number(timings[0].get("steps", first.config["train"]["steps"]))
+    time = text["time_value"].format(train=mean("train_seconds"), compile=mean("compile_seconds"), steps=steps)
+    data = first.config["data"]["name"] + (f" ({', '.join(split)})" if rows else "")
     seeds = ", ".join(str(run.summary["seed"]) for run in runs)
-    train = statistics.fmean(float(run.summary["timing"]["train_seconds"]) for run in runs)
-    steps = words.number(first.summary["timing"].get("steps", first.config["train"]["steps"]), text)
-    compiled = statistics.fmean(float(run.summary["timing"].get("compile_seconds", 0.0)) for run in runs)
-    time = own["time_value"].format(
-        train=words.seconds(train, text), compile=words.seconds(compiled, text), steps=steps
-    )
-    data = f"{first.config['data']['name']} ({split})" if rows else first.config["data"]["name"]
-    return ((own["data"], data), (own["seeds"], seeds), (own["time"], time))
+    return [(text["data"], data), (text["seeds"], seeds), (text["time"], time)]

@@ -34,10 +34,8 @@ def of_figure(figure: Any, widest: int) -> Picture:
         widest: in pixels; clouds of points and images inside the figure are no finer than that.
     """
     wide, high = figure.get_size_inches()
-    text = INSIDE.sub(_lighter, vector.svg(figure, widest / wide))
-    return Picture(
-        f"data:image/svg+xml,{quote(text, safe=' /:;,=+()@!*$?[]-._~')}", round(PIXELS * wide), round(PIXELS * high)
-    )
+    text = quote(INSIDE.sub(_lighter, vector.svg(figure, widest / wide)), safe=" /:;,=+()@!*$?[]-._~")
+    return Picture(f"data:image/svg+xml,{text}", round(PIXELS * wide), round(PIXELS * high))
 
 
 def of_file(path: Path, widest: int) -> Picture:
@@ -77,13 +75,13 @@ def _few_colours(image: Any) -> str:
 
     rgba = image.convert("RGBA")
     pixels = np.asarray(rgba).view(np.uint32)[..., 0]
-    colours, places, counts = np.unique(pixels, return_inverse=True, return_counts=True)
+    colours, inverse, counts = np.unique(pixels, return_inverse=True, return_counts=True)
     if len(colours) <= 2 * COLOURS:
-        kept = np.argsort(-counts, kind="stable")[:COLOURS]
+        palette = np.argsort(-counts, kind="stable")[:COLOURS]
         parts = colours.view(np.uint8).reshape(-1, 4).astype(int)
-        nearest = ((parts[:, None] - parts[kept]) ** 2).sum(-1).argmin(1)
-        few = Image.fromarray(nearest[places].reshape(pixels.shape).astype(np.uint8), "P")
-        few.putpalette(colours[kept].tobytes(), "RGBA")
+        nearest = ((parts[:, None] - parts[palette]) ** 2).sum(-1).argmin(1)
+        few = Image.fromarray(nearest[inverse].reshape(pixels.shape).astype(np.uint8), "P")
+        few.putpalette(colours[palette].tobytes(), "RGBA")
     else:  # fast octree keeps the flat colours of a plot, and the grey ramps of images, without speckles
         clear = rgba.getextrema()[3][0] < 255
         dither = Image.Dither.NONE if clear else Image.Dither.FLOYDSTEINBERG

@@ -4,17 +4,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from aejax.report.page import words
-from aejax.report.page.words import Words
+from aejax.report.words import Words
 
-SAME, HELD, UNRECORDED, OFF, FAILED, NOT_RUN, ABSENT = (
-    *("same", "held", "unrecorded", "off", "failed", "not_run", "absent"),
-)
-AS_RECORDED = (SAME, HELD)
-BIT_FOR_BIT, NOTHING_RECORDED = "same bits", "not recorded"
+KINDS = ("same", "held", "unrecorded", "off", "failed", "not_run", "absent")
+"""From best to worst; also the keys of the catalogue's ``verdicts``."""
+SAME, HELD, UNRECORDED, OFF, FAILED, NOT_RUN, ABSENT = KINDS
+SAME_BITS = "same bits"
+GOOD = ("held", "equal", SAME_BITS)
 SWEEP = "sweeps/"
 GET = "get it with: "
-GOOD = ("held", "equal", BIT_FOR_BIT)
 
 
 class Verdict(NamedTuple):
@@ -32,73 +30,73 @@ class Verdict(NamedTuple):
     kind: str
     name: str
     why: str
-    wrong: tuple[str, ...] = ()
+    wrong: Sequence[str] = ()
     get: str = ""
 
 
-def verdict(name: str, report: Mapping[str, Any], text: Words, *, ran: bool) -> Verdict:
+def verdict(name: str, report: Mapping[str, Any], words: Words, *, ran: bool) -> Verdict:
     """What became of an experiment.
 
     Args:
         name: of it, such as ``"reduction:paper"``.
         report: what ``reproduce.json`` holds.
-        text: the catalogue.
+        words: of the language.
         ran: whether there are finished runs of it.
     """
-    own = text["verdicts"]
-    of_kind = lambda kind, why, wrong=(): Verdict(kind, own[kind], why, tuple(wrong))
+    text = words.text["verdicts"]
+    of_kind = lambda kind, why, **more: Verdict(kind, text[kind], why, **more)
     if name in report["failed"]:
-        return of_kind(FAILED, str(report["failed"][name]))
+        return of_kind(FAILED, report["failed"][name])
     if name in report["not_run"]:
-        why = str(report["not_run"][name])
-        _, known, command = why.partition(GET)
-        return of_kind(NOT_RUN, own["missing"] if known else why)._replace(get=command)
+        why, known, command = report["not_run"][name].partition(GET)
+        return of_kind(NOT_RUN, text["missing"] if known else why, get=command)
     lines = [line for line in report["lines"] if line["experiment"] == name]
     if not lines and not ran:
-        return of_kind(ABSENT, own["absent_why"])
-    if all(line["verdict"] == NOTHING_RECORDED for line in lines):
-        return of_kind(UNRECORDED, own["unrecorded_why"])
-    numbers = [line for line in lines if line["expected"] is not None]
+        return of_kind(ABSENT, text["absent_why"])
+    if all(line["verdict"] == "not recorded" for line in lines):
+        return of_kind(UNRECORDED, text["unrecorded_why"])
+    numbers = [line["verdict"] in GOOD for line in lines if line["expected"] is not None]
     wrong = [line for line in lines if line["verdict"] not in GOOD]
-    held = own["count"].format(held=sum(line["verdict"] in GOOD for line in numbers), all=len(numbers))
+    held = text["count"].format(held=sum(numbers), all=len(numbers))
     if wrong:
-        return of_kind(OFF, held, [_difference(line, text) for line in wrong])
-    same = any(line["verdict"] == BIT_FOR_BIT for line in lines)
-    return of_kind(SAME, f"{held}{own['bits']}") if same else of_kind(HELD, held)
+        return of_kind(OFF, held, wrong=[_difference(line, words) for line in wrong])
+    same = any(line["verdict"] == SAME_BITS for line in lines)
+    return of_kind(SAME, held + text["bits"]) if same else of_kind(HELD, held)
 
 
-def _difference(line: Mapping[str, Any], text: Words) -> str:
-    own, digits = text["verdicts"], line.get("digits") or 0
+def _difference(line: Mapping[str, Any], words: Words) -> str:
+    """A number that did not hold, or parameters that are not the recorded ones."""
+    text, digits, got = words.text["verdicts"], line.get("digits") or 0, line["got"]
     if line["expected"] is None:
-        return own["other_bits"]
-    got = own["nothing"] if line["got"] is None else _number(line["got"], digits, text)
-    expected = _number(line["expected"], digits, text)
-    tolerance = "" if line.get("tolerance") is None else words.number(line["tolerance"], text)
-    tolerance = own["digits"].format(count=digits) if digits else tolerance or "0"
-    seed = own["seed"].format(seed=line["seed"]) if digits else ""
-    shown = own["difference"].format(metric=line["metric"] + seed, expected=expected, got=got, tolerance=tolerance)
-    finite = line["got"] is not None and math.isfinite(float(line["got"]))
-    return shown if finite or line["got"] is None else f"{shown} {own['not_finite']}"
+        return text["other_bits"]
+    shown = text["difference"].format(
+        metric=line["metric"] + (text["seed"].format(seed=line["seed"]) if digits else ""),
+        expected=_number(line["expected"], digits, words),
+        got=text["nothing"] if got is None else _number(got, digits, words),
+        tolerance=text["digits"].format(count=digits) if digits else words.number(line.get("tolerance") or 0),
+    )
+    return shown if got is None or math.isfinite(float(got)) else f"{shown} {text['not_finite']}"
 
 
-def _number(value: float | str, digits: int, text: Words) -> str:
+def _number(value: float | str, digits: int, words: Words) -> str:
     """A number with so many significant digits; 0 for as many as numbers of the page have."""
     value = float(value)
     if not digits or not math.isfinite(value):
-        return words.number(value, text)
+        return words.number(value)
     mantissa, power, exponent = f"{value:.{digits}g}".partition("e")
-    shown = words.fixed(float(mantissa), len(mantissa.partition(".")[2]), text)
+    shown = words.fixed(float(mantissa), len(mantissa.partition(".")[2]))
     return f"{shown}e{int(exponent)}" if power else shown
 
 
-def counts(found: Sequence[Verdict]) -> dict[str, int]:
-    """How many there are of each kind, in the order from best to worst."""
-    kinds = [verdict.kind for verdict in found]
-    return {kind: kinds.count(kind) for kind in (SAME, HELD, UNRECORDED, OFF, FAILED, NOT_RUN, ABSENT) if kind in kinds}
+def counts(verdicts: Sequence[Verdict]) -> dict[str, tuple[str, int]]:
+    """By the name of each kind, from best to worst: the kind, and how many there are of it."""
+    names = {verdict.kind: verdict.name for verdict in verdicts}
+    count = [verdict.kind for verdict in verdicts].count
+    return {names[kind]: (kind, count(kind)) for kind in KINDS if kind in names}
 
 
 def experiments(report: Mapping[str, Any]) -> list[str]:
-    """The names of all experiments that a report tells of; its sweeps are told of with the experiments."""
+    """The names of all experiments of a report, without its sweeps."""
     lines = [line["experiment"] for line in report["lines"]]
     names = dict.fromkeys([*lines, *report["not_run"], *report["failed"]])
     return [name for name in names if not name.startswith(SWEEP)]

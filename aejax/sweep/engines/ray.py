@@ -100,9 +100,8 @@ def probe(address: str) -> None:
 def speaks_http2(link: socket.socket) -> bool:
     """Whether the other end greets as every gRPC server does: by a frame of settings, RFC 9113, section 3.4."""
     link.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, SETTINGS, 0, 0, 0, 0, 0]))
-    head = b""
-    while len(head) < 9 and (more := link.recv(9 - len(head))):
-        head += more
+    with link.makefile("rb") as answer:
+        head = answer.read(9)
     return len(head) == 9 and head[3] == SETTINGS
 
 

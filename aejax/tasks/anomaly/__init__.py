@@ -1,6 +1,5 @@
 """Anomaly detection by an ensemble of autoencoders, beside kNN, isolation forest, one-class SVM and PCA."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -9,24 +8,20 @@ import numpy as np
 
 from aejax.config.bounds import Choice, Count, NonNegative, Within
 from aejax.data.outliers import NAMES
-from aejax.data.splits import permutation, take
+from aejax.data.splits import permutation, take, with_rows
 from aejax.errors import UserError
-from aejax.figures.tasks.anomaly import FIGURES
+from aejax.figures.tasks.anomaly import ANOMALY
 from aejax.metrics import outliers
 from aejax.tasks import needs
-from aejax.tasks.anomaly import detectors, scoring
-from aejax.tasks.anomaly.ensemble import Ensemble, Outputs, errors, held_out, outputs, train_ensemble
-from aejax.tasks.filling import fill
+from aejax.tasks.anomaly import scoring
+from aejax.tasks.common import Arrays, Several, cached, fill, seed_of
 from aejax.training.evaluate import on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Split, Task
+from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
 
 SCORES = tuple(scoring.READ)
 WORST = 8  # rows that are kept to be shown
-
-Score = Annotated[str, Choice(SCORES)]
-Rule = Annotated[str, Choice(outliers.RULES)]
-Rows = Annotated[int, Within(10)]
-Members = Annotated[int, Within(2)]
+EXPLAINED = 0.9  # of the variance, by the components that PCA keeps
+SVM_ROWS = 2000  # its time grows with the square of the rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,17 +39,17 @@ class Options:
             tables stay affordable; the nets are trained on all.
     """
 
-    score: Score = "neighbours"
-    members: Members = 4
+    score: Annotated[str, Choice(SCORES)] = "neighbours"
+    members: Several = 4
     neighbours: Count = 3
     residual_weight: NonNegative = 0.3
-    threshold: Rule = "quantile"
+    threshold: Annotated[str, Choice(outliers.RULES)] = "quantile"
     level: NonNegative = 0.95
-    most_rows: Rows = 5000
+    most_rows: Annotated[int, Within(10)] = 5000
 
 
-def _needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Options) -> None:
-    labels, train = _scored(dataset).labels, len(dataset.train.x)
+def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:
+    labels, train = (dataset.test if len(dataset.test.x) else dataset.train).labels, len(dataset.train.x)
     rows = min(train, options.most_rows)
     if labels is not None and dataset.label_names != NAMES:
         raise UserError(
@@ -103,7 +98,7 @@ def evaluate(
     Returns:
         ``metrics["test"]`` with ``roc_auc``, ``average_precision``, ``false_alarm_rate``, ``detection_rate`` and
         ``threshold``; without labels ``threshold`` and ``alarm_rate``. ``baselines`` with the same for the other
-        scores, the run's ``error_of_one_net``, and the detectors of `aejax.tasks.anomaly.detectors`. ``arrays``
+        scores, the run's ``error_of_one_net``, and the detectors of `detector_scores`. ``arrays``
         holds the test rows' ``scores`` by method, the chosen ``score``, the ``train_scores`` of that one, the test
         rows' ``labels``, and of the rows with the highest scores ``worst`` (their indices), ``worst_x``,
         ``worst_x_hat`` and ``worst_residual`` = r / s. Where there are no test rows, the drawn training rows stand in
@@ -111,38 +106,31 @@ def evaluate(
         threshold, and of the drawn training rows what they are compared with.
     """
     for_nets, for_rows, for_forest = jax.random.split(key, 3)
-    ensemble = train_ensemble(for_nets, dataset, retrain, options.members)
-    return assess((for_rows, for_forest), model, params, ensemble, dataset, options)
+    ensemble = scoring.train_ensemble(for_nets, dataset, retrain, options.members)
+    return assess([for_rows, for_forest], model, params, ensemble, dataset, options)
 
 
 def assess(
-    keys: tuple[jax.Array, jax.Array],
-    model: Model,
-    params: Params,
-    ensemble: Ensemble,
-    dataset: Dataset,
-    options: Options,
+    keys: list[jax.Array], model: Model, params: Params, ensemble: scoring.Ensemble, dataset: Dataset, options: Options
 ) -> Evaluation:
     """What `evaluate` returns, of an ensemble that is trained."""
-    seeds = [int(jax.random.bits(key, dtype=np.uint32)) for key in keys]
-    drawn = np.sort(permutation(seeds[0], len(dataset.train.x))[: options.most_rows])
-    splits = {"train": take(dataset.train, drawn)}
-    calibrated_on, tested_on = "train", "train"
-    if len(dataset.test.x):
-        tested_on, splits["test"] = "test", dataset.test
-    if options.threshold == "false_alarm_rate" and len(dataset.validation.x):
-        calibrated_on, splits["validation"] = "validation", dataset.validation
-    rows = {name: on_device(split, dataset) for name, split in splits.items()}
-    out = {name: outputs(model, ensemble.params, each) for name, each in rows.items()}
+    for_rows, for_forest = map(seed_of, keys)
+    drawn = np.sort(permutation(for_rows, len(dataset.train.x))[: options.most_rows])
+    splits = with_rows(dataset) | {"train": take(dataset.train, drawn)}
+    tested_on = "test" if "test" in splits else "train"
+    by_rate = options.threshold == "false_alarm_rate" and "validation" in splits
+    calibrated_on = "validation" if by_rate else "train"
+    rows = {name: on_device(splits[name], dataset) for name in splits if name in ("train", tested_on, calibrated_on)}
+    out = {name: scoring.outputs(model, ensemble.params, part) for name, part in rows.items()}
     out["train"] = out["train"]._replace(fold=ensemble.fold[drawn])
     train = scoring.reference(out["train"])
     weights = {"neighbours": options.neighbours, "residual_weight": options.residual_weight}
-    by_split = {name: scoring.scores(each, train, **weights) for name, each in out.items()}
+    by_split = {name: scoring.scores(part, train, **weights) for name, part in out.items()}
     scores = {name: {split: values[name] for split, values in by_split.items()} for name in SCORES}
-    one = outputs(model, jax.tree.map(lambda leaf: leaf[None], params), rows[tested_on])
-    scores["error_of_one_net"] = scores["error"] | {tested_on: errors(one)[0]}
-    x = {name: each.x for name, each in out.items()}
-    scores |= detectors.scores(x["train"], x, neighbours=options.neighbours, seed=seeds[1])
+    one = scoring.outputs(model, jax.tree.map(lambda leaf: leaf[None], params), rows[tested_on])
+    scores["error_of_one_net"] = scores["error"] | {tested_on: scoring.errors(one)[0]}
+    x = {name: part.x for name, part in out.items()}
+    scores |= detector_scores(x["train"], x, neighbours=options.neighbours, seed=for_forest)
     labels, test = splits[tested_on].labels, {name: values[tested_on] for name, values in scores.items()}
     threshold = lambda values: outliers.threshold(values, rule=options.threshold, level=options.level)
     limits = {name: threshold(values[calibrated_on]) for name, values in scores.items()}
@@ -150,9 +138,9 @@ def assess(
     score = options.score
     arrays = {"scores": test, "score": score, "train_scores": scores[score]["train"], "labels": labels}
     arrays |= _worst(train, out[tested_on], test[score])
-    scorer = scoring.Scorer(ensemble.params, train, scoring.means(model, dataset), limits[score], score, **weights)
-    files = {"scores.csv": _table(test[score], labels, limits[score])}
-    return Evaluation({"test": metrics.pop(score)}, metrics, arrays, scoring.to_keep(scorer), files)
+    mean, files = scoring.means(model, dataset), {"scores.csv": _table(test[score], labels, limits[score])}
+    kept = scoring.to_keep(ensemble.params, train, mean, limits[score], score=score, **weights)
+    return Evaluation({"test": metrics.pop(score)}, metrics, arrays, kept, files)
 
 
 def _table(scores: np.ndarray, labels: np.ndarray | None, threshold: float) -> str:
@@ -164,29 +152,50 @@ def _table(scores: np.ndarray, labels: np.ndarray | None, threshold: float) -> s
     return "\n".join(lines) + "\n"
 
 
-def _scored(dataset: Dataset) -> Split:
-    """The rows that are scored: the test rows, or the training rows where there are none."""
-    return dataset.test if len(dataset.test.x) else dataset.train
-
-
-def _worst(train: scoring.Reference, test: Outputs, score: np.ndarray) -> dict[str, Any]:
+def _worst(train: scoring.Reference, test: scoring.EnsembleOutputs, score: np.ndarray) -> dict[str, Any]:
     """What makes the rows with the highest scores odd."""
     worst = np.argsort(-score, kind="stable")[:WORST]
-    residual = held_out(test.residuals, test)[worst]
-    size = outliers.spread(train.residual, train.x)
-    return {
-        "worst": worst,
-        "worst_x": test.x[worst],
-        "worst_x_hat": test.x[worst] - residual,
-        "worst_residual": residual / size[None],
+    residual, size = scoring.held_out(test.residuals, test)[worst], outliers.spread(train.residual, train.x)
+    arrays = {"worst": worst, "worst_x": test.x[worst], "worst_x_hat": test.x[worst] - residual}
+    return arrays | {"worst_residual": residual / size[None]}
+
+
+@cached
+def detector_scores(train: np.ndarray, parts: Arrays, *, neighbours: int, seed: int) -> dict[str, dict]:
+    """The scores of rows by four detectors.
+
+    kNN's is the mean distance to the nearest training rows; PCA's the squared error with the fewest components that
+    explain 90 % of the variance; isolation forest and one-class support vector machine (radial kernel, fitted to at
+    most 2000 rows) as scikit-learn sets them.
+
+    Args:
+        train: (l, n) scaled training rows.
+        parts: by name, other scaled rows; those under ``"train"`` are the training rows, each then without itself where
+            the detector is of neighbours.
+        neighbours: k, of kNN.
+        seed: of the isolation forest.
+
+    Returns:
+        ``{detector: {part: (m,) scores}}``.
+    """
+    from sklearn.decomposition import PCA
+    from sklearn.ensemble import IsolationForest
+    from sklearn.svm import OneClassSVM
+
+    train = train.astype(np.float64)
+    pca = PCA(EXPLAINED, svd_solver="full").fit(train)
+    forest = IsolationForest(random_state=seed).fit(train)
+    machine = OneClassSVM().fit(train[:: -(-len(train) // SVM_ROWS)])
+    detectors = {
+        "isolation_forest": lambda x: -forest.score_samples(x),
+        "one_class_svm": lambda x: -machine.decision_function(x),
+        "pca": lambda x: np.square(x - pca.inverse_transform(pca.transform(x))).sum(1),
     }
+    near = lambda name, x: outliers.neighbour_distance(train, None if name == "train" else x, neighbours=neighbours)
+    by_detector = {"knn": {name: near(name, x) for name, x in parts.items()}}
+    for detector, score in detectors.items():
+        by_detector[detector] = {name: score(x.astype(np.float64)) for name, x in parts.items()}
+    return by_detector
 
 
-TASK = Task(
-    Options,
-    evaluate,
-    needs=_needs,
-    validated=(),
-    figures=FIGURES,
-    apply={"score": scoring.score_and_alarm, "fill": fill},
-)
+TASK = Task(Options, evaluate, _needs, (), figures=ANOMALY, apply={"score": scoring.score_and_alarm, "fill": fill})

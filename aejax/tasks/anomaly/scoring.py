@@ -1,7 +1,7 @@
-"""Anomaly scores of rows by an ensemble of nets and the training rows, and what a run keeps to score new rows."""
+"""An ensemble of nets, the anomaly scores of rows by it, and what a run keeps to score new rows."""
 
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,21 +9,85 @@ import numpy as np
 
 from aejax.data.scaling import moments
 from aejax.data.sparse import is_sparse
+from aejax.data.splits import permutation, take
 from aejax.errors import UserError
 from aejax.metrics import outliers
 from aejax.storage import records
 from aejax.storage.records import Whole, Word
 from aejax.storage.trees import shaped
-from aejax.tasks.anomaly.ensemble import Outputs, errors, held_out, outputs
-from aejax.training.context import Rows
-from aejax.types import Columns, Dataset, Kept, Model, Params
+from aejax.tasks.common import Arrays, seed_of
+from aejax.training.evaluate import encode_and_reconstruct
+from aejax.types import Columns, Dataset, Kept, Model, Params, Retrain, Rows
 
+# The scores, and what each of them reads of the training rows.
 READ = {"neighbours": ("x", "residual"), "error": (), "code": ("codes",), "both": ("codes",)}
-"""The scores, and what each of them reads of the training rows."""
 
-
+# The form of what is kept beside the arrays of a scorer.
 INFO = {"score": Word("|".join(READ)), "neighbours": Whole(1), "residual_weight": float}
-"""The form of what is kept beside the arrays of a scorer."""
+
+KEPT = "what the run kept"
+
+
+class Ensemble(NamedTuple):
+    """Nets of one config, each trained without one fold of the training rows.
+
+    Attributes:
+        params: leaves (members, ...).
+        fold: (rows,) the net that was trained without this row.
+    """
+
+    params: Params
+    fold: np.ndarray
+
+
+class EnsembleOutputs(NamedTuple):
+    """What the nets of an ensemble make of rows.
+
+    Attributes:
+        x: (m, n) scaled.
+        residuals: (members, m, n) x − x̂; 0 where a value is missing.
+        codes: (members, m, d).
+        share: (m,) of the values of a row that were observed.
+        fold: (m,) of training rows, the net that was trained without them; None of rows that no net was trained on.
+    """
+
+    x: np.ndarray
+    residuals: np.ndarray
+    codes: np.ndarray
+    share: np.ndarray
+    fold: np.ndarray | None
+
+
+def train_ensemble(key: jax.Array, dataset: Dataset, retrain: Retrain, members: int) -> Ensemble:
+    """Train nets of different seeds as one program, each without one of as many folds of the training rows."""
+    for_nets, for_folds = jax.random.split(key)
+    rows = len(dataset.train.x)
+    order = permutation(seed_of(for_folds), rows)
+    fold = np.empty(rows, int)
+    fold[order] = np.arange(rows) % members
+    training = [order[fold[order] != number][: rows - -(-rows // members)] for number in range(members)]
+    datasets = [dataset._replace(train=take(dataset.train, rows_of_fold)) for rows_of_fold in training]
+    return Ensemble(retrain(jax.random.split(for_nets, members), datasets=datasets).params, fold)
+
+
+def outputs(model: Model, nets: Params, rows: Rows) -> EnsembleOutputs:
+    """What nets, leaves (members, ...), make of unscaled rows that none of them was trained on."""
+    observed = np.ones((rows.x.shape[0], 1), bool) if rows.mask is None else np.asarray(rows.mask)
+    members = range(jax.tree.leaves(nets)[0].shape[0])
+    parts = [encode_and_reconstruct(model, jax.tree.map(lambda leaf, n=n: leaf[n], nets), rows) for n in members]
+    residuals = np.stack([np.where(observed, x - x_hat, 0) for x, _, x_hat in parts])
+    share = np.maximum(observed.mean(1), 1 / observed.shape[1])
+    return EnsembleOutputs(parts[0][0], residuals, np.stack([code for _, code, _ in parts]), share, None)
+
+
+def held_out(values: np.ndarray, out: EnsembleOutputs) -> np.ndarray:
+    """Of (members, m, ...), what the one net says of a row that was trained without it, or the mean over all nets."""
+    return values.mean(0) if out.fold is None else values[out.fold, np.arange(len(out.fold))]
+
+
+def errors(out: EnsembleOutputs) -> np.ndarray:
+    """Squared errors summed over features, as large as if every value had been observed: (members, m)."""
+    return np.square(out.residuals).sum(2) / out.share[None]
 
 
 class Reference(NamedTuple):
@@ -40,50 +104,24 @@ class Reference(NamedTuple):
     codes: np.ndarray | None = None
 
 
-class Scorer(NamedTuple):
-    """What gives a row its score, and says from where on it is an alarm.
-
-    Attributes:
-        nets: of the ensemble, leaves (members, ...).
-        train: the training rows that rows are compared with.
-        mean: (n,) float32, in the units of the data, what stands where a value is missing; None where none may be.
-        threshold: scores above it are alarms.
-        score: one of `READ`.
-        neighbours: k.
-        residual_weight: w.
-    """
-
-    nets: Params
-    train: Reference
-    mean: np.ndarray | None
-    threshold: float
-    score: str
-    neighbours: int
-    residual_weight: float
-
-
-def reference(train: Outputs) -> Reference:
+def reference(train: EnsembleOutputs) -> Reference:
     """The training rows that others are compared with."""
     return Reference(train.x, held_out(train.residuals, train), train.codes)
 
 
 def scores(
-    out: Outputs,
-    train: Reference,
-    names: tuple[str, ...] = tuple(READ),
-    *,
-    neighbours: int,
-    residual_weight: float,
-) -> dict[str, np.ndarray]:
+    out: EnsembleOutputs, train: Reference, *, neighbours: int, residual_weight: float, score: str | None = None
+) -> Arrays:
     """The scores of `aejax.tasks.anomaly.evaluate`, (m,) each, larger where a row is odder.
 
     Args:
         out: of the rows; with folds, they are the training rows themselves, and each is compared with the others only.
         train: the training rows.
-        names: of the scores.
         neighbours: k.
         residual_weight: w.
+        score: the one that is wanted; None for all.
     """
+    names = READ if score is None else (score,)
 
     def near(known: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return outliers.neighbour_distance(known, rows if out.fold is None else None, neighbours=neighbours)
@@ -103,19 +141,6 @@ def scores(
     return {name: by_name[name] for name in names}
 
 
-def scored(model: Model, scorer: Scorer, rows: Rows) -> np.ndarray:
-    """The scores of rows that no net was trained on: (m,).
-
-    Args:
-        model: of the nets.
-        scorer: what gives a row its score.
-        rows: unscaled; `Scorer.mean` stands where a value is missing.
-    """
-    out = outputs(model, scorer.nets, rows)
-    options = {"neighbours": scorer.neighbours, "residual_weight": scorer.residual_weight}
-    return scores(out, scorer.train, (scorer.score,), **options)[scorer.score]
-
-
 def means(model: Model, dataset: Dataset) -> np.ndarray | None:
     """What stands where a value is missing, the mean of its column, (n,); None where the model takes no such rows."""
     if not model.takes_missing or is_sparse(dataset.train.x):
@@ -123,47 +148,45 @@ def means(model: Model, dataset: Dataset) -> np.ndarray | None:
     return moments(dataset.train.x, dataset.train.mask)[0].astype(np.float32).reshape(-1)
 
 
-def to_keep(scorer: Scorer) -> Kept:
-    """A scorer as `read` reads it back: of the training rows only what its score looks at."""
-    train = scorer.train._asdict()
-    tree = {
-        "nets": scorer.nets,
-        "train": {name: train[name] for name in READ[scorer.score]},
-        "mean": scorer.mean,
-        "threshold": np.float64(scorer.threshold),
-    }
-    return Kept({"scorer": tree}, {name: getattr(scorer, name) for name in ("score", "neighbours", "residual_weight")})
-
-
-def read(kept: Kept, model: Model) -> Scorer:
-    """The scorer that a run kept.
+def to_keep(nets: Params, train: Reference, mean: np.ndarray | None, threshold: float, **info: Any) -> Kept:
+    """What `read` reads back: of the training rows only what the score looks at.
 
     Args:
-        kept: what the run left, its arrays by their paths.
+        nets: of the ensemble, leaves (members, ...).
+        train: the training rows that rows are compared with.
+        mean: (n,) float32, in the units of the data, what stands where a value is missing; None where none may be.
+        threshold: scores above it are alarms.
+        info: the fields of `INFO`.
+    """
+    part = {name: getattr(train, name) for name in READ[info["score"]]}
+    return Kept({"scorer": {"nets": nets, "train": part, "mean": mean, "threshold": np.float64(threshold)}}, info)
+
+
+def read(kept: Kept, model: Model) -> Kept:
+    """What `to_keep` left, as a tree again.
+
+    Args:
+        kept: of a run, its arrays by their paths.
         model: of the nets.
 
     Raises:
-        UserError: it holds nets of another model.
+        UserError: its arrays are not those of a scorer of this model.
     """
-    info = records.check(kept.info, INFO, "what the run kept", "info")
-    arrays = {name.removeprefix("scorer/"): array for name, array in kept.tree.items()}
-    members = {array.shape[:1] for name, array in arrays.items() if name.startswith("nets/")}
-    if len(members) != 1 or () in members:
-        raise UserError("what the run kept is damaged: it holds no ensemble of nets")
-    ((members,),) = members
-    shapes = jax.eval_shape(lambda: jax.vmap(model.init)(jax.random.split(jax.random.key(0), members)))
-    nets = shaped(arrays, shapes, prefix="nets", what="what the run kept")
-    train = Reference(*(arrays.get(f"train/{name}") for name in Reference._fields))
-    n, rows = prod(model.feature_shape), {np.shape(part)[-2] for part in train if np.ndim(part) > 1}
-    wanted = {"x": (*rows, n), "residual": (*rows, n), "codes": (members, *rows, model.code_size), "mean": (n,)}
-    needed = {"threshold", *READ[info["score"]]}
-    for name, array in {**train._asdict(), "mean": arrays.get("mean"), "threshold": arrays.get("threshold")}.items():
-        fits = array is not None and array.dtype.kind == "f" and array.shape == wanted.get(name, ())
-        if not fits and (array is not None or name in needed):
-            raise UserError(f"what the run kept is damaged: {name} is none of this model")
-    if rows and info["neighbours"] > max(rows):
-        raise UserError(f"what the run kept is damaged: it compares rows with {info['neighbours']} of {max(rows)}")
-    return Scorer(nets, train, arrays.get("mean"), float(arrays["threshold"]), **info)
+    info = records.check(kept.info, INFO, KEPT, "info")
+    shapes = {name.removeprefix("scorer/"): array.shape for name, array in kept.tree.items()}
+    first = lambda part, axis: next((s[axis] for name, s in shapes.items() if name.startswith(part) and len(s) > 1), 0)
+    members, rows, n = first("nets/", 0), first("train/", -2), prod(model.feature_shape)
+    if not members:
+        raise UserError(f"{KEPT} is damaged: it holds no ensemble of nets")
+    like = lambda *shape: np.broadcast_to(np.float32(0), shape)
+    train = {"x": like(rows, n), "residual": like(rows, n), "codes": like(members, rows, model.code_size)}
+    train = {name: train[name] for name in READ[info["score"]]}
+    if train and info["neighbours"] > rows:
+        raise UserError(f"{KEPT} is damaged: it compares rows with {info['neighbours']} of {rows}")
+    nets = jax.eval_shape(lambda: jax.vmap(model.init)(jax.random.split(jax.random.key(0), members)))
+    mean = like(n) if "mean" in shapes else None
+    tree = {"scorer": {"nets": nets, "train": train, "mean": mean, "threshold": np.float64(0)}}
+    return Kept(shaped(kept.tree, tree, prefix="", what=KEPT)["scorer"], info)
 
 
 def score_and_alarm(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Columns:
@@ -174,10 +197,12 @@ def score_and_alarm(model: Model, params: Params, rows: Rows, kept: Kept | None)
     """
     if kept is None:
         raise UserError("score: the run is older than the scoring of new rows and kept nothing for it; train it again")
-    scorer = read(kept, model)
+    scorer, info = read(kept, model)
     if rows.mask is not None:
-        rows = rows._replace(x=np.where(rows.mask, rows.x, scorer.mean))
-    scores = scored(model, scorer, jax.tree.map(jnp.asarray, rows))
-    alarms = scores > scorer.threshold
-    summary = f"{alarms.sum()} of {len(scores)} rows raise the alarm (threshold {scorer.threshold:.9g})"
-    return Columns({"score": scores, "alarm": alarms}, summary)
+        rows = rows._replace(x=np.where(rows.mask, rows.x, scorer["mean"]))
+    out = outputs(model, scorer["nets"], jax.tree.map(jnp.asarray, rows))
+    values = scores(out, Reference(**scorer["train"]), **info)[info["score"]]
+    threshold = float(scorer["threshold"])
+    alarms = values > threshold
+    summary = f"{alarms.sum()} of {len(values)} rows raise the alarm (threshold {threshold:.9g})"
+    return Columns({"score": values, "alarm": alarms}, summary)

@@ -1,0 +1,186 @@
+"""The folders that a page is made of: runs, sweeps and reproductions, read and checked."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from aejax.config.files import experiments_folder
+from aejax.errors import UserError
+from aejax.runs import workdir
+from aejax.storage import records
+from aejax.storage.records import Either, Fields, Form, Many, Named, Whole
+
+
+class Run(NamedTuple):
+    """A finished run.
+
+    Attributes:
+        folder: of it.
+        config: resolved.
+        summary: what it came to.
+        data: what it was trained on, from ``dataset.json``.
+        environment: what it was run with.
+        trust: whether it may name functions from outside aejax.
+    """
+
+    folder: Path
+    config: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    data: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    trust: bool = False
+
+    @property
+    def task(self) -> str:
+        """The name of the task's module, such as ``"reduction"``."""
+        return self.config["task"]["name"].partition(".")[0]
+
+    @property
+    def measures(self) -> dict[str, Any]:
+        """All numbers by names such as ``"test/mse"``, those of test rows first."""
+        metrics = self.summary["metrics"]
+        parts = sorted(metrics, key=lambda part: {"test": 0, "all": 1}.get(part, 2))
+        return {f"{part}/{name}": value for part in parts for name, value in metrics[part].items()}
+
+
+class Sweep(NamedTuple):
+    """A finished sweep: its folder, what was asked for, what it came to, and what it was run with."""
+
+    folder: Path
+    asked: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    environment: Mapping[str, Any]
+
+
+class Reproduction(NamedTuple):
+    """The folder of a reproduction, its report, and whether its runs may name functions from outside aejax."""
+
+    folder: Path
+    report: Mapping[str, Any]
+    trust: bool = False
+
+    @property
+    def collection(self) -> Path:
+        """The folder of the configs that it ran.
+
+        Raises:
+            UserError: the report does not say, or it is no longer there.
+        """
+        name = self.report.get("collection")
+        if name is None:
+            raise UserError(f"{self.folder}: does not say which collection it reproduces; run aejax reproduce again")
+        shipped = experiments_folder() / name
+        folder = shipped if shipped.is_dir() else Path(name)
+        if not folder.is_dir():
+            raise UserError(f"{self.folder}: reproduces {name}, and there is no such folder any more")
+        return folder
+
+
+NAME, NUMBER = {"name": str}, Either((float, None))
+COUNT = Either((Whole(), None))
+CONFIG = {
+    "seed": Whole(),
+    "data": Fields(NAME, {"label_column": Either((str, None))}),
+    "model": NAME,
+    "terms": Named(NAME),
+    "corruption": NAME,
+    "train": {"steps": Whole()},
+    "task": NAME,
+}
+DATA = Fields({}, {"sha256": str, "rows": Named(Whole())})
+ENVIRONMENT = Fields({}, {"packages": Named(object), "devices": Many(object)})
+AXES = Named(Either((float, str, bool, None, Many(object))))
+METRICS = Named({"mean": NUMBER, "sd": NUMBER})
+POINT = Fields({"axes": AXES, "metrics": METRICS, "runs": Whole(), "finite": Whole()}, {"over": str})
+SWEEP = Fields(
+    {"metric": str, "maximise": bool, "best": COUNT, "points": Many(POINT)}, {"incomparable": Named(Many(str))}
+)
+ASKED = Fields(
+    {"config": {"terms": Named(NAME)}},
+    {"axes": Named(Many(object)), "space": Named(Many(object, 1)), "seeds": Many(Whole()), "folds": COUNT},
+)
+SEARCHED = {"space": object, "seeds": object}
+LINE = Fields(
+    {"experiment": str, "metric": str, "verdict": str, "expected": NUMBER, "got": NUMBER},
+    {"digits": Either((Whole(0, 99), None)), "tolerance": NUMBER, "seed": COUNT},
+)
+TROUBLE = Named(str)
+REPORT = Fields(
+    {"machine": str, "environment": ENVIRONMENT, "lines": Many(LINE), "not_run": TROUBLE, "failed": TROUBLE},
+    {"collection": Either((str, None))},
+)
+"""The forms of what is read."""
+
+
+def read(folder: Path, *, trust: bool = False) -> Run | Sweep | Reproduction:
+    """What a folder holds.
+
+    Args:
+        folder: to be read.
+        trust: whether what it names outside aejax may be imported, where no run of this user left it there.
+
+    Raises:
+        UserError: it is no such folder, what it holds is not finished or not to be trusted, or it is damaged.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: is no folder; allowed: the folder of a run, a sweep or a reproduction")
+    if (folder / "reproduce.json").exists():
+        report = workdir.read_json(folder / "reproduce.json", REPORT)
+        if not report["environment"]:
+            raise _unfinished(folder, "reproduction", f"the same command and --workdir {folder}")
+        return Reproduction(folder, report, trust)
+    if (folder / "sweep.json").exists():
+        return read_sweep(folder)
+    if (folder / "config.json").exists():
+        return read_run(folder, trust=trust)
+    raise UserError(f"{folder}: holds no run, no sweep and no reproduction; allowed: the --workdir of one")
+
+
+def read_run(folder: Path, *, trust: bool = False) -> Run:
+    """A finished run; the arguments and errors are those of `read`."""
+    config = records.check(workdir.read_config(folder, trust=trust), CONFIG, folder / "config.json")
+    if not (folder / "summary.json").exists():
+        raise _unfinished(folder, "run", f"aejax run --workdir {folder}")
+    summary = workdir.read_json(folder / "summary.json", workdir.SUMMARY)
+    data, environment = _optional(folder / "dataset.json", DATA), _optional(folder / "environment.json", ENVIRONMENT)
+    return Run(folder, config, summary, data, environment, trust)
+
+
+def read_sweep(folder: Path) -> Sweep:
+    """A finished sweep.
+
+    Raises:
+        UserError: it is not finished, or damaged.
+    """
+    asked = workdir.read_json(folder / "sweep.json", ASKED)
+    if "axes" not in asked:
+        records.check(asked, SEARCHED, folder / "sweep.json")
+    path = folder / "summary.json"
+    if not path.exists():
+        raise _unfinished(folder, "sweep", f"the same command and --workdir {folder}")
+    summary = workdir.read_json(path, SWEEP)
+    best, points = summary["best"], summary["points"]
+    if best is not None and best >= len(points):
+        raise UserError(f"{path}: is damaged: best is {best} of {len(points)} points")
+    if any(point["axes"].keys() != points[0]["axes"].keys() for point in points):
+        raise UserError(f"{path}: is damaged: its points are of other axes than the first")
+    return Sweep(folder, asked, summary, _optional(folder / "environment.json", ENVIRONMENT))
+
+
+def seeds(folder: Path, *, trust: bool = False) -> list[Run]:
+    """The finished runs of an experiment, by seed: those in ``seed-0``, ``seed-1``, … of a folder."""
+    finished = [path for path in folder.glob("seed-*") if (path / "summary.json").exists()]
+    return sorted((read_run(path, trust=trust) for path in finished), key=lambda run: run.summary["seed"])
+
+
+def figures(folder: Path) -> dict[str, Path]:
+    """The PNG files of the figures of a run or sweep, by name."""
+    return {path.stem: path for path in sorted((folder / workdir.FIGURES).glob("*.png"))}
+
+
+def _unfinished(folder: Path, what: str, command: str) -> UserError:
+    return UserError(f"{folder}: this {what} is not finished; go on with {command}")
+
+
+def _optional(path: Path, form: Form) -> Mapping[str, Any]:
+    return workdir.read_json(path, form) if path.exists() else {}

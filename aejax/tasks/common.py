@@ -1,0 +1,188 @@
+"""What tasks share: a net's outputs on a split, seeds of typed keys, results kept by content, principal components."""
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Annotated, Any, NamedTuple
+
+import jax
+import numpy as np
+
+from aejax import metrics
+from aejax.config.bounds import Within
+from aejax.errors import UserError
+from aejax.storage.trees import digest
+from aejax.training.context import clean
+from aejax.training.evaluate import at_once, encode_and_reconstruct, on_device, rebuilt
+from aejax.types import Dataset, Kept, Model, Params, Rows, Split
+
+MOST = 4  # results that a cached function keeps
+
+Several = Annotated[int, Within(2)]
+Arrays = dict[str, np.ndarray]
+Numbers = dict[str, float]
+Pair = tuple[np.ndarray, np.ndarray]
+Random = np.random.Generator
+Decode = Callable[[np.ndarray], np.ndarray]
+
+
+class Outputs(NamedTuple):
+    """Rows of a split and what a net makes of them.
+
+    Attributes:
+        x: (m, n) scaled.
+        code: (m, d).
+        x_hat: (m, n) the reconstruction.
+        mask: (m, n) bool, True where a value was observed; None where all were.
+    """
+
+    x: np.ndarray
+    code: np.ndarray
+    x_hat: np.ndarray
+    mask: np.ndarray | None
+
+
+def outputs(model: Model, params: Params, dataset: Dataset, name: str) -> Outputs:
+    """What a net makes of the split of that name, a field of `Dataset`."""
+    split = getattr(dataset, name)
+    x, code, x_hat = encode_and_reconstruct(model, params, on_device(split, dataset))
+    return Outputs(x, code, x_hat, None if split.mask is None else split.mask.reshape(x.shape))
+
+
+def error(out: Outputs) -> float:
+    """The mean squared error of a reconstruction, per observed value."""
+    return metrics.mse(out.x, out.x_hat, out.mask)
+
+
+def scaled_rows(split: Split, dataset: Dataset) -> np.ndarray:
+    """Rows as a net sees them, sparse ones with their zeros: (rows, n) float32."""
+    return np.asarray(clean(on_device(split, dataset), slice(None)))
+
+
+def decoder(model: Model, params: Params) -> Decode:
+    """Codes to rows, (m, d) -> (m, n), a thousand at a time."""
+    decode = jax.jit(model.decode)
+
+    def rows(codes: np.ndarray) -> np.ndarray:
+        parts = np.array_split(codes.astype(np.float32), -(-len(codes) // 1000))
+        return np.concatenate([np.asarray(decode(params, part)) for part in parts])
+
+    return rows
+
+
+def preserved(x: np.ndarray, code: np.ndarray, neighbours: int) -> Numbers:
+    """Whether rows that are near in the code were near before, and the other way round."""
+    trust = lambda a, b: metrics.trustworthiness(a, b, neighbours=neighbours)
+    return {"trustworthiness": trust(x, code), "continuity": trust(code, x)}
+
+
+def fill(model: Model, params: Params, rows: Rows, kept: Kept | None) -> np.ndarray:
+    """Rows, (m, n) in the units of the data, with what the net makes of them in place of what is missing.
+
+    See `aejax.types.Task`.
+
+    Raises:
+        UserError: the net takes no missing values, or none is missing.
+    """
+    if not model.takes_missing:
+        raise UserError(
+            "fill: this net takes no missing values; allowed: a run whose model does, such as masked.residual"
+        )
+    if rows.mask is None:
+        raise UserError("fill: the input has no missing values to fill; allowed: a table with empty cells")
+    x_hat = rebuilt(model, params, (rows.x - rows.shift) * rows.scale, at_once(model))
+    return np.where(rows.mask, rows.x, x_hat / rows.scale + rows.shift)
+
+
+def seed_of(key: jax.Array) -> int:
+    """A whole number of a typed key, for what draws with NumPy."""
+    return int(jax.random.bits(key, dtype=np.uint32))
+
+
+def generator(key: Any) -> np.random.Generator:
+    """A NumPy generator of a typed key; a generator is itself."""
+    return key if isinstance(key, np.random.Generator) else np.random.default_rng(np.asarray(jax.random.key_data(key)))
+
+
+def cached(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function whose last few results are kept, and returned for arguments of equal content.
+
+    What a baseline says of the same arrays does not depend on the net beside it.
+
+    Args:
+        function: pure; of arrays, texts, numbers and containers of these. What it returns is not to be changed.
+    """
+    results: dict[str, Any] = {}
+
+    @wraps(function)
+    def look_up(*args: Any, **kwargs: Any) -> Any:
+        key = content((args, kwargs))
+        if key not in results:
+            results[key] = function(*args, **kwargs)
+            if len(results) > MOST:
+                del results[next(iter(results))]
+        return results[key]
+
+    return look_up
+
+
+def content(tree: Any) -> str:
+    """What tells a tree of arrays and other values from others: a digest of the arrays, and the `repr` of the rest."""
+    leaves, structure = jax.tree.flatten(tree)
+    is_array = lambda leaf: isinstance(leaf, np.ndarray | jax.Array) and leaf.dtype != object
+    others = [None if is_array(leaf) else repr(leaf) for leaf in leaves]
+    return f"{digest([leaf for leaf in leaves if is_array(leaf)])} {structure} {others}"
+
+
+# Principal components: the baseline of a reconstruction, with as many numbers for a row as the code spends on it.
+
+
+def active_units(active_fraction: float, units: int) -> int:
+    """How many numbers a code spends on a row: all of its units, of a sparse code those that are active in the mean.
+
+    Args:
+        active_fraction: share of the units that are active in the mean.
+        units: of the code.
+
+    Returns:
+        The number of active units where these are fewer than half, 0 of a dead code; else all.
+    """
+    active = round(active_fraction * units)
+    return active if active < units // 2 else units
+
+
+def pca_errors(train: np.ndarray, rows: np.ndarray, mask: np.ndarray | None, counts: Iterable[int]) -> dict[int, float]:
+    """Mean squared error of rows rebuilt by PCA of the training rows, by the number of components; by the mean for 0.
+
+    Args:
+        train: (m, n).
+        rows: (k, n).
+        mask: (k, n) bool, True where observed; None where everything is.
+        counts: numbers of components; of those that are more than PCA has, all are taken.
+    """
+    counts = set(counts)
+    pca = fitted_pca(train, max(1, *counts))
+    scores = pca.transform(rows)
+    rebuilt = lambda count: (scores[:, :count] @ pca.components_[:count] + pca.mean_).astype(np.float32)
+    return {count: metrics.mse(rows, rebuilt(count), mask) for count in counts}
+
+
+def pca_reconstruction(train: np.ndarray, rows: np.ndarray, components: int) -> np.ndarray:
+    """Rows projected on the leading principal components of the training rows, and back: (m, n)."""
+    pca = fitted_pca(train, components)
+    return pca.inverse_transform(pca.transform(rows)).astype(np.float32)
+
+
+@cached
+def fitted_pca(train: np.ndarray, components: int) -> Any:
+    """scikit-learn's PCA of the training rows, with as many of the components as there are.
+
+    Of many wide rows a few components are found by Lanczos iteration: all of them would take minutes.
+    """
+    from sklearn.decomposition import PCA
+
+    components, least = min(components, *train.shape), min(train.shape)
+    if train.shape[1] <= 2000:
+        solver = "covariance_eigh"
+    else:
+        solver = "arpack" if least > 2000 and components < least // 10 else "full"
+    return PCA(components, svd_solver=solver, random_state=0).fit(train)

@@ -1,0 +1,387 @@
+"""Imputation of missing values, beside column means, nearest neighbours, chained equations and forests."""
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, NamedTuple
+
+import jax
+import numpy as np
+
+from aejax.config.bounds import Count, Natural, Rate, Within
+from aejax.data.encoding import per_feature
+from aejax.errors import UserError
+from aejax.figures.tasks.methods import IMPUTATION
+from aejax.metrics import imputation as metrics
+from aejax.tasks import needs
+from aejax.tasks.common import Numbers, Pair, Random, cached, fill, generator
+from aejax.training.evaluate import rebuilt
+from aejax.types import Column, Dataset, Evaluation, Model, Params, Split, Task
+
+LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+PARTS = 10  # of the values that are held out in turn
+Predict = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of the task.
+
+    Attributes:
+        neighbours: of the nearest neighbours' mean.
+        trees: of each chained forest; 0 leaves out what takes minutes.
+        draws: fills of each hole for the multiple imputation.
+        level: of the intervals.
+        residuals: how many residuals an interval is taken from.
+        hide: share of the observed test values to hide where the data do not say what is missing.
+    """
+
+    neighbours: Count = 5
+    trees: Natural = 0
+    draws: Annotated[int, Within(2, 1000)] = 5
+    level: Rate = 0.9
+    residuals: Count = 100
+    hide: Rate = 0.2
+
+
+def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:
+    parts = (dataset.train, dataset.validation, dataset.test)
+    if all(part.mask is None or part.mask.all() for part in parts):
+        raise UserError(
+            f"imputation: {dataset.name} has no missing values; allowed: a table with empty cells, or "
+            "data.missing.name=completely_at_random, at_random, not_at_random or square to hide some"
+        )
+    for name in ("validation", "test"):
+        needs.has_rows("imputation", dataset, name, purpose=" to measure errors on")
+    needs.at_most("neighbours", options.neighbours, len(dataset.train.x), f"{len(dataset.train.x)} training rows")
+
+
+def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Evaluation:
+    """Error of the hidden values of the test rows, coverage of intervals, and what a classifier makes of filled rows.
+
+    Values are measured in units of their column's range over all rows, the hidden truth included (of images, in units
+    of the range of all pixels). Intervals and draws are of `impute`, from the validation rows.
+
+    Returns:
+        ``metrics["test"]``: ``rmse`` of numbers and ``accuracy`` of categories; ``spread``, the standard deviation of
+        the filled numbers ÷ that of the truth, mean over columns, and ``draw_spread``, of the draws; ``coverage`` and
+        ``width`` of the intervals; with labels, ``class_accuracy`` of a classifier trained on filled training rows, of
+        filled test rows; ``seconds`` for the test rows. ``metrics["validation"]``: errors of observed values that were
+        held out, by which settings can be chosen; ``metrics["train"]``, of holes in the rows that the net was trained
+        on, where the truth is known. ``baselines`` with the same of ``mean``, ``knn``, ``mice`` and ``forest``, and
+        ``complete``, the accuracy without holes. ``arrays`` of test rows in [0, 1]: ``truth``, ``hidden``, ``filled``
+        by method, ``draws`` (draws, m, n); ``levels`` and ``coverages``.
+    """
+    random = generator(key)
+    number, units, columns = int(random.integers(2**31)), value_range(dataset), dataset.columns
+    train, validation, test = (holes(part, units) for part in (dataset.train, dataset.validation, dataset.test))
+    test = test if test.hidden.any() else hide_more(test, columns, random, rate=options.hide)
+    predict = partial(predictions, model, params, dataset, units)
+    of_net, predicted = by_net(predict, train.x, test.x)
+    held_out = hold_out(predict, validation.x, columns, random)
+    draws, ends = impute((test.x, predicted), (validation.x, held_out), columns, random, options)
+    methods = imputers(neighbours=options.neighbours, trees=options.trees, seed=number)
+    filled = {name: fit_and_fill(method, train.x, test.x) for name, method in methods.items()}
+    filled = {"autoencoder": of_net} | filled
+    judged = {name: judge(each, test, dataset, number) for name, each in filled.items()}
+    covered = {level: intervals(test, *both) for level, both in ends.items()}
+    by_split = {"test": judged.pop("autoencoder") | covered[options.level]}
+    by_split["test"] |= {"draw_spread": spread_ratio(draws, test, dataset)}
+    by_split["validation"] = errors(held_out, Holes(np.nan * validation.x, validation.x), dataset)
+    if dataset.train.truth is not None:
+        by_split["train"] = errors(of_net.train, train, dataset)
+    if complete := class_accuracy(train.truth, test.truth, dataset, number):
+        judged["complete"] = complete
+    arrays = {"truth": test.truth, "hidden": test.hidden, "draws": draws, "levels": np.array(list(covered))}
+    arrays["filled"] = {name: settled(each.test, columns) for name, each in filled.items()}
+    arrays["coverages"] = np.array([each["coverage"] for each in covered.values()])
+    return Evaluation(by_split, judged, arrays)
+
+
+def _baselines(dataset: Dataset, options: Options) -> dict[str, Numbers]:
+    """The errors of observed validation values by the ``mean`` of their column over the training rows."""
+    units = value_range(dataset)
+    train, rows = (holes(split, units) for split in (dataset.train, dataset.validation))
+    means = np.broadcast_to(np.nanmean(train.x, axis=0), rows.x.shape)
+    return {name: {"mean": value} for name, value in errors(means, Holes(np.nan * rows.x, rows.x), dataset).items()}
+
+
+# Rows with holes, in the units of the measure.
+
+
+class Holes(NamedTuple):
+    """Flat rows of a split in the units of the measure, [0, 1].
+
+    Attributes:
+        x: (m, n) float64, NaN where a value is missing or hidden.
+        truth: (m, n), NaN where nobody knows.
+    """
+
+    x: np.ndarray
+    truth: np.ndarray
+
+    @property
+    def hidden(self) -> np.ndarray:
+        """Where the truth is known and x is not: (m, n) bool."""
+        return np.isnan(self.x) & ~np.isnan(self.truth)
+
+
+def value_range(dataset: Dataset) -> Pair:
+    """The least value of each feature over all rows, hidden truth included, and the way from it to the greatest.
+
+    Pixels of images share one range.
+    """
+    parts = (dataset.train, dataset.validation, dataset.test)
+    rows = np.concatenate([known(part) for part in parts])
+    low, high = np.nanmin(rows, 0), np.nanmax(rows, 0)
+    if dataset.kind == "image":
+        low, high = np.full_like(low, low.min()), np.full_like(high, high.max())
+    return low, np.where(high > low, high - low, 1.0)
+
+
+def known(split: Split) -> np.ndarray:
+    """What is known of flat rows, hidden truth included, NaN elsewhere: (m, n) float64."""
+    if split.truth is not None:
+        return split.truth.reshape(len(split.truth), -1).astype(np.float64)
+    return observed(split)
+
+
+def observed(split: Split) -> np.ndarray:
+    """Flat rows with NaN where a value is missing."""
+    return np.where(True if split.mask is None else split.mask, split.x, np.nan).reshape(len(split.x), -1)
+
+
+def holes(split: Split, units: Pair) -> Holes:
+    """A split in [0, 1], with what was hidden of it."""
+    low, span = units
+    truth = (known(split) - low) / span
+    mask = True if split.mask is None else split.mask.reshape(truth.shape)
+    return Holes(np.where(mask, truth, np.nan), truth)
+
+
+def hide_more(rows: Holes, columns: tuple[Column, ...], random: Random, *, rate: float) -> Holes:
+    """Some more values hidden completely at random, never all of a row."""
+    width = len(columns) or rows.x.shape[1]
+    chosen = per_feature(random.random((len(rows.x), width)) < rate, columns) & ~np.isnan(rows.x)
+    chosen[(chosen | np.isnan(rows.x)).all(1)] = False
+    return rows._replace(x=np.where(chosen, np.nan, rows.x))
+
+
+def predictions(model: Model, params: Params, dataset: Dataset, units: Pair, x: np.ndarray) -> np.ndarray:
+    """What the net says of all values of rows with holes; in and out in [0, 1]: (m, n) float64."""
+    flat = lambda values: np.broadcast_to(values, dataset.feature_shape).reshape(-1).astype(np.float64)
+    (low, span), shift, scale = units, flat(dataset.shift), flat(dataset.scale)
+    scaled = (x * span + low - shift) * scale
+    if not model.takes_missing:
+        scaled = np.where(np.isnan(x), (np.nanmean(observed(dataset.train), 0) - shift) * scale, scaled)
+    return (rebuilt(model, params, scaled) / scale + shift - low) / span
+
+
+# Multiple imputation: several plausible values for each missing one, and an interval, from held-out residuals.
+
+
+def hold_out(predict: Predict, x: np.ndarray, columns: tuple[Column, ...], random: Random) -> np.ndarray:
+    """A prediction of every observed value, made while a tenth of the values, it among them, were hidden too.
+
+    Args:
+        predict: rows with holes -> predictions of all their values, (m, n) -> (m, n).
+        x: (m, n), NaN where a value is missing.
+        columns: of a table with categories; their features are hidden together.
+        random: says which values are hidden together.
+
+    Returns:
+        (m, n), NaN where a value is missing.
+    """
+    width = len(columns) or x.shape[1]
+    part = per_feature(random.integers(0, PARTS, (len(x), width)), columns)
+    out = np.full(x.shape, np.nan)
+    for number in range(PARTS):
+        chosen = part == number
+        out = np.where(chosen, predict(np.where(chosen, np.nan, x)), out)
+    return np.where(np.isnan(x), np.nan, out)
+
+
+def impute(rows: Pair, validated: Pair, columns: tuple[Column, ...], random: Random, options: Options) -> tuple:
+    """Fills drawn for each hole, and intervals.
+
+    A number is its prediction and one of the residuals of the held-out values whose predictions are next to it, drawn
+    with equal probability (a local residual draw), within the range of the column. A category is drawn with the
+    probabilities that are predicted.
+
+    Args:
+        rows: (m, n) with holes, and predictions of all their values.
+        validated: (c, n) other rows, that residuals are taken from, and predictions of them from `hold_out`.
+        columns: of a table with categories.
+        random: of the draws.
+        options: how many draws and residuals, and the level of the intervals beside `LEVELS`.
+
+    Returns:
+        (draws, m, n) rows without holes, whose categories are 0 and 1; and by level, (2, m, n), the lower and upper
+        ends of intervals of numbers, NaN where nothing was missing.
+
+    References:
+        Schenker & Taylor 1996, Partially parametric techniques for multiple imputation.
+    """
+    (x, predicted), (truth, held_out), draws = rows, validated, options.draws
+    several = np.broadcast_to(x, (draws, *x.shape)).copy()
+    ends = {level: np.full((2, *x.shape), np.nan) for level in sorted({*LEVELS, options.level})}
+    for column in columns or [Column(str(feature), feature) for feature in range(x.shape[1])]:
+        first = column.start
+        holes = np.flatnonzero(np.isnan(x[:, first]))
+        if column.categories:
+            part = slice(first, first + column.size)
+            several[:, holes, part] = _categories(predicted[holes, part], draws, random)
+            continue
+        known, new = ~np.isnan(held_out[:, first]), predicted[holes, first]
+        there, guessed = truth[known, first], held_out[known, first]
+        near = metrics.nearest_residuals(guessed, there - guessed, new, neighbours=options.residuals)
+        chosen = random.integers(0, near.shape[1], (draws, len(holes)))
+        drawn = new + np.take_along_axis(near, chosen.T, axis=1).T
+        several[:, holes, first] = drawn.clip(there.min(), there.max())
+        for level, both in ends.items():
+            both[:, holes, first] = metrics.interval(new, near, level=level)
+    return several, ends
+
+
+def _categories(probabilities: np.ndarray, draws: int, random: Random) -> np.ndarray:
+    """0 and 1 for each feature of a column of categories: (m, size) -> (draws, m, size)."""
+    u = random.random((draws, len(probabilities), 1))
+    if probabilities.shape[1] == 1:
+        return (u < probabilities).astype(np.float64)
+    number = (u > np.cumsum(probabilities, axis=1)[None, :, :-1]).sum(-1)
+    return (np.arange(probabilities.shape[1]) == number[..., None]).astype(np.float64)
+
+
+# Fills, and how good they are.
+
+
+class Filled(NamedTuple):
+    """Rows without holes, and how long it took to fill those that the method was not fitted to."""
+
+    train: np.ndarray
+    test: np.ndarray
+    seconds: float
+
+
+@cached
+def fit_and_fill(method: Any, train: np.ndarray, test: np.ndarray) -> Filled:
+    """Fit an imputer to rows with holes, and fill those and others.
+
+    Args:
+        method: of scikit-learn.
+        train: (m, n), NaN where a value is missing.
+        test: (l, n) likewise.
+    """
+    with warnings.catch_warnings(action="ignore"):  # of chained equations that are not settled after their last round
+        filled = method.fit_transform(train)
+        started = time.perf_counter()
+        new = method.transform(test)
+        return Filled(filled, new, time.perf_counter() - started)
+
+
+def imputers(*, neighbours: int, trees: int, seed: int) -> dict[str, Any]:
+    """Imputers of scikit-learn by name.
+
+    Args:
+        neighbours: of the nearest neighbours' mean.
+        trees: of each forest; 0 leaves the forests out.
+        seed: of the forests.
+
+    References:
+        van Buuren & Groothuis-Oudshoorn 2011, mice; Stekhoven & Bühlmann 2012, MissForest.
+    """
+    from sklearn.ensemble import ExtraTreesRegressor
+    from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+    from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
+
+    by_name = {"mean": SimpleImputer(), "knn": KNNImputer(n_neighbors=neighbours, weights="distance")}
+    by_name["mice"] = IterativeImputer(max_iter=10, random_state=seed)
+    if trees:
+        forest = ExtraTreesRegressor(trees, random_state=seed, n_jobs=-1)
+        by_name["forest"] = IterativeImputer(forest, max_iter=5, random_state=seed)
+    return by_name
+
+
+def settled(x: np.ndarray, columns: tuple[Column, ...]) -> np.ndarray:
+    """Rows in which each category is the most likely one, 0 or 1 in each of its features; numbers stay."""
+    out = x.copy()
+    for column in columns:
+        part = slice(column.start, column.start + column.size)
+        if column.categories and column.size == 1:
+            out[:, part] = x[:, part] > 0.5
+        elif column.categories:
+            out[:, part] = np.arange(column.size) == x[:, part].argmax(1)[:, None]
+    return out
+
+
+def by_net(predict: Predict, train: np.ndarray, test: np.ndarray) -> tuple[Filled, np.ndarray]:
+    """The net's fills, and its predictions of all values of the test rows."""
+    into = lambda x, predicted: np.where(np.isnan(x), predicted, x)
+    predict(test)  # compiled before the clock starts
+    started = time.perf_counter()
+    predicted = predict(test)
+    seconds = time.perf_counter() - started
+    return Filled(into(train, predict(train)), into(test, predicted), seconds), predicted
+
+
+def judge(filled: Filled, rows: Holes, dataset: Dataset, seed: int) -> Numbers:
+    """What `evaluate` says of every method."""
+    numbers = errors(filled.test, rows, dataset) | {"spread": spread_ratio(filled.test[None], rows, dataset)}
+    return numbers | class_accuracy(filled.train, filled.test, dataset, seed) | {"seconds": filled.seconds}
+
+
+def errors(filled: np.ndarray, rows: Holes, dataset: Dataset) -> Numbers:
+    """``rmse`` of the hidden numbers and ``accuracy`` of the hidden categories, where there are any."""
+    by_name, number = {}, are_numbers(dataset, filled.shape[1])
+    if number.any():
+        by_name["rmse"] = metrics.rmse(rows.truth, filled, rows.hidden & number[None])
+    if categories := [column for column in dataset.columns if column.categories]:
+        right = settled(filled, dataset.columns) == rows.truth
+        hits = [right[rows.hidden[:, c.start], c.start : c.start + c.size].all(1) for c in categories]
+        by_name["accuracy"] = float(np.concatenate(hits).mean())
+    return by_name
+
+
+def are_numbers(dataset: Dataset, features: int) -> np.ndarray:
+    """Which features are numbers, and no categories: (features,) bool."""
+    mask = np.ones(features, bool)
+    for column in dataset.columns:
+        mask[column.start : column.start + column.size] = not column.categories
+    return mask
+
+
+def spread_ratio(filled: np.ndarray, rows: Holes, dataset: Dataset) -> float:
+    """The standard deviation of what stands in the holes of a column ÷ that of the truth there, mean over columns."""
+    ratios = []
+    for feature in np.flatnonzero(are_numbers(dataset, filled.shape[2])):
+        at = rows.hidden[:, feature]
+        truth = rows.truth[at, feature]
+        if len(truth) > 1 and truth.std() > 0:
+            ratios.append(filled[:, at, feature].std() / truth.std())
+    return float(np.mean(ratios)) if ratios else float("nan")
+
+
+def intervals(rows: Holes, low: np.ndarray, high: np.ndarray) -> Numbers:
+    """``coverage`` and mean ``width`` of the intervals of the hidden numbers."""
+    at = rows.hidden & ~np.isnan(low)
+    width = float((high - low)[at].mean()) if at.any() else float("nan")
+    return {"coverage": metrics.coverage(rows.truth[at], low[at], high[at]), "width": width}
+
+
+def class_accuracy(train: np.ndarray, test: np.ndarray, dataset: Dataset, seed: int) -> Numbers:
+    """Share of the test rows whose class a hundred extremely randomised trees find, where there are classes to learn.
+
+    Of rows with holes nothing is said.
+    """
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    labels = dataset.train.labels
+    if labels is None or len(np.unique(labels)) < 2 or np.isnan(train).any() or np.isnan(test).any():
+        return {}
+    classifier = ExtraTreesClassifier(100, random_state=seed).fit(train, labels)
+    return {"class_accuracy": float(classifier.score(test, dataset.test.labels))}
+
+
+TASK = Task(Options, evaluate, _needs, ("rmse", "accuracy"), _baselines, figures=IMPUTATION, apply={"fill": fill})
