@@ -54,6 +54,7 @@ def test_rows_of_ones_own_are_held_out():
     assert [len(part.x) for part in (dataset.train, dataset.validation, dataset.test)] == [40, 5, 7]
     assert dataset.label_names == ("0", "1", "2")
     assert dataset.test.labels is None
+    np.testing.assert_array_equal(dataset.test.x, X[:7].astype(np.float32))
     assert not dataset.validation.mask[0, 0]
     assert dataset.validation.x[0, 0] == pytest.approx(X[:, 0].mean(), rel=1e-5)
 

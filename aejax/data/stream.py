@@ -79,11 +79,6 @@ class Stream(NamedTuple):
     first: int
     keys: np.ndarray | None
 
-    @property
-    def digest(self) -> str:
-        """What tells these rows from others."""
-        return self.records.digest
-
 
 def load(name: str, *, scaling: str, validation: float, test: float | None, seed: int) -> Dataset:
     """The data set of a folder.

@@ -83,12 +83,7 @@ def _described(columns: Mapping[str, Cells], header: str, separator: str | None 
 
 def from_array(x: np.ndarray) -> Table:
     """The table of an array of numbers, (rows, columns), whose columns have numbers for names."""
-    return Table({str(at): from_numbers(column) for at, column in enumerate(x.T)})
-
-
-def from_numbers(values: np.ndarray) -> Cells:
-    """A column of numbers, of which NaN are missing."""
-    return Cells(values, np.isnan(values))
+    return Table({str(at): Cells(column, np.isnan(column)) for at, column in enumerate(x.T)})
 
 
 def number(cell: str) -> float | None:
@@ -261,10 +256,10 @@ def from_series(series: Any) -> Cells:
     """A column of a pandas frame of any type: numbers and truth values as float64, everything else as text."""
     from pandas.api import types
 
-    if types.is_numeric_dtype(series):
-        return from_numbers(series.to_numpy(np.float64, na_value=np.nan))
     missing = series.isna().to_numpy(bool)
+    if types.is_numeric_dtype(series):
+        return Cells(series.to_numpy(np.float64, na_value=np.nan), missing)
     if types.infer_dtype(series, skipna=True) in _KINDS_OF_NUMBERS:
-        return from_numbers(np.where(missing, np.nan, series.to_numpy(object)).astype(np.float64))
+        return Cells(np.where(missing, np.nan, series.to_numpy(object)).astype(np.float64), missing)
     text = ["" if gone else str(cell).strip() for cell, gone in zip(series, missing, strict=True)]
     return from_text(np.array(text, object))

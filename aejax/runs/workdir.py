@@ -151,7 +151,7 @@ def fingerprint(dataset: Dataset) -> str:
     """SHA-256 over the rows, masks and labels of every split, as stored, and over what tells a stream from others."""
     import jax
 
-    digest = hashlib.sha256(b"" if dataset.stream is None else dataset.stream.digest.encode())
+    digest = hashlib.sha256(b"" if dataset.stream is None else dataset.stream.records.digest.encode())
     for part in ("train", "validation", "test"):
         for name, values in zip(Split._fields, getattr(dataset, part), strict=True):
             for leaf in jax.tree.leaves(values):  # sparse rows are several arrays
