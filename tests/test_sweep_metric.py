@@ -66,7 +66,7 @@ def test_clusters_are_judged_on_validation_rows_by_what_is_declared():
     model = build.build_model(settings["model"], dataset.feature_shape)
     params = jax.jit(model.init)(jax.random.key(0))
     evaluation = evaluate(clustering, jax.random.key(1), model, params, dataset, restarts=1, spectral_rows=0)
-    assert set(evaluation.metrics["validation"]) == set(clustering.VALIDATED)
+    assert set(evaluation.metrics["validation"]) == set(clustering.TASK.validated)
 
 
 def test_a_task_that_does_not_say_is_asked_afterwards_and_nothing_is_trained_again(small, capsys, monkeypatch):
