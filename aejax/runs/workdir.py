@@ -82,11 +82,7 @@ def check(folder: Path, config: Mapping[str, Any], name: str = CONFIG) -> None:
     Raises:
         UserError: naming what differs.
     """
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}: is a file, not a folder; allowed: another --workdir")
-    if not (folder / name).exists():
-        if folder.exists() and any(not path.name.startswith(TEMPORARY) for path in folder.iterdir()):
-            raise UserError(f"{folder}: is not empty and holds no run; allowed: a new folder, or that of a run")
+    if not is_begun(folder, name, "run"):
         return
     changed = differences.changed(config_files.written(folder / name, trust=True), config)  # is compared, nothing else
     if changed:
@@ -94,6 +90,26 @@ def check(folder: Path, config: Mapping[str, Any], name: str = CONFIG) -> None:
             f"{folder}: holds a run of another config ({differences.first_of(changed)}); "
             f"allowed: the same config, or another {'--workdir' if name == CONFIG else 'folder'}"
         )
+
+
+def is_begun(folder: Path, name: str, kind: str) -> bool:
+    """Whether a folder holds a file, which says whose it is; refuses one without it that holds others.
+
+    Args:
+        folder: made or not.
+        name: of the file.
+        kind: what a folder with it holds.
+
+    Raises:
+        UserError: it is no folder, or that of something else.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: is a file, not a folder; allowed: another --workdir")
+    if (folder / name).exists():
+        return True
+    if folder.exists() and any(not path.name.startswith(TEMPORARY) for path in folder.iterdir()):
+        raise UserError(f"{folder}: is not empty and holds no {kind}; allowed: a new folder, or that of a {kind}")
+    return False
 
 
 def begin(folder: Path, config: Mapping[str, Any], name: str = CONFIG) -> None:
