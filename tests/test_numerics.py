@@ -5,7 +5,7 @@ import json
 
 import jax
 import pytest
-from running import TINY, arguments, call, digest
+from running import TINY, arguments, call, digest, table
 
 from aejax.training import numerics
 
@@ -33,6 +33,15 @@ def test_settings_of_jax_change_no_bit_of_a_run(plain, name, tmp_path, capsys):
     with SETTINGS[name]():
         assert call(arguments(TINY, workdir=tmp_path / "run"), capsys).code == 0
         assert digest(tmp_path / "run") == plain
+
+
+def test_settings_of_jax_change_no_bit_of_a_sweep(tmp_path, capsys):
+    words = ["--axis", "seed=0:2", "--metric", "validation/mse"]
+    swept = lambda name: call(["sweep", *arguments(TINY, workdir=tmp_path / name)[1:], *words], capsys).code
+    assert swept("plain") == 0
+    with jax.enable_x64(True), jax.default_prng_impl("rbg"):
+        assert swept("set") == 0
+    assert table(tmp_path / "plain") == table(tmp_path / "set")
 
 
 def test_the_settings_are_as_before_afterwards():
