@@ -1,5 +1,6 @@
 """The one exception for a mistake that its user can mend, the nearest names, and other exceptions in one line."""
 
+import re
 import traceback
 from collections.abc import Iterable
 
@@ -17,6 +18,8 @@ def shown(value: object) -> str:
         text = repr(value)
     except ValueError:  # Python refuses to write integers of thousands of digits
         text = f"a number of {value.bit_length()} bits" if isinstance(value, int) else "a value that cannot be written"
+    text = re.sub(r" at 0x[0-9a-f]+", "", text)  # addresses mean nothing to a reader
+    text = " ".join(text.split()) if "\n" in text else text
     return text if len(text) <= 120 else f"{text[:100]} … ({len(text)} characters)"
 
 

@@ -113,6 +113,12 @@ class Dataset(NamedTuple):
     stream: Any = None
     understood: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        parts = {"training": self.train, "validation": self.validation, "test": self.test}
+        counts = ", ".join(f"{len(part.x)} {name}" for name, part in parts.items() if part is not None)
+        numbers = f"scaling {self.scaling!r}, values in [{self.range.low:.4g}, {self.range.high:.4g}]"
+        return f"<Dataset {self.name!r}: {counts or 'no'} rows of shape {tuple(self.feature_shape)}, {numbers}>"
+
 
 class Rows(NamedTuple):
     """Rows on the device, as stored, and the numbers that scale them inside the step.
@@ -234,6 +240,12 @@ class Model(NamedTuple):
     target_shape: tuple[int, ...] | None = None
     decoder_layers: Callable[[Params], list[tuple[jax.Array, jax.Array, str]]] | None = None
     made: tuple["Model", str, tuple[tuple[str, Any], ...]] | None = None
+
+    def __repr__(self) -> str:
+        _, name, arguments = self.made or (None, "of one's own", ())
+        words = ", ".join(f"{key}={value!r}" for key, value in arguments)
+        name = f"{name}({words})" if self.made else name
+        return f"<Model {name}: rows of shape {tuple(self.feature_shape)}, code of {self.code_size}>"
 
 
 class Sampler(NamedTuple):

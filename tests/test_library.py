@@ -44,6 +44,23 @@ def equal(a, b):
     return all(bool((x == y).all()) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
 
 
+def test_a_bare_term_is_a_loss(model, data):
+    terms = losses.squared_error(), losses.squared_error, losses.compose(reconstruction=losses.squared_error)
+    fits = [aejax.fit(model, term, data, steps=3) for term in terms]
+    assert all(equal(fits[0].params, each.params) for each in fits)
+    assert "train_reconstruction" in fits[0].history
+
+
+def test_what_is_made_is_written_in_one_line(model, data):
+    assert repr(
+        data
+    ) == "<Dataset 'arrays': 65 training, 7 validation, 18 test rows of shape (6,), scaling 'unit', " + (
+        "values in [0, 1]>"
+    )
+    assert repr(model).startswith("<Model dense.multilayer(widths=(5,), code=2, output='linear'): rows of shape (6,)")
+    assert len(repr(model)) < 120
+
+
 def test_x_alone_is_enough():
     fitted = aejax.fit(X, steps=20)
     assert fitted.encode(X).shape == (90, 2)
@@ -226,8 +243,18 @@ def test_train_is_vmapped_by_hand(model, loss, data):
         (lambda m, w, d: aejax.fit(m, w, d, steps=0), r"^steps: expected int >= 1, got 0"),
         (lambda m, w, d: aejax.fit(m, w, X[:, :3]), r"^model: takes rows of shape \(6,\), and the data have \(3,\)"),
         (lambda m, w, d: aejax.fit("net", w, d), r"^model: expected an aejax Model, got 'net'"),
-        (lambda m, w, d: aejax.fit(m, "mse", d), r"^loss: expected a loss"),
+        (
+            lambda m, w, d: aejax.fit(m, "mse", d),
+            r"^loss: expected a loss.*; allowed: such as aejax.losses.squared_error",
+        ),
         (lambda m, w, d: aejax.fit(m, w), r"^fit: there are no data"),
+        (lambda m, w, d: aejax.fit(), r"^fit: there are no data"),
+        (lambda m, w, d: aejax.fit(m, w, d, key=0), r"^key: expected one typed key of JAX, got 0; allowed: such as"),
+        (lambda m, w, d: aejax.fit(m, w, d, key=jax.random.split(jax.random.key(0))), r"^key: .*array \(2,\) of key"),
+        (lambda m, w, d: models.multilayer(6), r"^feature_shape: expected the shape of a row, got 6"),
+        (lambda m, w, d: models.multilayer((6,), widths=4), r"^model.widths: expected tuple of int >= 1, got 4"),
+        (lambda m, w, d: models.multilayer((6,), code=0), r"^model.code: expected int >= 1, got 0"),
+        (lambda m, w, d: models.multilayer((6,), width=(4,)), r"^model: unknown 'width' \(did you mean 'widths'"),
         (
             lambda m, w, d: aejax.fit(m, w, aejax.data.from_arrays(X, validation=0), patience=2),
             r"^patience: there are no",

@@ -1,6 +1,7 @@
 """Arrays and DataFrames in memory as a data set: rows, labels, masks and held-out rows of one's own."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -44,9 +45,9 @@ def from_arrays(
         mask: bool of the shape of `x`, True where a value was observed; None: where it is not NaN.
         target: (m, …) what is to be reconstructed where it is not `x`, by a model with that `Model.target_shape`; it is
             not scaled. It needs shares for `validation` and `test`.
-        validation: the share of the rows, drawn with `seed`, that settings are chosen on, in [0, 1); or rows of one's
-            own, ``x`` or ``(x, y)``.
-        test: likewise, the rows that results are reported on; a share is drawn first.
+        validation: the share, of the rows that are not test rows, that settings are chosen on, in [0, 1), drawn with
+            `seed`; or rows of one's own, ``x`` or ``(x, y)``.
+        test: likewise, of all rows, those that results are reported on; they are drawn first.
         scaling: one of `aejax.data.SCALINGS`, from the training rows; see `aejax.data.load`.
         seed: of the rows that are drawn.
         names: one for each feature.
@@ -72,6 +73,7 @@ def from_arrays(
             raise UserError(f"{part}: its rows have the shape {rows.x.shape[1:]}, those of x have {shape}")
     if names and len(names) != shape[0]:
         raise UserError(f"names: {len(names)} names for {shape[0]} features")
+    _different(map(str, names), "names")
     raw = Raw(
         splits["x"],
         kind="image" if len(shape) == 3 else "table",
@@ -110,8 +112,9 @@ def from_frame(
         ignore: columns that are left out, such as keys and dates.
         categories: columns that hold categories, numbers among them; None for those of text, of truth values kept as
             text, and of the frame's own categorical type.
-        validation: the share of the rows that settings are chosen on, in [0, 1), or a frame with these columns.
-        test: likewise, the rows that results are reported on; a share is drawn first.
+        validation: the share, of the rows that are not test rows, that settings are chosen on, in [0, 1), or a frame
+            with these columns.
+        test: likewise, of all rows, those that results are reported on; they are drawn first.
         scaling: one of `aejax.data.SCALINGS`; categories stay 0 and 1.
         seed: of the rows that are drawn.
         name: of the data set, in messages and titles.
@@ -123,6 +126,11 @@ def from_frame(
         UserError: what is no frame, a column that is not there or holds dates, or a held-out frame of other columns.
     """
     columns = _columns(frame, ignore, name)
+    if label is not None and str(label) not in columns:
+        raise one_of(label, columns, what=f"label, a column of {name}")
+    for column in map(str, _several(categories or (), "categories")):
+        if column not in columns:
+            raise one_of(column, columns, what=f"categories, a column of {name}")
     text = [column for column, cells in columns.items() if cells.values.dtype == object and column != label]
     raw = as_raw(
         columns, label, text if categories is None else list(map(str, categories)), name, source="a frame in memory"
@@ -174,7 +182,7 @@ def _values(x: Any, part: str, mask: Any, names: Sequence[str]) -> tuple[np.ndar
         values = values.astype(np.float64) if values.dtype == object else values
     except (ValueError, TypeError) as error:
         raise UserError(f"{part}: is no array of numbers: {' '.join(str(error).split())}") from None
-    check_array(values, part, "; data.from_frame reads text")
+    check_array(values, part, "; data.from_frame reads text" if values.dtype.kind in "USO" else "")
     values = values[..., None] if values.ndim == 3 else values
     if mask is not None:
         if np.size(mask) != values.size:
@@ -207,29 +215,44 @@ def _classes(labels: Mapping[str, Any]) -> tuple[tuple[str, ...], Mapping[str, n
     return tuple(map(str, names)), dict(zip(labels, parts, strict=True))
 
 
-def _columns(frame: Any, ignore: Sequence[str], name: str) -> dict[str, Cells]:
-    """The columns of a frame that are looked at."""
+def _several(names: Any, what: str) -> Sequence[str]:
+    """Names of columns; a single text would be read as its letters."""
+    if isinstance(names, str):
+        raise UserError(f"{what}: expected several names, got {names!r}; allowed: ({names!r},)")
+    return names
+
+
+def _different(names: Iterable[str], where: str) -> None:
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise UserError(f"{where}: two columns have the name {twice[0]!r}; allowed: names that differ")
+
+
+def _columns(frame: Any, ignore: Sequence[str], name: str, only: Sequence[str] | None = None) -> dict[str, Cells]:
+    """The columns of a frame that are looked at; where `only` names some, no others."""
     import pandas
 
     if not isinstance(frame, pandas.DataFrame):
         if not hasattr(frame, "columns") or not hasattr(frame, "to_dict"):
             raise UserError(f"{name}: expected a DataFrame, got {shown(type(frame).__name__)}")
         frame = pandas.DataFrame({column: frame[column].to_list() for column in frame.columns})
+    _different(map(str, frame.columns), name)
     series = {str(column): frame.iloc[:, at] for at, column in enumerate(frame.columns)}
-    for column in map(str, ignore):
+    for column in map(str, _several(ignore, "ignore")):
         if column not in series:
             raise one_of(column, series, what=f"ignore, a column of {name}")
-    columns = {column: values for column, values in series.items() if column not in set(map(str, ignore))}
+    left_out = set(map(str, ignore)) | (set() if only is None else set(series) - set(map(str, only)))
+    columns = {column: values for column, values in series.items() if column not in left_out}
     for column, values in columns.items():
         if values.dtype.kind in "mM":
-            allowed = f"ignore=({column!r},), or numbers made of them"
-            raise UserError(f"{name}: column {column!r} holds dates; allowed: {allowed}")
+            held = "dates" if values.dtype.kind == "M" else "durations"
+            allowed = f"ignore=({column!r},), or numbers made of them, such as days"
+            raise UserError(f"{name}: column {column!r} holds {held}; allowed: {allowed}")
     return {column: from_series(values) for column, values in columns.items()}
 
 
 def _rows_like(raw: Raw, frame: Any, features: Sequence[str], label: str | None, part: str) -> Split:
     """Rows of a frame of one's own, in the columns of others and with their classes."""
-    columns, labels = separate(_columns(frame, (), part), label, part)
+    columns, labels = separate(_columns(frame, (), part, (*features, label)), label, part)
     if missing := [column for column in features if column not in columns]:
         raise UserError(f"{part}: column {missing[0]!r} is missing; allowed: the columns of the training rows")
     x, mask, _ = encode({column: columns[column] for column in features}, raw.columns, part)

@@ -118,6 +118,7 @@ def compose(**terms: Term | Callable[..., jax.Array]) -> Loss:
     for name, value in terms.items():
         if name in ("loss", "mse"):
             raise UserError(f"losses.compose: a term cannot be named {name!r}, which the history uses itself")
+        value = value() if getattr(value, "makes_term", False) else value  # losses.l1 as losses.l1()
         made = value if isinstance(value, Term) else term(value) if callable(value) else None
         if made is None:
             raise UserError(f"losses.compose: {name}={shown(value)}; allowed: a term, such as 0.3 * losses.l1()")
@@ -173,6 +174,7 @@ def __getattr__(name: str) -> Callable[..., Term]:
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = bound.__doc__
+    make.makes_term = True
     signature = inspect.signature(bound)
     keywords = [p for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
     make.__signature__ = signature.replace(parameters=keywords, return_annotation=Term)

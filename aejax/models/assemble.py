@@ -1,6 +1,6 @@
 """Models from their parts: an encoder and a decoder that name what each of their layers puts out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from math import prod
 from typing import Any
@@ -8,7 +8,10 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from aejax.config.components import complete, parameters
+from aejax.errors import UserError, shown
 from aejax.models.activations import Activation
 from aejax.types import Context, Model, Params
 
@@ -36,11 +39,27 @@ def joined(trained: Params, beside: Params | None) -> Params:
     return trained if beside is None else {**trained, "kept": beside}
 
 
+def _shape_of_row(shape: Any) -> tuple[int, ...]:
+    """A shape as a tuple.
+
+    Raises:
+        UserError: it is none of whole numbers above zero.
+    """
+    sizes = tuple(shape) if isinstance(shape, Sequence) and not isinstance(shape, str) else ()
+    if not sizes or not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
+        raise UserError(f"feature_shape: expected the shape of a row, got {shown(shape)}; allowed: such as (64,)")
+    return tuple(map(int, sizes))
+
+
 def component(constructor: Callable[..., Model]) -> Callable[..., Model]:
     """A constructor whose models carry its name and arguments (`Model.made`)."""
+    allowed = parameters(constructor)
 
     @wraps(constructor)
     def made(feature_shape: tuple[int, ...], **arguments: Any) -> Model:
+        feature_shape = _shape_of_row(feature_shape)
+        arguments = {key: value.item() if isinstance(value, np.generic) else value for key, value in arguments.items()}
+        complete(arguments, allowed, what="model", name="model")
         model = constructor(feature_shape, **arguments)._replace(made=None)
         name = f"{constructor.__module__.rpartition('.')[2]}.{constructor.__name__}"
         pairs = ((key, tuple(value) if isinstance(value, list) else value) for key, value in arguments.items())

@@ -40,7 +40,7 @@ WIDEST, LONGEST_CODE = 256, 32  # of the net that is trained where nobody names 
 
 @fixed()
 def fit(
-    model: Any,
+    model: Any = None,
     loss: Loss | Term | None = None,
     data: Any = None,
     *,
@@ -71,8 +71,8 @@ def fit(
 
     Args:
         model: an `aejax.types.Model`, such as ``aejax.models.multilayer(data.feature_shape, widths=(64,), code=8)``, or
-            one of your own; or, where it is the only positional argument, the data.
-        loss: from `aejax.losses.compose`, or a single term; None for the squared error.
+            one of your own; None for a net that narrows; or, where it is the only argument, the data.
+        loss: from `aejax.losses.compose`, or a single term or function of a `Context`; None for the squared error.
         data: an `aejax.types.Dataset`, such as from `aejax.data.from_arrays` or `aejax.data.load`; an array of rows; or
             an iterator of batches, arrays (m, *feature_shape) of equal size that are used as they are, once.
         optimizer: any `optax.GradientTransformation`; or, as in a config, a name, or a dict with ``name``, its numbers
@@ -194,20 +194,33 @@ def parts_of(
     """
     model = _narrowing(dataset) if model is None else _of_these_rows(model, dataset)
     made = losses.compose(reconstruction=losses.squared_error()) if loss is None else loss
-    made = losses.compose(loss=made) if isinstance(made, Term) else made
+    made = losses.compose(reconstruction=made) if isinstance(made, Term) or callable(made) else made
     if not isinstance(made, Loss):
-        raise UserError(f"loss: expected a loss from aejax.losses.compose, or a term, got {shown(loss)}")
+        allowed = "such as aejax.losses.squared_error()"
+        raise UserError(
+            f"loss: expected a loss from aejax.losses.compose, or a term, got {shown(loss)}; allowed: {allowed}"
+        )
     named = {"name": optimizer} if isinstance(optimizer, str) else optimizer
     if isinstance(named, Mapping):
         rule, numbers = optimizer_of(resolved_optimizer(named))
     else:
         rule, numbers = optimizers.as_optimizer(named), {}
+    key = _one_key(key)
     corrupt = lambda key, x: corruption(key, x)
     sizes = {"steps": settings["steps"], "batch_size": settings["batch_size"], "data_range": target_range(dataset)}
     run = make_run(model, made.objective, corrupt, rule, **sizes, average=average)
     hparams = jax.tree.map(jnp.float32, {"terms": dict(made.hparams), "corruption": {}, "optimizer": numbers})
-    key = jax.random.key(0) if key is None else key
     return Parts(model, made.objective, corrupt, run, hparams, key, {})
+
+
+def _one_key(key: Any) -> jax.Array:
+    """The key of a run, (), typed; that of seed 0 where there is none."""
+    if key is None:
+        return jax.random.key(0)
+    if isinstance(key, jax.Array) and jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ():
+        return key
+    got = shown(key) if not hasattr(key, "dtype") else f"an array {tuple(key.shape)} of {key.dtype}"
+    raise UserError(f"key: expected one typed key of JAX, got {got}; allowed: such as jax.random.key(0)")
 
 
 def _narrowing(dataset: Dataset) -> Model:
