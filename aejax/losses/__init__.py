@@ -154,6 +154,11 @@ def weighted_sum(
             arguments = {key: value for key, value in hparams[name].items() if key not in ("weight", "schedule")}
             key = None if ctx.key is None else jax.random.fold_in(ctx.key, number)  # no two terms draw the same
             values[name] = function(ctx._replace(key=key), **arguments)
+            if jnp.shape(values[name]):
+                shape = jnp.shape(values[name])
+                raise UserError(
+                    f"{name}: the loss term returned the shape {shape}; allowed: one number, such as a mean"
+                )
             weight = hparams[name]["weight"]
             if name in schedules:
                 weight = weight * schedules[name](progress, **hparams[name].get("schedule", {}))

@@ -83,8 +83,13 @@ def transformation(made: Any, name: str) -> optax.GradientTransformation:
 
 def as_optimizer(optimizer: Any) -> Optimizer:
     """An `Optimizer` of itself, or of any `optax.GradientTransformation`, whose numbers then are fixed."""
+    allowed = "an optax.GradientTransformation, such as optax.adam(1e-3)"
     if callable(optimizer) and not hasattr(optimizer, "update"):
+        if str(getattr(optimizer, "__module__", "")).startswith("optax."):
+            raise UserError(f"optimizer: optax.{optimizer.__name__} was not called; allowed: {allowed}")
         return optimizer
+    if not hasattr(optimizer, "update"):
+        raise UserError(f"optimizer: got {shown(optimizer)}; allowed: {allowed}")
     fixed = transformation(optimizer, "optimizer")
     return lambda hparams, progress: fixed
 

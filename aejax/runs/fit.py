@@ -14,6 +14,7 @@ import numpy as np
 from aejax import losses, optimizers
 from aejax.config.bounds import Within
 from aejax.config.components import check
+from aejax.config.fields import FIELDS
 from aejax.config.resolving import optimizer as resolved_optimizer
 from aejax.data import from_arrays
 from aejax.data.corrupt import none
@@ -103,6 +104,12 @@ def fit(
     """
     if loss is None and data is None and not isinstance(model, Model):
         model, data = None, model
+    hooks = {"on_chunk": on_chunk, "on_evaluation": on_evaluation}
+    for name, hook in (hooks | {"corruption": corruption}).items():
+        if not (callable(hook) or (hook is None and name in hooks)):
+            raise UserError(f"{name}: expected a function, got {shown(hook)}")
+    for name, value in {"average": average, "outside": outside}.items():
+        check(value, FIELDS["train"][name].annotation, what=name)
     if folder is not None and isinstance(data, Iterator):
         raise UserError("folder: batches of an iterator are used once; allowed: rows in memory, or no folder")
     dataset, batches = loaded(data)
@@ -115,7 +122,6 @@ def fit(
     if folder is not None:
         folder = Path(folder)
         _begin(folder, parts, dataset, {**settings, "average": average})
-    hooks = {"on_chunk": on_chunk, "on_evaluation": on_evaluation}
     params, evaluations, _ = train(parts, dataset, rows, settings, folder, **hooks)
     history = {name: np.array([each[name] for each in evaluations]) for name in evaluations[0]}
     fitted = fitted_of(parts, dataset, params, history)

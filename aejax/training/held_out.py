@@ -43,6 +43,7 @@ def within_range(
         except UserError as error:
             if how == "keep":
                 raise UserError(f"{words}: {error}; or train.outside=clip") from None
+            accepts(dataset)  # what the training rows alone are refused for is no matter of the range
         else:
             if dataset.name.startswith("file:"):
                 say(words)
