@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from flax import nnx
 from running import call
 
 import aejax
@@ -199,7 +200,7 @@ def test_a_config_runs_from_python(tmp_path):
     assert other.encode(np.zeros((2, 8))).shape == (2, 8)
     with pytest.raises(UserError, match="name: may be"):
         aejax.run("lecture/multilayer", name="other")
-    with pytest.raises(UserError, match="stps: is no field"):
+    with pytest.raises(UserError, match=r"stps: is no field of the config \(did you mean 'steps'"):
         aejax.run("lecture/multilayer", stps=3)
 
 
@@ -258,6 +259,27 @@ def test_train_is_vmapped_by_hand(model, loss, data):
         (lambda m, w, d: aejax.fit(m, w, d, outside="cut"), r"^outside: "),
         (lambda m, w, d: aejax.fit(m, w, d, on_chunk="show"), r"^on_chunk: expected a function, got 'show'"),
         (lambda m, w, d: aejax.fit(m, w, d, corruption=0.1), r"^corruption: expected a function, got 0.1"),
+        (lambda m, w, d: aejax.fit(m, w, d, folder=3), r"^folder: expected a path, got 3"),
+        (
+            lambda m, w, d: aejax.fit(m, w, d, folder="/dev/null/net"),
+            r"^/dev/null/net: .*; allowed: a folder that can be",
+        ),
+        (
+            lambda m, w, d: aejax.fit(m, w, iter([["a"] * 6] * 9)),
+            r"^data: a batch of the iterator is no array of numbers",
+        ),
+        (
+            lambda m, w, d: aejax.sweep(m, w, d, axes={"optimizer.learning_rate": [1.0]}, optimizer=optax.adam(1e-3)),
+            r"^axis optimizer.learning_rate: the numbers of an optax optimizer cannot be swept",
+        ),
+        (
+            lambda m, w, d: models.from_nnx(nnx.Linear(6, 6, rngs=nnx.Rngs(0)), feature_shape=(6,)),
+            r"^from_nnx: got a Linear; allowed: a class or function of rngs",
+        ),
+        (
+            lambda m, w, d: models.from_nnx(lambda rngs: nnx.Linear(6, 6, rngs=rngs), feature_shape=(6,)),
+            r"^from_nnx: Linear has no method encode",
+        ),
         (lambda m, w, d: aejax.fit(), r"^fit: there are no data"),
         (lambda m, w, d: aejax.fit(m, w, d, key=0), r"^key: expected one typed key of JAX, got 0; allowed: such as"),
         (lambda m, w, d: aejax.fit(m, w, d, key=jax.random.split(jax.random.key(0))), r"^key: .*array \(2,\) of key"),

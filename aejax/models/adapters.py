@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
 
+from aejax.errors import UserError
 from aejax.models.activations import ACTIVATIONS
 from aejax.models.assemble import apart, as_they_are, assemble, joined
 from aejax.types import Model, Params
@@ -176,8 +177,16 @@ def from_nnx(make: Callable[[Any], Any], *, feature_shape: tuple[int, ...]) -> M
     """
     from flax import nnx
 
+    if isinstance(make, nnx.Module) or not callable(make):
+        name = type(make).__name__
+        raise UserError(
+            f"from_nnx: got a {name}; allowed: a class or function of rngs, as lambda rngs: {name}(…, rngs)"
+        )
     parts = (nnx.Param, nnx.RngState, ...)
-    graph, *shapes = nnx.split(nnx.eval_shape(lambda: make(nnx.Rngs(0))), *parts)
+    module = nnx.eval_shape(lambda: make(nnx.Rngs(0)))
+    if absent := [half for half in ("encode", "decode") if not callable(getattr(module, half, None))]:
+        raise UserError(f"from_nnx: {type(module).__name__} has no method {absent[0]}; allowed: encode and decode")
+    graph, *shapes = nnx.split(module, *parts)
 
     def init(key: jax.Array) -> Params:
         _, trained, _, others = nnx.split(make(nnx.Rngs(key)), *parts)

@@ -120,7 +120,15 @@ def fit(
         again = lambda data: parts_of(parts.model, loss, data, optimizer, corruption, settings)
         dataset = within_range(dataset, outside, lambda data: build.check(again(data), rows), warnings.warn)
     if folder is not None:
+        if not isinstance(folder, str | Path):
+            raise UserError(f"folder: expected a path, got {shown(folder)}")
         folder = Path(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise UserError(f"{folder}: is a file, not a folder; allowed: another folder") from None
+        except OSError as error:
+            raise UserError(f"{folder}: {error.strerror}; allowed: a folder that can be written") from None
         _begin(folder, parts, dataset, {**settings, "average": average})
     params, evaluations, _ = train(parts, dataset, rows, settings, folder, **hooks)
     history = {name: np.array([each[name] for each in evaluations]) for name in evaluations[0]}
@@ -252,7 +260,10 @@ WINDOW = 20  # batches of an iterator that are on the device at a time
 
 def _streamed(batches: Iterator[Any]) -> tuple[Dataset, Windows]:
     """A data set of the first batch of an iterator, and windows of `WINDOW` batches for the loop."""
-    first = [np.asarray(batch, np.float32) for batch in islice(batches, 1)]
+    try:
+        first = [np.asarray(batch, np.float32) for batch in islice(batches, 1)]
+    except (ValueError, TypeError):
+        raise UserError("data: a batch of the iterator is no array of numbers; allowed: (rows, features)") from None
     if not first or first[0].ndim < 2:
         raise UserError("data: the iterator gives no batch (rows, features); allowed: arrays of equal shape")
     batches, shape, window = chain(first, batches), (WINDOW, len(first[0]), first[0][0].size), {}

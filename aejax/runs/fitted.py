@@ -11,7 +11,7 @@ import numpy as np
 from aejax import config as configs
 from aejax.config.files import literals
 from aejax.data.arrays import as_rows
-from aejax.errors import UserError
+from aejax.errors import UserError, hint
 from aejax.files import write_atomic, write_json
 from aejax.runs import apply, artifact, experiment, workdir
 from aejax.training.evaluate import on_device
@@ -169,8 +169,11 @@ def _path(config: Mapping[str, Any], name: str) -> str:
     if "." in name or name in config:
         return name
     paths = [path for path in _paths(config) if path.rpartition(".")[2] == name]
+    if not paths:
+        near = hint(name, {path.rpartition(".")[2] for path in _paths(config)})
+        raise UserError(f"{name}: is no field of the config{near}")
     if len(paths) != 1:
-        raise UserError(f"{name}: {'is no field' if not paths else 'may be ' + ' or '.join(paths)} of the config")
+        raise UserError(f"{name}: may be {' or '.join(paths)} of the config")
     return paths[0]
 
 

@@ -43,6 +43,9 @@ class Nets:
     parts: Parts = field(repr=False)
     data: Dataset = field(repr=False)
 
+    def __repr__(self) -> str:
+        return f"<Nets: {len(self.rows)} runs of {len(self.summary['points'])} settings: show(), best()>"
+
     def fitted(self, run: int) -> Fitted:
         """The trained net of one run, by its number in the table."""
         if not 0 <= run < len(self.rows):
@@ -179,6 +182,9 @@ def _hparams(hparams: Hparams, point: Mapping[str, Any]) -> Hparams:
             if not isinstance(group.get(name), Mapping):
                 raise one_of(name, group, what=f"axis {path}")
             group = group[name]
+        if names == ["optimizer"] and not group:
+            allowed = 'optimizer={"name": "adam", "learning_rate": 1e-3}, whose numbers are'
+            raise UserError(f"axis {path}: the numbers of an optax optimizer cannot be swept; allowed: {allowed}")
         if last not in group or isinstance(group[last], Mapping):
             raise one_of(last, group.get(last, group), what=f"axis {path}")
         if not isinstance(value, int | float):
