@@ -8,12 +8,14 @@ import numpy as np
 from aejax.config.bounds import Choice, Fraction, Natural
 from aejax.config.components import check
 from aejax.config.fields import SCALINGS
-from aejax.data.encoding import as_labels, as_raw, encode, observed, separate
+from aejax.data.columns import understand
+from aejax.data.encoding import as_labels, as_raw, features, observed, origin, precision, separate
+from aejax.data.files import described_pixels, pixel_bounds
 from aejax.data.sparse import from_csr
 from aejax.data.splits import Raw, check_array, scaled, split
-from aejax.data.tables import Cells, from_series
+from aejax.data.tables import Cells, Reading, from_series, reading_of
 from aejax.errors import UserError, one_of, shown
-from aejax.types import Dataset, Range, Split
+from aejax.types import Column, Dataset, Range, Split
 
 
 def from_arrays(
@@ -39,7 +41,8 @@ def from_arrays(
 
     Args:
         x: what NumPy can make an array of numbers of: a list, float64, integers, bools, a masked array, a DataFrame of
-            numbers. NaN is a missing value. Images of uint8 stay uint8 and have the range 0 to 255.
+            numbers. NaN is a missing value. Images of uint8 stay uint8. The range of images is looked at, see
+            `aejax.data.files.pixel_bounds`.
         y: (m,) labels, whole numbers or names; None without labels.
         mask: bool of the shape of `x`, True where a value was observed; None: where it is not NaN.
         target: (m, …) what is to be reconstructed where it is not `x`, by a model with that `Model.target_shape`; it is
@@ -60,8 +63,10 @@ def from_arrays(
         if rows is not None and not isinstance(rows, int | float):
             parts[part] = rows if isinstance(rows, tuple) and len(rows) == 2 else (rows, None)
     label_names, labels = _classes({part: y for part, (_, y) in parts.items() if y is not None})
+    values = None if hasattr(x, "tocsr") else _dense(x, "x", mask)
+    start = np.zeros(()) if values is None else origin(values)
     splits = {
-        part: as_rows(rows, part, labels.get(part), mask if part == "x" else None, names)
+        part: as_rows(rows, part, labels.get(part), mask if part == "x" else None, names, start)
         for part, (rows, _) in parts.items()
     }
     if target is not None:
@@ -72,13 +77,17 @@ def from_arrays(
             raise UserError(f"{part}: its rows have the shape {rows.x.shape[1:]}, those of x have {shape}")
     if names and len(names) != shape[0]:
         raise UserError(f"names: {len(names)} names for {shape[0]} features")
+    bounds = pixel_bounds(values) if len(shape) == 3 else None
+    lines = precision(values, start, names) if len(shape) == 1 and values is not None else []
     raw = Raw(
         splits["x"],
         kind="image" if len(shape) == 3 else "table",
         source="arrays in memory",
-        bounds=(0, 255) if splits["x"].x.dtype == np.uint8 else None,
+        bounds=bounds,
         label_names=label_names,
         feature_names=tuple(map(str, names)),
+        understood=(described_pixels(values, bounds),) if len(shape) == 3 else tuple(lines),
+        origin=start,
     )
     return _held_out(name, raw, {"validation": validation, "test": test} | splits, scaling, seed)
 
@@ -89,6 +98,10 @@ def from_frame(
     label: str | None = None,
     ignore: Sequence[str] = (),
     categories: Sequence[str] | None = None,
+    dates: Sequence[str] = (),
+    key: Sequence[str] | None = None,
+    decimal: str | None = None,
+    missing_words: Sequence[str] | None = None,
     validation: Any = 0.1,
     test: Any = 0.2,
     scaling: str = "standard",
@@ -109,7 +122,11 @@ def from_frame(
         label: the column of the labels, which is no feature.
         ignore: columns that are left out, such as keys and dates.
         categories: columns that hold categories, numbers among them; None for those of text, of truth values kept as
-            text, and of the frame's own categorical type.
+            text, and of the frame's own categorical type. Text such as 1,234.5 or 12 % is a number.
+        dates: columns of dates, which become days since 1970, month, weekday and hour.
+        key: columns that name or count the rows, and are left out; None: those that look so, ``()``: none.
+        decimal: of numbers that are text, ``"."`` or ``","``.
+        missing_words: words for a missing value in text, as in `aejax.data.load`.
         validation: the share of the rows that settings are chosen on, in [0, 1), or a frame with these columns.
         test: likewise, the rows that results are reported on; a share is drawn first.
         scaling: one of `aejax.data.SCALINGS`; categories stay 0 and 1.
@@ -122,13 +139,16 @@ def from_frame(
     Raises:
         UserError: what is no frame, a column that is not there or holds dates, or a held-out frame of other columns.
     """
-    columns = _columns(frame, ignore, name)
-    text = [column for column, cells in columns.items() if cells.values.dtype == object and column != label]
-    raw = as_raw(
-        columns, label, text if categories is None else list(map(str, categories)), name, source="a frame in memory"
+    reading = reading_of(
+        {"ignore": ignore, "dates": dates, "key": key, "decimal": decimal, "missing_words": missing_words}
     )
+    columns = _columns(frame, ignore, name, reading)
+    chosen = None if categories is None else list(map(str, categories))
+    raw = as_raw(columns, label, chosen, name, source="a frame in memory", reading=reading._replace(ignore=()))
+    raw = raw._replace(reading=raw.reading._replace(ignore=(*map(str, ignore), *raw.reading.ignore)))
     kinds = [f"{column.name!r} ({len(column.categories)})" for column in raw.columns if column.categories]
-    holes = {column: cells.missing.sum() for column, cells in columns.items() if column != label}
+    used = [column for column in columns if column != label and column not in raw.reading.ignore]
+    holes = {column: columns[column].missing.sum() for column in used}
     said = {
         "categories": ", ".join(kinds),
         "missing values": ", ".join(f"{column!r} ({count})" for column, count in holes.items() if count),
@@ -136,15 +156,23 @@ def from_frame(
         "left out": ", ".join(map(repr, ignore)),
     }
     understood = [f"{what}: {which}" for what, which in said.items() if which]
-    raw = raw._replace(understood=(f"{len(raw.train.x)} rows of {len(holes)} columns", *understood))
+    size = f"{len(raw.train.x)} rows of {len(holes)} columns"
+    raw = raw._replace(understood=(size, *understood, *raw.understood))
     held_out = {
-        part: rows if isinstance(rows, int | float) else _rows_like(raw, rows, tuple(holes), label, part)
+        part: rows if isinstance(rows, int | float) else _rows_like(raw, rows, used, label, part)
         for part, rows in (("validation", validation), ("test", test))
     }
     return _held_out(name, raw, held_out, scaling, seed)
 
 
-def as_rows(x: Any, part: str, labels: np.ndarray | None = None, mask: Any = None, names: Sequence[str] = ()) -> Split:
+def as_rows(
+    x: Any,
+    part: str,
+    labels: np.ndarray | None = None,
+    mask: Any = None,
+    names: Sequence[str] = (),
+    start: np.ndarray | float = 0.0,
+) -> Split:
     """Rows as a split: float32, or uint8 of images, with a mask where something is missing.
 
     Args:
@@ -153,17 +181,25 @@ def as_rows(x: Any, part: str, labels: np.ndarray | None = None, mask: Any = Non
         labels: (m,) int32, or None.
         mask: bool of the shape of `x`, True where observed; None: where it is not NaN.
         names: one for each feature, for messages.
+        start: what values are counted from, `Dataset.origin`.
 
     Raises:
         UserError: it is no array of numbers, of another number of axes, or has infinite values.
     """
-    rows = Split(from_csr(x.tocsr())) if hasattr(x, "tocsr") else Split(*_values(x, part, mask, names))
+    if hasattr(x, "tocsr"):
+        rows = Split(from_csr(x.tocsr()))
+    else:
+        values = _dense(x, part, mask)
+        if np.any(start) and values.shape[1:] != np.shape(start):
+            raise UserError(f"{part}: its rows have the shape {values.shape[1:]}, those of x have {np.shape(start)}")
+        rows = Split(*observed(values - start if np.any(start) else values, names, part))
     if labels is not None and len(labels) != len(rows.x):
         raise UserError(f"{part}: {len(labels)} labels for {len(rows.x)} rows")
     return rows._replace(labels=labels)
 
 
-def _values(x: Any, part: str, mask: Any, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray | None]:
+def _dense(x: Any, part: str, mask: Any) -> np.ndarray:
+    """An array of numbers of any kind, NaN where one is missing; images with their channels."""
     if x is None or isinstance(x, str | bytes):
         raise UserError(f"{part}: expected an array of numbers, got {shown(x)}")
     if np.ma.isMaskedArray(x):
@@ -176,11 +212,11 @@ def _values(x: Any, part: str, mask: Any, names: Sequence[str]) -> tuple[np.ndar
         raise UserError(f"{part}: is no array of numbers: {' '.join(str(error).split())}") from None
     check_array(values, part, "; data.from_frame reads text")
     values = values[..., None] if values.ndim == 3 else values
-    if mask is not None:
-        if np.size(mask) != values.size:
-            raise UserError(f"mask: has the shape {np.shape(mask)}; allowed: that of {part}, {values.shape}")
-        values = np.where(np.asarray(mask, bool).reshape(values.shape), values, np.nan)
-    return observed(values, names, part)
+    if mask is None:
+        return values
+    if np.size(mask) != values.size:
+        raise UserError(f"mask: has the shape {np.shape(mask)}; allowed: that of {part}, {values.shape}")
+    return np.where(np.asarray(mask, bool).reshape(values.shape), values, np.nan)
 
 
 def _targets(target: Any, splits: Mapping[str, Split]) -> np.ndarray:
@@ -207,7 +243,7 @@ def _classes(labels: Mapping[str, Any]) -> tuple[tuple[str, ...], Mapping[str, n
     return tuple(map(str, names)), dict(zip(labels, parts, strict=True))
 
 
-def _columns(frame: Any, ignore: Sequence[str], name: str) -> dict[str, Cells]:
+def _columns(frame: Any, ignore: Sequence[str], name: str, reading: Reading) -> dict[str, Cells]:
     """The columns of a frame that are looked at."""
     import pandas
 
@@ -221,18 +257,23 @@ def _columns(frame: Any, ignore: Sequence[str], name: str) -> dict[str, Cells]:
             raise one_of(column, series, what=f"ignore, a column of {name}")
     columns = {column: values for column, values in series.items() if column not in set(map(str, ignore))}
     for column, values in columns.items():
-        if values.dtype.kind in "mM":
-            allowed = f"ignore=({column!r},), or numbers made of them"
+        if values.dtype.kind in "mM" and column not in (*reading.dates, *reading.key_names()):
+            allowed = f"ignore=({column!r},), or dates=({column!r},)"
             raise UserError(f"{name}: column {column!r} holds dates; allowed: {allowed}")
-    return {column: from_series(values) for column, values in columns.items()}
+    return {column: from_series(values, reading.missing_words) for column, values in columns.items()}
 
 
-def _rows_like(raw: Raw, frame: Any, features: Sequence[str], label: str | None, part: str) -> Split:
+def _rows_like(raw: Raw, frame: Any, used: Sequence[str], label: str | None, part: str) -> Split:
     """Rows of a frame of one's own, in the columns of others and with their classes."""
-    columns, labels = separate(_columns(frame, (), part), label, part)
-    if missing := [column for column in features if column not in columns]:
+    dated = raw.reading._replace(dates=tuple(each.partition("=")[0] for each in raw.reading.dates))
+    columns, labels = separate(_columns(frame, (), part, dated), label, part)
+    if missing := [column for column in used if column not in columns]:
         raise UserError(f"{part}: column {missing[0]!r} is missing; allowed: the columns of the training rows")
-    x, mask, _ = encode({column: columns[column] for column in features}, raw.columns, part)
+    text = [column.name for column in raw.columns if column.categories]
+    meaning = understand({column: columns[column] for column in used}, text, raw.reading, part, again=True)
+    layout = raw.columns or [Column(name, at) for at, name in enumerate(raw.feature_names)]
+    values, names = features(meaning.columns, layout, part)
+    x, mask = observed(values - raw.origin if raw.origin.any() else values, names, part)
     if labels is None:
         return Split(x, mask)
     if unknown := [each for each in labels.names if each not in raw.label_names]:
@@ -266,7 +307,7 @@ def dataset_of(name: str, raw: Raw, parts: tuple[Split, Split, Split], scaling: 
         scaling: one of `aejax.data.SCALINGS`.
     """
     train, validation, test = parts
-    known = ("kind", "licence", "source", "label_names", "feature_names", "columns", "understood")
+    known = ("kind", "licence", "source", "label_names", "feature_names", "columns", "understood", "reading", "origin")
     dataset = Dataset(
         name=name,
         train=train,
