@@ -36,6 +36,7 @@ def understand(
     *,
     again: bool = False,
     named: bool = True,
+    lenient: bool = False,
 ) -> Understood:
     """Columns with numbers for what are numbers, truth values and dates, and without keys.
 
@@ -46,6 +47,7 @@ def understand(
         where: what is read, for messages.
         again: whether these are new rows for a net that was trained; keys are not looked for then.
         named: whether the columns of categories have to be named, so that codes beside them are refused.
+        lenient: whether what is refused is said in a line instead, and stays text.
 
     Raises:
         UserError: a column that is named is not there, may be read in two ways, or holds dates that nobody named.
@@ -74,8 +76,10 @@ def understand(
             lines.append(f"column {name!r} holds dates, read as days since 1970 and as {', '.join(list(parts)[1:])}")
         else:
             out[name] = values.get(name, cells)
-            if cells.values.dtype == object and name not in (*values, *text):
-                _refuse_codes_and_dates(name, cells, where, codes=named)
+            text_is = _codes_or_dates(name, cells, codes=named) if name not in (*values, *text) else ""
+            if text_is and not lenient:
+                raise UserError(f"{where}: {text_is}")
+            lines += [text_is] if text_is else []
     ignored = tuple(dict.fromkeys((*reading.ignore, *reading.key_names(), *left_out)))
     return Understood(
         out, tuple(lines), reading._replace(ignore=ignored, key=(), decimal=decimal, dates=tuple(layouts))
@@ -230,17 +234,18 @@ def _codes(texts: np.ndarray) -> list[str]:
     return []
 
 
-def _refuse_codes_and_dates(name: str, cells: Cells, where: object, *, codes: bool) -> None:
+def _codes_or_dates(name: str, cells: Cells, *, codes: bool) -> str:
+    """What is to be done about a column of text that holds codes or dates; empty of another one."""
     texts = cells.values[~cells.missing]
-    if codes and (codes := _codes(texts)):
+    if cells.values.dtype != object or not len(texts):
+        return ""
+    if codes and _codes(texts) and all(value_of(text) is not None for text in texts):
         advice = f"allowed: name it in data.categories, or leave it out: data.ignore=({name!r},)"
-        if all(value_of(text) is not None for text in texts):
-            raise UserError(
-                f"{where}: column {name!r} holds codes such as {codes[0]!r}, which are no numbers; {advice}"
-            )
+        return f"column {name!r} holds codes such as {_codes(texts)[0]!r}, no numbers; {advice}"
     if are_dates(texts):
         advice = f"data.dates=({name!r},) reads it, data.ignore=({name!r},) leaves it out"
-        raise UserError(f"{where}: column {name!r} holds dates such as {texts[0]!r}; {advice}")
+        return f"column {name!r} holds dates such as {texts[0]!r}; {advice}"
+    return ""
 
 
 # Keys.

@@ -110,7 +110,7 @@ def check_output(path: Path, source: Path) -> None:
 
 
 def write(path: Path, rows: np.ndarray, names: Sequence[str] = ()) -> None:
-    """Write rows as .npy, of float32 or float64, or laid flat as .csv under their names, if any; a whole file or none."""
+    """Write rows as .npy, of float32 or float64, or laid flat as .csv under their names; a whole file or none."""
     if path.suffix.lower() == ".npy":
         buffer = io.BytesIO()
         np.save(buffer, rows if rows.dtype == np.float64 else rows.astype(np.float32), allow_pickle=False)
