@@ -73,7 +73,8 @@ def understand(
             parts, layout = _days(name, cells, dated[name], where)
             out |= parts
             layouts.append(f"{name}={layout}")
-            lines.append(f"column {name!r} holds dates, read as days since 1970 and as {', '.join(list(parts)[1:])}")
+            calendar = f"days since 1970 and as {', '.join(list(parts)[1:])}"
+            lines.append(f"column {name!r} holds dates, read as {calendar if len(parts) > 1 else 'shares of a day'}")
         else:
             out[name] = values.get(name, cells)
             text_is = _codes_or_dates(name, cells, codes=named) if name not in (*values, *text) else ""

@@ -16,6 +16,7 @@ from aejax.types import Column, Split
 MOST_CATEGORIES = 100  # of a column: one with more is more likely a name or a key
 _LARGEST = np.finfo(np.float32).max / 4  # so that differences of two values are still finite
 FAR = 256.0  # times its spread, the greatest value of a column that is not counted from 0
+MOVED = 1e-4  # of its spread, by float32
 _WHOLE = re.compile(r"[+-]?(0|[1-9]\d*)(\.0*)?|[+-]?\d\.\d*[eE][+-]?\d+")  # 01234 and 1E5 are codes
 
 
@@ -106,8 +107,8 @@ def as_raw(
 def origin(x: np.ndarray) -> np.ndarray:
     """Where each column is counted from, so that float32 keeps its values apart: 0, or the least value.
 
-    It is 0 unless float32 makes different values equal and the greatest is more than `FAR` times as large as their
-    spread, as of seconds since 1970.
+    It is 0 unless the greatest value is more than `FAR` times as large as their spread and float32 makes different
+    ones equal, or moves one by more than `MOVED` of the spread: as of seconds since 1970.
 
     Args:
         x: (rows, *feature_shape) numbers, NaN where missing.
@@ -123,7 +124,10 @@ def origin(x: np.ndarray) -> np.ndarray:
         far = np.isfinite(low) & np.isfinite(high) & (np.maximum(abs(low), abs(high)) > FAR * (high - low))
     start = np.zeros(x.shape[1])
     for at in np.flatnonzero(far & (high > low)):
-        if len(np.unique(x[:, at].astype(np.float32))) < len(np.unique(x[:, at])):
+        values = x[~np.isnan(x[:, at]), at].astype(np.float64)
+        rounded = values.astype(np.float32)
+        moved = np.abs(rounded - values).max() > MOVED * (high[at] - low[at])
+        if moved or len(np.unique(rounded)) < len(np.unique(values)):
             start[at] = low[at]
     return start if start.any() else np.zeros(())
 

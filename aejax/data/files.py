@@ -259,7 +259,7 @@ def show(
     facts, cells = [], {}
     for name in table.columns:
         if name not in meaning.columns:
-            facts.append((name, "labels" if name == label_column else "is left out or dates", "", "", "", ""))
+            facts.append((name, "labels" if name == label_column else "is left out", "", "", "", ""))
     if labels:
         cells[str(label_column)] = [labels.names[at] for at in labels.values[:first]]
     for name, column in meaning.columns.items():

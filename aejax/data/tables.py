@@ -4,6 +4,7 @@ import bz2
 import csv
 import gzip
 import io
+import re
 import zipfile
 import zlib
 from collections import Counter
@@ -75,8 +76,8 @@ def reading_of(settings: Mapping[str, Any]) -> Reading:
         values[field] = value if value is None else (str(value),) if isinstance(value, str | int) else tuple(value)
         values[field] = values[field] and tuple(map(str, values[field]))
     separator = SEPARATOR_NAMES.get(values["separator"], values["separator"])
-    if separator is not None and separator not in SEPARATORS:
-        raise one_of(separator, [*SEPARATOR_NAMES][:5], what="data.separator")
+    if separator is not None and separator not in SEPARATORS and not re.fullmatch(r"[^\w\s.\"]", separator):
+        raise one_of(separator, [*SEPARATOR_NAMES][:5], what="data.separator, a character or its name")
     if values["decimal"] not in (None, ".", ","):
         raise one_of(values["decimal"], (".", ","), what="data.decimal")
     values |= {"separator": separator, "dates": values["dates"] or (), "ignore": values["ignore"] or ()}
@@ -140,7 +141,7 @@ def ending(path: Path) -> str:
 def _described(columns: Mapping[str, Cells], header: str, separator: str | None = None) -> tuple[str, ...]:
     """How a table was read: its size, and which words are read as missing values in which columns."""
     rows = len(next(iter(columns.values())).values) if columns else 0
-    between = f" between {SEPARATORS[separator]}" if separator else ""
+    between = f" between {SEPARATORS.get(separator, separator)}" if separator else ""
     lines, missing = [f"{rows} rows of {len(columns)} columns{between}, {header}"], {}
     for name, cells in columns.items():
         for word, count in Counter(cells.values[cells.missing]).items() if cells.values.dtype == object else ():
@@ -206,7 +207,7 @@ def read_cells(text: str, separator: str, where: object) -> np.ndarray:
         raise UserError(f"{where}: not a readable CSV file: {error} (line {reader.line_num})") from error
     if not lines:
         raise UserError(f"{where}: the file is empty")
-    width, between = len(lines[0][1]), f"(between {SEPARATORS[separator]})"
+    width, between = len(lines[0][1]), f"(between {SEPARATORS.get(separator, separator)})"
     for line, cells in lines:
         if len(cells) != width:
             raise UserError(f"{where}: line {line} has {len(cells)} cells, the first line has {width} {between}")
