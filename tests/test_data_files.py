@@ -220,7 +220,7 @@ except data.UserError as error:
         ("a,b\n1,2\n3,inf\n", "row 2, column 'b' holds inf, which is infinite"),
         (
             "a,b\n1,2\n3,inf\n",
-            r"empty cells, \?, n/a, na, nan, none, null, -, #n/a, <na> .in either case. mean missing",
+            r"cells, \?, n/a, na, nan, none, null, -, #n/a, <na> .in either case. mean missing",
         ),
         ("a;b\n1,423;2\n", r"column 'a' holds '1,423', which may be 1423 .with data.decimal=.. or 1.423"),
         ("a;b\n14,23 kg;2\n", "row 1.; encode it as numbers"),

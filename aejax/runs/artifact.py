@@ -55,7 +55,7 @@ INFO = Fields(
         "reading": Fields(
             {},
             {
-                "separator": str,
+                "separator": Word(r"[^\w\s.\"]|\t|\\s\+"),
                 "decimal": Word(r"[.,]"),
                 "missing_words": Many(str),
                 "dates": Many(str),
