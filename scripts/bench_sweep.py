@@ -18,6 +18,7 @@ import platform
 import statistics
 import sys
 import time
+from types import SimpleNamespace
 
 NETS = {"36-16-2": (36, (16,), 2, 2000, 32, 4435), "784-32": (784, (), 32, 1000, 128, 60_000)}
 """Values of a row, widths, code, steps, rows of a batch, rows of the data."""
@@ -40,7 +41,7 @@ def aejax_side(net, settings, strategy):
     from aejax.losses import reconstruction
     from aejax.models import dense
     from aejax.optimizers import schedules
-    from aejax.sweep import block, program
+    from aejax.sweep import block, plan, program
     from aejax.training import compilation
     from aejax.training import step as train
     from aejax.training.context import Rows
@@ -49,13 +50,15 @@ def aejax_side(net, settings, strategy):
 
     features, widths, code, steps, batch, _ = NETS[net]
     rows = few_shapes(Rows(jnp.asarray(data_of(net)), None, jnp.float32(0), jnp.float32(1 / 255)), batch)
-    places = np.arange(settings)[None]
+    grid = np.arange(settings)[None]
     rates = np.geomspace(1e-4, 1e-2, settings)
     fixed = {"terms": {"reconstruction": {"weight": 1.0}}, "corruption": {}}
     own = [{**fixed, "optimizer": {"learning_rate": r, "b1": 0.9, "b2": 0.999, "eps": 1e-8}} for r in rates]
-    swept = program.stack_hparams(own, places)
-    keys = jax.vmap(jax.random.key)(np.zeros(1, np.uint32))
+    hparams = program.stack_hparams(own, grid)
     plain = {"steps": steps, "patience": None, "evaluate_every": steps, "checkpoint_every": steps}
+    members = tuple(plan.Member(number, {}, {"seed": 0, "train": plain}) for number in range(settings))
+    members = plan.Block(members, ((0, None),), grid)
+    prepared = SimpleNamespace(parts=SimpleNamespace(hparams=fixed))
 
     def turn():
         compilation.compiled.cache_clear()
@@ -66,18 +69,15 @@ def aejax_side(net, settings, strategy):
         adam = optimizers.build("adam", {}, schedules.constant)
         kind = {"steps": steps, "batch_size": batch, "data_range": Range(0, 1)}
         run = train.make_run(model, objective, corrupt.none, adam, **kind)
-        data = program.Data(rows, (), lambda rows, _: rows)
-        shape, devices = places.shape, jax.devices()
-        compile_form = lambda form: program.compile_block(
-            run, keys, swept, data, **form._asdict(), devices=devices, shape=shape
-        )
+        arguments = (run, [0], hparams, program.Data(rows))
+        compile_form = lambda form: program.compile_block(*arguments, form, grid.shape, jax.devices())
         started = time.perf_counter()
         size = sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(model.init, jax.random.key(0))))
-        choice = program.choose(compile_form, program.forms(strategy, size), steps)
-        jax.block_until_ready(choice.program.init())
-        prepared = time.perf_counter() - started
-        block.train_block(choice.program, places, plain, ("loss", "reconstruction"), lambda *_: 0.0)
-        return time.perf_counter() - started - prepared, prepared, choice.form
+        chosen = program.choose(compile_form, program.forms(strategy, size), steps)
+        jax.block_until_ready(chosen.init())
+        compiled = time.perf_counter() - started
+        block.train_block(chosen, members, prepared)
+        return time.perf_counter() - started - compiled, compiled, chosen.form
 
     return turn
 

@@ -23,7 +23,7 @@ def departed(config, specs, steps):
     """The largest relative difference of a parameter and of the validation error."""
     from aejax.storage import checkpoint
     from aejax.sweep import axes, plan
-    from aejax.sweep.block import Options, run_block
+    from aejax.sweep.block import PARTS, Options, run_block
     from aejax.sweep.engines.groups import cost
     from aejax.sweep.prepared import prepare
 
@@ -32,10 +32,10 @@ def departed(config, specs, steps):
     prepared = prepare(made.groups[0][0].config, None)
     found = []
     for options in (Options(strategy="vmap"), Options(exact=True)):
-        (block,) = cost(made.groups[0], prepared, options).blocks
+        (block,) = cost(made.groups[0], prepared, options)[0]
         with tempfile.TemporaryDirectory() as folder:
             results = run_block(block, prepared, options, Path(folder))
-            params = checkpoint.restore_flat(Path(folder) / "params")
+            params = checkpoint.restore_flat(Path(folder) / PARTS / block.id / "params")
         found.append((params, np.array([result["metrics"]["validation/mse"] for result in results])))
     (swept, error), (alone, wanted) = found
     apart = [

@@ -26,8 +26,7 @@ from aejax.report.page import render
 from aejax.reproduce import record
 from aejax.runs import apply, artifact
 from aejax.storage import checkpoint, records, trust
-from aejax.sweep import markers
-from aejax.sweep.search import studies
+from aejax.sweep import block, studies
 
 GONE = object()
 DEEP = eval("[" * 60 + "]" * 60)
@@ -433,7 +432,7 @@ def test_every_field_of_a_marker_and_of_a_study(tmp_path, canary, capsys):
         seal = hashlib.sha256((json.dumps(changed, indent=2, ensure_ascii=False) + "\n").encode()).hexdigest()
         whole = changed | {"seal": seal} if isinstance(changed, dict) else changed
         (tmp_path / "done.json").write_text(text_of(whole))
-        refused_or_done(lambda: markers.read_marker(tmp_path), canary, what)
+        refused_or_done(lambda: block.read_marker(tmp_path), canary, what)
         state = SimpleNamespace(is_finished=lambda: True)
         attributes = {studies.RESULTS: changed.get("results") if isinstance(changed, dict) else changed}
         trial = SimpleNamespace(state=state, user_attrs=attributes, number=0)

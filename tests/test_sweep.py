@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from collections import Counter
+from contextlib import nullcontext
 from functools import partial
 
 import jax
@@ -14,12 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aejax import cli, config
+from aejax import cli, config, console
 from aejax.config import files as config_files
 from aejax.errors import UserError
 from aejax.runs import experiment
-from aejax.sweep import axes, markers, plan
-from aejax.sweep.block import Options, run_block
+from aejax.storage import checkpoint
+from aejax.sweep import axes, plan
+from aejax.sweep.block import PARTS, Options, read_marker, run_block
 from aejax.sweep.engines.groups import cost
 from aejax.sweep.prepared import prepare
 from aejax.training import build, compilation
@@ -74,8 +76,6 @@ def halved(section):
 
 
 def stacked_params(folder):
-    from aejax.storage import checkpoint
-
     return checkpoint.restore_flat(folder / "params")
 
 
@@ -85,20 +85,20 @@ def flat(params):
     return named_arrays(params)
 
 
-def distance(found, member, wanted):
+def distance(stacked, member, wanted):
     """The largest difference of a leaf, relative to its largest value."""
-    return max(np.abs(found[name][member] - leaf).max() / np.abs(leaf).max() for name, leaf in flat(wanted).items())
+    return max(np.abs(stacked[name][member] - leaf).max() / np.abs(leaf).max() for name, leaf in flat(wanted).items())
 
 
 def train(tmp_path, made, options):
     """Every block of a plan: the members, their results and their stacked parameters."""
-    found = []
+    trained = []
     for group in made.groups:
         prepared = prepare(group[0].config, made.folds)
-        for block in cost(group, prepared, options).blocks:
-            results = run_block(block, prepared, options, tmp_path / block.id)
-            found.append((block.members, results, stacked_params(tmp_path / block.id)))
-    return found
+        for block in cost(group, prepared, options)[0]:
+            results = run_block(block, prepared, options, tmp_path)
+            trained.append((block.members, results, stacked_params(tmp_path / PARTS / block.id)))
+    return trained
 
 
 @pytest.fixture(scope="module")
@@ -107,33 +107,47 @@ def grid():
     return made, [alone(member) for member in made.members]
 
 
+@pytest.fixture(scope="module")
+def run_of(tmp_path_factory):
+    """``member -> (summary, folder)`` of its run, which is done once."""
+    done = {}
+
+    def run(member):
+        if member.id not in done:
+            folder = tmp_path_factory.mktemp("run")
+            done[member.id] = experiment.run(member.config, folder), folder
+        return done[member.id]
+
+    return run
+
+
 @pytest.mark.parametrize("strategy", ["vmap", "map"])
 def test_members_are_what_single_runs_are(tmp_path, grid, strategy):
     made, wanted = grid
     ((members, results, params),) = train(tmp_path, made, Options(strategy=strategy))
     assert [member.number for member in members] == sorted(range(6), key=lambda n: (n % 2, n // 2))
-    for place, member in enumerate(members):
-        assert distance(params, place, wanted[member.number]) < TOLERANCE
-        assert (results[place]["status"], results[place]["step"]) == ("finished", 60)
+    for index, member in enumerate(members):
+        assert distance(params, index, wanted[member.number]) < TOLERANCE
+        assert (results[index]["status"], results[index]["step"]) == ("finished", 60)
     spread = np.ptp(params["encoder/layer0/kernel"], axis=0).max()
     assert spread > 100 * TOLERANCE, "the members are all alike"
 
 
-def test_exact_members_have_the_digest_of_their_runs_and_their_metrics(tmp_path, grid):
+def test_exact_members_have_the_digest_of_their_runs_and_their_metrics(tmp_path, grid, run_of):
     made, wanted = grid
     ((members, results, params),) = train(tmp_path / "sweep", made, Options(exact=True))
-    for place in (0, 4):
-        summary = experiment.run(members[place].config, tmp_path / f"run{place}")
-        assert results[place]["parameters_digest"] == summary["parameters_digest"]
+    for index in (0, 4):
+        summary, folder = run_of(members[index])
+        assert results[index]["parameters_digest"] == summary["parameters_digest"]
         for split, metrics in summary["metrics"].items():
             for name, value in metrics.items():
-                assert results[place]["metrics"][f"{split}/{name}"] == value
-        with open(tmp_path / f"run{place}" / "metrics.csv") as file:
+                assert results[index]["metrics"][f"{split}/{name}"] == value
+        with open(folder / "metrics.csv") as file:
             last = list(csv.DictReader(file))[-1]
         for name in ("loss", "reconstruction", "sparsity"):
-            assert results[place]["metrics"][f"train/{name}"] == pytest.approx(float(last[f"train_{name}"]), rel=1e-6)
-            told = results[place]["metrics"][f"validation/{name}"]
-            assert told == pytest.approx(float(last[f"validation_{name}"]), rel=1e-6)
+            assert results[index]["metrics"][f"train/{name}"] == pytest.approx(float(last[f"train_{name}"]), rel=1e-6)
+            value = results[index]["metrics"][f"validation/{name}"]
+            assert value == pytest.approx(float(last[f"validation_{name}"]), rel=1e-6)
     assert distance(params, 0, wanted[members[0].number]) < TOLERANCE
 
 
@@ -164,39 +178,42 @@ SQUARED = ("terms.reconstruction.name=reconstruction.squared_error",)
 
 
 @pytest.mark.parametrize("options", [{"strategy": "vmap"}, {"exact": True}], ids=str)
-def test_each_member_stops_early_where_its_run_does(tmp_path, options):
+def test_each_member_stops_early_where_its_run_does(tmp_path, run_of, options):
     made = planned(
         "optimizer.learning_rate=[0.003,0.5]", overrides=["train.patience=2", "train.evaluate_every=5", "seed=1"]
     )
     ((members, results, _),) = train(tmp_path / "sweep", made, Options(**options))
     assert [result["status"] for result in results] == ["finished", "stopped early"]
-    for place, member in enumerate(members):
-        summary = experiment.run(member.config, tmp_path / f"run{place}")
-        assert results[place]["step"] == summary["timing"]["steps"]
-        found = results[place]["metrics"]["test/mse"]
-        assert found == pytest.approx(summary["metrics"]["test"]["mse"], rel=1e-4)
+    for index, member in enumerate(members):
+        summary, _ = run_of(member)
+        assert results[index]["step"] == summary["timing"]["steps"]
+        error = results[index]["metrics"]["test/mse"]
+        assert error == pytest.approx(summary["metrics"]["test"]["mse"], rel=1e-4)
         if options.get("exact"):
-            assert results[place]["parameters_digest"] == summary["parameters_digest"]
+            assert results[index]["parameters_digest"] == summary["parameters_digest"]
 
 
-def test_a_block_that_is_stopped_goes_on_to_the_same_bits_and_is_done_once(tmp_path):
+@pytest.mark.parametrize("options", [Options(strategy="vmap"), Options(exact=True)], ids=["vmap", "exact"])
+def test_a_block_that_is_stopped_goes_on_to_the_same_bits_and_is_done_once(tmp_path, monkeypatch, options):
     made = planned(*GRID, overrides=["train.patience=50", "train.evaluate_every=10"])
-    prepared, options = prepare(made.groups[0][0].config, None), Options(strategy="vmap")
-    (block,) = cost(made.groups[0], prepared, options).blocks
+    prepared = prepare(made.groups[0][0].config, None)
+    (block,) = cost(made.groups[0], prepared, options)[0]
     straight = run_block(block, prepared, options, tmp_path / "straight")
     asks = iter([False] * 4 + [True] * 100)
     with pytest.raises(InterruptedRunError):
         run_block(block, prepared, options, tmp_path / "cut", lambda: next(asks))
-    assert markers.read_marker(tmp_path / "cut") is None
+    part = tmp_path / "cut" / PARTS / block.id
+    assert read_marker(part) is None
     seen = []
-    again = run_block(block, prepared, options, tmp_path / "cut", show=lambda step, loss: seen.append(step))
+    monkeypatch.setattr(console, "progress", lambda total, done: nullcontext(lambda step, loss: seen.append(step)))
+    again = run_block(block, prepared, options, tmp_path / "cut")
     assert 0 < seen[0] - 10 < 60
     assert [r["parameters_digest"] for r in again] == [r["parameters_digest"] for r in straight]
     assert [r["metrics"] for r in again] == [r["metrics"] for r in straight]
-    marker = (tmp_path / "cut" / "done.json").read_bytes()
+    marker = (part / "done.json").read_bytes()
     assert run_block(block, None, options, tmp_path / "cut") == again, "it was trained again"
-    (tmp_path / "cut" / "done.json").write_bytes(marker.replace(b'"step": 60', b'"step": 61'))
-    assert markers.read_marker(tmp_path / "cut") is None
+    (part / "done.json").write_bytes(marker.replace(b'"step": 60', b'"step": 61'))
+    assert read_marker(part) is None
 
 
 def test_groups_are_those_of_equal_static_setting_and_their_blocks_hold_each_member_once():
@@ -208,22 +225,22 @@ def test_groups_are_those_of_equal_static_setting_and_their_blocks_hold_each_mem
             blocks = plan.blocks(made.groups[0], most, multiple)
             numbers = [member.number for block in blocks for member in block.members]
             assert sorted(numbers) == sorted(member.number for member in made.groups[0])
-            assert len({block.places.shape for block in blocks}) == 1
+            assert len({block.grid.shape for block in blocks}) == 1
             for block in blocks:
                 assert len(block.members) <= most
-                assert set(block.places.reshape(-1)) == set(range(len(block.members)))
-                for stream, row in zip(block.streams, block.places, strict=True):
-                    assert {block.members[place].config["seed"] for place in row} == {stream[0]}
-                if block.places.size >= 2 * multiple:
-                    assert block.places.shape[0] % multiple == 0 or block.places.shape[1] % multiple == 0
+                assert set(block.grid.reshape(-1)) == set(range(len(block.members)))
+                for stream, row in zip(block.streams, block.grid, strict=True):
+                    assert {block.members[index].config["seed"] for index in row} == {stream[0]}
+                if block.grid.size >= 2 * multiple:
+                    assert block.grid.shape[0] % multiple == 0 or block.grid.shape[1] % multiple == 0
 
 
 def test_zipped_seeds_of_unequal_settings_still_train_right(tmp_path):
     pairs = axes.make(("seed", "terms.sparsity.weight"), ([1, 1, 2], [0.01, 0.3, 0.3]))
     made = plan.make("lecture/sparse_l1", SMALL, [pairs])
     ((members, _, params),) = train(tmp_path, made, Options(strategy="vmap"))
-    for place, member in enumerate(members):
-        assert distance(params, place, alone(member)) < TOLERANCE
+    for index, member in enumerate(members):
+        assert distance(params, index, alone(member)) < TOLERANCE
 
 
 @pytest.mark.parametrize("count", [3, 4])
@@ -243,24 +260,24 @@ def test_folds_hold_out_every_row_once_and_train_as_one_program(tmp_path, caplog
     compiled = [r.getMessage() for r in caplog.records if "Finished XLA compilation of jit(advance)" in r.getMessage()]
     assert len(compiled) == 1
     assert len(members) == 2 * count
-    for place in (2 * count - 1,):
-        member = members[place]
+    for index in (2 * count - 1,):
+        member = members[index]
         dataset = prepared.datasets[member.fold]
         parts = build.build(member.config, dataset)
         rows, state = on_device(dataset.train, dataset), jax.jit(parts.run.init)(parts.key, parts.hparams)
         state, _ = jax.jit(partial(parts.run.advance, n=60))(state, parts.key, parts.hparams, rows)
-        assert distance(params, place, state.params) < TOLERANCE
+        assert distance(params, index, state.params) < TOLERANCE
 
 
 def test_tables_of_almost_equal_size_are_padded_to_one_program_and_train_as_alone(tmp_path, caplog):
     made = planned("data.rows=[100,103,110]", "terms.sparsity.weight=[0.01,0.3]")
     compilation.compiled.cache_clear()
     with jax.log_compiles(), caplog.at_level(logging.WARNING):
-        found = train(tmp_path, made, Options(strategy="vmap"))
+        trained = train(tmp_path, made, Options(strategy="vmap"))
     compiled = [r.getMessage() for r in caplog.records if "Finished XLA compilation of jit(advance)" in r.getMessage()]
-    assert len(found) == 3
+    assert len(trained) == 3
     assert len(compiled) == 1
-    for members, _, params in found:
+    for members, _, params in trained:
         assert distance(params, 1, alone(members[1])) < TOLERANCE
     sizes = [padded_size(rows) for rows in range(1, 20_001)]
     assert all(rows <= size <= max(64, 1.5 * rows) for rows, size in enumerate(sizes, 1))
@@ -270,34 +287,34 @@ def test_tables_of_almost_equal_size_are_padded_to_one_program_and_train_as_alon
 def test_a_budget_cuts_a_group_into_blocks_of_one_shape(tmp_path, caplog):
     made = planned("terms.sparsity.weight=log(0.01,1,5)", "seed=0:2")
     prepared = prepare(made.groups[0][0].config, None)
-    whole = cost(made.groups[0], prepared, Options(budget=10**9))
-    assert len(whole.blocks) == 1
-    options = Options(strategy="vmap", budget=whole.shared + 4 * whole.member)
-    assert [len(block.members) for block in cost(made.groups[0], prepared, options).blocks] == [4, 4, 2]
+    blocks, memory = cost(made.groups[0], prepared, Options(budget=10**9))
+    assert len(blocks) == 1
+    options = Options(strategy="vmap", budget=memory.shared + 4 * memory.member)
+    assert [len(block.members) for block in cost(made.groups[0], prepared, options)[0]] == [4, 4, 2]
     with pytest.raises(UserError, match=r"--memory-budget: .* too small .* allowed: "):
-        cost(made.groups[0], prepared, Options(budget=whole.shared))
+        cost(made.groups[0], prepared, Options(budget=memory.shared))
 
 
 def test_the_estimate_of_memory_is_near_what_the_compiler_says():
     made = planned("terms.sparsity.weight=log(0.01,1,16)", overrides=["model.code=64", "train.batch_size=64"])
     prepared = prepare(made.groups[0][0].config, None)
-    found = cost(made.groups[0], prepared, Options())
+    memory = cost(made.groups[0], prepared, Options())[1]
     parts = prepared.parts
     state = jax.jit(parts.run.init)(parts.key, parts.hparams)
     sizes = [leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves((state.params, state.opt_state))]
-    assert 2 * sum(sizes) < found.member
+    assert 2 * sum(sizes) < memory.member
     rows = on_device(prepared.datasets[0].train, prepared.datasets[0])
     many = jax.tree.map(lambda leaf: jnp.stack([leaf] * 16), (state.params, state.opt_state))
     weights = jnp.linspace(0.01, 1, 16)
 
-    def step(own, weight):
+    def step(state_of_member, weight):
         hparams = {**parts.hparams, "terms": {**parts.hparams["terms"]}}
         hparams["terms"]["sparsity"] = {"weight": weight}
-        return parts.run.advance(type(state)(*own, jnp.int32(0)), parts.key, hparams, rows, 1)[0]
+        return parts.run.advance(type(state)(*state_of_member, jnp.int32(0)), parts.key, hparams, rows, 1)[0]
 
-    told = jax.jit(jax.vmap(step)).lower(many, weights).compile().memory_analysis()
-    measured = (told.temp_size_in_bytes + told.argument_size_in_bytes + told.output_size_in_bytes) / 16
-    assert measured / 3 < found.member < measured * 3
+    analysis = jax.jit(jax.vmap(step)).lower(many, weights).compile().memory_analysis()
+    measured = (analysis.temp_size_in_bytes + analysis.argument_size_in_bytes + analysis.output_size_in_bytes) / 16
+    assert measured / 3 < memory.member < measured * 3
 
 
 def command(tmp_path, *options, sets=SMALL, workdir="sweep"):
@@ -331,19 +348,19 @@ WRONG = {
 @pytest.mark.parametrize("words", WRONG)
 def test_a_mistake_costs_one_line_and_nothing_else(tmp_path, capsys, words):
     assert command(tmp_path, *WRONG[words]) == 2
-    told = capsys.readouterr().err
-    assert re.search(re.escape(words), told) or words.split()[0] in told
-    assert told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert re.search(re.escape(words), printed) or words.split()[0] in printed
+    assert printed.count("\n") == 1
     assert not (tmp_path / "sweep").exists()
 
 
 def test_a_dry_run_counts_and_trains_nothing(tmp_path, capsys):
     options = ["--axis", "model.code=[2,3]", "--axis", "seed=0:4", "--dry-run"]
     assert command(tmp_path, *options) == 0
-    told = capsys.readouterr().out
-    assert "8 runs: model.code (2) × seed (4), in 2 groups" in told
-    assert "2 to compile" in told
-    assert "model.code=3: 4 runs, about" in told
+    printed = capsys.readouterr().out
+    assert "8 runs: model.code (2) × seed (4), in 2 groups" in printed
+    assert "2 to compile" in printed
+    assert "model.code=3: 4 runs, about" in printed
     assert not (tmp_path / "sweep").exists()
 
 
@@ -387,14 +404,14 @@ def test_zipped_quasi_random_values_break_and_are_drawn_and_one_is_run_alone(tmp
     summary = json.loads((tmp_path / "sweep" / "summary.json").read_text())
     assert summary["best"] in (0, 1)
     for point in summary["points"][:2]:
-        found = point["metrics"]["validation/mse"]
-        assert found["low"] < found["mean"] < found["high"]
+        spread = point["metrics"]["validation/mse"]
+        assert spread["low"] < spread["mean"] < spread["high"]
     names = {"terms-sparsity-weight", "optimizer-learning_rate", "heat", "parallel", "trade-off"}
     drawn = {path.stem for path in (tmp_path / "sweep" / "figures").glob("*.png")}
     assert drawn == names - {"heat"}, "of the tiles of zipped axes most are empty"
     row = rows[4]
-    own = [f"{path}={row[path]}" for path in ("terms.sparsity.weight", "optimizer.learning_rate", "seed")]
-    words = [word for text in [*sets, *own] for word in ("--set", text)]
+    setting = [f"{path}={row[path]}" for path in ("terms.sparsity.weight", "optimizer.learning_rate", "seed")]
+    words = [word for text in [*sets, *setting] for word in ("--set", text)]
     assert cli.main(["run", "lecture/sparse_l1", *words, "--workdir", str(tmp_path / "run")]) == 0
     alone = json.loads((tmp_path / "run" / "summary.json").read_text())["metrics"]
     for split in ("train", "validation", "test"):

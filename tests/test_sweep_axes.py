@@ -75,16 +75,16 @@ def test_quasi_random_values_are_more_even_than_random_ones():
 
 
 def test_axes_span_their_product_and_zipped_fields_go_together():
-    found = axes.points([axes.make("a", "[1,2]"), axes.make(("b", "c"), ("0:3", "[x,y,z]"))])
-    assert found == [{"a": a, "b": b, "c": "xyz"[b]} for a, b in itertools.product((1, 2), range(3))]
+    points = axes.points([axes.make("a", "[1,2]"), axes.make(("b", "c"), ("0:3", "[x,y,z]"))])
+    assert points == [{"a": a, "b": b, "c": "xyz"[b]} for a, b in itertools.product((1, 2), range(3))]
 
 
 def test_whole_optimizers_are_an_axis_of_static_settings():
     adam, sgd = {"name": "adam", "learning_rate": 1e-3}, {"name": "sgd", "learning_rate": 0.1}
     made = plan.make("lecture/sparse_l1", [], [axes.make("optimizer", [adam, sgd])])
     assert len(made.groups) == 2
-    found = [member.config["optimizer"] for member in made.members]
-    assert [(own["name"], own["learning_rate"], own["schedule"]) for own in found] == [
+    optimizers = [member.config["optimizer"] for member in made.members]
+    assert [(each["name"], each["learning_rate"], each["schedule"]) for each in optimizers] == [
         ("adam", 1e-3, {"name": "constant"}),
         ("sgd", 0.1, {"name": "constant"}),
     ]
@@ -92,8 +92,8 @@ def test_whole_optimizers_are_an_axis_of_static_settings():
 
 def test_the_command_line_takes_the_place_of_a_declared_axis():
     declared = {"a": [1, 2, 3], ("b", "c"): ("0:2", [5.0, 6.0])}
-    found = axes.collect(declared, ["a=[9]"])
-    assert axes.points(found) == [{"a": 9, "b": b, "c": 5.0 + b} for b in (0, 1)]
+    collected = axes.collect(declared, ["a=[9]"])
+    assert axes.points(collected) == [{"a": 9, "b": b, "c": 5.0 + b} for b in (0, 1)]
 
 
 @given(st.lists(st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.none())))

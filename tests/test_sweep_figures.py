@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from looking import ENGLISH, readable
 
 from aejax.figures import canvas, sweep
-from aejax.sweep import intervals, table
+from aejax.sweep import table
 
 RANDOM = np.random.default_rng(0)
 
@@ -21,8 +21,8 @@ def summary(axes, seeds=4, metric="validation/mse"):
         share = np.exp(-3 * position[0] / len(next(iter(axes.values())))) + 0.02 * RANDOM.random(seeds)
         setting = {path: values[i] for (path, values), i in zip(axes.items(), position, strict=True)}
         metrics = {
-            "validation/mse": intervals.interval(list(error)),
-            "validation/active_fraction": intervals.interval(share),
+            "validation/mse": table.interval(list(error)),
+            "validation/active_fraction": table.interval(share),
         }
         points.append({"axes": setting, "runs": seeds, "finite": seeds, "finished": seeds, "metrics": metrics})
     best = table.best(points, metric, maximise=False)
@@ -55,7 +55,7 @@ def test_zipped_axes_have_no_tiles_and_the_better_end_is_told():
     swept = summary({"a": list(range(6)), "b": list(range(6))})
     zipped = swept | {"points": [swept["points"][7 * number] for number in range(6)], "best": 0}
     assert set(sweep.draw(zipped, ENGLISH)) == {"a", "b", "parallel"}
-    once = {"axes": {"a": 1, "b": 1}, "metrics": {"validation/mse": intervals.interval([1.0])}}
+    once = {"axes": {"a": 1, "b": 1}, "metrics": {"validation/mse": table.interval([1.0])}}
     points = [once, once | {"axes": {"a": 2, "b": 3}}]
     sweep.against_axis(ENGLISH, points, "a", ["b"], "validation/mse", least=False)
 

@@ -14,9 +14,8 @@ from running import assert_refused, call, table
 
 from aejax import config
 from aejax.runs import experiment
-from aejax.sweep import axes
+from aejax.sweep import axes, search, studies
 from aejax.sweep.block import Options
-from aejax.sweep.search import bayesian, spaces, studies
 
 optuna = pytest.importorskip("optuna", reason="pip install 'aejax[optuna]'")
 
@@ -36,26 +35,29 @@ WEIGHT = "terms.sparsity.weight=log(0.01,1,5)"
 
 
 def overrides(**changes):
-    own = SMALL | {name.replace("__", "."): value for name, value in changes.items()}
-    return [f"{path}={value}" for path, value in own.items()]
+    fields = SMALL | {name.replace("__", "."): value for name, value in changes.items()}
+    return [f"{path}={value}" for path, value in fields.items()]
 
 
 def spanned(*specs, folds=None, **changes):
-    return spaces.make("lecture/sparse_l1", overrides(**changes), axes.collect({}, specs), folds)
+    return search.space_of("lecture/sparse_l1", overrides(**changes), axes.collect({}, specs), folds)
 
 
-def found_alone(tmp_path, row, **changes):
+def searched(space, folder, **how):
+    return search.run(space, studies.Search(**how), folder, Options(strategy="vmap"))
+
+
+def error_alone(tmp_path, row, **changes):
     """The validation error of a row's run, trained by itself."""
-    own = {name: row[name] for name in row if name.partition(".")[0] in ("terms", "model", "optimizer")}
-    settings = [*overrides(**changes), *(f"{path}={value}" for path, value in own.items()), f"seed={row['seed']}"]
+    fields = {name: row[name] for name in row if name.partition(".")[0] in ("terms", "model", "optimizer")}
+    settings = [*overrides(**changes), *(f"{path}={value}" for path, value in fields.items()), f"seed={row['seed']}"]
     return experiment.run(config.load("lecture/sparse_l1", settings), tmp_path)["metrics"]["validation"]["mse"]
 
 
 def test_all_batches_of_a_static_setting_are_one_program_and_each_trial_is_the_mean_of_its_runs(tmp_path, caplog):
     space = spanned(WEIGHT, "model.code=[2,3]", "seed=[3,8]")
-    wanted = bayesian.Search(trials=11, batch=4, prune=False)
     with jax.log_compiles(), caplog.at_level(logging.WARNING):
-        summary = bayesian.run(space, wanted, tmp_path / "a", Options(strategy="vmap"), "validation/mse")
+        summary = searched(space, tmp_path / "a", trials=11, batch=4, prune=False)
     compiled = [r.getMessage() for r in caplog.records if "Finished XLA compilation of jit(advance)" in r.getMessage()]
     rows = table(tmp_path / "a")
     assert {row["model.code"] for row in rows} == {"2", "3"}
@@ -65,21 +67,21 @@ def test_all_batches_of_a_static_setting_are_one_program_and_each_trial_is_the_m
     assert len(set(weights)) == 11
     assert 0.01 <= min(weights) < 0.1 < max(weights) <= 1
     assert not set(weights) & set(axes.read("x", "log(0.01,1,5)")), "the range, not the grid"
-    told = summary["search"]["history"]
-    assert [trial["state"] for trial in told] == ["complete"] * 11
-    for trial, pair in zip(told, zip(rows[::2], rows[1::2], strict=True), strict=True):
+    trials = summary["search"]["history"]
+    assert [trial["state"] for trial in trials] == ["complete"] * 11
+    for trial, pair in zip(trials, zip(rows[::2], rows[1::2], strict=True), strict=True):
         assert [row["seed"] for row in pair] == ["3", "8"]
         assert trial["value"] == pytest.approx(sum(float(row["validation/mse"]) for row in pair) / 2)
     assert summary["points"][summary["best"]]["metrics"]["validation/mse"]["mean"] == pytest.approx(
-        min(trial["value"] for trial in told)
+        min(trial["value"] for trial in trials)
     )
-    assert float(rows[21]["validation/mse"]) == pytest.approx(found_alone(tmp_path / "b", rows[21]), rel=1e-4)
+    assert float(rows[21]["validation/mse"]) == pytest.approx(error_alone(tmp_path / "b", rows[21]), rel=1e-4)
     assert sum(summary["search"]["importance"].values()) == pytest.approx(1)
 
 
 def test_trials_that_are_worse_than_the_median_are_frozen_where_they_were(tmp_path):
     space = spanned("optimizer.learning_rate=log(1e-6,0.1,5)", "seed=[3,8]")
-    summary = bayesian.run(space, bayesian.Search(20, 10), tmp_path / "a", Options(strategy="vmap"), "validation/mse")
+    summary = searched(space, tmp_path / "a", trials=20, batch=10)
     rows = table(tmp_path / "a")
     states = [trial["state"] for trial in summary["search"]["history"]]
     assert states[:10] == ["complete"] * 10, "there is no median yet"
@@ -89,7 +91,7 @@ def test_trials_that_are_worse_than_the_median_are_frozen_where_they_were(tmp_pa
         assert {row["status"] for row in pair} == {"finished" if state == "complete" else "pruned"}
         assert {row["step"] for row in pair} <= ({"60"} if state == "complete" else {"20", "30", "40", "50"})
     pruned = rows[2 * states.index("pruned")]
-    alone = found_alone(tmp_path / "b", pruned, train__steps=pruned["step"])
+    alone = error_alone(tmp_path / "b", pruned, train__steps=pruned["step"])
     assert float(pruned["validation/mse"]) == pytest.approx(alone, rel=1e-4)
 
 
@@ -97,10 +99,10 @@ def test_a_trial_that_breaks_is_no_candidate(tmp_path):
     changes = {"optimizer": "{'name': 'sgd', 'learning_rate': 0.1, 'schedule': {'name': 'constant'}}"}
     changes |= {"model.activation": "linear", "model.output": "linear", "terms.sparsity.weight": "0.01"}
     changes |= {"terms.reconstruction.name": "reconstruction.squared_error"}
-    own = {name: value for name, value in SMALL.items() if not name.startswith("optimizer")} | changes
+    fields = {name: value for name, value in SMALL.items() if not name.startswith("optimizer")} | changes
     asked = axes.collect({}, ["optimizer.learning_rate=[0.01,1e25]"])
-    space = spaces.make("lecture/sparse_l1", [f"{path}={value}" for path, value in own.items()], asked, None)
-    summary = bayesian.run(space, bayesian.Search(6, 6), tmp_path / "a", Options(strategy="vmap"), "validation/mse")
+    space = search.space_of("lecture/sparse_l1", [f"{path}={value}" for path, value in fields.items()], asked, None)
+    summary = searched(space, tmp_path / "a", trials=6, batch=6)
     for row, trial in zip(table(tmp_path / "a"), summary["search"]["history"], strict=True):
         broken = row["optimizer.learning_rate"] == "1e+25"
         assert row["status"] == ("not finite" if broken else "finished")
@@ -111,8 +113,8 @@ def test_a_trial_that_breaks_is_no_candidate(tmp_path):
 
 def test_folds_and_zipped_axes_are_searched_too(tmp_path):
     pairs = axes.make(("terms.sparsity.weight", "optimizer.learning_rate"), ([0.01, 0.1, 1.0], [0.1, 0.01, 0.001]))
-    space = spaces.make("lecture/sparse_l1", overrides(), [pairs], 3)
-    bayesian.run(space, bayesian.Search(5, 3), tmp_path / "a", Options(strategy="vmap"), "validation/mse")
+    space = search.space_of("lecture/sparse_l1", overrides(), [pairs], 3)
+    searched(space, tmp_path / "a", trials=5, batch=3)
     rows = table(tmp_path / "a")
     assert [row["fold"] for row in rows] == ["0", "1", "2"] * 5
     for row in rows:
@@ -198,13 +200,13 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("told", WRONG)
-def test_a_mistake_is_told_in_one_line_and_nothing_is_begun(tmp_path, capsys, told):
-    if "nothing to search" in told:
+@pytest.mark.parametrize("message", WRONG)
+def test_a_mistake_is_told_in_one_line_and_nothing_is_begun(tmp_path, capsys, message):
+    if "nothing to search" in message:
         line = words(tmp_path, axis="seed=1:3", config="lecture/multilayer")  # which declares no axes of its own
     else:
-        line = words(tmp_path, *WRONG[told])
-    assert_refused(call(line, capsys), told)
+        line = words(tmp_path, *WRONG[message])
+    assert_refused(call(line, capsys), message)
     assert not (tmp_path / "s").exists()
 
 
@@ -236,10 +238,10 @@ def test_a_study_or_a_folder_of_another_sweep_is_refused(tmp_path, capsys):
 
 def test_a_dry_run_says_what_is_searched(tmp_path, capsys):
     line = words(tmp_path, "--dry-run", "--axis", "model.code=[2,3]", "--axis", "seed=0:3", "--trials", "32")
-    told = call(line, capsys)
-    assert "32 trials in batches of 16: 96 runs" in told.out
-    assert "terms.sparsity.weight: 0.01 to 1, logarithmic" in told.out
-    assert "model.code: one of 2 values" in told.out
-    assert "up to 2 to compile" in told.out
+    answer = call(line, capsys)
+    assert "32 trials in batches of 16: 96 runs" in answer.out
+    assert "terms.sparsity.weight: 0.01 to 1, logarithmic" in answer.out
+    assert "model.code: one of 2 values" in answer.out
+    assert "up to 2 to compile" in answer.out
     assert not (tmp_path / "s").exists()
-    assert json.loads(json.dumps(spaces.identity(spanned(WEIGHT))))["seeds"] == [0]
+    assert json.loads(json.dumps(spanned(WEIGHT).identity))["seeds"] == [0]

@@ -16,8 +16,8 @@ import pytest
 from running import assert_refused, call, environment, table
 
 from aejax.files import write_atomic
-from aejax.sweep import axes, markers, plan
-from aejax.sweep.block import Options
+from aejax.sweep import axes, plan
+from aejax.sweep.block import Options, finished
 from aejax.sweep.engines import groups, jobs
 
 pytest.importorskip("submitit", reason="pip install 'aejax[slurm]'")
@@ -189,7 +189,7 @@ def test_a_job_that_is_done_twice_at_once_is_trained_once(tmp_path):
     assert list(files)[-1] == f"parts/{part.name}/done.json"
     for path, content in files.items():
         write_atomic(tmp_path / "back" / path, content)
-    assert set(markers.finished(tmp_path / "back")) == set(markers.finished(tmp_path / "sweep"))
+    assert set(finished(tmp_path / "back")) == set(finished(tmp_path / "sweep"))
     digests = lambda text: [result["parameters_digest"] for result in json.loads(text)["results"]]
     assert digests(files[f"parts/{part.name}/done.json"]) == digests(marker)
 

@@ -281,12 +281,11 @@ def _counts(values: np.ndarray, name: str, *, at_once: bool) -> str:
     """Why a column of numbers is a key; empty where it is none."""
     if (len(values) < LEAST_ROWS and not at_once) or not (values == np.round(values)).all():
         return ""
-    if (np.diff(values) == 1).all() and (at_once or len(values) >= LEAST_ROWS):
+    if values[0] in (0, 1) and (np.diff(values) == 1).all():
         return "counts the rows"
-    unique = len(values) >= LEAST_ROWS and len(np.unique(values)) == len(values)
-    return (
-        "has another number in every row, and its name is that of a key" if unique and _KEY_NAME.fullmatch(name) else ""
-    )
+    if len(values) < LEAST_ROWS or len(np.unique(values)) < len(values) or not _KEY_NAME.fullmatch(name):
+        return ""
+    return "has another number in every row, and the name of a key"
 
 
 # Dates.

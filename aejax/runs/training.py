@@ -130,29 +130,39 @@ def _start(parts: Parts, early: bool, folder: Path | None) -> tuple[State, Progr
     names = ("loss", *parts.hparams["terms"])
     if folder is not None:
         like, saved = jax.eval_shape(init, parts.key, parts.hparams), folder / workdir.CHECKPOINTS
-        shapes = {"state": like, "progress": begin(names, best=like.params if early else ())}
-        restored = checkpoint.restore(saved, shapes, say=console.say)
-        devices.check_same(checkpoint=str(restored and restored.step))
+        restored = restored_progress(saved, like, begin(names, best=like.params if early else ()))
+        devices.check_same(checkpoint=str(restored and restored[1].step))
         if restored is not None:
-            seconds = float(records.check(restored.info, INFO, saved, "info")["seconds"])
-            console.say(f"{folder}: going on from step {restored.step}")
-            progress = restored.tree["progress"]._replace(step=restored.step, seconds=seconds)
-            return restored.tree["state"], progress
+            console.say(f"{folder}: going on from step {restored[1].step}")
+            return restored
     state = init(parts.key, parts.hparams)
     return state, begin(names, best=jax.tree.map(jnp.copy, weights(state)) if early else ())
 
 
 def _saver(parts: Parts, folder: Path, keep: int) -> Callable[[State, Progress], None]:
-    """``(state, progress)``: saves a checkpoint, without the seconds, so that equal ones have equal bytes."""
+    """``(state, progress)``: saves a checkpoint."""
 
     def save(state: State, progress: Progress) -> None:
-        best = _on_host(parts, progress.best)
-        tree = {"state": _on_host(parts, state), "progress": progress._replace(best=best, seconds=0.0)}
+        state, progress = _on_host(parts, state), progress._replace(best=_on_host(parts, progress.best))
         if devices.is_first():
-            info = {"seconds": progress.seconds}
-            checkpoint.save(folder / workdir.CHECKPOINTS, progress.step, tree, keep=keep, info=info)
+            save_progress(folder / workdir.CHECKPOINTS, state, progress, keep=keep)
 
     return save
+
+
+def save_progress(folder: Path, state: Any, progress: Progress, *, keep: int) -> None:
+    """Save a checkpoint of a run, or of many, without the seconds, so that equal ones have equal bytes."""
+    tree = {"state": state, "progress": progress._replace(seconds=0.0)}
+    checkpoint.save(folder, progress.step, tree, keep=keep, info={"seconds": progress.seconds})
+
+
+def restored_progress(folder: Path, state: Any, progress: Progress) -> tuple[Any, Progress] | None:
+    """The newest checkpoint that verifies, in these structures; None where there is none."""
+    restored = checkpoint.restore(folder, {"state": state, "progress": progress}, say=console.say)
+    if restored is None:
+        return None
+    seconds = float(records.check(restored.info, INFO, folder, "info")["seconds"])
+    return restored.tree["state"], restored.tree["progress"]._replace(step=restored.step, seconds=seconds)
 
 
 def _measure(parts: Parts, dataset: Dataset) -> Callable[[Params, float], dict[str, float]]:

@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from aejax import config as configs
+from aejax import console
 from aejax.config import differences
 from aejax.config import files as config_files
-from aejax.errors import UserError
+from aejax.errors import UserError, shown
 from aejax.files import TEMPORARY, write_atomic, write_json
 from aejax.storage import records, trust
 from aejax.storage.records import Fields, Form, Named, Whole
+from aejax.training import numerics
 from aejax.types import Dataset, Split
 
 CHECKPOINTS, MODEL, KEPT, FIGURES = "checkpoints", "model", "kept", "figures"
@@ -80,11 +82,7 @@ def check(folder: Path, config: Mapping[str, Any], name: str = CONFIG) -> None:
     Raises:
         UserError: naming what differs.
     """
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}: is a file, not a folder; allowed: another --workdir")
-    if not (folder / name).exists():
-        if folder.exists() and any(not path.name.startswith(TEMPORARY) for path in folder.iterdir()):
-            raise UserError(f"{folder}: is not empty and holds no run; allowed: a new folder, or that of a run")
+    if not is_begun(folder, name, "run"):
         return
     changed = differences.changed(config_files.written(folder / name, trust=True), config)  # is compared, nothing else
     if changed:
@@ -92,6 +90,26 @@ def check(folder: Path, config: Mapping[str, Any], name: str = CONFIG) -> None:
             f"{folder}: holds a run of another config ({differences.first_of(changed)}); "
             f"allowed: the same config, or another {'--workdir' if name == CONFIG else 'folder'}"
         )
+
+
+def is_begun(folder: Path, name: str, kind: str) -> bool:
+    """Whether a folder holds a file, which says whose it is; refuses one without it that holds others.
+
+    Args:
+        folder: made or not.
+        name: of the file.
+        kind: what a folder with it holds.
+
+    Raises:
+        UserError: it is no folder, or that of something else.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: is a file, not a folder; allowed: another --workdir")
+    if (folder / name).exists():
+        return True
+    if folder.exists() and any(not path.name.startswith(TEMPORARY) for path in folder.iterdir()):
+        raise UserError(f"{folder}: is not empty and holds no {kind}; allowed: a new folder, or that of a {kind}")
+    return False
 
 
 def begin(folder: Path, config: Mapping[str, Any], name: str = CONFIG) -> None:
@@ -103,10 +121,22 @@ def begin(folder: Path, config: Mapping[str, Any], name: str = CONFIG) -> None:
         write_atomic(folder / name, configs.dumps(config))
     if name == CONFIG:
         trust.seal(folder)
-    if not (folder / "environment.json").exists():
-        write_json(folder / "environment.json", environment())
+    path, now = folder / "environment.json", environment()
+    if not path.exists():
+        write_json(path, now)
+    elif changes := _changes(read_json(path, Named(object)), now):
+        console.say(f"{folder}: goes on where {'; '.join(changes)}; the last bits of its numbers may differ")
     for leftover in folder.glob(f"{TEMPORARY}*"):
         leftover.unlink(missing_ok=True)
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What decides bits and is not as it was when a run began, in words; what older runs did not record is left out."""
+    packages = before["packages"] if isinstance(before.get("packages"), dict) else {}
+    versions = {name: (packages[name], now["packages"][name]) for name in ("jax", "jaxlib") if name in packages}
+    names = ("processor", "backend", "devices", "cores", "xla_flags")
+    pairs = versions | {name: (before[name], now[name]) for name in names if name in before}
+    return [f"{name} is {shown(new)} and was {shown(old)}" for name, (old, new) in pairs.items() if old != new]
 
 
 def same_data(folder: Path, dataset: Dataset) -> None:
@@ -157,6 +187,7 @@ def environment() -> dict[str, Any]:
         "backend": jax.default_backend(),
         "devices": [f"{device.platform}:{device.id} {device.device_kind}" for device in jax.devices()],
         "git_commit": _git_commit(),
+        **numerics.machine(),
     }
 
 

@@ -1,13 +1,11 @@
 """Sweeps: many settings and seeds of one experiment, trained together as few compiled programs.
 
 - `axes` reads the values of fields, `plan` makes runs of their combinations and groups those of equal static setting;
-- `prepared` holds what the runs of a group share, `folds` the rows of a cross-validation, `memory` says how many fit;
-- `program` compiles a block of runs as one program, `block` trains and evaluates it, `evaluation` has its metrics,
-  `baselines` what they are compared with, and `markers` says which blocks are done;
+- `prepared` holds what the runs of a group share, its folds too, and says how many fit into memory;
+- `program` compiles a block of runs as one program, `block` trains it in a folder, `evaluation` measures it;
 - `engines` trains the groups of a plan: in this process, on a Ray cluster, or as jobs of SLURM;
-- `folder` does a whole sweep in a folder: `table` is its table and summary, `intervals` the statistics of these, and
-  `metric` says what the best setting may be chosen by;
-- `search` has settings proposed by Optuna in place of all combinations;
+- `table` is the table of a sweep, its statistics and the metric that chooses, `folder` a whole sweep in a folder;
+- `search` proposes settings by Optuna, whose `studies` keep the trials, in place of all combinations;
 - `command` is ``aejax sweep``, and `nets` is ``aejax.sweep(…)`` from Python.
 
 A member of a sweep is the run that `aejax run --set …` does alone, up to the rounding of another program, which

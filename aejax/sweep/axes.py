@@ -8,6 +8,7 @@ The values of an axis are a list or array, or a text that says what NumPy would 
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple
@@ -28,7 +29,6 @@ ALIASES |= {"logquasi": "logsobol"}
 FORMS = f"[1,2,3], range(5), {', '.join(f'{name}(a,b,n)' for name in (*SPACED, *DRAWN))}"
 
 _RANGE = re.compile(r"(-?\d+):(-?\d+)(?::(-?\d+))?")
-_CALL = re.compile(r"(\w+)\((.*)\)", re.DOTALL)
 
 
 class Axis(NamedTuple):
@@ -48,6 +48,17 @@ class Axis(NamedTuple):
         """How many values each field has."""
         return len(self.values[0])
 
+    @property
+    def name(self) -> str:
+        """The field, or the fields that are zipped."""
+        return "+".join(self.paths)
+
+    @property
+    def choices(self) -> dict[str, tuple[Any, ...]]:
+        """The fields' values by a text that stands for them."""
+        rows = zip(*self.values, strict=True)
+        return {repr(row[0]) if len(row) == 1 else repr(row): row for row in rows}
+
 
 def make(paths: str | Sequence[str], specs: Any) -> Axis:
     """An axis from its fields and their specs.
@@ -60,29 +71,28 @@ def make(paths: str | Sequence[str], specs: Any) -> Axis:
     Raises:
         UserError: a spec that cannot be read, has no values or the same twice, or lengths that differ.
     """
-    names, per_field = ((paths,), (specs,)) if isinstance(paths, str) else (tuple(paths), tuple(specs))
-    if len(names) != len(per_field):
-        raise UserError(f"axis {', '.join(names)}: {len(names)} fields are zipped and {len(per_field)} specs given")
-    values = tuple(read(name, spec, index) for index, (name, spec) in enumerate(zip(names, per_field, strict=True)))
-    lengths = {name: len(column) for name, column in zip(names, values, strict=True)}
-    if len(set(lengths.values())) > 1:
-        counts = ", ".join(f"{name} has {count}" for name, count in lengths.items())
-        raise UserError(f"axis {', '.join(names)}: zipped fields need equally many values; {counts}")
+    names, by_name = ((paths,), (specs,)) if isinstance(paths, str) else (tuple(paths), tuple(specs))
+    what = f"axis {', '.join(names)}"
+    if len(names) != len(by_name):
+        raise UserError(f"{what}: {len(names)} fields are zipped and {len(by_name)} specs given")
+    values = tuple(read(name, spec, index) for index, (name, spec) in enumerate(zip(names, by_name, strict=True)))
+    if len(set(map(len, values))) > 1:
+        counts = ", ".join(f"{name} has {len(column)}" for name, column in zip(names, values, strict=True))
+        raise UserError(f"{what}: zipped fields need equally many values; {counts}")
     seen = set()
-    for together in zip(*values, strict=True):
-        if repr(together) in seen:
-            shown = together if len(together) > 1 else together[0]
-            raise UserError(f"axis {', '.join(names)}: {shown!r} is there twice; allowed: each value once")
-        seen.add(repr(together))
-    return Axis(names, values, _ends(per_field[0]) if len(names) == 1 else None)
+    for row in zip(*values, strict=True):
+        if repr(row) in seen:
+            raise UserError(f"{what}: {row if len(row) > 1 else row[0]!r} is there twice; allowed: each value once")
+        seen.add(repr(row))
+    return Axis(names, values, _ends(by_name[0]) if len(names) == 1 else None)
 
 
 def _ends(spec: Any) -> tuple[float, float, bool] | None:
-    call = _CALL.fullmatch(spec.strip()) if isinstance(spec, str) else None
-    if call is None or call[1] == "range":
+    form, arguments = _call(spec.strip()) if isinstance(spec, str) else (None, [])
+    if form in (None, "range"):
         return None
-    low, high = (float(parse(part)) for part in _parts(call[2])[:2])
-    return min(low, high), max(low, high), ALIASES.get(call[1], call[1]) in LOGARITHMIC
+    low, high = sorted(map(float, arguments[:2]))
+    return low, high, form in LOGARITHMIC
 
 
 def read(name: str, spec: Any, index: int = 0) -> tuple[Any, ...]:
@@ -115,22 +125,26 @@ def _listed(name: str, spec: Any) -> list[Any]:
 def _spelled(name: str, text: str, index: int) -> list[Any]:
     if text.startswith("[") and text.endswith("]"):
         return [parse(part) for part in _parts(text[1:-1])]
-    if slice_text := _RANGE.fullmatch(text):
-        return _range(name, text, [int(part) for part in slice_text.groups() if part is not None])
-    if call := _CALL.fullmatch(text):
-        if call[1] == "range":
-            return _range(name, text, [parse(part) for part in _parts(call[2])])
-        return [float(value) for value in _sampled(name, text, call[1], _parts(call[2]), index)]
-    raise UserError(f"axis {name}: cannot read {text!r}; allowed: {FORMS}")
+    if limits := _RANGE.fullmatch(text):
+        return _range(name, text, [int(part) for part in limits.groups() if part is not None])
+    form, arguments = _call(text)
+    if form is None:
+        raise UserError(f"axis {name}: cannot read {text!r}; allowed: {FORMS}")
+    return _range(name, text, arguments) if form == "range" else _sampled(name, text, form, arguments, index)
 
 
-def _range(name: str, text: str, numbers: list[Any]) -> list[int]:
+def _call(text: str) -> tuple[str | None, list[Any]]:
+    """The name and the arguments of ``name(argument, ...)``; None where a text is no such call."""
+    call = re.fullmatch(r"(\w+)\((.*)\)", text, re.DOTALL)
+    return (ALIASES.get(call[1], call[1]), list(map(parse, _parts(call[2])))) if call else (None, [])
+
+
+def _range(name: str, text: str, limits: list[Any]) -> list[int]:
     """Python's range of one to three whole numbers, `MOST` of it and one more."""
-    if not 1 <= len(numbers) <= 3 or any(type(number) is not int for number in numbers):
-        raise UserError(f"axis {name}: cannot read {text!r}; allowed: range(stop) or range(start, stop[, step])")
-    if len(numbers) == 3 and numbers[2] == 0:
-        raise UserError(f"axis {name}: {text}: the step of a range is not 0")
-    return list(range(*numbers)[: MOST + 1])
+    if not 1 <= len(limits) <= 3 or any(type(limit) is not int for limit in limits) or limits[2:] == [0]:
+        allowed = "range(stop) or range(start, stop[, step]) of whole numbers; the step of a range is not 0"
+        raise UserError(f"axis {name}: cannot read {text!r}; allowed: {allowed}")
+    return list(range(*limits)[: MOST + 1])
 
 
 def _parts(text: str) -> list[str]:
@@ -147,34 +161,35 @@ def _parts(text: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _sampled(name: str, text: str, form: str, parts: list[str], index: int) -> np.ndarray:
-    """``form(low, high, count[, seed])`` as float64."""
-    form = ALIASES.get(form, form)
+def _sampled(name: str, text: str, form: str, arguments: list[Any], index: int) -> list[float]:
+    """``form(low, high, count[, seed])``."""
     if form not in (*SPACED, *DRAWN):
         raise one_of(form, ("range", *SPACED, *DRAWN), what=f"axis {name}")
-    seeded = form in DRAWN
-    values = [parse(part) for part in parts]
-    ends, whole = values[:2], values[2:]
-    number = lambda v: isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v)
-    if len(values) not in ((3, 4) if seeded else (3,)) or not all(map(number, ends)):
-        allowed = f"{form}(low, high, count{', seed' if seeded else ''})"
-        raise UserError(f"axis {name}: cannot read {text!r}; allowed: {allowed} with finite numbers")
-    if any(type(value) is not int or not 0 <= value < 2**64 for value in whole) or whole[0] > MOST:
-        raise UserError(f"axis {name}: {text}: the count must be a whole number from 1 to {MOST}, the seed one from 0")
-    logarithmic = form in LOGARITHMIC
-    if logarithmic and min(ends) <= 0:
-        raise UserError(f"axis {name}: {text}: both ends of a logarithmic axis must be above 0")
+    logarithmic, most = form in LOGARITHMIC, 4 if form in DRAWN else 3
+    ends, whole = arguments[:2], arguments[2:]
+    finite = all(type(end) in (int, float) and math.isfinite(end) for end in ends)
+    if (
+        not 3 <= len(arguments) <= most
+        or not finite
+        or (logarithmic and min(ends) <= 0)
+        or any(type(value) is not int or not 0 <= value < 2**64 for value in whole)
+        or whole[0] > MOST
+    ):
+        allowed = f"{form}(low, high, count{', seed' if form in DRAWN else ''}) with finite numbers"
+        numbers = f"the count must be a whole number to {MOST}{', the seed one from 0' if form in DRAWN else ''}"
+        above = " above 0" if logarithmic else ""
+        raise UserError(f"axis {name}: cannot read {text!r}; allowed: {allowed}{above}; {numbers}")
     share = _shares(form, whole[0], whole[1] if len(whole) > 1 else 0, index)
     low, high = map(float, ends)
-    straight = np.log([low, high]) if logarithmic else np.array([low, high])
-    spread = straight[0] + share * (straight[1] - straight[0])
+    first, last = np.log([low, high]) if logarithmic else (low, high)
+    spread = first + share * (last - first)
     # Twelve digits, so that geomspace(1e-5,1e-2,4) holds 0.001 and not 0.0009999999999999998.
     rounded = np.array([float(f"{value:.12g}") for value in (np.exp(spread) if logarithmic else spread)])
-    return np.where(share == 0, low, np.where(share == 1, high, rounded))
+    return np.where(share == 0, low, np.where(share == 1, high, rounded)).tolist()
 
 
 def _shares(form: str, count: int, seed: int, index: int) -> np.ndarray:
-    """`count` places between the ends of an axis, in [0, 1].
+    """`count` shares of the way between the ends of an axis, in [0, 1].
 
     Drawn ones come from the raw output of Philox, which NumPy promises never to change; quasi-random ones are a Sobol'
     sequence, shifted by such a draw modulo 1.
@@ -183,7 +198,7 @@ def _shares(form: str, count: int, seed: int, index: int) -> np.ndarray:
         Cranley & Patterson 1976, Randomization of number theoretic methods for multiple integration, section 3.
     """
     if form in SPACED:
-        return np.linspace(0, 1, count) if count != 1 else np.zeros(1)
+        return np.linspace(0, 1, count)
     draw = lambda size: (np.random.Philox(key=[seed, index]).random_raw(size) >> np.uint64(11)) * 2.0**-53
     if form in ("uniform", "loguniform") or not count:
         return draw(count)
@@ -191,14 +206,6 @@ def _shares(form: str, count: int, seed: int, index: int) -> np.ndarray:
 
     sequence = qmc.Sobol(index + 1, scramble=False).random_base2((count - 1).bit_length())
     return (sequence[:count, index] + draw(1)) % 1.0
-
-
-def spelled(text: str, option: str = "--axis") -> tuple[str, str]:
-    """The two halves of ``PATH=SPEC``."""
-    path, equals, spec = text.partition("=")
-    if not equals or not path.strip():
-        raise UserError(f"{option} {text}: expected PATH=SPEC, such as optimizer.learning_rate=geomspace(1e-4,1e-1,7)")
-    return path.strip(), spec.strip()
 
 
 def collect(
@@ -217,25 +224,29 @@ def collect(
     """
     if not isinstance(declared, Mapping):
         raise UserError(f"sweep() must return a dict of axes, not {type(declared).__name__}")
-    asked = [make(*spelled(text)) for text in from_command]
-    asked += [make(*zip(*(spelled(text, "--zip") for text in texts), strict=True)) for texts in zipped]
-    named = [path for axis in asked for path in axis.paths]
-    for paths, specs in declared.items():
-        axis = make(paths, specs)
-        common = set(axis.paths) & set(named)
+    axes = [make(*_halves(text, "--axis")) for text in from_command]
+    axes += [make(*zip(*(_halves(text, "--zip") for text in texts), strict=True)) for texts in zipped]
+    replaced = {path for axis in axes for path in axis.paths}
+    for axis in (make(*each) for each in declared.items()):
+        common = replaced & set(axis.paths)
         if common and len(axis.paths) > 1:
             raise UserError(f"axis {min(common)}: is zipped in sweep() with others; allowed: --zip with all of them")
-        if not common:
-            asked.append(axis)
-    paths = [path for axis in asked for path in axis.paths]
-    for path in paths:
-        if paths.count(path) > 1:
+        axes += [] if common else [axis]
+    for path, count in Counter(path for axis in axes for path in axis.paths).items():
+        if count > 1:
             raise UserError(f"axis {path}: two axes name this field; allowed: one")
-    if not asked:
+    if not axes:
         raise UserError("sweep: there is no axis; allowed: --axis PATH=SPEC, or sweep() in the config file")
-    if math.prod(map(len, asked)) > MOST:
-        raise UserError(f"sweep: {' × '.join(str(len(axis)) for axis in asked)} points are more than {MOST}")
-    return asked
+    if math.prod(map(len, axes)) > MOST:
+        raise UserError(f"sweep: {' × '.join(str(len(axis)) for axis in axes)} points are more than {MOST}")
+    return axes
+
+
+def _halves(text: str, option: str) -> tuple[str, str]:
+    path, equals, spec = text.partition("=")
+    if not equals or not path.strip():
+        raise UserError(f"{option} {text}: expected PATH=SPEC, such as optimizer.learning_rate=geomspace(1e-4,1e-1,7)")
+    return path.strip(), spec.strip()
 
 
 def points(axes: Sequence[Axis]) -> list[dict[str, Any]]:

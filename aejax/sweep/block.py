@@ -1,46 +1,50 @@
 """The work on one block: an idempotent task with a folder of its own and a marker that says that it is done.
 
-Any engine may do a task twice, and tasks in any order: what a marker vouches for is not trained again, and the marker
-is written last.
+Any engine may do a task twice, and tasks in any order: what a marker vouches for is not trained again, and the marker,
+which holds the results under a seal, is written last.
 """
 
 import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from aejax import console
-from aejax.files import write_json
+from aejax.errors import UserError
+from aejax.files import to_json, write_json
+from aejax.runs.training import restored_progress, save_progress
 from aejax.storage import checkpoint, records
-from aejax.storage.records import Either, Whole, Word
+from aejax.storage.records import Either, Many, Named, Whole, Word
 from aejax.storage.trees import digest
-from aejax.sweep import baselines, evaluation
-from aejax.sweep.markers import read_marker, write_marker
-from aejax.sweep.plan import Block, Member
+from aejax.sweep import evaluation
+from aejax.sweep.plan import Block
 from aejax.sweep.prepared import Prepared, hparams_of, size_of
-from aejax.sweep.program import FORMS, Choice, Form, Program, Swept, choose, compile_block, forms, stack_hparams
+from aejax.sweep.program import FORMS, Form, Program, choose, compile_block, forms, stack_hparams
 from aejax.training.evaluate import on_device
 from aejax.training.interruption import InterruptedRunError
-from aejax.training.loop import Outcome, begin, compile_advance, freezing, loop, on_host, outcome
+from aejax.training.loop import GOING_ON, Outcome, begin, compile_advance, freezing, loop, on_host, outcome
+from aejax.training.members import Carry
 from aejax.training.step import weights
-from aejax.types import Params
+from aejax.types import Hparams, Params, State
+
+PARTS = "parts"
+CHECKPOINTS = "checkpoints"
+EXACT = "exact"
 
 FORM = {"strategy": Word("|".join(FORMS)), "level": Either((Whole(0, 3), None))}
-"""The form of a `Form` in a file."""
+RESULT = {"id": str, "status": str, "step": Whole(), "parameters_digest": str, "metrics": Named(float)}
+MARKER = {"results": Many(RESULT), "timing": dict, "seal": str}
+"""The forms of a `Form`, of what is known of a run, and of a marker, in a file."""
 
 Stop = Callable[[], bool]
-Show = Callable[[int, float], None]
-"""``(step, loss)``, called after each chunk."""
-
-Losses = Callable[[Params, float], np.ndarray]
-"""``(params, progress) -> validation losses``: of all members, (members, ...) leaves -> (members,)."""
-
 Prune = Callable[[int, Params, np.ndarray], np.ndarray]
 """``(step, params, going_on) -> which members to freeze``; leaves and arrays are (members, ...)."""
 
@@ -61,60 +65,25 @@ class Options(NamedTuple):
     budget: int | None = None
 
 
-def member_id(member: Member) -> str:
-    """Which run this is, whatever sweep it is in."""
-    return hashlib.sha256(json.dumps([member.config, member.fold], sort_keys=True).encode()).hexdigest()[:16]
-
-
-def chosen_program(block: Block, prepared: Prepared, options: Options, folder: Path) -> tuple[Program, dict[str, Any]]:
-    """The program of a block in the fastest of the forms that it may have, and its part of the timing.
-
-    A block that is continued keeps the form that it began with, which ``strategy.json`` tells.
-    """
-    path = folder / "strategy.json"
-    if checkpoint.steps(folder / "checkpoints") and options.strategy == "auto" and path.exists():
-        form = records.read(path, {"form": FORM})["form"]
-        possible = [Form(form["strategy"], form["level"])]
-    else:
-        possible = forms(options.strategy, size_of(prepared.parts))
-    swept = stack_hparams([hparams_of(member, prepared) for member in block.members], block.places)
-    choice = compile_fastest(block, prepared, swept, possible, options)
-    tried = [form._asdict() | {"step_seconds": seconds} for form, seconds in choice.step_seconds]
-    write_json(path, {"form": choice.form._asdict(), "tried": tried})
-    return choice.program, {"strategy": choice.form.strategy, "compile_seconds": choice.compile_seconds}
-
-
-def compile_fastest(
-    block: Block, prepared: Prepared, swept: Swept, possible: Sequence[Form], options: Options
-) -> Choice:
-    """The program of a block in the fastest of some forms, the likeliest first."""
-    keys = jax.vmap(jax.random.key)(np.array([seed for seed, _ in block.streams], np.uint32))
-    data = prepared.data([fold or 0 for _, fold in block.streams])
-    static = {"devices": jax.devices()[: options.devices], "shape": block.places.shape}
-    compile_form = lambda form: compile_block(prepared.parts.run, keys, swept, data, **form._asdict(), **static)
-    return choose(compile_form, possible, block.members[0].config["train"]["steps"])
-
-
 def run_block(
     block: Block,
     prepared: Prepared,
     options: Options,
     folder: Path,
     stop: Stop = lambda: False,
-    show: Show = lambda step, loss: None,
-    program: Callable[[Block, Prepared, Options, Path], tuple[Program, dict[str, Any]]] = chosen_program,
+    *,
+    program: Program | None = None,
     prune: Prune | None = None,
 ) -> list[dict[str, Any]]:
-    """Train and evaluate a block, unless its marker says that this is done.
+    """Train and evaluate a block in its part of a folder, unless a marker there says that this is done.
 
     Args:
         block: what to train.
         prepared: of its group.
         options: how.
-        folder: of the block.
+        folder: of the sweep.
         stop: whether to stop now.
-        show: takes the step and the median loss after each chunk.
-        program: compiles the block, unless it is trained exactly.
+        program: where it is compiled already; None for that of the fastest form.
         prune: asked at every evaluation but the last which members are not worth going on with; None for none.
 
     Returns:
@@ -123,63 +92,150 @@ def run_block(
     Raises:
         InterruptedRunError: `stop` said so; what was done is saved.
     """
-    done = read_marker(folder)
-    if done is not None:
-        return done["results"]
-    if options.exact:
-        outcomes, timing = train_exactly(block, prepared, stop, show)
-    else:
-        compiled, timing = program(block, prepared, options, folder)
-        settings, names = block.members[0].config["train"], ("loss", *prepared.parts.hparams["terms"])
+    part = folder / PARTS / block.id
+    with alone(part):
+        marker = read_marker(part)
+        if marker is None:
+            if options.exact:
+                program = _one_by_one(block, prepared)
+            program = program or _fastest_form(block, prepared, options, part)
+            marker = _trained(program, block, prepared, part, options, stop, prune)
+            write_marker(part, marker)
+            shutil.rmtree(part / CHECKPOINTS, ignore_errors=True)
+    if stop():
+        raise InterruptedRunError
+    return marker["results"]
 
-        def losses(params: Params, share: float) -> np.ndarray:
-            shares = np.full(len(block.members), share)
-            return evaluation.losses_together(block.members, prepared, params, shares)["validation/loss"]
 
-        hooks = {"folder": folder / "checkpoints", "stop": stop, "show": show, "prune": prune}
-        outcomes, seconds = train_block(compiled, block.places, settings, names, losses, **hooks)
-        timing |= {"devices": len(jax.devices()[: options.devices]), "train_seconds": seconds}
-    started = time.perf_counter()
-    params = jax.tree.map(lambda *leaves: np.stack(leaves), *(each.params for each in outcomes))
-    checkpoint.save(folder / "params", 0, params, keep=1, info={"members": [member_id(m) for m in block.members]})
-    if options.exact:
-        pairs = zip(block.members, outcomes, strict=True)
-        metrics = [evaluation.metrics_alone(member, each, prepared) for member, each in pairs]
-    else:
-        metrics = evaluation.metrics_together(block.members, outcomes, prepared, params)
-    others = baselines.of_members(block.members, metrics, prepared)
-    metrics = [columns | more for columns, more in zip(metrics, others, strict=True)]
-    results = [_result(*each) for each in zip(block.members, outcomes, metrics, strict=True)]
-    timing["evaluate_seconds"] = time.perf_counter() - started
-    write_marker(folder, {"results": results, "timing": timing})
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    return results
+def _trained(
+    program: Program, block: Block, prepared: Prepared, part: Path, options: Options, stop: Stop, prune: Prune | None
+) -> dict[str, Any]:
+    """What the marker of a block says of it, once it is trained and evaluated."""
+    with console.progress(block.members[0].config["train"]["steps"], 0) as show:
+        hooks = {"stop": stop, "show": show, "prune": prune}
+        outcomes, seconds = train_block(program, block, prepared, part / CHECKPOINTS, **hooks)
+    started, params = time.perf_counter(), stacked_params(outcomes)
+    checkpoint.save(part / "params", 0, params, keep=1, info={"members": [member.id for member in block.members]})
+    metrics = evaluation.metrics_of(block.members, outcomes, prepared, params, exact=options.exact)
+    rows = zip(block.members, outcomes, metrics, strict=True)
+    timing = {
+        "strategy": program.form.strategy,
+        "devices": 1 if options.exact else len(jax.devices()[: options.devices]),
+        "compile_seconds": program.seconds,
+        "train_seconds": seconds,
+        "evaluate_seconds": time.perf_counter() - started,
+    }
+    return {"results": [{"id": member.id, **result_of(*each)} for member, *each in rows], "timing": timing}
+
+
+def stacked_params(outcomes: Sequence[Outcome]) -> Params:
+    """The parameters of all members, leaves (members, ...)."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *(each.params for each in outcomes))
+
+
+def result_of(result: Outcome, metrics: Mapping[str, float]) -> dict[str, Any]:
+    """What the table says of a run beside its setting."""
+    return {
+        "status": result.status,
+        "step": result.step,
+        "parameters_digest": digest(result.params),
+        "metrics": metrics,
+    }
+
+
+def _fastest_form(block: Block, prepared: Prepared, options: Options, folder: Path) -> Program:
+    """The program of a block in the fastest of the forms that it may have.
+
+    A block that is continued keeps the form that it began with, which ``strategy.json`` tells.
+    """
+    path, likely = folder / "strategy.json", ()
+    if checkpoint.steps(folder / CHECKPOINTS) and options.strategy == "auto" and path.exists():
+        likely = [Form(**records.read(path, {"form": FORM})["form"])]
+    program = compile_fastest(block, prepared, options, likely=likely)
+    tried = [form._asdict() | {"step_seconds": seconds} for form, seconds in program.tried.items()]
+    write_json(path, {"form": program.form._asdict(), "tried": tried})
+    return program
+
+
+def _one_by_one(block: Block, prepared: Prepared) -> Program:
+    """The program that `aejax run` compiles, for the members one after the other: the same parameters, bit for bit."""
+    parts, cells = prepared.parts, list(np.ndindex(block.grid.shape))
+    rows = [on_device(dataset.train, dataset, parts.relations) for dataset in prepared.datasets]
+    started, start = time.perf_counter(), jax.jit(parts.run.init)
+    program = compile_advance(parts.run, start(parts.key, parts.hparams), parts.key, parts.hparams, rows[0])
+    spent = time.perf_counter() - started
+    members = [block.members[block.grid[cell]] for cell in cells]
+    hparams = [jax.tree.map(jnp.float32, hparams_of(member, prepared)) for member in members]
+    runs = [
+        (jax.random.key(member.config["seed"]), numbers, rows[member.fold or 0])
+        for member, numbers in zip(members, hparams, strict=True)
+    ]
+    on_grid = lambda *leaves: np.stack(leaves).reshape(*block.grid.shape, *np.shape(leaves[0]))
+
+    def init() -> Carry:
+        states = [start(key, numbers) for key, numbers, _ in runs]
+        return jax.tree.map(on_grid, *(Carry(each.params, each.opt_state, np.int32(GOING_ON)) for each in states))
+
+    def advance(carry: Carry, step: int, n: int) -> tuple[Carry, dict[str, np.ndarray]]:
+        carries, histories = [], []
+        for cell, run in zip(cells, runs, strict=True):
+            params, opt_state, stopped = jax.tree.map(lambda leaf, at=cell: leaf[at], carry)
+            history = dict.fromkeys(("loss", *parts.hparams["terms"]), np.zeros(n, np.float32))
+            if stopped == GOING_ON:
+                state = jax.tree.map(jnp.asarray, State(params, opt_state, np.int32(step)))
+                (params, opt_state, _), history, stopped = freezing(program, *run)(state, step, n)
+            carries.append(Carry(params, opt_state, stopped))
+            histories.append(history)
+        return jax.tree.map(on_grid, *carries), jax.tree.map(on_grid, *histories)
+
+    return Program(Form(EXACT, None), init, advance, np.asarray, seconds=spent)
+
+
+def compile_fastest(
+    block: Block, prepared: Prepared, options: Options, *, likely: Sequence[Form] = (), varied: Collection[int] = ()
+) -> Program:
+    """The program of a block in the fastest of some forms.
+
+    Args:
+        block: whose program it is.
+        prepared: of its group.
+        options: how.
+        likely: the forms, the likeliest first; () for all that the options allow.
+        varied: see `aejax.sweep.program.stack_hparams`.
+    """
+    seeds, folds = zip(*block.streams, strict=True)
+    data, hparams = prepared.data([fold or 0 for fold in folds]), stacked_hparams(block, prepared, varied)
+    fixed, devices = (prepared.parts.run, seeds, hparams, data), jax.devices()[: options.devices]
+    compile_form = lambda form: compile_block(*fixed, form, block.grid.shape, devices)
+    likely = likely or forms(options.strategy, size_of(prepared.parts))
+    return choose(compile_form, likely, block.members[0].config["train"]["steps"])
+
+
+def stacked_hparams(block: Block, prepared: Prepared, varied: Collection[int] = ()) -> Hparams:
+    """The hyperparameters of a block, from `aejax.sweep.program.stack_hparams`."""
+    return stack_hparams([hparams_of(member, prepared) for member in block.members], block.grid, varied)
 
 
 def train_block(
     program: Program,
-    places: np.ndarray,
-    settings: Mapping[str, Any],
-    names: Sequence[str],
-    losses: Losses,
-    *,
+    block: Block,
+    prepared: Prepared,
     folder: Path | None = None,
+    *,
     stop: Stop = lambda: False,
-    show: Show = lambda step, loss: None,
+    show: Callable[[int, float], None] = lambda step, loss: None,
     prune: Prune | None = None,
 ) -> tuple[list[Outcome], float]:
     """Train a block to the end, from where its folder's checkpoint is.
 
     Args:
         program: from `aejax.sweep.program.compile_block`.
-        places: (streams, settings), the number of the member that is trained there; a member may fill several.
-        settings: the config's `train` section.
-        names: of the loss and its terms.
-        losses: asked at every evaluation if the config stops early.
+        block: its members; one may fill several cells of the grid.
+        prepared: of its group.
         folder: where checkpoints lie; None for none.
-        stop: whether to stop now.
+        stop: see `run_block`.
         show: takes the step and the median loss after each chunk.
-        prune: see `run_block`.
+        prune: likewise.
 
     Returns:
         One outcome for each member, and the seconds spent training.
@@ -187,29 +243,26 @@ def train_block(
     Raises:
         InterruptedRunError: `stop` said so; where there is a folder the state is saved.
     """
+    members, grid, names = block.members, block.grid, ("loss", *prepared.parts.hparams["terms"])
+    settings, exact = members[0].config["train"], program.form.strategy == EXACT
     steps, patience = settings["steps"], settings["patience"]
-    index = np.unravel_index(np.unique(places, return_index=True)[1], places.shape)
+    index = np.unravel_index(np.unique(grid, return_index=True)[1], grid.shape)
     of_members = lambda tree: jax.tree.map(lambda leaf: np.asarray(leaf)[index], tree)
-    carry = program.init()
-    progress = begin(names, places.shape, () if patience is None else jax.tree.map(np.array, weights(carry)))
-    restored = folder and checkpoint.restore(folder, {"state": carry, "progress": progress}, say=console.say)
-    if restored:
-        carry = restored.tree["state"]
-        records.check(restored.info, {"seconds": float}, folder, "info")
-        progress = restored.tree["progress"]._replace(step=restored.step, seconds=float(restored.info["seconds"]))
 
     def advance(carry: Any, step: int, n: int) -> Any:
         carry, history = program.advance(carry, step, n)
         return carry, on_host(history, n), np.array(carry.stopped)
 
     def measure(params: Params, share: float) -> dict[str, np.ndarray]:
-        return {} if patience is None else {"validation_loss": losses(of_members(params), share)[places]}
+        if patience is None:
+            return {}
+        shares = np.full(len(members), share)
+        losses = evaluation.losses_of(members, prepared, of_members(params), shares, exact=exact)
+        return {"validation_loss": losses["validation/loss"][grid]}
 
-    def save(carry: Any, progress: Any) -> None:
-        tree = {"state": jax.device_get(carry), "progress": progress._replace(seconds=0.0)}
-        if folder is not None:
-            checkpoint.save(folder, progress.step, tree, keep=1, info={"seconds": progress.seconds})
-
+    carry = program.init()
+    progress = begin(names, grid.shape, () if patience is None else jax.tree.map(np.array, weights(carry)))
+    carry, progress = (folder and restored_progress(folder, carry, progress)) or (carry, progress)
     carry, progress, ended = loop(
         advance,
         carry,
@@ -218,10 +271,10 @@ def train_block(
         progress=progress,
         patience=patience,
         measure=measure,
-        prune=prune and (lambda step, params, going_on: prune(step, of_members(params), going_on[index])[places]),
-        freeze=lambda carry, stopped: carry._replace(stopped=program.place(stopped)),
+        prune=prune and (lambda step, params, going_on: prune(step, of_members(params), going_on[index])[grid]),
+        freeze=lambda carry, stopped: carry._replace(stopped=program.put(stopped)),
         on_chunk=lambda step, history, _: show(step, float(np.median(history["loss"][..., -1]))),
-        save=save,
+        save=folder and (lambda carry, progress: save_progress(folder, jax.device_get(carry), progress, keep=1)),
         save_every=settings["checkpoint_every"],
         stop=stop,
     )
@@ -231,51 +284,59 @@ def train_block(
     return [outcome(progress, last, steps, at) for at in zip(*index, strict=True)], progress.seconds
 
 
-def train_exactly(block: Block, prepared: Prepared, stop: Stop, show: Show) -> tuple[list[Outcome], dict[str, Any]]:
-    """The members one after the other through the program that `aejax run` compiles: the same parameters, bit for bit.
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process works in this folder, so that a block that two were given is trained once.
 
-    Returns:
-        One outcome for each member, and the timing.
-
-    Raises:
-        InterruptedRunError: `stop` said so.
+    The lock goes with the process that holds it, however that ends. Where the file system, or the system, has no
+    locks there is no waiting.
     """
-    parts, settings = prepared.parts, block.members[0].config["train"]
-    rows = [on_device(dataset.train, dataset, parts.relations) for dataset in prepared.datasets]
-    started, init = time.perf_counter(), jax.jit(parts.run.init)
-    state = init(parts.key, parts.hparams)
-    program = compile_advance(parts.run, state, parts.key, parts.hparams, rows[0])
-    compiled, outcomes = time.perf_counter() - started, []
-    for member in block.members:
-        key = jax.random.key(member.config["seed"])
-        hparams = jax.tree.map(jax.numpy.float32, hparams_of(member, prepared))
-
-        def measure(params: Params, share: float, member: Member = member) -> dict[str, float]:
-            values = {} if settings["patience"] is None else evaluation.measured(member, prepared, params, share)
-            return {name.replace("validation/", "validation_"): value for name, value in values.items()}
-
-        state, progress, ended = loop(
-            freezing(program, key, hparams, rows[member.fold or 0]),
-            init(key, hparams),
-            steps=settings["steps"],
-            evaluate_every=settings["evaluate_every"],
-            patience=settings["patience"],
-            measure=measure,
-            stop=stop,
-        )
-        if not ended:
-            raise InterruptedRunError
-        outcomes.append(outcome(progress, weights(state), settings["steps"]))
-        show(settings["steps"], outcomes[-1].means["loss"])
-    timing = {"strategy": "exact", "devices": 1, "compile_seconds": compiled}
-    return outcomes, timing | {"train_seconds": time.perf_counter() - started - compiled}
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as file:
+        lock(file, wait=True)
+        yield
 
 
-def _result(member: Member, result: Outcome, metrics: Mapping[str, float]) -> dict[str, Any]:
-    return {
-        "id": member_id(member),
-        "status": result.status,
-        "step": result.step,
-        "parameters_digest": digest(result.params),
-        "metrics": metrics,
-    }
+def lock(file: IO[str], *, wait: bool) -> bool:
+    """Lock an open file; whether it is, or cannot be where it lies. False only for a lock of another process."""
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):  # the system, or the file system, has no locks
+        return True
+    return True
+
+
+def read_marker(folder: Path) -> dict[str, Any] | None:
+    """What a block's marker holds; None where there is none that is whole."""
+    try:
+        marker = records.read(folder / "done.json", MARKER)
+    except FileNotFoundError:
+        return None
+    except (OSError, UserError):
+        marker = {}
+    if marker.pop("seal", None) != _seal(marker):
+        console.say(f"{folder}: its marker is damaged; its runs are trained again")
+        return None
+    for result in marker["results"]:
+        result["metrics"] = {name: float(value) for name, value in result["metrics"].items()}
+    return marker
+
+
+def write_marker(folder: Path, marker: Mapping[str, Any]) -> None:
+    """Say that a block is done."""
+    plain = json.loads(to_json(marker))
+    write_json(folder / "done.json", plain | {"seal": _seal(plain)})
+
+
+def _seal(marker: Mapping[str, Any]) -> str:
+    return hashlib.sha256(to_json(marker).encode()).hexdigest()
+
+
+def finished(folder: Path) -> dict[str, dict[str, Any]]:
+    """The results of all blocks that are done, by the id of the member."""
+    markers = [read_marker(path.parent) for path in sorted((folder / PARTS).glob("*/done.json"))]
+    return {result["id"]: result for marker in markers if marker for result in marker["results"]}

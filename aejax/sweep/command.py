@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -10,34 +11,26 @@ from typing import Any
 
 from aejax.errors import UserError
 
-ONLY_WITH = {
-    "address": ("ray",),
-    "cluster": ("slurm",),
-    "slurm": ("slurm",),
-    "task_minutes": ("slurm",),
-    "task_cpus": ("ray", "slurm"),
-    "task_gpus": ("ray", "slurm"),
-    "task_memory": ("ray", "slurm"),
-    "task_runs": ("ray", "slurm"),
-    "devices": ("local",),
+ENGINES = {
+    ("local",): ("devices",),
+    ("ray",): ("address",),
+    ("slurm",): ("cluster", "slurm", "task_minutes"),
+    ("ray", "slurm"): ("task_cpus", "task_gpus", "task_memory", "task_runs"),
 }
-"""Options that mean nothing to the other engines."""
+"""Options that mean nothing to other engines than these."""
 
 ONLY_IN_SEARCH = ("trials", "batch", "storage", "study", "no_pruning")
+LEAST = {"devices": 1, "task_cpus": 1, "task_runs": 1, "task_minutes": 1, "task_gpus": 0, "trials": 1, "batch": 1}
+BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `aejax sweep`."""
     add = parser.add_argument
     add("config", metavar="CONFIG[:VARIANT]", help="as for `aejax run`")
-    add(
-        "--axis",
-        action="append",
-        default=[],
-        metavar="PATH=SPEC",
-        help="values of a field: [1,2], range(5), 'geomspace(1e-4,1,9)'",
-    )
-    add("--zip", action="append", nargs="+", default=[], metavar="PATH=SPEC", help="axes that change together")
+    axes = {"action": "append", "default": [], "metavar": "PATH=SPEC"}
+    add("--axis", **axes, help="values of a field: [1,2], range(5), 'geomspace(1e-4,1,9)'")
+    add("--zip", **axes, nargs="+", help="axes that change together")
     add("--set", action="append", default=[], metavar="PATH=VALUE", help="change a field; may be repeated")
     add("--workdir", type=Path, metavar="DIR", help="folder of the sweep; that of an unfinished one continues it")
     add("--folds", type=int, metavar="K", help="cross-validate: K folds of the training and validation rows")
@@ -55,12 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--task-cpus", type=int, metavar="N", help="processor cores of a task; else 1")
     add("--task-gpus", type=float, metavar="X", help="graphics processors of a task; less than 1 shares one; else 0")
     add("--task-memory", metavar="SIZE", help="memory of a task, such as 4GB")
-    add(
-        "--task-runs",
-        type=int,
-        metavar="N",
-        help="most runs of a task; else a group, or its share of a Ray cluster",
-    )
+    add("--task-runs", type=int, metavar="N", help="most runs of a task; else a group, or its share of a cluster")
     add("--task-minutes", type=int, metavar="N", help="time limit of a task, which then goes on; else 60")
     add("--cluster", choices=("slurm", "local"), help="slurm, which is the default, or processes of this machine")
     add("--slurm", action="append", metavar="KEY=VALUE", help="an option of sbatch, such as partition=gpu")
@@ -80,8 +68,9 @@ def split_processor(devices: int | None) -> None:
     """
     if "XLA_FLAGS" in os.environ or "jax" in sys.modules:
         return
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    flags = f"--xla_force_host_platform_device_count={devices or cores} --xla_cpu_multi_thread_eigen=false"
+    from aejax.sweep.engines.jobs import cores
+
+    flags = f"--xla_force_host_platform_device_count={devices or cores()} --xla_cpu_multi_thread_eigen=false"
     os.environ["XLA_FLAGS"] = flags
 
 
@@ -93,32 +82,44 @@ def stay_on_processor() -> None:
         jax.config.update("jax_platforms", "cpu")
 
 
-def check_engine(arguments: argparse.Namespace) -> None:
+def parse_budget(text: str, option: str = "--memory-budget") -> int:
+    """Bytes: ``"2GB"``, ``"500 MiB"``, ``"1e9"``.
+
+    Raises:
+        UserError: no amount, or not above 0.
+    """
+    match = re.fullmatch(r"\s*([0-9.]+(?:[eE][0-9]+)?)\s*([A-Za-z]*)\s*", text)
+    try:
+        amount = int(float(match[1]) * BYTES[match[2].upper()])
+    except (TypeError, KeyError, ValueError, OverflowError):
+        amount = 0
+    if amount < 1:
+        raise UserError(f"{option} {text}: expected an amount such as 500MB or 2GiB")
+    return amount
+
+
+def check_options(arguments: argparse.Namespace) -> None:
     """Refuse options of one engine beside another, and needs that no task has.
 
     Raises:
         UserError: naming the option.
     """
-    for name, engines in ONLY_WITH.items():
+    option = lambda name: f"--{name.replace('_', '-')}"
+    for name, engines in ((name, engines) for engines, names in ENGINES.items() for name in names):
         if getattr(arguments, name) is not None and arguments.engine not in engines:
-            option = f"--{name.replace('_', '-')}"
-            raise UserError(f"{option}: is for --engine {' or '.join(engines)}, not {arguments.engine}")
+            raise UserError(f"{option(name)}: is for --engine {' or '.join(engines)}, not {arguments.engine}")
     for name in ONLY_IN_SEARCH:
         if getattr(arguments, name) is not None and not arguments.search:
-            raise UserError(f"--{name.replace('_', '-')}: is for --search optuna")
+            raise UserError(f"{option(name)}: is for --search optuna")
     if arguments.search and (arguments.engine != "local" or arguments.exact):
         other = "--exact" if arguments.exact else f"--engine {arguments.engine}"
         raise UserError(f"--search: not with {other}; allowed: several processes on one study, with --storage")
-    for option, value, least in (
-        ("--task-cpus", arguments.task_cpus, 1),
-        ("--task-runs", arguments.task_runs, 1),
-        ("--task-minutes", arguments.task_minutes, 1),
-        ("--task-gpus", arguments.task_gpus, 0),
-        ("--trials", arguments.trials, 1),
-        ("--batch", arguments.batch, 1),
-    ):
+    for name, least in LEAST.items():
+        value = getattr(arguments, name)
         if value is not None and not least <= value < 1e6:
-            raise UserError(f"{option} {value}: allowed: {least} or more")
+            raise UserError(f"{option(name)} {value}: allowed: {least} or more")
+    if arguments.exact and (arguments.strategy != "auto" or (arguments.devices or 1) > 1):
+        raise UserError("--exact: trains one after the other on one device; allowed: without --strategy and --devices")
 
 
 def engine(arguments: argparse.Namespace, home: Path) -> AbstractContextManager[Any] | None:
@@ -130,10 +131,9 @@ def engine(arguments: argparse.Namespace, home: Path) -> AbstractContextManager[
     """
     if arguments.engine == "local":
         return None
-    from aejax.sweep import memory
     from aejax.sweep.engines import groups
 
-    size = None if arguments.task_memory is None else memory.parse_budget(arguments.task_memory, "--task-memory")
+    size = None if arguments.task_memory is None else parse_budget(arguments.task_memory, "--task-memory")
     cpus, gpus = arguments.task_cpus or 1, arguments.task_gpus or 0
     needs = groups.Needs(cpus, gpus, size, arguments.task_runs, home)
     if arguments.engine == "ray":
@@ -147,11 +147,7 @@ def engine(arguments: argparse.Namespace, home: Path) -> AbstractContextManager[
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the options say; the exit code."""
-    if arguments.devices is not None and arguments.devices < 1:
-        raise UserError(f"--devices {arguments.devices}: allowed: 1 or more")
-    check_engine(arguments)
-    if arguments.exact and (arguments.strategy != "auto" or (arguments.devices or 1) > 1):
-        raise UserError("--exact: trains one after the other on one device; allowed: without --strategy and --devices")
+    check_options(arguments)
     if arguments.engine != "local":
         stay_on_processor()
     elif not arguments.exact:
@@ -159,7 +155,7 @@ def run(arguments: argparse.Namespace) -> int:
     from aejax import console
     from aejax.config import files as config_files
     from aejax.runs import workdir
-    from aejax.sweep import axes, block, memory, table
+    from aejax.sweep import axes, table
     from aejax.training import compilation, interruption
 
     path = config_files.find(arguments.config)[0]
@@ -167,11 +163,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(f"{path}: a sweep is of a config in Python; allowed: a .py file")
     module = config_files.execute(path)
     declared = config_files.call(module, "sweep", path) if hasattr(module, "sweep") else {}
-    asked = axes.collect(declared, arguments.axis, arguments.zip)
-    budget = None if arguments.memory_budget is None else memory.parse_budget(arguments.memory_budget)
-    options = block.Options(arguments.exact, arguments.strategy, arguments.devices, budget)
-    begin = searching if arguments.search else sweeping
-    lines, do = begin(arguments, path, asked, options)
+    lines, do = _planned(arguments, path, axes.collect(declared, arguments.axis, arguments.zip))
     if arguments.dry_run:
         for line in lines():
             console.say(line)
@@ -185,43 +177,33 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"aejax: stopped; go on with the same command and --workdir {folder}", file=sys.stderr, flush=True)
         return 130
     table.say(summary)
-    for picture in sorted((folder / workdir.FIGURES).glob("*.png")):
-        console.say(str(picture))
-    console.say(str(folder / "table.csv"))
-    console.say(str(folder / "summary.json"))
+    pictures = sorted((folder / workdir.FIGURES).glob("*.png"))
+    for written in (*pictures, folder / "table.csv", folder / "summary.json"):
+        console.say(str(written))
     return 0
 
 
-Begun = tuple[Callable[[], Iterable[str]], Callable[[Path], dict[str, Any]]]
-"""What a dry run says, and the doing in a folder, which returns the summary."""
-
-
-def sweeping(arguments: argparse.Namespace, path: Path, asked: Sequence[Any], options: Any) -> Begun:
-    """A sweep over all combinations of the axes."""
+def _planned(
+    arguments: argparse.Namespace, path: Path, axes: Sequence[Any]
+) -> tuple[Callable[[], Iterable[str]], Callable[[Path], dict[str, Any]]]:
+    """What a dry run says of a sweep, or of a search, and the doing in a folder, which returns the summary."""
     from aejax.sweep import folder as folders
-    from aejax.sweep import metric, plan
+    from aejax.sweep import plan, search, studies, table
+    from aejax.sweep.block import Options
 
-    made = plan.make(arguments.config, arguments.set, asked, arguments.folds)
-    metric.check_metric(arguments.metric, [group[0].config for group in made.groups])
-    metric.warn(arguments.metric, metric.incomparable(arguments.metric, asked, made.base["terms"]))
-
-    def do(folder: Path) -> dict[str, Any]:
-        chosen = engine(arguments, path.parent)
-        return folders.run(made, folder, options, arguments.metric, maximise=arguments.maximize, engine=chosen)
-
-    return lambda: folders.describe(made, options), do
-
-
-def searching(arguments: argparse.Namespace, path: Path, asked: Sequence[Any], options: Any) -> Begun:
-    """A search within the axes."""
-    from aejax.sweep import metric
-    from aejax.sweep.search import bayesian, spaces
-
-    space = spaces.make(arguments.config, arguments.set, asked, arguments.folds)
-    metric.check_metric(arguments.metric, space.configs)
-    metric.warn(arguments.metric, metric.incomparable(arguments.metric, asked, space.base["terms"]))
-    numbers = {"trials": arguments.trials, "batch": arguments.batch, "storage": arguments.storage}
-    numbers = {name: value for name, value in numbers.items() if value is not None}
-    wanted = bayesian.Search(study=arguments.study or path.stem, prune=not arguments.no_pruning, **numbers)
-    do = lambda folder: bayesian.run(space, wanted, folder, options, arguments.metric, maximise=arguments.maximize)
-    return lambda: bayesian.describe(space, wanted, options), do
+    budget = None if arguments.memory_budget is None else parse_budget(arguments.memory_budget)
+    options = Options(arguments.exact, arguments.strategy, arguments.devices, budget)
+    words = (arguments.config, arguments.set, axes, arguments.folds)
+    space = search.space_of(*words) if arguments.search else None
+    made = None if space else plan.make(*words)
+    metric, home = arguments.metric, path.parent
+    table.check_metric(metric, space.configs if space else [group[0].config for group in made.groups])
+    table.warn(metric, table.incomparable(metric, axes, (space or made).base["terms"]))
+    if space:
+        numbers = {name: getattr(arguments, name) for name in ("trials", "batch", "storage")}
+        numbers = {name: value for name, value in numbers.items() if value is not None}
+        asked = studies.Search(metric, arguments.maximize, study=arguments.study or path.stem, **numbers)
+        asked = asked._replace(prune=not arguments.no_pruning)
+        return lambda: search.describe(space, asked, options), lambda folder: search.run(space, asked, folder, options)
+    how = {"maximise": arguments.maximize, "engine": engine(arguments, home)}
+    return lambda: folders.describe(made, options), lambda folder: folders.run(made, folder, options, metric, **how)

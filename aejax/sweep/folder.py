@@ -1,41 +1,35 @@
 """A sweep in a folder: what is done already, an engine for the groups that are not, and the table at the end."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from aejax import console
-from aejax.config.differences import differences
+from aejax.config.differences import differences, first_of
 from aejax.errors import UserError
-from aejax.files import TEMPORARY, write_json
+from aejax.files import write_json
 from aejax.runs import workdir
-from aejax.sweep import memory, table
-from aejax.sweep.block import Options, member_id
+from aejax.sweep import table
+from aejax.sweep.block import Options, finished
 from aejax.sweep.engines.groups import TrainGroups, cost, local
-from aejax.sweep.markers import finished
-from aejax.sweep.metric import METRIC, check_metric
 from aejax.sweep.plan import Plan
-from aejax.sweep.prepared import prepare
+from aejax.sweep.prepared import prepare, readable
+from aejax.sweep.table import METRIC
+from aejax.training.numerics import fixed
 
 
-def check_folder(folder: Path, identity: dict[str, Any]) -> None:
+def check_folder(folder: Path, identity: Mapping[str, Any]) -> None:
     """Refuse a folder that holds something else than this sweep.
 
     Raises:
         UserError: naming what differs.
     """
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}: is a file, not a folder; allowed: another --workdir")
-    if not (folder / "sweep.json").exists():
-        if folder.exists() and not all(path.name.startswith(TEMPORARY) for path in folder.iterdir()):
-            raise UserError(f"{folder}: is not empty and holds no sweep; allowed: a new folder, or that of a sweep")
+    if not workdir.is_begun(folder, "sweep.json", "sweep"):
         return
-    changed = differences(workdir.read_json(folder / "sweep.json", dict), identity)
-    if changed:
+    if changed := differences(workdir.read_json(folder / "sweep.json", dict), identity):
         raise UserError(
-            f"{folder}: holds another sweep ({changed[0]}{', …' if len(changed) > 1 else ''}); "
-            "allowed: the same one, or another --workdir"
+            f"{folder}: holds another sweep ({first_of(changed)}); allowed: the same one, or another --workdir"
         )
 
 
@@ -52,6 +46,7 @@ def _identity(plan: Plan, options: Options) -> dict[str, Any]:
     return {"axes": axes, "zipped": zipped, "folds": plan.folds, "exact": options.exact, "config": plan.base}
 
 
+@fixed()
 def run(
     plan: Plan,
     folder: Path,
@@ -79,33 +74,34 @@ def run(
             is too small, or an engine that cannot be had or was left with groups that failed.
         InterruptedRunError: SIGINT or SIGTERM came; what was done is saved.
     """
-    check_metric(metric, [group[0].config for group in plan.groups])
-    check_folder(folder, _identity(plan, options))
+    table.check_metric(metric, [group[0].config for group in plan.groups])
+    identity = _identity(plan, options)
+    check_folder(folder, identity)
     done = finished(folder)
-    missing = [[member for member in group if member_id(member) not in done] for group in plan.groups]
-    todo = [tuple(group) for group in missing if group]
+    missing = [tuple(member for member in group if member.id not in done) for group in plan.groups]
+    todo = [group for group in missing if group]
     for group in todo:  # before anything is trained
         cost(group, prepare(group[0].config, plan.folds), options)
-    with (engine or nullcontext(local)) if todo else nullcontext(local) as train:
-        begin(folder, _identity(plan, options))
-        if len(plan.members) > sum(map(len, todo)):
-            console.say(f"{folder}: {len(plan.members) - sum(map(len, todo))} of {len(plan.members)} runs are done")
+    with engine if engine and todo else nullcontext(local) as train:
+        begin(folder, identity)
+        if count := len(plan.members) - sum(map(len, todo)):
+            console.say(f"{folder}: {count} of {len(plan.members)} runs are done")
         else:
             console.say(extent(plan))
         train(todo, plan.folds, options, folder)
     done = finished(folder)
-    by_number = {member.number: done[member_id(member)] for member in plan.members}
+    by_number = {member.number: done[member.id] for member in plan.members}
     return conclude(folder, plan, by_number, metric, maximise=maximise)
 
 
 def conclude(
     folder: Path,
     plan: Plan,
-    done: dict[int, dict[str, Any]],
+    done: Mapping[int, Mapping[str, Any]],
     metric: str,
     *,
     maximise: bool,
-    search: dict[str, Any] | None = None,
+    search: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write the table, the summary and the pictures; returns the summary.
 
@@ -117,10 +113,11 @@ def conclude(
         maximise: whether more of it is better.
         search: what the summary says of a search besides.
     """
-    summary = table.write(folder, plan, done, metric, maximise=maximise)
-    if search is not None:
-        summary["search"] = search
-        write_json(folder / "summary.json", summary)
+    rows = table.rows_of(plan, done)
+    table.write_table(folder / "table.csv", rows)
+    table.check_column(metric, rows[0])
+    summary = table.summarise(plan, rows, metric, maximise=maximise) | ({"search": search} if search else {})
+    write_json(folder / "summary.json", summary)
     if plan.base["report"]["figures"]:
         from aejax.figures import canvas, words
         from aejax.figures import sweep as pictures
@@ -137,26 +134,21 @@ def counted(number: int, thing: str) -> str:
 
 def extent(plan: Plan) -> str:
     """How many runs there are and why: how many values each axis has, those that the config itself declares too."""
-    sizes = {" and ".join(axis.paths): len(axis.values[0]) for axis in plan.axes}
-    if plan.folds:
-        sizes["folds"] = plan.folds
-    factors = " × ".join(f"{name} ({size})" for name, size in sizes.items())
+    sizes = [(" and ".join(axis.paths), len(axis)) for axis in plan.axes] + [("folds", plan.folds)] * bool(plan.folds)
+    factors = " × ".join(f"{name} ({size})" for name, size in sizes)
     return counted(len(plan.members), "run") + (f": {factors}" if factors else "")
 
 
 def describe(plan: Plan, options: Options) -> Iterator[str]:
     """What a sweep would do, in lines: runs, groups, compiles and memory."""
-    axes = [path for axis in plan.axes for path in axis.paths]
     yield f"{extent(plan)}, in {counted(len(plan.groups), 'group')} of equal static setting"
     compiles = 0
     for group in plan.groups:
-        prepared = prepare(group[0].config, plan.folds)
-        needed = cost(group, prepared, options)
-        compiles += len({block.places.shape for block in needed.blocks})
-        same = {path for path in axes if len({repr(member.point[path]) for member in group}) == 1}
-        fixed = ", ".join(f"{path}={group[0].point[path]}" for path in axes if path in same)
-        sizes = " + ".join(str(len(block.members)) for block in needed.blocks)
-        most = max(block.places.size for block in needed.blocks)
-        together = memory.readable(needed.shared + needed.member * (1 if options.exact else most))
-        yield f"  {fixed or 'all'}: {sizes} runs, about {together} ({memory.readable(needed.member)} a run)"
+        blocks, memory = cost(group, prepare(group[0].config, plan.folds), options)
+        compiles += len({block.grid.shape for block in blocks})
+        same = [path for path in plan.paths if len({repr(member.point[path]) for member in group}) == 1]
+        fixed = ", ".join(f"{path}={group[0].point[path]}" for path in same)
+        sizes = " + ".join(str(len(block.members)) for block in blocks)
+        together = memory.of(1 if options.exact else max(block.grid.size for block in blocks))
+        yield f"  {fixed or 'all'}: {sizes} runs, about {together} ({readable(memory.member)} a run)"
     yield f"{compiles} to compile"

@@ -13,20 +13,16 @@ from aejax.errors import UserError, one_of, shown
 from aejax.losses import Loss, Term
 from aejax.runs.fit import ADAM, fitted_of, loaded, parts_of, settings_of
 from aejax.runs.fitted import Fitted
-from aejax.storage.trees import digest
 from aejax.sweep import axes as spelled
 from aejax.sweep import table
-from aejax.sweep.block import train_block
-from aejax.sweep.metric import check_column
-from aejax.sweep.plan import Member, Plan
-from aejax.sweep.program import Data, choose, compile_block, forms, stack_hparams
+from aejax.sweep.block import Options, compile_fastest, result_of, stacked_params, train_block
+from aejax.sweep.evaluation import losses_of
+from aejax.sweep.plan import Block, Member, Plan
+from aejax.sweep.prepared import Prepared, prepared_of
 from aejax.training.build import Parts
-from aejax.training.evaluate import make_member_losses, on_device, target_range
-from aejax.training.loop import Outcome
-from aejax.training.step import EVALUATION_STREAM
+from aejax.training.evaluate import on_device
+from aejax.training.numerics import fixed
 from aejax.types import Dataset, Hparams, Params
-
-TOGETHER = 16  # members that look at a batch of rows at once
 
 
 @dataclass(frozen=True)
@@ -78,6 +74,7 @@ class Nets:
         table.say(self.summary)
 
 
+@fixed()
 def sweep(
     model: Any,
     loss: Loss | Term | None = None,
@@ -135,80 +132,56 @@ def sweep(
         raise UserError("sweep: holds its rows in memory; allowed: arrays or a data set")
     settings = settings_of(dataset, steps, batch_size, evaluate_every, patience)
     parts = parts_of(model, loss, dataset, optimizer, corruption, settings, average=average)
-    made = [spelled.make(path, values) for path, values in axes.items()]
+    made = tuple(spelled.make(path, values) for path, values in axes.items())
     points, seeds = spelled.points(made) if made else [{}], tuple(int(seed) for seed in seeds)
     if not seeds:
         raise UserError("seeds: there is none; allowed: one or more whole numbers")
-    # runs in the order of the table: the seeds of a setting follow each other
-    members = [
-        Member(run, points[run // len(seeds)], {"seed": seeds[run % len(seeds)]})
-        for run in range(len(points) * len(seeds))
-    ]
-    outcomes, look = _trained(parts, dataset, settings, members, seeds)
-    params = jax.tree.map(lambda *leaves: np.stack(leaves), *(each.params for each in outcomes))
-    measured = {part: look(part, params) for part in ("validation", "test")}
+    prepared = prepared_of(parts, dataset, settings["batch_size"])
+    block = _block(parts.hparams, {**settings, "checkpoint_every": settings["steps"]}, points, seeds)
+    outcomes, _ = train_block(compile_fastest(block, prepared, Options(devices=1)), block, prepared)
+    params = stacked_params(outcomes)
+    columns = _losses(block, dataset, prepared, params)
     done = {}
     for run, each in enumerate(outcomes):
         metrics = {f"train/{name}": value for name, value in each.means.items()}
-        metrics |= {f"{part}/{n}": float(v[run]) for part, columns in measured.items() for n, v in columns.items()}
-        done[run] = {"status": each.status, "step": each.step, "parameters_digest": digest(each.params)}
-        done[run]["metrics"] = metrics
-    plan = Plan({"terms": parts.hparams["terms"]}, tuple(made), None, tuple(members), (tuple(members),))
+        done[run] = result_of(each, metrics | {name: float(values[run]) for name, values in columns.items()})
+    plan = Plan({"terms": parts.hparams["terms"]}, made, None, block.members, (block.members,))
     rows = table.rows_of(plan, done)
-    check_column(metric, rows[0])
+    table.check_column(metric, rows[0])
     return Nets(rows, params, table.summarise(plan, rows, metric, maximise=maximise), parts, dataset)
 
 
-def _trained(
-    parts: Parts, dataset: Dataset, settings: Mapping[str, Any], members: Sequence[Member], seeds: Sequence[int]
-) -> tuple[list[Outcome], Callable[[str, Params], dict[str, Any]]]:
-    """What became of each run, trained as one block, and `_losses` of them all."""
-    hparams = [_hparams(parts.hparams, member.point) for member in members]
-    places = np.arange(len(members)).reshape(-1, len(seeds)).T
-    keys = jax.vmap(jax.random.key)(np.array(seeds, np.uint32))
-    swept, rows = stack_hparams(hparams, places), Data(on_device(dataset.train, dataset), (), lambda common, _: common)
-    size = sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(parts.model.init, keys[0])))
-    static = {"devices": jax.devices()[:1], "shape": places.shape}
-    compile_form = lambda form: compile_block(parts.run, keys, swept, rows, **form._asdict(), **static)
-    program = choose(compile_form, forms("auto", size), settings["steps"]).program
-    look = _losses(parts, dataset, [member.config["seed"] for member in members], hparams)
-    schedule = {**settings, "checkpoint_every": settings["steps"]}
-    loss_of = lambda params, share: look("validation", params)["loss"]
-    return train_block(program, places, schedule, ("loss", *parts.hparams["terms"]), loss_of)[0], look
+def _block(
+    hparams: Hparams, train: Mapping[str, Any], points: Sequence[Mapping[str, Any]], seeds: Sequence[int]
+) -> Block:
+    """All runs as one block; in the order of the table the seeds of a setting follow each other."""
+    settings = [(point, {"train": train, **_hparams(hparams, point)}) for point in points]
+    runs = [(point, config | {"seed": seed}) for point, config in settings for seed in seeds]
+    members = tuple(Member(run, *each) for run, each in enumerate(runs))
+    return Block(members, tuple((seed, None) for seed in seeds), np.arange(len(runs)).reshape(-1, len(seeds)).T)
+
+
+def _losses(block: Block, dataset: Dataset, prepared: Prepared, params: Params) -> dict[str, np.ndarray]:
+    """The losses of the validation rows and of the test rows, (runs,) each."""
+    test = prepared._replace(validation=[on_device(dataset.test, dataset) if len(dataset.test.x) else None])
+    ended = np.ones(len(block.members))
+    validation, tested = (losses_of(block.members, each, params, ended) for each in (prepared, test))
+    return validation | {name.replace("validation", "test", 1): values for name, values in tested.items()}
 
 
 def _hparams(hparams: Hparams, point: Mapping[str, Any]) -> Hparams:
     """The hyperparameters of a setting; a path begins with the name of a term, or with ``optimizer``."""
     changed = jax.tree.map(np.float32, hparams)
     for path, value in point.items():
-        names = path.removeprefix("terms.").split(".")
-        group = changed["optimizer"] if names[0] == "optimizer" else changed["terms"].get(names[0])
-        if group is None:
-            raise one_of(names[0], [*changed["terms"], "optimizer"], what=f"axis {path}")
-        for name in names[1:-1]:
-            group = group.get(name, {})
-        if not isinstance(group, Mapping) or names[-1] not in group or isinstance(group[names[-1]], Mapping):
-            raise one_of(names[-1], group, what=f"axis {path}")
+        group: Any = {**changed["terms"], "optimizer": changed["optimizer"]}
+        *names, last = path.removeprefix("terms.").split(".")
+        for name in names:
+            if not isinstance(group.get(name), Mapping):
+                raise one_of(name, group, what=f"axis {path}")
+            group = group[name]
+        if last not in group or isinstance(group[last], Mapping):
+            raise one_of(last, group.get(last, group), what=f"axis {path}")
         if not isinstance(value, int | float):
             raise UserError(f"axis {path}: expected numbers, got {shown(value)}")
-        group[names[-1]] = np.float32(value)
+        group[last] = np.float32(value)
     return changed
-
-
-def _losses(
-    parts: Parts, dataset: Dataset, seeds: Sequence[int], hparams: Sequence[Hparams]
-) -> Callable[[str, Params], dict[str, Any]]:
-    """``(split, params) -> {"loss", each term, "mse"}``, (runs,) each; nothing where the split has no rows."""
-    look = make_member_losses(parts.model, parts.objective, parts.corrupt, target_range(dataset))
-    key_of = jax.vmap(lambda seed: jax.random.fold_in(jax.random.key(seed), EVALUATION_STREAM))
-    stacked, shares = jax.tree.map(lambda *leaves: np.stack(leaves), *hparams), np.ones(len(hparams), np.float32)
-    splits = {"validation": dataset.validation, "test": dataset.test}
-    rows = {part: on_device(split, dataset) for part, split in splits.items() if len(split.x)}
-    together = min(TOGETHER, len(hparams))
-
-    def losses(part: str, params: Params) -> dict[str, Any]:
-        if part not in rows:
-            return {}
-        return dict(look(params, key_of(np.array(seeds, np.uint32)), stacked, rows[part], shares, together))
-
-    return losses

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from functools import reduce
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -11,8 +12,7 @@ import numpy as np
 
 from aejax import config as configs
 from aejax.errors import UserError
-from aejax.sweep import axes as axes_
-from aejax.sweep.axes import Axis
+from aejax.sweep.axes import Axis, points
 
 SWEPT_SECTIONS = ("terms", "corruption", "optimizer")
 
@@ -32,6 +32,15 @@ class Member(NamedTuple):
     config: Mapping[str, Any]
     fold: int | None = None
 
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits that say which run this is, whatever sweep it is in."""
+        return _hash([self.config, self.fold])
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
 
 class Plan(NamedTuple):
     """A sweep.
@@ -42,6 +51,7 @@ class Plan(NamedTuple):
         folds: number of folds; None without cross-validation.
         members: all runs, in the order of the table.
         groups: the members of equal static setting.
+        traced: the fields that enter a compiled program as numbers that may change.
     """
 
     base: Mapping[str, Any]
@@ -49,6 +59,7 @@ class Plan(NamedTuple):
     folds: int | None
     members: tuple[Member, ...]
     groups: tuple[tuple[Member, ...], ...]
+    traced: frozenset[str] = frozenset()
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -70,31 +81,26 @@ def make(spec: str, overrides: Sequence[str], axes: Sequence[Axis], folds: int |
     """
     if folds is not None and folds < 2:
         raise UserError(f"--folds {folds}: allowed: 2 or more")
-    points = axes_.points(axes)
-    base = _load(spec, overrides, points[0])
-    traced = [
-        path
-        for axis in axes
-        for path, values in zip(axis.paths, axis.values, strict=True)
-        if is_traced(base, path, values)
-    ]
-    _check_ends(spec, overrides, axes, points[0], traced)
+    settings = points(axes)
+    base = _load(spec, overrides, settings[0])
+    by_path = {path: values for axis in axes for path, values in zip(axis.paths, axis.values, strict=True)}
+    traced = frozenset(path for path, values in by_path.items() if _is_traced(base, path, values))
+    for path, values in by_path.items():
+        for value in {min(values), max(values)} if path in traced else ():  # what a number may be is an interval
+            _load(spec, overrides, {**settings[0], path: value})
     loaded: dict[str, dict[str, Any]] = {}
-    members = []
-    for point, fold in product(points, range(folds) if folds else (None,)):
-        fixed = {path: value for path, value in point.items() if path not in traced}
-        known = repr(fixed)
-        if known not in loaded:
-            loaded[known] = _load(spec, overrides, point)
-        config = deepcopy(loaded[known])
+    members: list[Member] = []
+    groups: dict[str, list[Member]] = {}
+    for point, fold in product(settings, range(folds) if folds else (None,)):
+        fixed = repr({path: value for path, value in point.items() if path not in traced})
+        if fixed not in loaded:
+            loaded[fixed] = _load(spec, overrides, point)
+        config = deepcopy(loaded[fixed])
         for path in traced:
             _put(config, path, point[path])
-        shown = {path: _get(config, path) for path in point}
-        members.append(Member(len(members), shown, config, fold))
-    groups: dict[str, list[Member]] = {}
-    for member in members:
-        groups.setdefault(static_of(member.config), []).append(member)
-    return Plan(base, tuple(axes), folds, tuple(members), tuple(map(tuple, groups.values())))
+        members.append(Member(len(members), {path: _get(config, path) for path in point}, config, fold))
+        groups.setdefault(static_of(config), []).append(members[-1])
+    return Plan(base, tuple(axes), folds, tuple(members), tuple(map(tuple, groups.values())), traced)
 
 
 def static_of(config: Mapping[str, Any]) -> str:
@@ -110,18 +116,18 @@ def _marked(value: Any) -> Any:
 
 
 def _load(spec: str, overrides: Sequence[str], point: Mapping[str, Any]) -> dict[str, Any]:
-    # A whole number from linspace() or geomspace() is an int where the field takes no floats.
-    texts = [f"{path}={value!r}" for path, value in point.items()]
+    """The config at a point; a whole number of linspace() or geomspace() is an int where the field takes no floats."""
+    whole = {path: int(v) if type(v) is float and v.is_integer() else v for path, v in point.items()}
+    texts, wholes = ([f"{path}={value!r}" for path, value in each.items()] for each in (point, whole))
     try:
         return configs.load(spec, [*overrides, *texts])
     except UserError:
-        whole = [f"{p}={int(v)!r}" if type(v) is float and v.is_integer() else f"{p}={v!r}" for p, v in point.items()]
-        if whole == texts:
+        if wholes == texts:
             raise
-    return configs.load(spec, [*overrides, *whole])
+    return configs.load(spec, [*overrides, *wholes])
 
 
-def is_traced(base: Mapping[str, Any], path: str, values: Sequence[Any]) -> bool:
+def _is_traced(base: Mapping[str, Any], path: str, values: Sequence[Any]) -> bool:
     """Whether a field enters the compiled program as a number that may change."""
     numeric = all(type(value) in (int, float) for value in values)
     if path == "seed":
@@ -129,28 +135,17 @@ def is_traced(base: Mapping[str, Any], path: str, values: Sequence[Any]) -> bool
     return numeric and path.partition(".")[0] in SWEPT_SECTIONS and type(_get(base, path)) is float
 
 
-def _check_ends(
-    spec: str, overrides: Sequence[str], axes: Sequence[Axis], point: Mapping[str, Any], traced: Sequence[str]
-) -> None:
-    """Check the least and the greatest value of each traced field: what it may be is an interval."""
-    for axis in axes:
-        for path, values in zip(axis.paths, axis.values, strict=True):
-            if path in traced:
-                for value in {min(values), max(values)}:
-                    _load(spec, overrides, {**point, path: value})
-
-
 def _get(config: Mapping[str, Any], path: str) -> Any:
-    for name in path.split("."):
-        config = config[name]
-    return config
+    return reduce(lambda group, name: group[name], path.split("."), config)
 
 
 def _put(config: dict[str, Any], path: str, value: Any) -> None:
-    *parents, leaf = path.split(".")
-    for name in parents:
-        config = config[name]
-    config[leaf] = int(value) if path == "seed" else float(value)
+    parents, _, leaf = path.rpartition(".")
+    (_get(config, parents) if parents else config)[leaf] = int(value) if path == "seed" else float(value)
+
+
+Stream = tuple[int, int | None]
+"""Seed and fold: what decides the batches of a run."""
 
 
 class Block(NamedTuple):
@@ -158,19 +153,18 @@ class Block(NamedTuple):
 
     Attributes:
         members: those that count.
-        streams: (seed, fold) of each stream.
-        places: (streams, settings) positions in `members`; some may be there twice, to fill the shape.
+        streams: of each row of the grid.
+        grid: (streams, settings) positions in `members`; some may be there twice, to fill the shape.
     """
 
     members: tuple[Member, ...]
-    streams: tuple[tuple[int, int | None], ...]
-    places: np.ndarray
+    streams: tuple[Stream, ...]
+    grid: np.ndarray
 
     @property
     def id(self) -> str:
         """16 hexadecimal digits that say which runs these are."""
-        runs = [[member.config, member.fold] for member in self.members]
-        return hashlib.sha256(json.dumps(runs, sort_keys=True).encode()).hexdigest()[:16]
+        return _hash([[member.config, member.fold] for member in self.members])
 
 
 def blocks(group: Sequence[Member], most: int, multiple: int = 1) -> list[Block]:
@@ -184,21 +178,27 @@ def blocks(group: Sequence[Member], most: int, multiple: int = 1) -> list[Block]
     Returns:
         One or more blocks. Seeds with equally many settings are streams × settings; others stand alone.
     """
-    by_stream: dict[tuple[int, int | None], list[Member]] = {}
-    for member in group:
-        by_stream.setdefault((member.config["seed"], member.fold), []).append(member)
-    rows = list(by_stream.items())
+    rows = by_stream(group)
     if len({len(row) for _, row in rows}) > 1:
-        rows = [((member.config["seed"], member.fold), [member]) for member in group]
+        rows = [row for member in group for row in by_stream([member])]
     wide = len(rows[0][1])
     columns = _equal(wide, max(1, most // len(rows)))
     lines = _equal(len(rows), most) if columns == 1 else len(rows)
-    parts = []
-    for top in range(0, len(rows), lines):
-        for left in range(0, wide, columns):
-            part = [(stream, row[left : left + columns]) for stream, row in rows[top : top + lines]]
-            parts.append(filled(part, lines, columns, multiple))
-    return parts
+    return [
+        filled(
+            [(stream, row[left : left + columns]) for stream, row in rows[top : top + lines]], lines, columns, multiple
+        )
+        for top in range(0, len(rows), lines)
+        for left in range(0, wide, columns)
+    ]
+
+
+def by_stream(group: Sequence[Member]) -> list[tuple[Stream, list[Member]]]:
+    """The streams of a group, each with its members."""
+    rows: dict[Stream, list[Member]] = {}
+    for member in group:
+        rows.setdefault((member.config["seed"], member.fold), []).append(member)
+    return list(rows.items())
 
 
 def _equal(count: int, most: int) -> int:
@@ -207,17 +207,13 @@ def _equal(count: int, most: int) -> int:
     return -(-count // parts)
 
 
-def filled(part: list[tuple[Any, list[Member]]], lines: int, columns: int, multiple: int) -> Block:
+def filled(rows: list[tuple[Stream, list[Member]]], lines: int, columns: int, multiple: int) -> Block:
     """Streams with their members as a block of a shape, the last of each standing in where there are too few."""
-    members = [member for _, row in part for member in row]
+    members = [member for _, row in rows for member in row]
     position = {member.number: index for index, member in enumerate(members)}
-    streams, places = [stream for stream, _ in part], [[position[member.number] for member in row] for _, row in part]
     if lines * columns >= multiple and lines % multiple and columns % multiple:
-        down, right = -lines % multiple * columns, -columns % multiple * lines
-        lines, columns = (
-            (lines + -lines % multiple, columns) if down < right else (lines, columns + -columns % multiple)
-        )
-    places = [row + [row[-1]] * (columns - len(row)) for row in places]
-    streams += [streams[-1]] * (lines - len(streams))
-    places += [places[-1]] * (lines - len(places))
-    return Block(tuple(members), tuple(streams), np.array(places))
+        down, right = -lines % multiple, -columns % multiple
+        lines, columns = (lines + down, columns) if down * columns < right * lines else (lines, columns + right)
+    at = lambda sequence, index: sequence[min(index, len(sequence) - 1)]
+    grid = [[position[at(at(rows, i)[1], j).number] for j in range(columns)] for i in range(lines)]
+    return Block(tuple(members), tuple(at(rows, i)[0] for i in range(lines)), np.array(grid))

@@ -25,53 +25,21 @@ WORTH_SECONDS = 10.0
 AXIS = "members"
 
 
-class Swept(NamedTuple):
-    """Hyperparameters of a block: those that are the same for all members, and those that are not.
-
-    Attributes:
-        common: by position among the leaves, scalars.
-        varied: by position, (streams, settings) arrays.
-        structure: of the whole tree.
-    """
-
-    common: dict[str, jax.Array]
-    varied: dict[str, jax.Array]
-    structure: Any
-
-
-class Program(NamedTuple):
-    """A compiled block.
-
-    Attributes:
-        init: ``() -> Carry``.
-        advance: ``(carry, step, n) -> (carry, history)``: at most `aejax.training.loop.CAPACITY` steps, from a step;
-            history leaves are (streams, settings, CAPACITY). It uses up the buffers of its carry.
-        place: puts a tree of (streams, settings, ...) arrays where the program wants it.
-        bound: the same compiled program for other values of `Swept.varied`.
-    """
-
-    init: Callable[[], Carry]
-    advance: Callable[..., tuple[Carry, dict[str, jax.Array]]]
-    place: Callable[[Any], Any]
-    bound: Callable[[dict[str, Any]], "Program"]
-
-
-def stack_hparams(hparams: Sequence[Hparams], places: np.ndarray, varied: Collection[str] = ()) -> Swept:
-    """The hyperparameters of all members, apart where they differ, and for the positions in `varied` even where not.
+def stack_hparams(hparams: Sequence[Hparams], grid: np.ndarray, varied: Collection[int] = ()) -> Hparams:
+    """The hyperparameters of a block: a scalar where all members have the same, else (streams, settings).
 
     A number that all members share stays a scalar: what depends on it alone, such as the corrupted batch, is then
     computed once for all of them.
+
+    Args:
+        hparams: of each member.
+        grid: (streams, settings), the member that is trained there.
+        varied: positions of leaves that are (streams, settings) even where all members have the same.
     """
-    structure = jax.tree.structure(hparams[0])
     columns = [np.array(column, np.float32) for column in zip(*map(jax.tree.leaves, hparams), strict=True)]
-    common = {str(i): jnp.float32(v[0]) for i, v in enumerate(columns) if (v == v[0]).all() and str(i) not in varied}
-    apart = {str(i): v[places] for i, v in enumerate(columns) if str(i) not in common}
-    return Swept(common, apart, structure)
-
-
-def _joined(common: Mapping[str, Any], varied: Mapping[str, Any], structure: Any) -> Hparams:
-    both = {**common, **varied}
-    return structure.unflatten([both[str(i)] for i in range(structure.num_leaves)])
+    same = [i not in varied and bool((column == column[0]).all()) for i, column in enumerate(columns)]
+    leaves = [column[0] if each else column[grid] for column, each in zip(columns, same, strict=True)]
+    return jax.tree.unflatten(jax.tree.structure(hparams[0]), leaves)
 
 
 class Data(NamedTuple):
@@ -84,81 +52,8 @@ class Data(NamedTuple):
     """
 
     common: Any
-    streams: Any
-    rows: Callable[[Any, Any], Rows]
-
-
-def compile_block(
-    run: Run,
-    keys: jax.Array,
-    swept: Swept,
-    data: Data,
-    *,
-    strategy: str,
-    level: int | None,
-    devices: Sequence[Any],
-    shape: tuple[int, int],
-) -> Program:
-    """Compile a block.
-
-    Args:
-        run: its static part.
-        keys: (streams,) typed keys.
-        swept: from `stack_hparams`.
-        data: the training rows.
-        strategy: ``"vmap"`` or ``"map"``.
-        level: of `aejax.training.compilation.quick_compile`.
-        devices: over which settings or streams are spread, whichever their number divides; the first where neither.
-        shape: (streams, settings).
-    """
-    count = len(devices)
-    along = next((axis for axis in (1, 0) if shape[axis] % count == 0), None)
-    mesh = Mesh(np.array(devices[: 1 if along is None else count]), (AXIS,))
-    whole, of_streams = PartitionSpec(), PartitionSpec(AXIS) if along == 0 else PartitionSpec()
-    members = PartitionSpec(None, AXIS) if along == 1 else PartitionSpec(AXIS)
-    put = lambda tree, spec: jax.device_put(tree, NamedSharding(mesh, spec))
-    keys, varied, streams = put(keys, of_streams), put(swept.varied, members), put(data.streams, of_streams)
-    common, rows = put(swept.common, whole), put(data.common, whole)
-
-    def start(keys: jax.Array, varied: Any, common: Any) -> Carry:
-        def one(key: jax.Array, varied: Any) -> Carry:
-            state = run.init(key, _joined(common, varied, swept.structure))
-            return Carry(state.params, state.opt_state, jnp.int32(GOING_ON))
-
-        settings = jax.vmap(one, in_axes=(None, 0), axis_size=shape[1])
-        return jax.vmap(settings, axis_size=shape[0])(keys, varied)
-
-    def advance(carry: Carry, step: Any, n: Any, keys: Any, varied: Any, streams: Any, common: Any, rows: Any) -> Any:
-        def one(carry: Carry, step: Any, key: Any, varied: Any, stream: Any, n: Any) -> Any:
-            if strategy == "map":  # a frozen member costs nothing here
-                n = jnp.where(carry.stopped == GOING_ON, n, 0)
-            hparams = _joined(common, varied, swept.structure)
-            return advance_member(run, carry, step, key, hparams, data.rows(rows, stream), n)
-
-        of_stream = over_members(one, strategy, own=(True, False, False, True, False, False))
-        of_all = over_members(of_stream, strategy, own=(True, False, True, True, True, False))
-        return of_all(carry, step, keys, varied, streams, n)
-
-    if mesh.size > 1:
-        specs = (members, whole, whole, of_streams, members, of_streams, whole, whole)
-        advance = jax.shard_map(advance, mesh=mesh, in_specs=specs, out_specs=members, check_vma=False)
-    begin = jax.jit(start, out_shardings=NamedSharding(mesh, members))
-    lowered = begin.lower(keys, varied, common)
-    placed = lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype, sharding=NamedSharding(mesh, members))
-    carry = jax.tree.map(placed, jax.eval_shape(begin, keys, varied, common))
-    number = lambda value: put(jnp.int32(value), whole)
-    with ThreadPoolExecutor(1) as other:  # XLA needs no Python: one is compiled while the other is traced
-        beginning = other.submit(quick_compile, lowered, 0)
-        chunk = jax.jit(advance, donate_argnums=0)
-        chunk = chunk.lower(carry, number(1), number(1), keys, varied, streams, common, rows)
-        compiled, begun = quick_compile(chunk, level), beginning.result()
-
-    def bound(varied: dict[str, Any]) -> Program:
-        varied = put(varied, members)
-        go = lambda carry, step, n: compiled(carry, number(step), number(n), keys, varied, streams, common, rows)
-        return Program(lambda: begun(keys, varied, common), go, lambda tree: put(tree, members), bound)
-
-    return bound(swept.varied)
+    streams: Any = ()
+    rows: Callable[[Any, Any], Rows] = lambda common, stream: common
 
 
 class Form(NamedTuple):
@@ -173,35 +68,120 @@ class Form(NamedTuple):
     level: int | None
 
 
-class Choice(NamedTuple):
-    """A form, its program, and why.
+class Program(NamedTuple):
+    """A compiled block.
 
     Attributes:
-        form: that the program has.
-        program: compiled.
-        step_seconds: of one step of all members, for each form that was tried.
-        compile_seconds: of all that was compiled.
+        form: that it has.
+        init: ``() -> Carry``.
+        advance: ``(carry, step, n) -> (carry, history)``: at most `aejax.training.loop.CAPACITY` steps, from a step;
+            history leaves are (streams, settings, CAPACITY). It uses up the buffers of its carry.
+        put: puts a tree of (streams, settings, ...) arrays where the program wants it.
+        bound: the same compiled program for other hyperparameters.
+        seconds: of its compilation, and of that of other forms that were tried.
+        tried: seconds of one step of all members, for each form that was tried.
     """
 
     form: Form
-    program: Program
-    step_seconds: list[tuple[Form, float]]
-    compile_seconds: float
+    init: Callable[[], Carry]
+    advance: Callable[..., tuple[Carry, dict[str, jax.Array]]]
+    put: Callable[[Any], Any]
+    bound: Callable[[Hparams], "Program"] | None = None
+    seconds: float = 0.0
+    tried: Mapping[Form, float] = {}
 
 
-def forms(asked: str, parameters: int) -> list[Form]:
+def forms(strategy: str, parameters: int) -> list[Form]:
     """The forms that a block may have, the likeliest first.
 
     Args:
-        asked: ``"vmap"``, ``"map"`` or ``"auto"``.
+        strategy: ``"vmap"``, ``"map"`` or ``"auto"``.
         parameters: of one member.
     """
-    likely = Form(likely_form(parameters) if asked == "auto" else asked, likely_level(parameters))
-    thorough = [Form(name, None) for name in FORMS] if asked == "auto" else []
+    likely = Form(likely_form(parameters) if strategy == "auto" else strategy, likely_level(parameters))
+    thorough = [Form(name, None) for name in FORMS] if strategy == "auto" else []
     return [likely, *(form for form in thorough if form != likely)]
 
 
-def choose(compile_form: Callable[[Form], Program], likely: Sequence[Form], steps: int) -> Choice:
+def compile_block(
+    run: Run,
+    seeds: Sequence[int],
+    hparams: Hparams,
+    data: Data,
+    form: Form,
+    shape: tuple[int, int],
+    devices: Sequence[Any],
+) -> Program:
+    """Compile a block.
+
+    Args:
+        run: its static part.
+        seeds: of the streams.
+        hparams: from `stack_hparams`.
+        data: the training rows.
+        form: of the program.
+        shape: (streams, settings).
+        devices: over which settings or streams are spread, whichever their number divides; the first where neither.
+    """
+    started = time.perf_counter()
+    along = next((axis for axis in (1, 0) if shape[axis] % len(devices) == 0), None)
+    mesh = Mesh(np.array(devices[:1] if along is None else devices), (AXIS,))
+    whole, streams = PartitionSpec(), PartitionSpec(AXIS) if along == 0 else PartitionSpec()
+    members = PartitionSpec(None, AXIS) if along == 1 else PartitionSpec(AXIS)
+    varied = jax.tree.map(lambda leaf: np.ndim(leaf) > 0, hparams)
+    of_hparams = jax.tree.map(lambda each: members if each else whole, varied)
+    where = lambda specs: jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs)
+    put = lambda tree, specs: jax.device_put(tree, where(specs))
+    keys = put(jax.vmap(jax.random.key)(np.array(seeds, np.uint32)), streams)
+    fixed = (keys, put(data.streams, streams), put(data.common, whole))
+    start, advance = _start(run, varied, shape), _advance(run, varied, data.rows, form.strategy)
+    if mesh.size > 1:
+        specs = (members, whole, whole, streams, streams, whole, of_hparams)
+        advance = jax.shard_map(advance, mesh=mesh, in_specs=specs, out_specs=members, check_vma=False)
+    start, first = jax.jit(start, out_shardings=where(members)), put(hparams, of_hparams)
+    lowered = start.lower(keys, first)
+    shaped = lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where(members))
+    carry = jax.tree.map(shaped, jax.eval_shape(start, keys, first))
+    number = lambda value: put(jnp.int32(value), whole)
+    with ThreadPoolExecutor(1) as other:  # XLA needs no Python: one is compiled while the other is traced
+        compiling = other.submit(quick_compile, lowered, 0)
+        chunk = jax.jit(advance, donate_argnums=0).lower(carry, number(1), number(1), *fixed, first)
+        compiled, begun = quick_compile(chunk, form.level), compiling.result()
+
+    def bound(hparams: Hparams) -> Program:
+        numbers = put(hparams, of_hparams)
+        go = lambda carry, step, n: compiled(carry, number(step), number(n), *fixed, numbers)
+        return Program(form, lambda: begun(keys, numbers), go, lambda tree: put(tree, members), bound)
+
+    return bound(hparams)._replace(seconds=time.perf_counter() - started)
+
+
+def _start(run: Run, varied: Any, shape: tuple[int, int]) -> Callable[[jax.Array, Hparams], Carry]:
+    """``(keys, hparams) -> carry`` of all members before their first step."""
+
+    def one(key: jax.Array, hparams: Hparams) -> Carry:
+        state = run.init(key, hparams)
+        return Carry(state.params, state.opt_state, jnp.int32(GOING_ON))
+
+    each = jax.tree.map(lambda each: 0 if each else None, varied)
+    return jax.vmap(jax.vmap(one, (None, each), axis_size=shape[1]), (0, each), axis_size=shape[0])
+
+
+def _advance(run: Run, varied: Any, rows: Callable[[Any, Any], Rows], strategy: str) -> Callable[..., Any]:
+    """``(carry, step, n, keys, streams, common, hparams) -> (carry, history)`` of all members."""
+    leaves, structure = jax.tree.flatten(varied)
+
+    def one(carry: Carry, step: Any, n: Any, key: Any, stream: Any, common: Any, *hparams: Any) -> Any:
+        if strategy == "map":  # a frozen member costs nothing here
+            n = jnp.where(carry.stopped == GOING_ON, n, 0)
+        return advance_member(run, carry, step, key, structure.unflatten(hparams), rows(common, stream), n)
+
+    settings = over_members(one, strategy, (True, False, False, False, False, False, *leaves))
+    members = over_members(settings, strategy, (True, False, False, True, True, False, *leaves))
+    return lambda *arguments: members(*arguments[:-1], *jax.tree.leaves(arguments[-1]))
+
+
+def choose(compile_form: Callable[[Form], Program], likely: Sequence[Form], steps: int) -> Program:
     """Compile a block in the only form that it may have, or in the one that a trial finds fastest.
 
     The trial trains a carry of its own, so that results do not depend on how it went. It is over after a few steps
@@ -212,23 +192,20 @@ def choose(compile_form: Callable[[Form], Program], likely: Sequence[Form], step
         likely: the forms, the likeliest first.
         steps: that are to be trained.
     """
-    programs, seconds, spent = {}, {}, 0.0
+    programs, tried = [], {}
     for form in likely:
-        started = time.perf_counter()
-        programs[form] = compile_form(form)
-        spent += time.perf_counter() - started
+        programs.append(compile_form(form))
         if len(likely) > 1:
-            seconds[form] = trial(programs[form], steps)
-        if seconds.get(likely[0], 0.0) * steps < WORTH_SECONDS:
+            tried[form] = trial(programs[-1], steps)
+        if tried.get(likely[0], 0.0) * steps < WORTH_SECONDS:
             break
-    best = min(programs, key=lambda form: seconds.get(form, 0.0))
-    return Choice(best, programs[best], list(seconds.items()), spent)
+    best = min(programs, key=lambda program: tried.get(program.form, 0.0))
+    return best._replace(seconds=sum(program.seconds for program in programs), tried=tried)
 
 
 def trial(program: Program, steps: int) -> float:
     """Seconds that one step of all members takes, from a few of them; very few where the whole block is soon done."""
-    carry: Any = program.init()
-    carry, _ = jax.block_until_ready(program.advance(carry, 0, 1))  # pays for what is done once
+    carry, _ = jax.block_until_ready(program.advance(program.init(), 0, 1))  # pays for what is done once
     n, spent = 1, 0.0
     while spent < TRIAL_SECONDS and n < min(steps, 256):
         n = min(n * 4, steps, 256)

@@ -1,26 +1,133 @@
-"""What a sweep leaves: a table with one row for each run, a summary over seeds, and the best point."""
+"""What a sweep leaves: a table with a row for each run, statistics over seeds or folds, and the best point by a metric.
+
+A mean over the runs of a setting has a 95 % interval over seeds, or over the folds of one seed. The folds of a
+cross-validation share most of their training rows, so that they are no independent repetitions: with several seeds each
+counts once, by the mean over its folds; with one seed the variance over its folds is corrected.
+"""
 
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from aejax import console
-from aejax.files import write_atomic, write_json
-from aejax.sweep import baselines, intervals
-from aejax.sweep.metric import check_column, incomparable, warn
+from aejax.config.components import TASKS, resolve
+from aejax.errors import UserError, one_of
+from aejax.files import write_atomic
+from aejax.sweep.axes import Axis
 from aejax.sweep.plan import Plan
 from aejax.training.loop import BROKEN, FINISHED
 
 Row = Mapping[str, Any]
+METRIC = "validation/mse"
 SHOWN = 10
 NO_CHOICE = (
     "no point is chosen: there are no validation rows, and settings are not chosen on test rows; "
     "allowed: data.validation=0.2, or --folds 5"
 )
 LAST = ("status", "step", "parameters_digest")
+SEEDS, FOLDS = "seeds", "folds"
+
+UNITS = ("data.name", "data.scaling", "data.weighting", "data.categories")
+"""Fields that say what the values of the scaled rows are."""
+ROWS = ("name", "validation", "test", "split_seed", "rows", "noise", "normal", "left_out", "contamination", "missing")
+ROWS = tuple(f"data.{name}" for name in ROWS)
+"""Fields that say which rows, or rows of what, a setting is judged on."""
+WHY = {"units": "is in other units", "rows": "is of other rows", "objective": "is another quantity"}
+"""Why a metric does not compare settings, as `incomparable` says."""
+
+
+def check_metric(metric: str, configs: Iterable[Mapping[str, Any]]) -> None:
+    """Refuse to choose by anything but a column of validation rows that some run may have.
+
+    Args:
+        metric: the name of the column.
+        configs: resolved, one or more for each static setting.
+
+    Raises:
+        UserError: it is of other rows, or no run has it.
+    """
+    names, tasks = {}, {}
+    for config in configs:
+        names |= dict.fromkeys(("loss", *config["terms"], "mse"))
+        tasks[config["task"]["name"]] = resolve(config["task"]["name"], TASKS, what="task.name").validated
+    names |= {name: None for columns in tasks.values() for name in columns or ()}
+    known = [f"validation/{name}" for name in names]
+    others = [f"validation/… that {task} finds" for task, columns in tasks.items() if columns is None]
+    if not metric.startswith("validation/"):
+        raise UserError(
+            f"--metric {metric}: settings are chosen on validation rows alone; allowed: {', '.join([*known, *others])}"
+        )
+    if metric not in known and not others:
+        raise one_of(metric, known, what="--metric")
+
+
+def check_column(metric: str, columns: Iterable[str]) -> None:
+    """Refuse a column that the finished runs turn out not to have: their task did not say what it measures, or less.
+
+    Args:
+        metric: the name of the column.
+        columns: all names of columns; where none is of validation rows, nothing is chosen and nothing refused.
+
+    Raises:
+        UserError: naming those that there are.
+    """
+    known = [name for name in columns if name.startswith("validation/")]
+    if known and metric not in known:
+        raise one_of(metric, known, what="--metric")
+
+
+def incomparable(metric: str, axes: Iterable[Axis], terms: Iterable[str]) -> dict[str, list[str]]:
+    """The swept fields whose values a metric does not compare, by why not.
+
+    The losses and the mean squared error are in units of the scaled rows, which other data and another scaling have
+    others of. The loss weighs the terms by their weights, and is measured with the corruption, as each term is.
+
+    Args:
+        metric: a column of validation rows.
+        axes: of the sweep; what has one value only is left out.
+        terms: the names of the loss terms.
+
+    Returns:
+        Of ``"units"``, ``"rows"`` and ``"objective"`` those that apply, each with its fields.
+    """
+    name, terms = metric.removeprefix("validation/"), set(terms)
+    of_units = UNITS if name in {"loss", "mse", *terms} else ()
+    of_objective = ("terms", "corruption") if name == "loss" else (f"terms.{name}", "corruption")
+    unweighted = (f"terms.{name}.weight", f"terms.{name}.schedule")
+    fields: dict[str, list[str]] = {}
+    for path, values in (pair for axis in axes for pair in zip(axis.paths, axis.values, strict=True)):
+        within = lambda groups, path=path: any(f"{path}.".startswith(f"{group}.") for group in groups)
+        if len(set(map(repr, values))) == 1:
+            continue
+        if within(of_units):
+            fields.setdefault("units", []).append(path)
+        elif within(ROWS):
+            fields.setdefault("rows", []).append(path)
+        elif name in {"loss", *terms} and within(of_objective) and not within(unweighted):
+            fields.setdefault("objective", []).append(path)
+    return fields
+
+
+def warn(metric: str, fields: Mapping[str, Sequence[str]]) -> None:
+    """Print what `incomparable` says, a line for each reason."""
+    for why, paths in fields.items():
+        console.say(f"warning: {metric} {WHY[why]} at each {', '.join(paths)}; it does not say which of them is better")
+
+
+def baseline(name: str, metric: str) -> str:
+    """The column of the table that holds what a baseline has in a metric."""
+    return f"baseline/{name}/{metric}"
+
+
+def baselines_of(metric: str, columns: Sequence[str]) -> list[str]:
+    """The baselines that a table has of a metric, the one to be shown first."""
+    parts = [name.split("/", 2) for name in columns]
+    return [part[1] for part in parts if part[0] == "baseline" and part[2:] == [metric]]
 
 
 def rows_of(plan: Plan, done: Mapping[int, Row]) -> list[dict[str, Any]]:
@@ -35,13 +142,10 @@ def rows_of(plan: Plan, done: Mapping[int, Row]) -> list[dict[str, Any]]:
     names.sort(key=lambda name: (*order, name.partition("/")[0]).index(name.partition("/")[0]))  # others come last
     rows = []
     for member in plan.members:
-        row = {"run": member.number, **member.point, "seed": member.config["seed"]}
-        if member.fold is not None:
-            row["fold"] = member.fold
-        result = done[member.number]
-        rows.append(
-            row | {name: result["metrics"].get(name, math.nan) for name in names} | {k: result[k] for k in LAST}
-        )
+        row, result = {"run": member.number, **member.point, "seed": member.config["seed"]}, done[member.number]
+        row |= {} if member.fold is None else {"fold": member.fold}
+        row |= {name: result["metrics"].get(name, math.nan) for name in names}
+        rows.append(row | {name: result[name] for name in LAST})
     return rows
 
 
@@ -64,29 +168,27 @@ def summarise(plan: Plan, rows: Sequence[Row], metric: str, *, maximise: bool) -
         maximise: whether more of it is better.
 
     Returns:
-        ``points``, each with its ``axes``, ``runs``, ``finite``, ``finished``, ``over`` (what the spread is over, see
-        `aejax.sweep.intervals`) and by metric ``mean``, ``sd``, ``low``, ``high`` and ``n``; ``metric``; and ``best``,
-        the position among `points`, of those all of whose runs are finite if there are any; None where the metric is
-        finite for none; and ``incomparable``, the fields whose values the metric does not compare, by why not.
+        ``points``, each with its ``axes``, ``runs``, ``finite``, ``finished``, ``over`` (what the spread is over,
+        ``"seeds"`` or ``"folds"``) and by metric ``mean``, ``sd``, ``low``, ``high`` and ``n``; ``metric``; and
+        ``best``, the position among `points`, of those all of whose runs are finite if there are any; None where the
+        metric is finite for none; and ``incomparable``, the fields whose values the metric does not compare, by why.
     """
     axes = [path for path in plan.paths if path != "seed"]
-    apart = {*axes, "run", "seed", "fold", *LAST}
-    names = [name for name in rows[0] if name not in apart]
+    names = [name for name in rows[0] if name not in {*axes, "run", "seed", "fold", *LAST}]
     by_point: dict[str, list[Row]] = {}
     for row in rows:
         by_point.setdefault(repr([row[path] for path in axes]), []).append(row)
-    points = []
-    for runs in by_point.values():
-        points.append(
-            {
-                "axes": {path: runs[0][path] for path in axes},
-                "runs": len(runs),
-                "finite": sum(row["status"] != BROKEN for row in runs),
-                "finished": sum(row["status"] == FINISHED for row in runs),
-                "over": intervals.counted(runs, plan.folds),
-                "metrics": {name: intervals.of_point(runs, name, plan.folds) for name in names},
-            }
-        )
+    points = [
+        {
+            "axes": {path: runs[0][path] for path in axes},
+            "runs": len(runs),
+            "finite": sum(row["status"] != BROKEN for row in runs),
+            "finished": sum(row["status"] == FINISHED for row in runs),
+            "over": FOLDS if plan.folds is not None and len({row["seed"] for row in runs}) == 1 else SEEDS,
+            "metrics": {name: statistics(runs, name, plan.folds) for name in names},
+        }
+        for runs in by_point.values()
+    ]
     return {
         "metric": metric,
         "maximise": maximise,
@@ -96,69 +198,102 @@ def summarise(plan: Plan, rows: Sequence[Row], metric: str, *, maximise: bool) -
     }
 
 
+def statistics(rows: Sequence[Row], name: str, folds: int | None) -> dict[str, Any]:
+    """Mean, standard deviation and 95 % interval of a metric over the runs of one setting.
+
+    Args:
+        rows: of the table; what is not finite is left out, and of a cross-validation every seed with such a fold, as
+            folds are not equally hard, unless there is no other.
+        name: of the metric.
+        folds: of the cross-validation; None without.
+
+    Returns:
+        ``n``, ``mean``, ``sd``, ``low``, ``high``: of the seeds, or of the folds where there is one seed; the last
+        three None for fewer than two. Of one seed's folds only metrics of validation rows have an interval: no
+        correction is known for folds that are all judged on the same rows.
+    """
+    values: dict[Any, list[Any]] = {}
+    for row in rows:
+        values.setdefault(row["seed"], []).append(row[name] if row["status"] != BROKEN else math.nan)
+    if folds is None:
+        return interval([value for numbers in values.values() for value in numbers])
+    whole = [numbers for numbers in values.values() if all(map(_is_finite, numbers))]
+    if len(values) == 1 and whole:
+        summary = interval(whole[0], shared=1 / (folds - 1))
+        return summary if name.startswith("validation/") else summary | {"low": None, "high": None}
+    parts = [list(filter(_is_finite, numbers)) for numbers in values.values()]
+    summary = interval([float(np.mean(numbers)) for numbers in whole or parts if numbers])
+    return summary if whole else summary | {"sd": None, "low": None, "high": None}
+
+
+def interval(values: Sequence[float], *, shared: float = 0.0) -> dict[str, Any]:
+    """Mean, standard deviation (n − 1) and 95 % interval of the mean, mean ± t · sd · √(1/n + shared), by Student's t.
+
+    Args:
+        values: one for each repetition; those that are not finite are left out.
+        shared: 0 for independent repetitions; of the folds of a cross-validation, the corrected resampled t-test's
+            rows judged on ÷ rows trained on, 1 / (K − 1), as their training rows overlap.
+
+    Returns:
+        ``n``, ``mean``, ``sd``, ``low``, ``high``; the last three None for fewer than two values.
+
+    References:
+        Nadeau & Bengio 2003, Inference for the generalization error, section 3, on the corrected resampled t-test;
+        Bouckaert & Frank 2004, Evaluating the replicability of significance tests for comparing learning algorithms,
+        on the same for repeated cross-validation.
+    """
+    from scipy.special import stdtrit
+
+    finite = np.array(list(filter(_is_finite, values)))
+    count = len(finite)
+    if count < 2:
+        return {"n": count, "mean": float(finite[0]) if count else None, "sd": None, "low": None, "high": None}
+    mean, sd = float(finite.mean()), float(finite.std(ddof=1))
+    half = float(stdtrit(count - 1, 0.975)) * sd * math.sqrt(1 / count + shared)
+    return {"n": count, "mean": mean, "sd": sd, "low": mean - half, "high": mean + half}
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def ranked(points: Sequence[Mapping[str, Any]], metric: str, *, maximise: bool) -> list[int]:
+    """The positions of the points whose metric has a mean, the best first; those with a run that broke come last."""
+    sign = -1 if maximise else 1
+    key = lambda index: (
+        points[index]["finite"] < points[index]["runs"],
+        sign * points[index]["metrics"][metric]["mean"],
+    )
+    known = [index for index, each in enumerate(points) if each["metrics"].get(metric, {}).get("mean") is not None]
+    return sorted(known, key=key)
+
+
 def best(points: Sequence[Mapping[str, Any]], metric: str, *, maximise: bool) -> int | None:
-    """The position of the best point by the mean of a metric; points with a run that broke come last."""
-    ranked = [
-        (point["finite"] < point["runs"], (-1 if maximise else 1) * point["metrics"][metric]["mean"], index)
-        for index, point in enumerate(points)
-        if metric in point["metrics"] and point["metrics"][metric]["mean"] is not None
-    ]
-    return min(ranked)[2] if ranked else None
-
-
-def write(folder: Path, plan: Plan, done: Mapping[int, Row], metric: str, *, maximise: bool) -> dict[str, Any]:
-    """Write ``table.csv`` and ``summary.json``; returns the summary."""
-    rows = rows_of(plan, done)
-    write_table(folder / "table.csv", rows)
-    check_column(metric, rows[0])
-    summary = summarise(plan, rows, metric, maximise=maximise)
-    write_json(folder / "summary.json", summary)
-    return summary
+    """The position of the best point by the mean of a metric."""
+    return next(iter(ranked(points, metric, maximise=maximise)), None)
 
 
 def say(summary: Mapping[str, Any]) -> None:
     """Print the points, best first by the metric that chooses, with their 95 % intervals, beside a baseline."""
     metric, points = summary["metric"], summary["points"]
-    sign = -1 if summary["maximise"] else 1
-    ranked = [point for point in points if point["metrics"].get(metric, {}).get("mean") is not None]
-    ranked.sort(key=lambda point: (point["finite"] < point["runs"], sign * point["metrics"][metric]["mean"]))
-    cell = lambda value: f"{value:.5g}" if isinstance(value, float) else str(value)
-    if not ranked:
-        console.say(NO_CHOICE if not _validated(points) else f"no point is best: none has a finite {metric}")
+    order = [points[index] for index in ranked(points, metric, maximise=summary["maximise"])]
+    if not order:
+        validated = any(name.startswith("validation/") for point in points for name in point["metrics"])
+        console.say(f"no point is best: none has a finite {metric}" if validated else NO_CHOICE)
         return
-    others = baselines.of_metric(metric, list(ranked[0]["metrics"]))[:1]
+    number = lambda value: f"{value:.5g}" if isinstance(value, float) else str(value)
+    others = baselines_of(metric, list(order[0]["metrics"]))[:1]
     rows = []
-    for point in ranked[:SHOWN]:
+    for point in order[:SHOWN]:
         values = point["metrics"][metric]
         half = "" if values["low"] is None else f"± {(values['high'] - values['low']) / 2:.2g}"
-        name = ", ".join(f"{path}={cell(value)}" for path, value in point["axes"].items()) or "all seeds"
-        cells = [console.cell(point["metrics"][baselines.column(other, metric)], "mean") for other in others]
-        rows.append((name, f"{values['mean']:.5g}", half, *cells, f"{point['finite']}/{point['runs']}"))
+        name = ", ".join(f"{path}={number(value)}" for path, value in point["axes"].items()) or "all seeds"
+        cells = [console.cell(point["metrics"][baseline(other, metric)], "mean") for other in others]
+        rows.append((name, number(values["mean"]), half, *cells, f"{point['finite']}/{point['runs']}"))
     console.say("")
-    over_folds = any(point["over"] == intervals.FOLDS for point in ranked)
-    spread = "95 %, folds" if over_folds else "95 %"
+    spread = "95 %, folds" if any(point["over"] == FOLDS for point in order) else "95 %"
     console.table(("point", metric, spread, *(f"baseline {other}" for other in others), "finite runs"), rows)
-    if len(points) > len(rows):
-        more = len(points) - len(rows)
+    if more := len(points) - len(rows):
         console.say(f"and {more} more point{'' if more == 1 else 's'}")
     warn(metric, summary["incomparable"])
     console.say("")
-
-
-def _validated(points: Sequence[Mapping[str, Any]]) -> bool:
-    return any(name.startswith("validation/") for point in points for name in point["metrics"])
-
-
-def read_table(path: Path) -> list[dict[str, Any]]:
-    """The rows of a table, numbers as numbers."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return [{name: _value(text) for name, text in row.items()} for row in csv.DictReader(file)]
-
-
-def _value(text: str) -> Any:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text

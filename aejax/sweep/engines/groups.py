@@ -15,14 +15,13 @@ import jax
 from aejax import console
 from aejax.errors import UserError
 from aejax.runs.workdir import fingerprint
-from aejax.sweep import memory
-from aejax.sweep.block import Options, Stop, member_id, run_block
+from aejax.sweep.block import Options, Stop, finished, run_block
 from aejax.sweep.engines import jobs
 from aejax.sweep.engines.jobs import Engine, Job
-from aejax.sweep.markers import PARTS, alone, finished
 from aejax.sweep.plan import Block, Member, blocks
-from aejax.sweep.prepared import Prepared, prepare
-from aejax.training.interruption import InterruptedRunError, asked_to_stop
+from aejax.sweep.prepared import Memory, Prepared, memory_of, prepare
+from aejax.training.interruption import asked_to_stop
+from aejax.training.numerics import fixed
 
 Group = tuple[Member, ...]
 """Members of equal static setting."""
@@ -52,32 +51,16 @@ class Needs(NamedTuple):
     home: Path | None = None
 
 
-class Cost(NamedTuple):
-    """What a group will take.
-
-    Attributes:
-        blocks: how it is cut.
-        member: bytes that one run adds.
-        shared: bytes of the data.
-    """
-
-    blocks: list[Block]
-    member: int
-    shared: int
-
-
-def cost(group: Group, prepared: Prepared, options: Options) -> Cost:
-    """Cut a group into blocks that fit the budget.
+def cost(group: Group, prepared: Prepared, options: Options) -> tuple[list[Block], Memory]:
+    """A group cut into blocks that fit the budget, and what its runs take.
 
     Raises:
         UserError: the budget is too small for one member.
     """
-    shared = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(prepared.data([0]).common))
-    member = memory.of_member(prepared.parts, prepared.datasets[0], group[0].config["train"]["batch_size"])
+    memory = memory_of(prepared, group[0].config["train"]["batch_size"])
     if options.exact:
-        return Cost(blocks(group, len(group)), member, shared)
-    most = memory.members_that_fit(options.budget or memory.available(), member, shared, "one run")
-    return Cost(blocks(group, most, len(jax.devices()[: options.devices])), member, shared)
+        return blocks(group, len(group)), memory
+    return blocks(group, memory.most(options.budget), len(jax.devices()[: options.devices])), memory
 
 
 def train(
@@ -96,13 +79,9 @@ def train(
     Raises:
         InterruptedRunError: `asked` said so; what was done is saved.
     """
-    for block in cost(group, prepared, options).blocks:
+    for block in cost(group, prepared, options)[0]:
         console.say(f"{name}: {len(block.members)} runs")
-        part = folder / PARTS / block.id
-        with alone(part), console.progress(group[0].config["train"]["steps"], 0) as show:
-            run_block(block, prepared, options, part, asked, show)
-        if asked():
-            raise InterruptedRunError
+        run_block(block, prepared, options, folder, asked)
 
 
 def local(groups: Sequence[Group], folds: int | None, options: Options, folder: Path) -> None:
@@ -154,6 +133,7 @@ def split(groups: Sequence[Group], folds: int | None, options: Options, folder: 
     return todo
 
 
+@fixed()
 def train_members(folder: Path, members: Group, data: str, folds: int | None, options: Mapping[str, Any]) -> None:
     """Train what a folder does not hold yet of some members: the function of a job.
 
@@ -168,7 +148,7 @@ def train_members(folder: Path, members: Group, data: str, folds: int | None, op
         UserError: the data of this machine are not those of the sweep, or too big for it.
     """
     done = finished(folder)
-    members = tuple(member for member in members if member_id(member) not in done)
+    members = tuple(member for member in members if member.id not in done)
     if not members:
         return
     prepared = prepare(members[0].config, folds)

@@ -11,7 +11,8 @@ from sklearn.neighbors import NearestNeighbors
 
 from aejax import config as configs
 from aejax.runs import experiment
-from aejax.sweep import baselines
+from aejax.sweep import table as tables
+from aejax.sweep.evaluation import baselines_of
 from aejax.sweep.plan import Member
 from aejax.sweep.prepared import prepare
 from aejax.tasks import common, hashing, imputation
@@ -96,36 +97,36 @@ def test_the_baseline_of_a_sparse_code_is_that_of_its_run(tmp_path):
     swapped = prepared._replace(datasets=[dataset._replace(validation=dataset.test, test=dataset.validation)])
     member = Member(0, {}, config)
     active = {"validation/active_fraction": run["metrics"]["test"]["active_fraction"]}
-    (found,) = baselines.of_members([member], [active], swapped)
-    assert found[PCA_COLUMN] == pytest.approx(run["baselines"][name]["mse"], rel=1e-4)
-    assert found[MEAN_COLUMN] == pytest.approx(run["baselines"]["mean"]["mse"], rel=1e-5)
+    (columns,) = baselines_of([member], [active], swapped)
+    assert columns[PCA_COLUMN] == pytest.approx(run["baselines"][name]["mse"], rel=1e-4)
+    assert columns[MEAN_COLUMN] == pytest.approx(run["baselines"]["mean"]["mse"], rel=1e-5)
 
 
 def test_the_baselines_beside_a_metric_are_those_of_that_metric():
     columns = ["validation/mse", PCA_COLUMN, MEAN_COLUMN, "baseline/cosine/validation/precision"]
-    assert baselines.of_metric("validation/mse", columns) == ["pca", "mean"]
-    assert baselines.of_metric("validation/loss", columns) == []
+    assert tables.baselines_of("validation/mse", columns) == ["pca", "mean"]
+    assert tables.baselines_of("validation/loss", columns) == []
 
 
 def test_hashing_stands_beside_neighbours_by_cosine():
     config = configs.load("lecture/hashing", ["task.retrieved=20", "data.validation=0.2"])
     dataset = build.load_data(config["data"])
-    found = hashing.TASK.baselines(dataset, hashing.Options(retrieved=20))["precision"]["cosine"]
+    precision = hashing.TASK.baselines(dataset, hashing.Options(retrieved=20))["precision"]["cosine"]
     train, rows = (host_rows(split, dataset) for split in (dataset.train, dataset.validation))
     near = NearestNeighbors(n_neighbors=20, metric="cosine").fit(train).kneighbors(rows, return_distance=False)
     right = dataset.train.labels[near] == dataset.validation.labels[:, None]
-    assert found == pytest.approx(right.mean(), abs=1e-3)
+    assert precision == pytest.approx(right.mean(), abs=1e-3)
     prepared = prepare(config, None)
-    (columns,) = baselines.of_members([Member(0, {}, config)], [{}], prepared)
-    assert columns["baseline/cosine/validation/precision"] == found
+    (columns,) = baselines_of([Member(0, {}, config)], [{}], prepared)
+    assert columns["baseline/cosine/validation/precision"] == precision
 
 
 def test_imputation_stands_beside_the_mean_of_the_column():
     config = configs.load("lecture/imputation")
     dataset = build.load_data(config["data"])
-    found = imputation.TASK.baselines(dataset, imputation.Options())
+    baselines = imputation.TASK.baselines(dataset, imputation.Options())
     known = lambda split: np.where(split.mask, split.x, np.nan).astype(float)
     everything = np.concatenate([split.truth for split in (dataset.train, dataset.validation, dataset.test)])
     span = np.nanmax(everything, 0) - np.nanmin(everything, 0)
     wrong = (known(dataset.validation) - np.nanmean(known(dataset.train), 0)) / span
-    assert found == {"rmse": {"mean": pytest.approx(np.sqrt(np.nanmean(np.square(wrong))), rel=1e-5)}}
+    assert baselines == {"rmse": {"mean": pytest.approx(np.sqrt(np.nanmean(np.square(wrong))), rel=1e-5)}}

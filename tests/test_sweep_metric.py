@@ -8,7 +8,7 @@ from tasking import evaluate
 from aejax import config
 from aejax.config.components import available
 from aejax.sweep import axes
-from aejax.sweep.metric import check_metric, incomparable
+from aejax.sweep.table import check_metric, incomparable
 from aejax.tasks import clustering
 from aejax.training import build
 
@@ -38,9 +38,9 @@ def sweep(path, *options):
 
 @pytest.mark.parametrize("more", [(), ("--dry-run",), ("--search", "optuna"), ("--folds", "2")])
 def test_a_metric_that_no_run_has_is_refused_before_anything_is_written(small, capsys, more):
-    told = "unknown 'validation/msse' (did you mean 'validation/mse'?); allowed: validation/active_fraction, "
+    message = "unknown 'validation/msse' (did you mean 'validation/mse'?); allowed: validation/active_fraction, "
     answer = call(sweep(small, "--metric", "validation/msse", *more), capsys)
-    assert_refused(answer, told, "validation/loss", "validation/reconstruction")
+    assert_refused(answer, message, "validation/loss", "validation/reconstruction")
     assert answer.out == ""
     assert not (small.parent / "s").exists()
 
@@ -61,12 +61,12 @@ def test_a_metric_that_some_of_the_runs_have_is_allowed():
 
 
 def test_clusters_are_judged_on_validation_rows_by_what_is_declared():
-    own = config.load("lecture/clustering", ["data.validation=0.2", "data.test=0.2"])
-    dataset = build.load_data(own["data"])
-    model = build.build_model(own["model"], dataset.feature_shape)
+    settings = config.load("lecture/clustering", ["data.validation=0.2", "data.test=0.2"])
+    dataset = build.load_data(settings["data"])
+    model = build.build_model(settings["model"], dataset.feature_shape)
     params = jax.jit(model.init)(jax.random.key(0))
-    found = evaluate(clustering, jax.random.key(1), model, params, dataset, restarts=1, spectral_rows=0)
-    assert set(found.metrics["validation"]) == set(clustering.VALIDATED)
+    evaluation = evaluate(clustering, jax.random.key(1), model, params, dataset, restarts=1, spectral_rows=0)
+    assert set(evaluation.metrics["validation"]) == set(clustering.TASK.validated)
 
 
 def test_a_task_that_does_not_say_is_asked_afterwards_and_nothing_is_trained_again(small, capsys, monkeypatch):
@@ -111,13 +111,13 @@ def test_what_a_metric_does_not_compare(metric, spec, wanted):
 @pytest.mark.parametrize("more", [(), ("--search", "optuna", "--trials", "6", "--batch", "6")])
 def test_settings_in_other_units_are_not_ranked_without_a_word(small, capsys, more):
     line = sweep(small, "--axis", "data.scaling=[unit,standard]", "--set", "train.steps=2", *SQUARED, *more)
-    told = "warning: validation/mse is in other units at each data.scaling; "
-    assert told in call([*line, "--dry-run"], capsys).out
+    warning = "warning: validation/mse is in other units at each data.scaling; "
+    assert warning in call([*line, "--dry-run"], capsys).out
     answer = call(line, capsys)
     assert answer.code == 0
     before, _, after = answer.out.partition("─────")
-    assert told in before, "before it trains"
-    assert told in after, "under the table"
+    assert warning in before, "before it trains"
+    assert warning in after, "under the table"
     assert call(["report", str(small.parent / "s"), "--output", str(small.parent / "page.html")], capsys).code == 0
     text = (small.parent / "page.html").read_text(encoding="utf-8")
     assert "is in other units at each data.scaling" in text
