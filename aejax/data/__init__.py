@@ -95,7 +95,8 @@ def load(
         decimal: ``"."`` or ``","``; the other one stands between thousands. None: what the numbers show.
         missing_words: words for a missing value in either case, besides the empty cell; None:
             `aejax.data.tables.MISSING_WORDS`.
-        dates: columns of dates or times, which become days since 1970, month, weekday and hour; ``name=%d/%m/%Y``
+        dates: columns of dates or times, which become days since 1970, month, weekday (0: Monday) and, where
+            there are times, hour; ``name=%d/%m/%Y``
             says how they are written.
         ignore: columns that are left out.
         key: columns that name or count the rows, and are left out; None: those that look so, ``()``: none.

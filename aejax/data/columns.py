@@ -71,6 +71,9 @@ def understand(
             continue
         if name in dated:
             parts, layout = _days(name, cells, dated[name], where)
+            hour = parts.get(f"{name}.hour")
+            if hour is not None and not again and not np.nan_to_num(hour.values).any():
+                del parts[f"{name}.hour"]  # days without times
             out |= parts
             layouts.append(f"{name}={layout}")
             calendar = f"days since 1970 and as {', '.join(list(parts)[1:])}"
