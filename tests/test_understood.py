@@ -144,6 +144,7 @@ def test_dates_can_be_had_back():
     ("head", "line", "options", "names", "said"),
     [
         (",c", lambda k: f"{k},{k % 5}", {}, ("c",), "column '0' counts the rows"),
+        (",0,1,2", lambda k: f"{k},{k % 5}.5,{k % 3},1.5", {}, ("0", "1", "2"), "column 'Unnamed: 0' counts the rows"),
         ("nr,c", lambda k: f"{k + 1},{k % 5}", {}, ("c",), "column 'nr' counts the rows"),
         ("year,c", lambda k: f"{k + 1990},{k % 5}", {}, ("year", "c"), ""),
         ("name,c", lambda k: f"n{k},{k % 5}", {}, ("c",), "column 'name' has another text in every row"),

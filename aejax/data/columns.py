@@ -341,10 +341,13 @@ def as_date(days: float, layout: str) -> str:
     """The date that a number of days since 1970 stands for, in its layout."""
     import pandas
 
-    if layout == "%H:%M":
+    if layout == "%H:%M" and np.isfinite(days):
         seconds = round(days * DAY)
         return f"{seconds // 3600:02d}:{seconds % 3600 // 60:02d}:{seconds % 60:02d}"
-    at = (pandas.Timestamp(0) + pandas.Timedelta(days=float(days))).round("s")
+    try:
+        at = (pandas.Timestamp(0) + pandas.Timedelta(days=float(days))).round("s")
+    except (ValueError, OverflowError):  # no calendar goes so far
+        return f"{days:.9g}"
     if layout == "ISO8601":
         return at.strftime("%Y-%m-%d") if at == at.normalize() else at.isoformat(sep=" ")
     return at.strftime(layout)

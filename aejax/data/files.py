@@ -194,17 +194,16 @@ def read_values(
         x = arrays.x if arrays.mask is None else np.where(arrays.mask, arrays.x, np.nan)
         if x.ndim != 2:
             return x, ()
-        table = from_array(x)
+        table = Table(_without_labels(from_array(x).columns, label_column, trained))
     else:
         table = _table(path, trained, label_column, reading)
         text = [column.name for column in columns if column.categories]
-        left = [n for n in table.columns if n != label_column or n in trained]
-        cells = {n: table.columns[n] for n in left}
+        cells = _without_labels(table.columns, label_column, trained)
         meaning = understand(cells, text, reading, path, again=True)
         dated = {part for each in reading.dates for part in _parts_of(each.partition("=")[0], meaning.columns)}
         gone = dated - set(trained)
         table = Table({n: c for n, c in meaning.columns.items() if n not in gone})
-    matched = _matched(table.columns, label_column, trained, path, by_place=not columns)
+    matched = _matched(table.columns, trained, path, by_place=not columns)
     return features(matched, columns, path)
 
 
@@ -434,16 +433,23 @@ def _published(arrays: Mapping[str, np.ndarray], path: Path) -> Arrays | None:
     return Arrays(x, _labels(y, labelled[0][0], len(x), names[0], path), train_rows=cut)
 
 
-def _matched(
-    columns: Mapping[str, Cells], label_column: str | None, trained: Sequence[str], path: Path, *, by_place: bool
+def _without_labels(
+    columns: Mapping[str, Cells], label_column: str | None, trained: Sequence[str]
 ) -> Mapping[str, Cells]:
-    """The columns in the order of those that a model was trained on, without its labels; as they are without names.
+    """The columns of new rows without their labels, which may be there."""
+    if label_column in columns and not (are_numbered(tuple(columns)) and len(columns) <= len(trained)):
+        return {name: cells for name, cells in columns.items() if name != label_column}
+    return columns
+
+
+def _matched(
+    columns: Mapping[str, Cells], trained: Sequence[str], path: Path, *, by_place: bool
+) -> Mapping[str, Cells]:
+    """The columns in the order of those that a model was trained on; as they are without names.
 
     Raises:
         UserError: naming those that are missing and those that are too many.
     """
-    if label_column in columns and not (are_numbered(tuple(columns)) and len(columns) <= len(trained)):
-        columns = {name: cells for name, cells in columns.items() if name != label_column}
     if sorted(columns) == sorted(trained):
         return {name: columns[name] for name in trained}
     if by_place and (are_numbered(tuple(columns)) or are_numbered(trained)):

@@ -316,7 +316,7 @@ def _names(
         )
     if not words and not _is_header(cells, trained, label):
         return list(map(str, range(len(first)))), _NO_NAMES
-    names = [cell or str(at) for at, cell in enumerate(first)]
+    names = [cell or (str(at) if str(at) not in first else f"Unnamed: {at}") for at, cell in enumerate(first)]
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise UserError(f"{path}: two columns have the name {twice[0]!r}")
     return names, "names in the first line" if words else "the numbers in the first line are names"
@@ -330,7 +330,9 @@ def _is_header(cells: np.ndarray, trained: Sequence[str], label: str | None) -> 
     """
     first, rows = cells[0], cells[1 : 1 + _ROWS]
     if len(first) < 3 or trained:
-        return len(first) >= 3 and set(trained) <= set(first) <= {*trained, label}
+        return len(first) >= 3 and set(trained) <= set(first) <= {*trained, label, ""}
+    if not first[0]:  # above the numbers of the rows
+        first, rows = first[1:], rows[:, 1:]
     values = np.array([number(cell) for cell in first])
     if len(rows) < _LEAST_ROWS or not _is_spaced(values):
         return False

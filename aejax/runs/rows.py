@@ -145,7 +145,7 @@ def filled_table(
     """
     features = {column.name: column for column in columns}
     table, out = read_table(path, tuple(features), reading=reading).columns, []
-    layouts = dict(each.split("=", 1) for each in reading.dates)
+    layouts = {name: layout for name, _, layout in (each.partition("=") for each in reading.dates)}
     for name, (values, missing) in table.items():
         text = [
             "" if gone and values.dtype != object else str(cell) for cell, gone in zip(values, missing, strict=True)
