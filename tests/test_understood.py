@@ -254,7 +254,8 @@ def test_damaged_files_get_one_line(tmp_path, name, line):
 def test_the_range_of_images_is_looked_at(tmp_path, dtype, greatest, bounds):
     images = (np.linspace(0, 1, 9 * 36) * greatest).reshape(9, 6, 6).astype(dtype)
     np.save(tmp_path / "t.npy", images)
-    for dataset in (data.load(f"file:{tmp_path / 't.npy'}", validation=0, test=0), data.from_arrays(images, test=0)):
+    path = f"file:{tmp_path / 't.npy'}"
+    for dataset in (data.load(path, validation=0, test=0), data.from_arrays(images, validation=0, test=0)):
         assert float(dataset.shift) == bounds[0]
         assert 1 / float(dataset.scale) == pytest.approx(bounds[1], rel=0.05 if greatest == 0.5 else 1e-6)
     assert "pixels from 0 to" in " ".join(dataset.understood)

@@ -316,7 +316,7 @@ def _days(name: str, cells: Cells, layout: str | None, where: object) -> tuple[d
         raise UserError(f"{where}: data.dates: column {name!r} cannot be read by {layout}: {reason}") from None
     since = (at - pandas.Timestamp(0, tz="UTC")) / pandas.Timedelta(days=1)
     hours = since % 1 * 24
-    parts = {name: since, f"{name}.month": at.dt.month, f"{name}.weekday": at.dt.weekday, f"{name}.hour": hours}
+    parts = {name: since, f"{name}.month": at.dt.month, f"{name}.weekday": at.dt.day_of_week, f"{name}.hour": hours}
     return {part: _filled(cells, values.to_numpy(np.float64)) for part, values in parts.items()}, layout
 
 
