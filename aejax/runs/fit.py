@@ -103,6 +103,8 @@ def fit(
     """
     if loss is None and data is None and not isinstance(model, Model):
         model, data = None, model
+    if folder is not None and isinstance(data, Iterator):
+        raise UserError("folder: batches of an iterator are used once; allowed: rows in memory, or no folder")
     dataset, batches = loaded(data)
     settings = settings_of(dataset, steps, None if batches else batch_size, evaluate_every, patience)
     parts = parts_of(model, loss, dataset, optimizer, corruption, settings, key=key, average=average)
@@ -111,8 +113,6 @@ def fit(
         again = lambda data: parts_of(parts.model, loss, data, optimizer, corruption, settings)
         dataset = within_range(dataset, outside, lambda data: build.check(again(data), rows), warnings.warn)
     if folder is not None:
-        if batches is not None:
-            raise UserError("folder: batches of an iterator are used once; allowed: rows in memory, or no folder")
         folder = Path(folder)
         _begin(folder, parts, dataset, {**settings, "average": average})
     hooks = {"on_chunk": on_chunk, "on_evaluation": on_evaluation}
