@@ -337,11 +337,8 @@ def test_new_rows_are_read_as_those_that_were_trained_on(tmp_path, capsys):
     lines = [line(k) for k in range(60)]
     (tmp_path / "t.csv").write_text("\n".join([head, *lines]) + "\n")
     changes = {"data.name": f"file:{tmp_path / 't.csv'}", "data.dates": "('when',)", "data.scaling": "standard"}
-    changes |= {
-        "data.rows": "none",
-        "model.name": "masked.residual",
-        "terms.reconstruction.name": "imputation.observed",
-    }
+    changes |= {"data.rows": "none", "model.output": "linear"}
+    changes["terms.reconstruction.name"] = "reconstruction.squared_error"
     answer = call(arguments({**TINY, **changes}, workdir=tmp_path / "run"), capsys)
     assert answer.code == 0, answer.err
     for line in ("'nr' counts the rows", "'1.100,5' is read as 1100.5", "counted from 1700000000", "days since 1970"):

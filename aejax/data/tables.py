@@ -331,8 +331,9 @@ def _is_header(cells: np.ndarray, trained: Sequence[str], label: str | None) -> 
     first, rows = cells[0], cells[1 : 1 + _ROWS]
     if len(first) < 3 or trained:
         return len(first) >= 3 and set(trained) <= set(first) <= {*trained, label, ""}
-    if not first[0]:  # above the numbers of the rows
-        first, rows = first[1:], rows[:, 1:]
+    if not first[0]:
+        counted = np.array([number(cell) for cell in rows[:, 0]], np.float64)
+        return len(rows) > 1 and bool((np.diff(counted) == 1).all())  # above the numbers of the rows
     values = np.array([number(cell) for cell in first])
     if len(rows) < _LEAST_ROWS or not _is_spaced(values):
         return False
