@@ -41,6 +41,8 @@ FIELDS: dict[str, dict[str, Parameter]] = {
         # of the net's matrix products; None: the device's
         "precision": Parameter(Annotated[str, Choice(("bfloat16", "tensorfloat32", "float32"))] | None, None),
         "remat": Parameter(bool, False),  # compute activations again for the gradient, to save memory
+        # validation and test values beyond the range of the training rows; None: cut to it where the loss needs it
+        "outside": Parameter(Annotated[str, Choice(("keep", "clip", "refuse"))] | None, None),
     },
     "devices": {
         "data": Parameter(Count | None, None),  # how many share each batch; None: 1, or all of a run of processes
@@ -49,7 +51,7 @@ FIELDS: dict[str, dict[str, Parameter]] = {
     "report": {"figures": Parameter(bool, True), "tensorboard": Parameter(bool, False)},
 }
 """The sections whose keys are fixed; all others are components."""
-OPTIONAL = ("accumulate", "average", "precision", "remat")
+OPTIONAL = ("accumulate", "average", "precision", "remat", "outside")
 """A resolved config holds these only where they are not at their defaults, as configs of before there were any."""
 
 COMPONENTS: dict[str, Any] = {

@@ -18,12 +18,14 @@ from aejax.storage import checkpoint, records
 from aejax.storage.trees import shaped
 from aejax.training.build import build_model
 from aejax.training.evaluate import at_once
+from aejax.training.numerics import fixed
 from aejax.types import Columns, Kept, Model, Params, Rows
 
 ACTIONS = ("encode", "decode", "reconstruct")
 """What every net can do; the actions of a task come beside them (`aejax.types.Task.apply`)."""
 
 
+@fixed()
 def load(
     folder: Path, passphrase: Callable[[], str] = lambda: "", *, trust: bool = False, model: Model | None = None
 ) -> Trained:
@@ -113,6 +115,7 @@ def resized(settings: Mapping[str, Any], model: Model, params: Params, shape: tu
     return other if shapes(jax.eval_shape(other.init, jax.random.key(0))) == shapes(params) else model
 
 
+@fixed()
 def apply(
     trained: Trained, action: str, rows: np.ndarray, names: Sequence[str] = (), where: object = "input"
 ) -> np.ndarray | Columns:

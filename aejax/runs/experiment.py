@@ -24,12 +24,15 @@ from aejax.storage import checkpoint
 from aejax.training import devices, windows
 from aejax.training.build import Parts, build, build_model, check, load_data, training_rows
 from aejax.training.evaluate import on_device
+from aejax.training.held_out import outside_of, within_range
+from aejax.training.numerics import fixed
 from aejax.training.retrain import retrainer
 from aejax.training.step import EVALUATION_STREAM
 from aejax.training.windows import Windows
 from aejax.types import Dataset, Model, Params, Rows
 
 
+@fixed()
 def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Train what a config describes, in a folder, and leave there all that is worth keeping.
 
@@ -114,7 +117,10 @@ def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Parts, Rows | Windows]:
         rows = windows.make(dataset, parts.key, settings["batch_size"], settings["steps"], parts.layout)
     else:
         rows = on_device(dataset.train, dataset, parts.relations)
-    check(parts, rows.example if isinstance(rows, Windows) else rows)
+    example = rows.example if isinstance(rows, Windows) else rows
+    check(parts, example)
+    accepts = lambda data: check(build(config, data), example)
+    dataset = within_range(dataset, outside_of(config), accepts, console.say if devices.is_first() else str)
     if mesh is None:
         return dataset, parts, rows
     shares = f"{mesh.shape[devices.DATA]} share each batch, {mesh.shape[devices.CODE]} the units of the code"

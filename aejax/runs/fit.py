@@ -1,5 +1,6 @@
 """Training from Python: a model, a loss and data in memory in, a trained net out."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice
 from math import prod
@@ -22,8 +23,11 @@ from aejax.models.dense import multilayer
 from aejax.runs import workdir
 from aejax.runs.fitted import Fitted
 from aejax.runs.training import train
+from aejax.training import build
 from aejax.training.build import Parts, optimizer_of
 from aejax.training.evaluate import make_losses, on_device, target_range
+from aejax.training.held_out import within_range
+from aejax.training.numerics import fixed
 from aejax.training.step import EVALUATION_STREAM, make_run
 from aejax.training.windows import Windows
 from aejax.types import Dataset, Model, Params, Rows
@@ -34,6 +38,7 @@ EVALUATIONS = 50
 WIDEST, LONGEST_CODE = 256, 32  # of the net that is trained where nobody names one
 
 
+@fixed()
 def fit(
     model: Any,
     loss: Loss | Term | None = None,
@@ -49,6 +54,7 @@ def fit(
     average: float | None = None,
     folder: str | Path | None = None,
     on_chunk: Callable[[int, Mapping[str, np.ndarray], float], Any] | None = None,
+    outside: str | None = None,
     on_evaluation: Callable[[int, dict[str, float], Params], Any] | None = None,
 ) -> Fitted:
     """Train an autoencoder on data in memory.
@@ -86,6 +92,8 @@ def fit(
             finished run it reads the net. None writes nothing.
         on_chunk: ``(step, history, seconds)``, called after each compiled chunk of steps; the history is by name an
             array with a value for each step of it.
+        outside: what is done with validation and test values beyond the range of the training rows: ``"keep"``,
+            ``"clip"`` or ``"refuse"``; None cuts them to it, with a warning, where the loss cannot be computed there.
         on_evaluation: ``(step, metrics, params)``, called after each evaluation; `params` are valid during the call.
 
     Raises:
@@ -95,15 +103,19 @@ def fit(
     """
     if loss is None and data is None and not isinstance(model, Model):
         model, data = None, model
+    if folder is not None and isinstance(data, Iterator):
+        raise UserError("folder: batches of an iterator are used once; allowed: rows in memory, or no folder")
     dataset, batches = loaded(data)
     settings = settings_of(dataset, steps, None if batches else batch_size, evaluate_every, patience)
     parts = parts_of(model, loss, dataset, optimizer, corruption, settings, key=key, average=average)
+    rows = on_device(dataset.train, dataset) if batches is None else batches
+    if batches is None:
+        again = lambda data: parts_of(parts.model, loss, data, optimizer, corruption, settings)
+        dataset = within_range(dataset, outside, lambda data: build.check(again(data), rows), warnings.warn)
     if folder is not None:
-        if batches is not None:
-            raise UserError("folder: batches of an iterator are used once; allowed: rows in memory, or no folder")
         folder = Path(folder)
         _begin(folder, parts, dataset, {**settings, "average": average})
-    rows, hooks = batches or on_device(dataset.train, dataset), {"on_chunk": on_chunk, "on_evaluation": on_evaluation}
+    hooks = {"on_chunk": on_chunk, "on_evaluation": on_evaluation}
     params, evaluations, _ = train(parts, dataset, rows, settings, folder, **hooks)
     history = {name: np.array([each[name] for each in evaluations]) for name in evaluations[0]}
     fitted = fitted_of(parts, dataset, params, history)

@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from aejax import config as configs
+from aejax import console
 from aejax.config import differences
 from aejax.config import files as config_files
-from aejax.errors import UserError
+from aejax.errors import UserError, shown
 from aejax.files import TEMPORARY, write_atomic, write_json
 from aejax.storage import records, trust
 from aejax.storage.records import Fields, Form, Named, Whole
+from aejax.training import numerics
 from aejax.types import Dataset, Split
 
 CHECKPOINTS, MODEL, KEPT, FIGURES = "checkpoints", "model", "kept", "figures"
@@ -119,10 +121,22 @@ def begin(folder: Path, config: Mapping[str, Any], name: str = CONFIG) -> None:
         write_atomic(folder / name, configs.dumps(config))
     if name == CONFIG:
         trust.seal(folder)
-    if not (folder / "environment.json").exists():
-        write_json(folder / "environment.json", environment())
+    path, now = folder / "environment.json", environment()
+    if not path.exists():
+        write_json(path, now)
+    elif changes := _changes(read_json(path, Named(object)), now):
+        console.say(f"{folder}: goes on where {'; '.join(changes)}; the last bits of its numbers may differ")
     for leftover in folder.glob(f"{TEMPORARY}*"):
         leftover.unlink(missing_ok=True)
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What decides bits and is not as it was when a run began, in words; what older runs did not record is left out."""
+    packages = before["packages"] if isinstance(before.get("packages"), dict) else {}
+    versions = {name: (packages[name], now["packages"][name]) for name in ("jax", "jaxlib") if name in packages}
+    names = ("processor", "backend", "devices", "cores", "xla_flags")
+    pairs = versions | {name: (before[name], now[name]) for name in names if name in before}
+    return [f"{name} is {shown(new)} and was {shown(old)}" for name, (old, new) in pairs.items() if old != new]
 
 
 def same_data(folder: Path, dataset: Dataset) -> None:
@@ -173,6 +187,7 @@ def environment() -> dict[str, Any]:
         "backend": jax.default_backend(),
         "devices": [f"{device.platform}:{device.id} {device.device_kind}" for device in jax.devices()],
         "git_commit": _git_commit(),
+        **numerics.machine(),
     }
 
 

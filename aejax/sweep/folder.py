@@ -16,6 +16,7 @@ from aejax.sweep.engines.groups import TrainGroups, cost, local
 from aejax.sweep.plan import Plan
 from aejax.sweep.prepared import prepare, readable
 from aejax.sweep.table import METRIC
+from aejax.training.numerics import fixed
 
 
 def check_folder(folder: Path, identity: Mapping[str, Any]) -> None:
@@ -45,6 +46,7 @@ def _identity(plan: Plan, options: Options) -> dict[str, Any]:
     return {"axes": axes, "zipped": zipped, "folds": plan.folds, "exact": options.exact, "config": plan.base}
 
 
+@fixed()
 def run(
     plan: Plan,
     folder: Path,

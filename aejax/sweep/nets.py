@@ -21,6 +21,7 @@ from aejax.sweep.plan import Block, Member, Plan
 from aejax.sweep.prepared import Prepared, prepared_of
 from aejax.training.build import Parts
 from aejax.training.evaluate import on_device
+from aejax.training.numerics import fixed
 from aejax.types import Dataset, Hparams, Params
 
 
@@ -73,6 +74,7 @@ class Nets:
         table.say(self.summary)
 
 
+@fixed()
 def sweep(
     model: Any,
     loss: Loss | Term | None = None,

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from aejax import console
 from aejax.data.splits import permutation, rescaled, take
 from aejax.errors import UserError
 from aejax.runs.experiment import check_task
@@ -19,6 +20,7 @@ from aejax.sweep.plan import Member
 from aejax.sweep.program import Data
 from aejax.training.build import Parts, build, check, load_data
 from aejax.training.evaluate import BATCH, make_losses, make_member_losses, on_device, target_range
+from aejax.training.held_out import outside_of, within_range
 from aejax.training.loop import CAPACITY
 from aejax.training.members import few_shapes
 from aejax.training.retrain import of_one_range
@@ -73,7 +75,15 @@ def prepare(config: Mapping[str, Any], count: int | None) -> Prepared:
     first = whole if folds is None else folds.datasets[0]
     check_task(config, first)
     parts = build(config, first)
-    check(parts, on_device(first.train, first, parts.relations))
+    rows = on_device(first.train, first, parts.relations)
+    check(parts, rows)
+    accepts = lambda data: check(build(config, data), rows)
+    within = lambda data: within_range(data, outside_of(config), accepts, console.say)
+    if folds is None:
+        first = within(first)
+    else:
+        folds = folds._replace(datasets=[within(data) for data in folds.datasets])
+        first = folds.datasets[0]
     return prepared_of(parts, first, config["train"]["batch_size"], folds)
 
 

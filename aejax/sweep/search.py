@@ -28,6 +28,7 @@ from aejax.sweep.studies import Search
 from aejax.sweep.table import check_column, check_metric
 from aejax.training.interruption import asked_to_stop
 from aejax.training.loop import BROKEN, PRUNED
+from aejax.training.numerics import fixed
 
 
 class Space(NamedTuple):
@@ -122,6 +123,7 @@ def space_of(spec: str, overrides: Sequence[str], axes: Sequence[Axis], folds: i
     return Space(spec, tuple(overrides), axes, tuple(map(int, seeds)), folds, base, traced, configs)
 
 
+@fixed()
 def run(space: Space, search: Search, folder: Path, options: Options) -> dict[str, Any]:
     """Search in a folder, from where that was left.
 

@@ -21,6 +21,7 @@ from aejax.sweep.engines.jobs import Engine, Job
 from aejax.sweep.plan import Block, Member, blocks
 from aejax.sweep.prepared import Memory, Prepared, memory_of, prepare
 from aejax.training.interruption import asked_to_stop
+from aejax.training.numerics import fixed
 
 Group = tuple[Member, ...]
 """Members of equal static setting."""
@@ -132,6 +133,7 @@ def split(groups: Sequence[Group], folds: int | None, options: Options, folder: 
     return todo
 
 
+@fixed()
 def train_members(folder: Path, members: Group, data: str, folds: int | None, options: Mapping[str, Any]) -> None:
     """Train what a folder does not hold yet of some members: the function of a job.
 

@@ -1,0 +1,38 @@
+"""What decides the bits of a run beside its seed: settings of JAX fixed while it lasts, and what is recorded."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import jax
+
+
+@contextmanager
+def fixed() -> Iterator[None]:
+    """Give JAX the settings that recorded numbers were made with, whatever the shell or the program had set.
+
+    Keys are those of Threefry, split in its partitionable form; values have 32 bits, and types are promoted as JAX does
+    where nobody says otherwise. ``JAX_ENABLE_X64=1``, ``JAX_DEFAULT_PRNG_IMPL=rbg`` and their like change none of it.
+    Afterwards all is as before. Also a decorator.
+
+    >>> import jax
+    >>> from aejax.training.numerics import fixed
+    >>> with jax.enable_x64(True), fixed():
+    ...     print(jax.numpy.zeros(1, float).dtype)
+    float32
+    """
+    with ExitStack() as stack:
+        stack.enter_context(jax.default_prng_impl("threefry2x32"))
+        stack.enter_context(jax.threefry_partitionable(True))
+        stack.enter_context(jax.enable_x64(False))
+        stack.enter_context(jax.numpy_dtype_promotion("standard"))
+        stack.enter_context(jax.default_matmul_precision(None))
+        yield
+
+
+def machine() -> dict[str, Any]:
+    """What is not fixed and may decide the last bits: XLA's flags, and the number of cores that XLA cuts sums for."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = os.environ.get("NPROC", "")
+    return {"xla_flags": os.environ.get("XLA_FLAGS", ""), "cores": int(cores) if cores.isdigit() else available}
