@@ -21,6 +21,7 @@ from aejax.models.architecture import summary
 from aejax.runs import artifact, workdir
 from aejax.runs.training import train
 from aejax.storage import checkpoint
+from aejax.tasks.common import remarks
 from aejax.training import devices, windows
 from aejax.training.build import Parts, build, build_model, check, load_data, training_rows
 from aejax.training.evaluate import on_device
@@ -154,6 +155,8 @@ def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: D
     task, options = configured_task(config["task"])
     key, retrain = jax.random.fold_in(parts.key, EVALUATION_STREAM), retrainer(config, dataset, console.progress)
     evaluation = task.evaluate(key, parts.model, params, dataset, retrain, options)
+    for line in remarks(parts.model, dataset, evaluation):
+        console.say(line)
     if evaluation.kept is not None:
         checkpoint.save(folder / workdir.KEPT, 0, evaluation.kept.tree, keep=1, info=evaluation.kept.info)
     for name, text in evaluation.files.items():
