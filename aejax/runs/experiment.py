@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -189,8 +189,12 @@ def check_task(config: Mapping[str, Any], dataset: Dataset) -> None:
         return
     try:
         model = build_model(config["model"], dataset.feature_shape, dataset.columns)
-    except UserError:
-        with suppress(AttributeError):  # without a model the task looks at the data alone, and speaks first of them
+    except UserError as refused:
+        try:  # without a model the task looks at the data alone, and speaks first of them
             task.needs(dataset, None, config, options)
+        except AttributeError:
+            raise refused from None
+        except UserError as error:
+            raise (refused if isinstance(error.__cause__, AttributeError) else error) from None
         raise
     task.needs(dataset, model, config, options)
