@@ -31,6 +31,8 @@ __all__ = ["__version__", *FRONT_DOOR, *ROOMS]
 def __getattr__(name: str) -> Any:
     if name in ROOMS:
         return import_module(f"aejax.{name}")
+    if name == "apply":  # the name of the module before there were rooms
+        return import_module("aejax.runs.apply")
     if name in FRONT_DOOR:
         module, member = FRONT_DOOR[name]
         return getattr(import_module(f"aejax.{module}"), member)

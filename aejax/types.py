@@ -93,6 +93,10 @@ class Dataset(NamedTuple):
         stream: an `aejax.data.stream.Stream` of the rows that are trained on, where they are streamed; the splits are
             then bounded samples, `train` of those rows, `validation` and `test` of the others. Else None.
         understood: how a file was read, a line for each thing, for people to see what was taken for what.
+        reading: an `aejax.data.tables.Reading` that reads other rows alike; None where there was no table.
+        origin: float64, broadcastable to `feature_shape`, what was subtracted from the values before they became
+            float32: 0, but of columns such as seconds since 1970, whose values float32 could not tell apart. Rows,
+            `shift` and `range` are counted from there; ``dataset.train.x + dataset.origin`` are as in the file.
     """
 
     name: str
@@ -112,6 +116,8 @@ class Dataset(NamedTuple):
     columns: tuple[Column, ...] = ()
     stream: Any = None
     understood: tuple[str, ...] = ()
+    reading: Any = None
+    origin: Any = np.zeros(())
 
     def __repr__(self) -> str:
         parts = {"training": self.train, "validation": self.validation, "test": self.test}

@@ -14,7 +14,7 @@ def apply(folder, action, source, target, capsys):
 
 
 LABELLED = "height,weight,kind\n" + "".join(
-    f"{row},{row * 7 % 50},{'left' if row % 2 else 'right'}\n" for row in range(50)
+    f"{row + 20},{row * 7 % 50},{'left' if row % 2 else 'right'}\n" for row in range(50)
 )
 
 
@@ -117,13 +117,13 @@ def test_a_half_that_was_written_without_the_name_of_the_labels_still_works(labe
 @pytest.mark.parametrize("missing", ["none", "random"])
 def test_a_run_says_how_many_values_of_a_table_are_missing(missing, tmp_path, capsys):
     (tmp_path / "rows.csv").write_text(
-        "a,b,kind\n" + "".join(f"{row},{row % 7},{'pqr'[row % 3]}\n" for row in range(50))
+        "a,b,kind\n" + "".join(f"{row + 20},{row % 7},{'pqr'[row % 3]}\n" for row in range(50))
     )
     whole = (tmp_path / "rows.csv").read_text()
     changes = {"data.name": f"file:{tmp_path / 'rows.csv'}", "data.rows": "none", "data.categories": "('kind',)"}
     changes |= {"model.output": "linear", "terms.reconstruction.name": "reconstruction.squared_error"}
     changes |= {} if missing == "none" else {"data.missing": "{'name': 'at_random', 'rate': 0.2}"}
-    for text, told in ((whole, False), (whole.replace("\n3,3,p", "\nNA,3,?"), True)):
+    for text, told in ((whole, False), (whole.replace("\n23,3,p", "\nNA,3,?"), True)):
         (tmp_path / "rows.csv").write_text(text)
         answer = call(arguments({**TINY, **changes}, workdir=tmp_path / str(told)), capsys)
         assert answer.code == 0, answer.err

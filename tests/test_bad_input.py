@@ -345,7 +345,7 @@ def test_wrong_table(content, kind, fragment, tmp_path, capsys):
     ],
 )
 def test_the_task_refuses_its_data_before_the_batch_is_too_large(command, labels, kind, fragment, tmp_path, capsys):
-    lines = ["a,b,c" + (",kind" if labels else ""), *(f"{row},{row % 7},{row % 3}" for row in range(60))]
+    lines = ["a,b,c" + (",kind" if labels else ""), *(f"{row + 20},{row % 7},{row % 3}" for row in range(60))]
     lines[1:] = [f"{line},{kind[row % 2]}" if labels else line for row, line in enumerate(lines[1:])]
     (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
     changes = {

@@ -86,8 +86,6 @@ def test_scaled_training_values_lie_where_the_data_set_says(x):
         ({"x": X, "test": X[:, :2]}, r"^test: its rows have the shape \(2,\)"),
         ({"x": X, "scaling": "units"}, r"did you mean 'unit'"),
         ({"x": X, "names": ("a",)}, r"^names: 1 names for 3 features"),
-        ({"x": X, "names": ("a", "b", "a")}, r"^names: two columns have the name 'a'"),
-        ({"x": X + 1j}, r"^x: holds values of type complex128; numbers are needed$"),
     ],
 )
 def test_what_is_no_data_is_refused_in_one_line(options, line):

@@ -154,3 +154,13 @@ def test_a_table_says_what_its_intervals_are_over(capsys, seeds, over, header):
     assert [point["metrics"]["validation/mse"]["n"] for point in summary["points"]] == [3 if seeds == 1 else 2] * 2
     table.say(summary)
     assert header in capsys.readouterr().out
+
+
+def test_points_whose_loss_was_not_finite_are_named():
+    point = lambda rate, finite: {"axes": {"optimizer.learning_rate": rate}, "runs": 2, "finite": finite}
+    assert table.broken([point(1e-3, 2)]) is None
+    assert table.broken([point(1e-3, 2), point(1e18, 0), point(0.1, 1)]) == (
+        "the loss of runs was not finite at optimizer.learning_rate=1e+18 (2 of 2); "
+        "optimizer.learning_rate=0.1 (1 of 2)"
+    )
+    assert table.broken([point(float(10 + n), 0) for n in range(12)]).endswith("and 2 more points")

@@ -15,7 +15,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "model that takes that; score how odd each row is and whether it is an alarm, by a run of lecture/anomaly"
     )
     add("action", metavar="ACTION", help=what)
-    add("--input", type=Path, required=True, metavar="FILE", help=".csv, .npy, .npz or .parquet")
+    add("--input", type=Path, required=True, metavar="FILE", help=".csv, .npy, .npz, .parquet, .xlsx, ...")
     add("--output", type=Path, required=True, metavar="FILE", help=".csv or .npy")
     add("--passphrase-file", type=Path, metavar="FILE", help="its first line opens a sealed decoder")
     add_option(parser)
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     from aejax import console
     from aejax.cli import passphrase
-    from aejax.data.files import TABLES
+    from aejax.data.files import is_table
     from aejax.runs import apply, artifact, rows
     from aejax.types import Column, Columns
 
@@ -35,16 +35,18 @@ def run(arguments: argparse.Namespace) -> None:
     trained = apply.load(arguments.workdir, lambda: passphrase.known(arguments.passphrase_file), trust=arguments.trust)
     apply.task_action(trained, action)  # refused before anything is read
     rows.check_output(output, source)
+    reading = artifact.reading_of(trained.info)
     columns, features = artifact.columns_of(trained.info), trained.info["feature_names"]
-    known = () if action == "decode" else (trained.info.get("label_column"), columns, features)
+    known = () if action == "decode" else (trained.info.get("label_column"), columns, features, reading)
     x, names = rows.read(source, *known)
     out = apply.apply(trained, action, x, names, source)
     if isinstance(out, Columns):
         rows.write(output, np.stack(list(out.values.values()), axis=1), tuple(out.values))
         console.say(f"{output}: {out.summary or f'{len(x)} rows of ' + ', '.join(out.values)}")
         return
-    if action == "fill" and source.suffix.lower() in TABLES and output.suffix.lower() == ".csv":
-        heads, lines = rows.filled_table(source, out, columns or [Column(*each[::-1]) for each in enumerate(names)])
+    if action == "fill" and is_table(source) and output.suffix.lower() == ".csv":
+        columns = columns or tuple(Column(name, at) for at, name in enumerate(names))
+        heads, lines = rows.filled_table(source, out, columns, reading)
         rows.write_table(output, heads, lines)
         size = f"{len(lines[0])} columns"
     else:

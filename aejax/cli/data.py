@@ -5,15 +5,33 @@ from pathlib import Path
 
 from aejax import console
 
-FIRST_ROWS = 5  # are shown of a file
+READING = {
+    "label_column": "column (in .npz: array) of the labels",
+    "categories": "columns of categories",
+    "separator": "comma, semicolon, tab, bar or blank",
+    "decimal": "the decimal mark, . or ,",
+    "missing_words": "words for a missing value",
+    "dates": "columns of dates",
+    "ignore": "columns that are left out",
+    "key": "columns that name the rows; none after the option: there is no such column",
+}
+"""What can be said on how a file is read."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `aejax data` can do, and the options of each."""
     commands = parser.add_subparsers(metavar="WHAT", required=True)
     commands.add_parser("list", help="list the data sets").set_defaults(command=list_names)
-    showing = commands.add_parser("show", help="say how a table of your own is read")
-    showing.add_argument("file", type=Path, metavar="FILE", help=".csv or .parquet")
+    showing = commands.add_parser("show", help="say how a file of your own is read")
+    showing.add_argument("file", type=Path, metavar="FILE", help=".csv, .parquet, .xlsx, .npy, .npz, ...")
+    for option, what in READING.items():
+        many = option in ("categories", "missing_words", "dates", "ignore", "key")
+        showing.add_argument(
+            f"--{option.replace('_', '-')}",
+            metavar="WORD",
+            nargs="*" if many else None,
+            help=f"as data.{option}: {what}",
+        )
     showing.set_defaults(command=show)
     preparation = commands.add_parser("prepare", help="build a data set from its original files")
     preparation.add_argument("name", metavar="NAME")
@@ -23,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     preparation.set_defaults(command=prepare)
     about = "Write rows, which may be more than fit in memory, as a folder that data.name=stream:FOLDER reads."
     packing = commands.add_parser("pack", help="write rows as a folder to stream from", description=about)
-    packing.add_argument("files", nargs="+", type=Path, metavar="FILE", help=".npy of any size, .npz, .csv or .parquet")
+    packing.add_argument("files", nargs="+", type=Path, metavar="FILE", help=".npy of any size, .npz or a table")
     packing.add_argument("--output", type=Path, required=True, metavar="FOLDER")
     packing.add_argument("--label-column", metavar="NAME", help="column (in .npz: array) of the labels")
     packing.set_defaults(command=pack)
@@ -40,12 +58,17 @@ def list_names(arguments: argparse.Namespace) -> None:
 def show(arguments: argparse.Namespace) -> None:
     """`aejax data show`."""
     from aejax.data import files
+    from aejax.data.tables import reading_of
 
-    table = files.show(arguments.file)
-    for line in table.understood:
+    options = vars(arguments)
+    reading = reading_of({name: options[name] for name in READING})
+    shown = files.show(arguments.file, arguments.label_column, tuple(arguments.categories or ()), reading)
+    for line in shown.lines:
         console.say(f"{arguments.file}: {line}")
-    rows = zip(*(map(str, cells.values[:FIRST_ROWS]) for cells in table.columns.values()), strict=True)
-    console.listing(list(rows), header=tuple(table.columns))
+    if shown.columns:
+        console.listing(shown.columns, header=files.FACTS)
+    console.say(f"the first {len(shown.rows)} rows as they are understood:")
+    console.listing(shown.rows, header=shown.names)
 
 
 def prepare(arguments: argparse.Namespace) -> None:

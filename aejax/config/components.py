@@ -95,14 +95,14 @@ def resolve(name: Any, home: str, *, what: str) -> Any:
         return component
     member = imported(name, home, what=what)
     if _is_task(member):
-        return member
+        return _guarded(member, name)
     try:
         arguments = positional(member)
     except (ValueError, TypeError):
         raise UserError(f"{what}: {name} has no signature; allowed: a function written in Python") from None
     if len(arguments) != len(KINDS[home]):
         raise UserError(f"{what}: {name} takes ({', '.join(arguments)}); allowed: ({', '.join(KINDS[home])})")
-    return _task_of(member) if home == TASKS else member
+    return _guarded(_task_of(member), name) if home == TASKS else member
 
 
 def imported(name: str, home: str | None = None, *, what: str) -> Any:
@@ -165,6 +165,13 @@ def _task(name: str) -> Any:
     short = name.removesuffix(".evaluate")
     there = short.isidentifier() and find_spec(f"{TASKS}.{short}")
     return getattr(import_module(f"{TASKS}.{short}"), "TASK", None) if there else None
+
+
+def _guarded(task: Any, name: str) -> Any:
+    """A task of somebody else whose functions are checked. What checks them is imported for such tasks only."""
+    from aejax.config import guards
+
+    return guards.task(task, name)
 
 
 def _task_of(function: Callable[..., Any]) -> Any:

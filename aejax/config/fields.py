@@ -26,6 +26,13 @@ FIELDS: dict[str, dict[str, Parameter]] = {
         # the share of anomalies among the training rows, beside data.normal
         "contamination": Parameter(Annotated[float, Within(0, 0.5, open_high=True)], 0.0),
         "categories": Parameter(Labels, None),  # columns of a table of your own that hold categories
+        # how a table of your own is read, where it does not show: `aejax.data.load`
+        "separator": Parameter(str | None, None),
+        "decimal": Parameter(Annotated[str, Choice((".", ","))] | None, None),
+        "missing_words": Parameter(str | tuple[str, ...] | None, None),
+        "dates": Parameter(str | tuple[str, ...] | None, None),
+        "ignore": Parameter(Labels, None),
+        "key": Parameter(Labels, None),
         "missing": Parameter(Mapping, {"name": "none"}),  # how values are hidden, to see how well they are imputed
     },
     "train": {
@@ -51,7 +58,10 @@ FIELDS: dict[str, dict[str, Parameter]] = {
     "report": {"figures": Parameter(bool, True), "tensorboard": Parameter(bool, False)},
 }
 """The sections whose keys are fixed; all others are components."""
-OPTIONAL = ("accumulate", "average", "precision", "remat", "outside")
+OPTIONAL = (
+    "accumulate", "average", "precision", "remat", "outside",
+    "separator", "decimal", "missing_words", "dates", "ignore", "key",
+)  # fmt: skip
 """A resolved config holds these only where they are not at their defaults, as configs of before there were any."""
 
 COMPONENTS: dict[str, Any] = {

@@ -1,8 +1,10 @@
-"""One line for what goes wrong in terms and corruptions that somebody else wrote, and for runs that are too large."""
+"""One line for what goes wrong in components that somebody else wrote, and for runs that are too large."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
 from functools import wraps
+from inspect import isfunction
 from typing import Any
 
 import jax
@@ -10,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.errors import UserError, raised, shown
+from aejax.types import Columns, Evaluation, Kept, Task
 
 
 def one_line(function: Callable[..., Any], what: str) -> Callable[..., Any]:
@@ -60,17 +63,124 @@ def same_shape(corrupt: Callable[..., Any], name: str) -> Callable[..., jax.Arra
     return checked
 
 
-def scalar(term: Callable[..., Any], name: str) -> Callable[..., jax.Array]:
-    """A loss term that is refused, when it is traced, where it is no single number."""
+def scalar(function: Callable[..., Any], what: str) -> Callable[..., jax.Array]:
+    """A loss term or schedule that is refused, when it is traced, where it is no single number."""
 
     def checked(*args: Any, **hyperparameters: Any) -> jax.Array:
-        value = term(*args, **hyperparameters)
+        value = function(*args, **hyperparameters)
         number = isinstance(value, float | jax.Array | np.ndarray | np.generic)
         if not number or jnp.shape(value) != () or not jnp.issubdtype(jnp.result_type(value), jnp.floating):
-            raise UserError(f"terms.{name}: returned {form(value)}; allowed: one number, float32[]")
+            raise UserError(f"{what}: returned {form(value)}; allowed: one number, float32[]")
         return value
 
     return checked
+
+
+def task(of_others: Task, name: str) -> Task:
+    """A task of somebody else, whose functions tell in one line what they raise, or return that they may not.
+
+    Args:
+        of_others: the task.
+        name: of it, for errors.
+
+    Raises:
+        UserError: its options are no dataclass, or what it does is no function.
+    """
+    if not is_dataclass(of_others.options) and not isfunction(of_others.options):
+        raise UserError(f"{name}: options is {shown(of_others.options)}; allowed: a frozen dataclass")
+    for title in ("evaluate", "needs", "baselines", "members"):
+        function = getattr(of_others, title)
+        if not callable(function) and (function is not None or title == "evaluate"):
+            raise UserError(f"{name}: {title} is {shown(function)}; allowed: a function")
+
+    def part(title: str, check: Callable[[Any, str], Any] = lambda value, what: value) -> Callable[..., Any] | None:
+        owner, _, field = title.rpartition(".")
+        function = getattr(getattr(of_others, owner) if owner else of_others, field)
+        return function and (lambda *parts: check(told(function, f"{name}: {title}")(*parts), f"{name}: {title}"))
+
+    parts = {"evaluate": part("evaluate", _evaluation), "needs": part("needs"), "members": part("members")}
+    parts["baselines"] = part("baselines", _numbers)
+    parts["apply"] = {
+        action: _action(told(function, f"{name}: apply {action}"), f"{name}: apply {action}")
+        for action, function in of_others.apply.items()
+    }
+    if of_others.figures is not None:
+        drawing = {"keep": part("figures.keep", _kept), "draw": part("figures.draw", _drawn)}
+        parts["figures"] = of_others.figures._replace(**drawing)
+    return of_others._replace(**parts)
+
+
+def told(function: Callable[..., Any], what: str) -> Callable[..., Any]:
+    """A function of somebody else, whose exceptions become one line; those that aejax itself means stay as they are.
+
+    Args:
+        function: of somebody else.
+        what: it is, for errors.
+    """
+
+    @wraps(function, updated=())
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except (BrokenPipeError, MemoryError):
+            raise
+        except Exception as error:
+            if type(error).__module__.split(".")[0] == "aejax":
+                raise
+            file = getattr(getattr(function, "__code__", None), "co_filename", "")
+            raise UserError(f"{what}: {raised(error, file)}") from error
+
+    return guarded
+
+
+def _evaluation(value: Any, what: str) -> Evaluation:
+    if not isinstance(value, Evaluation):
+        raise UserError(f"{what} returned {shown(value)}; allowed: an aejax Evaluation")
+    metrics, baselines = (_numbers(getattr(value, field), what, f"{field}=") for field in ("metrics", "baselines"))
+    if value.kept is not None:
+        _kept(value.kept, what)
+    return value._replace(metrics=metrics, baselines=baselines)
+
+
+def _numbers(value: Any, what: str, field: str = "") -> dict[str, dict[str, Any]]:
+    """Numbers by two names, as Python's own."""
+    if not isinstance(value, Mapping) or not all(isinstance(numbers, Mapping) for numbers in value.values()):
+        line = f"{what} returned {field}{shown(value)}"
+        raise UserError(f"{line}; allowed: numbers by two names, as in {{'test': {{'mse': 0.1}}}}")
+    for outer, numbers in value.items():
+        for inner, number in numbers.items():
+            if not isinstance(number, int | float | np.generic | np.ndarray | jax.Array) or np.ndim(number):
+                raise UserError(f"{what} returned {field}… {outer}/{inner}: {form(number)}; allowed: one number")
+    plain = lambda number: number.item() if hasattr(number, "item") else number
+    return {outer: {inner: plain(each) for inner, each in numbers.items()} for outer, numbers in value.items()}
+
+
+def _kept(value: Any, what: str) -> Kept:
+    if not isinstance(value, Kept):
+        raise UserError(f"{what} returned {shown(value)}; allowed: an aejax Kept, Kept(arrays, texts)")
+    return value
+
+
+def _drawn(value: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping) or not all(hasattr(figure, "savefig") for figure in value.values()):
+        raise UserError(f"{what} returned {shown(value)}; allowed: figures of matplotlib by name")
+    return value
+
+
+def _action(function: Callable[..., Any], what: str) -> Callable[..., Any]:
+    """An action on new rows that returns as many values as there are rows."""
+
+    def act(model: Any, params: Any, rows: Any, kept: Any) -> Any:
+        out = function(model, params, rows, kept)
+        columns = out.values if isinstance(out, Columns) else {"": out}
+        for column in columns.values():
+            if np.shape(column)[:1] != (len(rows.x),) or (isinstance(out, Columns) and np.ndim(column) != 1):
+                line = f"{what} returned {form(column)} for {len(rows.x)} rows"
+                raise UserError(f"{line}; allowed: one row for each, or Columns of one number for each")
+        arrays = {name: np.asarray(column) for name, column in columns.items()}
+        return out._replace(values=arrays) if isinstance(out, Columns) else arrays[""]
+
+    return act
 
 
 def form(value: Any) -> str:

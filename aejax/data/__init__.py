@@ -15,6 +15,7 @@ from aejax.data.files import load_file, read_rows
 from aejax.data.missing import hide
 from aejax.data.scaling import scale, unscale
 from aejax.data.splits import Raw, split
+from aejax.data.tables import Reading, reading_of
 from aejax.errors import UserError
 from aejax.types import Dataset
 
@@ -33,7 +34,7 @@ __all__ = [
     "unscale",
 ]
 
-_OPTIONS = ("label_column", "data_dir", "rows", "noise", "categories", "weighting")
+_OPTIONS = ("label_column", "data_dir", "rows", "noise", "categories", "weighting", *Reading._fields)
 _OF_OUTLIERS = ("normal", "left_out", "contamination")
 
 
@@ -53,12 +54,19 @@ def load(
     left_out: outliers.Labels | None = None,
     contamination: float = 0.0,
     categories: str | int | Sequence[str | int] | None = None,
+    separator: str | None = None,
+    decimal: str | None = None,
+    missing_words: str | Sequence[str] | None = None,
+    dates: str | Sequence[str] | None = None,
+    ignore: str | int | Sequence[str | int] | None = None,
+    key: str | int | Sequence[str | int] | None = None,
     missing: Mapping[str, Any] = {"name": "none"},
 ) -> Dataset:
     """A data set by its name, split and with its scaling; values stay as stored until `scale` is called.
 
     Args:
-        name: a name of the catalogue (``aejax data list``), ``file:PATH`` for a .csv, .npy, .npz or .parquet file,
+        name: a name of the catalogue (``aejax data list``), ``file:PATH`` for a table (.csv, .parquet, .xlsx, …) or
+            arrays (.npy, .npz),
             ``tfds:NAME`` for what tensorflow-datasets has prepared in the array_record format, or ``binary:NAME`` for
             images of any such name with each pixel drawn as 0 or 1; or ``stream:FOLDER``, for rows that do not fit in
             memory, see `aejax.data.stream`.
@@ -82,6 +90,16 @@ def load(
         contamination: with `normal` only; share of anomalies among the training rows, in [0, 0.5).
         categories: tables in ``file:`` only; name or names of the columns that hold categories. One of two becomes a
             feature of 0 and 1, any other a feature for each category.
+        separator: tables in ``file:`` only, as all down to `key`: what stands between the cells of a line, ``","``,
+            ``";"``, ``"tab"``, ``"bar"`` or ``"blank"``; None: what the first lines show.
+        decimal: ``"."`` or ``","``; the other one stands between thousands. None: what the numbers show.
+        missing_words: words for a missing value in either case, besides the empty cell; None:
+            `aejax.data.tables.MISSING_WORDS`.
+        dates: columns of dates or times, which become days since 1970, month, weekday (0: Monday) and, where
+            there are times, hour; ``name=%d/%m/%Y``
+            says how they are written.
+        ignore: columns that are left out.
+        key: columns that name or count the rows, and are left out; None: those that look so, ``()``: none.
         missing: how values are hidden, to see how well they are imputed: name and hyperparameters of a function of
             `aejax.data.missing`. What is hidden depends on `split_seed`; `Split.truth` remembers it.
 
@@ -137,7 +155,8 @@ def _raw(name: str, settings: Mapping[str, Any]) -> Raw:
                 f"data.{option}: {name!r} does not take it; only {owners} data do; allowed: data.{option}=None"
             )
     if kind == "file":
-        return load_file(name.removeprefix("file:"), settings["label_column"], settings["categories"] or ())
+        reading, categories = reading_of(settings), settings["categories"] or ()
+        return load_file(name.removeprefix("file:"), settings["label_column"], categories, reading)
     if kind == "synthetic":
         return synthetic.load_synthetic(name, settings["rows"], settings["noise"])
     if kind == "bundled":

@@ -1,7 +1,6 @@
 """Arrays and DataFrames in memory as a data set: rows, labels, masks and held-out rows of one's own."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -9,12 +8,14 @@ import numpy as np
 from aejax.config.bounds import Choice, Fraction, Natural
 from aejax.config.components import check
 from aejax.config.fields import SCALINGS
-from aejax.data.encoding import as_labels, as_raw, encode, observed, separate
+from aejax.data.columns import understand
+from aejax.data.encoding import as_labels, as_raw, features, observed, origin, precision, separate
+from aejax.data.files import described_pixels, pixel_bounds
 from aejax.data.sparse import from_csr
 from aejax.data.splits import Raw, check_array, scaled, split
-from aejax.data.tables import Cells, from_series
+from aejax.data.tables import Cells, Reading, from_series, reading_of
 from aejax.errors import UserError, one_of, shown
-from aejax.types import Dataset, Range, Split
+from aejax.types import Column, Dataset, Range, Split
 
 
 def from_arrays(
@@ -40,14 +41,15 @@ def from_arrays(
 
     Args:
         x: what NumPy can make an array of numbers of: a list, float64, integers, bools, a masked array, a DataFrame of
-            numbers. NaN is a missing value. Images of uint8 stay uint8 and have the range 0 to 255.
+            numbers. NaN is a missing value. Images of uint8 stay uint8. The range of images is looked at, see
+            `aejax.data.files.pixel_bounds`.
         y: (m,) labels, whole numbers or names; None without labels.
         mask: bool of the shape of `x`, True where a value was observed; None: where it is not NaN.
         target: (m, …) what is to be reconstructed where it is not `x`, by a model with that `Model.target_shape`; it is
             not scaled. It needs shares for `validation` and `test`.
-        validation: the share, of the rows that are not test rows, that settings are chosen on, in [0, 1), drawn with
-            `seed`; or rows of one's own, ``x`` or ``(x, y)``.
-        test: likewise, of all rows, those that results are reported on; they are drawn first.
+        validation: the share of the rows, drawn with `seed`, that settings are chosen on, in [0, 1); or rows of one's
+            own, ``x`` or ``(x, y)``.
+        test: likewise, the rows that results are reported on; a share is drawn first.
         scaling: one of `aejax.data.SCALINGS`, from the training rows; see `aejax.data.load`.
         seed: of the rows that are drawn.
         names: one for each feature.
@@ -61,8 +63,10 @@ def from_arrays(
         if rows is not None and not isinstance(rows, int | float):
             parts[part] = rows if isinstance(rows, tuple) and len(rows) == 2 else (rows, None)
     label_names, labels = _classes({part: y for part, (_, y) in parts.items() if y is not None})
+    values = None if hasattr(x, "tocsr") else _dense(x, "x", mask)
+    start = np.zeros(()) if values is None else origin(values)
     splits = {
-        part: as_rows(rows, part, labels.get(part), mask if part == "x" else None, names)
+        part: as_rows(rows, part, labels.get(part), mask if part == "x" else None, names, start)
         for part, (rows, _) in parts.items()
     }
     if target is not None:
@@ -73,14 +77,17 @@ def from_arrays(
             raise UserError(f"{part}: its rows have the shape {rows.x.shape[1:]}, those of x have {shape}")
     if names and len(names) != shape[0]:
         raise UserError(f"names: {len(names)} names for {shape[0]} features")
-    _different(map(str, names), "names")
+    bounds = pixel_bounds(values) if len(shape) == 3 else None
+    lines = precision(values, start, names) if len(shape) == 1 and values is not None else []
     raw = Raw(
         splits["x"],
         kind="image" if len(shape) == 3 else "table",
         source="arrays in memory",
-        bounds=(0, 255) if splits["x"].x.dtype == np.uint8 else None,
+        bounds=bounds,
         label_names=label_names,
         feature_names=tuple(map(str, names)),
+        understood=(described_pixels(values, bounds),) if len(shape) == 3 else tuple(lines),
+        origin=start,
     )
     return _held_out(name, raw, {"validation": validation, "test": test} | splits, scaling, seed)
 
@@ -91,6 +98,10 @@ def from_frame(
     label: str | None = None,
     ignore: Sequence[str] = (),
     categories: Sequence[str] | None = None,
+    dates: Sequence[str] = (),
+    key: Sequence[str] | None = None,
+    decimal: str | None = None,
+    missing_words: Sequence[str] | None = None,
     validation: Any = 0.1,
     test: Any = 0.2,
     scaling: str = "standard",
@@ -111,10 +122,13 @@ def from_frame(
         label: the column of the labels, which is no feature.
         ignore: columns that are left out, such as keys and dates.
         categories: columns that hold categories, numbers among them; None for those of text, of truth values kept as
-            text, and of the frame's own categorical type.
-        validation: the share, of the rows that are not test rows, that settings are chosen on, in [0, 1), or a frame
-            with these columns.
-        test: likewise, of all rows, those that results are reported on; they are drawn first.
+            text, and of the frame's own categorical type. Text such as 1,234.5 or 12 % is a number.
+        dates: columns of dates, which become days since 1970, month, weekday and hour.
+        key: columns that name or count the rows, and are left out; None: those that look so, ``()``: none.
+        decimal: of numbers that are text, ``"."`` or ``","``.
+        missing_words: words for a missing value in text, as in `aejax.data.load`.
+        validation: the share of the rows that settings are chosen on, in [0, 1), or a frame with these columns.
+        test: likewise, the rows that results are reported on; a share is drawn first.
         scaling: one of `aejax.data.SCALINGS`; categories stay 0 and 1.
         seed: of the rows that are drawn.
         name: of the data set, in messages and titles.
@@ -125,18 +139,16 @@ def from_frame(
     Raises:
         UserError: what is no frame, a column that is not there or holds dates, or a held-out frame of other columns.
     """
-    columns = _columns(frame, ignore, name)
-    if label is not None and str(label) not in columns:
-        raise one_of(label, columns, what=f"label, a column of {name}")
-    for column in map(str, _several(categories or (), "categories")):
-        if column not in columns:
-            raise one_of(column, columns, what=f"categories, a column of {name}")
-    text = [column for column, cells in columns.items() if cells.values.dtype == object and column != label]
-    raw = as_raw(
-        columns, label, text if categories is None else list(map(str, categories)), name, source="a frame in memory"
+    reading = reading_of(
+        {"ignore": ignore, "dates": dates, "key": key, "decimal": decimal, "missing_words": missing_words}
     )
+    columns = _columns(frame, ignore, name, reading)
+    chosen = None if categories is None else list(map(str, categories))
+    raw = as_raw(columns, label, chosen, name, source="a frame in memory", reading=reading._replace(ignore=()))
+    raw = raw._replace(reading=raw.reading._replace(ignore=(*map(str, ignore), *raw.reading.ignore)))
     kinds = [f"{column.name!r} ({len(column.categories)})" for column in raw.columns if column.categories]
-    holes = {column: cells.missing.sum() for column, cells in columns.items() if column != label}
+    used = [column for column in columns if column != label and column not in raw.reading.ignore]
+    holes = {column: columns[column].missing.sum() for column in used}
     said = {
         "categories": ", ".join(kinds),
         "missing values": ", ".join(f"{column!r} ({count})" for column, count in holes.items() if count),
@@ -144,15 +156,23 @@ def from_frame(
         "left out": ", ".join(map(repr, ignore)),
     }
     understood = [f"{what}: {which}" for what, which in said.items() if which]
-    raw = raw._replace(understood=(f"{len(raw.train.x)} rows of {len(holes)} columns", *understood))
+    size = f"{len(raw.train.x)} rows of {len(holes)} columns"
+    raw = raw._replace(understood=(size, *understood, *raw.understood))
     held_out = {
-        part: rows if isinstance(rows, int | float) else _rows_like(raw, rows, tuple(holes), label, part)
+        part: rows if isinstance(rows, int | float) else _rows_like(raw, rows, used, label, part)
         for part, rows in (("validation", validation), ("test", test))
     }
     return _held_out(name, raw, held_out, scaling, seed)
 
 
-def as_rows(x: Any, part: str, labels: np.ndarray | None = None, mask: Any = None, names: Sequence[str] = ()) -> Split:
+def as_rows(
+    x: Any,
+    part: str,
+    labels: np.ndarray | None = None,
+    mask: Any = None,
+    names: Sequence[str] = (),
+    start: np.ndarray | float = 0.0,
+) -> Split:
     """Rows as a split: float32, or uint8 of images, with a mask where something is missing.
 
     Args:
@@ -161,17 +181,25 @@ def as_rows(x: Any, part: str, labels: np.ndarray | None = None, mask: Any = Non
         labels: (m,) int32, or None.
         mask: bool of the shape of `x`, True where observed; None: where it is not NaN.
         names: one for each feature, for messages.
+        start: what values are counted from, `Dataset.origin`.
 
     Raises:
         UserError: it is no array of numbers, of another number of axes, or has infinite values.
     """
-    rows = Split(from_csr(x.tocsr())) if hasattr(x, "tocsr") else Split(*_values(x, part, mask, names))
+    if hasattr(x, "tocsr"):
+        rows = Split(from_csr(x.tocsr()))
+    else:
+        values = _dense(x, part, mask)
+        if np.any(start) and values.shape[1:] != np.shape(start):
+            raise UserError(f"{part}: its rows have the shape {values.shape[1:]}, those of x have {np.shape(start)}")
+        rows = Split(*observed(values - start if np.any(start) else values, names, part))
     if labels is not None and len(labels) != len(rows.x):
         raise UserError(f"{part}: {len(labels)} labels for {len(rows.x)} rows")
     return rows._replace(labels=labels)
 
 
-def _values(x: Any, part: str, mask: Any, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray | None]:
+def _dense(x: Any, part: str, mask: Any) -> np.ndarray:
+    """An array of numbers of any kind, NaN where one is missing; images with their channels."""
     if x is None or isinstance(x, str | bytes):
         raise UserError(f"{part}: expected an array of numbers, got {shown(x)}")
     if np.ma.isMaskedArray(x):
@@ -182,13 +210,13 @@ def _values(x: Any, part: str, mask: Any, names: Sequence[str]) -> tuple[np.ndar
         values = values.astype(np.float64) if values.dtype == object else values
     except (ValueError, TypeError) as error:
         raise UserError(f"{part}: is no array of numbers: {' '.join(str(error).split())}") from None
-    check_array(values, part, "; data.from_frame reads text" if values.dtype.kind in "USO" else "")
+    check_array(values, part, "; data.from_frame reads text")
     values = values[..., None] if values.ndim == 3 else values
-    if mask is not None:
-        if np.size(mask) != values.size:
-            raise UserError(f"mask: has the shape {np.shape(mask)}; allowed: that of {part}, {values.shape}")
-        values = np.where(np.asarray(mask, bool).reshape(values.shape), values, np.nan)
-    return observed(values, names, part)
+    if mask is None:
+        return values
+    if np.size(mask) != values.size:
+        raise UserError(f"mask: has the shape {np.shape(mask)}; allowed: that of {part}, {values.shape}")
+    return np.where(np.asarray(mask, bool).reshape(values.shape), values, np.nan)
 
 
 def _targets(target: Any, splits: Mapping[str, Split]) -> np.ndarray:
@@ -215,47 +243,37 @@ def _classes(labels: Mapping[str, Any]) -> tuple[tuple[str, ...], Mapping[str, n
     return tuple(map(str, names)), dict(zip(labels, parts, strict=True))
 
 
-def _several(names: Any, what: str) -> Sequence[str]:
-    """Names of columns; a single text would be read as its letters."""
-    if isinstance(names, str):
-        raise UserError(f"{what}: expected several names, got {names!r}; allowed: ({names!r},)")
-    return names
-
-
-def _different(names: Iterable[str], where: str) -> None:
-    if twice := [name for name, count in Counter(names).items() if count > 1]:
-        raise UserError(f"{where}: two columns have the name {twice[0]!r}; allowed: names that differ")
-
-
-def _columns(frame: Any, ignore: Sequence[str], name: str, only: Sequence[str] | None = None) -> dict[str, Cells]:
-    """The columns of a frame that are looked at; where `only` names some, no others."""
+def _columns(frame: Any, ignore: Sequence[str], name: str, reading: Reading) -> dict[str, Cells]:
+    """The columns of a frame that are looked at."""
     import pandas
 
     if not isinstance(frame, pandas.DataFrame):
         if not hasattr(frame, "columns") or not hasattr(frame, "to_dict"):
             raise UserError(f"{name}: expected a DataFrame, got {shown(type(frame).__name__)}")
         frame = pandas.DataFrame({column: frame[column].to_list() for column in frame.columns})
-    _different(map(str, frame.columns), name)
     series = {str(column): frame.iloc[:, at] for at, column in enumerate(frame.columns)}
-    for column in map(str, _several(ignore, "ignore")):
+    for column in map(str, ignore):
         if column not in series:
             raise one_of(column, series, what=f"ignore, a column of {name}")
-    left_out = set(map(str, ignore)) | (set() if only is None else set(series) - set(map(str, only)))
-    columns = {column: values for column, values in series.items() if column not in left_out}
+    columns = {column: values for column, values in series.items() if column not in set(map(str, ignore))}
     for column, values in columns.items():
-        if values.dtype.kind in "mM":
-            held = "dates" if values.dtype.kind == "M" else "durations"
-            allowed = f"ignore=({column!r},), or numbers made of them, such as days"
-            raise UserError(f"{name}: column {column!r} holds {held}; allowed: {allowed}")
-    return {column: from_series(values) for column, values in columns.items()}
+        if values.dtype.kind in "mM" and column not in (*reading.dates, *reading.key_names()):
+            allowed = f"ignore=({column!r},), or dates=({column!r},)"
+            raise UserError(f"{name}: column {column!r} holds dates; allowed: {allowed}")
+    return {column: from_series(values, reading.missing_words) for column, values in columns.items()}
 
 
-def _rows_like(raw: Raw, frame: Any, features: Sequence[str], label: str | None, part: str) -> Split:
+def _rows_like(raw: Raw, frame: Any, used: Sequence[str], label: str | None, part: str) -> Split:
     """Rows of a frame of one's own, in the columns of others and with their classes."""
-    columns, labels = separate(_columns(frame, (), part, (*features, label)), label, part)
-    if missing := [column for column in features if column not in columns]:
+    dated = raw.reading._replace(dates=tuple(each.partition("=")[0] for each in raw.reading.dates))
+    columns, labels = separate(_columns(frame, (), part, dated), label, part)
+    if missing := [column for column in used if column not in columns]:
         raise UserError(f"{part}: column {missing[0]!r} is missing; allowed: the columns of the training rows")
-    x, mask, _ = encode({column: columns[column] for column in features}, raw.columns, part)
+    text = [column.name for column in raw.columns if column.categories]
+    meaning = understand({column: columns[column] for column in used}, text, raw.reading, part, again=True)
+    layout = raw.columns or [Column(name, at) for at, name in enumerate(raw.feature_names)]
+    values, names = features(meaning.columns, layout, part)
+    x, mask = observed(values - raw.origin if raw.origin.any() else values, names, part)
     if labels is None:
         return Split(x, mask)
     if unknown := [each for each in labels.names if each not in raw.label_names]:
@@ -289,7 +307,7 @@ def dataset_of(name: str, raw: Raw, parts: tuple[Split, Split, Split], scaling: 
         scaling: one of `aejax.data.SCALINGS`.
     """
     train, validation, test = parts
-    known = ("kind", "licence", "source", "label_names", "feature_names", "columns", "understood")
+    known = ("kind", "licence", "source", "label_names", "feature_names", "columns", "understood", "reading", "origin")
     dataset = Dataset(
         name=name,
         train=train,

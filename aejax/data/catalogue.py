@@ -6,6 +6,7 @@ from typing import NamedTuple
 from aejax.data import cache, records
 from aejax.data.files import ENDINGS
 from aejax.data.published import faces, mnist, newsgroups, uci
+from aejax.data.tables import Reading, ending
 from aejax.errors import UserError, one_of
 
 FAMILIES = {
@@ -18,7 +19,7 @@ FAMILIES = {
 """Those that are kept in the cache, by how they are had."""
 
 TAKES = {
-    "file": ("label_column", "categories"),
+    "file": ("label_column", "categories", *Reading._fields),
     **{way: family.takes for way, family in FAMILIES.items()},
     "bundled": (),
     "synthetic": ("rows", "noise"),
@@ -82,7 +83,7 @@ FORMS = {
     "tfds:NAME": "any image or vector data prepared by tensorflow-datasets as array_record",
     "binary:NAME": "images of that name, each pixel drawn once as 0 or 1",
     "stream:FOLDER": "more rows than fit in memory, of a folder that aejax data pack wrote",
-    "file:PATH": "your own .csv, .npy, .npz or .parquet",
+    "file:PATH": "your own .csv, .npy, .npz, .parquet, .xlsx, ...",
 }
 
 
@@ -97,7 +98,7 @@ def way(name: str) -> str:
         return prefix
     if name in ENTRIES:
         return ENTRIES[name].way
-    if Path(name).suffix.lower() in ENDINGS:
+    if ending(Path(name)) in ENDINGS:
         raise UserError(f"data.name: {name!r} looks like a file; write 'file:{name}'")
     raise one_of(name, [*ENTRIES, *FORMS], what="data.name")
 

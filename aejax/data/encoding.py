@@ -1,18 +1,22 @@
 """From columns of cells to features and labels: numbers as they are, a feature for each category, classes by number."""
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from aejax.data.columns import understand
 from aejax.data.splits import Raw, check_columns
-from aejax.data.tables import DECIMAL_COMMA, MISSING_MEAN, Cells, from_text, number, numbers
+from aejax.data.tables import AS_SEEN, MISSING_MEAN, Cells, Reading, from_text, numbers, value_of
 from aejax.errors import UserError, one_of
 from aejax.types import Column, Split
 
 MOST_CATEGORIES = 100  # of a column: one with more is more likely a name or a key
 _LARGEST = np.finfo(np.float32).max / 4  # so that differences of two values are still finite
+FAR = 256.0  # times its spread, the greatest value of a column that is not counted from 0
+MOVED = 1e-4  # of its spread, by float32
 _WHOLE = re.compile(r"[+-]?(0|[1-9]\d*)(\.0*)?|[+-]?\d\.\d*[eE][+-]?\d+")  # 01234 and 1E5 are codes
 
 
@@ -23,9 +27,9 @@ class Labels(NamedTuple):
     names: tuple[str, ...]
 
 
-def encode(
+def features(
     columns: Mapping[str, Cells], layout: Sequence[Column], where: object
-) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
+) -> tuple[np.ndarray, tuple[str, ...]]:
     """The features of a table: a number as it is; 0 or 1 for two categories, else a feature of 0 and 1 for each.
 
     Args:
@@ -34,11 +38,10 @@ def encode(
         where: what is read, for messages.
 
     Returns:
-        x (rows, features) float32, NaN where missing; mask, bool of the same shape, True where observed, None where
-        everything is; names, one for each feature.
+        x (rows, features) float64, NaN where missing; names, one for each feature.
 
     Raises:
-        UserError: a cell is text or of no known category, a value is infinite, or a row has no value.
+        UserError: a cell is text or of no known category, or there is no row.
     """
     if not columns or not len(next(iter(columns.values())).values):
         raise UserError(f"{where}: there is no row")
@@ -49,34 +52,45 @@ def encode(
             _one_hot(column, cells, where) if column.categories else _floats(column.name, cells, where)[:, None]
         )
         names += feature_names(column)
-    return *observed(np.concatenate(parts, 1), names, where), tuple(names)
+    return np.concatenate(parts, 1), tuple(names)
 
 
 def as_raw(
     columns: Mapping[str, Cells],
     label_column: str | None,
-    categories: Sequence[str],
+    categories: Sequence[str] | None,
     where: object,
     *,
     source: str,
     understood: Sequence[str] = (),
+    reading: Reading = AS_SEEN,
 ) -> Raw:
     """The data set of a table of one's own.
 
     Args:
         columns: of the table.
         label_column: that of the labels, which is no feature; None without labels.
-        categories: names of the columns that hold categories.
+        categories: names of the columns that hold categories; None for all that hold text.
         where: what is read, for messages.
         source: where it comes from, in one line.
         understood: how it was read, a line for each thing.
+        reading: what is known of the columns.
 
     Raises:
-        UserError: as from `separate`, `lay_out` and `encode`, or a column has no value.
+        UserError: as from `separate`, `understand`, `lay_out` and `features`, or a column has no value.
     """
     columns, labels = separate(columns, label_column, where)
+    for name in categories or ():
+        if name not in columns:
+            raise one_of(name, columns, what=f"data.categories, a column of {where}")
+    meaning = understand(columns, categories or (), reading, where, named=categories is not None)
+    columns = meaning.columns
+    if categories is None:
+        categories = [name for name, cells in columns.items() if cells.values.dtype == object]
     layout = lay_out(columns, categories, where)
-    x, mask, names = encode(columns, layout, where)
+    values, names = features(columns, layout, where)
+    start = origin(values)
+    x, mask = observed(values - start if start.any() else values, names, where)
     check_columns(mask, names, where)
     return Raw(
         train=Split(x, mask, labels and labels.values),
@@ -84,20 +98,67 @@ def as_raw(
         label_names=labels.names if labels else (),
         feature_names=names,
         columns=layout,
-        understood=tuple(understood),
+        understood=(*understood, *meaning.lines, *precision(values, start, names)),
+        reading=meaning.reading,
+        origin=start,
     )
+
+
+def origin(x: np.ndarray) -> np.ndarray:
+    """Where each column is counted from, so that float32 keeps its values apart: 0, or the least value.
+
+    It is 0 unless the greatest value is more than `FAR` times as large as their spread and float32 makes different
+    ones equal, or moves one by more than `MOVED` of the spread: as of seconds since 1970.
+
+    Args:
+        x: (rows, *feature_shape) numbers, NaN where missing.
+
+    Returns:
+        float64 of the feature shape; () where all are 0.
+    """
+    if (x.dtype != np.float64 and x.dtype.kind not in "iu") or x.ndim != 2 or not len(x):
+        return np.zeros(())
+    with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)  # a column without a value
+        low, high = np.nanmin(x, 0), np.nanmax(x, 0)
+        far = np.isfinite(low) & np.isfinite(high) & (np.maximum(abs(low), abs(high)) > FAR * (high - low))
+    start = np.zeros(x.shape[1])
+    for at in np.flatnonzero(far & (high > low)):
+        values = x[~np.isnan(x[:, at]), at].astype(np.float64)
+        rounded = values.astype(np.float32)
+        moved = np.abs(rounded - values).max() > MOVED * (high[at] - low[at])
+        if moved or len(np.unique(rounded)) < len(np.unique(values)):
+            start[at] = low[at]
+    return start if start.any() else np.zeros(())
+
+
+def precision(x: np.ndarray, start: np.ndarray, names: Sequence[str]) -> list[str]:
+    """Lines on the columns that are not counted from 0, and on those of which float32 makes different values equal."""
+    name = lambda at: f"column {(names[at] if names else str(at))!r}"
+    shift = np.broadcast_to(start, x.shape[1:])
+    lines = [
+        f"{name(at)} is counted from {shift[at]:.17g}, since float32 cannot tell its values apart"
+        for at in np.flatnonzero(shift)
+    ]
+    for at in range(x.shape[1]):
+        values = x[~np.isnan(x[:, at]), at]
+        before = len(np.unique(values))
+        after = len(np.unique((values - shift[at]).astype(np.float32)))
+        if after < 0.99 * before:
+            lines.append(f"{name(at)}: float32 makes {after} values of {before} different ones")
+    return lines
 
 
 def _floats(name: str, cells: Cells, where: object) -> np.ndarray:
     try:
         return numbers(cells)
     except ValueError:
-        row, text = next((at, cell) for at, cell in enumerate(cells.values) if number(cell) is None)
-    refusal = f"{where}: column {name!r} holds text ({text!r} in row {row + 1})"
-    if DECIMAL_COMMA.fullmatch(text):
-        point = text.replace(",", ".")
-        raise UserError(f"{refusal}: {text} looks like a number with a decimal comma; write {point}")
-    raise UserError(f"{refusal}; encode it as numbers, drop it, or name it in data.categories or as data.label_column")
+        texts = ((at, cell) for at, cell in enumerate(cells.values) if not cells.missing[at])
+        row, text = next((at, cell) for at, cell in texts if value_of(cell) is None)
+    raise UserError(
+        f"{where}: column {name!r} holds text ({text!r} in row {row + 1}); encode it as numbers, drop it, or name it "
+        "in data.categories or as data.label_column; data.ignore leaves it out"
+    )
 
 
 def observed(x: np.ndarray, names: Sequence[str], where: object) -> tuple[np.ndarray, np.ndarray | None]:
@@ -163,7 +224,13 @@ def _levels(name: str, cells: Cells, where: object) -> tuple[str, ...]:
     if not 2 <= len(levels) <= MOST_CATEGORIES:
         allowed = f"2 to {MOST_CATEGORIES}, or drop the column"
         raise UserError(f"{where}: column {name!r} has {len(levels)} categories; allowed: {allowed}")
-    return tuple(sorted(levels, key=lambda text: (number(text) is None, number(text) or 0.0, text)))
+    return tuple(sorted(levels, key=_rank))
+
+
+def _rank(text: str) -> tuple[bool, float, str]:
+    """Numbers come first, by their size."""
+    value = value_of(text)
+    return value is None or value != value, value if value and value == value else 0.0, text
 
 
 def _spelled(cell: object) -> str:
@@ -266,8 +333,8 @@ def as_labels(values: np.ndarray, where: str, missing: np.ndarray | None = None)
 
 def _whole_or_names(text: np.ndarray) -> np.ndarray:
     """Labels as numbers, where all of them are numbers and none is a code such as 01234 or 1E5; else as names."""
-    values = [number(cell) for cell in text]
-    if None in values:
+    values = [value_of(cell) for cell in text]
+    if None in values or np.isnan(values).any():
         return text.astype(str)
     whole = np.isfinite(values) & (np.round(values) == values)
     is_code = any(not _WHOLE.fullmatch(cell) for cell in text[whole])

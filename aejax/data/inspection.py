@@ -13,8 +13,61 @@ def described(dataset: Dataset) -> list[str]:
     """Lines on a data set that was read from a file; none of others."""
     if not dataset.name.startswith("file:"):
         return []
-    lines = [f"{dataset.name}: {line}" for line in dataset.understood]
-    return lines + [line for line in (copies(dataset), constant_columns(dataset)) if line is not None]
+    lines = [*dataset.understood, *_of_columns(dataset), *_of_classes(dataset), _of_scaling(dataset)]
+    others = (copies(dataset), constant_columns(dataset), copied_columns(dataset))
+    return [f"{dataset.name}: {line}" for line in lines] + [line for line in others if line is not None]
+
+
+def _of_columns(dataset: Dataset) -> list[str]:
+    """What the columns of a table hold, their range, what is missing, and how many different values there are."""
+    if dataset.kind != "table":
+        return []
+    columns = dataset.columns or [Column(name, at) for at, name in enumerate(dataset.feature_names)]
+    numbers = [column for column in columns if not column.categories]
+    kinds = f"{len(numbers)} columns of numbers"
+    if categories := [repr(column.name) for column in columns if column.categories]:
+        more = f" and {len(categories) - NAMED} more" if len(categories) > NAMED else ""
+        kinds += f" and {len(categories)} of categories ({', '.join(categories[:NAMED])}{more})"
+    lines = [f"{kinds}, from {columns[0].name!r} to {columns[-1].name!r}"]
+    if not numbers:
+        return lines
+    values = np.concatenate([_values(split)[:, [c.start for c in numbers]] for split in with_rows(dataset).values()])
+    values = values + np.broadcast_to(dataset.origin, dataset.feature_shape)[[c.start for c in numbers]]
+    low, high = np.nanmin(values, 0), np.nanmax(values, 0)
+    different = [len(np.unique(column[~np.isnan(column)])) for column in values.T]
+    at = lambda which: repr(numbers[int(which)].name)
+    return [
+        *lines,
+        f"numbers from {low.min():g} (in {at(low.argmin())}) to {high.max():g} (in {at(high.argmax())}), "
+        f"{np.mean(np.isnan(values)):.1%} missing, {min(different)} (in {at(np.argmin(different))}) to "
+        f"{max(different)} (in {at(np.argmax(different))}) different ones in a column",
+    ]
+
+
+def _values(split: Split) -> np.ndarray:
+    """Rows as they were read, NaN where a value is missing: (m, n) float64."""
+    x = split.x if split.truth is None else split.truth
+    return np.where(True if split.mask is None or split.truth is not None else split.mask, x, np.nan).astype(np.float64)
+
+
+def _of_classes(dataset: Dataset) -> list[str]:
+    names = dataset.label_names
+    more = f", and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return [f"labels of {len(names)} classes: {', '.join(map(repr, names[:NAMED]))}{more}"] if names else []
+
+
+def _of_scaling(dataset: Dataset) -> str:
+    """How the values are scaled before a net sees them."""
+    if dataset.scaling == "none":
+        return "values are not scaled"
+    if dataset.scaling == "standard":
+        return "scaled to mean 0 and standard deviation 1 in the training rows"
+    ends = {"unit": "[0, 1]", "signed": "[-1, 1]"}[dataset.scaling]
+    if np.ndim(dataset.shift):
+        return f"scaled to {ends}, each column from its least to its greatest training value"
+    low = float(dataset.shift) - (1 / float(dataset.scale) if dataset.scaling == "signed" else 0)
+    high = float(dataset.shift) + 1 / float(dataset.scale)
+    return f"scaled to {ends}, all values from {low:g} to {high:g}"
 
 
 def copies(dataset: Dataset) -> str | None:
@@ -66,3 +119,21 @@ def constant_features(dataset: Dataset) -> np.ndarray:
         return np.zeros(dataset.feature_shape, bool)
     lows, highs = zip(*(extremes(split.x, split.mask) for split in with_rows(dataset).values()), strict=True)
     return (np.min(lows, 0) >= np.max(highs, 0)).reshape(-1)
+
+
+def copied_columns(dataset: Dataset) -> str | None:
+    """One line on columns of a table from a file that hold what another one holds; None where there are none."""
+    if dataset.kind != "table" or not dataset.name.startswith("file:"):
+        return None
+    columns = dataset.columns or [Column(name, at) for at, name in enumerate(dataset.feature_names)]
+    constant, first, copied = constant_features(dataset), {}, []
+    values = np.concatenate([_values(split) for split in with_rows(dataset).values()]) + 0.0
+    for column in columns:
+        part = slice(column.start, column.start + column.size)
+        original = first.setdefault(hash(np.ascontiguousarray(values[:, part]).tobytes()), column.name)
+        if original != column.name and not constant[part].all():
+            copied.append(f"{column.name!r} (of {original!r})")
+    if not copied:
+        return None
+    more = f" and {len(copied) - NAMED} more" if len(copied) > NAMED else ""
+    return f"{dataset.name}: columns that are copies of others: {', '.join(copied[:NAMED])}{more}"

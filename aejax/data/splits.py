@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import reduce
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,8 @@ class Raw(NamedTuple):
         feature_names: one name for each feature.
         columns: of a table with categories, as in `Dataset.columns`.
         understood: how a file was read, as in `Dataset.understood`.
+        reading: how other rows are read alike, as in `Dataset.reading`.
+        origin: what values are counted from, as in `Dataset.origin`.
     """
 
     train: Split
@@ -40,6 +42,8 @@ class Raw(NamedTuple):
     feature_names: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
     understood: tuple[str, ...] = ()
+    reading: Any = None
+    origin: np.ndarray = np.zeros(())
 
 
 def check_array(x: np.ndarray, what: str, hint: str = "") -> None:
@@ -56,11 +60,16 @@ def check_array(x: np.ndarray, what: str, hint: str = "") -> None:
             f"{what}: has the shape {shape}; allowed: (rows, features), (rows, height, width) or (rows, height, width, "
             "channels), with one row or more"
         )
-    if len(shape) == 4 and shape[1] in (1, 3) and min(shape[2:]) > 4:
+    if len(shape) == 4 and min(shape[2:]) > 4 and channels_first(shape):
         raise UserError(
             f"{what}: has the shape {shape}, which looks like images with their channels first; allowed: (rows, "
             "height, width, channels), such as numpy.moveaxis(x, 1, 3)"
         )
+
+
+def channels_first(shape: tuple[int, ...]) -> bool:
+    """Whether a shape of images, (rows, a, b, c), looks like channels before height and width."""
+    return shape[1] in (1, 3) or (shape[1] < shape[2] == shape[3])
 
 
 def check_columns(mask: np.ndarray | None, names: Sequence[str], where: object, advice: str = "") -> None:

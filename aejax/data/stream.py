@@ -22,7 +22,7 @@ from aejax.data.arrays import dataset_of
 from aejax.data.cache import whole_folder
 from aejax.data.files import load_file, map_array
 from aejax.data.scaling import fit
-from aejax.data.splits import DEFAULT_TEST, Raw, count
+from aejax.data.splits import DEFAULT_TEST, Raw, count, pooled
 from aejax.errors import UserError, first_line
 from aejax.files import write_json
 from aejax.storage import records as forms
@@ -251,9 +251,14 @@ def _rows(path: Path, label_column: str | None) -> tuple[np.ndarray, np.ndarray 
     if path.suffix.lower() == ".npy" and label_column is None:
         return map_array(path), None, (), ()
     raw = load_file(str(path), label_column)
-    if raw.train.mask is not None:
+    rows = pooled(raw)
+    if rows.mask is not None:
         raise UserError(f"{path}: has missing values, which cannot be streamed; allowed: rows without")
-    return raw.train.x, raw.train.labels, raw.label_names, raw.feature_names
+    if (far := np.flatnonzero(raw.origin)).size:
+        name = raw.feature_names[far[0]]
+        line = f"column {name!r} is too far from 0 for float32, which is streamed; allowed: a column counted from less"
+        raise UserError(f"{path}: {line}")
+    return rows.x, rows.labels, raw.label_names, raw.feature_names
 
 
 DETAILS = {

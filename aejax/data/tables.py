@@ -1,29 +1,89 @@
 """Tables in files and frames as columns of cells, and what was understood of a file, in lines."""
 
+import bz2
 import csv
+import gzip
 import io
 import re
+import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from aejax.errors import UserError, first_line
+from aejax.errors import UserError, first_line, one_of
 
-MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})  # compared in lower case
-MISSING_MEAN = f"empty cells, {', '.join(sorted(MISSING - {''}))} (in either case) mean missing"
-DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
+MISSING_WORDS = ("?", "n/a", "na", "nan", "none", "null", "-", "#n/a", "<na>")
+"""Words for a missing value where nobody says otherwise, compared in lower case; an empty cell is one in any case."""
+MISSING_MEAN = f"empty cells, {', '.join(MISSING_WORDS)} (in either case) mean missing"
 BLANKS = r"\s+"
 SEPARATORS = {";": "semicolons", ",": "commas", "\t": "tabs", "|": "bars", BLANKS: "blanks"}
+SEPARATOR_NAMES = {"semicolon": ";", "comma": ",", "tab": "\t", "bar": "|", "blank": BLANKS, " ": BLANKS}
+TEXT = (".csv", ".tsv", ".txt")
+PACKED = (".gz", ".bz2", ".zip")
+_MOST_BYTES = 2**32  # of a file of text when it is unpacked
 _KINDS_OF_NUMBERS = ("boolean", "decimal", "integer", "floating", "mixed-integer-float", "empty")  # of pandas
 _NO_NAMES = "no line of names"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_LATIN = "ÄÖÜäöüßÀÁÂÃÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕØŒÙÚÛàáâãåæçèéêëìíîïñòóôõøœùúûŠšŽž°²³µ€£¥§±½¼¾·–—‘’“”«»…ºª¿¡\xa0©®×"
 _LINES = 50  # are looked at to find the separator
 _ROWS = 1000  # are compared with a first line of numbers
 _LEAST_ROWS = 10  # make a first line of numbers a header
+
+
+class Reading(NamedTuple):
+    """What a person says on how a table is read, or what was understood of the table that a net was trained on.
+
+    Attributes:
+        separator: between the cells of a line, one of `SEPARATORS` or its name, such as ``"tab"``; None: seen.
+        decimal: the decimal mark, ``"."`` or ``","``, the other one then standing between thousands; None: seen.
+        missing_words: words for a missing value, in either case, besides an empty cell.
+        dates: names of the columns of dates or times, or ``name=%d/%m/%Y`` with their layout.
+        ignore: names of columns that are left out.
+        key: names of columns that name or count the rows, which are left out; None: seen, ``()``: there is none.
+    """
+
+    separator: str | None = None
+    decimal: str | None = None
+    missing_words: tuple[str, ...] = MISSING_WORDS
+    dates: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    key: tuple[str, ...] | None = None
+
+    def key_names(self) -> tuple[str, ...]:
+        """The columns that are said to be keys."""
+        return self.key or ()
+
+
+AS_SEEN, AGAIN = Reading(), Reading(key=())
+"""Of a table of which nothing is said, and of new rows for a net that was trained on one without keys."""
+
+
+def reading_of(settings: Mapping[str, Any]) -> Reading:
+    """The reading that fields of a config, or arguments of a function, ask for; None stands for a default.
+
+    Raises:
+        UserError: a separator or a decimal mark that there is not.
+    """
+    values = {field: settings.get(field) for field in Reading._fields}
+    for field in ("missing_words", "dates", "ignore", "key"):
+        value = values[field]
+        values[field] = value if value is None else (str(value),) if isinstance(value, str | int) else tuple(value)
+        values[field] = values[field] and tuple(map(str, values[field]))
+    separator = SEPARATOR_NAMES.get(values["separator"], values["separator"])
+    if separator is not None and separator not in SEPARATORS and not re.fullmatch(r"[^\w\s.\"]", separator):
+        raise one_of(separator, [*SEPARATOR_NAMES][:5], what="data.separator, a character or its name")
+    if values["decimal"] not in (None, ".", ","):
+        raise one_of(values["decimal"], (".", ","), what="data.decimal")
+    values |= {"separator": separator, "dates": values["dates"] or (), "ignore": values["ignore"] or ()}
+    if values["missing_words"] is None:
+        values["missing_words"] = MISSING_WORDS
+    return Reading(**values)
 
 
 class Cells(NamedTuple):
@@ -45,13 +105,14 @@ class Table(NamedTuple):
     understood: tuple[str, ...] = ()
 
 
-def read_table(path: Path, trained: Sequence[str] = (), label: str | None = None) -> Table:
-    """The table in a .csv or .parquet file.
+def read_table(path: Path, trained: Sequence[str] = (), label: str | None = None, reading: Reading = AS_SEEN) -> Table:
+    """The table in a file of text, of Parquet, Feather or Excel.
 
     Args:
-        path: the file. Text is UTF-8, or UTF-16 with a byte order mark.
+        path: the file. Text is UTF-8, UTF-16 with a byte order mark, or Latin-1.
         trained: names of the columns that a model was trained on; a first line that holds just these is a header.
         label: the name of the column of labels, which may be there as well.
+        reading: what is known of the file.
 
     Returns:
         The table; columns without names are called "0", "1", and so on.
@@ -59,17 +120,28 @@ def read_table(path: Path, trained: Sequence[str] = (), label: str | None = None
     Raises:
         UserError: it cannot be read, is empty or ragged, or its first line mixes names and numbers.
     """
-    if path.suffix.lower() == ".csv":
-        return _read_text(path, trained, label)
-    frame = _read_parquet(path)
-    columns = {str(name): from_series(frame.iloc[:, at]) for at, name in enumerate(frame.columns)}
+    if ending(path)[:4] in TEXT:
+        return _read_text(path, trained, label, reading)
+    frame = _read_frame(path)
+    words = reading.missing_words
+    columns = {str(name): from_series(frame.iloc[:, at], words) for at, name in enumerate(frame.columns)}
+    if twice := [name for name, count in Counter(map(str, frame.columns)).items() if count > 1]:
+        raise UserError(f"{path}: two columns have the name {twice[0]!r}")
+    if not len(frame) or not columns:
+        raise UserError(f"{path}: there is no row")
     return Table(columns, _described(columns, "names in the first line"))
+
+
+def ending(path: Path) -> str:
+    """What the name of a file ends in, such as ``.csv`` or ``.csv.gz``, in lower case."""
+    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
+    return "".join(suffixes if suffixes[-1:] and suffixes[-1] in PACKED else suffixes[-1:])
 
 
 def _described(columns: Mapping[str, Cells], header: str, separator: str | None = None) -> tuple[str, ...]:
     """How a table was read: its size, and which words are read as missing values in which columns."""
     rows = len(next(iter(columns.values())).values) if columns else 0
-    between = f" between {SEPARATORS[separator]}" if separator else ""
+    between = f" between {SEPARATORS.get(separator, separator)}" if separator else ""
     lines, missing = [f"{rows} rows of {len(columns)} columns{between}, {header}"], {}
     for name, cells in columns.items():
         for word, count in Counter(cells.values[cells.missing]).items() if cells.values.dtype == object else ():
@@ -86,14 +158,17 @@ def from_array(x: np.ndarray) -> Table:
     return Table({str(at): Cells(column, np.isnan(column)) for at, column in enumerate(x.T)})
 
 
-def number(cell: str) -> float | None:
-    """The number that a cell holds, NaN for a missing one, None for text: as Python reads it, without underscores."""
-    if cell.lower() in MISSING:
-        return float("nan")
+def value_of(cell: str) -> float | None:
+    """The number that a cell holds as Python reads it, without underscores; None for text."""
     try:
         return None if "_" in cell else float(cell)
     except ValueError:
         return None
+
+
+def number(cell: str, words: Sequence[str] = MISSING_WORDS) -> float | None:
+    """The number that a cell holds, NaN for a missing one, None for text."""
+    return float("nan") if not cell or cell.lower() in words else value_of(cell)
 
 
 def numbers(cells: Cells) -> np.ndarray:
@@ -132,7 +207,7 @@ def read_cells(text: str, separator: str, where: object) -> np.ndarray:
         raise UserError(f"{where}: not a readable CSV file: {error} (line {reader.line_num})") from error
     if not lines:
         raise UserError(f"{where}: the file is empty")
-    width, between = len(lines[0][1]), f"(between {SEPARATORS[separator]})"
+    width, between = len(lines[0][1]), f"(between {SEPARATORS.get(separator, separator)})"
     for line, cells in lines:
         if len(cells) != width:
             raise UserError(f"{where}: line {line} has {len(cells)} cells, the first line has {width} {between}")
@@ -140,35 +215,75 @@ def read_cells(text: str, separator: str, where: object) -> np.ndarray:
     return np.frompyfunc(str.strip, 1, 1)(cells) if any(blank in text for blank in " \t\xa0") else cells
 
 
-def _read_text(path: Path, trained: Sequence[str], label: str | None) -> Table:
-    text, separator = decoded(path), None
+def _read_text(path: Path, trained: Sequence[str], label: str | None, reading: Reading) -> Table:
+    (text, encoding), separator = _decoded(path), reading.separator
     if text[:4].lower() == "sep=":  # Excel says so in a line of its own
         first, _, text = text.partition("\n")
-        separator = first.strip()[4:]
+        separator = separator or first.strip("\r")[4:]
+        if separator not in SEPARATORS:
+            raise UserError(f"{path}: names {separator!r} as its separator; allowed: {', '.join(SEPARATORS.values())}")
     separator = separator or _separator(text)
+    words = tuple(word.lower() for word in reading.missing_words)
     cells = read_cells(text, separator, path)
-    names, header = _names(cells, path, trained, label)
+    names, header = _names(cells, path, trained, label, words)
     rows = cells if header == _NO_NAMES else cells[1:]
     if not len(rows):
         raise UserError(f"{path}: there is a line of names but no row")
-    columns = {name: from_text(values) for name, values in zip(names, rows.T, strict=True)}
-    return Table(columns, _described(columns, header, separator))
+    columns = {name: from_text(values, words) for name, values in zip(names, rows.T, strict=True)}
+    lines = _described(columns, header, separator)
+    return Table(columns, (*lines, f"its text is in {encoding}, not in UTF-8") if encoding else lines)
 
 
 def decoded(path: Path) -> str:
-    """The text of a file in UTF-8, or in UTF-16 with a byte order mark.
+    """The text of a file in UTF-8, in UTF-16 with a byte order mark, or in Latin-1; unpacked.
 
     Raises:
         UserError: it is something else.
     """
-    content = path.read_bytes()
+    return _decoded(path)[0]
+
+
+def _decoded(path: Path) -> tuple[str, str]:
+    """The text of a file, and the name of its encoding where it is an old one of eight bits."""
+    content, encoding = _unpacked(path), ""
     try:
         text = content.decode("utf-16" if content[:2] in _UTF16 else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not a text file in UTF-8 ({error.reason} at byte {error.start})") from error
+        text, encoding = content.decode("cp1252", "replace"), "Latin-1 (Windows-1252)"
+        if content[:2] in _UTF16 or {letter for letter in text if ord(letter) > 126} - set(_LATIN):
+            raise UserError(f"{path}: not a text file in UTF-8 ({error.reason} at byte {error.start})") from error
     if "\0" in text:
         raise UserError(f"{path}: not a text file: it holds a zero byte; save it as CSV in UTF-8")
-    return text
+    return text, encoding
+
+
+def _unpacked(path: Path) -> bytes:
+    """The content of a file; that of the one file in an archive.
+
+    Raises:
+        UserError: the archive is damaged, holds several files, or is too large.
+    """
+    packing = path.suffix.lower()
+    if packing not in PACKED:
+        return path.read_bytes()
+    try:
+        with ExitStack() as stack:
+            if packing == ".zip":
+                archive = stack.enter_context(zipfile.ZipFile(path))
+                names = [name for name in archive.namelist() if not name.startswith("__MACOSX/")]
+                if len(names) != 1:
+                    raise UserError(f"{path}: holds {len(names)} files; allowed: an archive of one file")
+                source = stack.enter_context(archive.open(names[0]))
+            else:
+                source = stack.enter_context({".gz": gzip, ".bz2": bz2}[packing].open(path))
+            content = source.read(_MOST_BYTES + 1)
+    except (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, zipfile.BadZipFile) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path}: not a readable {packing} file: {first_line(error)}") from error
+    if len(content) > _MOST_BYTES:
+        raise UserError(f"{path}: holds more than {_MOST_BYTES} bytes; unpack it and split it, or use .parquet")
+    return content
 
 
 def _separator(text: str) -> str:
@@ -183,15 +298,17 @@ def _separator(text: str) -> str:
     return next((separator for separator in ",;\t|" if separator in lines[0]), ",")
 
 
-def _names(cells: np.ndarray, path: Path, trained: Sequence[str], label: str | None) -> tuple[list[str], str]:
+def _names(
+    cells: np.ndarray, path: Path, trained: Sequence[str], label: str | None, missing: Sequence[str]
+) -> tuple[list[str], str]:
     """The names of the columns, and what the first line was taken for.
 
     Raises:
         UserError: it holds names and numbers, or one name twice.
     """
     first = cells[0].tolist()
-    words = [cell for cell in first if number(cell) is None]
-    values = [cell for cell in first if cell not in words and cell.lower() not in MISSING]
+    words = [cell for cell in first if number(cell, missing) is None]
+    values = [cell for cell in first if value_of(cell) is not None]
     if words and values:
         raise UserError(
             f"{path}: the first line holds names ({words[0]!r}) and numbers ({values[0]!r}), so it is unclear"
@@ -199,7 +316,7 @@ def _names(cells: np.ndarray, path: Path, trained: Sequence[str], label: str | N
         )
     if not words and not _is_header(cells, trained, label):
         return list(map(str, range(len(first)))), _NO_NAMES
-    names = [cell or str(at) for at, cell in enumerate(first)]
+    names = [cell or (str(at) if str(at) not in first else f"Unnamed: {at}") for at, cell in enumerate(first)]
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise UserError(f"{path}: two columns have the name {twice[0]!r}")
     return names, "names in the first line" if words else "the numbers in the first line are names"
@@ -213,7 +330,10 @@ def _is_header(cells: np.ndarray, trained: Sequence[str], label: str | None) -> 
     """
     first, rows = cells[0], cells[1 : 1 + _ROWS]
     if len(first) < 3 or trained:
-        return len(first) >= 3 and set(trained) <= set(first) <= {*trained, label}
+        return len(first) >= 3 and set(trained) <= set(first) <= {*trained, label, ""}
+    if not first[0]:
+        counted = np.array([number(cell) for cell in rows[:, 0]], np.float64)
+        return len(rows) > 1 and bool((np.diff(counted) == 1).all())  # above the numbers of the rows
     values = np.array([number(cell) for cell in first])
     if len(rows) < _LEAST_ROWS or not _is_spaced(values):
         return False
@@ -232,27 +352,33 @@ def _is_spaced(values: np.ndarray) -> bool:
     return bool(steps[0] != 0 and np.allclose(steps, steps[0], rtol=1e-6, atol=0))
 
 
-def _read_parquet(path: Path) -> Any:
-    """The frame of a Parquet file; an index with names is columns too."""
+def _read_frame(path: Path) -> Any:
+    """The frame of a Parquet, Feather or Excel file; an index with names is columns too."""
     import pandas
 
+    kind = {".xlsx": "Excel", ".parquet": "Parquet"}.get(ending(path), "Feather")
     try:
-        frame = pandas.read_parquet(path, engine="pyarrow")
+        if kind == "Excel":
+            return pandas.read_excel(path, dtype=object, engine="openpyxl", keep_default_na=False, na_values=[""])
+        read = pandas.read_parquet if kind == "Parquet" else pandas.read_feather
+        frame = read(path, **({"engine": "pyarrow"} if kind == "Parquet" else {}))
     except ImportError as error:
-        raise UserError(f"{path}: reading .parquet needs pyarrow: pip install 'aejax[parquet]'") from error
-    except (ValueError, OSError, KeyError, NotImplementedError) as error:  # what pyarrow raises is one of these
-        raise UserError(f"{path}: not a readable Parquet file: {first_line(error)}") from error
+        package, extra = ("openpyxl", "excel") if kind == "Excel" else ("pyarrow", "parquet")
+        raise UserError(f"{path}: reading {ending(path)} needs {package}: pip install 'aejax[{extra}]'") from error
+    except Exception as error:  # damaged files raise whatever their parsers do
+        raise UserError(f"{path}: not a readable {kind} file: {first_line(error)}") from error
     named = any(name is not None for name in frame.index.names)
     return frame.reset_index() if named and not isinstance(frame.index, pandas.RangeIndex) else frame
 
 
-def from_text(values: np.ndarray) -> Cells:
-    """A column of text, (rows,) of str, and which of it are words that stand for a missing value."""
-    missing = (len(cell) < 5 and cell.lower() in MISSING for cell in values)  # no word is longer
+def from_text(values: np.ndarray, words: Sequence[str] = MISSING_WORDS) -> Cells:
+    """A column of text, (rows,) of str, and which of it are words that stand for a missing value, in lower case."""
+    longest, words = max(map(len, words), default=0), {"", *words}
+    missing = (len(cell) <= longest and cell.lower() in words for cell in values)
     return Cells(values, np.fromiter(missing, bool, len(values)))
 
 
-def from_series(series: Any) -> Cells:
+def from_series(series: Any, words: Sequence[str] = MISSING_WORDS) -> Cells:
     """A column of a pandas frame of any type: numbers and truth values as float64, everything else as text."""
     from pandas.api import types
 
@@ -262,4 +388,4 @@ def from_series(series: Any) -> Cells:
     if types.infer_dtype(series, skipna=True) in _KINDS_OF_NUMBERS:
         return Cells(np.where(missing, np.nan, series.to_numpy(object)).astype(np.float64), missing)
     text = ["" if gone else str(cell).strip() for cell, gone in zip(series, missing, strict=True)]
-    return from_text(np.array(text, object))
+    return from_text(np.array(text, object), tuple(word.lower() for word in words))

@@ -73,6 +73,8 @@ def drawn(folder: Path, of_task: Figures | None, words: Words, only: Collection[
             if of_task is not None and any(of_its_own) and (only is None or set(only) - set(figures)):
                 figures |= wanted(of_task.draw(of_its_own, words))
             return {name: canvas.finish(figure, words) for name, figure in figures.items()}
+    except UserError:  # of a task that somebody else wrote: it says whose
+        raise
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise UserError(f"{folder / ARRAYS}: is damaged: no figure can be drawn from it ({error!r})") from None
 

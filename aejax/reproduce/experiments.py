@@ -140,9 +140,8 @@ def work(folder: Path, spec: str, seeds: Sequence[int]) -> None:
 def environment() -> dict[str, str]:
     """The variables of a process that uses one thread and this package."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    flags = f"{os.environ.get('XLA_FLAGS', '')} {ONE_THREAD}".strip()
     paths = [str(Path(aejax.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**threads, "NPROC": CORES, "XLA_FLAGS": flags, "PYTHONPATH": os.pathsep.join(paths)}
+    return {**threads, "NPROC": CORES, "XLA_FLAGS": ONE_THREAD, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def most_at_once() -> int:

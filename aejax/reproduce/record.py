@@ -272,6 +272,13 @@ def fingerprint(environment: Mapping[str, Any]) -> str:
     return f"{backend}, {what}, jaxlib {environment['packages']['jaxlib']}"
 
 
+def parts(machine: str) -> tuple[str, str, str]:
+    """The backend, the processor and the version of jaxlib in a `fingerprint`."""
+    backend, _, rest = machine.partition(", ")
+    processor, _, jaxlib = rest.rpartition(", jaxlib ")
+    return backend, processor, jaxlib
+
+
 def read_run(folder: Path) -> Run:
     """The outcome of a finished run, from its folder.
 

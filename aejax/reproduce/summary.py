@@ -89,6 +89,25 @@ def verdicts(lines: Sequence[Comparison], results: Sequence[Result], new: Mappin
     yield from (f"{what}: {', '.join(sorted(names))}" for what, names in groups.items() if names)
 
 
+LOCKED = "requirements/lock-3.11.txt"
+"""The packages that bits were recorded with, by their hashes, in the checkout."""
+
+
+def elsewhere(results: Sequence[Result], recorded: Mapping[str, Recorded]) -> Iterator[str]:
+    """What differs between this machine and the nearest whose bits are recorded, in a line; nothing on one of those."""
+    machines = sorted({machine for entry in recorded.values() for machine in entry.digests})
+    for machine in sorted({run.machine for result in results for run in result.runs} - set(machines)):
+        if machines:
+            names, here = ("backend", "processor", "jaxlib"), record.parts(machine)
+            nearest = max(map(record.parts, machines), key=lambda parts: sum(map(str.__eq__, parts, here)))
+            pairs = zip(names, here, nearest, strict=True)
+            yield "no bits are recorded on such a machine: " + "; ".join(
+                f"{name} {now}, recorded {then}" + (f" (pip install -r {LOCKED})" if name == "jaxlib" else "")
+                for name, now, then in pairs
+                if now != then
+            )
+
+
 def update(
     folder: Path, recorded: Mapping[str, Recorded], new: Mapping[str, Recorded], lines: Sequence[Comparison]
 ) -> Iterator[str]:

@@ -133,7 +133,8 @@ def apply(
         where: what the rows are from, for messages.
 
     Returns:
-        float32: (m, d) codes, or (m, *feature_shape) rows; or `Columns`.
+        (m, d) codes, float32, or (m, *feature_shape) rows, float64 where float32 could not hold their values; or
+        `Columns`. What is filled holds the values that were observed as they are.
 
     Raises:
         UserError: rows of another shape, the training data's columns in another order, missing values that the model
@@ -143,8 +144,9 @@ def apply(
     model, params, scaling = trained.model, trained.params, trained.scaling
     if action != "decode" and not any(np.ndim(values) for values in scaling.values()):
         model = resized(trained.settings, model, params, rows.shape[1:])
-    x = laid_flat(rows, (model.code_size,) if action == "decode" else model.feature_shape, where)
-    missing = np.isnan(x)
+    flat = laid_flat(rows, (model.code_size,) if action == "decode" else model.feature_shape, where)
+    missing, origin = np.isnan(flat), artifact.origin_of(trained.info).reshape(-1)
+    x = (flat if action == "decode" or not origin.any() else flat - origin).astype(np.float32)
     if action != "decode":
         check_order(names, trained.info["feature_names"], where)
     if action == "decode" or not model.takes_missing:
@@ -152,7 +154,12 @@ def apply(
     shift, scale = (np.broadcast_to(scaling[name], model.feature_shape).reshape(-1) for name in ("shift", "scale"))
     if of_task is not None:
         out = of_task(model, params, Rows(x, ~missing if missing.any() else None, shift, scale), _kept(trained.folder))
-        return out if isinstance(out, Columns) else out.reshape(-1, *model.feature_shape).astype(np.float32)
+        if isinstance(out, Columns):
+            return out
+        out = _counted_from_zero(out.astype(np.float32), origin)
+        exact = np.result_type(out, flat) if action == "fill" else out.dtype
+        out = np.where(missing, out, flat).astype(exact) if action == "fill" else out
+        return out.reshape(-1, *model.feature_shape)
     functions = {
         "encode": model.encode,
         "decode": model.decode,
@@ -166,7 +173,13 @@ def apply(
         return out
     if model.target_shape is not None:  # targets are not scaled
         return out.reshape(-1, *model.target_shape)
-    return (out / scale + shift).reshape(-1, *model.feature_shape).astype(np.float32)
+    out = _counted_from_zero((out / scale + shift).astype(np.float32), origin)
+    return out.reshape(-1, *model.feature_shape)
+
+
+def _counted_from_zero(rows: np.ndarray, origin: np.ndarray) -> np.ndarray:
+    """Rows (m, n) in the units of the file, float64 where some columns are not counted from 0 (`Dataset.origin`)."""
+    return rows + origin if origin.any() else rows
 
 
 def task_action(trained: Trained, action: str) -> Callable[..., Any] | None:

@@ -26,12 +26,13 @@ import numpy as np
 
 from aejax.config import components
 from aejax.config.resolving import component
+from aejax.data.tables import AGAIN, Reading
 from aejax.errors import UserError, one_of, shown
 from aejax.files import write_atomic
 from aejax.models.architecture import leaves_read
 from aejax.storage import checkpoint, records
 from aejax.storage.checkpoint import LEAVES
-from aejax.storage.records import Either, Fields, Many, Whole
+from aejax.storage.records import Either, Fields, Many, Whole, Word
 from aejax.storage.trees import describe, named_arrays, pack, path_name, unpack
 from aejax.training.build import build_model
 from aejax.types import Column, Dataset, Model, Params
@@ -47,7 +48,21 @@ MOST_FEATURES, LEAST_SIZE, LEAST_LAYERS = 2**26, 4096, 32
 
 INFO = Fields(
     {"feature_shape": Many(Whole(1, 2**31 - 1), 1, 3), "feature_names": Many(str)},
-    {"columns": Many((str, Whole(), Whole(1), Many(str))), "label_column": Either((str, None))},
+    {
+        "columns": Many((str, Whole(), Whole(1), Many(str))),
+        "label_column": Either((str, None)),
+        "origin": Many(float),
+        "reading": Fields(
+            {},
+            {
+                "separator": Word(r"[^\w\s.\"]|\t|\\s\+"),
+                "decimal": Word(r"[.,]"),
+                "missing_words": Many(str),
+                "dates": Many(str),
+                "ignore": Many(str),
+            },
+        ),
+    },
 )
 HALF = {"model": {"name": str}, "info": INFO, "leaves": LEAVES}
 """The form of the JSON text of a half."""
@@ -92,7 +107,29 @@ def info_of(dataset: Dataset) -> dict[str, Any]:
         "feature_shape": list(dataset.feature_shape),
         "feature_names": list(dataset.feature_names),
         "columns": [astuple(column) for column in dataset.columns],
+        **({"origin": dataset.origin.reshape(-1).tolist()} if np.any(dataset.origin) else {}),
+        **({"reading": reading} if (reading := _reading_info(dataset.reading)) else {}),
     }
+
+
+def _reading_info(reading: Reading | None) -> dict[str, Any]:
+    """What is not as in a reading of which nothing is known."""
+    if reading is None:
+        return {}
+    values = reading._replace(key=None)._asdict()
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items() if v != Reading._field_defaults[k]}
+
+
+def reading_of(info: Mapping[str, Any]) -> Reading:
+    """How the table was read that a model was trained on, for new rows."""
+    known = {k: tuple(v) if isinstance(v, list | tuple) else v for k, v in info.get("reading", {}).items()}
+    return AGAIN._replace(**known)
+
+
+def origin_of(info: Mapping[str, Any]) -> np.ndarray:
+    """What values of the training data are counted from, float64 of the shape of a row; () of 0."""
+    values = np.asarray(info.get("origin", 0.0), np.float64)
+    return values.reshape(tuple(info["feature_shape"])) if values.any() else np.zeros(())
 
 
 def save(folder: Path, params: Params, dataset: Dataset, settings: Mapping[str, Any] | None = None) -> None:
@@ -284,6 +321,8 @@ def model_of(
     if n > max(values, MOST_FEATURES):
         raise UserError(f"{where}: is damaged: rows of {'x'.join(map(str, shape))} values are too large")
     ends = list(accumulate((column.size for column in columns), initial=0))
+    if len(info.get("origin", ())) not in (0, n):
+        raise UserError(f"{where}: is damaged: its origin is none of rows of {n} values")
     if len(info["feature_names"]) not in (0, n) or (columns and [*(c.start for c in columns), n] != ends):
         raise UserError(f"{where}: is damaged: its columns are not those of rows of {n} values")
     is_ours = settings["name"] in components.available("aejax.models")

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from aejax.models.architecture import summary
 from aejax.runs import artifact, workdir
 from aejax.runs.training import train
 from aejax.storage import checkpoint
+from aejax.tasks.common import remarks
 from aejax.training import devices, windows
 from aejax.training.build import Parts, build, build_model, check, load_data, training_rows
 from aejax.training.evaluate import on_device
@@ -154,6 +155,8 @@ def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: D
     task, options = configured_task(config["task"])
     key, retrain = jax.random.fold_in(parts.key, EVALUATION_STREAM), retrainer(config, dataset, console.progress)
     evaluation = task.evaluate(key, parts.model, params, dataset, retrain, options)
+    for line in remarks(parts.model, dataset, evaluation):
+        console.say(line)
     if evaluation.kept is not None:
         checkpoint.save(folder / workdir.KEPT, 0, evaluation.kept.tree, keep=1, info=evaluation.kept.info)
     for name, text in evaluation.files.items():
@@ -186,8 +189,12 @@ def check_task(config: Mapping[str, Any], dataset: Dataset) -> None:
         return
     try:
         model = build_model(config["model"], dataset.feature_shape, dataset.columns)
-    except UserError:
-        with suppress(AttributeError):  # without a model the task looks at the data alone, and speaks first of them
+    except UserError as refused:
+        try:  # without a model the task looks at the data alone, and speaks first of them
             task.needs(dataset, None, config, options)
+        except AttributeError:
+            raise refused from None
+        except UserError as error:
+            raise (refused if isinstance(error.__cause__, AttributeError) else error) from None
         raise
     task.needs(dataset, model, config, options)

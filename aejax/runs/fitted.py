@@ -44,7 +44,7 @@ class Fitted:
 
     def encode(self, x: Any) -> np.ndarray:
         """The codes of rows: (m, *feature_shape) or (m, n) -> (m, d) float32."""
-        return self._applied("encode", self._rows(x).x, "x")
+        return self._applied("encode", self._values(x), "x")
 
     def decode(self, codes: Any) -> np.ndarray:
         """Codes as rows in the units of the data: (m, d) -> (m, *feature_shape) float32."""
@@ -52,7 +52,7 @@ class Fitted:
 
     def reconstruct(self, x: Any) -> np.ndarray:
         """Rows through the encoder and the decoder, in the units of the data: (m, *feature_shape) float32."""
-        return self._applied("reconstruct", self._rows(x).x, "x")
+        return self._applied("reconstruct", self._values(x), "x")
 
     def loss(self, x: Any) -> dict[str, float]:
         """The loss of rows as in training, each of its terms, and the mean squared error of their scaled values."""
@@ -90,13 +90,23 @@ class Fitted:
         return summary(self.model, self.params)
 
     def _rows(self, x: Any) -> Split:
-        rows, shape = as_rows(x, "x"), tuple(self.data.feature_shape)
+        start, shape = self.data.origin, tuple(self.data.feature_shape)
+        rows = as_rows(x, "x", start=start)
+        if np.any(start) and (np.abs(rows.x) > np.abs(rows.x + start)).all(0)[np.flatnonzero(start)].any():
+            line = (
+                "is counted from Dataset.origin; allowed: values of the file, such as dataset.train.x + dataset.origin"
+            )
+            raise UserError(f"x: a column {line}")
         if rows.x.shape[1:] not in (shape, (prod(shape),)):
             raise UserError(f"x: rows of shape {rows.x.shape[1:]}; allowed: {shape}")
         if rows.mask is not None and not self.model.takes_missing:
             raise UserError("x: has missing values, and this net takes none; allowed: whole rows")
         fold = lambda values: values if values is None else values.reshape(-1, *shape)
         return rows._replace(x=fold(rows.x), mask=fold(rows.mask))
+
+    def _values(self, x: Any) -> Any:
+        rows = self._rows(x).x
+        return rows + self.data.origin if np.any(self.data.origin) else rows
 
     def _applied(self, action: str, rows: np.ndarray, what: str) -> np.ndarray:
         scaling, info = {"shift": self.data.shift, "scale": self.data.scale}, artifact.info_of(self.data)
@@ -131,6 +141,8 @@ def open_folder(folder: str | Path, model: Model | None = None, *, trust: bool =
         licence="",
         source=str(folder),
         columns=artifact.columns_of(trained.info),
+        reading=artifact.reading_of(trained.info),
+        origin=artifact.origin_of(trained.info),
         **trained.scaling,
     )
     rows = workdir.read_metrics(folder)

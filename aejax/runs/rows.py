@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from aejax.data.tables import are_numbered, number, read_table
+from aejax.data.columns import as_date
+from aejax.data.encoding import observed
+from aejax.data.tables import AGAIN, Reading, are_numbered, number, read_table
 from aejax.errors import UserError, one_of
 from aejax.files import write_atomic
 from aejax.types import Column
@@ -16,15 +18,20 @@ OUTPUT_ENDINGS = (".csv", ".npy")
 
 
 def read(
-    path: Path, label_column: str | None = None, columns: tuple[Column, ...] = (), trained: Sequence[str] = ()
+    path: Path,
+    label_column: str | None = None,
+    columns: tuple[Column, ...] = (),
+    trained: Sequence[str] = (),
+    reading: Reading = AGAIN,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The rows of a table file, (m, …) float32, NaN where one is missing, and the names of its features, if any.
+    """The rows of a file, (m, …) as they stand there, NaN where one is missing, and the names of its features, if any.
 
     Args:
         path: of the file.
         label_column: of the training data; left out where the file has it.
         columns: of the training data, where some hold categories.
         trained: names of the features of the training data; empty where they had none.
+        reading: how the table of the training data was read.
 
     Raises:
         UserError: a file that cannot be read as numbers, has columns missing or too many, or is empty.
@@ -32,14 +39,13 @@ def read(
     from aejax.data import files
 
     trained = tuple(column.name for column in columns) or trained
-    x, _, names = files.read_rows(path, label_column=label_column, columns=columns, trained=trained)
-    if not len(x):
-        raise UserError(f"{path}: has no rows")
+    x, names = files.read_values(path, label_column, columns, trained, reading)
+    observed(x, names, path)
     return x, names
 
 
 def laid_flat(rows: np.ndarray, shape: tuple[int, ...], where: object) -> np.ndarray:
-    """Rows of a shape, or laid flat already, as (m, n) float32.
+    """Rows of a shape, or laid flat already, as (m, n).
 
     Raises:
         UserError: they are of another shape.
@@ -48,7 +54,7 @@ def laid_flat(rows: np.ndarray, shape: tuple[int, ...], where: object) -> np.nda
     if rows.shape[1:] not in (shape, (size,)):
         got = "x".join(map(str, rows.shape[1:])) or "single values"
         raise UserError(f"{where}: expected rows of {'x'.join(map(str, shape))} values, got {got}")
-    return rows.reshape(len(rows), size).astype(np.float32)
+    return rows.reshape(len(rows), size)
 
 
 def check_order(names: Sequence[str], trained: Sequence[str], where: object) -> None:
@@ -104,14 +110,14 @@ def check_output(path: Path, source: Path) -> None:
 
 
 def write(path: Path, rows: np.ndarray, names: Sequence[str] = ()) -> None:
-    """Write rows as .npy, float32, or laid flat as .csv under their names, if they have any; a whole file or none."""
+    """Write rows as .npy, of float32 or float64, or laid flat as .csv under their names; a whole file or none."""
     if path.suffix.lower() == ".npy":
         buffer = io.BytesIO()
-        np.save(buffer, rows.astype(np.float32), allow_pickle=False)
+        np.save(buffer, rows if rows.dtype == np.float64 else rows.astype(np.float32), allow_pickle=False)
         write_atomic(path, buffer.getvalue())
         return
     readable = all(number(name) is None for name in names)  # a name that is a number would be read as a row's
-    lines = ([f"{value:.9g}" for value in row] for row in rows.reshape(len(rows), -1).tolist())
+    lines = (map(_digits, row) for row in rows.reshape(len(rows), -1).tolist())
     write_table(path, names if readable else (), lines)
 
 
@@ -123,31 +129,45 @@ def write_table(path: Path, names: Sequence[str], lines: Iterable[Sequence[str]]
     write_atomic(path, text.getvalue())
 
 
-def filled_table(path: Path, filled: np.ndarray, columns: Sequence[Column]) -> tuple[tuple[str, ...], list[list[str]]]:
-    """The cells of a .csv or .parquet file as text, those that are missing filled in, and the names of its columns.
+def filled_table(
+    path: Path, filled: np.ndarray, columns: Sequence[Column], reading: Reading = AGAIN
+) -> tuple[tuple[str, ...], list[list[str]]]:
+    """The cells of a table as text, those that are missing filled in, and the names of its columns.
 
     Args:
         path: of the file.
         filled: (m, features) its rows, without holes.
         columns: that the features belong to; other columns of the file stay as they are.
+        reading: how the table of the training data was read.
 
     Returns:
         The names, none where the file has none, and a list of texts for each row.
     """
     features = {column.name: column for column in columns}
-    table, out = read_table(path, tuple(features)).columns, []
+    table, out = read_table(path, tuple(features), reading=reading).columns, []
+    layouts = {name: layout for name, _, layout in (each.partition("=") for each in reading.dates)}
     for name, (values, missing) in table.items():
         text = [
             "" if gone and values.dtype != object else str(cell) for cell, gone in zip(values, missing, strict=True)
         ]
         if name in features:
             part = filled[:, features[name].start : features[name].start + features[name].size]
-            text = [_cell(features[name], part[row]) if gone else text[row] for row, gone in enumerate(missing)]
+            text = [
+                _cell(features[name], part[row], layouts.get(name)) if gone else text[row]
+                for row, gone in enumerate(missing)
+            ]
         out.append(text)
     return () if are_numbered(tuple(table)) else tuple(table), [list(row) for row in zip(*out, strict=True)]
 
 
-def _cell(column: Column, values: np.ndarray) -> str:
+def _digits(value: float) -> str:
+    """A number with as many digits as it has: 9 of one of float32, else 15."""
+    return f"{value:.9g}" if np.float32(value) == value or value != value else f"{value:.15g}"
+
+
+def _cell(column: Column, values: np.ndarray, layout: str | None) -> str:
+    if layout:
+        return as_date(values[0], layout)
     if not column.categories:
-        return f"{values[0]:.9g}"
+        return _digits(values[0])
     return column.categories[int(values[0] > 0.5) if column.size == 1 else int(values.argmax())]

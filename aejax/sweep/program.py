@@ -178,7 +178,11 @@ def _advance(run: Run, varied: Any, rows: Callable[[Any, Any], Rows], strategy: 
 
     settings = over_members(one, strategy, (True, False, False, False, False, False, *leaves))
     members = over_members(settings, strategy, (True, False, False, True, True, False, *leaves))
-    return lambda *arguments: members(*arguments[:-1], *jax.tree.leaves(arguments[-1]))
+
+    def advance(*arguments: Any) -> Any:
+        return members(*arguments[:-1], *jax.tree.leaves(arguments[-1]))
+
+    return advance
 
 
 def choose(compile_form: Callable[[Form], Program], likely: Sequence[Form], steps: int) -> Program:

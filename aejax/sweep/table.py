@@ -273,6 +273,22 @@ def best(points: Sequence[Mapping[str, Any]], metric: str, *, maximise: bool) ->
     return next(iter(ranked(points, metric, maximise=maximise)), None)
 
 
+def _number(value: Any) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def _name(point: Mapping[str, Any]) -> str:
+    return ", ".join(f"{path}={_number(value)}" for path, value in point["axes"].items()) or "all seeds"
+
+
+def broken(points: Sequence[Mapping[str, Any]]) -> str | None:
+    """The points with runs whose loss was not finite, in a line; None where there are none."""
+    names = [f"{_name(point)} ({point['runs'] - point['finite']} of {point['runs']})" for point in points
+             if point["finite"] < point["runs"]]  # fmt: skip
+    more = f" and {len(names) - SHOWN} more points" if len(names) > SHOWN else ""
+    return f"the loss of runs was not finite at {'; '.join(names[:SHOWN])}{more}" if names else None
+
+
 def say(summary: Mapping[str, Any]) -> None:
     """Print the points, best first by the metric that chooses, with their 95 % intervals, beside a baseline."""
     metric, points = summary["metric"], summary["points"]
@@ -281,19 +297,19 @@ def say(summary: Mapping[str, Any]) -> None:
         validated = any(name.startswith("validation/") for point in points for name in point["metrics"])
         console.say(f"no point is best: none has a finite {metric}" if validated else NO_CHOICE)
         return
-    number = lambda value: f"{value:.5g}" if isinstance(value, float) else str(value)
     others = baselines_of(metric, list(order[0]["metrics"]))[:1]
     rows = []
     for point in order[:SHOWN]:
         values = point["metrics"][metric]
         half = "" if values["low"] is None else f"± {(values['high'] - values['low']) / 2:.2g}"
-        name = ", ".join(f"{path}={number(value)}" for path, value in point["axes"].items()) or "all seeds"
         cells = [console.cell(point["metrics"][baseline(other, metric)], "mean") for other in others]
-        rows.append((name, number(values["mean"]), half, *cells, f"{point['finite']}/{point['runs']}"))
+        rows.append((_name(point), _number(values["mean"]), half, *cells, f"{point['finite']}/{point['runs']}"))
     console.say("")
     spread = "95 %, folds" if any(point["over"] == FOLDS for point in order) else "95 %"
     console.table(("point", metric, spread, *(f"baseline {other}" for other in others), "finite runs"), rows)
-    if more := len(points) - len(rows):
+    if more := len(order) - len(rows):
         console.say(f"and {more} more point{'' if more == 1 else 's'}")
+    if line := broken(points):
+        console.say(line)
     warn(metric, summary["incomparable"])
     console.say("")

@@ -1,6 +1,7 @@
 """What tasks share: a net's outputs on a split, seeds of typed keys, results kept by content, principal components."""
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from typing import Annotated, Any, NamedTuple
 
@@ -11,9 +12,9 @@ from aejax import metrics
 from aejax.config.bounds import Within
 from aejax.errors import UserError
 from aejax.storage.trees import digest
-from aejax.training.context import clean
+from aejax.training.context import clean, outline
 from aejax.training.evaluate import at_once, encode_and_reconstruct, on_device, rebuilt
-from aejax.types import Dataset, Kept, Model, Params, Rows, Split
+from aejax.types import Dataset, Evaluation, Kept, Model, Params, Rows, Split
 
 MOST = 4  # results that a cached function keeps
 
@@ -134,6 +135,40 @@ def content(tree: Any) -> str:
 
 
 # Principal components: the baseline of a reconstruction, with as many numbers for a row as the code spends on it.
+
+
+INFORMATIVE = 0.01
+"""The variance over rows from which on the mean of a variational unit tells something of a row (Burda et al. 2016)."""
+
+
+def remarks(model: Model, dataset: Dataset, evaluation: Evaluation) -> Iterator[str]:
+    """Lines on what the numbers of a net hide: units that tell nothing, and an error above that of a baseline.
+
+    A unit of a variational net is active where the variance of its mean over the test rows is above .01 (Burda,
+    Grosse & Salakhutdinov 2016, Importance weighted autoencoders, section 5.2); any other is dead where it has one
+    value for all of them.
+
+    Args:
+        model: that was trained.
+        dataset: the data.
+        evaluation: of the task; what its arrays and metrics lack is not remarked on.
+    """
+    code, test = evaluation.arrays.get("code"), evaluation.metrics.get("test", {})
+    if code is not None and len(code) > 1:
+        variance, units = code.var(0, dtype=np.float64), code.shape[1]
+        if "log_variance" in outline(model).extra:
+            active = int((variance > INFORMATIVE).sum())
+            line = (
+                f"{active} of {units} units of the code are active: the variance of their mean is above {INFORMATIVE}"
+            )
+            yield line if active else f"the posterior has collapsed, and the code tells nothing of a row: {line}"
+        elif dead := int((np.ptp(code, 0) == 0).sum()):
+            yield f"{dead} of {units} units of the code are dead: they have one value for all test rows"
+    mean, pca = (evaluation.baselines.get(name, {}).get("mse", math.inf) for name in ("mean", "pca"))
+    if test.get("mse", 0.0) > mean:
+        yield f"the test error, {test['mse']:.4g}, is above that of the mean row, {mean:.4g}"
+    elif test.get("mse", 0.0) > pca and model.code_size < math.prod(dataset.feature_shape):
+        yield f"the test error, {test['mse']:.4g}, is above that of PCA with as many components, {pca:.4g}"
 
 
 def active_units(active_fraction: float, units: int) -> int:

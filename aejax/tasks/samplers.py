@@ -44,7 +44,17 @@ def sampler(name: str, *, what: str) -> Callable[..., Sampler]:
         made = function(key, model, params, codes, **hyperparameters)
         if not isinstance(made, Sampler):
             raise UserError(f"{what}: {name} returned {shown(made)}; allowed: a function that returns a Sampler")
-        return made if guards.is_built_in(function) else made._replace(draw=_of_key(made.draw))
+        if guards.is_built_in(function):
+            return made
+        draw = _of_key(guards.told(made.draw, f"{what}: {name}"))
+
+        def checked(random: Any, count: int) -> np.ndarray:
+            if (drawn := draw(random, count)).shape != (count, codes.shape[1]):
+                shape = f"float32[{count},{codes.shape[1]}]"
+                raise UserError(f"{what}: {name} drew {guards.form(drawn)}; allowed: {shape}, a code in each row")
+            return drawn
+
+        return made._replace(draw=checked)
 
     return make
 

@@ -77,7 +77,7 @@ def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None)
     terms, factors, term_hparams = {}, {}, {}
     for name, component in config["terms"].items():
         term, term_hparams[name] = _bind(component, "aejax.losses", f"terms.{name}.name", keep=("weight",))
-        terms[name] = guards.scalar(term, name)
+        terms[name] = guards.scalar(term, f"terms.{name}")
         if "schedule" in component:
             factors[name], term_hparams[name]["schedule"] = _schedule(component["schedule"])
     corrupt, corruption_hparams = _bind(config["corruption"], "aejax.data.corrupt", "corruption.name")
@@ -181,7 +181,9 @@ def _relation(name: str, component: Mapping[str, Any]) -> Callable[..., Any]:
 
 
 def _schedule(component: Mapping[str, Any]) -> tuple[Callable[..., jax.Array], dict[str, Any]]:
-    return _bind(component, "aejax.optimizers.schedules", "schedule.name")
+    schedule, numbers = _bind(component, "aejax.optimizers.schedules", "schedule.name")
+    factor = lambda *args, **numbers: 1.0 * value if type(value := schedule(*args, **numbers)) is int else value
+    return guards.scalar(factor, f"schedule ({component['name']})"), numbers
 
 
 def optimizer_of(component: Mapping[str, Any]) -> tuple[optimizers.Optimizer, dict[str, Any]]:

@@ -1,0 +1,353 @@
+"""What the cells of a column mean: numbers as any country writes them, truth values, dates, codes and keys."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from aejax.data.tables import Cells, Reading, are_numbered, numbers, value_of
+from aejax.errors import UserError, one_of
+
+LEAST_ROWS = 10  # of a column that may be a key
+DAY = 86400.0  # seconds
+_SIGNS = "$€£¥"
+_NUMBER = re.compile(rf"([+-]?)\s*([{_SIGNS}]?)\s*([\d.,].*?)\s*([%{_SIGNS}]?)")
+_KEY_NAME = re.compile(r"(?i:(.*[\W_])?(id|key|index|uuid|guid|rownames?)|unnamed: \d+)|\w*[a-z](ID|Id|Key|Index)")
+_NUMBERS_OF_A_DATE = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})([ T]\d{1,2}:\d{2}(:\d{2})?)?")
+_ISO = re.compile(r"\d{4}-\d{2}(-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?)?(Z|[+-]\d{2}:?\d{2})?|\d{4}/\d{2}/\d{2}")
+_CLOCK = re.compile(r"\d{1,3}:\d{2}(:\d{2}(\.\d+)?)?")
+_TRUTH = {"true": 1.0, "false": 0.0}
+
+
+class Understood(NamedTuple):
+    """Columns of which all are numbers or text, how they came to be so in lines, and how other rows are read alike."""
+
+    columns: Mapping[str, Cells]
+    lines: tuple[str, ...]
+    reading: Reading
+
+
+def understand(
+    columns: Mapping[str, Cells],
+    text: Sequence[str],
+    reading: Reading,
+    where: object,
+    *,
+    again: bool = False,
+    named: bool = True,
+    lenient: bool = False,
+) -> Understood:
+    """Columns with numbers for what are numbers, truth values and dates, and without keys.
+
+    Args:
+        columns: of a table, without labels.
+        text: names of those that hold categories and stay as they are.
+        reading: what is known of them.
+        where: what is read, for messages.
+        again: whether these are new rows for a net that was trained; keys are not looked for then.
+        named: whether the columns of categories have to be named, so that codes beside them are refused.
+        lenient: whether what is refused is said in a line instead, and stays text.
+
+    Raises:
+        UserError: a column that is named is not there, may be read in two ways, or holds dates that nobody named.
+    """
+    columns, lines = _kept(columns, text, reading, where, again=again)
+    dated = {name: layout or None for name, _, layout in (each.partition("=") for each in reading.dates)}
+    if not again:
+        for name in dated:
+            if name not in columns:
+                raise one_of(name, columns, what=f"data.dates, a column of {where}")
+    words = {n: c for n, c in columns.items() if n not in (*text, *dated) and c.values.dtype == object}
+    words = {n: c for n, c in words.items() if named or are_written_numbers(c)}
+    values, decimal = _numbers_of(words, reading, where, lines)
+    keys = () if again else _keys(columns, values, (*text, *dated), reading)
+    for name, why in keys:
+        lines.append(f"column {name!r} {why}, so it is no measurement and is left out; data.key=() keeps it")
+    left_out = {name for name, _ in keys}
+    out, layouts = {}, []
+    for name, cells in columns.items():
+        if name in left_out:
+            continue
+        if name in dated:
+            parts, layout = _days(name, cells, dated[name], where)
+            hour = parts.get(f"{name}.hour")
+            if hour is not None and not again and not np.nan_to_num(hour.values).any():
+                del parts[f"{name}.hour"]  # days without times
+            out |= parts
+            layouts.append(f"{name}={layout}")
+            calendar = f"days since 1970 and as {', '.join(list(parts)[1:])}"
+            lines.append(f"column {name!r} holds dates, read as {calendar if len(parts) > 1 else 'shares of a day'}")
+        else:
+            out[name] = values.get(name, cells)
+            text_is = _codes_or_dates(name, cells, codes=named) if name not in (*values, *text) else ""
+            if text_is and not lenient:
+                raise UserError(f"{where}: {text_is}")
+            lines += [text_is] if text_is else []
+    ignored = tuple(dict.fromkeys((*reading.ignore, *reading.key_names(), *left_out)))
+    return Understood(
+        out, tuple(lines), reading._replace(ignore=ignored, key=(), decimal=decimal, dates=tuple(layouts))
+    )
+
+
+def _kept(
+    columns: Mapping[str, Cells], text: Sequence[str], reading: Reading, where: object, *, again: bool
+) -> tuple[Mapping[str, Cells], list[str]]:
+    """The columns that are not ignored, and a line on the others."""
+    named = {"ignore": reading.ignore, "key": reading.key_names()}
+    for option, names in named.items():
+        for name in names if not again else ():
+            if name not in columns:
+                raise one_of(name, columns, what=f"data.{option}, a column of {where}")
+            if name in text:
+                raise UserError(f"data.{option}: column {name!r} is in data.categories too; allowed: one of them")
+    gone = [name for names in named.values() for name in names if name in columns]
+    lines = [f"left out as asked: {', '.join(map(repr, gone))}"] if gone and not again else []
+    left = {name: cells for name, cells in columns.items() if name not in gone}
+    if not left:
+        raise UserError(f"{where}: every column is left out; allowed: one column of numbers or more")
+    return left, lines
+
+
+# Numbers.
+
+
+def _pattern(decimal: str) -> re.Pattern[str]:
+    thousands = "," if decimal == "." else r"\."
+    whole = rf"(?:\d{{1,3}}([{thousands}\s'’])\d{{3}}(?:\1\d{{3}})*|\d+)"
+    return re.compile(rf"(?:{whole}(?:[{decimal}]\d*)?|[{decimal}]\d+)(?:[eE][+-]?\d+)?")
+
+
+_PATTERNS = {".": _pattern("."), ",": _pattern(",")}
+
+
+class _Form(NamedTuple):
+    """How the cells of a column of text can be numbers.
+
+    Attributes:
+        signs: what stands before a number, and its digits and marks, of each cell that is not missing.
+        unit: the percent or currency sign that all of them have, or "".
+        decimals: the decimal marks with which all of them are numbers.
+    """
+
+    parts: tuple[tuple[str, str], ...]
+    unit: str
+    decimals: tuple[str, ...]
+
+
+def _form(texts: Iterable[str]) -> _Form | None:
+    """How texts are numbers; None where they are not."""
+    parts, units = [], set()
+    for text in texts:
+        match = _NUMBER.fullmatch(text)
+        if match is None or (match[2] and match[4]):
+            return None
+        parts.append((match[1], match[3]))
+        units.add(match[2] or match[4])
+    decimals = tuple(mark for mark, form in _PATTERNS.items() if all(form.fullmatch(digits) for _, digits in parts))
+    return _Form(tuple(parts), units.pop(), decimals) if decimals and len(units) == 1 else None
+
+
+def _numbers_of(
+    words: Mapping[str, Cells], reading: Reading, where: object, lines: list[str]
+) -> tuple[dict[str, Cells], str | None]:
+    """The columns of text that are numbers or truth values, as numbers, and the decimal mark of the file.
+
+    Raises:
+        UserError: the marks in a column may be decimal marks or stand between thousands, and no column tells.
+    """
+    out, forms = {}, {}
+    for name, cells in words.items():
+        texts = cells.values[~cells.missing]
+        if not len(texts) or _codes(texts):
+            continue
+        if {text.lower() for text in set(texts)} <= set(_TRUTH):
+            out[name] = _filled(cells, [_TRUTH[text.lower()] for text in texts])
+            lines.append(f"column {name!r} holds truth values, read as 1 and 0")
+            continue
+        try:
+            out[name] = Cells(numbers(cells), cells.missing)
+        except ValueError:
+            if form := _form(texts):
+                forms[name] = form
+    if reading.decimal == "," or any("," in digits for form in forms.values() for _, digits in form.parts):
+        pointed = {name: words[name].values[~words[name].missing] for name in out}
+        pointed = {name: _form(texts) for name, texts in pointed.items() if any("." in text for text in texts)}
+        forms |= {name: form for name, form in pointed.items() if form}  # a point may stand between thousands
+    marks = {form.decimals[0] for form in forms.values() if len(form.decimals) == 1}
+    decimal = reading.decimal or (marks.pop() if len(marks) == 1 else None)
+    for name, form in forms.items():
+        mark = form.decimals[0] if len(form.decimals) == 1 and not reading.decimal else decimal
+        example = next((digits for _, digits in form.parts if "," in digits or "." in digits), "")
+        if mark is None and example:
+            raise UserError(_either(name, example, where))
+        if (mark or ".") not in form.decimals:
+            raise UserError(
+                f"{where}: column {name!r} holds {example!r}, no number with the decimal mark {mark!r}; allowed: "
+                f"data.decimal={form.decimals[0]}, or one form of number in the whole file"
+            )
+        out[name] = _filled(words[name], [float(sign + _plain(digits, mark or ".")) for sign, digits in form.parts])
+        if form.unit or not _is_plain(example) or mark == ",":
+            lines.append(_said(name, form, example, mark))
+    return out, decimal
+
+
+def are_written_numbers(cells: Cells) -> bool:
+    """Whether text is numbers with signs or marks, such as 1,234.5 or 12 %; digits alone may be codes."""
+    texts = cells.values[~cells.missing]
+    form = _form(texts) if len(texts) and cells.values.dtype == object else None
+    return form is not None and (bool(form.unit) or any(not digits.isdigit() for _, digits in form.parts))
+
+
+def _said(name: str, form: _Form, example: str, mark: str | None) -> str:
+    unit = f" in {form.unit}, whose sign is left away" if form.unit else ""
+    read = f": {example!r} is read as {float(_plain(example, mark)):.17g}" if example and mark else ""
+    return f"column {name!r} holds numbers{unit}{read}"
+
+
+def _either(name: str, text: str, where: object) -> str:
+    mark = "," if "," in text else "."
+    values = {"," if mark == "," else ".": _plain(text, mark), "." if mark == "," else ",": text.replace(mark, "")}
+    return (
+        f"{where}: column {name!r} holds {text!r}, which may be {values['.']} (with data.decimal=.) or {values[',']} "
+        "(with data.decimal=,); allowed: say data.decimal"
+    )
+
+
+def _plain(digits: str, mark: str) -> str:
+    """The digits of a number as Python reads them."""
+    thousands = ",.".replace(mark, "")
+    return re.sub(rf"[\s'’{thousands}]", "", digits).replace(mark, ".")
+
+
+def _is_plain(text: str) -> bool:
+    return value_of(text or "0") is not None
+
+
+def _filled(cells: Cells, values: Sequence[float]) -> Cells:
+    out = np.full(len(cells.values), np.nan)
+    out[~cells.missing] = values
+    return Cells(out, cells.missing)
+
+
+def _codes(texts: np.ndarray) -> list[str]:
+    """Cells of digits that a zero begins, where these make names of them: three digits or more, or a twin without."""
+    zeros = [text for text in texts if text[:1] == "0" and len(text) > 1 and text.isdigit()]
+    if zeros and (max(map(len, zeros)) > 2 or {text.lstrip("0") or "0" for text in zeros} & set(texts)):
+        return zeros
+    return []
+
+
+def _codes_or_dates(name: str, cells: Cells, *, codes: bool) -> str:
+    """What is to be done about a column of text that holds codes or dates; empty of another one."""
+    texts = cells.values[~cells.missing]
+    if cells.values.dtype != object or not len(texts):
+        return ""
+    if codes and _codes(texts) and all(value_of(text) is not None for text in texts):
+        advice = f"allowed: name it in data.categories, or leave it out: data.ignore=({name!r},)"
+        return f"column {name!r} holds codes such as {_codes(texts)[0]!r}, no numbers; {advice}"
+    if are_dates(texts):
+        advice = f"data.dates=({name!r},) reads it, data.ignore=({name!r},) leaves it out"
+        return f"column {name!r} holds dates such as {texts[0]!r}; {advice}"
+    return ""
+
+
+# Keys.
+
+
+def _keys(
+    columns: Mapping[str, Cells], values: Mapping[str, Cells], others: Sequence[str], reading: Reading
+) -> list[tuple[str, str]]:
+    """The columns that name or count rows, and why."""
+    if reading.key is not None:
+        return []
+    looked_at = list(columns)[:1] if are_numbered(tuple(columns)) else list(columns)
+    keys = []
+    for at, name in enumerate(looked_at):
+        cells = values.get(name, columns[name])
+        if name in others or cells.missing.any() or len(cells.values) < 2:
+            continue
+        is_first = at == 0 and name in ("0", "Unnamed: 0")
+        if cells.values.dtype != object:
+            why = _counts(cells.values, name, at_once=is_first)
+        else:
+            unique = len(cells.values) >= LEAST_ROWS and len(set(cells.values)) == len(cells.values)
+            text = unique and not are_dates(cells.values) and all(value_of(cell) is None for cell in cells.values)
+            coded = unique and bool(_codes(cells.values))
+            why = "has another text in every row" if text or coded else ""
+        if why:
+            keys.append((name, why))
+    return keys if len(keys) < len(columns) else []
+
+
+def _counts(values: np.ndarray, name: str, *, at_once: bool) -> str:
+    """Why a column of numbers is a key; empty where it is none."""
+    if (len(values) < LEAST_ROWS and not at_once) or not (values == np.round(values)).all():
+        return ""
+    if values[0] in (0, 1) and (np.diff(values) == 1).all():
+        return "counts the rows"
+    if len(values) < LEAST_ROWS or len(np.unique(values)) < len(values) or not _KEY_NAME.fullmatch(name):
+        return ""
+    return "has another number in every row, and the name of a key"
+
+
+# Dates.
+
+
+def are_dates(texts: np.ndarray) -> bool:
+    """Whether cells are dates, or times of a day."""
+    forms = (_ISO, _NUMBERS_OF_A_DATE, _CLOCK)
+    return len(texts) > 0 and any(all(form.fullmatch(text) for text in texts[:100]) for form in forms)
+
+
+def _days(name: str, cells: Cells, layout: str | None, where: object) -> tuple[dict[str, Cells], str]:
+    """The days since 1970 of dates, or the day's share of times, and the parts of the calendar; and the layout."""
+    import pandas
+
+    texts = pandas.Series(cells.values[~cells.missing].astype(str))
+    layout = layout or _layout(name, texts, where)
+    try:
+        if layout == "%H:%M":
+            whole = [text + ":00" if text.count(":") == 1 else text for text in texts]
+            return {name: _filled(cells, pandas.to_timedelta(whole).total_seconds() / DAY)}, layout
+        at = pandas.to_datetime(texts, format=layout, utc=True)
+    except (ValueError, OverflowError) as error:
+        reason = " ".join(str(error).split()).partition(". ")[0]
+        raise UserError(f"{where}: data.dates: column {name!r} cannot be read by {layout}: {reason}") from None
+    since = (at - pandas.Timestamp(0, tz="UTC")) / pandas.Timedelta(days=1)
+    hours = since % 1 * 24
+    parts = {name: since, f"{name}.month": at.dt.month, f"{name}.weekday": at.dt.day_of_week, f"{name}.hour": hours}
+    return {part: _filled(cells, values.to_numpy(np.float64)) for part, values in parts.items()}, layout
+
+
+def _layout(name: str, texts: Any, where: object) -> str:
+    """The layout of dates, as of strftime."""
+    if all(_CLOCK.fullmatch(text) for text in texts):
+        return "%H:%M"
+    matches = [_NUMBERS_OF_A_DATE.fullmatch(text) for text in texts]
+    if not all(matches):
+        return "ISO8601"
+    first, second = (max(int(match[group]) for match in matches) for group in (1, 3))
+    mark, year, time = matches[0][2], "%Y" if len(matches[0][4]) == 4 else "%y", matches[0][5] or ""
+    clock = f"{time[:1]}%H:%M{':%S' if time.count(':') == 2 else ''}" if time else ""
+    layouts = {order: mark.join((*order, year)) + clock for order in (("%d", "%m"), ("%m", "%d"))}
+    if first <= 12 and second <= 12 and mark != ".":
+        ways = " or ".join(f"data.dates=('{name}={layout}',)" for layout in layouts.values())
+        raise UserError(f"{where}: column {name!r} holds {texts.iloc[0]!r}: day or month first? allowed: {ways}")
+    return layouts[("%m", "%d") if second > 12 else ("%d", "%m")]
+
+
+def as_date(days: float, layout: str) -> str:
+    """The date that a number of days since 1970 stands for, in its layout."""
+    import pandas
+
+    if layout == "%H:%M" and np.isfinite(days):
+        seconds = round(days * DAY)
+        return f"{seconds // 3600:02d}:{seconds % 3600 // 60:02d}:{seconds % 60:02d}"
+    try:
+        at = (pandas.Timestamp(0) + pandas.Timedelta(days=float(days))).round("s")
+    except (ValueError, OverflowError):  # no calendar goes so far
+        return f"{days:.9g}"
+    if layout == "ISO8601":
+        return at.strftime("%Y-%m-%d") if at == at.normalize() else at.isoformat(sep=" ")
+    return at.strftime(layout)

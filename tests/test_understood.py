@@ -1,0 +1,387 @@
+"""The forms that files of other people have: each is read to the right values and said, or refused with the option."""
+
+import bz2
+import gzip
+import io
+import zipfile
+
+import numpy as np
+import pandas
+import pytest
+from running import TINY, arguments, call
+
+from aejax import data
+from aejax.data import inspection
+from aejax.errors import UserError
+
+ROWS = range(12)
+NAN = float("nan")
+
+
+def text(head, line):
+    """A header, and a line for each of the rows."""
+    return "\n".join([head, *(line(row) for row in ROWS)]) + "\n"
+
+
+def loaded(path, content, **options):
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return data.load(f"file:{path}", validation=0, test=0, scaling="none", **options)
+
+
+def values(dataset):
+    """The training rows as they stand in the file, float64, NaN where one is missing."""
+    x = np.where(True if dataset.train.mask is None else dataset.train.mask, dataset.train.x, NAN)
+    return x.astype(np.float64) + dataset.origin
+
+
+# Numbers of every country.
+
+
+@pytest.mark.parametrize(
+    ("head", "line", "options", "first"),
+    [
+        ("price,w", lambda k: f'"1,{234 + 2 * k}.5",{k}.25', {}, [1234.5, 0.25]),
+        ("price,w", lambda k: f'"1,{234 + 2 * k}",{k}.25', {}, [1234, 0.25]),  # the point of w tells
+        ("price,w", lambda k: f'"1,{234 + 2 * k}",{k % 5}', {"decimal": "."}, [1234, 0]),
+        ("price,w", lambda k: f'"1,{234 + 2 * k}",{k % 5}', {"decimal": ","}, [1.234, 0]),
+        ("price,w", lambda k: f'"1,{234 + 2 * k},567",{k % 5}', {}, [1234567, 0]),
+        ("price;w", lambda k: f"1.{234 + 2 * k},5;{k},25", {}, [1234.5, 0.25]),
+        ("price;w", lambda k: f"1.{234 + 2 * k};{k},25", {}, [1234, 0.25]),  # the comma of w tells
+        ("price;w", lambda k: f"1.{234 + 2 * k};{k % 5}", {}, [1.234, 0]),
+        ("price;w", lambda k: f"1.{234 + 2 * k};{k % 5}", {"decimal": ","}, [1234, 0]),
+        ("price;w", lambda k: f"14,23;{k},5e-1", {}, [14.23, 0.05]),
+        ("price;w", lambda k: f"1 {234 + 2 * k},5;1'{200 + k},5", {}, [1234.5, 1200.5]),
+        ("price;w", lambda k: f"-0,5;{k}.25", {}, [-0.5, 0.25]),  # each column in its own way
+        ("p,c,z", lambda k: f"{k}.5%,${k % 5},-€{k}.5", {}, [0.5, 0, -0.5]),
+        ("p,c", lambda k: f"{k % 5} %,{k}.5 €", {}, [0, 0.5]),
+        ("p,c", lambda k: f"{('TRUE', 'False')[k % 2]},{k % 5}", {}, [1, 0]),
+        ("month,c", lambda k: f"{k + 1:02d},{k % 5}", {"key": ()}, [1, 0]),
+        ("m,c", lambda k: f"{(1.5, '-', '#N/A', '<NA>')[k % 4]},{k % 5}", {}, [1.5, 0]),
+        ("m,c", lambda k: f"{(-999, 1.5)[k % 2]},{k % 5}", {"missing_words": "-999"}, [NAN, 0]),
+    ],
+)
+def test_numbers_are_read_as_they_are_meant(tmp_path, head, line, options, first):
+    dataset = loaded(tmp_path / "t.csv", text(head, line), **options)
+    np.testing.assert_array_equal(np.where(np.isnan(first), NAN, values(dataset)[0]), np.float32(first))
+
+
+@pytest.mark.parametrize(
+    ("head", "line", "options", "refusal"),
+    [
+        (
+            "price,n",
+            lambda k: f'"{10 + k},700",{k * k}',
+            {},
+            r"'10,700', which may be 10700 \(with data.decimal=\.\) or",
+        ),
+        ("price;w", lambda k: f"14,23;{k % 5}", {"decimal": "."}, "'14,23', no number with the decimal mark '.'"),
+        ("p,c", lambda k: f"{('$1', '€1')[k % 2]},{k % 5}", {}, "column 'p' holds text"),
+        (
+            "zip,c",
+            lambda k: f"{('01234', '1234')[k % 2]},{k % 5}",
+            {},
+            r"codes such as '01234', no numbers; allowed: name",
+        ),
+        ("m,c", lambda k: f"{('1', '01')[k % 2]},{k % 5}", {}, "codes such as '01'"),
+        (
+            "when,c",
+            lambda k: f"2020-01-{k + 1:02d},{k % 5}",
+            {},
+            r"'2020-01-01'; data.dates=\('when',\) reads",
+        ),
+        (
+            "when,c",
+            lambda k: f"0{k % 9 + 1}/02/2020,1",
+            {"dates": "when"},
+            r"month first\? allowed: data.dates=\('when=%d/",
+        ),
+        ("when,c", lambda k: f"{k},1", {"dates": "when=%d/%m"}, "data.dates: column 'when' cannot be read by %d/%m"),
+        ("a,c", lambda k: f"{k},{k % 5}", {"ignore": "b"}, "data.ignore, a column of .*: unknown 'b'"),
+        ("a,c", lambda k: f"{k},{k % 5}", {"key": "b"}, "data.key, a column of .*: unknown 'b'"),
+        ("a,c", lambda k: f"{k},{k % 5}", {"ignore": ("a", "c")}, "every column is left out"),
+        ("a,c", lambda k: f"{k},{k % 5}", {"decimal": ";"}, "data.decimal"),
+        ("a,c", lambda k: f"{k},{k % 5}", {"separator": "comm"}, r"data.separator, .*did you mean 'comma'"),
+    ],
+)
+def test_what_can_be_meant_in_two_ways_is_refused_with_the_option(tmp_path, head, line, options, refusal):
+    with pytest.raises(UserError, match=refusal) as refused:
+        loaded(tmp_path / "t.csv", text(head, line), **options)
+    assert "\n" not in str(refused.value)
+
+
+# Dates, keys, words.
+
+
+@pytest.mark.parametrize(
+    ("written", "option", "days", "parts"),
+    [
+        ("2020-01-02 12:00", "when", 18263.5, [1, 3, 12]),
+        ("2020-01-02T12:00:00Z", "when", 18263.5, [1, 3, 12]),
+        ("02.01.2020", "when", 18263, [1, 3]),
+        ("13/01/2020", "when", 18274, [1, 0]),
+        ("01/13/2020", "when", 18274, [1, 0]),
+        ("02/01/2020", "when=%d/%m/%Y", 18263, [1, 3]),
+        ("2/1/20", "when=%m/%d/%y", 18293, [2, 5]),
+        ("18:00", "when", 0.75, []),
+    ],
+)
+def test_dates_are_days_and_parts_of_the_calendar(tmp_path, written, option, days, parts):
+    dataset = loaded(tmp_path / "t.csv", text("when,c", lambda k: f"{written},{k % 5}"), dates=option)
+    assert values(dataset)[0].tolist() == [days, *parts, 0]
+    assert dataset.feature_names == ("when", *("when.month", "when.weekday", "when.hour")[: len(parts)], "c")
+
+
+def test_dates_can_be_had_back():
+    from aejax.data.columns import as_date
+
+    assert as_date(18263.5, "ISO8601") == "2020-01-02 12:00:00"
+    assert as_date(18263.0, "ISO8601") == "2020-01-02"
+    assert as_date(18263.0, "%d.%m.%Y") == "02.01.2020"
+    assert as_date(0.75, "%H:%M") == "18:00:00"
+
+
+@pytest.mark.parametrize(
+    ("head", "line", "options", "names", "said"),
+    [
+        (",c", lambda k: f"{k},{k % 5}", {}, ("c",), "column '0' counts the rows"),
+        (",0,1,2", lambda k: f"{k},{k % 5}.5,{k % 3},1.5", {}, ("0", "1", "2"), "column 'Unnamed: 0' counts the rows"),
+        ("nr,c", lambda k: f"{k + 1},{k % 5}", {}, ("c",), "column 'nr' counts the rows"),
+        ("year,c", lambda k: f"{k + 1990},{k % 5}", {}, ("year", "c"), ""),
+        ("name,c", lambda k: f"n{k},{k % 5}", {}, ("c",), "column 'name' has another text in every row"),
+        ("plot_id,c", lambda k: f"{k * 7 + 3},{k % 5}", {}, ("c",), "and the name of a key"),
+        ("width,c", lambda k: f"{k * 7 + 3},{k % 5}", {}, ("width", "c"), ""),
+        ("plot_id,c", lambda k: f"{k * 7 + 3},{k % 5}", {"key": ()}, ("plot_id", "c"), ""),
+        ("a,b,c", lambda k: f"{k % 3},x,{k % 5}", {"ignore": "b"}, ("a", "c"), "left out as asked: 'b'"),
+        ("a,b,c", lambda k: f"{k % 3},x,{k % 5}", {"key": ("b",)}, ("a", "c"), "left out as asked: 'b'"),
+    ],
+)
+def test_what_names_or_counts_rows_is_no_measurement(tmp_path, head, line, options, names, said):
+    dataset = loaded(tmp_path / "t.csv", text(head, line), **options)
+    assert dataset.feature_names == names
+    assert said in " ".join(dataset.understood)
+
+
+@pytest.mark.parametrize("option", ["categories", "label_column"])
+def test_a_category_called_none_can_be_kept(tmp_path, option):
+    content = text("alley,c", lambda k: f"{('None', 'Grvl', 'Pave')[k % 3]},{k % 5}")
+    dataset = loaded(tmp_path / "t.csv", content, **{option: "alley", "missing_words": ("NA",)})
+    names = dataset.label_names or dataset.columns[0].categories
+    assert names == ("Grvl", "None", "Pave")
+    assert dataset.train.mask is None
+
+
+# Files.
+
+CONTENT = text("größe,c", lambda k: f"{k}.5,{k % 5}")
+
+
+def zipped(content):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("t.csv", content)
+    return archive.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.csv", CONTENT.encode("latin-1")),
+        ("t.csv", CONTENT.encode("utf-16")),
+        ("t.csv", b"sep=;\r\n" + CONTENT.replace(",", ";").replace(".", ",").encode()),
+        ("t.tsv", CONTENT.replace(",", "\t")),
+        ("t.csv.gz", gzip.compress(CONTENT.encode())),
+        ("t.csv.bz2", bz2.compress(CONTENT.encode())),
+        ("t.csv.zip", zipped(CONTENT)),
+    ],
+)
+def test_files_of_every_form_are_read(tmp_path, name, content):
+    dataset = loaded(tmp_path / name, content)
+    assert dataset.feature_names == ("größe", "c")
+    assert values(dataset)[1].tolist() == [1.5, 1]
+
+
+def test_a_separator_can_be_said(tmp_path):
+    assert loaded(tmp_path / "t.csv", text("a#c", lambda k: f"{k}.5#{k % 5}"), separator="#").feature_names == (
+        "a",
+        "c",
+    )
+
+
+@pytest.mark.parametrize("ending", ["xlsx", "feather", "arrow", "parquet"])
+def test_frames_in_files(tmp_path, ending):
+    pytest.importorskip("openpyxl" if ending == "xlsx" else "pyarrow")
+    frame = pandas.DataFrame(
+        {
+            "a": [0.5, None, *(row + 0.5 for row in ROWS[2:])],
+            "kind": ["x", "y"] * 6,
+            "when": pandas.date_range("2020-01-01", periods=12, freq="h"),
+        }
+    )
+    write = {"xlsx": frame.to_excel, "parquet": frame.to_parquet}.get(ending, frame.to_feather)
+    write(tmp_path / f"t.{ending}", **({"index": False} if ending == "xlsx" else {}))
+    dataset = data.load(f"file:{tmp_path / f't.{ending}'}", categories="kind", dates="when", validation=0, test=0)
+    assert dataset.feature_names == ("a", "kind=y", "when", "when.month", "when.weekday", "when.hour")
+    np.testing.assert_allclose(values(dataset)[3], [3.5, 1, 18262.125, 1, 2, 3], rtol=0, atol=1e-7)
+    assert np.isnan(values(dataset)[1, 0])
+
+
+@pytest.mark.parametrize(
+    ("name", "line"), [("t.csv.gz", "not a readable .gz file"), ("t.xlsx", "not a readable Excel")]
+)
+def test_damaged_files_get_one_line(tmp_path, name, line):
+    pytest.importorskip("openpyxl")
+    with pytest.raises(UserError, match=line):
+        loaded(tmp_path / name, b"x")
+
+
+# Arrays and images.
+
+
+@pytest.mark.parametrize(
+    ("dtype", "greatest", "bounds"),
+    [
+        (np.uint8, 1, (0, 1)),
+        (bool, 1, (0, 1)),
+        (np.uint8, 16, (0, 16)),
+        (np.uint8, 200, (0, 255)),
+        (np.uint16, 1000, (0, 1023)),
+        (np.uint16, 4000, (0, 4095)),
+        (np.int32, 60_000, (0, 65_535)),
+        (np.float64, 250, (0, 255)),
+        (np.float64, 0.5, (0, 0.5)),
+    ],
+)
+def test_the_range_of_images_is_looked_at(tmp_path, dtype, greatest, bounds):
+    images = (np.linspace(0, 1, 9 * 36) * greatest).reshape(9, 6, 6).astype(dtype)
+    np.save(tmp_path / "t.npy", images)
+    path = f"file:{tmp_path / 't.npy'}"
+    for dataset in (data.load(path, validation=0, test=0), data.from_arrays(images, validation=0, test=0)):
+        assert float(dataset.shift) == bounds[0]
+        assert 1 / float(dataset.scale) == pytest.approx(bounds[1], rel=0.05 if greatest == 0.5 else 1e-6)
+    assert "pixels from 0 to" in " ".join(dataset.understood)
+
+
+@pytest.mark.parametrize("shape", [(9, 1, 8, 6), (9, 3, 32, 32), (9, 5, 16, 16), (9, 12, 64, 64)])
+def test_channels_first_are_seen_by_every_reader(tmp_path, shape):
+    from aejax.data import stream
+
+    images = np.zeros(shape)
+    np.save(tmp_path / "t.npy", images)
+    for read in (
+        lambda: data.load(f"file:{tmp_path / 't.npy'}"),
+        lambda: data.read_rows(tmp_path / "t.npy"),
+        lambda: data.from_arrays(images),
+        lambda: stream.pack([tmp_path / "t.npy"], tmp_path / "packed"),
+    ):
+        with pytest.raises(UserError, match="channels first"):
+            read()
+
+
+@pytest.mark.parametrize("spelled", ["{kind}_{part}", "{part}_{kind}"])
+def test_published_arrays_have_their_test_rows_and_labels(tmp_path, spelled):
+    random = np.random.default_rng(0)
+    x, y = random.integers(0, 255, (30, 6, 6, 3), dtype=np.uint8), random.integers(0, 3, (30, 1))
+    parts = {"train": slice(20), "test": slice(20, None)}
+    arrays = {spelled.format(kind=k, part=p): v[rows] for k, v in (("x", x), ("y", y)) for p, rows in parts.items()}
+    np.savez(tmp_path / "t.npz", **arrays)
+    dataset = data.load(f"file:{tmp_path / 't.npz'}", validation=0)
+    np.testing.assert_array_equal(dataset.test.x, x[20:])
+    assert dataset.train.labels.tolist() == y[:20, 0].tolist()
+    assert dataset.label_names == ("0", "1", "2")
+    assert len(data.read_rows(tmp_path / "t.npz")[0]) == 30
+
+
+def test_a_mask_beside_the_rows_says_what_was_observed(tmp_path):
+    random = np.random.default_rng(0)
+    x, mask = random.normal(size=(20, 3)), random.random((20, 3)) > 0.3
+    mask[:, 0] = True
+    np.savez(tmp_path / "t.npz", x=x, mask=mask)
+    dataset = data.load(f"file:{tmp_path / 't.npz'}", validation=0, test=0)
+    np.testing.assert_array_equal(dataset.train.mask, mask)
+    np.savez(tmp_path / "t.npz", x=x, mask=mask[:5])
+    with pytest.raises(UserError, match="'mask' has the shape"):
+        data.load(f"file:{tmp_path / 't.npz'}")
+
+
+# Precision.
+
+SECONDS = 1_700_000_000 + 5 * np.arange(400)
+
+
+def test_values_far_from_zero_stay_apart(tmp_path):
+    content = "time,level\n" + "".join(f"{time},{np.sin(time / 300)}\n" for time in SECONDS)
+    (tmp_path / "t.csv").write_text(content)
+    from_file = data.load(f"file:{tmp_path / 't.csv'}", scaling="standard", validation=0, test=0)
+    from_array = data.from_arrays(np.c_[SECONDS, np.sin(SECONDS / 300)], scaling="standard", validation=0, test=0)
+    expected = (SECONDS - SECONDS.mean()) / SECONDS.std()
+    for dataset in (from_file, from_array):
+        scaled = data.scale(dataset.train.x, dataset.shift, dataset.scale)
+        np.testing.assert_allclose(scaled[:, 0], expected, atol=1e-6)
+        np.testing.assert_array_equal(values(dataset)[:, 0], SECONDS)
+        assert dataset.origin.tolist() == [SECONDS[0], 0]
+        assert "is counted from 1700000000" in " ".join(dataset.understood)
+
+
+def test_values_that_float32_makes_equal_are_named(tmp_path):
+    rows = [f"{1 + row * 1e-9},{row % 5}" for row in range(50)] + ["1e9,1"]
+    dataset = loaded(tmp_path / "t.csv", "\n".join(["a,c", *rows]) + "\n")
+    assert "column 'a': float32 makes 2 values of 51 different ones" in dataset.understood
+
+
+# A run.
+
+
+def test_new_rows_are_read_as_those_that_were_trained_on(tmp_path, capsys):
+    head = "nr;when;time;price;rate"
+    line = lambda k: f"{k};2020-01-{k % 28 + 1:02d};{1_700_000_000 + 5 * k};1.{100 + k * 7 % 300},5;{k % 7},5%"
+    lines = [line(k) for k in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join([head, *lines]) + "\n")
+    changes = {"data.name": f"file:{tmp_path / 't.csv'}", "data.dates": "('when',)", "data.scaling": "standard"}
+    changes |= {"data.rows": "none", "model.output": "linear"}
+    changes["terms.reconstruction.name"] = "reconstruction.squared_error"
+    answer = call(arguments({**TINY, **changes}, workdir=tmp_path / "run"), capsys)
+    assert answer.code == 0, answer.err
+    for line in ("'nr' counts the rows", "'1.100,5' is read as 1100.5", "counted from 1700000000", "days since 1970"):
+        assert line in answer.out
+    apply = lambda action, name: call(
+        ["apply", str(tmp_path / "run"), action, "--input", str(tmp_path / "t.csv"), "--output", str(tmp_path / name)],
+        capsys,
+    )
+    assert apply("reconstruct", "out.csv").code == 0
+    reconstructed = pandas.read_csv(tmp_path / "out.csv")
+    assert list(reconstructed) == ["when", "when.month", "when.weekday", "time", "price", "rate"]
+    assert reconstructed["time"].between(1.6999e9, 1.7001e9).all()
+    assert apply("encode", "code.npy").code == 0
+
+
+def test_a_run_begins_with_what_was_understood(tmp_path):
+    content = text("a,b,c,kind", lambda k: f"{k}.5,{k}.5,{k % 5},{'xy'[k % 2]}")
+    dataset = loaded(tmp_path / "t.csv", content, label_column="kind")
+    lines = [line.partition(": ")[2] for line in inspection.described(dataset)]
+    assert "3 columns of numbers, from 'a' to 'c'" in lines
+    assert (
+        "numbers from 0 (in 'c') to 11.5 (in 'a'), 0.0% missing, 5 (in 'c') to 12 (in 'a') different ones in a column"
+        in lines
+    )
+    assert "labels of 2 classes: 'x', 'y'" in lines
+    assert "columns that are copies of others: 'b' (of 'a')" in " ".join(inspection.described(dataset))
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "expected"),
+    [
+        ("t.csv", ["--decimal", ",", "--dates", "when"], ["days since 1970", "1234.5", "18262"]),
+        ("t.csv", ["--ignore", "when"], ["left out as asked: 'when'", "is left out"]),
+        ("t.csv", [], ["data.dates=('when',) reads it", "text; data.categories or data.ignore is to name it"]),
+        ("t.npz", [], ["20 images of 6x6 pixels and 1 channel, of type uint8", "taken as 0 to 1", "the first 5 rows"]),
+        ("t.npy", [], ["20 rows of 3 columns without names, of type float64", "numbers  1", "0.0%"]),
+    ],
+)
+def test_a_file_is_shown_as_it_is_understood(tmp_path, capsys, name, words, expected):
+    np.save(tmp_path / "t.npy", np.ones((20, 3)))
+    np.savez(tmp_path / "t.npz", x=np.arange(20 * 36).reshape(20, 6, 6).astype(np.uint8) % 2, y=np.arange(20)[:, None])
+    (tmp_path / "t.csv").write_text(text("when;price", lambda k: f"2020-01-{k + 1:02d};1.{234 + 2 * k},5"))
+    answer = call(["data", "show", str(tmp_path / name), *words], capsys)
+    assert answer.code == 0, answer.err
+    for each in expected:
+        assert each in answer.out
