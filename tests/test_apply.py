@@ -218,7 +218,7 @@ def test_wrong_table(text, fragment, runs, tmp_path, capsys):
     ("source", "target", "fragment"),
     [
         ("no_such.npy", "out.npy", "there is no such file"),
-        ("x.txt", "out.npy", "unknown '.txt'; allowed: .csv, .npy"),
+        ("x.docx", "out.npy", "unknown '.docx'; allowed: .arrow, .csv"),
         (".", "out.npy", "is a folder; allowed: a file that ends in .csv, .npy"),
         ("x.npy", "out.txt", "unknown '.txt'; allowed: .csv, .npy"),
         ("x.npy", "out", "allowed: .csv, .npy"),

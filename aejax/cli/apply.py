@@ -41,7 +41,9 @@ def run(arguments: argparse.Namespace) -> None:
     x, names = rows.read(source, *known)
     out = apply.apply(trained, action, x, names, source)
     if isinstance(out, Columns):
-        rows.write(output, np.stack(list(out.values.values()), axis=1), tuple(out.values))
+        stacked = np.stack(list(out.values.values()), axis=1)
+        single = output.suffix.lower() == ".npy"  # an array of scores is float32, as all that nets put out
+        rows.write(output, stacked.astype(np.float32) if single else stacked, tuple(out.values))
         console.say(f"{output}: {out.summary or f'{len(x)} rows of ' + ', '.join(out.values)}")
         return
     if action == "fill" and is_table(source) and output.suffix.lower() == ".csv":
