@@ -63,3 +63,11 @@ def test_what_is_no_frame_is_refused_in_one_line(options, line):
     with pytest.raises(UserError, match=line) as refused:
         aejax.data.from_frame(**options)
     assert "\n" not in str(refused.value)
+
+
+def test_two_columns_of_one_name_are_refused_and_a_column_to_ignore_may_be_one_text():
+    frame = pandas.DataFrame(np.random.default_rng(0).random((40, 3)), columns=["a", "b", "a"])
+    with pytest.raises(UserError, match="two columns have the name 'a'"):
+        aejax.data.from_frame(frame)
+    frame.columns = ["a", "b", "when"]
+    assert aejax.data.from_frame(frame, ignore="when").feature_names == ("a", "b")

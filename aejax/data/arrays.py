@@ -96,7 +96,7 @@ def from_frame(
     frame: Any,
     *,
     label: str | None = None,
-    ignore: Sequence[str] = (),
+    ignore: str | Sequence[str] = (),
     categories: Sequence[str] | None = None,
     dates: Sequence[str] = (),
     key: Sequence[str] | None = None,
@@ -120,7 +120,7 @@ def from_frame(
     Args:
         frame: the rows; an empty cell or NaN is a missing value.
         label: the column of the labels, which is no feature.
-        ignore: columns that are left out, such as keys and dates.
+        ignore: column or columns that are left out, such as keys and dates.
         categories: columns that hold categories, numbers among them; None for those of text, of truth values kept as
             text, and of the frame's own categorical type. Text such as 1,234.5 or 12 % is a number.
         dates: columns of dates, which become days since 1970, month, weekday and hour.
@@ -139,6 +139,7 @@ def from_frame(
     Raises:
         UserError: what is no frame, a column that is not there or holds dates, or a held-out frame of other columns.
     """
+    ignore = (ignore,) if isinstance(ignore, str) else ignore
     reading = reading_of(
         {"ignore": ignore, "dates": dates, "key": key, "decimal": decimal, "missing_words": missing_words}
     )
@@ -251,6 +252,9 @@ def _columns(frame: Any, ignore: Sequence[str], name: str, reading: Reading) -> 
         if not hasattr(frame, "columns") or not hasattr(frame, "to_dict"):
             raise UserError(f"{name}: expected a DataFrame, got {shown(type(frame).__name__)}")
         frame = pandas.DataFrame({column: frame[column].to_list() for column in frame.columns})
+    names = [str(column) for column in frame.columns]
+    if twice := next((column for column in names if names.count(column) > 1), None):
+        raise UserError(f"{name}: two columns have the name {twice!r}; allowed: a name for each")
     series = {str(column): frame.iloc[:, at] for at, column in enumerate(frame.columns)}
     for column in map(str, ignore):
         if column not in series:
