@@ -7,7 +7,6 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -197,14 +196,22 @@ def numbered_sampler(optuna: Any, seed: int) -> Any:
     So a proposal depends on the trials before it and on its number, not on the process that asks, nor on how many it
     has asked for: a search that was killed goes on as it would have, and two processes do not propose the same.
     """
-    parzen = partial(optuna.samplers.TPESampler, constant_liar=True)
 
-    class NumberedSampler(optuna.samplers.TPESampler):
+    def of_trial(trial: Any, name: str = "") -> Any:
+        trial_seed = (seed * 1_000_003 + trial.number) % 2**32 ^ zlib.crc32(name.encode())
+        return optuna.samplers.TPESampler(seed=trial_seed, constant_liar=True)
+
+    class NumberedSampler(optuna.samplers.BaseSampler):
+        def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, Any]:
+            return of_trial(trial).infer_relative_search_space(study, trial)
+
+        def sample_relative(self, study: Any, trial: Any, search_space: Any) -> dict[str, Any]:
+            return of_trial(trial).sample_relative(study, trial, search_space)
+
         def sample_independent(self, study: Any, trial: Any, param_name: str, param_distribution: Any) -> Any:
-            drawn = parzen(seed=(seed * 1_000_003 + trial.number) % 2**32 ^ zlib.crc32(param_name.encode()))
-            return drawn.sample_independent(study, trial, param_name, param_distribution)
+            return of_trial(trial, param_name).sample_independent(study, trial, param_name, param_distribution)
 
-    return NumberedSampler(constant_liar=True)
+    return NumberedSampler()
 
 
 def finished(study: Any) -> list[Any]:
