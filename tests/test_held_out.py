@@ -10,6 +10,7 @@ import aejax
 from aejax import config as configs
 from aejax.data import load
 from aejax.errors import UserError
+from aejax.runs import workdir
 from aejax.training.held_out import clipped, outside, outside_of
 
 SQUARED = {"terms.reconstruction.name": "reconstruction.squared_error"}
@@ -42,6 +43,7 @@ def test_cross_entropy_sees_such_values_cut_and_says_so(table, tmp_path, capsys)
     assert "the farthest 3 in 'f'" in said
     assert "they are cut to it, which the loss needs" in said
     assert min(validation_losses(tmp_path / "run")) > 0
+    workdir.same_data(tmp_path / "run", load(table["data.name"]))  # what is written down are the data as they are
 
 
 def test_squared_error_sees_them_as_they_are_and_says_so(table, tmp_path, capsys):

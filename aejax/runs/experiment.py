@@ -62,12 +62,12 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         return workdir.read_json(folder / "summary.json", workdir.SUMMARY)
     started = time.perf_counter()
     with devices.all_or_none():
-        dataset, parts, rows = prepare(config)
+        loaded, dataset, parts, rows = prepare(config)
     with devices.all_or_none():
         devices.check_same(config=configs.dumps(config))
         if devices.is_first():
             workdir.begin(folder, config)
-            workdir.same_data(folder, dataset)
+            workdir.same_data(folder, loaded)
             console.say(summary(parts.model, terms=config["terms"]))
             _tell_missing(dataset, parts.model)
     prepare_seconds = time.perf_counter() - started
@@ -98,8 +98,12 @@ def _tell_missing(dataset: Dataset, model: Model) -> None:
         console.say(f"{dataset.name}: {missing} of {total} values are missing{refusal}")
 
 
-def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Parts, Rows | Windows]:
-    """The data of a run, its parts, and its training rows or the windows of a stream; all checked, nothing written.
+def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Dataset, Parts, Rows | Windows]:
+    """What a run needs, all checked, nothing written.
+
+    Returns:
+        The data as they were loaded; with their held-out values in a range that the loss can be computed on; the parts
+        of the run; and its training rows, or the windows of a stream.
 
     Raises:
         UserError: the config does not fit the data or the devices.
@@ -107,7 +111,7 @@ def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Parts, Rows | Windows]:
     if config["report"]["tensorboard"] and find_spec("tensorboardX") is None:
         line = "report.tensorboard: needs a package; install it with: pip install 'aejax[tensorboard]'"
         raise UserError(line)
-    dataset = load_data(config["data"])
+    loaded = dataset = load_data(config["data"])
     for line in inspection.described(dataset) if devices.is_first() else ():
         console.say(line)
     check_task(config, dataset)
@@ -123,10 +127,10 @@ def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Parts, Rows | Windows]:
     accepts = lambda data: check(build(config, data), example)
     dataset = within_range(dataset, outside_of(config), accepts, console.say if devices.is_first() else str)
     if mesh is None:
-        return dataset, parts, rows
+        return loaded, dataset, parts, rows
     shares = f"{mesh.shape[devices.DATA]} share each batch, {mesh.shape[devices.CODE]} the units of the code"
     console.say(f"training on {mesh.size} devices: {shares}")
-    return dataset, parts, rows if isinstance(rows, Windows) else devices.put(rows, devices.whole(mesh))
+    return loaded, dataset, parts, rows if isinstance(rows, Windows) else devices.put(rows, devices.whole(mesh))
 
 
 @contextmanager
