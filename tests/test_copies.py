@@ -68,6 +68,7 @@ def test_a_run_says_so_before_it_trains(times, tmp_path, capsys):
     own = {"data.name": name, "data.label_column": "side", "data.rows": "none", "train.batch_size": "8"}
     answer = call(arguments({**TINY, **own}, workdir=tmp_path / "run"), capsys)
     assert (answer.code, answer.err) == (0, "")
-    understood, copied, *_ = answer.out.splitlines()
+    understood, *said = answer.out.splitlines()
     assert understood == f"{name}: {30 * times} rows of 4 columns between commas, names in the first line"
-    assert copied.startswith(f"{name}: 60 rows, of which 30 are different; ") == (times == 2)
+    copied = [line for line in said if line.startswith(f"{name}: 60 rows, of which 30 are different; ")]
+    assert len(copied) == times - 1

@@ -57,16 +57,16 @@ def list_names(arguments: argparse.Namespace) -> None:
 
 def show(arguments: argparse.Namespace) -> None:
     """`aejax data show`."""
-    from aejax.data import files
+    from aejax.data.preview import FACTS, preview
     from aejax.data.tables import reading_of
 
     options = vars(arguments)
     reading = reading_of({name: options[name] for name in READING})
-    shown = files.show(arguments.file, arguments.label_column, tuple(arguments.categories or ()), reading)
+    shown = preview(arguments.file, arguments.label_column, tuple(arguments.categories or ()), reading)
     for line in shown.lines:
         console.say(f"{arguments.file}: {line}")
     if shown.columns:
-        console.listing(shown.columns, header=files.FACTS)
+        console.listing(shown.columns, header=FACTS)
     console.say(f"the first {len(shown.rows)} rows as they are understood:")
     console.listing(shown.rows, header=shown.names)
 

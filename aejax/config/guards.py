@@ -15,8 +15,31 @@ from aejax.errors import UserError, raised, shown
 from aejax.types import Columns, Evaluation, Kept, Task
 
 
+def guarded(function: Callable[..., Any], what: str) -> Callable[..., Any]:
+    """A function of somebody else, whose exceptions become one line; those that aejax itself means stay as they are.
+
+    Args:
+        function: of somebody else.
+        what: it is, for errors.
+    """
+
+    @wraps(function, updated=())
+    def called(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except (BrokenPipeError, MemoryError):
+            raise
+        except Exception as error:
+            if type(error).__module__.split(".")[0] == "aejax":
+                raise
+            file = getattr(getattr(function, "__code__", None), "co_filename", "")
+            raise UserError(f"{what}: {raised(error, file)}") from error
+
+    return called
+
+
 def one_line(function: Callable[..., Any], what: str) -> Callable[..., Any]:
-    """A function whose exceptions become one line that says where they came from; those of aejax stay as they are.
+    """A component as `guarded` makes it, its own refusals with the field that named it.
 
     Args:
         function: that a config names.
@@ -27,20 +50,18 @@ def one_line(function: Callable[..., Any], what: str) -> Callable[..., Any]:
     """
     if is_built_in(function):
         return function
+    inner = guarded(function, what)
 
     @wraps(function, updated=())
-    def guarded(*args: Any, **kwargs: Any) -> Any:
+    def named(*args: Any, **kwargs: Any) -> Any:
         try:
-            return function(*args, **kwargs)
+            return inner(*args, **kwargs)
         except UserError as error:
             if str(error).startswith(what):
                 raise
             raise UserError(f"{what}: {error}") from error
-        except Exception as error:
-            file = getattr(getattr(function, "__code__", None), "co_filename", "")
-            raise UserError(f"{what}: {raised(error, file)}") from error
 
-    return guarded
+    return named
 
 
 def is_built_in(function: Callable[..., Any]) -> bool:
@@ -96,41 +117,18 @@ def task(of_others: Task, name: str) -> Task:
     def part(title: str, check: Callable[[Any, str], Any] = lambda value, what: value) -> Callable[..., Any] | None:
         owner, _, field = title.rpartition(".")
         function = getattr(getattr(of_others, owner) if owner else of_others, field)
-        return function and (lambda *parts: check(told(function, f"{name}: {title}")(*parts), f"{name}: {title}"))
+        return function and (lambda *parts: check(guarded(function, f"{name}: {title}")(*parts), f"{name}: {title}"))
 
     parts = {"evaluate": part("evaluate", _evaluation), "needs": part("needs"), "members": part("members")}
     parts["baselines"] = part("baselines", _numbers)
     parts["apply"] = {
-        action: _action(told(function, f"{name}: apply {action}"), f"{name}: apply {action}")
+        action: _action(guarded(function, f"{name}: apply {action}"), f"{name}: apply {action}")
         for action, function in of_others.apply.items()
     }
     if of_others.figures is not None:
-        drawing = {"keep": part("figures.keep", _kept), "draw": part("figures.draw", _drawn)}
+        drawing = {"keep": part("figures.keep", _as_kept), "draw": part("figures.draw", _drawn)}
         parts["figures"] = of_others.figures._replace(**drawing)
     return of_others._replace(**parts)
-
-
-def told(function: Callable[..., Any], what: str) -> Callable[..., Any]:
-    """A function of somebody else, whose exceptions become one line; those that aejax itself means stay as they are.
-
-    Args:
-        function: of somebody else.
-        what: it is, for errors.
-    """
-
-    @wraps(function, updated=())
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return function(*args, **kwargs)
-        except (BrokenPipeError, MemoryError):
-            raise
-        except Exception as error:
-            if type(error).__module__.split(".")[0] == "aejax":
-                raise
-            file = getattr(getattr(function, "__code__", None), "co_filename", "")
-            raise UserError(f"{what}: {raised(error, file)}") from error
-
-    return guarded
 
 
 def _evaluation(value: Any, what: str) -> Evaluation:
@@ -138,7 +136,7 @@ def _evaluation(value: Any, what: str) -> Evaluation:
         raise UserError(f"{what} returned {shown(value)}; allowed: an aejax Evaluation")
     metrics, baselines = (_numbers(getattr(value, field), what, f"{field}=") for field in ("metrics", "baselines"))
     if value.kept is not None:
-        _kept(value.kept, what)
+        _as_kept(value.kept, what)
     return value._replace(metrics=metrics, baselines=baselines)
 
 
@@ -155,7 +153,7 @@ def _numbers(value: Any, what: str, field: str = "") -> dict[str, dict[str, Any]
     return {outer: {inner: plain(each) for inner, each in numbers.items()} for outer, numbers in value.items()}
 
 
-def _kept(value: Any, what: str) -> Kept:
+def _as_kept(value: Any, what: str) -> Kept:
     if not isinstance(value, Kept):
         raise UserError(f"{what} returned {shown(value)}; allowed: an aejax Kept, Kept(arrays, texts)")
     return value

@@ -8,14 +8,15 @@ import numpy as np
 from aejax.config.bounds import Choice, Fraction, Natural
 from aejax.config.components import check
 from aejax.config.fields import SCALINGS
+from aejax.data.array_files import described_pixels, pixel_bounds
 from aejax.data.columns import understand
 from aejax.data.encoding import as_labels, as_raw, features, observed, origin, precision, separate
-from aejax.data.files import described_pixels, pixel_bounds
+from aejax.data.inspection import columns_of
 from aejax.data.sparse import from_csr
 from aejax.data.splits import Raw, check_array, scaled, split
 from aejax.data.tables import Cells, Reading, from_series, reading_of
-from aejax.errors import UserError, one_of, shown
-from aejax.types import Column, Dataset, Range, Split
+from aejax.errors import UserError, shown
+from aejax.types import Dataset, Range, Split
 
 
 def from_arrays(
@@ -42,7 +43,7 @@ def from_arrays(
     Args:
         x: what NumPy can make an array of numbers of: a list, float64, integers, bools, a masked array, a DataFrame of
             numbers. NaN is a missing value. Images of uint8 stay uint8. The range of images is looked at, see
-            `aejax.data.files.pixel_bounds`.
+            `aejax.data.array_files.pixel_bounds`.
         y: (m,) labels, whole numbers or names; None without labels.
         mask: bool of the shape of `x`, True where a value was observed; None: where it is not NaN.
         target: (m, …) what is to be reconstructed where it is not `x`, by a model with that `Model.target_shape`; it is
@@ -139,14 +140,12 @@ def from_frame(
     Raises:
         UserError: what is no frame, a column that is not there or holds dates, or a held-out frame of other columns.
     """
-    ignore = (ignore,) if isinstance(ignore, str) else ignore
     reading = reading_of(
         {"ignore": ignore, "dates": dates, "key": key, "decimal": decimal, "missing_words": missing_words}
     )
-    columns = _columns(frame, ignore, name, reading)
+    columns = _columns(frame, name, reading)
     chosen = None if categories is None else list(map(str, categories))
-    raw = as_raw(columns, label, chosen, name, source="a frame in memory", reading=reading._replace(ignore=()))
-    raw = raw._replace(reading=raw.reading._replace(ignore=(*map(str, ignore), *raw.reading.ignore)))
+    raw = as_raw(columns, label, chosen, name, source="a frame in memory", reading=reading)
     kinds = [f"{column.name!r} ({len(column.categories)})" for column in raw.columns if column.categories]
     used = [column for column in columns if column != label and column not in raw.reading.ignore]
     holes = {column: columns[column].missing.sum() for column in used}
@@ -154,7 +153,6 @@ def from_frame(
         "categories": ", ".join(kinds),
         "missing values": ", ".join(f"{column!r} ({count})" for column, count in holes.items() if count),
         "labels": repr(label) if label else "",
-        "left out": ", ".join(map(repr, ignore)),
     }
     understood = [f"{what}: {which}" for what, which in said.items() if which]
     size = f"{len(raw.train.x)} rows of {len(holes)} columns"
@@ -244,8 +242,8 @@ def _classes(labels: Mapping[str, Any]) -> tuple[tuple[str, ...], Mapping[str, n
     return tuple(map(str, names)), dict(zip(labels, parts, strict=True))
 
 
-def _columns(frame: Any, ignore: Sequence[str], name: str, reading: Reading) -> dict[str, Cells]:
-    """The columns of a frame that are looked at."""
+def _columns(frame: Any, name: str, reading: Reading) -> dict[str, Cells]:
+    """The columns of a frame."""
     import pandas
 
     if not isinstance(frame, pandas.DataFrame):
@@ -255,13 +253,9 @@ def _columns(frame: Any, ignore: Sequence[str], name: str, reading: Reading) -> 
     names = [str(column) for column in frame.columns]
     if twice := next((column for column in names if names.count(column) > 1), None):
         raise UserError(f"{name}: two columns have the name {twice!r}; allowed: a name for each")
-    series = {str(column): frame.iloc[:, at] for at, column in enumerate(frame.columns)}
-    for column in map(str, ignore):
-        if column not in series:
-            raise one_of(column, series, what=f"ignore, a column of {name}")
-    columns = {column: values for column, values in series.items() if column not in set(map(str, ignore))}
+    columns = {column: frame.iloc[:, at] for at, column in enumerate(names)}
     for column, values in columns.items():
-        if values.dtype.kind in "mM" and column not in (*reading.dates, *reading.key_names()):
+        if values.dtype.kind in "mM" and column not in (*reading.dates, *reading.ignore, *reading.key_names()):
             allowed = f"ignore=({column!r},), or dates=({column!r},)"
             raise UserError(f"{name}: column {column!r} holds dates; allowed: {allowed}")
     return {column: from_series(values, reading.missing_words) for column, values in columns.items()}
@@ -270,13 +264,12 @@ def _columns(frame: Any, ignore: Sequence[str], name: str, reading: Reading) -> 
 def _rows_like(raw: Raw, frame: Any, used: Sequence[str], label: str | None, part: str) -> Split:
     """Rows of a frame of one's own, in the columns of others and with their classes."""
     dated = raw.reading._replace(dates=tuple(each.partition("=")[0] for each in raw.reading.dates))
-    columns, labels = separate(_columns(frame, (), part, dated), label, part)
+    columns, labels = separate(_columns(frame, part, dated), label, part)
     if missing := [column for column in used if column not in columns]:
         raise UserError(f"{part}: column {missing[0]!r} is missing; allowed: the columns of the training rows")
     text = [column.name for column in raw.columns if column.categories]
     meaning = understand({column: columns[column] for column in used}, text, raw.reading, part, again=True)
-    layout = raw.columns or [Column(name, at) for at, name in enumerate(raw.feature_names)]
-    values, names = features(meaning.columns, layout, part)
+    values, names = features(meaning.columns, columns_of(raw), part)
     x, mask = observed(values - raw.origin if raw.origin.any() else values, names, part)
     if labels is None:
         return Split(x, mask)

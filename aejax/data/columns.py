@@ -52,7 +52,7 @@ def understand(
     Raises:
         UserError: a column that is named is not there, may be read in two ways, or holds dates that nobody named.
     """
-    columns, lines = _kept(columns, text, reading, where, again=again)
+    columns, lines = _not_ignored(columns, text, reading, where, again=again)
     dated = {name: layout or None for name, _, layout in (each.partition("=") for each in reading.dates)}
     if not again:
         for name in dated:
@@ -90,7 +90,7 @@ def understand(
     )
 
 
-def _kept(
+def _not_ignored(
     columns: Mapping[str, Cells], text: Sequence[str], reading: Reading, where: object, *, again: bool
 ) -> tuple[Mapping[str, Cells], list[str]]:
     """The columns that are not ignored, and a line on the others."""
@@ -206,8 +206,7 @@ def _said(name: str, form: _Form, example: str, mark: str | None) -> str:
 
 
 def _either(name: str, text: str, where: object) -> str:
-    mark = "," if "," in text else "."
-    values = {"," if mark == "," else ".": _plain(text, mark), "." if mark == "," else ",": text.replace(mark, "")}
+    values = {mark: _plain(text, mark) for mark in ".,"}
     return (
         f"{where}: column {name!r} holds {text!r}, which may be {values['.']} (with data.decimal=.) or {values[',']} "
         "(with data.decimal=,); allowed: say data.decimal"

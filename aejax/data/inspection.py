@@ -1,12 +1,25 @@
 """What a person should know of a table before a net is trained on it: how it was read, copies, constant columns."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from aejax.data.scaling import extremes
-from aejax.data.splits import with_rows
+from aejax.data.splits import Raw, with_rows
 from aejax.types import Column, Dataset, Split
 
 NAMED = 5  # columns in a line
+
+
+def columns_of(dataset: Dataset | Raw) -> tuple[Column, ...]:
+    """The columns of a table, those of numbers alone too; none where features have no names."""
+    return dataset.columns or tuple(Column(name, at) for at, name in enumerate(dataset.feature_names))
+
+
+def _listed(names: Sequence[str], between: str = " ") -> str:
+    """The first names in a line, and how many more there are."""
+    more = f"{between}and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more}"
 
 
 def described(dataset: Dataset) -> list[str]:
@@ -22,12 +35,11 @@ def _of_columns(dataset: Dataset) -> list[str]:
     """What the columns of a table hold, their range, what is missing, and how many different values there are."""
     if dataset.kind != "table":
         return []
-    columns = dataset.columns or [Column(name, at) for at, name in enumerate(dataset.feature_names)]
+    columns = columns_of(dataset)
     numbers = [column for column in columns if not column.categories]
     kinds = f"{len(numbers)} columns of numbers"
     if categories := [repr(column.name) for column in columns if column.categories]:
-        more = f" and {len(categories) - NAMED} more" if len(categories) > NAMED else ""
-        kinds += f" and {len(categories)} of categories ({', '.join(categories[:NAMED])}{more})"
+        kinds += f" and {len(categories)} of categories ({_listed(categories)})"
     lines = [f"{kinds}, from {columns[0].name!r} to {columns[-1].name!r}"]
     if not numbers:
         return lines
@@ -51,9 +63,8 @@ def _values(split: Split) -> np.ndarray:
 
 
 def _of_classes(dataset: Dataset) -> list[str]:
-    names = dataset.label_names
-    more = f", and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return [f"labels of {len(names)} classes: {', '.join(map(repr, names[:NAMED]))}{more}"] if names else []
+    names = list(map(repr, dataset.label_names))
+    return [f"labels of {len(names)} classes: {_listed(names, ', ')}"] if names else []
 
 
 def _of_scaling(dataset: Dataset) -> str:
@@ -105,12 +116,10 @@ def constant_columns(dataset: Dataset) -> str | None:
     if dataset.kind != "table" or not dataset.name.startswith("file:"):
         return None
     constant = constant_features(dataset)
-    columns = dataset.columns or [Column(name, at) for at, name in enumerate(dataset.feature_names)]
-    names = [repr(c.name) for c in columns if constant[c.start : c.start + c.size].all()]
+    names = [repr(c.name) for c in columns_of(dataset) if constant[c.start : c.start + c.size].all()]
     if len(names) < 2:
         return f"{dataset.name}: column {names[0]} has one value only: it tells nothing" if names else None
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{dataset.name}: columns {', '.join(names[:NAMED])}{more} have one value only: they tell nothing"
+    return f"{dataset.name}: columns {_listed(names)} have one value only: they tell nothing"
 
 
 def constant_features(dataset: Dataset) -> np.ndarray:
@@ -125,15 +134,11 @@ def copied_columns(dataset: Dataset) -> str | None:
     """One line on columns of a table from a file that hold what another one holds; None where there are none."""
     if dataset.kind != "table" or not dataset.name.startswith("file:"):
         return None
-    columns = dataset.columns or [Column(name, at) for at, name in enumerate(dataset.feature_names)]
     constant, first, copied = constant_features(dataset), {}, []
     values = np.concatenate([_values(split) for split in with_rows(dataset).values()]) + 0.0
-    for column in columns:
+    for column in columns_of(dataset):
         part = slice(column.start, column.start + column.size)
         original = first.setdefault(hash(np.ascontiguousarray(values[:, part]).tobytes()), column.name)
         if original != column.name and not constant[part].all():
             copied.append(f"{column.name!r} (of {original!r})")
-    if not copied:
-        return None
-    more = f" and {len(copied) - NAMED} more" if len(copied) > NAMED else ""
-    return f"{dataset.name}: columns that are copies of others: {', '.join(copied[:NAMED])}{more}"
+    return f"{dataset.name}: columns that are copies of others: {_listed(copied)}" if copied else None

@@ -54,8 +54,8 @@ def fit(
     patience: int | None = None,
     average: float | None = None,
     folder: str | Path | None = None,
-    on_chunk: Callable[[int, Mapping[str, np.ndarray], float], Any] | None = None,
     outside: str | None = None,
+    on_chunk: Callable[[int, Mapping[str, np.ndarray], float], Any] | None = None,
     on_evaluation: Callable[[int, dict[str, float], Params], Any] | None = None,
 ) -> Fitted:
     """Train an autoencoder on data in memory.
@@ -91,10 +91,10 @@ def fit(
         folder: for checkpoints, ``metrics.csv`` and at last the net, which `aejax.open` reads. After a kill, the same
             call with the same folder goes on from the newest checkpoint, to the same parameters bit for bit; of a
             finished run it reads the net. None writes nothing.
-        on_chunk: ``(step, history, seconds)``, called after each compiled chunk of steps; the history is by name an
-            array with a value for each step of it.
         outside: what is done with validation and test values beyond the range of the training rows: ``"keep"``,
             ``"clip"`` or ``"refuse"``; None cuts them to it, with a warning, where the loss cannot be computed there.
+        on_chunk: ``(step, history, seconds)``, called after each compiled chunk of steps; the history is by name an
+            array with a value for each step of it.
         on_evaluation: ``(step, metrics, params)``, called after each evaluation; `params` are valid during the call.
 
     Raises:
@@ -113,6 +113,7 @@ def fit(
     if folder is not None and isinstance(data, Iterator):
         raise UserError("folder: batches of an iterator are used once; allowed: rows in memory, or no folder")
     dataset, batches = loaded(data)
+    as_loaded = dataset
     settings = settings_of(dataset, steps, None if batches else batch_size, evaluate_every, patience)
     parts = parts_of(model, loss, dataset, optimizer, corruption, settings, key=key, average=average)
     rows = on_device(dataset.train, dataset) if batches is None else batches
@@ -129,7 +130,7 @@ def fit(
             raise UserError(f"{folder}: is a file, not a folder; allowed: another folder") from None
         except OSError as error:
             raise UserError(f"{folder}: {error.strerror}; allowed: a folder that can be written") from None
-        _begin(folder, parts, dataset, {**settings, "average": average})
+        _begin(folder, parts, as_loaded, {**settings, "average": average, "outside": outside})
     params, evaluations, _ = train(parts, dataset, rows, settings, folder, **hooks)
     history = {name: np.array([each[name] for each in evaluations]) for name in evaluations[0]}
     fitted = fitted_of(parts, dataset, params, history)

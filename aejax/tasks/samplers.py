@@ -46,7 +46,7 @@ def sampler(name: str, *, what: str) -> Callable[..., Sampler]:
             raise UserError(f"{what}: {name} returned {shown(made)}; allowed: a function that returns a Sampler")
         if guards.is_built_in(function):
             return made
-        draw = _of_key(guards.told(made.draw, f"{what}: {name}"))
+        draw = _of_key(guards.guarded(made.draw, f"{what}: {name}"))
 
         def checked(random: Any, count: int) -> np.ndarray:
             if (drawn := draw(random, count)).shape != (count, codes.shape[1]):

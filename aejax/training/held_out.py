@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from aejax.data.inspection import columns_of
 from aejax.data.scaling import scale, unscale
 from aejax.data.sparse import is_sparse
 from aejax.errors import UserError
-from aejax.types import Column, Dataset, Range, Split
+from aejax.types import Dataset, Range
 
 ROUNDING = 1e-6  # of the range, by which scaling may miss it
 
@@ -19,8 +20,7 @@ def within_range(
     """A data set whose held-out rows the loss can be computed on, and a line that says what was done.
 
     Values are scaled by the training rows, so a validation or a test row may lie beyond their range. Cross-entropy, for
-    one, has no lower bound there: a value of 301 where 1 was the greatest gives a loss of -9,000, and early stopping
-    would keep it.
+    one, has no lower bound there, and early stopping would keep what makes it ever less.
 
     Args:
         dataset: from `aejax.data`; its range is that of the training rows.
@@ -59,62 +59,54 @@ def outside_of(config: Mapping[str, Any]) -> str | None:
 
 def outside(dataset: Dataset) -> str | None:
     """How many held-out values lie beyond the range of the training rows, and the farthest of them; None for none."""
-    if is_sparse(dataset.train.x):
-        return None
-    count, farthest, rows = 0, (0.0, 0, 0.0), 0
-    for split in (dataset.validation, dataset.test):
-        if len(split.x):
-            beyond = _beyond(split, dataset)
-            count, rows = count + int((beyond > 0).sum()), rows + int((beyond > 0).any(1).sum())
-            row, feature = np.unravel_index(beyond.argmax(), beyond.shape)
-            value = np.asarray(split.x[row]).reshape(-1)[feature]
-            farthest = max(farthest, (float(beyond[row, feature]), int(feature), float(value)))
+    splits = _beyond(dataset)
+    count = sum(int((far > 0).sum()) for _, far in splits.values())
+    rows = sum(int((far > 0).any(1).sum()) for _, far in splits.values())
     if not count:
         return None
-    _, feature, value = farthest
-    columns = dataset.columns or [Column(name, at) for at, name in enumerate(dataset.feature_names)]
-    names = [column.name for column in columns if column.start <= feature < column.start + column.size]
+    part = max(splits, key=lambda name: splits[name][1].max())
+    row, feature = np.unravel_index(splits[part][1].argmax(), splits[part][1].shape)
+    of_feature = lambda values: np.broadcast_to(values, dataset.feature_shape).reshape(-1)[feature]
+    start, shift, factor = map(of_feature, (dataset.origin, dataset.shift, dataset.scale))
+    value = getattr(dataset, part).x[row].reshape(-1)[feature] + start
+    low, high = (end / factor + shift + start for end in (dataset.range.low, dataset.range.high))
+    names = [each.name for each in columns_of(dataset) if each.start <= feature < each.start + each.size]
     where = f" in {names[0]!r}" if names else ""
-    low, high = (_flat(unscale(np.full(dataset.feature_shape, edge, np.float32)[None], dataset.shift, dataset.scale))
-                 for edge in (dataset.range.low, dataset.range.high))  # fmt: skip
-    bounds = f"{low[0, feature]:.6g} to {high[0, feature]:.6g}"
     return (
         f"{dataset.name}: {count} values of {rows} validation and test rows lie beyond the range of the training rows, "
-        f"the farthest {value:.6g}{where}, where that is {bounds}"
+        f"the farthest {value:.6g}{where}, where that is {low:.6g} to {high:.6g}"
     )
 
 
 def clipped(dataset: Dataset) -> Dataset:
     """The data set with its held-out values cut to the range of the training rows."""
     cut = {}
-    for name in ("validation", "test"):
+    for name, (scaled, far) in _beyond(dataset).items():
         split = getattr(dataset, name)
-        if len(split.x):
-            scaled = np.clip(scale(split.x, dataset.shift, dataset.scale), dataset.range.low, dataset.range.high)
-            beyond = (_beyond(split, dataset) > 0).reshape(split.x.shape)
-            cut[name] = split._replace(x=np.where(beyond, unscale(scaled, dataset.shift, dataset.scale), split.x))
+        ends = np.clip(scaled, dataset.range.low, dataset.range.high).reshape(split.x.shape)
+        x = np.where((far > 0).reshape(split.x.shape), unscale(ends, dataset.shift, dataset.scale), split.x)
+        cut[name] = split._replace(x=x)
     return dataset._replace(**cut)
-
-
-def _beyond(split: Split, dataset: Dataset) -> np.ndarray:
-    """How far each observed value lies beyond the range, scaled, (rows, features); 0 within."""
-    scaled = _flat(scale(split.x, dataset.shift, dataset.scale))
-    low, high = dataset.range.low, dataset.range.high
-    far = np.maximum(np.maximum(low - scaled, scaled - high), 0)
-    far = np.where(far > ROUNDING * max(high - low, 1.0), far, 0)
-    return far if split.mask is None else np.where(_flat(split.mask), far, 0)
 
 
 def _whole(dataset: Dataset) -> Range:
     """Where the scaled values of all rows lie."""
     low, high = dataset.range.low, dataset.range.high
-    for split in (dataset.validation, dataset.test):
-        if len(split.x):
-            beyond, scaled = _beyond(split, dataset), _flat(scale(split.x, dataset.shift, dataset.scale))
-            low = min(low, float(np.where(beyond > 0, scaled, low).min()))
-            high = max(high, float(np.where(beyond > 0, scaled, high).max()))
+    for scaled, far in _beyond(dataset).values():
+        low = float(scaled[far > 0].min(initial=low))
+        high = float(scaled[far > 0].max(initial=high))
     return Range(low, high)
 
 
-def _flat(values: np.ndarray) -> np.ndarray:
-    return np.asarray(values).reshape(len(values), -1)
+def _beyond(dataset: Dataset) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Of each held-out split with rows the scaled values, and how far each lies beyond the range, (m, n) both."""
+    low, high, splits = dataset.range.low, dataset.range.high, {}
+    for name in ("validation", "test"):
+        split = getattr(dataset, name)
+        if is_sparse(split.x) or not len(split.x):
+            continue
+        scaled = scale(split.x, dataset.shift, dataset.scale).reshape(len(split.x), -1)
+        far = np.maximum(np.maximum(low - scaled, scaled - high), 0)
+        far[far <= ROUNDING * max(high - low, 1.0)] = 0
+        splits[name] = scaled, far if split.mask is None else np.where(split.mask.reshape(far.shape), far, 0)
+    return splits

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from aejax.data import cache
-from aejax.data.files import load_arrays
+from aejax.data.array_files import load_arrays
 from aejax.data.published import Family, Options, downloading, save
 from aejax.data.splits import Raw
 from aejax.errors import UserError

@@ -1,0 +1,100 @@
+"""A file as it is understood, before anything is trained on it: what `aejax data show` prints."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from aejax.data.columns import understand
+from aejax.data.encoding import separate
+from aejax.data.files import checked, is_table, load_file, table_of
+from aejax.data.splits import Raw
+from aejax.data.tables import AS_SEEN, Cells, Reading
+
+FACTS = ("column", "holds", "least", "greatest", "missing", "different")
+"""What is said of each column."""
+
+
+class Preview(NamedTuple):
+    """A file as it is understood.
+
+    Attributes:
+        lines: on the whole of it.
+        columns: a line of words for each column, under `FACTS`; empty of images.
+        names: of the columns, or what is said of an image.
+        rows: the first ones, in words.
+    """
+
+    lines: tuple[str, ...]
+    columns: list[tuple[str, ...]]
+    names: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+
+def preview(
+    path: Path,
+    label_column: str | None = None,
+    categories: Sequence[str] = (),
+    reading: Reading = AS_SEEN,
+    first: int = 5,
+) -> Preview:
+    """A file as it is understood, without a word on how it would have to be said otherwise.
+
+    Args:
+        path: of the file.
+        label_column: as in `load_file`.
+        categories: as in `load_file`.
+        reading: as in `load_file`.
+        first: how many rows are shown.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    if not is_table(checked(path, categories, reading)):
+        return _of_arrays(load_file(str(path), label_column), first)
+    table = table_of(path, (), label_column, reading)
+    columns, labels = separate(table.columns, label_column, path)
+    meaning = understand(columns, categories, reading, path, lenient=True)
+    facts, cells = [], {}
+    for name in table.columns:
+        if name not in meaning.columns:
+            facts.append((name, "labels" if name == label_column else "is left out", "", "", "", ""))
+    if labels:
+        cells[str(label_column)] = [labels.names[at] for at in labels.values[:first]]
+    for name, column in meaning.columns.items():
+        facts.append(_facts(name, column, name in categories))
+        cells[name] = list(map(_word, column.values[:first], column.missing[:first]))
+    rows = list(zip(*cells.values(), strict=True))
+    return Preview((*table.understood, *meaning.lines), facts, tuple(cells), rows)
+
+
+def _facts(name: str, column: Cells, is_category: bool) -> tuple[str, ...]:
+    values = column.values[~column.missing]
+    share = f"{np.mean(column.missing):.1%}"
+    if column.values.dtype == object:
+        holds = "categories" if is_category else "text; data.categories or data.ignore is to name it"
+        return name, holds, "", "", share, str(len(set(values)))
+    ends = (f"{values.min():.9g}", f"{values.max():.9g}") if len(values) else ("", "")
+    return name, "numbers", *ends, share, str(len(np.unique(values)))
+
+
+def _word(value: object, missing: bool) -> str:
+    return "(missing)" if missing else value if isinstance(value, str) else f"{value:.9g}"
+
+
+def _of_arrays(raw: Raw, first: int) -> Preview:
+    x, labels = raw.train.x, raw.train.labels
+    label = [()] * first if labels is None else [(raw.label_names[at],) for at in labels[:first]]
+    heads = () if labels is None else ("label",)
+    if x.ndim == 2:
+        start = np.broadcast_to(raw.origin, x.shape[1:])
+        missing = np.isnan(x)
+        columns = [Cells(x[:, at].astype(np.float64) + start[at], missing[:, at]) for at in range(x.shape[1])]
+        facts = [_facts(name, column, False) for name, column in zip(raw.feature_names, columns, strict=True)]
+        cells = [list(map(_word, column.values[:first], column.missing[:first])) for column in columns]
+        rows = [(*each, *row) for each, row in zip(label, zip(*cells, strict=True), strict=False)]
+        return Preview(raw.understood, facts, (*heads, *raw.feature_names), rows)
+    numbers = [(f"{np.nanmin(image):g}", f"{np.nanmean(image):.4g}", f"{np.nanmax(image):g}") for image in x[:first]]
+    rows = [(str(at), *each, *row) for at, (each, row) in enumerate(zip(label, numbers, strict=False), 1)]
+    return Preview(raw.understood, [], ("image", *heads, "least", "mean", "greatest"), rows)
