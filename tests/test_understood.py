@@ -10,8 +10,10 @@ import pandas
 import pytest
 from running import TINY, arguments, call
 
+import aejax
 from aejax import data
 from aejax.data import inspection
+from aejax.data.tables import Reading
 from aejax.errors import UserError
 
 ROWS = range(12)
@@ -277,6 +279,45 @@ def test_channels_first_are_seen_by_every_reader(tmp_path, shape):
             read()
 
 
+@pytest.mark.parametrize("shape", [(9, 3, 8, 6), (9, 2, 32, 24), (9, 4, 4, 4), (9, 5, 6, 3)])
+def test_the_axis_of_channels_can_be_said_to_every_reader(tmp_path, shape):
+    from aejax.data import stream
+
+    images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    last = np.moveaxis(images, 1, 3)
+    np.save(tmp_path / "t.npy", images)
+    np.savez(tmp_path / "t.npz", x=images, y=np.arange(9) % 2)
+    options = {"validation": 0, "test": 0, "channels": "first"}
+    stream.pack([tmp_path / "t.npy"], tmp_path / "packed", channels="first")
+    records = stream.open_folder(tmp_path / "packed")
+    read = {
+        "file": data.load(f"file:{tmp_path / 't.npy'}", **options).train.x,
+        "npz": data.load(f"file:{tmp_path / 't.npz'}", **options).train.x,
+        "arrays": data.from_arrays(images, **options).train.x,
+        "rows": data.read_rows(tmp_path / "t.npy", reading=Reading(channels="first"))[0],
+        "packed": stream.read(records, np.arange(9))[0],
+    }
+    for name, values in read.items():
+        np.testing.assert_array_equal(values, last, err_msg=name)
+    taken = data.load(f"file:{tmp_path / 't.npy'}", **options | {"channels": "last"})
+    np.testing.assert_array_equal(taken.train.x, images)
+    with pytest.raises(UserError, match="is a table; allowed: images"):
+        loaded(tmp_path / "t.csv", "a,b\n1,2\n3,4\n", channels="first")
+
+
+def test_a_net_of_channels_that_came_first_takes_and_gives_back_such_images(tmp_path, capsys):
+    images = np.random.default_rng(0).integers(0, 256, (40, 3, 6, 5), np.uint8)
+    np.save(tmp_path / "t.npy", images)
+    settings = {"data.name": f"file:{tmp_path / 't.npy'}", "data.rows": "none", "data.channels": "first"}
+    assert call(arguments(TINY | settings, workdir=tmp_path / "run"), capsys).code == 0
+    command = ["apply", str(tmp_path / "run"), "reconstruct", "--input", str(tmp_path / "t.npy"), "--output"]
+    assert call([*command, str(tmp_path / "out.npy")], capsys).code == 0
+    fitted = aejax.open(tmp_path / "run")
+    again = np.load(tmp_path / "out.npy")
+    assert again.shape == images.shape
+    np.testing.assert_array_equal(np.moveaxis(again, 1, 3), fitted.reconstruct(images))
+
+
 @pytest.mark.parametrize("spelled", ["{kind}_{part}", "{part}_{kind}"])
 def test_published_arrays_have_their_test_rows_and_labels(tmp_path, spelled):
     random = np.random.default_rng(0)
@@ -289,6 +330,53 @@ def test_published_arrays_have_their_test_rows_and_labels(tmp_path, spelled):
     assert dataset.train.labels.tolist() == y[:20, 0].tolist()
     assert dataset.label_names == ("0", "1", "2")
     assert len(data.read_rows(tmp_path / "t.npz")[0]) == 30
+
+
+LABELS = {
+    "y.npy": np.arange(30) % 3,
+    "column.npy": (np.arange(30) % 3)[:, None],
+    "names.npy": np.array(["cat", "dog", "owl"] * 10),
+    "y.npz": {"y": np.arange(30) % 3},
+    "only.npz": {"species": np.array(["cat", "dog", "owl"] * 10)},
+    "parts.npz": {"y_test": np.arange(20, 30) % 3, "y_train": np.arange(20) % 3},
+    "named.csv": "species\n" + "cat\ndog\nowl\n" * 10,
+    "bare.csv": "cat\ndog\nowl\n" * 10,
+    "numbers.csv": "0\n1\n2\n" * 10,
+    "series.csv": "0\n" + "0\n1\n2\n" * 10,  # the name that pandas gives
+    "several.csv": "row,species\n" + "".join(f"{row},{['cat', 'dog', 'owl'][row % 3]}\n" for row in range(30)),
+}
+
+
+@pytest.mark.parametrize("name", LABELS)
+@pytest.mark.parametrize("rows", ["x.npy", "x.npz", "x.csv"])
+def test_labels_in_a_file_beside_the_rows(tmp_path, name, rows):
+    x, path = np.random.default_rng(0).normal(size=(30, 4)), tmp_path / name
+    save = {".npy": np.save, ".npz": lambda at, arrays: np.savez(at, **arrays), ".csv": lambda at, t: at.write_text(t)}
+    save[path.suffix](path, LABELS[name])
+    lines = [",".join(map(str, row)) for row in x]
+    content = {"x.npz": {"x_train": x[:20], "x_test": x[20:]}, "x.csv": "a,b,c,d\n" + "\n".join(lines)}
+    save[rows[1:]](tmp_path / rows, content.get(rows, x))
+    options = {"label_column": "species" if name == "several.csv" else None, "validation": 0}
+    dataset = data.load(f"file:{tmp_path / rows}", labels=str(path), test=0, **options)
+    assert dataset.train.labels.tolist() == (np.arange(30) % 3).tolist()
+    assert dataset.label_names in (("0", "1", "2"), ("cat", "dog", "owl"))
+    assert dataset.feature_shape == (4,)
+    assert "labels are those in" in " ".join(dataset.understood)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "line"),
+    [
+        ({"a": np.zeros(7)}, "7 labels for 30 rows; allowed: one for each row"),
+        ({"a": np.zeros(30), "b": np.zeros(30)}, "holds a, b; allowed: one array of labels, or data.label_column"),
+        ({"a": np.zeros((30, 2))}, "labels must be one whole number or one name for each row"),
+    ],
+)
+def test_labels_that_do_not_fit_the_rows_get_one_line(tmp_path, arrays, line):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(30, 4)))
+    np.savez(tmp_path / "y.npz", **arrays)
+    with pytest.raises(UserError, match=line):
+        data.load(f"file:{tmp_path / 'x.npy'}", labels=str(tmp_path / "y.npz"))
 
 
 def test_a_mask_beside_the_rows_says_what_was_observed(tmp_path):
@@ -326,6 +414,105 @@ def test_values_that_float32_makes_equal_are_named(tmp_path):
     rows = [f"{1 + row * 1e-9},{row % 5}" for row in range(50)] + ["1e9,1"]
     dataset = loaded(tmp_path / "t.csv", "\n".join(["a,c", *rows]) + "\n")
     assert "column 'a': float32 makes 2 values of 51 different ones" in dataset.understood
+
+
+def tailed(rows=400, seed=0):
+    """A column of a heavy tail, one that is even, and one of a few large values and zeros."""
+    random = np.random.default_rng(seed)
+    return np.c_[np.exp(3 * random.normal(size=rows)), random.random(rows), (random.random(rows) < 0.004) * 1e4]
+
+
+@pytest.mark.parametrize("read", ["file", "arrays", "frame"])
+def test_a_logarithm_is_taken_and_undone(tmp_path, read):
+    x = tailed()
+    np.savetxt(tmp_path / "t.csv", x, fmt="%.17g", delimiter=",", header="price,share,spikes", comments="")
+    options = {"scaling": "standard", "validation": 0, "test": 0, "log": "price"}
+    dataset = {
+        "file": lambda: data.load(f"file:{tmp_path / 't.csv'}", **options),
+        "arrays": lambda: data.from_arrays(x, names=("price", "share", "spikes"), **options),
+        "frame": lambda: data.from_frame(pandas.DataFrame(x, columns=["price", "share", "spikes"]), **options),
+    }[read]()
+    scaled = data.scale(dataset.train.x, dataset.shift, dataset.scale)
+    logs = np.log(x[:, 0])
+    np.testing.assert_allclose(scaled[:, 0], (logs - logs.mean()) / logs.std(), atol=1e-5)
+    again = data.original(dataset.train.x, dataset.origin, dataset.log)
+    np.testing.assert_allclose(again, x, rtol=2e-6)
+    assert "of column 'price' the logarithm is taken" in dataset.understood
+    with pytest.raises(UserError, match=r"row .*, column 'spikes' holds 0, which has no logarithm"):
+        data.load(f"file:{tmp_path / 't.csv'}", log=("price", "spikes"))
+    with pytest.raises(UserError, match=r"data.log, a column of numbers of .*: unknown 'prize'.*did you mean 'price'"):
+        data.load(f"file:{tmp_path / 't.csv'}", log="prize")
+
+
+def test_robust_scaling_is_by_median_and_quartiles(tmp_path):
+    x = tailed()
+    dataset = data.from_arrays(x, scaling="robust", validation=0, test=0)
+    lower, median, upper = np.quantile(x, [0.25, 0.5, 0.75], axis=0)
+    scaled = data.scale(dataset.train.x, dataset.shift, dataset.scale)
+    expected = (x - median)[:, :2] * 1.3489795 / (upper - lower)[:2]
+    np.testing.assert_allclose(scaled[:, :2], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(dataset.scale[2], 1 / x[:, 2].std(), rtol=1e-5)  # more than half are the same
+    assert (dataset.range.low, dataset.range.high) == (scaled.min(), scaled.max())
+    np.testing.assert_allclose(data.unscale(scaled, dataset.shift, dataset.scale), x, rtol=1e-4, atol=1e-4)
+    holes = np.where(np.random.default_rng(1).random(x.shape) < 0.2, np.nan, x)
+    with_holes = data.from_arrays(holes, scaling="robust", validation=0, test=0)
+    np.testing.assert_allclose(with_holes.shift, np.nanmedian(holes, 0), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("column", "scaling", "said"),
+    [
+        (np.r_[np.linspace(1, 2, 99), 1e5], "standard", "1 of 100 rows make 99% of its sum of squares"),
+        (np.r_[np.linspace(-1, 2, 99), 1e5], "standard", "data.scaling=robust does"),
+        (tailed()[:, 0], "standard", "data.log=('0',) or data.scaling=robust does"),
+        (np.random.default_rng(0).normal(size=300), "standard", None),
+        (np.random.default_rng(0).exponential(size=300), "standard", None),
+        (np.arange(300) % 100 == 0, "standard", None),  # two values
+        (tailed()[:, 0], "robust", None),
+        (np.r_[np.geomspace(1e-9, 1e-8, 60), 1e9], "standard", "scaled, float32 makes 2 values of 61 different ones"),
+    ],
+)
+def test_columns_whose_rows_a_net_can_hardly_tell_apart_are_named(column, scaling, said):
+    x = np.c_[column.astype(np.float64), np.random.default_rng(1).normal(size=len(column))]
+    dataset = data.from_arrays(x, scaling=scaling, validation=0, test=0)
+    lines = [line for line in dataset.understood if "skewed" in line or "scaled" in line]
+    assert [line for line in lines if said and said in line] or (not said and not lines), lines
+    assert not [line for line in lines if "column '1'" in line]
+
+
+@pytest.mark.parametrize("scaling", ["standard", "robust", "unit"])
+def test_what_was_observed_is_handed_back_to_the_last_bit(scaling, tmp_path, capsys):
+    x = np.c_[tailed(60)[:, :2], 1_700_000_000 + 1.1 * np.arange(60), np.arange(60) / 3]
+    holes = np.where(np.random.default_rng(2).random(x.shape) < 0.2, np.nan, x)
+    holes[:, 1] = x[:, 1]
+    text = "price,share,time,third\n" + "\n".join(",".join(map(repr, row)) for row in holes.tolist())
+    (tmp_path / "t.csv").write_text(text.replace("nan", ""))
+    np.save(tmp_path / "t.npy", holes)
+    settings = {"data.name": f"file:{tmp_path / 't.csv'}", "data.rows": "none", "data.log": "('price',)"}
+    settings |= {"model": "{'name': 'masked.residual', 'width': 8, 'code': 2, 'blocks': 1}", "data.scaling": scaling}
+    settings |= {"corruption": "{'name': 'missing', 'probability': 0.2}"}
+    settings |= {"terms.reconstruction.name": "imputation.likelihood"}
+    short = {name: value for name, value in TINY.items() if not name.startswith("model.")}
+    answer = call(arguments({**short, **settings}, workdir=tmp_path / "run"), capsys)
+    assert answer.code == 0, answer.err
+    for source in ("t.npy", "t.csv"):
+        for target in ("out.npy", "out.csv"):
+            command = ["apply", str(tmp_path / "run"), "fill", "--input", str(tmp_path / source), "--output"]
+            answer = call([*command, str(tmp_path / target)], capsys)
+            assert answer.code == 0, answer.err
+            out = tmp_path / target
+            filled = np.load(out) if target == "out.npy" else np.loadtxt(out, delimiter=",", skiprows=1)
+            assert filled.dtype == np.float64
+            observed = ~np.isnan(holes)
+            if target == "out.npy" or source == "t.csv":
+                np.testing.assert_array_equal(filled[observed], holes[observed])
+            assert np.isfinite(filled).all()
+            assert (filled[:, 0] > 0).all()
+    (tmp_path / "new.csv").write_text("price,share,time,third\n1,2,1700000000,1\n0,2,1700000000,1\n")
+    command = ["apply", str(tmp_path / "run"), "encode", "--input", str(tmp_path / "new.csv"), "--output"]
+    answer = call([*command, str(tmp_path / "out.npy")], capsys)
+    assert "1 of 2 rows are not answered" in answer.out
+    assert "row 2, column 'price' holds 0, which has no logarithm" in answer.out
 
 
 # A run.

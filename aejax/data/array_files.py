@@ -8,12 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from aejax.data.encoding import Labels, as_labels
-from aejax.data.splits import check_array
+from aejax.data.splits import rows_or_images
 from aejax.errors import UserError, one_of
 
 _FEATURE_ARRAYS = ("x", "X", "images", "data")
 _LABEL_ARRAYS = ("y", "labels")  # taken from an .npz file where no label column is named
 _PARTS = {"train": ("train", "val", "valid", "validation"), "test": ("test",)}
+_WORDS = tuple(word for words in _PARTS.values() for word in words)
 _DEPTHS = (8, 10, 12, 14, 16)  # bits of a pixel
 
 
@@ -26,13 +27,16 @@ class Arrays(NamedTuple):
     train_rows: int | None = None
 
 
-def read_arrays(path: Path, label_array: str | None, left_out: str | None = None) -> Arrays:
+def read_arrays(
+    path: Path, label_array: str | None, left_out: str | None = None, channels: str | None = None
+) -> Arrays:
     """Rows or images, and what an .npz file has beside them.
 
     Args:
         path: of the file.
         label_array: of the labels in an .npz file.
         left_out: the array of labels, where it may be there and is not read.
+        channels: of images, as in `rows_or_images`.
     """
     try:
         content = load_arrays(path)
@@ -43,10 +47,12 @@ def read_arrays(path: Path, label_array: str | None, left_out: str | None = None
         arrays = _from_npz(content, label_array, path)
     else:
         arrays = Arrays(content)
-    x, mask = as_rows_or_images(arrays.x, path), arrays.mask
-    if mask is not None and mask.size != x.size:
-        raise UserError(f"{path}: 'mask' has the shape {mask.shape}; allowed: that of the rows, {x.shape}")
-    return arrays._replace(x=x, mask=None if mask is None else mask.reshape(x.shape))
+    x, mask = as_rows_or_images(arrays.x, path, channels), arrays.mask
+    if mask is None:
+        return arrays._replace(x=x)
+    if mask.size != x.size:
+        raise UserError(f"{path}: 'mask' has the shape {mask.shape}; allowed: that of the rows, {arrays.x.shape}")
+    return arrays._replace(x=x, mask=as_rows_or_images(mask.reshape(arrays.x.shape), path, channels))
 
 
 def load_arrays(path: Path, mmap_mode: str | None = None) -> np.ndarray | dict[str, np.ndarray]:
@@ -67,12 +73,11 @@ def load_arrays(path: Path, mmap_mode: str | None = None) -> np.ndarray | dict[s
         raise UserError(f"{path}: not a NumPy file of numbers: {reason}") from error
 
 
-def as_rows_or_images(x: np.ndarray | dict[str, np.ndarray], path: Path) -> np.ndarray:
+def as_rows_or_images(x: np.ndarray | dict[str, np.ndarray], path: Path, channels: str | None) -> np.ndarray:
     """An array of numbers, (rows, features) or images with their channels last."""
     if isinstance(x, dict):
         raise UserError(f"{path}: holds several arrays; numbers are needed")
-    check_array(x, str(path))
-    return x[..., None] if x.ndim == 3 else x
+    return rows_or_images(x, str(path), channels=channels)
 
 
 def _from_npz(arrays: dict[str, np.ndarray], label_column: str | None, path: Path) -> Arrays:
@@ -93,6 +98,17 @@ def _from_npz(arrays: dict[str, np.ndarray], label_column: str | None, path: Pat
     if label is None:
         return Arrays(arrays[name], mask=mask)
     return Arrays(arrays[name], _labels(arrays[label], label, len(np.atleast_1d(arrays[name])), name, path), mask)
+
+
+def label_array(arrays: dict[str, np.ndarray], name: str | None, path: Path) -> np.ndarray:
+    """The labels in an .npz file of labels: an array of a name, ``y``, the only one, or those of all parts."""
+    if name is not None and name not in arrays:
+        raise one_of(name, arrays, what=f"data.label_column, an array of {path}")
+    parts = [n for part in _WORDS for k in _LABEL_ARRAYS for n in (f"{k}_{part}", f"{part}_{k}") if n in arrays]
+    names = [n for n in (name, *_LABEL_ARRAYS) if n in arrays][:1] or parts or list(arrays)
+    if len(names) > 1 and not parts:
+        raise UserError(f"{path}: holds {', '.join(names)}; allowed: one array of labels, or data.label_column")
+    return np.concatenate([arrays[each].reshape(len(np.atleast_1d(arrays[each])), -1) for each in names])
 
 
 def _labels(values: np.ndarray, label: str, rows: int, name: str, path: Path) -> Labels:
@@ -116,8 +132,7 @@ def _published(arrays: Mapping[str, np.ndarray], path: Path) -> Arrays | None:
         if arrays[name].shape[1:] != arrays[names[0]].shape[1:] or arrays[name].dtype != arrays[names[0]].dtype:
             raise UserError(f"{path}: {names[0]!r} and {name!r} hold rows of different shapes or types")
     x = np.concatenate([arrays[name] for name in names])
-    words = [word for words in _PARTS.values() for word in words]
-    labelled = [named(_LABEL_ARRAYS, word)[:1] for word in words if named(_FEATURE_ARRAYS, word)]
+    labelled = [named(_LABEL_ARRAYS, word)[:1] for word in _WORDS if named(_FEATURE_ARRAYS, word)]
     cut = sum(len(arrays[name]) for name in chosen["train"]) if chosen["test"] else None
     if not all(labelled):
         return Arrays(x, train_rows=cut)

@@ -19,7 +19,7 @@ FAMILIES = {
 """Those that are kept in the cache, by how they are had."""
 
 TAKES = {
-    "file": ("label_column", "categories", *Reading._fields),
+    "file": ("label_column", "labels", "categories", "log", *Reading._fields),
     **{way: family.takes for way, family in FAMILIES.items()},
     "bundled": (),
     "synthetic": ("rows", "noise"),

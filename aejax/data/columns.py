@@ -37,6 +37,7 @@ def understand(
     again: bool = False,
     named: bool = True,
     lenient: bool = False,
+    faults: dict[int, str] | None = None,
 ) -> Understood:
     """Columns with numbers for what are numbers, truth values and dates, and without keys.
 
@@ -48,6 +49,7 @@ def understand(
         again: whether these are new rows for a net that was trained; keys are not looked for then.
         named: whether the columns of categories have to be named, so that codes beside them are refused.
         lenient: whether what is refused is said in a line instead, and stays text.
+        faults: of new rows that are read one by one: comes to hold why a cell of a row cannot be read; None refuses.
 
     Raises:
         UserError: a column that is named is not there, may be read in two ways, or holds dates that nobody named.
@@ -60,6 +62,8 @@ def understand(
                 raise one_of(name, columns, what=f"data.dates, a column of {where}")
     words = {n: c for n, c in columns.items() if n not in (*text, *dated) and c.values.dtype == object}
     words = {n: c for n, c in words.items() if named or are_written_numbers(c)}
+    words |= {} if faults is None else {n: _readable(n, c, faults) for n, c in words.items()}
+    columns = {**columns, **words}
     values, decimal = _numbers_of(words, reading, where, lines)
     keys = () if again else _keys(columns, values, (*text, *dated), reading)
     for name, why in keys:
@@ -70,7 +74,7 @@ def understand(
         if name in left_out:
             continue
         if name in dated:
-            parts, layout = _days(name, cells, dated[name], where)
+            parts, layout = _days(name, cells, dated[name], where, faults)
             hour = parts.get(f"{name}.hour")
             if hour is not None and not again and not np.nan_to_num(hour.values).any():
                 del parts[f"{name}.hour"]  # days without times
@@ -192,6 +196,17 @@ def _numbers_of(
     return out, decimal
 
 
+def _readable(name: str, cells: Cells, faults: dict[int, str]) -> Cells:
+    """A column of numbers whose cells of other text are missing, where it has numbers beside them."""
+    of_number = lambda text: value_of(text) is not None or text.lower() in _TRUTH or _form([text]) is not None
+    text = np.array([not gone and not of_number(cell) for cell, gone in zip(*cells, strict=True)], bool)
+    if (text | cells.missing).all():
+        return cells
+    for row in np.flatnonzero(text):
+        faults.setdefault(int(row), f"column {name!r} holds text ({cells.values[row]!r} in row {row + 1})")
+    return cells._replace(missing=cells.missing | text)
+
+
 def are_written_numbers(cells: Cells) -> bool:
     """Whether text is numbers with signs or marks, such as 1,234.5 or 12 %; digits alone may be codes."""
     texts = cells.values[~cells.missing]
@@ -299,20 +314,28 @@ def are_dates(texts: np.ndarray) -> bool:
     return len(texts) > 0 and any(all(form.fullmatch(text) for text in texts[:100]) for form in forms)
 
 
-def _days(name: str, cells: Cells, layout: str | None, where: object) -> tuple[dict[str, Cells], str]:
+def _days(
+    name: str, cells: Cells, layout: str | None, where: object, faults: dict[int, str] | None
+) -> tuple[dict[str, Cells], str]:
     """The days since 1970 of dates, or the day's share of times, and the parts of the calendar; and the layout."""
     import pandas
 
     texts = pandas.Series(cells.values[~cells.missing].astype(str))
     layout = layout or _layout(name, texts, where)
+    errors = "raise" if faults is None else "coerce"
     try:
         if layout == "%H:%M":
             whole = [text + ":00" if text.count(":") == 1 else text for text in texts]
-            return {name: _filled(cells, pandas.to_timedelta(whole).total_seconds() / DAY)}, layout
-        at = pandas.to_datetime(texts, format=layout, utc=True)
+            at = pandas.Series(pandas.to_timedelta(whole, errors=errors))
+        else:
+            at = pandas.to_datetime(texts, format=layout, utc=True, errors=errors)
     except (ValueError, OverflowError) as error:
         reason = " ".join(str(error).split()).partition(". ")[0]
         raise UserError(f"{where}: data.dates: column {name!r} cannot be read by {layout}: {reason}") from None
+    for row in np.flatnonzero(~cells.missing)[at.isna()] if faults is not None else ():
+        faults.setdefault(int(row), f"column {name!r} holds {cells.values[row]!r} in row {row + 1}, and not {layout}")
+    if layout == "%H:%M":
+        return {name: _filled(cells, at.dt.total_seconds() / DAY)}, layout
     since = (at - pandas.Timestamp(0, tz="UTC")) / pandas.Timedelta(days=1)
     hours = since % 1 * 24
     parts = {name: since, f"{name}.month": at.dt.month, f"{name}.weekday": at.dt.day_of_week, f"{name}.hour": hours}

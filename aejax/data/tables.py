@@ -45,6 +45,7 @@ class Reading(NamedTuple):
         dates: names of the columns of dates or times, or ``name=%d/%m/%Y`` with their layout.
         ignore: names of columns that are left out.
         key: names of columns that name or count the rows, which are left out; None: seen, ``()``: there is none.
+        channels: of images, ``"first"`` or ``"last"``; None: last, and what looks otherwise is refused.
     """
 
     separator: str | None = None
@@ -53,10 +54,16 @@ class Reading(NamedTuple):
     dates: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     key: tuple[str, ...] | None = None
+    channels: str | None = None
 
     def key_names(self) -> tuple[str, ...]:
         """The columns that are said to be keys."""
         return self.key or ()
+
+
+def names_of(columns: str | int | Sequence[str | int] | None) -> tuple[str, ...]:
+    """The names of one column, or of some; none of None."""
+    return (str(columns),) if isinstance(columns, str | int) else tuple(map(str, columns or ()))
 
 
 AS_SEEN, AGAIN = Reading(), Reading(key=())
@@ -71,14 +78,14 @@ def reading_of(settings: Mapping[str, Any]) -> Reading:
     """
     values = {field: settings.get(field) for field in Reading._fields}
     for field in ("missing_words", "dates", "ignore", "key"):
-        value = values[field]
-        values[field] = value if value is None else (str(value),) if isinstance(value, str | int) else tuple(value)
-        values[field] = values[field] and tuple(map(str, values[field]))
+        values[field] = None if values[field] is None else names_of(values[field])
     separator = SEPARATOR_NAMES.get(values["separator"], values["separator"])
     if separator is not None and separator not in SEPARATORS and not re.fullmatch(r"[^\w\s.\"]", separator):
         raise one_of(separator, [*SEPARATOR_NAMES][:5], what="data.separator, a character or its name")
     if values["decimal"] not in (None, ".", ","):
         raise one_of(values["decimal"], (".", ","), what="data.decimal")
+    if values["channels"] not in (None, "first", "last"):
+        raise one_of(values["channels"], ("first", "last"), what="data.channels")
     values |= {"separator": separator, "dates": values["dates"] or (), "ignore": values["ignore"] or ()}
     if values["missing_words"] is None:
         values["missing_words"] = MISSING_WORDS

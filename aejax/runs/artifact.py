@@ -52,6 +52,7 @@ INFO = Fields(
         "columns": Many((str, Whole(), Whole(1), Many(str))),
         "label_column": Either((str, None)),
         "origin": Many(float),
+        "log": Many(Whole()),
         "reading": Fields(
             {},
             {
@@ -60,6 +61,7 @@ INFO = Fields(
                 "missing_words": Many(str),
                 "dates": Many(str),
                 "ignore": Many(str),
+                "channels": Word("first|last"),
             },
         ),
     },
@@ -108,6 +110,7 @@ def info_of(dataset: Dataset) -> dict[str, Any]:
         "feature_names": list(dataset.feature_names),
         "columns": [astuple(column) for column in dataset.columns],
         **({"origin": dataset.origin.reshape(-1).tolist()} if np.any(dataset.origin) else {}),
+        **({"log": np.flatnonzero(dataset.log).tolist()} if np.any(dataset.log) else {}),
         **({"reading": reading} if (reading := _reading_info(dataset.reading)) else {}),
     }
 
@@ -130,6 +133,12 @@ def origin_of(info: Mapping[str, Any]) -> np.ndarray:
     """What values of the training data are counted from, float64 of the shape of a row; () of 0."""
     values = np.asarray(info.get("origin", 0.0), np.float64)
     return values.reshape(tuple(info["feature_shape"])) if values.any() else np.zeros(())
+
+
+def log_of(info: Mapping[str, Any]) -> np.ndarray:
+    """Of which columns of the training data the logarithm was taken, bool of the shape of a row; () of none."""
+    columns = np.isin(np.arange(prod(info["feature_shape"])), info.get("log", ()))
+    return columns.reshape(tuple(info["feature_shape"])) if columns.any() else np.zeros((), bool)
 
 
 def save(folder: Path, params: Params, dataset: Dataset, settings: Mapping[str, Any] | None = None) -> None:
@@ -321,6 +330,8 @@ def model_of(
     if n > max(values, MOST_FEATURES):
         raise UserError(f"{where}: is damaged: rows of {'x'.join(map(str, shape))} values are too large")
     ends = list(accumulate((column.size for column in columns), initial=0))
+    if max(info.get("log", ()), default=0) >= n:
+        raise UserError(f"{where}: is damaged: its logarithms are not those of rows of {n} values")
     if len(info.get("origin", ())) not in (0, n):
         raise UserError(f"{where}: is damaged: its origin is none of rows of {n} values")
     if len(info["feature_names"]) not in (0, n) or (columns and [*(c.start for c in columns), n] != ends):

@@ -11,6 +11,7 @@ import numpy as np
 from aejax import config as configs
 from aejax.config.files import literals
 from aejax.data.arrays import as_rows
+from aejax.data.scaling import original
 from aejax.errors import UserError, hint
 from aejax.files import write_atomic, write_json
 from aejax.runs import apply, artifact, experiment, workdir
@@ -91,7 +92,9 @@ class Fitted:
 
     def _rows(self, x: Any) -> Split:
         start, shape = self.data.origin, tuple(self.data.feature_shape)
-        rows = as_rows(x, "x", start=start)
+        rows = as_rows(
+            x, "x", start=start, is_log=self.data.log, channels=self.data.reading and self.data.reading.channels
+        )
         if np.any(start) and (np.abs(rows.x) > np.abs(rows.x + start)).all(0)[np.flatnonzero(start)].any():
             line = (
                 "is counted from Dataset.origin; allowed: values of the file, such as dataset.train.x + dataset.origin"
@@ -106,7 +109,7 @@ class Fitted:
 
     def _values(self, x: Any) -> Any:
         rows = self._rows(x).x
-        return rows + self.data.origin if np.any(self.data.origin) else rows
+        return original(rows, self.data.origin, self.data.log)
 
     def _applied(self, action: str, rows: np.ndarray, what: str) -> np.ndarray:
         scaling, info = {"shift": self.data.shift, "scale": self.data.scale}, artifact.info_of(self.data)
@@ -143,6 +146,7 @@ def open_folder(folder: str | Path, model: Model | None = None, *, trust: bool =
         columns=artifact.columns_of(trained.info),
         reading=artifact.reading_of(trained.info),
         origin=artifact.origin_of(trained.info),
+        log=artifact.log_of(trained.info),
         **trained.scaling,
     )
     rows = workdir.read_metrics(folder)
