@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import io
+import re
 import zipfile
 
 import numpy as np
@@ -60,6 +61,13 @@ def values(dataset):
         ("month,c", lambda k: f"{k + 1:02d},{k % 5}", {"key": ()}, [1, 0]),
         ("m,c", lambda k: f"{(1.5, '-', '#N/A', '<NA>')[k % 4]},{k % 5}", {}, [1.5, 0]),
         ("m,c", lambda k: f"{(-999, 1.5)[k % 2]},{k % 5}", {"missing_words": "-999"}, [NAN, 0]),
+        ("m,c", lambda k: f"{('-999.0', 1.5)[k % 2]},{k % 5}", {"missing_words": "-999"}, [NAN, 0]),
+        ("p,c", lambda k: f"({k + 1}.5),{k % 5}", {}, [-1.5, 0]),
+        ("p,c", lambda k: f"{k + 1}.5-,{k % 5}", {}, [-1.5, 0]),
+        ("p,c", lambda k: f"\u2212{k + 1}.5,{k % 5}", {}, [-1.5, 0]),
+        ("p,c", lambda k: f"$-{k + 1}.5,{k % 5}", {}, [-1.5, 0]),
+        ("p,c", lambda k: f"{k + 1}.5D+02,{k % 5}", {}, [150, 0]),
+        ("p,c", lambda k: f'"12,34,{200 + k}",{k % 5}', {}, [1234200, 0]),
     ],
 )
 def test_numbers_are_read_as_they_are_meant(tmp_path, head, line, options, first):
@@ -78,6 +86,24 @@ def test_numbers_are_read_as_they_are_meant(tmp_path, head, line, options, first
         ),
         ("price;w", lambda k: f"14,23;{k % 5}", {"decimal": "."}, "'14,23', no number with the decimal mark '.'"),
         ("p,c", lambda k: f"{('$1', '€1')[k % 2]},{k % 5}", {}, "column 'p' holds text"),
+        (
+            "p,c",
+            lambda k: f"{k} kg,{k % 5}",
+            {},
+            "column 'p' holds text .'0 kg' in row 1.; encode it as numbers without their unit",
+        ),
+        ("p,c", lambda k: f"USD {k},{k % 5}", {}, "'USD 0' in row 1.; encode it as numbers without their unit"),
+        ("p,c", lambda k: f"{k}-{k + 2},{k % 3}.x", {}, "column 'c' holds text"),  # a range is no number
+        ("p:c", lambda k: f"{k}:{k % 5}", {}, "every line is one cell with as many ':'; data.separator=':' reads"),
+        ("@relation x\n@data", lambda k: f"{k},1", {}, "holds ARFF, no table; save it as CSV"),
+        ("<html>", lambda k: f"{k},1", {}, "holds HTML or XML, no table"),
+        ('[{"a": 1},', lambda k: f"{k},1", {}, "holds JSON, no table"),
+        (
+            "a,c",
+            lambda k: f"{k},{('x', 'None')[k % 2]}",
+            {"label_column": "c"},
+            "words=.. keeps such a class",
+        ),
         (
             "zip,c",
             lambda k: f"{('01234', '1234')[k % 2]},{k % 5}",
@@ -123,6 +149,8 @@ def test_what_can_be_meant_in_two_ways_is_refused_with_the_option(tmp_path, head
         ("13/01/2020", "when", 18274, [1, 0]),
         ("01/13/2020", "when", 18274, [1, 0]),
         ("02/01/2020", "when=%d/%m/%Y", 18263, [1, 3]),
+        ("2-Jan-2020", "when", 18263, [1, 3]),
+        ("20200102", "when", 18263, [1, 3]),
         ("2/1/20", "when=%m/%d/%y", 18293, [2, 5]),
         ("18:00", "when", 0.75, []),
     ],
@@ -151,6 +179,11 @@ def test_dates_can_be_had_back():
         ("year,c", lambda k: f"{k + 1990},{k % 5}", {}, ("year", "c"), ""),
         ("name,c", lambda k: f"n{k},{k % 5}", {}, ("c",), "column 'name' has another text in every row"),
         ("plot_id,c", lambda k: f"{k * 7 + 3},{k % 5}", {}, ("c",), "and the name of a key"),
+        ("patient,c", lambda k: f"{1000 - k},{k % 5}", {}, ("c",), "and the name of a key"),
+        ("weight,c", lambda k: f"{k}.5 ,{k % 5}", {}, ("weight", "c"), ""),
+        ("day,c", lambda k: f"202001{k + 10},{k % 5}", {}, ("day", "c"), "data.dates=('day',) reads days"),
+        ("w,c", lambda k: f"{(k % 4, 999)[k % 6 == 1]},{k % 5}", {}, ("w", "c"), "data.missing_words=('999',) says so"),
+        ("big,c", lambda k: f"{2**53 + k},{k % 5}", {}, ("big", "c"), "float64 makes 7 of 12 different ones"),
         ("width,c", lambda k: f"{k * 7 + 3},{k % 5}", {}, ("width", "c"), ""),
         ("plot_id,c", lambda k: f"{k * 7 + 3},{k % 5}", {"key": ()}, ("plot_id", "c"), ""),
         ("a,b,c", lambda k: f"{k % 3},x,{k % 5}", {"ignore": "b"}, ("a", "c"), "left out as asked: 'b'"),
@@ -161,6 +194,66 @@ def test_what_names_or_counts_rows_is_no_measurement(tmp_path, head, line, optio
     dataset = loaded(tmp_path / "t.csv", text(head, line), **options)
     assert dataset.feature_names == names
     assert said in " ".join(dataset.understood)
+
+
+@pytest.mark.parametrize(
+    ("head", "line", "names", "said"),
+    [
+        (
+            ",".join(map(str, range(16))),
+            lambda k: ",".join(str((k * at) % 17) for at in range(16)),
+            16,
+            "numbers in the",
+        ),
+        ("400.5,410.2,421.7", lambda k: f"0.{k}1,0.{k}2,0.1{k}", 3, "the numbers in the first line are names"),
+        ("1,2,3", lambda k: f"{k * 7 % 5},{k * 3 % 5},{k % 5}", 0, "no line of names"),
+        (
+            "# made by hand\n# a,b",
+            lambda k: f"{k % 7},{k % 5}",
+            2,
+            "at its head that begins with # holds the names",
+        ),
+        ("# made by hand\na,b", lambda k: f"{k % 7},{k % 5}", 2, "lines at its head that begin with # are left out"),
+        ("#chrom\tpos", lambda k: f"{k % 7}\t{k % 5}", 2, "at its head that begins with # holds the names"),
+        ("a,b", lambda k: f"{k + 1},{k % 7},{k % 5}", 2, "column '0' counts the rows"),  # as R writes it
+        ("a,b", lambda k: f"row{k},{k % 7},{k % 5}", 2, "column '0' has another text in every row"),
+        ("a,b", lambda k: f"{k % 7},{k % 5},", 2, "left out: 1 columns without a name and without a value"),
+        ("a,b,", lambda k: f"{k % 7},{k % 5},", 2, "left out: 1 columns without a name and without a value"),
+    ],
+)
+def test_the_first_lines_are_looked_at(tmp_path, head, line, names, said):
+    dataset = loaded(tmp_path / "t.csv", text(head, line))
+    assert dataset.feature_names == tuple(re.split("[,\t]", head.splitlines()[-1].strip("# ,")) if names else "012")
+    assert len(dataset.train.x) == len(ROWS) + (0 if names else 1)
+    assert said in " ".join(dataset.understood)
+
+
+def test_a_row_of_other_length_is_not_taken_for_a_row_with_a_name(tmp_path):
+    with pytest.raises(UserError, match="line 2 has 3 cells, the first line has 2"):
+        loaded(tmp_path / "t.csv", text("a,b", lambda k: f"{k % 3},{k % 7},{k % 5}"))
+
+
+@pytest.mark.parametrize("kind", ["categories", "label_column"])
+@pytest.mark.parametrize("codes", [("01234", "1234"), ("1E5", "100000"), (f"{2**60}", f"{2**60 + 1}"), ("1.10", "1.1")])
+def test_codes_are_names_of_any_length(tmp_path, kind, codes):
+    content = text("code,c", lambda k: f"{codes[k % 2]},{k % 5}")
+    if kind == "label_column" and codes == ("1.10", "1.1"):
+        with pytest.raises(UserError, match="labels must be whole numbers or names"):
+            loaded(tmp_path / "t.csv", content, label_column="code")
+        return
+    dataset = loaded(tmp_path / "t.csv", content, **{kind: "code"})
+    assert set(dataset.columns[0].categories if kind == "categories" else dataset.label_names) == set(codes)
+
+
+def test_whole_numbers_of_a_frame_beyond_float64_are_codes(tmp_path):
+    ids = [2**60 + k % 3 for k in range(12)]
+    pandas.DataFrame({"kind": ids, "c": [k % 5 for k in range(12)]}).to_parquet(tmp_path / "t.parquet")
+    dataset = data.load(f"file:{tmp_path / 't.parquet'}", label_column="kind", validation=0, test=0)
+    assert set(dataset.label_names) == {str(2**60 + k) for k in range(3)}
+    frame = pandas.DataFrame({"m": [-999.0, 1.5] * 6, "c": [k % 5 for k in range(12)]})
+    frame.to_parquet(tmp_path / "m.parquet")
+    dataset = data.load(f"file:{tmp_path / 'm.parquet'}", missing_words="-999", validation=0, test=0)
+    assert dataset.train.mask[:, 0].tolist() == [False, True] * 6
 
 
 @pytest.mark.parametrize("option", ["categories", "label_column"])
@@ -250,11 +343,14 @@ def test_damaged_files_get_one_line(tmp_path, name, line):
         (np.uint16, 4000, (0, 4095)),
         (np.int32, 60_000, (0, 65_535)),
         (np.float64, 250, (0, 255)),
+        ("whole", 60, (0, 255)),
+        ("whole", 4000, (0, 4095)),
         (np.float64, 0.5, (0, 0.5)),
     ],
 )
 def test_the_range_of_images_is_looked_at(tmp_path, dtype, greatest, bounds):
-    images = (np.linspace(0, 1, 9 * 36) * greatest).reshape(9, 6, 6).astype(dtype)
+    images = (np.linspace(0, 1, 9 * 36) * greatest).reshape(9, 6, 6)
+    images = images.round() if dtype == "whole" else images.astype(dtype)
     np.save(tmp_path / "t.npy", images)
     path = f"file:{tmp_path / 't.npy'}"
     for dataset in (data.load(path, validation=0, test=0), data.from_arrays(images, validation=0, test=0)):
@@ -377,6 +473,23 @@ def test_labels_that_do_not_fit_the_rows_get_one_line(tmp_path, arrays, line):
     np.savez(tmp_path / "y.npz", **arrays)
     with pytest.raises(UserError, match=line):
         data.load(f"file:{tmp_path / 'x.npy'}", labels=str(tmp_path / "y.npz"))
+
+
+def test_what_else_an_npz_holds_is_read_or_said(tmp_path):
+    x, y = np.random.default_rng(0).normal(size=(30, 3)), np.arange(30) % 3
+    mask = np.ones((30, 3), bool)
+    mask[::4, 1] = False
+    save = lambda **arrays: np.savez(tmp_path / "t.npz", **arrays)
+    load = lambda: data.load(f"file:{tmp_path / 't.npz'}", validation=0)
+    save(X=x, Y=y)
+    assert load().label_names == ("0", "1", "2")
+    save(x=x, y=y, target=y, weights=np.ones(30))
+    assert "arrays that are not read: target, weights" in load().understood
+    save(x_train=x[:20], x_test=x[20:], y_train=y[:20])
+    assert "arrays that are not read: y_train" in load().understood
+    save(x_train=x[:20], x_test=x[20:], mask_train=mask[:20], mask_test=mask[20:])
+    dataset = load()
+    np.testing.assert_array_equal(np.concatenate([dataset.train.mask, dataset.test.mask]), mask)
 
 
 def test_a_mask_beside_the_rows_says_what_was_observed(tmp_path):

@@ -12,7 +12,6 @@ from aejax.data.array_files import described_pixels, pixel_bounds
 from aejax.data.columns import understand
 from aejax.data.encoding import (
     NONE,
-    as_labels,
     as_raw,
     features,
     logarithms,
@@ -21,9 +20,9 @@ from aejax.data.encoding import (
     origin,
     precision,
     refuse_no_logarithm,
-    separate,
 )
 from aejax.data.inspection import after_scaling, columns_of
+from aejax.data.labels import as_labels, separate
 from aejax.data.scaling import stored
 from aejax.data.sparse import from_csr
 from aejax.data.splits import Raw, rows_or_images, scaled, split

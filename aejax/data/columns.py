@@ -1,19 +1,25 @@
 """What the cells of a column mean: numbers as any country writes them, truth values, dates, codes and keys."""
 
 import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from aejax.data.tables import Cells, Reading, are_numbered, numbers, value_of
+from aejax.data.tables import LARGEST_WHOLE, Cells, Reading, are_numbered, numbers, value_of
 from aejax.errors import UserError, one_of
 
 LEAST_ROWS = 10  # of a column that may be a key
 DAY = 86400.0  # seconds
 _SIGNS = "$€£¥"
 _NUMBER = re.compile(rf"([+-]?)\s*([{_SIGNS}]?)\s*([\d.,].*?)\s*([%{_SIGNS}]?)")
-_KEY_NAME = re.compile(r"(?i:(.*[\W_])?(id|key|index|uuid|guid|rownames?)|unnamed: \d+)|\w*[a-z](ID|Id|Key|Index)")
+_KEY_NAME = re.compile(
+    r"(?i:(.*[\W_])?(id|key|index|uuid|guid|rownames?|row|nr|no|record|case|sample|subject|patient|obs|observation|serial)"
+    r"|unnamed: \d+)|\w*[a-z](ID|Id|Key|Index|Nr|No)"
+)
+_WITH_UNIT = re.compile(r"[+-]?[\d.,]+\s*[^\W\d_]{1,4}|[A-Z]{3}\s*[+-]?[\d.,]+|[$€£¥]\s*[\d.,]+\s*[a-zA-Z]")
+_DAY_IN_DIGITS = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 _NUMBERS_OF_A_DATE = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})([ T]\d{1,2}:\d{2}(:\d{2})?)?")
 _ISO = re.compile(r"\d{4}-\d{2}(-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?)?(Z|[+-]\d{2}:?\d{2})?|\d{4}/\d{2}/\d{2}")
 _CLOCK = re.compile(r"\d{1,3}:\d{2}(:\d{2}(\.\d+)?)?")
@@ -68,6 +74,7 @@ def understand(
     keys = () if again else _keys(columns, values, (*text, *dated), reading)
     for name, why in keys:
         lines.append(f"column {name!r} {why}, so it is no measurement and is left out; data.key=() keeps it")
+    lines += [] if again else _hints({n: c for n, c in columns.items() if n not in (*text, *dated)}, values)
     left_out = {name for name, _ in keys}
     out, layouts = {}, []
     for name, cells in columns.items():
@@ -94,6 +101,23 @@ def understand(
     )
 
 
+def _hints(columns: Mapping[str, Cells], values: Mapping[str, Cells]) -> list[str]:
+    """Lines on columns of numbers that may be something else: days such as 20240131, or longer than float64 holds."""
+    lines = []
+    for name, cells in columns.items():
+        numbers = values.get(name, cells)
+        numbers = numbers.values[~numbers.missing]
+        if numbers.dtype == object or not len(numbers) or not (numbers == np.round(numbers)).all():
+            continue
+        if numbers.min() > 19e6 and all(_DAY_IN_DIGITS.fullmatch(f"{value:.0f}") for value in numbers[:1000]):
+            lines.append(f"column {name!r} holds numbers such as {numbers[0]:.0f}: data.dates=({name!r},) reads days")
+        texts = cells.values[~cells.missing]
+        if np.abs(numbers).max() >= LARGEST_WHOLE and len(set(texts)) > len(set(numbers)):
+            said = f"float64 makes {len(set(numbers))} of {len(set(texts))} different ones"
+            lines.append(f"column {name!r} holds whole numbers of which {said}")
+    return lines
+
+
 def _not_ignored(
     columns: Mapping[str, Cells], text: Sequence[str], reading: Reading, where: object, *, again: bool
 ) -> tuple[Mapping[str, Cells], list[str]]:
@@ -118,7 +142,8 @@ def _not_ignored(
 
 def _pattern(decimal: str) -> re.Pattern[str]:
     thousands = "," if decimal == "." else r"\."
-    whole = rf"(?:\d{{1,3}}([{thousands}\s'’])\d{{3}}(?:\1\d{{3}})*|\d+)"
+    lakhs = r"|\d{1,2}(?:,\d{2})+,\d{3}" if decimal == "." else ""  # 12,34,567
+    whole = rf"(?:\d{{1,3}}([{thousands}\s'’])\d{{3}}(?:\1\d{{3}})*{lakhs}|\d+)"
     return re.compile(rf"(?:{whole}(?:[{decimal}]\d*)?|[{decimal}]\d+)(?:[eE][+-]?\d+)?")
 
 
@@ -132,24 +157,37 @@ class _Form(NamedTuple):
         signs: what stands before a number, and its digits and marks, of each cell that is not missing.
         unit: the percent or currency sign that all of them have, or "".
         decimals: the decimal marks with which all of them are numbers.
+        written: the first of them that is written as in accounting, such as (5), and how Python writes it.
     """
 
     parts: tuple[tuple[str, str], ...]
     unit: str
     decimals: tuple[str, ...]
+    written: tuple[str, str] | None = None
+
+
+def _usual(text: str) -> str:
+    """A number with its sign in front: of −5, 5-, (5), $-5 and, as Fortran has it, 1.5D+02."""
+    if text.isdigit():
+        return text
+    text = text.replace("−", "-")
+    text = re.sub(r"\A(?:\((.*\d.*)\)|(.*\d)\s*-)\Z", lambda match: f"-{match[1] or match[2]}", text)
+    text = re.sub(rf"\A([{_SIGNS}])\s*-", r"-\1", text)
+    return re.sub(r"(\d\.?\d*)[dD]([+-]?\d+)\Z", r"\1E\2", text)
 
 
 def _form(texts: Iterable[str]) -> _Form | None:
     """How texts are numbers; None where they are not."""
-    parts, units = [], set()
+    parts, units, written = [], set(), None
     for text in texts:
-        match = _NUMBER.fullmatch(text)
+        usual = _usual(text)
+        match, written = _NUMBER.fullmatch(usual), written or ((text, usual) if usual != text else None)
         if match is None or (match[2] and match[4]):
             return None
         parts.append((match[1], match[3]))
         units.add(match[2] or match[4])
     decimals = tuple(mark for mark, form in _PATTERNS.items() if all(form.fullmatch(digits) for _, digits in parts))
-    return _Form(tuple(parts), units.pop(), decimals) if decimals and len(units) == 1 else None
+    return _Form(tuple(parts), units.pop(), decimals, written) if decimals and len(units) == 1 else None
 
 
 def _numbers_of(
@@ -193,6 +231,8 @@ def _numbers_of(
         out[name] = _filled(words[name], [float(sign + _plain(digits, mark or ".")) for sign, digits in form.parts])
         if form.unit or not _is_plain(example) or mark == ",":
             lines.append(_said(name, form, example, mark))
+        if form.written:
+            lines.append("column {!r} holds numbers: {!r} is read as {}".format(name, *form.written))
     return out, decimal
 
 
@@ -260,6 +300,9 @@ def _codes_or_dates(name: str, cells: Cells, *, codes: bool) -> str:
     if codes and _codes(texts) and all(value_of(text) is not None for text in texts):
         advice = f"allowed: name it in data.categories, or leave it out: data.ignore=({name!r},)"
         return f"column {name!r} holds codes such as {_codes(texts)[0]!r}, no numbers; {advice}"
+    if codes and all(_WITH_UNIT.fullmatch(text) for text in texts) and all(value_of(text) is None for text in texts):
+        line = f"column {name!r} holds text ({texts[0]!r} in row {np.argmin(cells.missing) + 1})"
+        return f"{line}; encode it as numbers without their unit, or name it in data.categories or data.ignore"
     if are_dates(texts):
         advice = f"data.dates=({name!r},) reads it, data.ignore=({name!r},) leaves it out"
         return f"column {name!r} holds dates such as {texts[0]!r}; {advice}"
@@ -286,6 +329,7 @@ def _keys(
             why = _counts(cells.values, name, at_once=is_first)
         else:
             unique = len(cells.values) >= LEAST_ROWS and len(set(cells.values)) == len(cells.values)
+            unique = unique and not all(_WITH_UNIT.fullmatch(text) for text in cells.values)
             text = unique and not are_dates(cells.values) and all(value_of(cell) is None for cell in cells.values)
             coded = unique and bool(_codes(cells.values))
             why = "has another text in every row" if text or coded else ""
@@ -331,7 +375,9 @@ def _days(
             at = pandas.to_datetime(texts, format=layout, utc=True, errors=errors)
     except (ValueError, OverflowError) as error:
         reason = " ".join(str(error).split()).partition(". ")[0]
-        raise UserError(f"{where}: data.dates: column {name!r} cannot be read by {layout}: {reason}") from None
+        advice = f"allowed: its layout, such as data.dates=('{name}=%d/%m/%Y',)"
+        line = f"{where}: data.dates: column {name!r} cannot be read by {layout}: {reason}"
+        raise UserError(f"{line}; {advice}") from None
     for row in np.flatnonzero(~cells.missing)[at.isna()] if faults is not None else ():
         faults.setdefault(int(row), f"column {name!r} holds {cells.values[row]!r} in row {row + 1}, and not {layout}")
     if layout == "%H:%M":
@@ -348,7 +394,7 @@ def _layout(name: str, texts: Any, where: object) -> str:
         return "%H:%M"
     matches = [_NUMBERS_OF_A_DATE.fullmatch(text) for text in texts]
     if not all(matches):
-        return "ISO8601"
+        return _layout_with_month(texts)
     first, second = (max(int(match[group]) for match in matches) for group in (1, 3))
     mark, year, time = matches[0][2], "%Y" if len(matches[0][4]) == 4 else "%y", matches[0][5] or ""
     clock = f"{time[:1]}%H:%M{':%S' if time.count(':') == 2 else ''}" if time else ""
@@ -357,6 +403,15 @@ def _layout(name: str, texts: Any, where: object) -> str:
         ways = " or ".join(f"data.dates=('{name}={layout}',)" for layout in layouts.values())
         raise UserError(f"{where}: column {name!r} holds {texts.iloc[0]!r}: day or month first? allowed: {ways}")
     return layouts[("%m", "%d") if second > 12 else ("%d", "%m")]
+
+
+def _layout_with_month(texts: Any) -> str:
+    """The layout of dates that name their month, or else that of ISO 8601."""
+    from pandas.tseries.api import guess_datetime_format
+
+    with warnings.catch_warnings(action="ignore"):  # of a day that stands before its month
+        long = guess_datetime_format(max(texts, key=len, default="")) or ""
+    return long if "%b" in long or "%B" in long else "ISO8601"
 
 
 def as_date(days: float, layout: str) -> str:

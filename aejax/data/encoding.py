@@ -1,16 +1,15 @@
 """From columns of cells to features and labels: numbers as they are, a feature for each category, classes by number."""
 
-import re
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from aejax.data.columns import understand
+from aejax.data.labels import WHOLE, separate
 from aejax.data.scaling import stored
 from aejax.data.splits import Raw, check_columns
-from aejax.data.tables import AS_SEEN, MISSING_MEAN, Cells, Reading, from_text, numbers, value_of
+from aejax.data.tables import AGAIN, AS_SEEN, MISSING_MEAN, Cells, Reading, numbers, value_of
 from aejax.errors import UserError, one_of
 from aejax.types import Column, Split
 
@@ -19,14 +18,6 @@ LARGEST = np.finfo(np.float32).max / 4  # so that differences of two values are 
 NONE = np.zeros((), bool)  # of the columns: no logarithm is taken
 FAR = 256.0  # times its spread, the greatest value of a column that is not counted from 0
 MOVED = 1e-4  # of its spread, by float32
-_WHOLE = re.compile(r"[+-]?(0|[1-9]\d*)(\.0*)?|[+-]?\d\.\d*[eE][+-]?\d+")  # 01234 and 1E5 are codes
-
-
-class Labels(NamedTuple):
-    """(rows,) int32 and the name of each class."""
-
-    values: np.ndarray
-    names: tuple[str, ...]
 
 
 def features(
@@ -96,8 +87,9 @@ def as_raw(
     layout = lay_out(columns, categories, where)
     values, names = features(columns, layout, where)
     numbers = [column.name for column in layout if not column.categories] or names
+    odd = stand_ins(values, names, "data.missing_words=('{:g}',) says so" if reading != AGAIN else "NaN says so")
     is_log = logarithms(values, names, log, numbers, where)
-    values = stored(values, np.zeros(()), is_log)
+    values, taken = stored(values, np.zeros(()), is_log), logarithms_taken(is_log, names)
     start = origin(values)
     x, mask = observed(stored(values, start, NONE), names, where)
     check_columns(mask, names, where)
@@ -107,11 +99,29 @@ def as_raw(
         label_names=labels.names if labels else (),
         feature_names=names,
         columns=layout,
-        understood=(*understood, *meaning.lines, *logarithms_taken(is_log, names), *precision(values, start, names)),
+        understood=(*understood, *meaning.lines, *odd, *taken, *precision(values, start, names)),
         reading=meaning.reading,
         origin=start,
         log=is_log,
     )
+
+
+def stand_ins(x: np.ndarray, names: Sequence[str], advice: str) -> list[str]:
+    """A line on each column (rows, features) with a number such as -999 twice, farther from the others than these lie.
+
+    `advice` says what makes it a missing one.
+    """
+    lines = []
+    for at, column in enumerate(x.T):
+        values = column[~np.isnan(column)]
+        for end in {values.min(), values.max()} if len(values) else ():
+            others, count = values[values != end], int((values == end).sum())
+            if count < 2 or not len(others) or set(f"{abs(end):g}") != {"9"} or abs(end) < 99:
+                continue
+            if min(abs(end - others.min()), abs(end - others.max())) > np.ptp(others):
+                line = f"column {names[at]!r} holds {end:g} {count} times, far from its other values"
+                lines.append(f"{line}: if it stands for a missing one, {advice.format(end)}")
+    return lines
 
 
 def logarithms(
@@ -214,7 +224,9 @@ def _floats(name: str, cells: Cells, where: object, faults: dict[int, str] | Non
         line = f"column {name!r} holds text ({cells.values[row]!r} in row {row + 1})"
         if faults is None:
             advice = "encode it as numbers, drop it, or name it in data.categories or as data.label_column"
-            raise UserError(f"{where}: {line}; {advice}; data.ignore leaves it out")
+            raise UserError(
+                f"{where}: {line}; {advice}; data.ignore leaves it out, data.missing_words reads it as missing"
+            )
         faults.setdefault(row, line)
     return np.array([np.nan if value is None else value for value in values])
 
@@ -293,8 +305,10 @@ def _rank(text: str) -> tuple[bool, float, str]:
 
 def _spelled(cell: object) -> str:
     """The category in a cell; 1.0 is 1, and a code such as 01234 or 1E5 stays as it is written."""
-    if isinstance(cell, str) and not _WHOLE.fullmatch(cell):
+    if isinstance(cell, str) and not WHOLE.fullmatch(cell):
         return cell
+    if isinstance(cell, str) and "e" not in cell.lower() and cell[:2] != "-0":  # of any number of digits
+        return cell.lstrip("+").partition(".")[0]
     value = float(cell)
     return str(int(value)) if np.isfinite(value) and value == int(value) else str(cell)
 
@@ -336,66 +350,3 @@ def per_column(x: np.ndarray, columns: tuple[Column, ...]) -> np.ndarray:
 def per_feature(x: np.ndarray, columns: tuple[Column, ...]) -> np.ndarray:
     """What holds for a column, for each of its features: (rows, columns) -> (rows, features)."""
     return np.repeat(x, [column.size for column in columns], axis=1) if columns else x
-
-
-# Labels.
-
-
-def separate(
-    columns: Mapping[str, Cells], label_column: str | None, where: object
-) -> tuple[Mapping[str, Cells], Labels | None]:
-    """The columns without that of the labels, and the labels; None where no column is named.
-
-    Raises:
-        UserError: there is no such column, a label is missing or has a fraction, or nothing else is left.
-    """
-    if label_column is None:
-        return columns, None
-    name = str(label_column)
-    if name not in columns:
-        raise one_of(name, columns, what=f"data.label_column, a column of {where}")
-    labels = as_labels(columns[name].values, f"{where}: column {name!r}", columns[name].missing)
-    if len(columns) == 1:
-        raise UserError(f"{where}: there is no column besides the labels {name!r}")
-    return {other: cells for other, cells in columns.items() if other != name}, labels
-
-
-def as_labels(values: np.ndarray, where: str, missing: np.ndarray | None = None) -> Labels:
-    """Class numbers and names; names are sorted, as numbers where all of them are.
-
-    Args:
-        values: (rows,) whole numbers or text.
-        where: what is read, for messages.
-        missing: (rows,) bool; None for those that hold NaN or a word for it.
-
-    Raises:
-        UserError: a label is missing, or is a number with a fraction.
-    """
-    if values.ndim != 1 or values.dtype.kind not in "biufUSO":
-        raise UserError(f"{where}: labels must be one whole number or one name for each row")
-    if values.dtype.kind in "USO":
-        values = np.char.decode(values, "utf-8", "replace") if values.dtype.kind == "S" else values
-        text = from_text(np.array([str(cell).strip() for cell in values], object))
-        values, missing = text.values, text.missing if missing is None else missing
-    missing = np.isnan(values.astype(np.float64)) if missing is None else missing
-    if missing.any():
-        raise UserError(f"{where}: the label of row {np.flatnonzero(missing)[0] + 1} is missing; drop the row")
-    if values.dtype == object:
-        values = _whole_or_names(values)
-    if values.dtype.kind == "f":
-        odd = values[~np.isfinite(values) | (values != np.round(values))]
-        if len(odd):
-            raise UserError(f"{where}: labels must be whole numbers or names; got {odd[0]}")
-    classes, indices = np.unique(values, return_inverse=True)
-    names = classes if classes.dtype.kind == "U" else map(int, classes)
-    return Labels(indices.astype(np.int32), tuple(map(str, names)))
-
-
-def _whole_or_names(text: np.ndarray) -> np.ndarray:
-    """Labels as numbers, where all of them are numbers and none is a code such as 01234 or 1E5; else as names."""
-    values = [value_of(cell) for cell in text]
-    if None in values or np.isnan(values).any():
-        return text.astype(str)
-    whole = np.isfinite(values) & (np.round(values) == values)
-    is_code = any(not _WHOLE.fullmatch(cell) for cell in text[whole])
-    return text.astype(str) if is_code else np.array(values, np.float64)

@@ -17,8 +17,6 @@ from aejax.data.array_files import (
 from aejax.data.columns import understand
 from aejax.data.encoding import (
     NONE,
-    Labels,
-    as_labels,
     as_raw,
     features,
     logarithms,
@@ -27,20 +25,16 @@ from aejax.data.encoding import (
     origin,
     precision,
 )
+from aejax.data.labels import Labels, as_labels
 from aejax.data.scaling import stored
 from aejax.data.splits import Raw, check_columns
+from aejax.data.table_files import PACKED, TEXT, Table, ending, from_array, read_table
 from aejax.data.tables import (
     AGAIN,
     AS_SEEN,
-    PACKED,
-    TEXT,
     Cells,
     Reading,
-    Table,
     are_numbered,
-    ending,
-    from_array,
-    read_table,
 )
 from aejax.errors import UserError, one_of
 from aejax.types import Column, Split
@@ -102,6 +96,9 @@ def load_file(
     else:
         raw = _of_arrays(arrays, path, source, log)
         raw = raw._replace(reading=AGAIN._replace(channels=reading.channels)) if reading.channels else raw
+    if arrays.not_read:
+        line = f"arrays that are not read: {', '.join(arrays.not_read)}"
+        raw = raw._replace(understood=(*raw.understood, line))
     return raw if arrays.labels is None else _with_labels(raw, arrays.labels)
 
 

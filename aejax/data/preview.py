@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from aejax.data.columns import understand
-from aejax.data.encoding import separate
 from aejax.data.files import checked, is_table, labels_beside, load_file, table_of
+from aejax.data.labels import separate
 from aejax.data.scaling import original
 from aejax.data.splits import Raw
 from aejax.data.tables import AS_SEEN, Cells, Reading

@@ -159,7 +159,8 @@ def _standard(x: np.ndarray, mask: np.ndarray | None, *, robust: bool) -> Scalin
     mean, deviation = moments(x, mask)
     if robust:
         lower, mean, upper = np.nanquantile(x if mask is None else np.where(mask, x, np.nan), [0.25, 0.5, 0.75], axis=0)
-        deviation = np.where(upper > lower, (upper - lower) / QUARTILES, deviation)
+        usable = upper - lower > (high.astype(np.float64) - low) * 1e-30  # its inverse is a float32
+        deviation = np.where(usable, (upper - lower) / QUARTILES, deviation)
     # Equality, not a zero deviation: the mean of n equal numbers may differ from them by rounding.
     factor, shift = _inverse(np.where(low == high, 1.0, deviation).astype(np.float32)), mean.astype(np.float32)
     # Scaling is increasing in x, so the extremes of each feature stay its extremes.

@@ -137,8 +137,9 @@ def origin_of(info: Mapping[str, Any]) -> np.ndarray:
 
 def log_of(info: Mapping[str, Any]) -> np.ndarray:
     """Of which columns of the training data the logarithm was taken, bool of the shape of a row; () of none."""
-    columns = np.isin(np.arange(prod(info["feature_shape"])), info.get("log", ()))
-    return columns.reshape(tuple(info["feature_shape"])) if columns.any() else np.zeros((), bool)
+    if not info.get("log"):
+        return np.zeros((), bool)
+    return np.isin(np.arange(prod(info["feature_shape"])), info["log"]).reshape(tuple(info["feature_shape"]))
 
 
 def save(folder: Path, params: Params, dataset: Dataset, settings: Mapping[str, Any] | None = None) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 
 from aejax.data.columns import as_date
 from aejax.data.encoding import LARGEST, observed
-from aejax.data.tables import AGAIN, Reading, are_numbered, number, read_table
+from aejax.data.table_files import read_table
+from aejax.data.tables import AGAIN, Reading, are_numbered, number
 from aejax.errors import UserError, one_of
 from aejax.files import write_atomic
 from aejax.types import Column
