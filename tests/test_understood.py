@@ -201,7 +201,7 @@ def test_what_names_or_counts_rows_is_no_measurement(tmp_path, head, line, optio
     [
         (
             ",".join(map(str, range(16))),
-            lambda k: ",".join(str((k * at) % 17) for at in range(16)),
+            lambda k: ",".join(str((k * k + 3 * at) % 17) for at in range(16)),
             16,
             "numbers in the",
         ),
