@@ -1,11 +1,12 @@
 """Damaged bytes, and what came of reading them: counted by kind, with the first few of what must not be."""
 
+import io
 import json
 import signal
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import NamedTuple
 
 import numpy as np
@@ -15,9 +16,9 @@ from aejax.errors import UserError
 LONGEST = 60
 """Seconds after which a case counts as one that hangs."""
 
-OUTCOMES = ("refused", "equal", "lost", "traceback", "hang", "silent")
-"""A case is refused in one line or gives what it gives without a fault; no other outcome may occur."""
-ALLOWED = OUTCOMES[:2]
+OUTCOMES = ("refused", "equal", "told", "lost", "traceback", "hang", "silent")
+"""A case is refused in one line, gives what it gives without a fault, or says what is missing; no other may occur."""
+ALLOWED = OUTCOMES[:3]
 
 
 class Case(NamedTuple):
@@ -110,10 +111,12 @@ def timed(seconds: int = LONGEST) -> Iterator[None]:
 
 def outcome(what: str, function: Callable[[], str | None]) -> Case:
     """The case of a function that returns what is wrong with its answer, or None, or refuses."""
+    said = io.StringIO()
     try:
-        with timed():
+        with timed(), redirect_stdout(said), redirect_stderr(said):
             wrong = function()
-        return Case(what, "equal" if wrong is None else "silent", wrong or "")
+        told = "passed over" in said.getvalue() or "damaged" in said.getvalue()
+        return Case(what, "equal" if wrong is None else "told" if told else "silent", wrong or "")
     except UserError as error:
         lines = str(error)
         return Case(what, "refused" if "\n" not in lines and len(lines) < 2000 else "traceback", lines)

@@ -12,7 +12,7 @@ import zlib
 import numpy as np
 import pytest
 from data_files import zipped
-from running import ROOT
+from running import environment
 
 MEGABYTES = 700
 """That a reading may take beyond what the process has; all that is asked for below is more."""
@@ -22,6 +22,7 @@ import resource, sys
 import numpy, pandas, pyarrow.parquet, openpyxl, PIL.Image
 from pathlib import Path
 from aejax.data.files import load_file
+from aejax.errors import UserError
 
 from aejax.report.page.images import of_file
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -74,13 +75,13 @@ def png(width, height):
 
 
 def parquet():
-    """A hundred and twenty million values, all the same."""
+    """Three hundred million values, all the same."""
     import pyarrow
     from pyarrow import parquet
 
     out = io.BytesIO()
-    array = pyarrow.array(np.zeros(10**7))
-    table = pyarrow.table({f"column {number}": array for number in range(12)})
+    array = pyarrow.array(np.zeros(10**7, bool))
+    table = pyarrow.table({f"column {number}": array for number in range(30)})
     parquet.write_table(table, out, compression="zstd")
     return out.getvalue()
 
@@ -126,7 +127,7 @@ def test_files_that_ask_for_more_than_they_hold(tmp_path):
         (tmp_path / name).write_bytes(make())
     program = [sys.executable, "-W", "error", "-c", READ.format(megabytes=MEGABYTES)]
     paths = [str(tmp_path / name) for name in FILES]
-    answer = subprocess.run(program + paths, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)})
+    answer = subprocess.run(program + paths, capture_output=True, text=True, env=environment())
     assert (answer.returncode, answer.stderr) == (0, "")
     lines = answer.stdout.splitlines()
     assert [line.partition(":")[0] for line in lines] == list(FILES)
