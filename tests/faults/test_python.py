@@ -29,7 +29,7 @@ def saved(fitted, tmp_path_factory):
 @pytest.mark.parametrize(
     ("folder", "fragment"),
     [
-        ("/proc/net", "allowed: a folder that can be written"),
+        ("/proc/fitted", "allowed: a folder that can be written"),
         ("{tmp}/file/net", "Not a directory; allowed: a folder that can be written"),
         ("{tmp}/file", "is not empty"),
         ("{tmp}/" + "a" * 300, "File name too long"),
@@ -72,13 +72,13 @@ def test_a_history_with_numbers_that_json_lacks_is_read_again(fitted, tmp_path):
 
 @pytest.mark.parametrize("seeds", ["a", 3, [], [0.5], [True], ["0"], None, [-1]])
 def test_seeds_of_a_sweep(seeds):
-    with pytest.raises(UserError, match="^seeds: expected"):
+    with pytest.raises(UserError, match=r"^seeds: expected"):
         aejax.sweep(MODEL, LOSS, DATA, axes={}, seeds=seeds, steps=2)
 
 
 @pytest.mark.parametrize("axes", [None, "reconstruction.weight", [1]])
 def test_axes_of_a_sweep(axes):
-    with pytest.raises(UserError, match="^axes: expected values by their paths"):
+    with pytest.raises(UserError, match=r"^axes: expected values by their paths"):
         aejax.sweep(MODEL, LOSS, DATA, axes=axes, steps=2)
 
 
