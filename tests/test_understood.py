@@ -162,7 +162,7 @@ def test_dates_are_days_and_parts_of_the_calendar(tmp_path, written, option, day
 
 
 def test_dates_can_be_had_back():
-    from aejax.data.columns import as_date
+    from aejax.data.dates import as_date
 
     assert as_date(18263.5, "ISO8601") == "2020-01-02 12:00:00"
     assert as_date(18263.0, "ISO8601") == "2020-01-02"

@@ -1,17 +1,16 @@
 """What the cells of a column mean: numbers as any country writes them, truth values, dates, codes and keys."""
 
 import re
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from aejax.data.tables import LARGEST_WHOLE, Cells, Reading, are_numbered, numbers, value_of
+from aejax.data.dates import are_dates, days_of
+from aejax.data.tables import LARGEST_WHOLE, Cells, Reading, are_numbered, filled, numbers, value_of
 from aejax.errors import UserError, one_of
 
 LEAST_ROWS = 10  # of a column that may be a key
-DAY = 86400.0  # seconds
 _SIGNS = "$€£¥"
 _NUMBER = re.compile(rf"([+-]?)\s*([{_SIGNS}]?)\s*([\d.,].*?)\s*([%{_SIGNS}]?)")
 _KEY_NAME = re.compile(
@@ -20,9 +19,6 @@ _KEY_NAME = re.compile(
 )
 _WITH_UNIT = re.compile(r"[+-]?[\d.,]+\s*[^\W\d_]{1,4}|[A-Z]{3}\s*[+-]?[\d.,]+|[$€£¥]\s*[\d.,]+\s*[a-zA-Z]")
 _DAY_IN_DIGITS = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
-_NUMBERS_OF_A_DATE = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})([ T]\d{1,2}:\d{2}(:\d{2})?)?")
-_ISO = re.compile(r"\d{4}-\d{2}(-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?)?(Z|[+-]\d{2}:?\d{2})?|\d{4}/\d{2}/\d{2}")
-_CLOCK = re.compile(r"\d{1,3}:\d{2}(:\d{2}(\.\d+)?)?")
 _TRUTH = {"true": 1.0, "false": 0.0}
 
 
@@ -81,7 +77,7 @@ def understand(
         if name in left_out:
             continue
         if name in dated:
-            parts, layout = _days(name, cells, dated[name], where, faults)
+            parts, layout = days_of(name, cells, dated[name], where, faults)
             hour = parts.get(f"{name}.hour")
             if hour is not None and not again and not np.nan_to_num(hour.values).any():
                 del parts[f"{name}.hour"]  # days without times
@@ -204,7 +200,7 @@ def _numbers_of(
         if not len(texts) or _codes(texts):
             continue
         if {text.lower() for text in set(texts)} <= set(_TRUTH):
-            out[name] = _filled(cells, [_TRUTH[text.lower()] for text in texts])
+            out[name] = filled(cells, [_TRUTH[text.lower()] for text in texts])
             lines.append(f"column {name!r} holds truth values, read as 1 and 0")
             continue
         try:
@@ -228,7 +224,7 @@ def _numbers_of(
                 f"{where}: column {name!r} holds {example!r}, no number with the decimal mark {mark!r}; allowed: "
                 f"data.decimal={form.decimals[0]}, or one form of number in the whole file"
             )
-        out[name] = _filled(words[name], [float(sign + _plain(digits, mark or ".")) for sign, digits in form.parts])
+        out[name] = filled(words[name], [float(sign + _plain(digits, mark or ".")) for sign, digits in form.parts])
         if form.unit or not _is_plain(example) or mark == ",":
             lines.append(_said(name, form, example, mark))
         if form.written:
@@ -276,12 +272,6 @@ def _plain(digits: str, mark: str) -> str:
 
 def _is_plain(text: str) -> bool:
     return value_of(text or "0") is not None
-
-
-def _filled(cells: Cells, values: Sequence[float]) -> Cells:
-    out = np.full(len(cells.values), np.nan)
-    out[~cells.missing] = values
-    return Cells(out, cells.missing)
 
 
 def _codes(texts: np.ndarray) -> list[str]:
@@ -347,84 +337,3 @@ def _counts(values: np.ndarray, name: str, *, at_once: bool) -> str:
     if len(values) < LEAST_ROWS or len(np.unique(values)) < len(values) or not _KEY_NAME.fullmatch(name):
         return ""
     return "has another number in every row, and the name of a key"
-
-
-# Dates.
-
-
-def are_dates(texts: np.ndarray) -> bool:
-    """Whether cells are dates, or times of a day."""
-    forms = (_ISO, _NUMBERS_OF_A_DATE, _CLOCK)
-    return len(texts) > 0 and any(all(form.fullmatch(text) for text in texts[:100]) for form in forms)
-
-
-def _days(
-    name: str, cells: Cells, layout: str | None, where: object, faults: dict[int, str] | None
-) -> tuple[dict[str, Cells], str]:
-    """The days since 1970 of dates, or the day's share of times, and the parts of the calendar; and the layout."""
-    import pandas
-
-    texts = pandas.Series(cells.values[~cells.missing].astype(str))
-    layout = layout or _layout(name, texts, where)
-    errors = "raise" if faults is None else "coerce"
-    try:
-        if layout == "%H:%M":
-            whole = [text + ":00" if text.count(":") == 1 else text for text in texts]
-            at = pandas.Series(pandas.to_timedelta(whole, errors=errors))
-        else:
-            at = pandas.to_datetime(texts, format=layout, utc=True, errors=errors)
-    except (ValueError, OverflowError) as error:
-        reason = " ".join(str(error).split()).partition(". ")[0]
-        advice = f"allowed: its layout, such as data.dates=('{name}=%d/%m/%Y',)"
-        line = f"{where}: data.dates: column {name!r} cannot be read by {layout}: {reason}"
-        raise UserError(f"{line}; {advice}") from None
-    for row in np.flatnonzero(~cells.missing)[at.isna()] if faults is not None else ():
-        faults.setdefault(int(row), f"column {name!r} holds {cells.values[row]!r} in row {row + 1}, and not {layout}")
-    if layout == "%H:%M":
-        return {name: _filled(cells, at.dt.total_seconds() / DAY)}, layout
-    since = (at - pandas.Timestamp(0, tz="UTC")) / pandas.Timedelta(days=1)
-    hours = since % 1 * 24
-    parts = {name: since, f"{name}.month": at.dt.month, f"{name}.weekday": at.dt.day_of_week, f"{name}.hour": hours}
-    return {part: _filled(cells, values.to_numpy(np.float64)) for part, values in parts.items()}, layout
-
-
-def _layout(name: str, texts: Any, where: object) -> str:
-    """The layout of dates, as of strftime."""
-    if all(_CLOCK.fullmatch(text) for text in texts):
-        return "%H:%M"
-    matches = [_NUMBERS_OF_A_DATE.fullmatch(text) for text in texts]
-    if not all(matches):
-        return _layout_with_month(texts)
-    first, second = (max(int(match[group]) for match in matches) for group in (1, 3))
-    mark, year, time = matches[0][2], "%Y" if len(matches[0][4]) == 4 else "%y", matches[0][5] or ""
-    clock = f"{time[:1]}%H:%M{':%S' if time.count(':') == 2 else ''}" if time else ""
-    layouts = {order: mark.join((*order, year)) + clock for order in (("%d", "%m"), ("%m", "%d"))}
-    if first <= 12 and second <= 12 and mark != ".":
-        ways = " or ".join(f"data.dates=('{name}={layout}',)" for layout in layouts.values())
-        raise UserError(f"{where}: column {name!r} holds {texts.iloc[0]!r}: day or month first? allowed: {ways}")
-    return layouts[("%m", "%d") if second > 12 else ("%d", "%m")]
-
-
-def _layout_with_month(texts: Any) -> str:
-    """The layout of dates that name their month, or else that of ISO 8601."""
-    from pandas.tseries.api import guess_datetime_format
-
-    with warnings.catch_warnings(action="ignore"):  # of a day that stands before its month
-        long = guess_datetime_format(max(texts, key=len, default="")) or ""
-    return long if "%b" in long or "%B" in long else "ISO8601"
-
-
-def as_date(days: float, layout: str) -> str:
-    """The date that a number of days since 1970 stands for, in its layout."""
-    import pandas
-
-    if layout == "%H:%M" and np.isfinite(days):
-        seconds = round(days * DAY)
-        return f"{seconds // 3600:02d}:{seconds % 3600 // 60:02d}:{seconds % 60:02d}"
-    try:
-        at = (pandas.Timestamp(0) + pandas.Timedelta(days=float(days))).round("s")
-    except (ValueError, OverflowError):  # no calendar goes so far
-        return f"{days:.9g}"
-    if layout == "ISO8601":
-        return at.strftime("%Y-%m-%d") if at == at.normalize() else at.isoformat(sep=" ")
-    return at.strftime(layout)

@@ -1,7 +1,7 @@
 """From columns of cells to features and labels: numbers as they are, a feature for each category, classes by number."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from aejax.types import Column, Split
 MOST_CATEGORIES = 100  # of a column: one with more is more likely a name or a key
 LARGEST = np.finfo(np.float32).max / 4  # so that differences of two values are still finite
 NONE = np.zeros((), bool)  # of the columns: no logarithm is taken
+BLOCK = 4096  # rows that are looked at together
 FAR = 256.0  # times its spread, the greatest value of a column that is not counted from 0
 MOVED = 1e-4  # of its spread, by float32
 
@@ -192,6 +193,34 @@ def origin(x: np.ndarray) -> np.ndarray:
         moved = np.abs(rounded - values).max() > MOVED * (high[at] - low[at])
         if moved or len(np.unique(rounded)) < len(np.unique(values)):
             start[at] = low[at]
+    return start if start.any() else np.zeros(())
+
+
+def common_origin(files: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Where the columns of several arrays, which may lie on the disk, are counted from: 0, or the least value of all.
+
+    That is of columns whose greatest value is more than `FAR` times their spread, and which float32 does not hold.
+
+    Args:
+        files: (rows, *feature_shape), and what they are counted from already.
+
+    Returns:
+        As of `origin`.
+    """
+    low, high, exact = np.inf, -np.inf, True
+    for x, start in files:
+        if x.ndim != 2 or (np.can_cast(x.dtype, np.float32) and not start.any()):
+            continue
+        for at in range(0, len(x), BLOCK):
+            block = np.asarray(x[at : at + BLOCK], np.float64) + start
+            low, high = np.minimum(low, block.min(0)), np.maximum(high, block.max(0))
+            with np.errstate(over="ignore"):
+                exact = exact & (block.astype(np.float32) == block).all(0)
+    if np.ndim(low) == 0:
+        return np.zeros(())
+    with np.errstate(invalid="ignore"):
+        far = (high > low) & np.isfinite(high - low) & (np.maximum(abs(low), abs(high)) > FAR * (high - low))
+    start = np.where(far & ~exact, low, 0.0)
     return start if start.any() else np.zeros(())
 
 

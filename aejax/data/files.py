@@ -279,7 +279,7 @@ def map_array(path: Path, channels: str | None = None) -> np.ndarray:
     Raises:
         UserError: it is not there, or holds something else.
     """
-    return as_rows_or_images(load_arrays(checked(path, ()), mmap_mode="r"), path, channels)
+    return as_rows_or_images(load_arrays(checked(path, ()), mapped=True), path, channels)
 
 
 def _without_labels(

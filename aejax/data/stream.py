@@ -21,7 +21,7 @@ import numpy as np
 
 from aejax.data.arrays import dataset_of
 from aejax.data.cache import whole_folder
-from aejax.data.encoding import FAR
+from aejax.data.encoding import common_origin
 from aejax.data.files import labels_beside, load_file, map_array
 from aejax.data.scaling import fit
 from aejax.data.splits import DEFAULT_TEST, Raw, count, pooled
@@ -211,7 +211,7 @@ def pack(
     readers = [(path, partial(_rows, path, label_column, beside, channels)) for path, beside in pairs]
     readers = [(path, cache(reader)) for path, reader in readers] if len(readers) == 1 else readers
     with whole_folder(output.absolute(), ".packing-") as scratch:
-        start = _origin(reader for _, reader in readers)
+        start = common_origin((pooled(raw).x, raw.origin) for raw in (reader() for _, reader in readers))
         details: dict[str, Any] = {"format": FORMAT, **({"channels": channels} if channels else {})}
         details |= {"origin": start.tolist()} if start.any() else {}
         files = _write(_records(readers, start, details), scratch)
@@ -219,30 +219,6 @@ def pack(
         write_json(scratch / MANIFEST, manifest)
         scratch.chmod(0o755)
     return manifest
-
-
-def _origin(readers: Iterable[Callable[[], Raw]]) -> np.ndarray:
-    """What the columns of files are counted from: 0, or the least value, as `aejax.data.encoding.origin` has it.
-
-    That is of columns whose greatest value is more than `FAR` times their spread, and which float32 does not hold.
-    """
-    low, high, exact = np.inf, -np.inf, True
-    for read_file in readers:
-        raw = read_file()
-        x = pooled(raw).x
-        if x.ndim != 2 or (np.can_cast(x.dtype, np.float32) and not raw.origin.any()):
-            continue
-        for at in range(0, len(x), _BLOCK):
-            block = np.asarray(x[at : at + _BLOCK], np.float64) + raw.origin
-            low, high = np.minimum(low, block.min(0)), np.maximum(high, block.max(0))
-            with np.errstate(over="ignore"):
-                exact = exact & (block.astype(np.float32) == block).all(0)
-    if np.ndim(low) == 0:
-        return np.zeros(())
-    with np.errstate(invalid="ignore"):
-        far = (high > low) & np.isfinite(high - low) & (np.maximum(abs(low), abs(high)) > FAR * (high - low))
-    start = np.where(far & ~exact, low, 0.0)
-    return start if start.any() else np.zeros(())
 
 
 def _write(records: Iterator[bytes], folder: Path) -> dict[str, dict[str, int]]:

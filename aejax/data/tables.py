@@ -114,6 +114,13 @@ def numbers(cells: Cells) -> np.ndarray:
     return values.astype(np.float64)
 
 
+def filled(cells: Cells, values: Sequence[float]) -> Cells:
+    """A column with these numbers where it is not missing."""
+    out = np.full(len(cells.values), np.nan)
+    out[~cells.missing] = values
+    return Cells(out, cells.missing)
+
+
 def are_numbered(names: Sequence[str]) -> bool:
     """Whether names are "0", "1", and so on, as where a file has none."""
     return tuple(names) == tuple(map(str, range(len(names))))

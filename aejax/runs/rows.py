@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aejax.data.columns import as_date
+from aejax.data.dates import as_date
 from aejax.data.encoding import LARGEST, observed
 from aejax.data.table_files import read_table
 from aejax.data.tables import AGAIN, Reading, are_numbered, number

@@ -76,11 +76,13 @@ def train(
     program = compile_advance(parts.run, state, parts.key, parts.hparams, example, shardings)
     compile_seconds = time.perf_counter() - started
     evaluations = [] if folder is None else workdir.read_metrics(folder, until=before.step)
+    if folder is not None and devices.is_first():
+        workdir.write_metrics(folder, evaluations)
 
     def record(step: int, metrics: Mapping[str, Any], params: Params) -> None:
         evaluations.append({"step": step} | {name: float(value) for name, value in metrics.items()})
         if folder is not None and devices.is_first():
-            workdir.write_metrics(folder, evaluations)
+            workdir.append_metrics(folder, evaluations[-1])
         if on_evaluation is not None:
             on_evaluation(step, evaluations[-1], params)
 

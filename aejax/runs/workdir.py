@@ -5,7 +5,7 @@ import hashlib
 import io
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from itertools import count
@@ -19,13 +19,14 @@ from aejax import console
 from aejax.config import differences
 from aejax.config import files as config_files
 from aejax.errors import UserError, shown
-from aejax.files import TEMPORARY, write_atomic, write_json
+from aejax.files import TEMPORARY, append, write_atomic, write_json
 from aejax.storage import records, trust
 from aejax.storage.records import Fields, Form, Named, Whole
 from aejax.training import numerics
 from aejax.types import Dataset, Split
 
 CHECKPOINTS, MODEL, KEPT, FIGURES = "checkpoints", "model", "kept", "figures"
+METRICS = "metrics.csv"
 CONFIG, FIT = "config.json", "fit.json"
 """What a run is begun with: its config, or the numbers of a fit in Python."""
 
@@ -222,29 +223,45 @@ def _git_commit() -> str | None:
 
 
 def read_metrics(folder: Path, *, until: int | None = None) -> list[dict[str, float]]:
-    """The rows of ``metrics.csv``, up to a step.
+    """The rows of ``metrics.csv``, up to a step, without a last line that a kill left half written.
 
     Raises:
         UserError: it is no table of numbers.
     """
-    path = folder / "metrics.csv"
-    if not path.exists():
-        return []
+    path = folder / METRICS
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        text = path.read_bytes().decode()
+        whole = io.StringIO(text[: text.rfind("\n") + 1], newline="")
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(whole)]
         return [row for row in rows if until is None or row["step"] <= until]
+    except FileNotFoundError:
+        return []
     except (TypeError, ValueError, KeyError, csv.Error):
         raise UserError(f"{path}: is damaged: it is no table of numbers") from None
 
 
-def write_metrics(folder: Path, rows: list[dict[str, float]]) -> None:
-    """Write ``metrics.csv`` whole: one row for each evaluation."""
-    out = io.StringIO()
+def write_metrics(folder: Path, rows: Sequence[Mapping[str, float]]) -> None:
+    """Write ``metrics.csv`` whole: one row for each evaluation; none without rows."""
     if rows:
-        writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+        write_atomic(folder / METRICS, _table(rows, header=True))
+    else:
+        (folder / METRICS).unlink(missing_ok=True)
+
+
+def append_metrics(folder: Path, row: Mapping[str, float]) -> None:
+    """Add the row of an evaluation to ``metrics.csv``, in a time that does not depend on its length."""
+    if (folder / METRICS).exists():
+        append(folder / METRICS, _table([row], header=False))
+    else:
+        write_metrics(folder, [row])
+
+
+def _table(rows: Sequence[Mapping[str, float]], *, header: bool) -> str:
+    """Lines of eight digits, which read and written again are the same; steps whole."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    if header:
         writer.writeheader()
-        # eight digits, which read and written again are the same; steps whole
-        text = lambda name, value: str(int(value)) if name == "step" else f"{value:.8g}"
-        writer.writerows({name: text(name, value) for name, value in row.items()} for row in rows)
-    write_atomic(folder / "metrics.csv", out.getvalue())
+    text = lambda name, value: str(int(value)) if name == "step" else f"{value:.8g}"
+    writer.writerows({name: text(name, value) for name, value in row.items()} for row in rows)
+    return out.getvalue()
