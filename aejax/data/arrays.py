@@ -67,7 +67,7 @@ def from_arrays(
         test: likewise, the rows that results are reported on; a share is drawn first.
         scaling: one of `aejax.data.SCALINGS`, from the training rows; see `aejax.data.load`.
         seed: of the rows that are drawn.
-        names: one for each feature.
+        names: one for each feature; those of the columns of a DataFrame.
         channels: where those of images stand, ``"first"``, (m, channels, height, width), or ``"last"``; None: last, and
             a shape that looks otherwise is refused. New rows of a net that is trained on them are read alike.
         log: names, or without names numbers, of the columns of which the logarithm is taken.
@@ -81,6 +81,7 @@ def from_arrays(
         if rows is not None and not isinstance(rows, int | float):
             parts[part] = rows if isinstance(rows, tuple) and len(rows) == 2 else (rows, None)
     label_names, labels = _classes({part: y for part, (_, y) in parts.items() if y is not None})
+    names = names or (tuple(map(str, x.columns)) if hasattr(x, "columns") and not hasattr(x, "tocsr") else ())
     reading = AGAIN._replace(channels=reading_of({"channels": channels}).channels)
     values = None if hasattr(x, "tocsr") else _dense(x, "x", mask, channels)
     start, is_log = np.zeros(()), NONE
@@ -313,6 +314,23 @@ def _rows_like(raw: Raw, frame: Any, used: Sequence[str], label: str | None, par
         raise UserError(f"{part}: no training row has the label {unknown[0]!r}; allowed: {allowed}")
     numbers = np.array([raw.label_names.index(each) for each in labels.names], np.int32)
     return Split(x, mask, numbers[labels.values])
+
+
+def rows_of_frame(frame: Any, dataset: Dataset, part: str) -> Split:
+    """New rows in a frame, matched by the names of their columns to those of a data set with names.
+
+    Raises:
+        UserError: a column is missing or new, or holds what it did not hold in training.
+    """
+    raw = Raw(dataset.train, columns=dataset.columns, feature_names=dataset.feature_names, origin=dataset.origin)
+    raw = raw._replace(log=dataset.log, reading=dataset.reading or AGAIN)
+    dates = [each.partition("=")[0] for each in raw.reading.dates]
+    parts = {f"{date}.{unit}" for date in dates for unit in ("month", "weekday", "hour")}
+    used = [column.name for column in columns_of(raw) if column.name not in parts]
+    names = [str(name) for name in frame.columns]
+    if new := [name for name in names if name not in (*used, *raw.reading.ignore)]:
+        raise UserError(f"{part}: column {new[0]!r} is none of the training data; allowed: {', '.join(used)}")
+    return _rows_like(raw, frame, used, None, part)
 
 
 def _held_out(name: str, raw: Raw, parts: Mapping[str, Any], scaling: str, seed: int) -> Dataset:

@@ -64,7 +64,8 @@ def load(
             raise UserError(f"{folder}: {line}")
         settings = artifact.own_settings(info["model"], folder)
         model, shapes = artifact.model_of(settings, info, restored.tree, saved)
-        model = build_model(settings, model.feature_shape)  # a fit in Python leaves outputs as they are
+        if not info.get("linked"):  # a fit in Python may leave outputs as they are
+            model = build_model(settings, model.feature_shape)
     else:
         records.check(info, artifact.INFO, saved, "info")
         shapes = jax.eval_shape(model.init, jax.random.key(0))

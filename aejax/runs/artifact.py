@@ -51,6 +51,7 @@ INFO = Fields(
     {
         "columns": Many((str, Whole(), Whole(1), Many(str))),
         "label_column": Either((str, None)),
+        "linked": bool,
         "origin": Many(float),
         "log": Many(Whole()),
         "reading": Fields(
@@ -142,7 +143,14 @@ def log_of(info: Mapping[str, Any]) -> np.ndarray:
     return np.isin(np.arange(prod(info["feature_shape"])), info["log"]).reshape(tuple(info["feature_shape"]))
 
 
-def save(folder: Path, params: Params, dataset: Dataset, settings: Mapping[str, Any] | None = None) -> None:
+def save(
+    folder: Path,
+    params: Params,
+    dataset: Dataset,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    linked: bool = False,
+) -> None:
     """Save what new rows need of a trained net: its parameters, the scaling of its data, and `info_of` them.
 
     Args:
@@ -150,9 +158,10 @@ def save(folder: Path, params: Params, dataset: Dataset, settings: Mapping[str, 
         params: of the net.
         dataset: that it was trained on.
         settings: the component of aejax that makes the model, where no config beside it says so.
+        linked: whether its outputs are values of the columns of a table with categories then.
     """
     tree = {"params": params, "scaling": {"shift": dataset.shift, "scale": dataset.scale}}
-    info = info_of(dataset) | ({"model": settings} if settings else {})
+    info = info_of(dataset) | ({"model": settings, "linked": linked} if settings else {})
     checkpoint.save(folder, 0, tree, keep=1, info=info)
 
 

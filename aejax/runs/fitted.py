@@ -10,12 +10,13 @@ import numpy as np
 
 from aejax import config as configs
 from aejax.config.files import literals
-from aejax.data.arrays import as_rows
+from aejax.data.arrays import as_rows, rows_of_frame
 from aejax.data.scaling import original
 from aejax.errors import UserError, hint, shown
 from aejax.files import write_atomic, write_json
 from aejax.runs import apply, artifact, experiment, workdir
 from aejax.storage.records import NOT_FINITE, Many, Named
+from aejax.training.context import outline
 from aejax.training.evaluate import on_device
 from aejax.types import Dataset, Model, Params, Range, Rows, Split
 
@@ -45,7 +46,11 @@ class Fitted:
     config: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def encode(self, x: Any) -> np.ndarray:
-        """The codes of rows: (m, *feature_shape) or (m, n) -> (m, d) float32."""
+        """The codes of rows: (m, *feature_shape) or (m, n) -> (m, d) float32.
+
+        The columns of a frame are matched by their names, where the net was trained on some; those of an array go by
+        their place.
+        """
         return self._applied("encode", self._values(x), "x")
 
     def decode(self, codes: Any) -> np.ndarray:
@@ -86,7 +91,8 @@ class Fitted:
         write_json(folder / HISTORY, {name: values.tolist() for name, values in self.history.items()})
         plain, name, arguments = self.model.made or (None, "", ())
         settings = {"name": name, **dict(arguments)} if plain == self.model._replace(made=None) else None
-        artifact.save(folder / workdir.MODEL, self.params, self.data, settings)
+        linked = bool(self.data.columns) and "natural" in outline(self.model).extra
+        artifact.save(folder / workdir.MODEL, self.params, self.data, settings, linked=linked)
         return folder
 
     def __repr__(self) -> str:
@@ -96,9 +102,11 @@ class Fitted:
 
     def _rows(self, x: Any) -> Split:
         start, shape = self.data.origin, tuple(self.data.feature_shape)
-        rows = as_rows(
-            x, "x", start=start, is_log=self.data.log, channels=self.data.reading and self.data.reading.channels
-        )
+        channels = self.data.reading and self.data.reading.channels
+        if hasattr(x, "columns") and self.data.feature_names:
+            rows = rows_of_frame(x, self.data, "x")
+        else:
+            rows = as_rows(x, "x", start=start, channels=channels, is_log=self.data.log)
         if np.any(start) and (np.abs(rows.x) > np.abs(rows.x + start)).all(0)[np.flatnonzero(start)].any():
             line = (
                 "is counted from Dataset.origin; allowed: values of the file, such as dataset.train.x + dataset.origin"

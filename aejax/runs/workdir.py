@@ -39,13 +39,16 @@ def fresh(name: str) -> Path:
 
 
 NUMBERS = Named(float)
-SUMMARY = {
-    "seed": Whole(),
-    "metrics": Named(NUMBERS),
-    "baselines": Named(NUMBERS),
-    "timing": Fields({"train_seconds": float}, {"steps": Whole()}, float),
-    "parameters_digest": str,
-}
+SUMMARY = Fields(
+    {
+        "seed": Whole(),
+        "metrics": Named(NUMBERS),
+        "baselines": Named(NUMBERS),
+        "timing": Fields({"train_seconds": float}, {"steps": Whole()}, float),
+        "parameters_digest": str,
+    },
+    {"remarks": Named(NUMBERS)},
+)
 """The form of ``summary.json``."""
 
 
