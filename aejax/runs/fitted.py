@@ -14,6 +14,7 @@ from aejax.data.arrays import as_rows
 from aejax.errors import UserError, hint
 from aejax.files import write_atomic, write_json
 from aejax.runs import apply, artifact, experiment, workdir
+from aejax.storage import checksums
 from aejax.training.evaluate import on_device
 from aejax.types import Dataset, Model, Params, Range, Rows, Split
 
@@ -74,7 +75,9 @@ class Fitted:
             raise UserError(f"{folder}: is not empty; allowed: a new folder")
         if self.config is not None:
             write_atomic(folder / workdir.CONFIG, configs.dumps(self.config))
-        return self.write(folder)
+        self.write(folder)
+        checksums.write(folder, [*workdir.WRITTEN, HISTORY], {})
+        return folder
 
     def write(self, folder: Path) -> Path:
         """Write the net and its history into a folder, whatever else is there; the folder."""
@@ -145,11 +148,12 @@ def open_folder(folder: str | Path, model: Model | None = None, *, trust: bool =
         origin=artifact.origin_of(trained.info),
         **trained.scaling,
     )
+    checksums.check(folder, workdir.METRICS, workdir.FINISHED, HISTORY)
     rows = workdir.read_metrics(folder)
     history = {name: np.array([row[name] for row in rows]) for name in rows[0]} if rows else {}
     if (folder / HISTORY).exists():
         history = {name: np.array(values) for name, values in workdir.read_json(folder / HISTORY).items()}
-    summary = workdir.read_json(folder / "summary.json") if (folder / "summary.json").exists() else {}
+    summary = workdir.read_json(folder / workdir.FINISHED) if (folder / workdir.FINISHED).exists() else {}
     return Fitted(trained.model, trained.params, data, history, summary=summary, config=trained.config or None)
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from aejax import console
 from aejax.errors import UserError
 from aejax.runs import workdir
-from aejax.storage import checkpoint, records
+from aejax.storage import checkpoint, checksums, records
+from aejax.storage.records import Fields, Named
 from aejax.training import devices
 from aejax.training.build import Parts
 from aejax.training.evaluate import make_losses, on_device, target_range
@@ -23,7 +24,7 @@ from aejax.training.step import EVALUATION_STREAM, weights
 from aejax.training.windows import Windows
 from aejax.types import Dataset, Params, Rows, State
 
-INFO = {"seconds": float}
+INFO = Fields({"seconds": float}, {"files": Named(str), "metrics": workdir.MARK})
 """The form of what a checkpoint says beside its arrays."""
 
 
@@ -75,7 +76,7 @@ def train(
     started = time.perf_counter()
     program = compile_advance(parts.run, state, parts.key, parts.hparams, example, shardings)
     compile_seconds = time.perf_counter() - started
-    evaluations = [] if folder is None else workdir.read_metrics(folder, until=before.step)
+    evaluations = workdir.metrics_before(folder, before.step) if folder is not None and devices.is_first() else []
 
     def record(step: int, metrics: Mapping[str, Any], params: Params) -> None:
         evaluations.append({"step": step} | {name: float(value) for name, value in metrics.items()})
@@ -140,20 +141,22 @@ def _start(parts: Parts, early: bool, folder: Path | None) -> tuple[State, Progr
 
 
 def _saver(parts: Parts, folder: Path, keep: int) -> Callable[[State, Progress], None]:
-    """``(state, progress)``: saves a checkpoint."""
+    """``(state, progress)``: saves a checkpoint, which says what the files of the run are that it belongs to."""
+    begun = checksums.of(folder, workdir.BEGUN)
 
     def save(state: State, progress: Progress) -> None:
         state, progress = _on_host(parts, state), progress._replace(best=_on_host(parts, progress.best))
         if devices.is_first():
-            save_progress(folder / workdir.CHECKPOINTS, state, progress, keep=keep)
+            about = {"files": begun, "metrics": workdir.mark_of_metrics(folder)}
+            save_progress(folder / workdir.CHECKPOINTS, state, progress, keep=keep, about=about)
 
     return save
 
 
-def save_progress(folder: Path, state: Any, progress: Progress, *, keep: int) -> None:
+def save_progress(folder: Path, state: Any, progress: Progress, *, keep: int, about: Mapping[str, Any] = {}) -> None:
     """Save a checkpoint of a run, or of many, without the seconds, so that equal ones have equal bytes."""
     tree = {"state": state, "progress": progress._replace(seconds=0.0)}
-    checkpoint.save(folder, progress.step, tree, keep=keep, info={"seconds": progress.seconds})
+    checkpoint.save(folder, progress.step, tree, keep=keep, info={"seconds": progress.seconds, **about})
 
 
 def restored_progress(folder: Path, state: Any, progress: Progress) -> tuple[Any, Progress] | None:

@@ -4,8 +4,6 @@ Any engine may do a task twice, and tasks in any order: what a marker vouches fo
 which holds the results under a seal, is written last.
 """
 
-import hashlib
-import json
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -19,9 +17,9 @@ import numpy as np
 
 from aejax import console
 from aejax.errors import UserError
-from aejax.files import to_json, write_json
+from aejax.files import write_atomic, write_json
 from aejax.runs.training import restored_progress, save_progress
-from aejax.storage import checkpoint, records
+from aejax.storage import checkpoint, checksums, records
 from aejax.storage.records import Either, Many, Named, Whole, Word
 from aejax.storage.trees import digest
 from aejax.sweep import evaluation
@@ -41,7 +39,7 @@ EXACT = "exact"
 
 FORM = {"strategy": Word("|".join(FORMS)), "level": Either((Whole(0, 3), None))}
 RESULT = {"id": str, "status": str, "step": Whole(), "parameters_digest": str, "metrics": Named(float)}
-MARKER = {"results": Many(RESULT), "timing": dict, "seal": str}
+MARKER = {"results": Many(RESULT), "timing": dict}
 """The forms of a `Form`, of what is known of a run, and of a marker, in a file."""
 
 Stop = Callable[[], bool]
@@ -313,12 +311,11 @@ def lock(file: IO[str], *, wait: bool) -> bool:
 def read_marker(folder: Path) -> dict[str, Any] | None:
     """What a block's marker holds; None where there is none that is whole."""
     try:
-        marker = records.read(folder / "done.json", MARKER)
+        path = folder / "done.json"
+        marker = checksums.unsealed(path.read_bytes(), MARKER, path)
     except FileNotFoundError:
         return None
     except (OSError, UserError):
-        marker = {}
-    if marker.pop("seal", None) != _seal(marker):
         console.say(f"{folder}: its marker is damaged; its runs are trained again")
         return None
     for result in marker["results"]:
@@ -328,12 +325,7 @@ def read_marker(folder: Path) -> dict[str, Any] | None:
 
 def write_marker(folder: Path, marker: Mapping[str, Any]) -> None:
     """Say that a block is done."""
-    plain = json.loads(to_json(marker))
-    write_json(folder / "done.json", plain | {"seal": _seal(plain)})
-
-
-def _seal(marker: Mapping[str, Any]) -> str:
-    return hashlib.sha256(to_json(marker).encode()).hexdigest()
+    write_atomic(folder / "done.json", checksums.sealed(marker))
 
 
 def finished(folder: Path) -> dict[str, dict[str, Any]]:
