@@ -54,6 +54,18 @@ def write_atomic(path: str | os.PathLike, data: bytes | str) -> Path:
     return path
 
 
+def append(path: str | os.PathLike, text: str) -> None:
+    """Add text to the end of a file that is there, and sync it; a kill may leave the last part of it unwritten."""
+    try:
+        with open(path, "ab") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
 def write_json(path: str | os.PathLike, value: Any) -> Path:
     """Write `to_json(value)` as a whole file; Raises and Returns as `write_atomic`."""
     return write_atomic(path, to_json(value))

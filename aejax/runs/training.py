@@ -76,12 +76,15 @@ def train(
     started = time.perf_counter()
     program = compile_advance(parts.run, state, parts.key, parts.hparams, example, shardings)
     compile_seconds = time.perf_counter() - started
-    evaluations = workdir.metrics_before(folder, before.step) if folder is not None and devices.is_first() else []
+    evaluations, writes = [], folder is not None and devices.is_first()
+    if writes:
+        evaluations = workdir.metrics_before(folder, before.step)
+        workdir.write_metrics(folder, evaluations)
 
     def record(step: int, metrics: Mapping[str, Any], params: Params) -> None:
         evaluations.append({"step": step} | {name: float(value) for name, value in metrics.items()})
-        if folder is not None and devices.is_first():
-            workdir.write_metrics(folder, evaluations)
+        if writes:
+            workdir.append_metrics(folder, evaluations[-1])
         if on_evaluation is not None:
             on_evaluation(step, evaluations[-1], params)
 

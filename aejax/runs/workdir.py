@@ -6,7 +6,7 @@ import io
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -21,7 +21,7 @@ from aejax import console
 from aejax.config import differences
 from aejax.config import files as config_files
 from aejax.errors import UserError, shown
-from aejax.files import TEMPORARY, write_atomic, write_json
+from aejax.files import TEMPORARY, append, write_atomic, write_json
 from aejax.storage import checkpoint, checksums, records, trust
 from aejax.storage.records import Fields, Form, Named, Whole
 from aejax.training import numerics
@@ -288,51 +288,65 @@ def metrics_before(folder: Path, step: int) -> list[dict[str, float]]:
 
     A file that is not as the checkpoint left it is set aside, which is said; the run goes on without these rows.
     """
-    path, aside = folder / METRICS, folder / "metrics.damaged.csv"
     if not step:
         return []
-    info = checkpoint.read_manifest(folder / CHECKPOINTS, step)["info"]
-    try:
-        text = path.read_bytes() if path.exists() else b""
-        if (
-            "metrics" not in info
-            or hashlib.sha256(text[: info["metrics"]["bytes"]]).hexdigest() == info["metrics"]["sha256"]
-        ):
-            return read_metrics(folder, until=step)
-    except UserError:
-        pass
+    path, aside = folder / METRICS, folder / "metrics.damaged.csv"
+    text = path.read_bytes() if path.exists() else b""
+    mark = checkpoint.read_manifest(folder / CHECKPOINTS, step)["info"].get("metrics")  # none in older versions
+    text = text if mark is None else text[: mark["bytes"]]
+    if mark is None or hashlib.sha256(text).hexdigest() == mark["sha256"]:
+        with suppress(UserError):
+            return _rows(text, path, until=step)
+    what = "is missing"
     if path.exists():
         os.replace(path, aside)
-    console.say(
-        f"{path}: is not as it was at step {step}, and is set aside as {aside.name}; its rows start after step {step}"
-    )
+        what = f"is not as it was at step {step}, and is now {aside.name}"
+    console.say(f"{path}: {what}; it has the rows after step {step}")
     return []
 
 
 def read_metrics(folder: Path, *, until: int | None = None) -> list[dict[str, float]]:
-    """The rows of ``metrics.csv``, up to a step.
+    """The rows of ``metrics.csv``, up to a step, without a last line that a kill left half written.
 
     Raises:
         UserError: it is no table of numbers.
     """
     path = folder / METRICS
-    if not path.exists():
-        return []
+    return _rows(path.read_bytes(), path, until) if path.exists() else []
+
+
+def _rows(content: bytes, path: Path, until: int | None) -> list[dict[str, float]]:
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        text = content.decode()
+        whole = io.StringIO(text[: text.rfind("\n") + 1], newline="")
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(whole)]
         return [row for row in rows if until is None or row["step"] <= until]
     except (TypeError, ValueError, KeyError, csv.Error):
         raise UserError(f"{path}: is damaged: it is no table of numbers") from None
 
 
-def write_metrics(folder: Path, rows: list[dict[str, float]]) -> None:
-    """Write ``metrics.csv`` whole: one row for each evaluation."""
-    out = io.StringIO()
+def write_metrics(folder: Path, rows: Sequence[Mapping[str, float]]) -> None:
+    """Write ``metrics.csv`` whole: one row for each evaluation; none without rows."""
     if rows:
-        writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+        write_atomic(folder / METRICS, _table(rows, header=True))
+    else:
+        (folder / METRICS).unlink(missing_ok=True)
+
+
+def append_metrics(folder: Path, row: Mapping[str, float]) -> None:
+    """Add the row of an evaluation to ``metrics.csv``, in a time that does not depend on its length."""
+    if (folder / METRICS).exists():
+        append(folder / METRICS, _table([row], header=False))
+    else:
+        write_metrics(folder, [row])
+
+
+def _table(rows: Sequence[Mapping[str, float]], *, header: bool) -> str:
+    """Lines of eight digits, which read and written again are the same; steps whole."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    if header:
         writer.writeheader()
-        # eight digits, which read and written again are the same; steps whole
-        text = lambda name, value: str(int(value)) if name == "step" else f"{value:.8g}"
-        writer.writerows({name: text(name, value) for name, value in row.items()} for row in rows)
-    write_atomic(folder / METRICS, out.getvalue())
+    text = lambda name, value: str(int(value)) if name == "step" else f"{value:.8g}"
+    writer.writerows({name: text(name, value) for name, value in row.items()} for row in rows)
+    return out.getvalue()
