@@ -24,7 +24,7 @@ from aejax.training.step import EVALUATION_STREAM, weights
 from aejax.training.windows import Windows
 from aejax.types import Dataset, Params, Rows, State
 
-INFO = Fields({"seconds": float}, {"files": Named(str), "metrics": workdir.MARK})
+INFO = Fields({"seconds": float}, {"files": Named(str), "metrics": workdir.MARK, "block": str})
 """The form of what a checkpoint says beside its arrays."""
 
 
@@ -162,12 +162,18 @@ def save_progress(folder: Path, state: Any, progress: Progress, *, keep: int, ab
     checkpoint.save(folder, progress.step, tree, keep=keep, info={"seconds": progress.seconds, **about})
 
 
-def restored_progress(folder: Path, state: Any, progress: Progress) -> tuple[Any, Progress] | None:
-    """The newest checkpoint that verifies, in these structures; None where there is none."""
+def restored_progress(
+    folder: Path, state: Any, progress: Progress, block: str | None = None
+) -> tuple[Any, Progress] | None:
+    """The newest checkpoint that verifies, in these structures; None where there is none, or that of another block."""
     restored = checkpoint.restore(folder, {"state": state, "progress": progress}, say=console.say)
     if restored is None:
         return None
-    seconds = float(records.check(restored.info, INFO, folder, "info")["seconds"])
+    info = records.check(restored.info, INFO, folder, "info")
+    if info.get("block", block) != block:
+        console.say(f"{folder}: is of another part of a sweep, and is passed over; this part begins again")
+        return None
+    seconds = float(info["seconds"])
     return restored.tree["state"], restored.tree["progress"]._replace(step=restored.step, seconds=seconds)
 
 

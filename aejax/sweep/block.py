@@ -28,7 +28,7 @@ from aejax.sweep.prepared import Prepared, hparams_of, size_of
 from aejax.sweep.program import FORMS, Form, Program, choose, compile_block, forms, stack_hparams
 from aejax.training.evaluate import on_device
 from aejax.training.interruption import InterruptedRunError
-from aejax.training.loop import GOING_ON, Outcome, begin, compile_advance, freezing, loop, on_host, outcome
+from aejax.training.loop import GOING_ON, Outcome, Progress, begin, compile_advance, freezing, loop, on_host, outcome
 from aejax.training.members import Carry
 from aejax.training.step import weights
 from aejax.types import Hparams, Params, State
@@ -260,7 +260,11 @@ def train_block(
 
     carry = program.init()
     progress = begin(names, grid.shape, () if patience is None else jax.tree.map(np.array, weights(carry)))
-    carry, progress = (folder and restored_progress(folder, carry, progress)) or (carry, progress)
+    carry, progress = (folder and restored_progress(folder, carry, progress, block.id)) or (carry, progress)
+
+    def save(carry: Any, progress: Progress) -> None:
+        save_progress(folder, jax.device_get(carry), progress, keep=1, about={"block": block.id})
+
     carry, progress, ended = loop(
         advance,
         carry,
@@ -272,7 +276,7 @@ def train_block(
         prune=prune and (lambda step, params, going_on: prune(step, of_members(params), going_on[index])[grid]),
         freeze=lambda carry, stopped: carry._replace(stopped=program.put(stopped)),
         on_chunk=lambda step, history, _: show(step, float(np.median(history["loss"][..., -1]))),
-        save=folder and (lambda carry, progress: save_progress(folder, jax.device_get(carry), progress, keep=1)),
+        save=folder and save,
         save_every=settings["checkpoint_every"],
         stop=stop,
     )
