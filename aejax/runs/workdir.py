@@ -115,7 +115,7 @@ def _check_begun(folder: Path) -> None:
         for name, sha256 in checksums.of(folder, {*digests} - {ENVIRONMENT}).items():
             if sha256 != digests[name]:
                 why = "one of the two was changed since, or is of another run; allowed: both as they were"
-                raise UserError(f"{folder / name}: is not what {CHECKPOINTS} of step {step} was saved with: {why}")
+                raise UserError(f"{folder / name}: is not what the checkpoint of step {step} was saved with: {why}")
 
 
 def _begun(folder: Path) -> dict[int, dict[str, str]]:

@@ -161,7 +161,7 @@ def test_a_changed_digit_in_the_config_of_an_unfinished_run_is_named(tiny, tmp_p
     assert '"learning_rate": 0.003' in text
     (run / "config.json").write_text(text.replace('"learning_rate": 0.003', '"learning_rate": 0.007'))
     answer = call(["run", "--workdir", str(run)], capsys)
-    assert_refused(answer, "config.json: is not what checkpoints of step 2 was saved with")
+    assert_refused(answer, "config.json: is not what the checkpoint of step 2 was saved with")
     (run / "config.json").write_text(text)
     assert call(["run", "--workdir", str(run)], capsys).code == 0
     assert digest(run) == digest(tiny)
@@ -256,3 +256,150 @@ def test_a_folder_of_an_older_version_is_read_as_before(tiny, tmp_path, capsys):
     (run / "checkpoints" / "step-00000004.json").unlink()
     assert call(["run", "--workdir", str(run)], capsys).code == 0
     assert digest(run) == digest(tiny)
+
+
+def bent(path):
+    """Change a digit of a file."""
+    path.write_bytes(digit(path.read_bytes()))
+
+
+def test_a_page_of_several_folders_goes_without_the_damaged_ones(tiny, other, tmp_path, capsys):
+    run = Path(shutil.copytree(other, tmp_path / "bent"))
+    bent(run / "dataset.json")
+    page = tmp_path / "page.html"
+    assert_refused(call(["report", str(run), "--output", str(page)], capsys), "dataset.json: was changed")
+    answer = call(["report", str(tiny), str(run), "--output", str(page)], capsys)
+    assert answer.code == 0
+    assert f"left out of the page: {run / 'dataset.json'}: was changed" in answer.out
+    assert "bent" not in page.read_text()
+    words = ["report", str(run), str(run), "--output", str(page)]
+    assert_refused(call(words, capsys), "none of the folders can be shown")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["config.json", "summary.json", "environment.json", "scores.csv", "figures/loss.png"])
+def test_what_a_task_and_its_figures_leave(name, scored, tmp_path, capsys):
+    run, out = Path(shutil.copytree(scored, tmp_path / "run")), str(tmp_path / "page.html")
+    bent(run / name)
+    refused = f"{run / name}: is not what" if name == "config.json" else f"{run / name}: was changed since"
+    assert_refused(call(["run", "--workdir", str(run)], capsys), refused)
+    if name != "scores.csv":  # which a page does not show
+        words = ["report", str(run), "--output", out]
+        assert_refused(call(words, capsys), f"{run / name}: was changed since it was written, or is of another run")
+    (run / name).unlink()
+    if name == "figures/loss.png":
+        answer = call(["report", str(run), "--output", out], capsys)
+        assert answer.code == 0
+        assert f"{run / name}: is missing; the page goes without it" in answer.out
+
+
+@pytest.mark.slow
+def test_what_a_task_judges_by_is_that_of_its_run(scored, tmp_path, capsys):
+    run = Path(shutil.copytree(scored, tmp_path / "run"))
+    np.save(tmp_path / "x.npy", np.zeros((2, 8), np.float32))
+    words = ["apply", str(run), "score", "--input", str(tmp_path / "x.npy"), "--output", str(tmp_path / "out.npy")]
+    assert call(words, capsys).code == 0
+    (path,) = (run / "kept").glob("*.json")
+    manifest = json.loads(path.read_text())
+    del manifest["seal"]
+    path.write_text(checkpoint.sealed({**manifest, "bytes": manifest["bytes"] + 1}))  # whole by itself
+    assert_refused(call(words, capsys), f"{path}: was changed since it was written")
+    shutil.rmtree(run / "kept")
+    assert_refused(call(words, capsys), f"{path}: is missing")
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    """A run of a task that leaves a table, nets to judge by, and figures."""
+    folder = tmp_path_factory.mktemp("scored") / "run"
+    settings = {**TINY, "data.rows": "200", "data.normal": "cluster 0", "task.members": "2", "report.figures": "true"}
+    assert cli.main(arguments(settings, "lecture/anomaly", workdir=folder)) == 0
+    assert (folder / "scores.csv").exists()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """A sweep over two seeds."""
+    folder = tmp_path_factory.mktemp("swept") / "sweep"
+    assert cli.main(sweep(folder)) == 0
+    return folder
+
+
+def sweep(folder):
+    return ["sweep", *arguments(TINY, workdir=folder)[1:], "--axis", "seed=0:2", "--metric", "validation/mse"]
+
+
+@pytest.mark.parametrize("name", ["table.csv", "summary.json", "sweep.json", "environment.json"])
+def test_a_changed_number_of_a_sweep_is_named(name, swept, tmp_path, capsys):
+    folder = Path(shutil.copytree(swept, tmp_path / "sweep"))
+    bent(folder / name)
+    answer = call(["report", str(folder), "--output", str(tmp_path / "page.html")], capsys)
+    assert_refused(answer, name)
+    answer = call(sweep(folder), capsys)
+    if name in ("sweep.json", "environment.json"):
+        assert_refused(answer)
+    else:
+        assert answer.code == 0
+        assert f"{folder / name}: is not as the sweep wrote it, and is written again" in answer.out
+        assert contents(folder) == contents(swept)
+
+
+def test_runs_of_a_sweep_are_those_of_their_block(swept, tmp_path, capsys):
+    folder = Path(shutil.copytree(swept, tmp_path / "sweep"))
+    (marker,) = folder.glob("parts/*/done.json")
+    bent(marker)
+    answer = call(sweep(folder), capsys)
+    assert answer.code == 0
+    assert "its marker is damaged; its runs are trained again" in answer.out
+    assert (folder / "table.csv").read_bytes() == (swept / "table.csv").read_bytes()
+
+
+def test_an_edit_by_hand_of_what_is_recorded_is_said(tmp_path, capsys):
+    number = record.Number((0.25, 0.5), 0.1, "so")
+    record.write(tmp_path, {"small": record.Recorded(True, 1.0, {"test/mse": number}, {"cpu": ("a", "b")})})
+    record.read(tmp_path)
+    assert capsys.readouterr().out == ""
+    path = tmp_path / record.FILE
+    path.write_text(path.read_text().replace("0.25", "0.26"))
+    assert record.read(tmp_path)["small"].metrics["test/mse"].values == (0.26, 0.5)
+    assert capsys.readouterr().out == f"{path}: was edited by hand since --update wrote it\n"
+    content = json.loads(path.read_text())
+    del content["seal"]
+    path.write_text(json.dumps(content))  # of an earlier version
+    record.read(tmp_path)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", ["lecture", "families"])
+def test_what_is_shipped_is_as_update_wrote_it(name, capsys):
+    assert record.read(record.collection(name))
+    assert capsys.readouterr().out == ""
+    assert '"seal": ' in (record.collection(name) / record.FILE).read_text()
+
+
+def test_a_fit_in_a_folder(tmp_path):
+    x = np.random.default_rng(0).normal(size=(60, 4))
+    fit = lambda: aejax.fit(x, steps=20, folder=tmp_path / "net")
+    fitted = fit()
+    same = lambda other: checkpoint.digest(other.params) == checkpoint.digest(fitted.params)
+    assert same(fit())
+    assert same(aejax.open(tmp_path / "net"))
+    (path,) = (tmp_path / "net" / "model").glob("*.json")
+    for name in ("metrics.csv", "history.json", f"model/{path.name}"):
+        whole = (tmp_path / "net" / name).read_bytes()
+        (tmp_path / "net" / name).unlink()
+        with pytest.raises(UserError):
+            aejax.open(tmp_path / "net")
+        (tmp_path / "net" / name).write_bytes(whole)
+        bent(tmp_path / "net" / name)
+        with pytest.raises(UserError, match=f"{name}|no checkpoint that verifies"):
+            aejax.open(tmp_path / "net")
+        (tmp_path / "net" / name).write_bytes(whole)
+    shutil.rmtree(tmp_path / "net" / "model")
+    with pytest.raises(UserError):
+        aejax.open(tmp_path / "net")
+    assert same(fit())
+    bent(tmp_path / "net" / "fit.json")
+    with pytest.raises(UserError, match=r"fit\.json|another config"):
+        fit()
