@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax import losses, optimizers
+from aejax.config import guards
 from aejax.config.bounds import Within
 from aejax.config.components import check
 from aejax.config.fields import FIELDS
@@ -22,7 +23,7 @@ from aejax.errors import UserError, shown
 from aejax.losses import Loss, Term
 from aejax.models.dense import multilayer
 from aejax.runs import workdir
-from aejax.runs.fitted import HISTORY, Fitted
+from aejax.runs.fitted import Fitted
 from aejax.runs.training import train
 from aejax.storage import checksums
 from aejax.training import build
@@ -138,7 +139,6 @@ def fit(
     fitted = fitted_of(parts, dataset, params, history)
     if folder is not None:
         fitted.write(folder)
-        checksums.write(folder, [*workdir.WRITTEN, HISTORY], {})
     return fitted
 
 
@@ -225,7 +225,7 @@ def parts_of(
     else:
         rule, numbers = optimizers.as_optimizer(named), {}
     key = _one_key(key)
-    corrupt = lambda key, x: corruption(key, x)
+    corrupt = guards.same_shape(guards.guarded(corruption, "corruption, a function of (key, x)"), "corruption")
     sizes = {"steps": settings["steps"], "batch_size": settings["batch_size"], "data_range": target_range(dataset)}
     run = make_run(model, made.objective, corrupt, rule, **sizes, average=average)
     hparams = jax.tree.map(jnp.float32, {"terms": dict(made.hparams), "corruption": {}, "optimizer": numbers})
