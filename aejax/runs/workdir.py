@@ -106,6 +106,7 @@ def check(folder: Path, config: Mapping[str, Any], name: str = CONFIG) -> None:
             f"{folder}: holds a run of another config ({differences.first_of(changed)}); "
             f"allowed: the same config, or another {'--workdir' if name == CONFIG else 'folder'}"
         )
+    checksums.check(folder, name)
     _check_begun(folder)
 
 

@@ -88,7 +88,10 @@ def differing(folder: Path, *patterns: str) -> Iterator[tuple[str, bool]]:
     path = folder / FILE
     if not path.is_file():
         return
-    listed = unsealed(path.read_bytes(), {"files": Named(str)}, path)["files"]
+    try:
+        listed = unsealed(path.read_bytes(), {"files": Named(str)}, path)["files"]
+    except UserError as error:
+        raise UserError(f"{error}; {REMEDY}") from None
     if any(PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts for name in listed):
         raise UserError(f"{path}: is damaged: it names files outside its folder")
     wanted = {name for name in listed if not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)}
