@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from itertools import chain, islice
 from math import prod
 from pathlib import Path
@@ -24,6 +25,7 @@ from aejax.models.dense import multilayer
 from aejax.runs import workdir
 from aejax.runs.fitted import Fitted
 from aejax.runs.training import train
+from aejax.storage.lock import alone
 from aejax.training import build
 from aejax.training.build import Parts, optimizer_of
 from aejax.training.evaluate import make_losses, on_device, target_range
@@ -130,12 +132,14 @@ def fit(
             raise UserError(f"{folder}: is a file, not a folder; allowed: another folder") from None
         except OSError as error:
             raise UserError(f"{folder}: {error.strerror}; allowed: a folder that can be written") from None
-        _begin(folder, parts, as_loaded, {**settings, "average": average, "outside": outside})
-    params, evaluations, _ = train(parts, dataset, rows, settings, folder, **hooks)
-    history = {name: np.array([each[name] for each in evaluations]) for name in evaluations[0]}
-    fitted = fitted_of(parts, dataset, params, history)
-    if folder is not None:
-        fitted.write(folder)
+    with nullcontext() if folder is None else alone(folder, workdir.WAIT_SECONDS):
+        if folder is not None:
+            _begin(folder, parts, as_loaded, {**settings, "average": average, "outside": outside})
+        params, evaluations, _ = train(parts, dataset, rows, settings, folder, **hooks)
+        history = {name: np.array([each[name] for each in evaluations]) for name in evaluations[0]}
+        fitted = fitted_of(parts, dataset, params, history)
+        if folder is not None:
+            fitted.write(folder)
     return fitted
 
 
@@ -143,7 +147,6 @@ def _begin(folder: Path, parts: Parts, dataset: Dataset, settings: Mapping[str, 
     """Write down the numbers and the data that a run begins with, or refuse to go on with others."""
     numbers = {"key": jax.random.key_data(parts.key), **parts.hparams}
     record = {"settings": settings, **jax.tree.map(lambda leaf: np.asarray(leaf).tolist(), numbers)}
-    workdir.check(folder, record, workdir.FIT)
     workdir.begin(folder, record, workdir.FIT)
     workdir.same_data(folder, dataset)
 
