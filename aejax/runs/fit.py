@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax import losses, optimizers
+from aejax.config import guards
 from aejax.config.bounds import Within
 from aejax.config.components import check
 from aejax.config.fields import FIELDS
@@ -224,7 +225,7 @@ def parts_of(
     else:
         rule, numbers = optimizers.as_optimizer(named), {}
     key = _one_key(key)
-    corrupt = lambda key, x: corruption(key, x)
+    corrupt = guards.same_shape(guards.guarded(corruption, "corruption, a function of (key, x)"), "corruption")
     sizes = {"steps": settings["steps"], "batch_size": settings["batch_size"], "data_range": target_range(dataset)}
     run = make_run(model, made.objective, corrupt, rule, **sizes, average=average)
     hparams = jax.tree.map(jnp.float32, {"terms": dict(made.hparams), "corruption": {}, "optimizer": numbers})
