@@ -52,13 +52,13 @@ def unfinished(folder: Path, make: Callable[[Path], Any] = Path.touch) -> Iterat
     while True:
         path = folder / f"{TEMPORARY}{secrets.token_hex(8)}"
         make(path)
-        with suppress(_SweptError), _locked(path, wait=True):
-            try:
+        try:
+            with suppress(_SweptError), _locked(path, wait=True):
                 yield path
-            finally:
-                with suppress(OSError):
-                    _remove(path)
-            return
+                return
+        finally:
+            with suppress(OSError):
+                _remove(path)
 
 
 class _SweptError(Exception):

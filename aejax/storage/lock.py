@@ -44,9 +44,9 @@ def alone(folder: Path, seconds: float = math.inf) -> Iterator[None]:
             if not _is(file, path):  # removed by the process that had it
                 continue
             locked = True
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {platform.node()}")
-            file.flush()
+            with suppress(OSError):  # on a full disk the lock holds without a name
+                file.truncate(0)
+                os.write(file.fileno(), f"process {os.getpid()} on {platform.node()}".encode())
             try:
                 yield
             finally:
