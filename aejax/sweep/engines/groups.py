@@ -27,7 +27,7 @@ from aejax.training.numerics import fixed
 Group = tuple[Member, ...]
 """Members of equal static setting."""
 
-FORGET_EVERY = 4
+FORGET_EVERY = 8
 """Groups after which what JAX keeps of earlier ones is given back; what all share is then traced again."""
 
 TrainGroups = Callable[[Sequence[Group], int | None, Options, Path], None]
