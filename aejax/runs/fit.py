@@ -26,6 +26,7 @@ from aejax.models.dense import multilayer
 from aejax.runs import workdir
 from aejax.runs.fitted import Fitted
 from aejax.runs.training import train
+from aejax.storage import checksums
 from aejax.storage.lock import alone
 from aejax.training import build
 from aejax.training.build import Parts, optimizer_of
@@ -137,7 +138,8 @@ def fit(
         if folder is not None:
             _begin(folder, parts, as_loaded, {**settings, "average": average, "outside": outside})
         params, evaluations, _ = train(parts, dataset, rows, settings, folder, **hooks)
-        history = {name: np.array([each[name] for each in evaluations]) for name in evaluations[0]}
+        names = evaluations[0] if evaluations else ()
+        history = {name: np.array([each[name] for each in evaluations]) for name in names}
         fitted = fitted_of(parts, dataset, params, history)
         if folder is not None:
             fitted.write(folder)
@@ -148,6 +150,8 @@ def _begin(folder: Path, parts: Parts, dataset: Dataset, settings: Mapping[str, 
     """Write down the numbers and the data that a run begins with, or refuse to go on with others."""
     numbers = {"key": jax.random.key_data(parts.key), **parts.hparams}
     record = {"settings": settings, **jax.tree.map(lambda leaf: np.asarray(leaf).tolist(), numbers)}
+    workdir.check(folder, record, workdir.FIT)
+    checksums.check(folder, *workdir.BEGUN, workdir.METRICS)
     workdir.begin(folder, record, workdir.FIT)
     workdir.same_data(folder, dataset)
 
