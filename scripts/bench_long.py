@@ -8,12 +8,14 @@ a program of its own. Of the ten lines the first has what is loaded late; those 
 """
 
 import argparse
+import io
 import os
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 
 
@@ -25,17 +27,18 @@ def resident() -> float:
 
 def by_tenths(total: int) -> Callable[[], None]:
     """Called at the end of each part, it prints a line after every tenth of them."""
-    times, last = [], [time.perf_counter()]
+    times, last, size = [], [time.perf_counter()], max(1, total // 10)
     print("  done     MB  files  median ms  mean ms")
 
     def part() -> None:
         now = time.perf_counter()
         times.append(1000 * (now - last[0]))
-        if len(times) % max(1, total // 10) == 0:
-            tenth, files = times[-(total // 10) :], len(os.listdir("/proc/self/fd"))
+        if len(times) % size == 0:
+            tenth, files = times[-size:], len(os.listdir("/proc/self/fd"))
             print(
                 f"{len(times):6d} {resident():6.0f} {files:6d} {statistics.median(tenth):10.2f} "
                 f"{statistics.fmean(tenth):8.2f}",
+                file=sys.__stdout__,
                 flush=True,
             )
         last[0] = time.perf_counter()
@@ -67,7 +70,8 @@ def groups(count: int, folder: Path) -> None:
     engine.train = train_and_note
     settings = ["data.name=clusters", "data.rows=100", "train.steps=20", "report.figures=False"]
     each = axes.collect({}, [f"train.batch_size=range(1,{count + 1})"], [])
-    folders.run(plan.make("lecture/multilayer", settings, each, None), folder, block.Options())
+    with redirect_stdout(io.StringIO()):  # what a sweep says of each group
+        folders.run(plan.make("lecture/multilayer", settings, each, None), folder, block.Options())
 
 
 def main() -> None:
