@@ -593,15 +593,15 @@ def test_a_machine_that_is_not_recorded_is_told_what_differs():
     old = "cpu, AMD EPYC, family 26, model 2, avx512f, jaxlib 0.10.2"
     recorded = {"a": Recorded(True, 1.0, {}, {old: ("0",), "cpu, Other, avx2, jaxlib 0.9": ("1",)})}
     run = lambda machine: Result("a", (Run({}, "0", 1.0, machine),))
-    (line,) = summary.elsewhere([run(old.replace("0.10.2", "0.12.0"))], recorded)
+    (line,) = summary.elsewhere([run(old.replace("0.10.2", "0.12.0"))], recorded, [])
     assert "jaxlib 0.12.0, recorded 0.10.2" in line
     assert "processor" not in line
     assert (ROOT / summary.LOCKED).exists()
-    (line,) = summary.elsewhere([run(old.replace("family 26, model 2, avx512f", "family 23, avx2"))], recorded)
+    (line,) = summary.elsewhere([run(old.replace("family 26, model 2, avx512f", "family 23, avx2"))], recorded, [])
     assert "processor AMD EPYC, family 23, avx2, recorded AMD EPYC, family 26, model 2, avx512f" in line
     assert "jaxlib" not in line
-    assert not list(summary.elsewhere([run(old)], recorded))
-    assert not list(summary.elsewhere([run(old)], {}))
+    assert not list(summary.elsewhere([run(old)], recorded, []))
+    assert not list(summary.elsewhere([run(old)], {}, []))
 
 
 def test_data_that_are_not_there_are_told_with_the_path_that_was_tried(tmp_path, monkeypatch, capsys):

@@ -122,12 +122,8 @@ def to_record(
     """What to record of the experiments that ran, except those in which a recorded number has become NaN."""
     refused = {line.experiment for line in lines if line.verdict == NAN}
     off = {line.experiment for line in lines if line.fails}
-    updates = {}
-    for name, runs in ((result.name, result.runs) for result in results if result.name not in refused):
-        if runs:
-            hold = name not in off and len(runs) == record.seeds(recorded.get(name))
-            updates[name] = record.updated(recorded.get(name), runs, hold=hold)
-    return updates
+    ran = {result.name: result.runs for result in results if result.runs and result.name not in refused}
+    return {name: record.updated(recorded.get(name), runs, hold=name not in off) for name, runs in ran.items()}
 
 
 def row(line: Comparison, change: tuple[float, float] | None = None) -> tuple[str, ...]:

@@ -114,7 +114,7 @@ class Recorded(NamedTuple):
         seconds: that one seed took when it was recorded, on one thread.
         metrics: by name, such as ``"test/mse"`` or ``"baselines/pca/mse"``; none before it is recorded.
         digests: of the parameters for seeds 0, 1, …, by fingerprint of the machine.
-        machine: the fingerprint of the one that the metrics are of; empty where a file does not say.
+        machine: the fingerprint of the one that the metrics are of; empty before there are any.
     """
 
     quick: bool
@@ -226,7 +226,8 @@ def _recorded(fields: Mapping[str, Any], where: str) -> Recorded:
         if not number.tolerance >= 0:
             raise UserError(f"{where}.metrics.{metric}.tolerance: expected 0 or more, got {number.tolerance:g}")
     digests = {machine: tuple(each) for machine, each in fields["digests"].items()}
-    return Recorded(fields["quick"], float(fields["seconds"]), numbers, digests, fields.get("machine", ""))
+    machine = fields.get("machine", next(iter(digests), ""))  # older files do not say
+    return Recorded(fields["quick"], float(fields["seconds"]), numbers, digests, machine)
 
 
 def write(folder: Path, recorded: Mapping[str, Recorded]) -> Path:
@@ -316,13 +317,13 @@ def read_run(folder: Path) -> Run:
 def updated(old: Recorded | None, runs: Sequence[Run], *, hold: bool) -> Recorded:
     """What to record after runs: new numbers, and this machine's digests beside those of others.
 
-    Numbers of another machine stay where they hold. Digests of other machines are kept only where this machine's have
-    not changed: if these have, so have those.
+    Numbers of another machine stay where they hold, and the digests of as many seeds as were run stand beside them.
+    Digests of other machines are kept only where this machine's have not changed: if these have, so have those.
 
     Args:
         old: what was recorded.
         runs: of the seeds 0, 1, ….
-        hold: whether all recorded numbers hold, within their tolerances, for as many seeds.
+        hold: whether all recorded numbers hold, within their tolerances.
     """
     machine, new = runs[0].machine, tuple(run.digest for run in runs)
     digests = dict(old.digests) if old else {}
