@@ -4,6 +4,9 @@ import re
 import traceback
 from collections.abc import Iterable
 
+LONGEST = 300
+"""Letters of what an error of a library says; some hold the file that they could not read."""
+
 
 class UserError(ValueError):
     """A mistake of the user: one line that says what is wrong, where, and what is allowed.
@@ -47,8 +50,9 @@ def hint(value: object, names: Iterable[str]) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, in one line; the name of its kind where it says nothing."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """What an error says, in one line that is not too long; the name of its kind where it says nothing."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]} …"
 
 
 def raised(error: BaseException, path: str, otherwise: str = "") -> str:

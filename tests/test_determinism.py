@@ -1,7 +1,7 @@
 """One config gives the same bits in any process, with any number of threads, with and without a compile cache.
 
 The cheap cases, of a few steps; scripts/check_determinism.py has longer ones. That a killed run goes on to the same
-bits is tests/test_resume.py's.
+bits is tests/faults/test_resume.py's.
 """
 
 import os

@@ -70,15 +70,18 @@ def is_built_in(function: Callable[..., Any]) -> bool:
     return module.split(".")[0] == "aejax" and not module.startswith("aejax.experiments")
 
 
-def same_shape(corrupt: Callable[..., Any], name: str) -> Callable[..., jax.Array]:
-    """A corruption that is refused, when it is traced, where it changes the shape of the rows or the kind of number."""
+def same_shape(corrupt: Callable[..., Any], what: str) -> Callable[..., jax.Array]:
+    """A corruption that is refused, when it is traced, where it changes the shape of the rows or the kind of number.
+
+    Args:
+        corrupt: the corruption.
+        what: it is, for errors.
+    """
 
     def checked(key: jax.Array, x: jax.Array, **hyperparameters: Any) -> jax.Array:
         x_in = corrupt(key, x, **hyperparameters)
         if form(x_in) != form(x):
-            raise UserError(
-                f"corruption.name: {name} makes {form(x_in)} of {form(x)}; allowed: the same shape and type"
-            )
+            raise UserError(f"{what} makes {form(x_in)} of {form(x)}; allowed: the same shape and type")
         return x_in
 
     return checked

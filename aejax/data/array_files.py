@@ -1,7 +1,7 @@
 """Array files: the rows or images in a .npy or .npz file, and what a published set keeps beside them."""
 
+import zipfile
 from collections.abc import Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,11 +9,13 @@ import numpy as np
 
 from aejax.data.encoding import Labels, as_labels
 from aejax.data.splits import check_array
+from aejax.data.unpacking import check_archive
 from aejax.errors import UserError, one_of
 
 _FEATURE_ARRAYS = ("x", "X", "images", "data")
 _LABEL_ARRAYS = ("y", "labels")  # taken from an .npz file where no label column is named
 _PARTS = {"train": ("train", "val", "valid", "validation"), "test": ("test",)}
+MAGIC = b"\x93NUMPY"
 _DEPTHS = (8, 10, 12, 14, 16)  # bits of a pixel
 
 
@@ -49,21 +51,29 @@ def read_arrays(path: Path, label_array: str | None, left_out: str | None = None
     return arrays._replace(x=x, mask=None if mask is None else mask.reshape(x.shape))
 
 
-def load_arrays(path: Path, mmap_mode: str | None = None) -> np.ndarray | dict[str, np.ndarray]:
-    """The array in a .npy file, or those in an .npz file by name.
+def load_arrays(path: Path, mapped: bool = False) -> np.ndarray | dict[str, np.ndarray]:
+    """The array in a .npy file, left on the disk where `mapped`, or those in an .npz file by name.
 
     Raises:
         UserError: it is damaged, or holds Python objects.
         OSError: it cannot be read.
     """
     try:
-        with nullcontext(path) if mmap_mode else path.open("rb") as source:
-            content = np.load(source, mmap_mode=mmap_mode, allow_pickle=False)
-            return content if isinstance(content, np.ndarray) else {name: content[name] for name in content.files}
-    except OSError:
+        if zipfile.is_zipfile(path):
+            check_archive(path)
+        with path.open("rb") as source:
+            if source.read(len(MAGIC)) == MAGIC:  # a mapped array is no larger than its file, whatever its header says
+                content = np.load(path, mmap_mode="r", allow_pickle=False)
+                return content if mapped else np.array(content)
+            source.seek(0)
+            content = np.load(source, allow_pickle=False)
+            return {name: content[name] for name in content.files}
+    except (OSError, UserError):
         raise
     except Exception as error:  # damaged headers and archives raise whatever their parsers do
-        reason = "it holds Python objects" if "allow_pickle" in str(error) else "it is damaged or something else"
+        objects = "Object arrays" in str(error) or "Python objects" in str(error)
+        reason = "it holds Python objects" if objects else "it is damaged or something else"
+        reason = "it asks for more memory than there is" if isinstance(error, MemoryError) else reason
         raise UserError(f"{path}: not a NumPy file of numbers: {reason}") from error
 
 

@@ -57,7 +57,11 @@ def read(key: str) -> tuple[Arrays, Mapping[str, Any]] | None:
         complain(f"the cached data in {folder} is damaged ({fault}) and is made again")
         return None
     manifest = records.read(folder / _MANIFEST, MANIFEST)
-    arrays = {Path(name).stem: np.load(folder / name, mmap_mode="r") for name in manifest["files"]}
+    try:
+        arrays = {Path(name).stem: np.load(folder / name, mmap_mode="r") for name in manifest["files"]}
+    except ValueError:  # in a file too large for its digest
+        complain(f"the cached data in {folder} is damaged (no arrays of NumPy) and is made again")
+        return None
     return arrays, manifest["details"]
 
 

@@ -200,7 +200,7 @@ def map_array(path: Path) -> np.ndarray:
     Raises:
         UserError: it is not there, or holds something else.
     """
-    return as_rows_or_images(load_arrays(checked(path, ()), mmap_mode="r"), path)
+    return as_rows_or_images(load_arrays(checked(path, ()), mapped=True), path)
 
 
 def _without_labels(

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings
 
 import numpy as np
 
@@ -210,11 +211,12 @@ def _records(builder: Any, sources: Sequence[str], decoders: Any) -> Iterator[di
 def _pixels(encoded: bytes, channels: int, name: str) -> np.ndarray:
     from PIL import Image
 
-    try:
-        with Image.open(io.BytesIO(encoded)) as image:
+    source = io.BytesIO(encoded)
+    try:  # more pixels than Pillow trusts are refused before they are there
+        with catch_warnings(action="error", category=Image.DecompressionBombWarning), Image.open(source) as image:
             pixels = np.asarray(image.convert(_MODES[channels]))
-    except (OSError, SyntaxError) as error:
-        raise UserError(f"{name}: an image is damaged or needs TensorFlow's decoder: {error}") from error
+    except Exception as error:  # damaged images raise whatever their parsers do
+        raise UserError(f"{name}: an image is damaged or needs TensorFlow's decoder: {first_line(error)}") from error
     return pixels[..., None] if channels == 1 else pixels
 
 

@@ -1,20 +1,17 @@
 """Tables in files and frames as columns of cells, and what was understood of a file, in lines."""
 
-import bz2
 import csv
-import gzip
 import io
 import re
-import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from aejax.data.unpacking import PACKED, check_size, size_of_excel, size_of_parquet, unpacked
 from aejax.errors import UserError, first_line, one_of
 
 MISSING_WORDS = ("?", "n/a", "na", "nan", "none", "null", "-", "#n/a", "<na>")
@@ -24,8 +21,6 @@ BLANKS = r"\s+"
 SEPARATORS = {";": "semicolons", ",": "commas", "\t": "tabs", "|": "bars", BLANKS: "blanks"}
 SEPARATOR_NAMES = {"semicolon": ";", "comma": ",", "tab": "\t", "bar": "|", "blank": BLANKS, " ": BLANKS}
 TEXT = (".csv", ".tsv", ".txt")
-PACKED = (".gz", ".bz2", ".zip")
-_MOST_BYTES = 2**32  # of a file of text when it is unpacked
 _KINDS_OF_NUMBERS = ("boolean", "decimal", "integer", "floating", "mixed-integer-float", "empty")  # of pandas
 _NO_NAMES = "no line of names"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -244,7 +239,7 @@ def decoded(path: Path) -> str:
 
 def _decoded(path: Path) -> tuple[str, str]:
     """The text of a file, and the name of its encoding where it is an old one of eight bits."""
-    content, encoding = _unpacked(path), ""
+    content, encoding = unpacked(path), ""
     try:
         text = content.decode("utf-16" if content[:2] in _UTF16 else "utf-8-sig")
     except UnicodeDecodeError as error:
@@ -254,35 +249,6 @@ def _decoded(path: Path) -> tuple[str, str]:
     if "\0" in text:
         raise UserError(f"{path}: not a text file: it holds a zero byte; save it as CSV in UTF-8")
     return text, encoding
-
-
-def _unpacked(path: Path) -> bytes:
-    """The content of a file; that of the one file in an archive.
-
-    Raises:
-        UserError: the archive is damaged, holds several files, or is too large.
-    """
-    packing = path.suffix.lower()
-    if packing not in PACKED:
-        return path.read_bytes()
-    try:
-        with ExitStack() as stack:
-            if packing == ".zip":
-                archive = stack.enter_context(zipfile.ZipFile(path))
-                names = [name for name in archive.namelist() if not name.startswith("__MACOSX/")]
-                if len(names) != 1:
-                    raise UserError(f"{path}: holds {len(names)} files; allowed: an archive of one file")
-                source = stack.enter_context(archive.open(names[0]))
-            else:
-                source = stack.enter_context({".gz": gzip, ".bz2": bz2}[packing].open(path))
-            content = source.read(_MOST_BYTES + 1)
-    except UserError:
-        raise
-    except Exception as error:  # damaged archives raise whatever their parsers do
-        raise UserError(f"{path}: not a readable {packing} file: {first_line(error)}") from error
-    if len(content) > _MOST_BYTES:
-        raise UserError(f"{path}: holds more than {_MOST_BYTES} bytes; unpack it and split it, or use .parquet")
-    return content
 
 
 def _separator(text: str) -> str:
@@ -357,10 +323,14 @@ def _read_frame(path: Path) -> Any:
 
     kind = {".xlsx": "Excel", ".parquet": "Parquet"}.get(ending(path), "Feather")
     try:
+        if kind != "Feather":
+            check_size(path, size_of_excel(path) if kind == "Excel" else size_of_parquet(path))
         if kind == "Excel":
             return pandas.read_excel(path, dtype=object, engine="openpyxl", keep_default_na=False, na_values=[""])
         read = pandas.read_parquet if kind == "Parquet" else pandas.read_feather
         frame = read(path, **({"engine": "pyarrow"} if kind == "Parquet" else {}))
+    except UserError:
+        raise
     except ImportError as error:
         package, extra = ("openpyxl", "excel") if kind == "Excel" else ("pyarrow", "parquet")
         raise UserError(f"{path}: reading {ending(path)} needs {package}: pip install 'aejax[{extra}]'") from error

@@ -11,9 +11,11 @@ import numpy as np
 from aejax import config as configs
 from aejax.config.files import literals
 from aejax.data.arrays import as_rows
-from aejax.errors import UserError, hint
+from aejax.errors import UserError, hint, shown
 from aejax.files import write_atomic, write_json
 from aejax.runs import apply, artifact, experiment, workdir
+from aejax.storage import checksums
+from aejax.storage.records import NOT_FINITE, Many, Named
 from aejax.training.evaluate import on_device
 from aejax.types import Dataset, Model, Params, Range, Rows, Split
 
@@ -67,14 +69,17 @@ class Fitted:
         any other, `aejax.open` needs the same model again.
 
         Raises:
-            UserError: the folder is not empty.
+            UserError: the folder is not empty, or cannot be written.
         """
-        folder = Path(folder)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UserError(f"{folder}: is not empty; allowed: a new folder")
-        if self.config is not None:
-            write_atomic(folder / workdir.CONFIG, configs.dumps(self.config))
-        return self.write(folder)
+        folder = _path_of(folder)
+        try:
+            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+                raise UserError(f"{folder}: is not empty; allowed: a new folder")
+            if self.config is not None:
+                write_atomic(folder / workdir.CONFIG, configs.dumps(self.config))
+            return self.write(folder)
+        except OSError as error:
+            raise UserError(f"{folder}: {error.strerror or error}; allowed: a folder that can be written") from error
 
     def write(self, folder: Path) -> Path:
         """Write the net and its history into a folder, whatever else is there; the folder."""
@@ -82,6 +87,7 @@ class Fitted:
         plain, name, arguments = self.model.made or (None, "", ())
         settings = {"name": name, **dict(arguments)} if plain == self.model._replace(made=None) else None
         artifact.save(folder / workdir.MODEL, self.params, self.data, settings)
+        checksums.write(folder, [*workdir.WRITTEN, HISTORY], {})
         return folder
 
     def __repr__(self) -> str:
@@ -125,7 +131,9 @@ def open_folder(folder: str | Path, model: Model | None = None, *, trust: bool =
     Raises:
         UserError: there is no such net, it is damaged, or it is of another model.
     """
-    folder = Path(folder)
+    folder = _path_of(folder)
+    if not isinstance(model, Model | None):
+        raise UserError(f"model: expected an aejax Model, got {shown(model)}; allowed: the model that was trained")
     trained = apply.load(folder, trust=trust, model=model)
     shape = tuple(trained.info["feature_shape"])
     data = Dataset(
@@ -145,12 +153,20 @@ def open_folder(folder: str | Path, model: Model | None = None, *, trust: bool =
         origin=artifact.origin_of(trained.info),
         **trained.scaling,
     )
+    checksums.check(folder, workdir.METRICS, workdir.FINISHED, HISTORY)
     rows = workdir.read_metrics(folder)
     history = {name: np.array([row[name] for row in rows]) for name in rows[0]} if rows else {}
     if (folder / HISTORY).exists():
-        history = {name: np.array(values) for name, values in workdir.read_json(folder / HISTORY).items()}
-    summary = workdir.read_json(folder / "summary.json") if (folder / "summary.json").exists() else {}
+        stored = workdir.read_json(folder / HISTORY, Named(Many(float)))
+        history = {name: np.array([float(v) if v in NOT_FINITE else v for v in each]) for name, each in stored.items()}
+    summary = workdir.read_json(folder / workdir.FINISHED) if (folder / workdir.FINISHED).exists() else {}
     return Fitted(trained.model, trained.params, data, history, summary=summary, config=trained.config or None)
+
+
+def _path_of(folder: Any) -> Path:
+    if not isinstance(folder, str | Path):
+        raise UserError(f"folder: expected a path, got {shown(folder)}")
+    return Path(folder)
 
 
 def run_config(config: Any, folder: str | Path | None = None, **changes: Any) -> Fitted:
@@ -171,7 +187,7 @@ def run_config(config: Any, folder: str | Path | None = None, **changes: Any) ->
     resolved = configs.load(str(config)) if named else configs.resolve(literals(config, what="config"))
     resolved = configs.varied(resolved, {_path(resolved, name): value for name, value in changes.items()})
     stem = Path(str(config).partition(":")[0]).stem if named else "run"
-    folder = workdir.fresh(stem) if folder is None else Path(folder)
+    folder = workdir.fresh(stem) if folder is None else _path_of(folder)
     experiment.run(resolved, folder)
     return open_folder(folder)
 

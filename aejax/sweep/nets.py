@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from aejax.config.bounds import Natural
+from aejax.config.components import check
 from aejax.data.corrupt import none
 from aejax.errors import UserError, one_of, shown
 from aejax.losses import Loss, Term
@@ -135,10 +137,11 @@ def sweep(
         raise UserError("sweep: holds its rows in memory; allowed: arrays or a data set")
     settings = settings_of(dataset, steps, batch_size, evaluate_every, patience)
     parts = parts_of(model, loss, dataset, optimizer, corruption, settings, average=average)
+    if not isinstance(axes, Mapping):
+        allowed = "such as {'sparsity.weight': [0.1, 1.0]}"
+        raise UserError(f"axes: expected values by their paths, got {shown(axes)}; allowed: {allowed}")
     made = tuple(spelled.make(path, values) for path, values in axes.items())
-    points, seeds = spelled.points(made) if made else [{}], tuple(int(seed) for seed in seeds)
-    if not seeds:
-        raise UserError("seeds: there is none; allowed: one or more whole numbers")
+    points, seeds = spelled.points(made) if made else [{}], _seeds(seeds)
     prepared = prepared_of(parts, dataset, settings["batch_size"])
     block = _block(parts.hparams, {**settings, "checkpoint_every": settings["steps"]}, points, seeds)
     outcomes, _ = train_block(compile_fastest(block, prepared, Options(devices=1)), block, prepared)
@@ -152,6 +155,14 @@ def sweep(
     rows = table.rows_of(plan, done)
     table.check_column(metric, rows[0])
     return Nets(rows, params, table.summarise(plan, rows, metric, maximise=maximise), parts, dataset)
+
+
+def _seeds(seeds: Any) -> tuple[int, ...]:
+    """Seeds as Python's numbers."""
+    listed = list(seeds) if isinstance(seeds, Iterable) and not isinstance(seeds, str | bytes) else []
+    if not listed:
+        raise UserError(f"seeds: expected one or more whole numbers, got {shown(seeds)}; allowed: such as range(5)")
+    return tuple(check(seed.item() if hasattr(seed, "item") else seed, Natural, what="seeds") for seed in listed)
 
 
 def _block(

@@ -81,7 +81,7 @@ def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None)
         if "schedule" in component:
             factors[name], term_hparams[name]["schedule"] = _schedule(component["schedule"])
     corrupt, corruption_hparams = _bind(config["corruption"], "aejax.data.corrupt", "corruption.name")
-    corrupt = guards.same_shape(corrupt, config["corruption"]["name"])
+    corrupt = guards.same_shape(corrupt, f"corruption.name: {config['corruption']['name']}")
     optimizer, optimizer_hparams = optimizer_of(config["optimizer"])
     if train.get("accumulate", 1) > 1:
         optimizer = optimizers.accumulated(optimizer, train["accumulate"])

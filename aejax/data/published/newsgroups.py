@@ -128,7 +128,10 @@ def _read_tree(folder: Path) -> Documents:
 
 
 def _read_table(path: Path) -> Documents:
-    lines = path.read_text(encoding="utf-8").split("\n")[TAB_HEADER:]
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")[TAB_HEADER:]
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is no text in UTF-8 ({error.reason} at byte {error.start})") from error
     cells = [line.split("\t") for line in lines if line]
     for number, row in enumerate(cells, TAB_HEADER + 1):
         if len(row) != 2:

@@ -11,7 +11,7 @@ from aejax.data import cache
 from aejax.data.published import Family, Options, downloading, fetch, save
 from aejax.data.splits import Raw, permutation
 from aejax.data.tables import BLANKS, decoded, number, read_cells
-from aejax.errors import UserError
+from aejax.errors import UserError, first_line
 from aejax.storage import records
 from aejax.types import Split
 
@@ -261,8 +261,8 @@ def _read_r(path: Path) -> Cells:
         raise UserError(f"{path}: reading .rda needs pyreadr: pip install 'aejax[r]'") from error
     try:
         frames = list(pyreadr.read_r(str(path)).values())
-    except (pyreadr.LibrdataError, pyreadr.PyreadrError) as error:
-        raise UserError(f"{path}: not a readable file of R: {str(error).strip()}") from error
+    except Exception as error:  # damaged files raise whatever their parsers do
+        raise UserError(f"{path}: not a readable file of R: {first_line(error)}") from error
     if len(frames) != 1 or frames[0] is None:
         raise UserError(f"{path}: holds {len(frames)} tables; expected one")
     return tuple(map(str, frames[0].columns)), frames[0].astype(str).to_numpy().astype(str)

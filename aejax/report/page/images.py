@@ -6,6 +6,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
+from warnings import catch_warnings
 
 import numpy as np
 
@@ -48,12 +49,12 @@ def of_file(path: Path, widest: int) -> Picture:
     Raises:
         UserError: it is no picture.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
-    try:
-        with Image.open(path) as file:
+    try:  # more pixels than Pillow trusts are refused before they are there
+        with catch_warnings(action="error", category=Image.DecompressionBombWarning), Image.open(path) as file:
             image = file.convert("RGB")
-    except (UnidentifiedImageError, SyntaxError, OSError) as error:
+    except Exception as error:  # damaged pictures raise whatever their parsers do
         raise UserError(f"{path}: is damaged: no picture can be read from it ({type(error).__name__})") from None
     if image.width > widest:
         image = image.resize((widest, max(1, round(image.height * widest / image.width))), Image.Resampling.LANCZOS)
