@@ -210,14 +210,13 @@ def pack(
     pairs = zip(paths, labels or [None] * len(paths), strict=True)
     readers = [(path, partial(_rows, path, label_column, beside, channels)) for path, beside in pairs]
     readers = [(path, cache(reader)) for path, reader in readers] if len(readers) == 1 else readers
-    with whole_folder(output.absolute(), ".packing-") as scratch:
+    with whole_folder(output.absolute()) as scratch:
         start = common_origin((pooled(raw).x, raw.origin) for raw in (reader() for _, reader in readers))
         details: dict[str, Any] = {"format": FORMAT, **({"channels": channels} if channels else {})}
         details |= {"origin": start.tolist()} if start.any() else {}
         files = _write(_records(readers, start, details), scratch)
         manifest = details | {"files": files}
         write_json(scratch / MANIFEST, manifest)
-        scratch.chmod(0o755)
     return manifest
 
 
