@@ -185,7 +185,10 @@ def _without_comments(text: str, separator: str | None) -> tuple[str, list[str]]
 
 
 def _cells_of_line(line: str, separator: str) -> list[str]:
-    return line.split() if separator == BLANKS else next(csv.reader([line.strip()], delimiter=separator), [""])
+    try:
+        return line.split() if separator == BLANKS else next(csv.reader([line.strip()], delimiter=separator), [""])
+    except csv.Error:  # read_cells says so
+        return [line]
 
 
 def _other_separator(text: str) -> str:
