@@ -130,9 +130,8 @@ def read(folder: Path, *, trust: bool = False) -> Run | Sweep | Reproduction:
         if not report["environment"]:
             raise _unfinished(folder, "reproduction", f"the same command and --workdir {folder}")
         if report.pop("seal", None) not in (None, checksums.seal_of(report)):
-            raise UserError(
-                f"{folder / 'reproduce.json'}: was changed since it was written; allowed: the file as it was"
-            )
+            why = "is damaged: it was changed since it was written; allowed: the file as it was"
+            raise UserError(f"{folder / 'reproduce.json'}: {why}")
         return Reproduction(folder, report, trust)
     if (folder / "sweep.json").exists():
         return read_sweep(folder)

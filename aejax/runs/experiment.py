@@ -78,7 +78,7 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         return {}
     artifact.save(folder / workdir.MODEL, params, dataset)
     if finished is not None:
-        console.say(f"{folder / workdir.MODEL}: is written again from the last checkpoint")
+        console.say(f"{folder / workdir.MODEL}: was missing or damaged, and is written again from the last checkpoint")
         return finished
     console.say("evaluating")
     started = time.perf_counter()

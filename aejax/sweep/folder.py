@@ -34,7 +34,7 @@ def check_folder(folder: Path, identity: Mapping[str, Any]) -> None:
         )
     checksums.check(folder, "sweep.json", workdir.ENVIRONMENT)
     for name, _ in checksums.differing(folder):
-        console.say(f"{folder / name}: is not as the sweep wrote it, and is written again")
+        console.say(f"{folder / name}: is missing or damaged, and is written again")
 
 
 def begin(folder: Path, identity: dict[str, Any]) -> None:
