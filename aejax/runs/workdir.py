@@ -113,7 +113,7 @@ def check(folder: Path, config: Mapping[str, Any], name: str = CONFIG) -> None:
 def _check_begun(folder: Path) -> None:
     """Refuse checkpoints of a run that was begun with another config or other data than the folder says."""
     for step, digests in _begun(folder).items():
-        for name, sha256 in checksums.of(folder, {*digests} - {ENVIRONMENT}).items():
+        for name, sha256 in checksums.of(folder, {CONFIG, FIT, DATASET} & digests.keys()).items():
             if sha256 != digests[name]:
                 why = f"it is not what the checkpoint of step {step} was saved with; allowed: both as they were"
                 raise UserError(f"{folder / name}: is damaged or of another run: {why}")
