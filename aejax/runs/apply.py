@@ -53,7 +53,7 @@ def load(
     again = f"; go on with aejax run and --workdir {folder}" if config else ""
     again = "; go on with the same fit and its folder" if of_fit else again
     if not checkpoint.steps(saved):
-        what = "its model is lost" if (folder / workdir.FINISHED).exists() else "its run is not finished"
+        what = "its model is missing or damaged" if (folder / workdir.FINISHED).exists() else "its run is not finished"
         raise UserError(f"{folder}: {what}{again}")
     checksums.check(folder, *([workdir.CONFIG] if config else []), f"{workdir.MODEL}/*.json")
     try:

@@ -226,7 +226,7 @@ def test_a_lost_model_is_written_again_from_the_checkpoint(tiny, tmp_path, capsy
     np.save(tmp_path / "x.npy", ROWS)
     words = ["apply", str(run), "encode", "--input", str(tmp_path / "x.npy"), "--output", str(tmp_path / "out.npy")]
     shutil.rmtree(run / "model")
-    assert_refused(call(words, capsys), f"its model is lost; go on with aejax run and --workdir {run}")
+    assert_refused(call(words, capsys), f"its model is missing or damaged; go on with aejax run and --workdir {run}")
     answer = call(["run", "--workdir", str(run)], capsys)
     assert (answer.code, answer.err) == (0, "")
     assert "model: was missing or damaged, and is written again from the last checkpoint" in answer.out
