@@ -188,7 +188,7 @@ def check_figures(folder: Path) -> None:
     for name, is_there in checksums.differing(folder, figures, f"{figures}/*.json"):
         if is_there:
             raise checksums.changed(folder / name)
-        console.say(f"{folder / name}: is missing; the page goes without it")
+        console.say(f"{folder / workdir.FIGURES}: is damaged: {Path(name).name} is missing; the page goes without it")
 
 
 def whole(paths: Sequence[Path], read: Callable[[Path], Any]) -> list[Any]:

@@ -107,7 +107,7 @@ def in_python(function):
 def net_and_numbers(folder):
     fitted = aejax.open(folder)
     history = {name: values.tolist() for name, values in fitted.history.items()}
-    return checkpoint.digest(fitted.params), history, fitted.summary["metrics"], fitted.encode(ROWS).tolist()
+    return checkpoint.digest(fitted.params), history, fitted.summary.get("metrics"), fitted.encode(ROWS).tolist()
 
 
 def test_every_file_of_a_finished_run(tiny, other, tmp_path, capsys):
