@@ -331,7 +331,9 @@ def test_a_stop_reaches_the_runs_and_the_folder_goes_on(empty, number):
     _, said = process.communicate()
     if number != signal.SIGKILL:
         assert process.returncode == 130
-        assert said == f"aejax: stopped; go on with the same command and --workdir {runs}\n"
+        answer, last = said.splitlines()
+        assert answer.startswith("aejax: stopping: ")
+        assert last == f"aejax: stopped; go on with the same command and --workdir {runs}"
     while not list(runs.glob("small-long/seed-0/checkpoints/*")):  # without its parent a run stops a little later
         assert time.monotonic() < deadline
         time.sleep(0.05)
