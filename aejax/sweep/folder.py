@@ -11,8 +11,9 @@ from aejax.errors import UserError
 from aejax.files import to_json, write_json
 from aejax.runs import workdir
 from aejax.storage import checksums
+from aejax.storage.lock import alone
 from aejax.sweep import table
-from aejax.sweep.block import Options, alone, finished
+from aejax.sweep.block import Options, finished
 from aejax.sweep.engines.groups import TrainGroups, cost, local
 from aejax.sweep.plan import Plan
 from aejax.sweep.prepared import prepare, readable

@@ -390,7 +390,7 @@ def test_a_net_that_was_saved(tiny, tmp_path):
         with pytest.raises(UserError, match=f"{name}: is damaged: it was changed"):
             aejax.open(tmp_path / "net")
         (tmp_path / "net" / name).unlink()
-        with pytest.raises(UserError, match="is no folder of a run" if name == "config.json" else "is missing"):
+        with pytest.raises(UserError, match=f"{name}: is missing"):
             aejax.open(tmp_path / "net")
         (tmp_path / "net" / name).write_bytes(whole)
 
