@@ -22,7 +22,7 @@ from aejax.runs import artifact, workdir
 from aejax.runs.training import train
 from aejax.storage import checkpoint, checksums
 from aejax.storage.lock import alone
-from aejax.tasks.common import remarks
+from aejax.tasks.common import REMARKS, posterior, remarks
 from aejax.training import devices, windows
 from aejax.training.build import Parts, build, build_model, check, load_data, training_rows
 from aejax.training.evaluate import on_device
@@ -47,7 +47,8 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         folder: of the run; made if it is not there.
 
     Returns:
-        What ``summary.json`` holds: ``seed``, ``metrics``, ``baselines``, ``timing``, ``parameters_digest``; nothing in
+        What ``summary.json`` holds: ``seed``, ``metrics``, ``baselines``, ``timing``, ``parameters_digest`` and, where
+        there are any, ``remarks``, of `aejax.tasks.common.REMARKS`; nothing in
         processes other than the first. The sum of what ends in ``_seconds`` in ``timing`` is the time of the run.
 
     Raises:
@@ -188,8 +189,11 @@ def evaluate(
     task, options = configured_task(config["task"])
     key, retrain = jax.random.fold_in(parts.key, EVALUATION_STREAM), retrainer(config, dataset, console.progress)
     evaluation = task.evaluate(key, parts.model, params, dataset, retrain, options)
-    for line in remarks(parts.model, dataset, evaluation):
-        console.say(line)
+    test = posterior(parts.model, params, dataset) | dict(evaluation.metrics.get("test", {}))
+    metrics = {**evaluation.metrics, "test": test} if test else evaluation.metrics
+    said = remarks(parts.model, dataset, evaluation)
+    for kind, numbers in said.items():
+        console.say(REMARKS[kind].format(**numbers))
     if evaluation.kept is not None:
         checkpoint.save(folder / workdir.KEPT, 0, evaluation.kept.tree, keep=1, info=evaluation.kept.info)
     for name, text in evaluation.files.items():
@@ -201,8 +205,9 @@ def evaluate(
         pictures.write(folder / workdir.FIGURES, curve, task.figures, evaluation, dataset, parts.model, params, config)
     summary = {
         "seed": config["seed"],
-        "metrics": evaluation.metrics,
+        "metrics": metrics,
         "baselines": evaluation.baselines,
+        **({"remarks": said} if said else {}),
         "parameters_digest": checkpoint.digest(params),
     }
     return summary, list(evaluation.files)

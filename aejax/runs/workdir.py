@@ -53,13 +53,16 @@ def fresh(name: str) -> Path:
 
 
 NUMBERS = Named(float)
-SUMMARY = {
-    "seed": Whole(),
-    "metrics": Named(NUMBERS),
-    "baselines": Named(NUMBERS),
-    "timing": Fields({"train_seconds": float}, {"steps": Whole()}, float),
-    "parameters_digest": str,
-}
+SUMMARY = Fields(
+    {
+        "seed": Whole(),
+        "metrics": Named(NUMBERS),
+        "baselines": Named(NUMBERS),
+        "timing": Fields({"train_seconds": float}, {"steps": Whole()}, float),
+        "parameters_digest": str,
+    },
+    {"remarks": Named(NUMBERS)},
+)
 """The form of ``summary.json``."""
 MARK = {"bytes": Whole(), "sha256": str}
 """The form of what a checkpoint says of ``metrics.csv`` as it was then."""
