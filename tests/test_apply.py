@@ -270,7 +270,10 @@ def _other_model_unlisted(folder):
         (_write_config("[]"), "holds no config"),
         (_write_config("{}"), "holds no config"),
         (_write_config('{"model": {"name": "dense.no_such"}}'), "model.name: unknown 'dense.no_such'"),
-        (_write_config('{"model": {"name": "dense.vanilla"}}'), "config.json: was changed since it was written"),
+        (
+            _write_config('{"model": {"name": "dense.vanilla"}}'),
+            "config.json: is damaged: it was changed since it was written",
+        ),
         (_other_model_unlisted, "does not fit"),
     ],
 )

@@ -46,20 +46,22 @@ def load(
     if folder.is_file():
         return artifact.read(folder, passphrase)
     saved, path, config = folder / workdir.MODEL, folder / workdir.CONFIG, {}
-    if model is None and (path.exists() or not checkpoint.steps(saved)):
+    of_fit = (folder / workdir.FIT).exists()
+    if model is None and (path.exists() or not (checkpoint.steps(saved) or of_fit)):
         config = workdir.read_config(folder, trust=trust)
         if "model" not in config:
             raise UserError(f"{path}: is damaged: it holds no config of a run")
     settings = component(config["model"], "aejax.models", what=f"{path}: model") if config else {}
-    again = f"go on with {f'aejax run and --workdir {folder}' if config else 'the same fit and folder'}"
+    again = f"; go on with aejax run and --workdir {folder}" if config else ""
+    again = "; go on with the same fit and its folder" if of_fit else again
     if not checkpoint.steps(saved):
-        what = "its model is lost" if (folder / workdir.FINISHED).exists() else "its run is not finished"
-        raise UserError(f"{folder}: {what}; {again}")
+        what = "its model is missing or damaged" if (folder / workdir.FINISHED).exists() else "its run is not finished"
+        raise UserError(f"{folder}: {what}{again}")
     checksums.check(folder, *([workdir.CONFIG] if config else []), f"{workdir.MODEL}/*.json")
     try:
         restored, data = checkpoint.read(saved, say=console.say), config.get("data")
     except UserError as error:
-        raise UserError(f"{error}; {again}") from None
+        raise UserError(f"{error}{again}") from None
     beside = not isinstance(data, dict) or data.get("labels")  # new rows have no labels among their columns
     info = restored.info | {"label_column": None if beside else data.get("label_column")}
     if config:
@@ -70,6 +72,7 @@ def load(
             raise UserError(f"{folder}: {line}")
         settings = artifact.own_settings(info["model"], folder)
         model, shapes = artifact.model_of(settings, info, restored.tree, saved)
+        checksums.check(folder, workdir.CONFIG)  # it may have been there
         if not info.get("linked"):  # a fit in Python may leave outputs as they are
             model = build_model(settings, model.feature_shape)
     else:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ def _run(config: Mapping[str, Any], folder: Path, working: ExitStack) -> dict[st
         return {}
     artifact.save(folder / workdir.MODEL, params, dataset)
     if finished is not None:
-        console.say(f"{folder / workdir.MODEL}: is written again from the last checkpoint")
+        console.say(f"{folder / workdir.MODEL}: was missing or damaged, and is written again from the last checkpoint")
         return finished
     console.say("evaluating")
     started = time.perf_counter()
@@ -102,17 +102,15 @@ def _run(config: Mapping[str, Any], folder: Path, working: ExitStack) -> dict[st
 def _is_lost(folder: Path, summary: Mapping[str, Any]) -> bool:
     """Whether the model of a finished run is missing or damaged, and its last checkpoint holds the parameters."""
     try:
-        return not checkpoint.read(folder / workdir.MODEL, say=str)
+        checkpoint.read(folder / workdir.MODEL, say=str)
+        return False
     except UserError as error:
         lost = error
-    try:
-        step = checkpoint.read(folder / workdir.CHECKPOINTS, say=str).step
-    except UserError:
-        step = None
-    if step != summary["timing"].get("steps"):
-        console.say(f"{lost}, nor one of the last step; allowed: the same config and another --workdir")
-        return False
-    return True
+    with suppress(UserError):
+        if checkpoint.read(folder / workdir.CHECKPOINTS, say=str).step == summary["timing"].get("steps"):
+            return True
+    console.say(f"{lost}, nor one of the last step; allowed: the same config and another --workdir")
+    return False
 
 
 def _tell_missing(dataset: Dataset, model: Model) -> None:

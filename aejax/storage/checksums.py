@@ -112,4 +112,4 @@ def check(folder: Path, *patterns: str) -> None:
 
 def changed(path: Path) -> UserError:
     """What is wrong with a file that is not as it was written."""
-    return UserError(f"{path}: was changed since it was written, or is of another run; {REMEDY}")
+    return UserError(f"{path}: is damaged: it was changed since it was written, or is of another run; {REMEDY}")
