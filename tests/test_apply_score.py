@@ -157,6 +157,11 @@ def test_rows_with_holes_are_scored_by_models_that_take_them(name, tmp_path):
 # What it refuses.
 
 
+def _older(folder):
+    shutil.rmtree(folder / "kept")
+    (folder / "checksums.json").unlink()
+
+
 def _unfinished(folder):
     shutil.rmtree(folder / "kept")
     (folder / "summary.json").unlink()
@@ -170,7 +175,7 @@ def _damaged(folder):
 @pytest.mark.parametrize(
     ("break_it", "fragment"),
     [
-        (lambda folder: shutil.rmtree(folder / "kept"), "older than the scoring of new rows and kept nothing for it"),
+        (_older, "older than the scoring of new rows and kept nothing for it"),
         (_unfinished, "its run is not finished; go on with aejax run"),
         (_damaged, "kept: there is no checkpoint that verifies"),
     ],

@@ -177,8 +177,10 @@ def test_a_table_with_holes_of_its_own_is_judged_by_hiding_some_more(own_run):
     assert "imputation" in run_figures(folder / "run")
 
 
-def fill(folder, source, target, capsys):
-    return call(["apply", str(folder / "run"), "fill", "--input", str(source), "--output", str(target)], capsys)
+def fill(folder, source, target, capsys, *options):
+    return call(
+        ["apply", str(folder / "run"), "fill", "--input", str(source), "--output", str(target), *options], capsys
+    )
 
 
 def test_holes_of_a_file_are_filled_and_the_rest_stays_as_it_is(own_run, tmp_path, capsys):
@@ -220,7 +222,8 @@ def test_holes_of_a_file_are_filled_and_the_rest_stays_as_it_is(own_run, tmp_pat
 )
 def test_a_file_that_cannot_be_filled_is_refused(text, fragment, own_run, tmp_path, capsys):
     (tmp_path / "new.csv").write_text(text)
-    assert_refused(fill(own_run[0], tmp_path / "new.csv", tmp_path / "out.csv", capsys), fragment)
+    answer = fill(own_run[0], tmp_path / "new.csv", tmp_path / "out.csv", capsys, "--strict")
+    assert_refused(answer, fragment)
     assert not (tmp_path / "out.csv").exists()
 
 
