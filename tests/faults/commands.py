@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from damage import ALLOWED, LONGEST, Case
-from folders import SWEPT, settings
+from folders import SWEPT, damage_one, settings
 from forks import Forked
 from running import SMALL, Answer, environment, table
 
@@ -269,6 +269,39 @@ def disks(random: np.random.Generator, count: int, sound: Mapping[str, Sound], f
         at = 1 + int(random.integers(max(1, sound[name].operations)))
         meet = partial(_at_operation, "full", at, sound[name])
         yield _faulty(f"{name}, disk full from file operation {at}", sound[name], folder / f"full-{number}", meet)
+
+
+def resumed(random: np.random.Generator, count: int, sound: Mapping[str, Sound], folder: Path) -> Iterator[Case]:
+    """One file of an unfinished run or sweep is damaged, and the command goes on."""
+    names = [name for name in ("run", "sweep") if name in sound]
+    left, shares = {}, (0.5, 0.8)
+    for name in names:
+        for share in shares:
+            left[name, share] = folder / f"{name}-{share}"
+            left[name, share].mkdir()
+            _at_operation("kill", int(share * sound[name].operations), sound[name], left[name, share])
+    for number in range(count):
+        name, (share, other) = names[number % len(names)], shares[:: 1 - 2 * (number // len(names) % 2)]
+        here = folder / f"resumed-{number}"
+        shutil.copytree(left[name, share], here)
+        what = damage_one(random, here / name, left[name, other] / name)
+        answer = ended(begin({}, "kill", 0, here, sound[name].task.command(here)))
+        outcome, more = _gone_on(answer, sound[name], here)
+        yield Case(f"unfinished {name}, {what}", outcome, more)
+        if outcome in ALLOWED:
+            shutil.rmtree(here)
+
+
+def _gone_on(answer: Answer, sound: Sound, folder: Path) -> tuple[str, str]:
+    """The outcome of a command that goes on in a damaged folder."""
+    if fault := wrong(answer, (0, 2)):
+        return fault
+    if answer.code == 2:
+        return "refused", answer.err
+    if (got := sound.task.answer(folder)) == sound.answer:
+        return "equal", ""
+    said = any(word in answer.out + answer.err for word in ("damaged", "passed over"))
+    return ("told" if said else "silent"), f"{got!s:.800} was {sound.answer!s:.800}"
 
 
 def signals(random: np.random.Generator, count: int, sound: Mapping[str, Sound], folder: Path) -> Iterator[Case]:
