@@ -63,7 +63,7 @@ def said(argv: list[str]) -> str:
         raise UserError(lines.strip())
     assert ended in (0, None), (ended, out.getvalue(), lines)
     for line in out.getvalue().splitlines():
-        if "damaged" in line:
+        if "damaged" in line or "passed over" in line:
             print(line)  # whoever counts looks for it
     return out.getvalue()
 
@@ -149,9 +149,7 @@ def make(folder: Path) -> dict[str, Sound]:
     """Sound folders and files of every kind, below a folder."""
     runs = [folder / "run", folder / "other-run"]
     for seed, run in enumerate(runs):
-        said([*arguments({**TINY, "seed": str(seed)}, workdir=run)])
-        (run / "figures").mkdir()
-        _picture(run / "figures" / "units.png", seed)
+        said([*arguments({**TINY, "seed": str(seed), "report.figures": "true"}, workdir=run)])
         said(["split", str(run), "--encoder", f"{run}.encoder", "--decoder", f"{run}.decoder"])
         aejax.open(run).save(folder / f"{run.name}-net")
     sweeps, packed, entries = [[folder / f"{name}{n}" for n in "01"] for name in ("sweep", "packed", "entry")]
@@ -186,23 +184,20 @@ def loaded(folder: Path) -> str:
     return digest([dataset.train.x, dataset.shift, dataset.scale])
 
 
-def _picture(path: Path, seed: int) -> None:
-    from PIL import Image
-
-    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (6, 5), np.uint8)).save(path)
-
-
 def damage_one(random: np.random.Generator, path: Path, other: Path) -> str:
-    """One file of a folder, or the file, comes to harm; what was done to it."""
+    """One file of a folder, or the file, comes to harm; what was done to it.
+
+    One that is all there is cannot be known for that of another run.
+    """
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     file = files[int(random.integers(len(files)))]
     name = str(file.relative_to(path)) if path.is_dir() else path.name
-    match int(random.integers(12)):
+    match int(random.integers(12)) if len(files) > 1 else None:
         case 0:
             file.unlink()
             return f"{name} removed"
         case 1:
-            twin = other / name if path.is_dir() else other
+            twin = other / name
             same = twin if twin.is_file() else next(iter(sorted(twin.parent.glob(f"*{twin.suffix}"))), None)
             if same is not None:
                 shutil.copyfile(same, file)
