@@ -99,7 +99,7 @@ def tasks(sound: Path) -> dict[str, Task]:
         ),
         "prepare": Task(
             lambda folder: ["data", "prepare", "ionosphere", "--from", str(folder)],
-            _files("cache/data/*/*.npy"),
+            _files("cache/data/[!.]*/*.npy"),
             _ionosphere,
             lambda folder: {"AEJAX_CACHE_DIR": str(folder / "cache")},
         ),

@@ -149,7 +149,7 @@ def make(folder: Path) -> dict[str, Sound]:
     """Sound folders and files of every kind, below a folder."""
     runs = [folder / "run", folder / "other-run"]
     for seed, run in enumerate(runs):
-        said([*arguments({**TINY, "seed": str(seed), "report.figures": "true"}, workdir=run)])
+        said(arguments({**TINY, "seed": str(seed)}, workdir=run))
         said(["split", str(run), "--encoder", f"{run}.encoder", "--decoder", f"{run}.decoder"])
         aejax.open(run).save(folder / f"{run.name}-net")
     sweeps, packed, entries = [[folder / f"{name}{n}" for n in "01"] for name in ("sweep", "packed", "entry")]
