@@ -1,9 +1,10 @@
 """What all tests share: strict JAX, seeded property tests, one cache of compiled programs, and memory given back.
 
 Ranks are never promoted silently and a random key is used once: both raise. Property tests draw the same examples in
-every session. Nothing that a user has cached is read. Programs are compiled with few of XLA's optimisations, in less
-time: what is tested here are numbers, and `aejax reproduce` has them with all. Each program is compiled once, by the
-worker or process that needs it first, and kept in pytest's own cache for the next session.
+every session. Nothing that a user has cached is read. Files are not forced out to the disk: that is for a loss of
+power. Programs are compiled with few of XLA's optimisations, in less time: what is tested here are numbers, and `aejax
+reproduce` has them with all. Each program is compiled once, by the worker or process that needs it first, and kept in
+pytest's own cache for the next session.
 """
 
 import ctypes
@@ -24,6 +25,7 @@ import jax
 import jaxlib
 import pytest
 
+os.fsync = lambda descriptor: None
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
 jax.config.update("jax_disable_most_optimizations", True)

@@ -252,6 +252,11 @@ def _write_config(text):
     return lambda folder: (folder / "config.json").write_text(text)
 
 
+def _other_model_unlisted(folder):
+    _write_config('{"model": {"name": "dense.vanilla"}}')(folder)
+    (folder / "checksums.json").unlink()
+
+
 @pytest.mark.parametrize(
     ("break_it", "fragment"),
     [
@@ -263,7 +268,8 @@ def _write_config(text):
         (_write_config("[]"), "holds no config"),
         (_write_config("{}"), "holds no config"),
         (_write_config('{"model": {"name": "dense.no_such"}}'), "model.name: unknown 'dense.no_such'"),
-        (_write_config('{"model": {"name": "dense.vanilla"}}'), "does not fit"),
+        (_write_config('{"model": {"name": "dense.vanilla"}}'), "config.json: was changed since it was written"),
+        (_other_model_unlisted, "does not fit"),
     ],
 )
 def test_wrong_run(break_it, fragment, runs, tmp_path, capsys):

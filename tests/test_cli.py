@@ -98,6 +98,7 @@ def test_run_leaves_what_is_worth_keeping(tmp_path, capsys):
         "model",
         "dataset.json",
         "trust.json",
+        "checksums.json",
     }
     resolved = config.load(MULTILAYER, [f"{path}={value}" for path, value in TINY.items()])
     assert json.loads((folder / "config.json").read_text()) == json.loads(config.dumps(resolved))

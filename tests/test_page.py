@@ -213,6 +213,7 @@ def changed(folder: Path, path: Path, change: Callable[[dict], None], file: str 
     content = json.loads((path / file).read_text())
     change(content)
     (path / file).write_text(json.dumps(content))
+    (path / "checksums.json").unlink(missing_ok=True)  # which would name the file
     return path
 
 
@@ -340,6 +341,7 @@ def test_a_run_of_an_earlier_version_shows_the_pictures_that_it_has(reproduction
     old = tmp_path / "old"
     shutil.copytree(reproduction / "vanilla/seed-0", old)
     shutil.rmtree(old / "figures" / "arrays")
+    (old / "checksums.json").unlink()
     (old / "figures" / "loss.svg").write_text("<svg/>")
     drawn = page(old, "--lang", "es").attributes("img")
     assert len(drawn) == len(list((old / "figures").glob("*.png")))
@@ -352,6 +354,7 @@ def test_a_figure_whose_arrays_are_damaged_is_refused(reproduction, tmp_path, ca
     (data,) = (broken / "figures" / "arrays").glob("*.safetensors")
     data.write_bytes(data.read_bytes()[:-1])
     assert_refused(call(["report", str(broken)], capsys), "figures/arrays", "no checkpoint that verifies")
+    (broken / "checksums.json").unlink()
     checkpoint.save(broken / "figures" / "arrays", 0, {"loss": {"rows": [1.0]}}, info={"curve": 7})
     assert_refused(call(["report", str(broken)], capsys), "figures/arrays", "is damaged")
 

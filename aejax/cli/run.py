@@ -75,7 +75,9 @@ def settings(arguments: argparse.Namespace) -> dict[str, Any]:
     from aejax.config import differences
     from aejax.runs import workdir
 
-    begun = configs.resolve(workdir.read_config(arguments.workdir, trust=arguments.trust))
+    written = workdir.read_config(arguments.workdir, trust=arguments.trust)
+    workdir.check(arguments.workdir, written)
+    begun = configs.resolve(written)
     path = str(arguments.workdir / workdir.CONFIG)  # it may go on with more or fewer devices
     config = configs.load(path, arguments.set, seed=arguments.seed, trust=arguments.trust)
     if changed := differences.changed(begun, config):

@@ -1,13 +1,14 @@
 """The folders that a page is made of: runs, sweeps and reproductions, read and checked."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from aejax import console
 from aejax.config.files import experiments_folder
 from aejax.errors import UserError
 from aejax.runs import workdir
-from aejax.storage import records
+from aejax.storage import checksums, records
 from aejax.storage.records import Either, Fields, Form, Many, Named, Whole
 
 
@@ -107,7 +108,7 @@ LINE = Fields(
 TROUBLE = Named(str)
 REPORT = Fields(
     {"machine": str, "environment": ENVIRONMENT, "lines": Many(LINE), "not_run": TROUBLE, "failed": TROUBLE},
-    {"collection": Either((str, None))},
+    {"collection": Either((str, None)), "seal": str},
 )
 """The forms of what is read."""
 
@@ -128,6 +129,10 @@ def read(folder: Path, *, trust: bool = False) -> Run | Sweep | Reproduction:
         report = workdir.read_json(folder / "reproduce.json", REPORT)
         if not report["environment"]:
             raise _unfinished(folder, "reproduction", f"the same command and --workdir {folder}")
+        if report.pop("seal", None) not in (None, checksums.seal_of(report)):
+            raise UserError(
+                f"{folder / 'reproduce.json'}: was changed since it was written; allowed: the file as it was"
+            )
         return Reproduction(folder, report, trust)
     if (folder / "sweep.json").exists():
         return read_sweep(folder)
@@ -139,10 +144,14 @@ def read(folder: Path, *, trust: bool = False) -> Run | Sweep | Reproduction:
 def read_run(folder: Path, *, trust: bool = False) -> Run:
     """A finished run; the arguments and errors are those of `read`."""
     config = records.check(workdir.read_config(folder, trust=trust), CONFIG, folder / "config.json")
-    if not (folder / "summary.json").exists():
+    if not (folder / workdir.FINISHED).exists():
         raise _unfinished(folder, "run", f"aejax run --workdir {folder}")
-    summary = workdir.read_json(folder / "summary.json", workdir.SUMMARY)
-    data, environment = _optional(folder / "dataset.json", DATA), _optional(folder / "environment.json", ENVIRONMENT)
+    summary = workdir.read_json(folder / workdir.FINISHED, workdir.SUMMARY)
+    data, environment = (
+        _optional(folder / name, form) for name, form in ((workdir.DATASET, DATA), (workdir.ENVIRONMENT, ENVIRONMENT))
+    )
+    checksums.check(folder, workdir.CONFIG, workdir.FINISHED, workdir.DATASET, workdir.ENVIRONMENT)
+    check_figures(folder)
     return Run(folder, config, summary, data, environment, trust)
 
 
@@ -164,13 +173,40 @@ def read_sweep(folder: Path) -> Sweep:
         raise UserError(f"{path}: is damaged: best is {best} of {len(points)} points")
     if any(point["axes"].keys() != points[0]["axes"].keys() for point in points):
         raise UserError(f"{path}: is damaged: its points are of other axes than the first")
-    return Sweep(folder, asked, summary, _optional(folder / "environment.json", ENVIRONMENT))
+    environment = _optional(folder / workdir.ENVIRONMENT, ENVIRONMENT)
+    checksums.check(folder, "sweep.json", workdir.FINISHED, workdir.ENVIRONMENT, "table.csv")
+    check_figures(folder)
+    return Sweep(folder, asked, summary, environment)
+
+
+def check_figures(folder: Path) -> None:
+    """Refuse figures that were changed since a run or sweep drew them; those that are missing are said.
+
+    Raises:
+        UserError: naming the first one.
+    """
+    figures = f"{workdir.FIGURES}/*"
+    for name, is_there in checksums.differing(folder, figures, f"{figures}/*.json"):
+        if is_there:
+            raise checksums.changed(folder / name)
+        console.say(f"{folder / name}: is missing; the page goes without it")
+
+
+def whole(paths: Sequence[Path], read: Callable[[Path], Any]) -> list[Any]:
+    """What is read of several folders; those that are damaged or not finished are left out, each with a line."""
+    contents = []
+    for path in paths:
+        try:
+            contents.append(read(path))
+        except UserError as error:
+            console.say(f"left out of the page: {error}")
+    return contents
 
 
 def seeds(folder: Path, *, trust: bool = False) -> list[Run]:
     """The finished runs of an experiment, by seed: those in ``seed-0``, ``seed-1``, … of a folder."""
-    finished = [path for path in folder.glob("seed-*") if (path / "summary.json").exists()]
-    return sorted((read_run(path, trust=trust) for path in finished), key=lambda run: run.summary["seed"])
+    finished = [path for path in sorted(folder.glob("seed-*")) if (path / workdir.FINISHED).exists()]
+    return sorted(whole(finished, lambda path: read_run(path, trust=trust)), key=lambda run: run.summary["seed"])
 
 
 def figures(folder: Path) -> dict[str, Path]:

@@ -16,12 +16,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from aejax import console
 from aejax.config import files as config_files
 from aejax.errors import UserError, one_of
-from aejax.files import write_json
+from aejax.files import write_atomic
 from aejax.runs import workdir
-from aejax.storage import records
-from aejax.storage.records import NOT_FINITE, Many, Named, Whole
+from aejax.storage import checksums, records
+from aejax.storage.records import NOT_FINITE, Fields, Many, Named, Whole
 
 FILE, FORMAT = "expected.json", 1
 SEEDS = 5
@@ -190,18 +191,22 @@ def update_command(collection: str, names: Sequence[str] = ()) -> str:
 
 
 def read(folder: Path) -> dict[str, Recorded]:
-    """The content of a collection's ``expected.json``, which people edit, by the name of the experiment.
+    """The content of a collection's ``expected.json``, by the name of the experiment.
+
+    People may edit the file, which is said where it then does not have the digest that ``--update`` wrote at its end.
 
     Raises:
         UserError: it is missing, damaged, which is said with the place, or of another format.
     """
     path = folder / FILE
     try:
-        content = records.read(path, {"format": Whole()})
+        content = records.read(path, Fields({"format": Whole()}, {"seal": str}))
     except FileNotFoundError:
         raise UserError(f"{path}: is missing; record it with aejax reproduce {folder} --update") from None
     if content["format"] != FORMAT:
         raise UserError(f"{path}: is of format {content['format']}, this version reads {FORMAT}")
+    if content.pop("seal", None) not in (None, checksums.seal_of(content)):
+        console.say(f"{path}: was edited by hand since --update wrote it")
     experiments = records.check(content, {"experiments": Named(EXPERIMENT)}, path)["experiments"]
     return {name: _recorded(fields, f"{path}: is damaged: experiments.{name}") for name, fields in experiments.items()}
 
@@ -224,7 +229,7 @@ def write(folder: Path, recorded: Mapping[str, Recorded]) -> Path:
     for fields in experiments.values():
         fields["seconds"] = round(fields["seconds"], 1)
         fields["metrics"] = {metric: number._asdict() for metric, number in fields["metrics"].items()}
-    return write_json(folder / FILE, {"format": FORMAT, "experiments": experiments})
+    return write_atomic(folder / FILE, checksums.sealed({"format": FORMAT, "experiments": experiments}))
 
 
 def seeds(recorded: Recorded | None) -> int:
@@ -285,8 +290,9 @@ def read_run(folder: Path) -> Run:
     Raises:
         UserError: a file of it is damaged.
     """
-    content = workdir.read_json(folder / "summary.json", workdir.SUMMARY)
-    environment = workdir.read_json(folder / "environment.json", ENVIRONMENT)
+    content = workdir.read_json(folder / workdir.FINISHED, workdir.SUMMARY)
+    environment = workdir.read_json(folder / workdir.ENVIRONMENT, ENVIRONMENT)
+    checksums.check(folder, workdir.CONFIG, workdir.FINISHED, workdir.ENVIRONMENT)
     return Run(numbers_of(content), content["parameters_digest"], seconds_of(content), fingerprint(environment))
 
 

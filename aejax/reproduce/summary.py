@@ -6,11 +6,12 @@ from pathlib import Path
 from aejax import console
 from aejax.config import files as config_files
 from aejax.errors import UserError
-from aejax.files import write_json
+from aejax.files import write_atomic, write_json
 from aejax.reproduce import compare, record
 from aejax.reproduce.compare import Comparison
 from aejax.reproduce.record import Recorded, Result
 from aejax.runs import workdir
+from aejax.storage import checksums
 from aejax.sweep.folder import counted
 
 REPORT = "reproduce.json"
@@ -45,7 +46,7 @@ def write(root: Path, folder: Path, lines: Sequence[Comparison], results: Sequen
         "not_run": {result.name: result.trouble for result in results if result.missing},
         "failed": {result.name: result.trouble for result in results if result.failed},
     }
-    return write_json(root / REPORT, content)
+    return write_atomic(root / REPORT, checksums.sealed(content))
 
 
 def table(lines: Sequence[Comparison], recorded: Mapping[str, Recorded], new: Mapping[str, Recorded]) -> None:

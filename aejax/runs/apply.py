@@ -14,7 +14,7 @@ from aejax.errors import UserError, one_of
 from aejax.runs import artifact, workdir
 from aejax.runs.artifact import Trained
 from aejax.runs.rows import check_order, laid_flat, refuse_missing
-from aejax.storage import checkpoint, records
+from aejax.storage import checkpoint, checksums, records
 from aejax.storage.trees import shaped
 from aejax.training.build import build_model
 from aejax.training.evaluate import at_once
@@ -49,9 +49,15 @@ def load(
         if "model" not in config:
             raise UserError(f"{path}: is damaged: it holds no config of a run")
     settings = component(config["model"], "aejax.models", what=f"{path}: model") if config else {}
+    again = f"go on with {f'aejax run and --workdir {folder}' if config else 'the same fit and folder'}"
     if not checkpoint.steps(saved):
-        raise UserError(f"{folder}: its run is not finished; go on with aejax run and --workdir {folder}")
-    restored, data = checkpoint.read(saved, say=console.say), config.get("data")
+        what = "its model is lost" if (folder / workdir.FINISHED).exists() else "its run is not finished"
+        raise UserError(f"{folder}: {what}; {again}")
+    checksums.check(folder, *([workdir.CONFIG] if config else []), f"{workdir.MODEL}/*.json")
+    try:
+        restored, data = checkpoint.read(saved, say=console.say), config.get("data")
+    except UserError as error:
+        raise UserError(f"{error}; {again}") from None
     info = restored.info | {"label_column": data.get("label_column") if isinstance(data, dict) else None}
     if config:
         model, shapes = artifact.model_of(settings, info, restored.tree, saved)
@@ -196,13 +202,14 @@ def task_action(trained: Trained, action: str) -> Callable[..., Any] | None:
     of_task = resolve(task["name"], TASKS, what="task.name").apply if isinstance(task, dict) and "name" in task else {}
     if action not in of_task:
         raise one_of(action, [*trained.actions, *of_task], what=f"{trained.folder}: action")
-    if not (trained.folder / "summary.json").exists():
+    if not (trained.folder / workdir.FINISHED).exists():
         raise UserError(f"{trained.folder}: its run is not finished; go on with aejax run --workdir {trained.folder}")
     return of_task[action]
 
 
 def _kept(folder: Path) -> Kept | None:
     """What the task left in the folder of a run."""
+    checksums.check(folder, f"{workdir.KEPT}/*.json")
     if not checkpoint.steps(folder / workdir.KEPT):
         return None
     restored = checkpoint.read(folder / workdir.KEPT, say=console.say)

@@ -16,11 +16,11 @@ from aejax.config.components import configured_task
 from aejax.data import inspection
 from aejax.data.encoding import per_column
 from aejax.errors import UserError
-from aejax.files import write_atomic, write_json
+from aejax.files import to_json, write_atomic
 from aejax.models.architecture import summary
 from aejax.runs import artifact, workdir
 from aejax.runs.training import train
-from aejax.storage import checkpoint
+from aejax.storage import checkpoint, checksums
 from aejax.tasks.common import remarks
 from aejax.training import devices, windows
 from aejax.training.build import Parts, build, build_model, check, load_data, training_rows
@@ -56,10 +56,11 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """
     with devices.all_or_none():
         workdir.check(folder, config)
-        finished = (folder / "summary.json").exists()
-    if finished:
+        finished = workdir.finished(folder)
+    if finished is not None:
         console.say(f"{folder}: this run is finished")
-        return workdir.read_json(folder / "summary.json", workdir.SUMMARY)
+        if not _is_lost(folder, finished):
+            return finished
     started = time.perf_counter()
     with devices.all_or_none():
         loaded, dataset, parts, rows = prepare(config)
@@ -76,13 +77,32 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     if not devices.is_first():
         return {}
     artifact.save(folder / workdir.MODEL, params, dataset)
+    if finished is not None:
+        console.say(f"{folder / workdir.MODEL}: is written again from the last checkpoint")
+        return finished
     console.say("evaluating")
     started = time.perf_counter()
-    evaluated = evaluate(config, parts, params, dataset, folder)
+    evaluated, names = evaluate(config, parts, params, dataset, folder)
     seconds = {"prepare_seconds": prepare_seconds, "evaluate_seconds": time.perf_counter() - started}
     evaluated["timing"] = timing | seconds
-    write_json(folder / "summary.json", evaluated)
+    checksums.write(folder, [*workdir.WRITTEN, *names], {workdir.FINISHED: to_json(evaluated)})
     return evaluated
+
+
+def _is_lost(folder: Path, summary: Mapping[str, Any]) -> bool:
+    """Whether the model of a finished run is missing or damaged, and its last checkpoint holds the parameters."""
+    try:
+        return not checkpoint.read(folder / workdir.MODEL, say=str)
+    except UserError as error:
+        lost = error
+    try:
+        step = checkpoint.read(folder / workdir.CHECKPOINTS, say=str).step
+    except UserError:
+        step = None
+    if step != summary["timing"].get("steps"):
+        console.say(f"{lost}, nor one of the last step; allowed: the same config and another --workdir")
+        return False
+    return True
 
 
 def _tell_missing(dataset: Dataset, model: Model) -> None:
@@ -154,8 +174,10 @@ def _tensorboard(config: Mapping[str, Any], folder: Path) -> Iterator[Callable[.
         yield record
 
 
-def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: Dataset, folder: Path) -> dict[str, Any]:
-    """Run the config's task, save what it keeps, draw its figures, and return its part of the summary."""
+def evaluate(
+    config: Mapping[str, Any], parts: Parts, params: Params, dataset: Dataset, folder: Path
+) -> tuple[dict[str, Any], list[str]]:
+    """Run the config's task, save what it keeps, draw its figures; its part of the summary, and its files' names."""
     task, options = configured_task(config["task"])
     key, retrain = jax.random.fold_in(parts.key, EVALUATION_STREAM), retrainer(config, dataset, console.progress)
     evaluation = task.evaluate(key, parts.model, params, dataset, retrain, options)
@@ -170,12 +192,13 @@ def evaluate(config: Mapping[str, Any], parts: Parts, params: Params, dataset: D
 
         curve = workdir.read_metrics(folder)
         pictures.write(folder / workdir.FIGURES, curve, task.figures, evaluation, dataset, parts.model, params, config)
-    return {
+    summary = {
         "seed": config["seed"],
         "metrics": evaluation.metrics,
         "baselines": evaluation.baselines,
         "parameters_digest": checkpoint.digest(params),
     }
+    return summary, list(evaluation.files)
 
 
 def check_task(config: Mapping[str, Any], dataset: Dataset) -> None:

@@ -25,6 +25,7 @@ from aejax.models.dense import multilayer
 from aejax.runs import workdir
 from aejax.runs.fitted import Fitted
 from aejax.runs.training import train
+from aejax.storage import checksums
 from aejax.training import build
 from aejax.training.build import Parts, optimizer_of
 from aejax.training.evaluate import make_losses, on_device, target_range
@@ -133,7 +134,8 @@ def fit(
             raise UserError(f"{folder}: {error.strerror}; allowed: a folder that can be written") from None
         _begin(folder, parts, as_loaded, {**settings, "average": average, "outside": outside})
     params, evaluations, _ = train(parts, dataset, rows, settings, folder, **hooks)
-    history = {name: np.array([each[name] for each in evaluations]) for name in evaluations[0]}
+    names = evaluations[0] if evaluations else ()
+    history = {name: np.array([each[name] for each in evaluations]) for name in names}
     fitted = fitted_of(parts, dataset, params, history)
     if folder is not None:
         fitted.write(folder)
@@ -145,6 +147,7 @@ def _begin(folder: Path, parts: Parts, dataset: Dataset, settings: Mapping[str, 
     numbers = {"key": jax.random.key_data(parts.key), **parts.hparams}
     record = {"settings": settings, **jax.tree.map(lambda leaf: np.asarray(leaf).tolist(), numbers)}
     workdir.check(folder, record, workdir.FIT)
+    checksums.check(folder, *workdir.BEGUN, workdir.METRICS)
     workdir.begin(folder, record, workdir.FIT)
     workdir.same_data(folder, dataset)
 

@@ -14,6 +14,7 @@ from aejax.data.arrays import as_rows
 from aejax.errors import UserError, hint, shown
 from aejax.files import write_atomic, write_json
 from aejax.runs import apply, artifact, experiment, workdir
+from aejax.storage import checksums
 from aejax.storage.records import NOT_FINITE, Many, Named
 from aejax.training.evaluate import on_device
 from aejax.types import Dataset, Model, Params, Range, Rows, Split
@@ -86,6 +87,7 @@ class Fitted:
         plain, name, arguments = self.model.made or (None, "", ())
         settings = {"name": name, **dict(arguments)} if plain == self.model._replace(made=None) else None
         artifact.save(folder / workdir.MODEL, self.params, self.data, settings)
+        checksums.write(folder, [*workdir.WRITTEN, HISTORY], {})
         return folder
 
     def __repr__(self) -> str:
@@ -151,12 +153,13 @@ def open_folder(folder: str | Path, model: Model | None = None, *, trust: bool =
         origin=artifact.origin_of(trained.info),
         **trained.scaling,
     )
+    checksums.check(folder, workdir.METRICS, workdir.FINISHED, HISTORY)
     rows = workdir.read_metrics(folder)
     history = {name: np.array([row[name] for row in rows]) for name in rows[0]} if rows else {}
     if (folder / HISTORY).exists():
         stored = workdir.read_json(folder / HISTORY, Named(Many(float)))
         history = {name: np.array([float(v) if v in NOT_FINITE else v for v in each]) for name, each in stored.items()}
-    summary = workdir.read_json(folder / "summary.json") if (folder / "summary.json").exists() else {}
+    summary = workdir.read_json(folder / workdir.FINISHED) if (folder / workdir.FINISHED).exists() else {}
     return Fitted(trained.model, trained.params, data, history, summary=summary, config=trained.config or None)
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from aejax import console
 from aejax.errors import UserError
 from aejax.runs import workdir
-from aejax.storage import checkpoint, records
+from aejax.storage import checkpoint, checksums, records
+from aejax.storage.records import Fields, Named
 from aejax.training import devices
 from aejax.training.build import Parts
 from aejax.training.evaluate import make_losses, on_device, target_range
@@ -23,7 +24,7 @@ from aejax.training.step import EVALUATION_STREAM, weights
 from aejax.training.windows import Windows
 from aejax.types import Dataset, Params, Rows, State
 
-INFO = {"seconds": float}
+INFO = Fields({"seconds": float}, {"files": Named(str), "metrics": workdir.MARK, "block": str})
 """The form of what a checkpoint says beside its arrays."""
 
 
@@ -75,13 +76,14 @@ def train(
     started = time.perf_counter()
     program = compile_advance(parts.run, state, parts.key, parts.hparams, example, shardings)
     compile_seconds = time.perf_counter() - started
-    evaluations = [] if folder is None else workdir.read_metrics(folder, until=before.step)
-    if folder is not None and devices.is_first():
+    evaluations, writes = [], folder is not None and devices.is_first()
+    if writes:
+        evaluations = workdir.metrics_before(folder, before.step)
         workdir.write_metrics(folder, evaluations)
 
     def record(step: int, metrics: Mapping[str, Any], params: Params) -> None:
         evaluations.append({"step": step} | {name: float(value) for name, value in metrics.items()})
-        if folder is not None and devices.is_first():
+        if writes:
             workdir.append_metrics(folder, evaluations[-1])
         if on_evaluation is not None:
             on_evaluation(step, evaluations[-1], params)
@@ -142,28 +144,36 @@ def _start(parts: Parts, early: bool, folder: Path | None) -> tuple[State, Progr
 
 
 def _saver(parts: Parts, folder: Path, keep: int) -> Callable[[State, Progress], None]:
-    """``(state, progress)``: saves a checkpoint."""
+    """``(state, progress)``: saves a checkpoint, which says what the files of the run are that it belongs to."""
+    begun = checksums.of(folder, workdir.BEGUN)
 
     def save(state: State, progress: Progress) -> None:
         state, progress = _on_host(parts, state), progress._replace(best=_on_host(parts, progress.best))
         if devices.is_first():
-            save_progress(folder / workdir.CHECKPOINTS, state, progress, keep=keep)
+            about = {"files": begun, "metrics": workdir.mark_of_metrics(folder)}
+            save_progress(folder / workdir.CHECKPOINTS, state, progress, keep=keep, about=about)
 
     return save
 
 
-def save_progress(folder: Path, state: Any, progress: Progress, *, keep: int) -> None:
+def save_progress(folder: Path, state: Any, progress: Progress, *, keep: int, about: Mapping[str, Any] = {}) -> None:
     """Save a checkpoint of a run, or of many, without the seconds, so that equal ones have equal bytes."""
     tree = {"state": state, "progress": progress._replace(seconds=0.0)}
-    checkpoint.save(folder, progress.step, tree, keep=keep, info={"seconds": progress.seconds})
+    checkpoint.save(folder, progress.step, tree, keep=keep, info={"seconds": progress.seconds, **about})
 
 
-def restored_progress(folder: Path, state: Any, progress: Progress) -> tuple[Any, Progress] | None:
-    """The newest checkpoint that verifies, in these structures; None where there is none."""
+def restored_progress(
+    folder: Path, state: Any, progress: Progress, block: str | None = None
+) -> tuple[Any, Progress] | None:
+    """The newest checkpoint that verifies, in these structures; None where there is none, or that of another block."""
     restored = checkpoint.restore(folder, {"state": state, "progress": progress}, say=console.say)
     if restored is None:
         return None
-    seconds = float(records.check(restored.info, INFO, folder, "info")["seconds"])
+    info = records.check(restored.info, INFO, folder, "info")
+    if info.get("block", block) != block:
+        console.say(f"{folder}: is of another part of a sweep, and is passed over; this part begins again")
+        return None
+    seconds = float(info["seconds"])
     return restored.tree["state"], restored.tree["progress"]._replace(step=restored.step, seconds=seconds)
 
 

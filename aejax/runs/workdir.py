@@ -3,9 +3,11 @@
 import csv
 import hashlib
 import io
+import os
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from itertools import count
@@ -20,15 +22,24 @@ from aejax.config import differences
 from aejax.config import files as config_files
 from aejax.errors import UserError, shown
 from aejax.files import TEMPORARY, append, write_atomic, write_json
-from aejax.storage import records, trust
+from aejax.storage import checkpoint, checksums, records, trust
 from aejax.storage.records import Fields, Form, Named, Whole
 from aejax.training import numerics
 from aejax.types import Dataset, Split
 
 CHECKPOINTS, MODEL, KEPT, FIGURES = "checkpoints", "model", "kept", "figures"
-METRICS = "metrics.csv"
 CONFIG, FIT = "config.json", "fit.json"
 """What a run is begun with: its config, or the numbers of a fit in Python."""
+DATASET, ENVIRONMENT, METRICS, FINISHED = "dataset.json", "environment.json", "metrics.csv", "summary.json"
+BEGUN = (CONFIG, FIT, DATASET, ENVIRONMENT)
+"""Files that stay as they are from the beginning of a run; every checkpoint has their digests."""
+WRITTEN = (
+    *BEGUN,
+    METRICS,
+    *(f"{part}/*.json" for part in (CHECKPOINTS, MODEL, KEPT, f"{FIGURES}/*")),
+    f"{FIGURES}/*.*",
+)
+"""What a finished run leaves, beside the files of its task, as `aejax.storage.checksums` lists them."""
 
 
 def fresh(name: str) -> Path:
@@ -47,6 +58,8 @@ SUMMARY = {
     "parameters_digest": str,
 }
 """The form of ``summary.json``."""
+MARK = {"bytes": Whole(), "sha256": str}
+"""The form of what a checkpoint says of ``metrics.csv`` as it was then."""
 
 
 def read_json(path: Path, form: Form = object) -> Any:
@@ -78,7 +91,9 @@ def read_config(folder: Path, *, trust: bool = False) -> dict[str, Any]:
 
 
 def check(folder: Path, config: Mapping[str, Any], name: str = CONFIG) -> None:
-    """Refuse a folder that another config has begun; a run may go on with another number of devices.
+    """Refuse a folder that another config has begun, or whose checkpoints are of another run or another config.
+
+    A run may go on with another number of devices.
 
     Raises:
         UserError: naming what differs.
@@ -91,6 +106,27 @@ def check(folder: Path, config: Mapping[str, Any], name: str = CONFIG) -> None:
             f"{folder}: holds a run of another config ({differences.first_of(changed)}); "
             f"allowed: the same config, or another {'--workdir' if name == CONFIG else 'folder'}"
         )
+    checksums.check(folder, name)
+    _check_begun(folder)
+
+
+def _check_begun(folder: Path) -> None:
+    """Refuse checkpoints of a run that was begun with another config or other data than the folder says."""
+    for step, digests in _begun(folder).items():
+        for name, sha256 in checksums.of(folder, {*digests} - {ENVIRONMENT}).items():
+            if sha256 != digests[name]:
+                why = "one of the two was changed since, or is of another run; allowed: both as they were"
+                raise UserError(f"{folder / name}: is not what the checkpoint of step {step} was saved with: {why}")
+
+
+def _begun(folder: Path) -> dict[int, dict[str, str]]:
+    """The digests of the files that a run was begun with, by the step of each checkpoint that says so."""
+    begun = {}
+    for step in checkpoint.steps(folder / CHECKPOINTS):
+        with suppress(checkpoint.DamagedError):  # is passed over when it is to be restored
+            path, info = folder / CHECKPOINTS, checkpoint.read_manifest(folder / CHECKPOINTS, step)["info"]
+            begun[step] = records.check(info, Fields({}, {"files": Named(str)}), path, "info").get("files", {})
+    return begun
 
 
 def is_begun(folder: Path, name: str, kind: str) -> bool:
@@ -122,10 +158,13 @@ def begin(folder: Path, config: Mapping[str, Any], name: str = CONFIG) -> None:
         write_atomic(folder / name, configs.dumps(config))
     if name == CONFIG:
         trust.seal(folder)
-    path, now = folder / "environment.json", environment()
+    path, now = folder / ENVIRONMENT, environment()
     if not path.exists():
         write_json(path, now)
-    elif changes := _changes(read_json(path, Named(object)), now):
+    before = next(reversed(_begun(folder).values()), {}).get(ENVIRONMENT)
+    if before not in (None, *checksums.of(folder, [ENVIRONMENT]).values()):
+        console.say(f"{path}: was changed since the run began; what differs from then cannot be told")
+    if changes := _changes(read_json(path, Named(object)), now):
         console.say(f"{folder}: goes on where {'; '.join(changes)}; the last bits of its numbers may differ")
     for leftover in folder.glob(f"{TEMPORARY}*"):
         leftover.unlink(missing_ok=True)
@@ -146,7 +185,7 @@ def same_data(folder: Path, dataset: Dataset) -> None:
     Raises:
         UserError: a file or a cached set has changed since the run began.
     """
-    path = folder / "dataset.json"
+    path = folder / DATASET
     record = {
         "name": dataset.name,
         "source": dataset.source,
@@ -160,6 +199,7 @@ def same_data(folder: Path, dataset: Dataset) -> None:
         write_json(path, record)
     elif read_json(path, {"sha256": str})["sha256"] != record["sha256"]:
         raise UserError(f"{folder}: {dataset.name} has changed since this run began; allowed: another --workdir")
+    _check_begun(folder)
 
 
 def fingerprint(dataset: Dataset) -> str:
@@ -222,6 +262,50 @@ def _git_commit() -> str | None:
         return None
 
 
+def finished(folder: Path) -> dict[str, Any] | None:
+    """The summary of a finished run, in whose folder every file that there is is as it was written; else None.
+
+    Raises:
+        UserError: a file is damaged, was changed or is of another run.
+    """
+    if not (folder / FINISHED).exists():
+        return None
+    summary = read_json(folder / FINISHED, SUMMARY)
+    for name, is_there in checksums.differing(folder):
+        if is_there:
+            raise checksums.changed(folder / name)
+    return summary
+
+
+def mark_of_metrics(folder: Path) -> dict[str, Any]:
+    """What a checkpoint says of ``metrics.csv``: its length and digest, by which its rows are known again."""
+    path = folder / METRICS
+    text = path.read_bytes() if path.exists() else b""
+    return {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
+
+
+def metrics_before(folder: Path, step: int) -> list[dict[str, float]]:
+    """The rows of ``metrics.csv`` up to the step of a checkpoint, from which a run goes on.
+
+    A file that is not as the checkpoint left it is set aside, which is said; the run goes on without these rows.
+    """
+    if not step:
+        return []
+    path, aside = folder / METRICS, folder / "metrics.damaged.csv"
+    text = path.read_bytes() if path.exists() else b""
+    mark = checkpoint.read_manifest(folder / CHECKPOINTS, step)["info"].get("metrics")  # none in older versions
+    text = text if mark is None else text[: mark["bytes"]]
+    if mark is None or hashlib.sha256(text).hexdigest() == mark["sha256"]:
+        with suppress(UserError):
+            return _rows(text, path, until=step)
+    what = "is missing"
+    if path.exists():
+        os.replace(path, aside)
+        what = f"is not as it was at step {step}, and is now {aside.name}"
+    console.say(f"{path}: {what}; it has the rows after step {step}")
+    return []
+
+
 def read_metrics(folder: Path, *, until: int | None = None) -> list[dict[str, float]]:
     """The rows of ``metrics.csv``, up to a step, without a last line that a kill left half written.
 
@@ -229,13 +313,15 @@ def read_metrics(folder: Path, *, until: int | None = None) -> list[dict[str, fl
         UserError: it is no table of numbers.
     """
     path = folder / METRICS
+    return _rows(path.read_bytes(), path, until) if path.exists() else []
+
+
+def _rows(content: bytes, path: Path, until: int | None) -> list[dict[str, float]]:
     try:
-        text = path.read_bytes().decode()
+        text = content.decode()
         whole = io.StringIO(text[: text.rfind("\n") + 1], newline="")
         rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(whole)]
         return [row for row in rows if until is None or row["step"] <= until]
-    except FileNotFoundError:
-        return []
     except (TypeError, ValueError, KeyError, csv.Error):
         raise UserError(f"{path}: is damaged: it is no table of numbers") from None
 

@@ -22,8 +22,9 @@ from urllib.parse import unquote
 import numpy as np
 
 from aejax.errors import UserError
-from aejax.files import TEMPORARY, to_json, write_atomic
+from aejax.files import TEMPORARY, write_atomic
 from aejax.storage import records
+from aejax.storage.checksums import sealed
 from aejax.storage.records import Many, Named, Whole, Word
 from aejax.storage.trees import digest, named_arrays, pack, shaped, unpack
 
@@ -228,11 +229,6 @@ def numbers(folder: Path) -> list[int]:
     """Every step that left a manifest or data, newest first."""
     matches = (NAME.fullmatch(path.name) for path in folder.glob("step-*"))
     return sorted({int(match[1]) for match in matches if match}, reverse=True)
-
-
-def sealed(record: Mapping[str, Any]) -> str:
-    """The text of a manifest, which ends with the digest of the rest of it."""
-    return to_json({**record, "seal": hashlib.sha256(to_json(record).encode()).hexdigest()})
 
 
 def read_manifest(folder: Path, step: int) -> dict[str, Any]:

@@ -4,8 +4,6 @@ Any engine may do a task twice, and tasks in any order: what a marker vouches fo
 which holds the results under a seal, is written last.
 """
 
-import hashlib
-import json
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -19,9 +17,9 @@ import numpy as np
 
 from aejax import console
 from aejax.errors import UserError
-from aejax.files import to_json, write_json
+from aejax.files import write_atomic, write_json
 from aejax.runs.training import restored_progress, save_progress
-from aejax.storage import checkpoint, records
+from aejax.storage import checkpoint, checksums, records
 from aejax.storage.records import Either, Many, Named, Whole, Word
 from aejax.storage.trees import digest
 from aejax.sweep import evaluation
@@ -30,7 +28,7 @@ from aejax.sweep.prepared import Prepared, hparams_of, size_of
 from aejax.sweep.program import FORMS, Form, Program, choose, compile_block, forms, stack_hparams
 from aejax.training.evaluate import on_device
 from aejax.training.interruption import InterruptedRunError
-from aejax.training.loop import GOING_ON, Outcome, begin, compile_advance, freezing, loop, on_host, outcome
+from aejax.training.loop import GOING_ON, Outcome, Progress, begin, compile_advance, freezing, loop, on_host, outcome
 from aejax.training.members import Carry
 from aejax.training.step import weights
 from aejax.types import Hparams, Params, State
@@ -41,7 +39,7 @@ EXACT = "exact"
 
 FORM = {"strategy": Word("|".join(FORMS)), "level": Either((Whole(0, 3), None))}
 RESULT = {"id": str, "status": str, "step": Whole(), "parameters_digest": str, "metrics": Named(float)}
-MARKER = {"results": Many(RESULT), "timing": dict, "seal": str}
+MARKER = {"results": Many(RESULT), "timing": dict}
 """The forms of a `Form`, of what is known of a run, and of a marker, in a file."""
 
 Stop = Callable[[], bool]
@@ -262,7 +260,11 @@ def train_block(
 
     carry = program.init()
     progress = begin(names, grid.shape, () if patience is None else jax.tree.map(np.array, weights(carry)))
-    carry, progress = (folder and restored_progress(folder, carry, progress)) or (carry, progress)
+    carry, progress = (folder and restored_progress(folder, carry, progress, block.id)) or (carry, progress)
+
+    def save(carry: Any, progress: Progress) -> None:
+        save_progress(folder, jax.device_get(carry), progress, keep=1, about={"block": block.id})
+
     carry, progress, ended = loop(
         advance,
         carry,
@@ -274,7 +276,7 @@ def train_block(
         prune=prune and (lambda step, params, going_on: prune(step, of_members(params), going_on[index])[grid]),
         freeze=lambda carry, stopped: carry._replace(stopped=program.put(stopped)),
         on_chunk=lambda step, history, _: show(step, float(np.median(history["loss"][..., -1]))),
-        save=folder and (lambda carry, progress: save_progress(folder, jax.device_get(carry), progress, keep=1)),
+        save=folder and save,
         save_every=settings["checkpoint_every"],
         stop=stop,
     )
@@ -313,12 +315,11 @@ def lock(file: IO[str], *, wait: bool) -> bool:
 def read_marker(folder: Path) -> dict[str, Any] | None:
     """What a block's marker holds; None where there is none that is whole."""
     try:
-        marker = records.read(folder / "done.json", MARKER)
+        path = folder / "done.json"
+        marker = checksums.unsealed(path.read_bytes(), MARKER, path)
     except FileNotFoundError:
         return None
     except (OSError, UserError):
-        marker = {}
-    if marker.pop("seal", None) != _seal(marker):
         console.say(f"{folder}: its marker is damaged; its runs are trained again")
         return None
     for result in marker["results"]:
@@ -328,12 +329,7 @@ def read_marker(folder: Path) -> dict[str, Any] | None:
 
 def write_marker(folder: Path, marker: Mapping[str, Any]) -> None:
     """Say that a block is done."""
-    plain = json.loads(to_json(marker))
-    write_json(folder / "done.json", plain | {"seal": _seal(plain)})
-
-
-def _seal(marker: Mapping[str, Any]) -> str:
-    return hashlib.sha256(to_json(marker).encode()).hexdigest()
+    write_atomic(folder / "done.json", checksums.sealed(marker))
 
 
 def finished(folder: Path) -> dict[str, dict[str, Any]]:

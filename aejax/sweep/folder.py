@@ -8,10 +8,11 @@ from typing import Any
 from aejax import console
 from aejax.config.differences import differences, first_of
 from aejax.errors import UserError
-from aejax.files import write_json
+from aejax.files import to_json, write_json
 from aejax.runs import workdir
+from aejax.storage import checksums
 from aejax.sweep import table
-from aejax.sweep.block import Options, finished
+from aejax.sweep.block import Options, alone, finished
 from aejax.sweep.engines.groups import TrainGroups, cost, local
 from aejax.sweep.plan import Plan
 from aejax.sweep.prepared import prepare, readable
@@ -31,6 +32,9 @@ def check_folder(folder: Path, identity: Mapping[str, Any]) -> None:
         raise UserError(
             f"{folder}: holds another sweep ({first_of(changed)}); allowed: the same one, or another --workdir"
         )
+    checksums.check(folder, "sweep.json", workdir.ENVIRONMENT)
+    for name, _ in checksums.differing(folder):
+        console.say(f"{folder / name}: is not as the sweep wrote it, and is written again")
 
 
 def begin(folder: Path, identity: dict[str, Any]) -> None:
@@ -114,16 +118,19 @@ def conclude(
         search: what the summary says of a search besides.
     """
     rows = table.rows_of(plan, done)
-    table.write_table(folder / "table.csv", rows)
-    table.check_column(metric, rows[0])
-    summary = table.summarise(plan, rows, metric, maximise=maximise) | ({"search": search} if search else {})
-    write_json(folder / "summary.json", summary)
-    if plan.base["report"]["figures"]:
-        from aejax.figures import canvas, words
-        from aejax.figures import sweep as pictures
+    with alone(folder):  # others may search in this folder
+        (folder / checksums.FILE).unlink(missing_ok=True)
+        table.write_table(folder / "table.csv", rows)
+        table.check_column(metric, rows[0])
+        summary = table.summarise(plan, rows, metric, maximise=maximise) | ({"search": search} if search else {})
+        if plan.base["report"]["figures"]:
+            from aejax.figures import canvas, words
+            from aejax.figures import sweep as pictures
 
-        for name, figure in pictures.draw(summary, words.load("en")).items():
-            canvas.save_figure(figure, folder / workdir.FIGURES / f"{name}.png")
+            for name, figure in pictures.draw(summary, words.load("en")).items():
+                canvas.save_figure(figure, folder / workdir.FIGURES / f"{name}.png")
+        patterns = ("sweep.json", workdir.ENVIRONMENT, "table.csv", f"{workdir.FIGURES}/*.png")
+        checksums.write(folder, patterns, {workdir.FINISHED: to_json(summary)})
     return summary
 
 

@@ -126,9 +126,10 @@ def _chapter(plan: Mapping[str, Any], reproduction: Reproduction, words: Words, 
             if name in report["failed"] or name in report["not_run"]
         ],
         "sweeps": [
-            sweeps.section(folders.read_sweep(folder / name), name, words, widest)
-            for name in names
-            if (folder / name / "summary.json").exists()
+            sweeps.section(sweep, sweep.folder.name, words, widest)
+            for sweep in folders.whole(
+                [folder / name for name in names if (folder / name / "summary.json").exists()], folders.read_sweep
+            )
         ],
     }
 

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,10 @@ def write(paths: Sequence[Path], output: Path | None, words: Words, *, trust: bo
     from aejax.report import folders
     from aejax.report.page import render
 
-    sources = [folders.read(path, trust=trust) for path in paths]
+    read = partial(folders.read, trust=trust)
+    sources = [read(paths[0])] if len(paths) == 1 else folders.whole(paths, read)
+    if not sources:
+        raise UserError("report: none of the folders can be shown; allowed: those of finished runs and sweeps")
     output = output or (paths[0] / FILE if len(paths) == 1 else Path(FILE))
     if output.is_dir():
         raise UserError(f"--output {output}: is a folder; allowed: a file, such as {output / FILE}")
