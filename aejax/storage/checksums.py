@@ -48,6 +48,16 @@ def unsealed(text: bytes, form: Form, where: object) -> dict[str, Any]:
     return record
 
 
+def opened(text: bytes, form: Form, where: object) -> dict[str, Any]:
+    """The record of a text that `sealed` wrote, or that an older version wrote without a seal.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    record = records.check(records.parse(text, where), form, where)
+    return unsealed(text, form, where) if "seal" in record else record
+
+
 def of(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """The SHA-256 of those files of a folder that there are, by name."""
     paths = {name: folder / name for name in names}

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from damage import ALLOWED, LONGEST, Case
+from damage import ALLOWED, LONGEST, WORDS, Case
 from folders import SWEPT, damage_one, settings
 from forks import Forked
 from running import SMALL, Answer, environment, table
@@ -300,7 +300,7 @@ def _gone_on(answer: Answer, sound: Sound, folder: Path) -> tuple[str, str]:
         return "refused", answer.err
     if (got := sound.task.answer(folder)) == sound.answer:
         return "equal", ""
-    said = any(word in answer.out + answer.err for word in ("damaged", "passed over"))
+    said = any(words in answer.out + answer.err for words in WORDS)
     return ("told" if said else "silent"), f"{got!s:.800} was {sound.answer!s:.800}"
 
 

@@ -23,6 +23,9 @@ No other may occur: something is lost, temporary files are left, a traceback, a 
 """
 ALLOWED = OUTCOMES[:3]
 
+WORDS = ("damaged", "passed over", "is not as", "written again", "begins again")
+"""What is said of files that have come to harm."""
+
 
 class Case(NamedTuple):
     """What was done, what came of it (one of `OUTCOMES`), and more about it."""
@@ -118,7 +121,7 @@ def outcome(what: str, function: Callable[[], str | None], seconds: int = LONGES
     try:
         with timed(seconds), redirect_stdout(said), redirect_stderr(said):
             wrong = function()
-        told = "passed over" in said.getvalue() or "damaged" in said.getvalue()
+        told = any(words in said.getvalue() for words in WORDS)
         return Case(what, "equal" if wrong is None else "told" if told else "silent", wrong or "")
     except UserError as error:
         lines = str(error)

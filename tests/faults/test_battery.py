@@ -31,7 +31,7 @@ def test_damaged_data_files(tmp_path):
 
 
 def test_damaged_folders(tmp_path):
-    counts = check(folders.cases(np.random.default_rng(0), 150, tmp_path))
+    counts = check(folders.cases(np.random.default_rng(0), 100, tmp_path))
     assert counts["equal"] > 20
     assert counts["refused"] > 20
 
@@ -59,7 +59,7 @@ def sound(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="signals, and folders that cannot be written, of Linux")
 @pytest.mark.parametrize(
-    ("kind", "count"), [("kills", 9), ("disks", 3), ("signals", 2), ("pairs", 2), ("locales", 3), ("unwritable", 4)]
+    ("kind", "count"), [("kills", 6), ("disks", 3), ("signals", 2), ("pairs", 2), ("locales", 3), ("unwritable", 4)]
 )
 def test_commands_that_come_to_grief(kind, count, sound, tmp_path):
     check(getattr(commands, kind)(np.random.default_rng(1), count, sound, tmp_path))
