@@ -347,6 +347,6 @@ def unwritable(random: np.random.Generator, count: int, sound: Mapping[str, Soun
         ]
         answer = ended(begin({}, "kill", 0, here, command))
         fault = wrong(answer, (2,))
-        kept = [path.name for path in here.iterdir()] == ["file"] and (here / "file").read_text() == "mine"
-        outcome, more = fault or (("refused", "") if kept else ("silent", str(os.listdir(here))))
+        intact = [path.name for path in here.iterdir()] == ["file"] and (here / "file").read_text() == "mine"
+        outcome, more = fault or (("refused", "") if intact else ("silent", str(os.listdir(here))))
         yield Case(f"{name} to {where}", outcome, more)

@@ -121,8 +121,8 @@ def outcome(what: str, function: Callable[[], str | None], seconds: int = LONGES
     try:
         with timed(seconds), redirect_stdout(said), redirect_stderr(said):
             wrong = function()
-        told = any(words in said.getvalue() for words in WORDS)
-        return Case(what, "equal" if wrong is None else "told" if told else "silent", wrong or "")
+        is_said = any(words in said.getvalue() for words in WORDS)
+        return Case(what, "equal" if wrong is None else "told" if is_said else "silent", wrong or "")
     except UserError as error:
         lines = str(error)
         return Case(what, "refused" if "\n" not in lines and len(lines) < 2000 else "traceback", lines)

@@ -75,8 +75,8 @@ def quick() -> Iterator[None]:
     known: dict[str, Any] = {}
     build, parser = artifact.build_model, cli.parser()
 
-    def built(*given: Any) -> Any:
-        return known.get(repr(given)) or known.setdefault(repr(given), build(*given))
+    def built(*parts: Any) -> Any:
+        return known.get(repr(parts)) or known.setdefault(repr(parts), build(*parts))
 
     with (
         patch.object(source, "encode_and_reconstruct", lambda *_: (drawn(9, 8), drawn(9, 2), drawn(9, 8))),
