@@ -5,17 +5,90 @@ import json
 import math
 import os
 import secrets
-from collections.abc import Mapping
-from contextlib import suppress
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 TEMPORARY = ".unfinished-"
+DAY = 86400
+"""Seconds after which what is unfinished is taken for left where the file system has no locks."""
 
 # What file systems answer that cannot sync a folder, or do not let it be opened for reading.
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM}
+
+
+def lock(file: IO | int, *, wait: bool) -> bool | None:
+    """Lock an open file or folder; whether it is locked now, False where another process has it, None without locks."""
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        return None
+    return True
+
+
+@contextmanager
+def unfinished(folder: Path, make: Callable[[Path], Any] = Path.touch) -> Iterator[Path]:
+    """A file or folder under a temporary name, locked meanwhile, and gone at the end unless it has been renamed.
+
+    What lies there under such a name and is not locked was left by a process that was killed, and is swept up first.
+
+    Args:
+        folder: that is to hold it.
+        make: the file, or the folder.
+    """
+    for path in folder.glob(f"{TEMPORARY}*"):
+        with suppress(OSError, _SweptError), _locked(path, wait=False) as locked:
+            if locked or (locked is None and time.time() - path.stat().st_mtime > DAY):
+                _remove(path)
+    while True:
+        path = folder / f"{TEMPORARY}{secrets.token_hex(8)}"
+        make(path)
+        try:
+            with suppress(_SweptError), _locked(path, wait=True):
+                yield path
+                return
+        finally:
+            with suppress(OSError):
+                _remove(path)
+
+
+class _SweptError(Exception):
+    """A new file was taken for one that was left, in the moment before it was locked."""
+
+
+@contextmanager
+def _locked(path: Path, *, wait: bool) -> Iterator[bool | None]:
+    """`lock` on what has that name; None on systems that do not rename what is open."""
+    if os.name != "posix":
+        yield None
+        return
+    try:
+        descriptor = os.open(path, (os.O_RDONLY if path.is_dir() else os.O_RDWR) | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise _SweptError from None
+    try:
+        locked = lock(descriptor, wait=wait)
+        if not path.exists():
+            raise _SweptError
+        yield locked
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink()
 
 
 def write_atomic(path: str | os.PathLike, data: bytes | str) -> Path:
@@ -37,18 +110,15 @@ def write_atomic(path: str | os.PathLike, data: bytes | str) -> Path:
     path = Path(path)
     content = data.encode() if isinstance(data, str) else data
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
     try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, OSError):
-            error.filename, error.filename2 = str(path), None  # what was to be written, not its temporary name
+        with unfinished(path.parent) as temporary:
+            with open(temporary, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None  # what was to be written, not its temporary name
         raise
     sync_folder(path.parent)
     return path

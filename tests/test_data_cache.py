@@ -98,15 +98,42 @@ cache.build("k", make)
     np.testing.assert_array_equal(arrays["x"], X)
 
 
-def test_old_leftovers_are_swept_and_young_ones_are_not(folder):
-    import os
-    import time
-
-    for name, age in ((".new-old", 2 * 86400), (".new-young", 60)):
-        (folder / name).mkdir(parents=True)
-        os.utime(folder / name, (time.time() - age,) * 2)
+def test_what_a_killed_process_left_is_swept_and_what_a_living_one_makes_is_not(folder):
+    program = """
+import os, sys
+from aejax.data import cache
+def make(target):
+    print(target.name, flush=True)
+    sys.stdin.read()
+    return {}
+cache.build(sys.argv[1], make)
+"""
+    words, pipes = [sys.executable, "-c", program], {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    killed, living = (subprocess.Popen([*words, name], **pipes) for name in ("a", "b"))
+    names = [process.stdout.readline().strip() for process in (killed, living)]
+    assert set(names) <= {path.name for path in folder.iterdir()}
+    killed.kill()
+    killed.communicate()
     cache.build("k", make)
-    assert {p.name for p in folder.iterdir()} == {".new-young", "k"}
+    there = {path.name for path in folder.iterdir()}
+    living.communicate()
+    assert "k" in there
+    assert [name in there for name in names] == [False, True]
+
+
+def test_a_kill_while_an_entry_is_replaced_leaves_none_and_says_nothing_of_damage(folder, capfd):
+    program = """
+import os
+from aejax.data import cache
+cache.sync_folder = lambda path: os._exit(9)  # the old one is away, the new one not yet there
+cache.build("k", lambda target: {}, anew=True)
+"""
+    cache.build("k", make)
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 9
+    arrays, _ = cache.build("k", make)
+    np.testing.assert_array_equal(arrays["x"], X)
+    assert capfd.readouterr().err == ""
+    assert {path.name for path in folder.iterdir()} == {"k"}
 
 
 def test_the_slower_of_two_processes_takes_the_entry_of_the_faster():

@@ -331,7 +331,9 @@ def test_a_stop_reaches_the_runs_and_the_folder_goes_on(empty, number):
     _, said = process.communicate()
     if number != signal.SIGKILL:
         assert process.returncode == 130
-        assert said == f"aejax: stopped; go on with the same command and --workdir {runs}\n"
+        answer, last = said.splitlines()
+        assert answer.startswith("aejax: stopping: ")
+        assert last == f"aejax: stopped; go on with the same command and --workdir {runs}"
     while not list(runs.glob("small-long/seed-0/checkpoints/*")):  # without its parent a run stops a little later
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -507,7 +509,7 @@ def test_bits_and_digits_count_only_on_the_machine_that_recorded_them(digests, m
 
 def test_new_bits_here_make_those_of_other_machines_stale():
     old = Recorded(False, 1.0, {}, {"here": ("a",), "there": ("x",)})
-    updated = lambda digest, machine, old=old: record.updated(old, [ran(digest=digest, machine=machine)])
+    updated = lambda digest, machine, old=old: record.updated(old, [ran(digest=digest, machine=machine)], hold=False)
     assert updated("a", "here").digests == {"here": ("a",), "there": ("x",)}
     assert updated("b", "here").digests == {"here": ("b",)}
     assert updated("b", "third").digests == {"here": ("a",), "there": ("x",), "third": ("b",)}
@@ -515,9 +517,44 @@ def test_new_bits_here_make_those_of_other_machines_stale():
     assert updated("a", "here", None).quick
 
 
+ZEN, XEON = ("cpu, AMD EPYC, family 23, model 49, avx2, jaxlib 1", "cpu, Xeon, family 6, model 85, avx2, jaxlib 1")
+
+
+@pytest.mark.parametrize(
+    ("machine", "digest", "verdicts"),
+    [
+        (ZEN, "a", ["equal", "same bits"]),
+        (ZEN, "b", ["held", "other bits"]),
+        (XEON, "a", ["held", "same bits"]),
+        (XEON, "b", ["held"]),  # which nobody promised
+        (XEON.replace("avx2", "avx512f"), "a", ["held"]),
+        (XEON.replace("jaxlib 1", "jaxlib 2"), "a", ["held"]),
+    ],
+)
+def test_processors_with_the_same_instructions_may_agree(machine, digest, verdicts):
+    known = recorded([1.0])._replace(digests={ZEN: ("a",)}, machine=ZEN)
+    assert [line.verdict for line in compare.compare("x", known, [ran(1.0, digest, machine)])] == verdicts
+
+
+def test_digits_count_on_the_machine_that_the_numbers_are_of_which_stay_while_they_hold():
+    known = recorded([1.0], here=("a",), there=("a",))._replace(machine="there")
+    assert [line.verdict for line in compare.compare("x", known, [ran(1.001)])] == ["held", "same bits"]
+    third = ran(1.001, "c", "third")
+    added = record.updated(known, [third], hold=True)
+    assert added == known._replace(digests={**known.digests, "third": ("c",)})
+    assert record.updated(known, [third], hold=False).machine == "third"
+    assert record.updated(known, [ran(1.001, "a", "there")], hold=True).metrics["test/mse"].values == (1.001,)
+
+
+def test_instructions_that_are_forbidden_do_not_tell_machines_apart():
+    machine = {"backend": "cpu", "devices": ["cpu:0 cpu"], "processor": "Xeon, avx512f", "packages": {"jaxlib": "1"}}
+    assert record.fingerprint(machine) == "cpu, Xeon, avx512f, jaxlib 1"
+    assert record.fingerprint(machine | {"xla_flags": " ".join(experiments.PORTABLE)}) == "cpu, Xeon, avx2, jaxlib 1"
+
+
 def test_what_only_some_seeds_have_is_not_recorded():
     runs = [Run({"test/mse": 1.0, "baselines/pca_15/mse": 2.0}, "a", 1.0, "here"), ran(3.0, "b")]
-    assert record.updated(None, runs).metrics == {"test/mse": record.number([1.0, 3.0])}
+    assert record.updated(None, runs, hold=False).metrics == {"test/mse": record.number([1.0, 3.0])}
 
 
 def test_times_are_not_recorded():
@@ -558,15 +595,15 @@ def test_a_machine_that_is_not_recorded_is_told_what_differs():
     old = "cpu, AMD EPYC, family 26, model 2, avx512f, jaxlib 0.10.2"
     recorded = {"a": Recorded(True, 1.0, {}, {old: ("0",), "cpu, Other, avx2, jaxlib 0.9": ("1",)})}
     run = lambda machine: Result("a", (Run({}, "0", 1.0, machine),))
-    (line,) = summary.elsewhere([run(old.replace("0.10.2", "0.12.0"))], recorded)
+    (line,) = summary.elsewhere([run(old.replace("0.10.2", "0.12.0"))], recorded, [])
     assert "jaxlib 0.12.0, recorded 0.10.2" in line
     assert "processor" not in line
     assert (ROOT / summary.LOCKED).exists()
-    (line,) = summary.elsewhere([run(old.replace("family 26, model 2, avx512f", "family 23, avx2"))], recorded)
+    (line,) = summary.elsewhere([run(old.replace("family 26, model 2, avx512f", "family 23, avx2"))], recorded, [])
     assert "processor AMD EPYC, family 23, avx2, recorded AMD EPYC, family 26, model 2, avx512f" in line
     assert "jaxlib" not in line
-    assert not list(summary.elsewhere([run(old)], recorded))
-    assert not list(summary.elsewhere([run(old)], {}))
+    assert not list(summary.elsewhere([run(old)], recorded, []))
+    assert not list(summary.elsewhere([run(old)], {}, []))
 
 
 def test_data_that_are_not_there_are_told_with_the_path_that_was_tried(tmp_path, monkeypatch, capsys):

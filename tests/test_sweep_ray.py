@@ -159,7 +159,7 @@ def test_a_cluster_of_its_own_ends_with_an_interrupted_sweep_which_goes_on(tmp_p
             time.sleep(0.01)
         sweep.send_signal(signal.SIGINT)
         _, err = sweep.communicate(timeout=60)
-        assert (sweep.returncode, err.count("\n")) == (130, 1), err
+        assert (sweep.returncode, err.count("\n")) == (130, 2), err
         assert "go on with the same command" in err
         assert not processes_of(short)
     done = {path: path.read_bytes() for path in tmp_path.glob("ray/parts/*/done.json")}

@@ -7,9 +7,6 @@ always safe: entries are made again.
 
 import errno
 import re
-import shutil
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import file_digest
@@ -20,7 +17,7 @@ import numpy as np
 
 from aejax.console import complain
 from aejax.errors import UserError
-from aejax.files import cache_folder, sync_folder
+from aejax.files import cache_folder, sync_folder, unfinished
 from aejax.storage import checksums
 from aejax.storage.records import Named, Whole
 
@@ -96,32 +93,26 @@ def build(
 
 
 @contextmanager
-def whole_folder(folder: Path, prefix: str) -> Iterator[Path]:
+def whole_folder(folder: Path) -> Iterator[Path]:
     """A new folder beside `folder`, which gets that name where all goes well, and is removed where not."""
-    scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
-    try:
+    with unfinished(folder.parent, Path.mkdir) as scratch:
         yield scratch
         for path in (*scratch.iterdir(), scratch):
             sync_folder(path)
         scratch.rename(folder)
         sync_folder(folder.parent)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _write(folder: Path, make: Callable[[Path], Mapping[str, Any]], anew: bool) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    for path in folder.parent.glob(".new-*"):  # what a killed process left
-        if time.time() - path.stat().st_mtime > 86400:
-            shutil.rmtree(path, ignore_errors=True)
     try:
-        with whole_folder(folder, ".new-") as scratch:
+        with whole_folder(folder) as scratch, unfinished(folder.parent, Path.mkdir) as replaced:
             manifest = {"format": FORMAT, "details": dict(make(scratch))}
             paths = sorted(scratch.glob("*.npy"))
             manifest["files"] = {p.name: {"bytes": p.stat().st_size, "sha256": _digest(p)} for p in paths}
             (scratch / _MANIFEST).write_text(checksums.sealed(manifest), encoding="utf-8")
             if folder.exists() and (anew or _fault(folder)):
-                shutil.rmtree(folder)
+                folder.rename(replaced / folder.name)  # whole or absent, here as well
     except OSError as error:  # another process may have been faster
         if error.errno not in (errno.EEXIST, errno.ENOTEMPTY) or _fault(folder):
             raise

@@ -189,12 +189,11 @@ def pack(paths: Sequence[Path], output: Path, label_column: str | None = None) -
         raise UserError(f"--output {output}: is there already; allowed: a new folder")
     if not output.absolute().parent.is_dir():
         raise UserError(f"--output {output}: there is no folder {output.absolute().parent}")
-    with whole_folder(output.absolute(), ".packing-") as scratch:
+    with whole_folder(output.absolute()) as scratch:
         details: dict[str, Any] = {"format": FORMAT}
         files = _write(_records(paths, label_column, details), scratch)
         manifest = details | {"files": files}
         write_atomic(scratch / MANIFEST, checksums.sealed(manifest))
-        scratch.chmod(0o755)
     return manifest
 
 

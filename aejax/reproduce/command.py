@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     if new:
         record.write(folder, {**recorded, **new})
     said = list(summary.verdicts(lines, results, new))
-    said += summary.elsewhere(results, recorded)
+    said += summary.elsewhere(results, recorded, lines)
     said += summary.update(folder, recorded, new, lines) if update else summary.seeds_beyond(results, recorded)
     said += [] if arguments.only else summary.unrecorded(arguments.collection, recorded, new, specs)
     page = pages.write([root], None, words, trust=arguments.trust)

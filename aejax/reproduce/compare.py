@@ -47,9 +47,10 @@ class Comparison(NamedTuple):
 def compare(name: str, recorded: Recorded, runs: Sequence[Run]) -> list[Comparison]:
     """A comparison for every recorded number, and one for the digests where those of the machine are recorded.
 
-    On a machine whose digests are recorded, they must be equal, bit for bit, and then every number to the last recorded
-    digit. Elsewhere the mean over the seeds 0, 1, … that were run must be within the tolerance of the recorded mean
-    over the same seeds. Seeds beyond the recorded ones are left out.
+    On a machine whose digests are recorded, they must be equal, bit for bit, and every number to the last recorded
+    digit on the one that the numbers are of. Where only those of another processor with the same instructions are
+    recorded, it is said if they are equal. Elsewhere the mean over the seeds 0, 1, … must be within the tolerance of
+    the recorded mean over the same seeds. Seeds beyond the recorded ones are left out.
 
     Args:
         name: of the experiment.
@@ -62,9 +63,13 @@ def compare(name: str, recorded: Recorded, runs: Sequence[Run]) -> list[Comparis
     digests = [recorded.digests.get(run.machine, ())[seed : seed + 1] for seed, run in enumerate(runs)]
     pairs = [(run.digest, digest[0]) for run, digest in zip(runs, digests, strict=True) if digest]
     same = all(got == expected for got, expected in pairs)
-    exact = same and len(pairs) == len(runs)
+    machines = {recorded.machine} if recorded.machine else set(recorded.digests)
+    exact = same and len(pairs) == len(runs) and all(run.machine in machines for run in runs)
     lines = [_number(name, metric, number, runs, exact=exact) for metric, number in recorded.metrics.items()]
-    if pairs:
+    if not pairs:  # another processor: equal bits are a finding, other bits no failure
+        new = tuple(run.digest for run in runs)
+        same = any(other[: len(new)] == new for other in record.alike(recorded, runs[0].machine))
+    if pairs or same:
         lines.append(Comparison(name, "parameters", None, None, None, SAME if same else OTHER))
     return lines
 
@@ -116,8 +121,9 @@ def to_record(
 ) -> dict[str, Recorded]:
     """What to record of the experiments that ran, except those in which a recorded number has become NaN."""
     refused = {line.experiment for line in lines if line.verdict == NAN}
-    ran = [result for result in results if result.runs and result.name not in refused]
-    return {result.name: record.updated(recorded.get(result.name), result.runs) for result in ran}
+    off = {line.experiment for line in lines if line.fails}
+    ran = {result.name: result.runs for result in results if result.runs and result.name not in refused}
+    return {name: record.updated(recorded.get(name), runs, hold=name not in off) for name, runs in ran.items()}
 
 
 def row(line: Comparison, change: tuple[float, float] | None = None) -> tuple[str, ...]:

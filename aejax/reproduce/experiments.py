@@ -4,6 +4,10 @@ One thread each: several that share a product of matrices may sum it in another 
 program for as many threads as it sees cores, which changes how some sums are cut (those of lecture/ufldl_sparse), so it
 is told a number of them. Then the bits do not depend on how many cores a machine has, and two experiments at once use
 two cores better than two threads of one.
+
+And one instruction set: XLA, OpenBLAS and NumPy would each use what the processor has, which sums in another order with
+AVX-512 than with AVX2. So all are held to AVX2, and XLA is told to compile its products itself where it would call
+YNNPACK, which chooses by the processor and heeds no flag. Then processors with AVX2 should agree bit for bit.
 """
 
 import argparse
@@ -13,11 +17,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import numpy as np
+
 import aejax
 from aejax import config, console
 from aejax.config import files as config_files
 from aejax.data import catalogue
 from aejax.errors import UserError
+from aejax.reproduce import record
 from aejax.reproduce.record import Recorded, Result, read_run, seconds_of
 from aejax.runs import experiment, workdir
 from aejax.sweep import command
@@ -30,6 +37,8 @@ SWEEPS = "sweeps"
 RUN_BYTES = 3 * 2**30
 """Memory that one experiment is assumed to need."""
 ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
+PORTABLE = (ONE_THREAD, record.AVX2, "--xla_cpu_experimental_ynn_fusion_type=")
+"""Flags of XLA for bits that are the same on every x86-64 processor with AVX2."""
 CORES = "2"
 """The number of cores that programs are compiled for on any machine; XLA reads NPROC."""
 
@@ -138,10 +147,17 @@ def work(folder: Path, spec: str, seeds: Sequence[int]) -> None:
 
 
 def environment() -> dict[str, str]:
-    """The variables of a process that uses one thread and this package."""
+    """The variables of a process that uses this package, one thread and, on x86-64, no instructions beyond AVX2."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     paths = [str(Path(aejax.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**threads, "NPROC": CORES, "XLA_FLAGS": ONE_THREAD, "PYTHONPATH": os.pathsep.join(paths)}
+    variables = {**threads, "NPROC": CORES, "XLA_FLAGS": ONE_THREAD, "PYTHONPATH": os.pathsep.join(paths)}
+    simd = np.show_config(mode="dicts")["SIMD Extensions"]
+    available = {*simd.get("baseline", ()), *simd.get("found", ())}
+    if not available & {"AVX2", "X86_V3"}:
+        return variables
+    beyond = sorted(name for name in available if "512" in name or name == "X86_V4")
+    variables |= {"XLA_FLAGS": " ".join(PORTABLE), "OPENBLAS_CORETYPE": "Haswell"}
+    return variables | ({"NPY_DISABLE_CPU_FEATURES": ",".join(beyond)} if beyond else {})
 
 
 def most_at_once() -> int:

@@ -2,7 +2,8 @@
 
 What is recorded, which experiments are run for it, and what new runs make of it.
 
-Numbers are recorded by seed, with a tolerance and the reason for it; digests by machine. The file also lists what a
+Numbers are recorded by seed, with a tolerance and the reason for it, and the machine that they are of; digests by
+machine. The file also lists what a
 reproduction runs: an experiment may stand there without numbers, to be recorded. Everything recorded comes from single
 runs on one thread, as `aejax run` does them; members of a sweep agree with those only up to rounding.
 """
@@ -41,10 +42,18 @@ QUICK_SECONDS = 10.0
 """An experiment that is recorded for the first time is a quick one if a run takes no longer."""
 
 NUMBER = {"values": Many(float, 1), "tolerance": float, "why": str}
-EXPERIMENT = {"quick": bool, "seconds": float, "metrics": Named(NUMBER), "digests": Named(Many(str))}
+EXPERIMENT = Fields(
+    {"quick": bool, "seconds": float, "metrics": Named(NUMBER), "digests": Named(Many(str))}, {"machine": str}
+)
 """The form of an experiment in ``expected.json``."""
-ENVIRONMENT = {"backend": str, "devices": Many(str, 1), "processor": str, "packages": {"jaxlib": str}}
+ENVIRONMENT = Fields(
+    {"backend": str, "devices": Many(str, 1), "processor": str, "packages": {"jaxlib": str}}, {"xla_flags": str}
+)
 """The form of a run's ``environment.json``, as far as the bits of a result depend on it."""
+
+
+AVX2 = "--xla_cpu_max_isa=AVX2"
+"""The flag of XLA that forbids instructions beyond AVX2."""
 
 
 class Run(NamedTuple):
@@ -106,12 +115,14 @@ class Recorded(NamedTuple):
         seconds: that one seed took when it was recorded, on one thread.
         metrics: by name, such as ``"test/mse"`` or ``"baselines/pca/mse"``; none before it is recorded.
         digests: of the parameters for seeds 0, 1, …, by fingerprint of the machine.
+        machine: the fingerprint of the one that the metrics are of; empty before there are any.
     """
 
     quick: bool
     seconds: float
     metrics: Mapping[str, Number]
     digests: Mapping[str, tuple[str, ...]]
+    machine: str = ""
 
 
 def collection(name: str) -> Path:
@@ -220,7 +231,8 @@ def _recorded(fields: Mapping[str, Any], where: str) -> Recorded:
         if not number.tolerance >= 0:
             raise UserError(f"{where}.metrics.{metric}.tolerance: expected 0 or more, got {number.tolerance:g}")
     digests = {machine: tuple(each) for machine, each in fields["digests"].items()}
-    return Recorded(fields["quick"], float(fields["seconds"]), numbers, digests)
+    machine = fields.get("machine", next(iter(digests), ""))  # older files do not say
+    return Recorded(fields["quick"], float(fields["seconds"]), numbers, digests, machine)
 
 
 def write(folder: Path, recorded: Mapping[str, Recorded]) -> Path:
@@ -274,6 +286,8 @@ def fingerprint(environment: Mapping[str, Any]) -> str:
     """
     backend, device = environment["backend"], environment["devices"][0].partition(" ")[2]
     what = environment["processor"] if backend == "cpu" else device
+    if AVX2 in environment.get("xla_flags", ""):
+        what = what.replace(", avx512f", ", avx2")  # which it has as well
     return f"{backend}, {what}, jaxlib {environment['packages']['jaxlib']}"
 
 
@@ -282,6 +296,16 @@ def parts(machine: str) -> tuple[str, str, str]:
     backend, _, rest = machine.partition(", ")
     processor, _, jaxlib = rest.rpartition(", jaxlib ")
     return backend, processor, jaxlib
+
+
+def alike(recorded: Recorded, machine: str) -> list[tuple[str, ...]]:
+    """The digests of other processors with the same instructions and jaxlib: these should be equal, and need not be."""
+    backend, processor, jaxlib = parts(machine)
+    kind = (backend, processor.rpartition(", ")[2], jaxlib)
+    if kind[:2] != ("cpu", "avx2"):
+        return []
+    kinds = {other: parts(other) for other in recorded.digests if other != machine}
+    return [recorded.digests[other] for other, (a, b, c) in kinds.items() if (a, b.rpartition(", ")[2], c) == kind]
 
 
 def read_run(folder: Path) -> Run:
@@ -296,14 +320,17 @@ def read_run(folder: Path) -> Run:
     return Run(numbers_of(content), content["parameters_digest"], seconds_of(content), fingerprint(environment))
 
 
-def updated(old: Recorded | None, runs: Sequence[Run]) -> Recorded:
+def updated(old: Recorded | None, runs: Sequence[Run], *, hold: bool) -> Recorded:
     """What to record after runs: new numbers, and this machine's digests beside those of others.
 
+    Numbers of another machine stay where they hold, and the digests of as many seeds as were run stand beside them.
     Digests of other machines are kept only where this machine's have not changed: if these have, so have those.
+
+    Args:
+        old: what was recorded.
+        runs: of the seeds 0, 1, ….
+        hold: whether all recorded numbers hold, within their tolerances.
     """
-    # some numbers are there for some seeds only, such as PCA with as many components as a sparse code has active units
-    numbers = {name: [run.numbers[name] for run in runs if name in run.numbers] for name in runs[0].numbers}
-    metrics = {name: number(values) for name, values in numbers.items() if len(values) == len(runs)}
     machine, new = runs[0].machine, tuple(run.digest for run in runs)
     digests = dict(old.digests) if old else {}
     before = digests.get(machine, ())
@@ -311,5 +338,10 @@ def updated(old: Recorded | None, runs: Sequence[Run]) -> Recorded:
         digests = {}
     if all(run.machine == machine for run in runs):
         digests[machine] = new
+    if old and hold and old.machine in set(digests) - {machine}:
+        return old._replace(digests=digests)
+    # some numbers are there for some seeds only, such as PCA with as many components as a sparse code has active units
+    numbers = {name: [run.numbers[name] for run in runs if name in run.numbers] for name in runs[0].numbers}
+    metrics = {name: number(values) for name, values in numbers.items() if len(values) == len(runs)}
     seconds = sum(run.seconds for run in runs) / len(runs)
-    return Recorded(old.quick if old else seconds <= QUICK_SECONDS, seconds, metrics, digests)
+    return Recorded(old.quick if old else seconds <= QUICK_SECONDS, seconds, metrics, digests, machine)

@@ -94,18 +94,25 @@ LOCKED = "requirements/lock-3.11.txt"
 """The packages that bits were recorded with, by their hashes, in the checkout."""
 
 
-def elsewhere(results: Sequence[Result], recorded: Mapping[str, Recorded]) -> Iterator[str]:
-    """What differs between this machine and the nearest whose bits are recorded, in a line; nothing on one of those."""
+def elsewhere(
+    results: Sequence[Result], recorded: Mapping[str, Recorded], lines: Sequence[Comparison]
+) -> Iterator[str]:
+    """What differs between this machine and the nearest whose bits are recorded, in a line.
+
+    Nothing is said where bits agree.
+    """
     machines = sorted({machine for entry in recorded.values() for machine in entry.digests})
-    for machine in sorted({run.machine for result in results for run in result.runs} - set(machines)):
+    exact = _experiments(lines, compare.SAME, compare.OTHER)
+    here = {run.machine for result in results if result.name not in exact for run in result.runs}
+    for machine in sorted(here - set(machines)):
         if machines:
-            names, here = ("backend", "processor", "jaxlib"), record.parts(machine)
-            nearest = max(map(record.parts, machines), key=lambda parts: sum(map(str.__eq__, parts, here)))
-            pairs = zip(names, here, nearest, strict=True)
+            names, now = ("backend", "processor", "jaxlib"), record.parts(machine)
+            nearest = max(map(record.parts, machines), key=lambda parts: sum(map(str.__eq__, parts, now)))
+            pairs = zip(names, now, nearest, strict=True)
             yield "no bits are recorded on such a machine: " + "; ".join(
-                f"{name} {now}, recorded {then}" + (f" (pip install -r {LOCKED})" if name == "jaxlib" else "")
-                for name, now, then in pairs
-                if now != then
+                f"{name} {new}, recorded {old}" + (f" (pip install -r {LOCKED})" if name == "jaxlib" else "")
+                for name, new, old in pairs
+                if new != old
             )
 
 

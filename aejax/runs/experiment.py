@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from aejax.models.architecture import summary
 from aejax.runs import artifact, workdir
 from aejax.runs.training import train
 from aejax.storage import checkpoint, checksums
+from aejax.storage.lock import alone
 from aejax.tasks.common import remarks
 from aejax.training import devices, windows
 from aejax.training.build import Parts, build, build_model, check, load_data, training_rows
@@ -50,10 +51,16 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         processes other than the first. The sum of what ends in ``_seconds`` in ``timing`` is the time of the run.
 
     Raises:
-        UserError: the config does not fit the data, the folder holds another run, or the loss became non-finite.
+        UserError: the config does not fit the data, the folder holds another run, another process works in it, or the
+            loss became non-finite.
         InterruptedRunError: SIGINT or SIGTERM came; what was done is saved.
         OSError: the folder cannot be written.
     """
+    with ExitStack() as working:
+        return _run(config, folder, working)
+
+
+def _run(config: Mapping[str, Any], folder: Path, working: ExitStack) -> dict[str, Any]:
     with devices.all_or_none():
         workdir.check(folder, config)
         finished = workdir.finished(folder)
@@ -67,6 +74,8 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     with devices.all_or_none():
         devices.check_same(config=configs.dumps(config))
         if devices.is_first():
+            working.enter_context(alone(folder, workdir.WAIT_SECONDS))
+            workdir.check(folder, config)  # nobody has begun another run there meanwhile
             workdir.begin(folder, config)
             workdir.same_data(folder, loaded)
             console.say(summary(parts.model, terms=config["terms"]))

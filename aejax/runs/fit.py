@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from itertools import chain, islice
 from math import prod
 from pathlib import Path
@@ -26,6 +27,7 @@ from aejax.runs import workdir
 from aejax.runs.fitted import Fitted
 from aejax.runs.training import train
 from aejax.storage import checksums
+from aejax.storage.lock import alone
 from aejax.training import build
 from aejax.training.build import Parts, optimizer_of
 from aejax.training.evaluate import make_losses, on_device, target_range
@@ -132,13 +134,15 @@ def fit(
             raise UserError(f"{folder}: is a file, not a folder; allowed: another folder") from None
         except OSError as error:
             raise UserError(f"{folder}: {error.strerror}; allowed: a folder that can be written") from None
-        _begin(folder, parts, as_loaded, {**settings, "average": average, "outside": outside})
-    params, evaluations, _ = train(parts, dataset, rows, settings, folder, **hooks)
-    names = evaluations[0] if evaluations else ()
-    history = {name: np.array([each[name] for each in evaluations]) for name in names}
-    fitted = fitted_of(parts, dataset, params, history)
-    if folder is not None:
-        fitted.write(folder)
+    with nullcontext() if folder is None else alone(folder, workdir.WAIT_SECONDS):
+        if folder is not None:
+            _begin(folder, parts, as_loaded, {**settings, "average": average, "outside": outside})
+        params, evaluations, _ = train(parts, dataset, rows, settings, folder, **hooks)
+        names = evaluations[0] if evaluations else ()
+        history = {name: np.array([each[name] for each in evaluations]) for name in names}
+        fitted = fitted_of(parts, dataset, params, history)
+        if folder is not None:
+            fitted.write(folder)
     return fitted
 
 

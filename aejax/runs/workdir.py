@@ -23,11 +23,14 @@ from aejax.config import files as config_files
 from aejax.errors import UserError, shown
 from aejax.files import TEMPORARY, append, write_atomic, write_json
 from aejax.storage import checkpoint, checksums, records, trust
+from aejax.storage.lock import LOCK
 from aejax.storage.records import Fields, Form, Named, Whole
 from aejax.training import numerics
 from aejax.types import Dataset, Split
 
 CHECKPOINTS, MODEL, KEPT, FIGURES = "checkpoints", "model", "kept", "figures"
+WAIT_SECONDS = 5.0
+"""For another process to leave the folder of a run: one that has been asked to stop saves first."""
 CONFIG, FIT = "config.json", "fit.json"
 """What a run is begun with: its config, or the numbers of a fit in Python."""
 DATASET, ENVIRONMENT, METRICS, FINISHED = "dataset.json", "environment.json", "metrics.csv", "summary.json"
@@ -144,13 +147,13 @@ def is_begun(folder: Path, name: str, kind: str) -> bool:
         raise UserError(f"{folder}: is a file, not a folder; allowed: another --workdir")
     if (folder / name).exists():
         return True
-    if folder.exists() and any(not path.name.startswith(TEMPORARY) for path in folder.iterdir()):
+    if folder.exists() and any(path.name != LOCK and not path.name.startswith(TEMPORARY) for path in folder.iterdir()):
         raise UserError(f"{folder}: is not empty and holds no {kind}; allowed: a new folder, or that of a {kind}")
     return False
 
 
 def begin(folder: Path, config: Mapping[str, Any], name: str = CONFIG) -> None:
-    """Write the config, that it is this user's, and the environment, unless they are there; sweep up after a kill.
+    """Write the config, that it is this user's, and the environment, unless they are there.
 
     The config comes first: a folder without it is taken for one that belongs to somebody else.
     """
@@ -166,8 +169,6 @@ def begin(folder: Path, config: Mapping[str, Any], name: str = CONFIG) -> None:
         console.say(f"{path}: was changed since the run began; what differs from then cannot be told")
     if changes := _changes(read_json(path, Named(object)), now):
         console.say(f"{folder}: goes on where {'; '.join(changes)}; the last bits of its numbers may differ")
-    for leftover in folder.glob(f"{TEMPORARY}*"):
-        leftover.unlink(missing_ok=True)
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -22,7 +22,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from aejax.errors import UserError
-from aejax.files import TEMPORARY, write_atomic
+from aejax.files import write_atomic
 from aejax.storage import records
 from aejax.storage.checksums import sealed
 from aejax.storage.records import Many, Named, Whole, Word
@@ -106,8 +106,6 @@ def save(
         "info": {} if info is None else info,
     }
     text = sealed(record)
-    for leftover in folder.glob(f"{TEMPORARY}*"):
-        leftover.unlink(missing_ok=True)
     write_atomic(folder / record["data"], data)
     path = write_atomic(manifest_path(folder, step), text)
     _tidy(folder, step, keep)
@@ -237,7 +235,9 @@ def read_manifest(folder: Path, step: int) -> dict[str, Any]:
     Raises:
         DamagedError: it is not, or is not there.
     """
-    text = _content(manifest_path(folder, step), "its manifest is missing", "its manifest")
+    text = _content(
+        manifest_path(folder, step), "its manifest is missing, as after a kill while it was saved", "its manifest"
+    )
     try:
         record = records.check(records.parse(text, "its manifest"), MANIFEST, "its manifest")
         del record["seal"]

@@ -6,10 +6,9 @@ which holds the results under a seal, is written last.
 
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +19,7 @@ from aejax.errors import UserError
 from aejax.files import write_atomic, write_json
 from aejax.runs.training import restored_progress, save_progress
 from aejax.storage import checkpoint, checksums, records
+from aejax.storage.lock import alone
 from aejax.storage.records import Either, Many, Named, Whole, Word
 from aejax.storage.trees import digest
 from aejax.sweep import evaluation
@@ -91,7 +91,7 @@ def run_block(
         InterruptedRunError: `stop` said so; what was done is saved.
     """
     part = folder / PARTS / block.id
-    with alone(part):
+    with alone(part):  # a block that two processes were given is trained once
         marker = read_marker(part)
         if marker is None:
             if options.exact:
@@ -284,32 +284,6 @@ def train_block(
         raise InterruptedRunError
     last = jax.device_get(weights(carry))
     return [outcome(progress, last, steps, at) for at in zip(*index, strict=True)], progress.seconds
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Wait until no other process works in this folder, so that a block that two were given is trained once.
-
-    The lock goes with the process that holds it, however that ends. Where the file system, or the system, has no
-    locks there is no waiting.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "w") as file:
-        lock(file, wait=True)
-        yield
-
-
-def lock(file: IO[str], *, wait: bool) -> bool:
-    """Lock an open file; whether it is, or cannot be where it lies. False only for a lock of another process."""
-    try:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    except (ImportError, OSError):  # the system, or the file system, has no locks
-        return True
-    return True
 
 
 def read_marker(folder: Path) -> dict[str, Any] | None:

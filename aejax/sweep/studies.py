@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 from aejax.config.differences import differences, first_of
 from aejax.errors import UserError
-from aejax.files import to_json
+from aejax.files import lock, to_json
 from aejax.storage import records
 from aejax.storage.records import Many
 from aejax.sweep.axes import Axis
-from aejax.sweep.block import RESULT, lock
+from aejax.sweep.block import RESULT
 from aejax.sweep.table import METRIC
 
 FILE, SEARCHERS = "study.log", "searchers"
@@ -152,7 +152,7 @@ def searcher(folder: Path) -> Iterator[str]:
     home.mkdir(parents=True, exist_ok=True)
     for path in [*sorted(home.iterdir()), home / secrets.token_hex(4)]:
         with open(path, "a") as file:
-            if lock(file, wait=False):
+            if lock(file, wait=False) is not False:
                 yield path.name
                 return
 

@@ -1,11 +1,14 @@
 """Compilation: JAX's persistent cache, so that the second run of a config does not compile again, and a quick way."""
 
+import ctypes
+import gc
 import logging
 import os
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from hashlib import sha256
 from typing import Any
 
 from aejax.files import cache_folder
@@ -59,23 +62,44 @@ def quick_compile(lowered: Any, level: int | None) -> Any:
     options = tuple(option for option in faster.items() if quick and _known(*option))
     if getattr(jax.config, "jax_use_simplified_jaxpr_constants", False):  # then a text does not tell all of a program
         return lowered.compile(compiler_options=dict(options) or None)
-    return compiled(Lowered(lowered.as_text(), lowered.in_tree, lowered.out_tree, lowered), options)
+    text = sha256(lowered.as_text().encode()).hexdigest()
+    return compiled(Lowered(text, lowered.in_tree, lowered.out_tree, [lowered]), options)
 
 
 @dataclass(frozen=True)
 class Lowered:
-    """A program that is to be compiled, known by its text: that of other rows of the same shapes is the same one."""
+    """A program that is to be compiled, known by its text: that of other rows of the same shapes is the same one.
+
+    Attributes:
+        text: SHA-256 of it.
+        in_tree: of its arguments.
+        out_tree: of its results.
+        lowered: the program, which `compiled` takes away: it is larger than what is kept.
+    """
 
     text: str
     in_tree: Any
     out_tree: Any
-    lowered: Any = field(compare=False)
+    lowered: list[Any] = field(compare=False)
 
 
 @lru_cache(maxsize=16)
 def compiled(program: Lowered, options: tuple[tuple[str, bool | int], ...]) -> Any:
     """The last few programs are kept; ``compiled.cache_clear()`` forgets them."""
-    return program.lowered.compile(compiler_options=dict(options) or None)
+    return program.lowered.pop().compile(compiler_options=dict(options) or None)
+
+
+def forget() -> None:
+    """Give back what JAX keeps of every program that it has traced, 15 MB and more for one of a small net.
+
+    What is compiled goes on working, and the last few programs are kept.
+    """
+    import jax
+
+    jax.clear_caches()
+    gc.collect()
+    with suppress(AttributeError, OSError, TypeError):  # glibc alone keeps to itself what was freed
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @cache

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from aejax.errors import UserError
+from aejax.training.interruption import SIGNALS
 
 WAIT_SECONDS = 60
 """For processes that are not there yet; the variable `AEJAX_WAIT_SECONDS` changes it."""
@@ -171,11 +172,13 @@ def _part(process: Process, seconds: int, folder: Path | None) -> None:
         os.dup2(write, 2)
         os.close(read)
         os.close(write)
+        os.setpgrp()  # Ctrl-C comes once, from this process's parent
         _die_with_parent()
         return
     os.close(write)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, frame: os.kill(child, number))
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: os.kill(child, number))
     with os.fdopen(read, "rb") as said:
         last = _hand_on(said)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -240,7 +240,9 @@ def test_killed_again_and_again(tmp_path):
         else:
             saved = checkpoint.steps(folder / "checkpoints")[-1]
             assert process.returncode == 130
-            assert error == f"aejax: stopped at step {saved}; go on with the same command and --workdir {folder}\n"
+            answer, last = error.splitlines()
+            assert answer.startswith("aejax: stopping: the steps that run now are finished, then saved")
+            assert last == f"aejax: stopped at step {saved}; go on with the same command and --workdir {folder}"
     answer = execute(arguments(LONG, workdir=folder))
     assert (answer.code, answer.err) == (0, "")
     assert "going on from step" in answer.out

@@ -40,7 +40,7 @@ def _make(name: str, source: Path | None, options: Options, target: Path) -> Map
         options: none.
         target: the folder to write to.
     """
-    images, people = _fetch() if source is None else _read(source)
+    images, people = _fetch(target) if source is None else _read(source)
     save(target, x=images[..., None], labels=people.astype(np.int32))
     return {"rows": len(images)}
 
@@ -62,12 +62,12 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return images[0], people[0]
 
 
-def _fetch() -> tuple[np.ndarray, np.ndarray]:
+def _fetch(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.datasets import fetch_olivetti_faces
 
     with (
         downloading("faces", "the Olivetti faces", "the server of scikit-learn", "a file at hand", "FILE.npz"),
-        tempfile.TemporaryDirectory(prefix="aejax-") as scratch,  # it loads pickles from there
+        tempfile.TemporaryDirectory(dir=folder) as scratch,  # it loads pickles from there
     ):
         faces = fetch_olivetti_faces(data_home=scratch)
     # scikit-learn divides the 243 levels by the greatest of them

@@ -19,6 +19,7 @@ from aejax.data import cache, records
 from aejax.data.published import Family, Options, downloading, fetch
 from aejax.data.splits import Raw
 from aejax.errors import UserError
+from aejax.files import unfinished
 
 MOST_BYTES = 2**26
 """Of a file of images, unpacked."""
@@ -191,11 +192,11 @@ def _folder(name: str, options: Options) -> Path:
 def _make(name: str, source: Path | None, options: Options, target: Path) -> Mapping[str, Any]:
     """Decodes the records, which are first written from the four files in `source`, or from the internet."""
     if source is not None:
-        _write_records(name, source, _home(options), overwrite=True)
+        _write_records(name, source, _home(options))
     elif not (_folder(name, options) / "dataset_info.json").is_file():
-        with tempfile.TemporaryDirectory(prefix="aejax-") as scratch:
+        with tempfile.TemporaryDirectory(dir=target) as scratch:
             _download(name, Path(scratch))
-            _write_records(name, Path(scratch), _home(options), overwrite=False)
+            _write_records(name, Path(scratch), _home(options))
     return records.decode(records.find(name, str(_home(options))), target)
 
 
@@ -214,19 +215,22 @@ def _download(name: str, folder: Path) -> None:
             (folder / f"{file_name}.gz").write_bytes(data)
 
 
-def _write_records(name: str, source: Path, folder: Path, *, overwrite: bool) -> None:
+def _write_records(name: str, source: Path, folder: Path) -> None:
     """Writes what the stock builder writes, which any program reads with ``tfds.data_source(name, data_dir=...)``."""
     tfds = records.import_tfds()
     parts = _read_folder(source)  # before anything is overwritten
-    mode = tfds.GenerateMode.REUSE_CACHE_IF_EXISTS if overwrite else tfds.GenerateMode.REUSE_DATASET_IF_EXISTS
-    config = tfds.download.DownloadConfig(manual_dir=source, download_mode=mode)
+    config, path = tfds.download.DownloadConfig(manual_dir=source), folder / name / VERSION
     complain(f"preparing {name} in {folder}; this takes about half a minute")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # tensorflow-datasets prints what it does and draws progress bars; neither can be asked not to.
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            builder = _builder(tfds, name, parts)(data_dir=str(folder), file_format="array_record")
-            builder.download_and_prepare(download_config=config, download_dir=folder / "downloads")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished(folder, Path.mkdir) as scratch:
+            # tensorflow-datasets prints what it does and draws progress bars; neither can be asked not to.
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                builder = _builder(tfds, name, parts)(data_dir=str(scratch), file_format="array_record")
+                builder.download_and_prepare(download_config=config, download_dir=scratch / "downloads")
+            if path.exists():
+                path.rename(scratch / "replaced")
+            (scratch / name / VERSION).rename(path)
     except OSError as error:
         raise UserError(f"{name}: cannot write to {folder}: {error.strerror or error}") from error
 

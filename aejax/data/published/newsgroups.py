@@ -73,7 +73,7 @@ def _make(name: str, source: Path | None, options: Options, target: Path) -> dic
     """
     from sklearn.feature_extraction.text import CountVectorizer
 
-    documents = _download() if source is None else _read_folder(source)
+    documents = _download(target) if source is None else _read_folder(source)
     counter = CountVectorizer(stop_words="english", max_features=WORDS)
     try:
         counter.fit(documents["train"][0])
@@ -139,13 +139,13 @@ def _read_table(path: Path) -> Documents:
     return [row[1] for row in cells], [row[0] for row in cells]
 
 
-def _download() -> dict[str, Documents]:
+def _download(folder: Path) -> dict[str, Documents]:
     from sklearn.datasets import fetch_20newsgroups
 
     fetch = lambda part, home: fetch_20newsgroups(data_home=home, subset=part, shuffle=False, remove=("headers",))
     with (
         downloading("newsgroups", "20 newsgroups", "the server of scikit-learn"),
-        tempfile.TemporaryDirectory(prefix="aejax-") as scratch,
+        tempfile.TemporaryDirectory(dir=folder) as scratch,
     ):
         parts = {part: fetch(part, scratch) for part in PARTS}
     return {part: (b.data, [b.target_names[label] for label in b.target]) for part, b in parts.items()}

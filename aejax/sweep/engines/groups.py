@@ -20,11 +20,15 @@ from aejax.sweep.engines import jobs
 from aejax.sweep.engines.jobs import Engine, Job
 from aejax.sweep.plan import Block, Member, blocks
 from aejax.sweep.prepared import Memory, Prepared, memory_of, prepare
+from aejax.training import compilation
 from aejax.training.interruption import asked_to_stop
 from aejax.training.numerics import fixed
 
 Group = tuple[Member, ...]
 """Members of equal static setting."""
+
+FORGET_EVERY = 8
+"""Groups after which what JAX keeps of earlier ones is given back; what all share is then traced again."""
 
 TrainGroups = Callable[[Sequence[Group], int | None, Options, Path], None]
 """``(groups, folds, options, folder) -> None``: trains the groups, so that `finished` finds them in the folder.
@@ -90,6 +94,8 @@ def local(groups: Sequence[Group], folds: int | None, options: Options, folder: 
         for number, group in enumerate(groups):
             name = f"group {number + 1} of {len(groups)}"
             train(group, prepare(group[0].config, folds), options, folder, asked, name)
+            if number % FORGET_EVERY == FORGET_EVERY - 1:
+                compilation.forget()
 
 
 def train_with(
