@@ -165,7 +165,10 @@ def once_more(task: Task, folder: Path, expected: Any) -> tuple[str, str]:
     there = answer.code == 2 and "is there already" in answer.err  # whole, as the comparison shows
     if not there and (fault := wrong(answer, (0, 1))):
         return ("lost" if fault[0] == "traceback" else fault[0]), fault[1]
-    if (got := task.answer(folder)) != expected:
+    got = task.answer(folder)
+    if there and not got:
+        return "refused", answer.err  # one of two files was written before the fault
+    if got != expected:
         return "silent", f"{got!s:.800} was {expected!s:.800}"
     left = [path.name for path in folder.rglob(".*") if path.name.startswith((".unfinished-", ".new-", ".packing-"))]
     return ("left", ", ".join(left)) if left else ("equal", "")
