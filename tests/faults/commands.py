@@ -47,7 +47,8 @@ def _json(path: Path) -> Any:
 def _run(folder: Path) -> list[Any]:
     run = folder / "run"
     model = sorted(path.name for path in (run / "model").iterdir())
-    return [_json(run / "summary.json"), (run / "metrics.csv").read_text(), model]
+    metrics = run / "metrics.csv"
+    return [_json(run / "summary.json"), metrics.read_text() if metrics.exists() else None, model]
 
 
 def _sweep(folder: Path) -> list[Any]:
@@ -165,7 +166,10 @@ def once_more(task: Task, folder: Path, expected: Any) -> tuple[str, str]:
     there = answer.code == 2 and "is there already" in answer.err  # whole, as the comparison shows
     if not there and (fault := wrong(answer, (0, 1))):
         return ("lost" if fault[0] == "traceback" else fault[0]), fault[1]
-    got = task.answer(folder)
+    try:
+        got = task.answer(folder)
+    except OSError as error:
+        return "lost", str(error)
     if there and not got:
         return "refused", answer.err  # one of two files was written before the fault
     if got != expected:
