@@ -97,6 +97,8 @@ class Dataset(NamedTuple):
         origin: float64, broadcastable to `feature_shape`, what was subtracted from the values before they became
             float32: 0, but of columns such as seconds since 1970, whose values float32 could not tell apart. Rows,
             `shift` and `range` are counted from there; ``dataset.train.x + dataset.origin`` are as in the file.
+        log: bool, broadcastable to `feature_shape`, the columns whose natural logarithm stands in the rows, from where
+            `origin` counts: `aejax.data.original` gives the values of the file.
     """
 
     name: str
@@ -118,6 +120,7 @@ class Dataset(NamedTuple):
     understood: tuple[str, ...] = ()
     reading: Any = None
     origin: Any = np.zeros(())
+    log: Any = np.zeros((), bool)
 
     def __repr__(self) -> str:
         parts = {"training": self.train, "validation": self.validation, "test": self.test}

@@ -68,7 +68,7 @@ def groups(count: int, folder: Path) -> None:
         part()
 
     engine.train = train_and_note
-    settings = ["data.name=clusters", "data.rows=100", "train.steps=20", "report.figures=False"]
+    settings = ["data.name=clusters", f"data.rows={max(100, 2 * count)}", "train.steps=20", "report.figures=False"]
     each = axes.collect({}, [f"train.batch_size=range(1,{count + 1})"], [])
     with redirect_stdout(io.StringIO()):  # what a sweep says of each group
         folders.run(plan.make("lecture/multilayer", settings, each, None), folder, block.Options())

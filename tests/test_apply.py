@@ -54,8 +54,8 @@ def runs(tmp_path_factory):
     return of
 
 
-def apply(folder, action, source, target, capsys):
-    return call(["apply", str(folder), action, "--input", str(source), "--output", str(target)], capsys)
+def apply(folder, action, source, target, capsys, *options):
+    return call(["apply", str(folder), action, "--input", str(source), "--output", str(target), *options], capsys)
 
 
 def in_numpy(folder, x):
@@ -80,7 +80,9 @@ def test_agrees_with_numpy(count, runs, tmp_path, capsys):
     for action, expected in (("encode", code), ("reconstruct", x_hat)):
         answer = apply(folder, action, tmp_path / "x.npy", tmp_path / f"{action}.npy", capsys)
         assert (answer.code, answer.err) == (0, "")
-        assert answer.out == f"{tmp_path / f'{action}.npy'}: {count} rows of {expected.shape[1]} values\n"
+        by_place, size = answer.out.splitlines()
+        assert "columns are taken by their place" in by_place
+        assert size == f"{tmp_path / f'{action}.npy'}: {count} rows of {expected.shape[1]} values"
         found = np.load(tmp_path / f"{action}.npy", allow_pickle=False)
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-5)
@@ -186,7 +188,7 @@ def test_wrong_rows(name, runs, tmp_path, capsys):
     values, action, fragment = INPUTS[name]
     np.save(tmp_path / "x.npy", values)
     (tmp_path / "out.npy").write_bytes(b"older")
-    answer = apply(runs("table", capsys), action, tmp_path / "x.npy", tmp_path / "out.npy", capsys)
+    answer = apply(runs("table", capsys), action, tmp_path / "x.npy", tmp_path / "out.npy", capsys, "--strict")
     assert_refused(answer, fragment)
     assert (tmp_path / "out.npy").read_bytes() == b"older"
 
@@ -209,7 +211,7 @@ def test_wrong_rows(name, runs, tmp_path, capsys):
 )
 def test_wrong_table(text, fragment, runs, tmp_path, capsys):
     (tmp_path / "x.csv").write_text(text)
-    answer = apply(runs("table", capsys), "encode", tmp_path / "x.csv", tmp_path / "out.npy", capsys)
+    answer = apply(runs("table", capsys), "encode", tmp_path / "x.csv", tmp_path / "out.npy", capsys, "--strict")
     assert_refused(answer, fragment)
     assert not (tmp_path / "out.npy").exists()
 
@@ -268,7 +270,10 @@ def _other_model_unlisted(folder):
         (_write_config("[]"), "holds no config"),
         (_write_config("{}"), "holds no config"),
         (_write_config('{"model": {"name": "dense.no_such"}}'), "model.name: unknown 'dense.no_such'"),
-        (_write_config('{"model": {"name": "dense.vanilla"}}'), "config.json: was changed since it was written"),
+        (
+            _write_config('{"model": {"name": "dense.vanilla"}}'),
+            "config.json: is damaged: it was changed since it was written",
+        ),
         (_other_model_unlisted, "does not fit"),
     ],
 )

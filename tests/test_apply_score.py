@@ -24,8 +24,8 @@ from aejax.types import Dataset, Range, Split
 COLUMNS = ("age", "height", "marker")
 
 
-def score(folder, source, target, capsys):
-    return call(["apply", str(folder), "score", "--input", str(source), "--output", str(target)], capsys)
+def score(folder, source, target, capsys, *options):
+    return call(["apply", str(folder), "score", "--input", str(source), "--output", str(target), *options], capsys)
 
 
 def write(path, rows, names=COLUMNS, more=()):
@@ -195,7 +195,7 @@ def test_a_folder_without_what_scoring_needs(break_it, fragment, run, tmp_path, 
 )
 def test_rows_that_it_cannot_score(text, fragment, run, tmp_path, capsys):
     (tmp_path / "new.csv").write_text(text)
-    assert_refused(score(run(capsys), tmp_path / "new.csv", tmp_path / "out.csv", capsys), fragment)
+    assert_refused(score(run(capsys), tmp_path / "new.csv", tmp_path / "out.csv", capsys, "--strict"), fragment)
     assert not (tmp_path / "out.csv").exists()
 
 

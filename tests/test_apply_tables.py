@@ -9,8 +9,8 @@ from aejax.runs import artifact
 from aejax.runs.rows import read as rows_in
 
 
-def apply(folder, action, source, target, capsys):
-    return call(["apply", str(folder), action, "--input", str(source), "--output", str(target)], capsys)
+def apply(folder, action, source, target, capsys, *options):
+    return call(["apply", str(folder), action, "--input", str(source), "--output", str(target), *options], capsys)
 
 
 LABELLED = "height,weight,kind\n" + "".join(
@@ -54,7 +54,7 @@ def labelled(tmp_path_factory):
 )
 def test_the_real_trouble_of_a_table_with_labels(action, line, fragment, labelled, tmp_path, capsys):
     (tmp_path / "x.csv").write_text(line + "\n")
-    answer = apply(labelled(capsys), action, tmp_path / "x.csv", tmp_path / "out.csv", capsys)
+    answer = apply(labelled(capsys), action, tmp_path / "x.csv", tmp_path / "out.csv", capsys, "--strict")
     assert_refused(answer, fragment)
     assert "'kind'" not in answer.err
 
@@ -74,7 +74,73 @@ def test_the_real_trouble_of_a_table_with_labels(action, line, fragment, labelle
 def test_a_table_with_categories_that_is_not_like_the_trained_one(text, fragment, labelled, tmp_path, capsys):
     (tmp_path / "x.csv").write_text(text + "\n")
     run = labelled(capsys, "colour")
-    assert_refused(apply(run, "encode", tmp_path / "x.csv", tmp_path / "out.csv", capsys), fragment)
+    assert_refused(apply(run, "encode", tmp_path / "x.csv", tmp_path / "out.csv", capsys, "--strict"), fragment)
+
+
+@pytest.mark.parametrize(
+    ("lines", "answered", "said"),
+    [
+        (["1,2,red", "3,4,green", "5,6,blue"], [0, 2], "1 of 3 rows are not answered: {}: row 2: 'green' of column"),
+        (["1,2,red", "3,4,", "5,,blue"], [0], "2 of 3 rows are not answered: {}: row 2, column 'colour' is missing"),
+        (["?,?,?", "3,4,red"], [1], "1 of 2 rows are not answered: {}: every value of row 1 is missing"),
+        (["1,tall,red", "3,4,red"], [1], "1 of 2 rows are not answered: {}: column 'weight' holds text ('tall' in row"),
+        (["1,2,red", "3,inf,red"], [0], "1 of 2 rows are not answered: {}: row 2, column 'weight' holds inf"),
+        (['"1,234.5",2,red', "many,4,red"], [0], "1 of 2 rows are not answered: {}: column 'height' holds text"),
+    ],
+)
+def test_rows_are_answered_one_by_one(lines, answered, said, labelled, tmp_path, capsys):
+    run, new, out = labelled(capsys, "colour"), tmp_path / "x.csv", tmp_path / "out.npy"
+    head, lines = "height,weight,colour", np.array(lines)
+    new.write_text("\n".join([head, *lines[answered]]) + "\n")
+    assert apply(run, "encode", new, out, capsys, "--strict").code == 0
+    codes = np.load(out)
+    new.write_text("\n".join([head, *lines]) + "\n")
+    answer = apply(run, "encode", new, out, capsys)
+    assert answer.code == 0, answer.err
+    assert said.format(new) in answer.out
+    assert np.flatnonzero(np.isfinite(np.load(out)).all(1)).tolist() == answered
+    np.testing.assert_array_equal(np.load(out)[answered], codes)
+    assert apply(run, "encode", new, tmp_path / "out.csv", capsys).code == 0
+    cells = (tmp_path / "out.csv").read_text().splitlines()[1:]
+    assert [at for at, line in enumerate(cells) if line != ","] == answered
+    assert_refused(apply(run, "encode", new, out, capsys, "--strict"), said.partition("{}: ")[2])
+
+
+def test_a_file_without_a_row_to_answer_is_refused(labelled, tmp_path, capsys):
+    (tmp_path / "x.csv").write_text("height,weight,colour\n1,2,green\n3,,red\n")
+    answer = apply(labelled(capsys, "colour"), "encode", tmp_path / "x.csv", tmp_path / "out.csv", capsys)
+    assert_refused(answer, "x.csv: row 1: 'green' of column 'colour' was not seen in training")
+
+
+def test_a_net_that_takes_missing_values_answers_around_what_it_cannot_read(tmp_path, capsys):
+    lines = [f"{row + 20},{row * 7 % 50},2024-01-{row % 28 + 1:02d},{'pqr'[row % 3]}" for row in range(60)]
+    (tmp_path / "rows.csv").write_text("a,b,day,kind\n" + "\n".join(lines) + "\n")
+    settings = {"data.name": f"file:{tmp_path / 'rows.csv'}", "data.rows": "none", "data.categories": "('kind',)"}
+    settings |= {
+        "data.dates": "('day',)",
+        "data.scaling": "standard",
+        "corruption": "{'name': 'missing', 'probability': 0.2}",
+    }
+    settings |= {"model": "{'name': 'masked.residual', 'width': 8, 'code': 2, 'blocks': 1}"}
+    settings |= {"terms.reconstruction.name": "imputation.likelihood"}
+    short = {name: value for name, value in TINY.items() if not name.startswith("model.")}
+    answer = call(arguments({**short, **settings}, workdir=tmp_path / "run"), capsys)
+    assert answer.code == 0, answer.err
+    (tmp_path / "x.csv").write_text("a,b,day,kind\n30,7,2024-01-09,s\n,low,soon,q\n31,8,2024-01-10,p\n,,,\n")
+    answer = apply(tmp_path / "run", "encode", tmp_path / "x.csv", tmp_path / "out.npy", capsys)
+    assert "2 of 4 rows have a cell that cannot be read and is taken as missing" in answer.out
+    assert "row 1: 's' of column 'kind' was not seen in training" in answer.out
+    assert "1 of 4 rows are not answered" in answer.out
+    codes = np.load(tmp_path / "out.npy")
+    assert np.isfinite(codes).all(1).tolist() == [True, True, True, False]
+    (tmp_path / "holes.csv").write_text("a,b,day,kind\n30,7,2024-01-09,\n,,,q\n")
+    assert apply(tmp_path / "run", "encode", tmp_path / "holes.csv", tmp_path / "out.npy", capsys).code == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), codes[:2])
+    assert apply(tmp_path / "run", "fill", tmp_path / "x.csv", tmp_path / "out.csv", capsys).code == 0
+    first, second, third, last = (tmp_path / "out.csv").read_text().splitlines()[1:]
+    assert (first, third, last) == ("30,7,2024-01-09,s", "31,8,2024-01-10,p", ",,,")
+    assert second.endswith(",low,soon,q")  # what was written is handed back, and the hole is filled
+    assert not second.startswith(",")
 
 
 @pytest.mark.parametrize("categories", [None, "colour"])

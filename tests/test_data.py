@@ -236,6 +236,10 @@ def test_scaling_looks_at_training_rows_only(scaling):
         assert scaled.min() < dataset.range.low or scaled.max() > dataset.range.high
 
 
+def quartiles_apart(values):
+    return np.diff(np.quantile(values, [0.25, 0.75]))[0]
+
+
 @pytest.mark.parametrize("scaling", data.SCALINGS)
 def test_missing_values_are_left_out_of_every_statistic(scaling):
     rng = np.random.default_rng(0)
@@ -250,6 +254,7 @@ def test_missing_values_are_left_out_of_every_statistic(scaling):
         "signed": ((low + high) / 2, 2 / (high - low)),
         "standard": (np.array([c.mean() for c in columns]), 1 / np.array([c.std() for c in columns])),
         "none": (0, 1),
+        "robust": (np.array([np.median(c) for c in columns]), 1.3489795 / np.array([*map(quartiles_apart, columns)])),
     }[scaling]
     np.testing.assert_allclose(dataset.shift, shift, rtol=1e-5)
     np.testing.assert_allclose(dataset.scale, factor, rtol=1e-5)

@@ -42,6 +42,32 @@ def test_held_out_frames_have_the_same_features():
         aejax.data.from_frame(FRAME, **options, test=other.drop(columns="kind"))
 
 
+def test_new_rows_of_a_frame_are_matched_by_the_names_of_their_columns():
+    numbers = pandas.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), columns=["a", "b", "c"])
+    for data in (numbers, aejax.data.from_frame(numbers), aejax.data.from_arrays(numbers, scaling="standard")):
+        fitted = aejax.fit(data, steps=20)
+        codes = fitted.encode(numbers.to_numpy()[:9])
+        np.testing.assert_array_equal(fitted.encode(numbers.iloc[:9, ::-1]), codes)
+        with pytest.raises(UserError, match="column 'c' is missing"):
+            fitted.encode(numbers[["a", "b"]])
+        with pytest.raises(UserError, match="column 'd' is none of the training data; allowed: a, b, c"):
+            fitted.encode(numbers.rename(columns={"c": "d"}))
+
+
+def test_a_fit_of_categories_says_how_likely_each_is(tmp_path):
+    frame = FRAME.drop(columns=["id", "when", "age"])
+    data = aejax.data.from_frame(frame, label="label", test=0, validation=0)
+    fitted = aejax.fit(data, steps=50)
+    again = fitted.reconstruct(frame.drop(columns="label"))
+    np.testing.assert_allclose(again[:, :3].sum(1), 1, rtol=1e-5)
+    assert ((again >= 0) & (again <= 1)).all()
+    assert (fitted.history["train_loss"][-1] < fitted.history["train_loss"][0]).all()
+    opened = aejax.open(fitted.save(tmp_path / "net"))
+    np.testing.assert_array_equal(opened.reconstruct(frame.drop(columns="label")), again)
+    with pytest.raises(UserError, match="row 1: 'd' of column 'kind' was not seen in training"):
+        fitted.encode(pandas.DataFrame({"kind": ["d"], "size": ["big"]}))
+
+
 def test_a_frame_trains():
     dataset = aejax.data.from_frame(FRAME[["age", "kind", "size"]].fillna(30), test=0.25)
     fitted = aejax.fit(aejax.models.multilayer(dataset.feature_shape, widths=(), code=2), None, dataset, steps=10)

@@ -391,6 +391,39 @@ def test_files_that_cannot_be_packed_get_one_line(files, line, tmp_path):
     assert sorted(contents(tmp_path)) == sorted(files)
 
 
+def test_columns_far_from_zero_are_streamed_from_where_they_are_counted(tmp_path):
+    seconds = 1_700_000_000 + 5.0 * np.arange(300)
+    x = np.c_[seconds, np.sin(np.arange(300)), np.arange(300) % 7]
+    np.save(tmp_path / "a.npy", x[:200])
+    np.save(tmp_path / "b.npy", x[200:])
+    (tmp_path / "a.csv").write_text("t,u,v\n" + "".join(f"{a},{b!r},{c}\n" for a, b, c in x.tolist()))
+    for number, names in enumerate((["a.npy", "b.npy"], ["a.csv"])):
+        folder = tmp_path / f"packed{number}"
+        assert stream.pack([tmp_path / name for name in names], folder)["origin"] == [seconds[0], 0, 0]
+        dataset = data.load(f"stream:{folder}", scaling="standard", validation=0.1)
+        parts = [dataset.train, dataset.validation, dataset.test]
+        rows = np.concatenate([part.x for part in parts]) + dataset.origin
+        np.testing.assert_array_equal(np.sort(rows[:, 0]), seconds)
+        scaled = (np.concatenate([part.x for part in parts]) - dataset.shift) * dataset.scale
+        assert np.abs(scaled[:, 0]).max() < 2
+    np.save(tmp_path / "small.npy", x[:, 1:])
+    assert "origin" not in stream.pack([tmp_path / "small.npy"], tmp_path / "small")
+
+
+def test_labels_in_files_beside_the_rows_are_packed(tmp_path, capsys):
+    for name, rows in {"a": slice(200), "b": slice(200, None)}.items():
+        np.save(tmp_path / f"{name}.npy", ROWS[rows])
+        np.save(tmp_path / f"{name}_labels.npy", np.array(["cat", "dog"])[np.arange(500)[rows] % 2])
+    words = ["data", "pack", str(tmp_path / "a.npy"), str(tmp_path / "b.npy"), "--output", str(tmp_path / "packed")]
+    labels = ["--labels", str(tmp_path / "a_labels.npy"), str(tmp_path / "b_labels.npy")]
+    assert call([*words, *labels], capsys).code == 0
+    x, _, numbers = stream.read(stream.open_folder(tmp_path / "packed"), np.arange(500))
+    np.testing.assert_array_equal(x, ROWS)
+    assert numbers.tolist() == (np.arange(500) % 2).tolist()
+    words[-1] = str(tmp_path / "other")
+    assert_refused(call([*words, *labels[:2]], capsys), "--labels: 1 files for 2 files of rows")
+
+
 def test_a_folder_that_is_there_is_left_alone(packed, tmp_path):
     before = contents(packed)
     with pytest.raises(UserError, match="is there already"):

@@ -6,9 +6,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aejax import cli, data
-from aejax.data.encoding import as_labels
 from aejax.data.files import load_file
-from aejax.data.tables import numbers, read_table
+from aejax.data.labels import as_labels
+from aejax.data.table_files import read_table
+from aejax.data.tables import numbers
 from aejax.errors import UserError
 
 SIGNED = st.sampled_from(["", "-", "+"])

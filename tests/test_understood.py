@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import io
+import re
 import zipfile
 
 import numpy as np
@@ -10,8 +11,10 @@ import pandas
 import pytest
 from running import TINY, arguments, call
 
+import aejax
 from aejax import data
 from aejax.data import inspection
+from aejax.data.tables import Reading
 from aejax.errors import UserError
 
 ROWS = range(12)
@@ -58,6 +61,13 @@ def values(dataset):
         ("month,c", lambda k: f"{k + 1:02d},{k % 5}", {"key": ()}, [1, 0]),
         ("m,c", lambda k: f"{(1.5, '-', '#N/A', '<NA>')[k % 4]},{k % 5}", {}, [1.5, 0]),
         ("m,c", lambda k: f"{(-999, 1.5)[k % 2]},{k % 5}", {"missing_words": "-999"}, [NAN, 0]),
+        ("m,c", lambda k: f"{('-999.0', 1.5)[k % 2]},{k % 5}", {"missing_words": "-999"}, [NAN, 0]),
+        ("p,c", lambda k: f"({k + 1}.5),{k % 5}", {}, [-1.5, 0]),
+        ("p,c", lambda k: f"{k + 1}.5-,{k % 5}", {}, [-1.5, 0]),
+        ("p,c", lambda k: f"\u2212{k + 1}.5,{k % 5}", {}, [-1.5, 0]),
+        ("p,c", lambda k: f"$-{k + 1}.5,{k % 5}", {}, [-1.5, 0]),
+        ("p,c", lambda k: f"{k + 1}.5D+02,{k % 5}", {}, [150, 0]),
+        ("p,c", lambda k: f'"12,34,{200 + k}",{k % 5}', {}, [1234200, 0]),
     ],
 )
 def test_numbers_are_read_as_they_are_meant(tmp_path, head, line, options, first):
@@ -76,6 +86,24 @@ def test_numbers_are_read_as_they_are_meant(tmp_path, head, line, options, first
         ),
         ("price;w", lambda k: f"14,23;{k % 5}", {"decimal": "."}, "'14,23', no number with the decimal mark '.'"),
         ("p,c", lambda k: f"{('$1', '€1')[k % 2]},{k % 5}", {}, "column 'p' holds text"),
+        (
+            "p,c",
+            lambda k: f"{k} kg,{k % 5}",
+            {},
+            "column 'p' holds text .'0 kg' in row 1.; encode it as numbers without their unit",
+        ),
+        ("p,c", lambda k: f"USD {k},{k % 5}", {}, "'USD 0' in row 1.; encode it as numbers without their unit"),
+        ("p,c", lambda k: f"{k}-{k + 2},{k % 3}.x", {}, "column 'c' holds text"),  # a range is no number
+        ("p:c", lambda k: f"{k}:{k % 5}", {}, "every line is one cell with as many ':'; data.separator=':' reads"),
+        ("@relation x\n@data", lambda k: f"{k},1", {}, "holds ARFF, no table; save it as CSV"),
+        ("<html>", lambda k: f"{k},1", {}, "holds HTML or XML, no table"),
+        ('[{"a": 1},', lambda k: f"{k},1", {}, "holds JSON, no table"),
+        (
+            "a,c",
+            lambda k: f"{k},{('x', 'None')[k % 2]}",
+            {"label_column": "c"},
+            "words=.. keeps such a class",
+        ),
         (
             "zip,c",
             lambda k: f"{('01234', '1234')[k % 2]},{k % 5}",
@@ -121,6 +149,8 @@ def test_what_can_be_meant_in_two_ways_is_refused_with_the_option(tmp_path, head
         ("13/01/2020", "when", 18274, [1, 0]),
         ("01/13/2020", "when", 18274, [1, 0]),
         ("02/01/2020", "when=%d/%m/%Y", 18263, [1, 3]),
+        ("2-Jan-2020", "when", 18263, [1, 3]),
+        ("20200102", "when", 18263, [1, 3]),
         ("2/1/20", "when=%m/%d/%y", 18293, [2, 5]),
         ("18:00", "when", 0.75, []),
     ],
@@ -132,7 +162,7 @@ def test_dates_are_days_and_parts_of_the_calendar(tmp_path, written, option, day
 
 
 def test_dates_can_be_had_back():
-    from aejax.data.columns import as_date
+    from aejax.data.dates import as_date
 
     assert as_date(18263.5, "ISO8601") == "2020-01-02 12:00:00"
     assert as_date(18263.0, "ISO8601") == "2020-01-02"
@@ -149,6 +179,11 @@ def test_dates_can_be_had_back():
         ("year,c", lambda k: f"{k + 1990},{k % 5}", {}, ("year", "c"), ""),
         ("name,c", lambda k: f"n{k},{k % 5}", {}, ("c",), "column 'name' has another text in every row"),
         ("plot_id,c", lambda k: f"{k * 7 + 3},{k % 5}", {}, ("c",), "and the name of a key"),
+        ("patient,c", lambda k: f"{1000 - k},{k % 5}", {}, ("c",), "and the name of a key"),
+        ("weight,c", lambda k: f"{k}.5 ,{k % 5}", {}, ("weight", "c"), ""),
+        ("day,c", lambda k: f"202001{k + 10},{k % 5}", {}, ("day", "c"), "data.dates=('day',) reads days"),
+        ("w,c", lambda k: f"{(k % 4, 999)[k % 6 == 1]},{k % 5}", {}, ("w", "c"), "data.missing_words=('999',) says so"),
+        ("big,c", lambda k: f"{2**53 + k},{k % 5}", {}, ("big", "c"), "float64 makes 7 of 12 different ones"),
         ("width,c", lambda k: f"{k * 7 + 3},{k % 5}", {}, ("width", "c"), ""),
         ("plot_id,c", lambda k: f"{k * 7 + 3},{k % 5}", {"key": ()}, ("plot_id", "c"), ""),
         ("a,b,c", lambda k: f"{k % 3},x,{k % 5}", {"ignore": "b"}, ("a", "c"), "left out as asked: 'b'"),
@@ -159,6 +194,66 @@ def test_what_names_or_counts_rows_is_no_measurement(tmp_path, head, line, optio
     dataset = loaded(tmp_path / "t.csv", text(head, line), **options)
     assert dataset.feature_names == names
     assert said in " ".join(dataset.understood)
+
+
+@pytest.mark.parametrize(
+    ("head", "line", "names", "said"),
+    [
+        (
+            ",".join(map(str, range(16))),
+            lambda k: ",".join(str((k * k + 3 * at) % 17) for at in range(16)),
+            16,
+            "numbers in the",
+        ),
+        ("400.5,410.2,421.7", lambda k: f"0.{k}1,0.{k}2,0.1{k}", 3, "the numbers in the first line are names"),
+        ("1,2,3", lambda k: f"{k * 7 % 5},{k * 3 % 5},{k % 5}", 0, "no line of names"),
+        (
+            "# made by hand\n# a,b",
+            lambda k: f"{k % 7},{k % 5}",
+            2,
+            "at its head that begins with # holds the names",
+        ),
+        ("# made by hand\na,b", lambda k: f"{k % 7},{k % 5}", 2, "lines at its head that begin with # are left out"),
+        ("#chrom\tpos", lambda k: f"{k % 7}\t{k % 5}", 2, "at its head that begins with # holds the names"),
+        ("a,b", lambda k: f"{k + 1},{k % 7},{k % 5}", 2, "column '0' counts the rows"),  # as R writes it
+        ("a,b", lambda k: f"row{k},{k % 7},{k % 5}", 2, "column '0' has another text in every row"),
+        ("a,b", lambda k: f"{k % 7},{k % 5},", 2, "left out: 1 columns without a name and without a value"),
+        ("a,b,", lambda k: f"{k % 7},{k % 5},", 2, "left out: 1 columns without a name and without a value"),
+    ],
+)
+def test_the_first_lines_are_looked_at(tmp_path, head, line, names, said):
+    dataset = loaded(tmp_path / "t.csv", text(head, line))
+    assert dataset.feature_names == tuple(re.split("[,\t]", head.splitlines()[-1].strip("# ,")) if names else "012")
+    assert len(dataset.train.x) == len(ROWS) + (0 if names else 1)
+    assert said in " ".join(dataset.understood)
+
+
+def test_a_row_of_other_length_is_not_taken_for_a_row_with_a_name(tmp_path):
+    with pytest.raises(UserError, match="line 2 has 3 cells, the first line has 2"):
+        loaded(tmp_path / "t.csv", text("a,b", lambda k: f"{k % 3},{k % 7},{k % 5}"))
+
+
+@pytest.mark.parametrize("kind", ["categories", "label_column"])
+@pytest.mark.parametrize("codes", [("01234", "1234"), ("1E5", "100000"), (f"{2**60}", f"{2**60 + 1}"), ("1.10", "1.1")])
+def test_codes_are_names_of_any_length(tmp_path, kind, codes):
+    content = text("code,c", lambda k: f"{codes[k % 2]},{k % 5}")
+    if kind == "label_column" and codes == ("1.10", "1.1"):
+        with pytest.raises(UserError, match="labels must be whole numbers or names"):
+            loaded(tmp_path / "t.csv", content, label_column="code")
+        return
+    dataset = loaded(tmp_path / "t.csv", content, **{kind: "code"})
+    assert set(dataset.columns[0].categories if kind == "categories" else dataset.label_names) == set(codes)
+
+
+def test_whole_numbers_of_a_frame_beyond_float64_are_codes(tmp_path):
+    ids = [2**60 + k % 3 for k in range(12)]
+    pandas.DataFrame({"kind": ids, "c": [k % 5 for k in range(12)]}).to_parquet(tmp_path / "t.parquet")
+    dataset = data.load(f"file:{tmp_path / 't.parquet'}", label_column="kind", validation=0, test=0)
+    assert set(dataset.label_names) == {str(2**60 + k) for k in range(3)}
+    frame = pandas.DataFrame({"m": [-999.0, 1.5] * 6, "c": [k % 5 for k in range(12)]})
+    frame.to_parquet(tmp_path / "m.parquet")
+    dataset = data.load(f"file:{tmp_path / 'm.parquet'}", missing_words="-999", validation=0, test=0)
+    assert dataset.train.mask[:, 0].tolist() == [False, True] * 6
 
 
 @pytest.mark.parametrize("option", ["categories", "label_column"])
@@ -248,11 +343,14 @@ def test_damaged_files_get_one_line(tmp_path, name, line):
         (np.uint16, 4000, (0, 4095)),
         (np.int32, 60_000, (0, 65_535)),
         (np.float64, 250, (0, 255)),
+        ("whole", 60, (0, 255)),
+        ("whole", 4000, (0, 4095)),
         (np.float64, 0.5, (0, 0.5)),
     ],
 )
 def test_the_range_of_images_is_looked_at(tmp_path, dtype, greatest, bounds):
-    images = (np.linspace(0, 1, 9 * 36) * greatest).reshape(9, 6, 6).astype(dtype)
+    images = (np.linspace(0, 1, 9 * 36) * greatest).reshape(9, 6, 6)
+    images = images.round() if dtype == "whole" else images.astype(dtype)
     np.save(tmp_path / "t.npy", images)
     path = f"file:{tmp_path / 't.npy'}"
     for dataset in (data.load(path, validation=0, test=0), data.from_arrays(images, validation=0, test=0)):
@@ -277,6 +375,45 @@ def test_channels_first_are_seen_by_every_reader(tmp_path, shape):
             read()
 
 
+@pytest.mark.parametrize("shape", [(9, 3, 8, 6), (9, 2, 32, 24), (9, 4, 4, 4), (9, 5, 6, 3)])
+def test_the_axis_of_channels_can_be_said_to_every_reader(tmp_path, shape):
+    from aejax.data import stream
+
+    images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    last = np.moveaxis(images, 1, 3)
+    np.save(tmp_path / "t.npy", images)
+    np.savez(tmp_path / "t.npz", x=images, y=np.arange(9) % 2)
+    options = {"validation": 0, "test": 0, "channels": "first"}
+    stream.pack([tmp_path / "t.npy"], tmp_path / "packed", channels="first")
+    records = stream.open_folder(tmp_path / "packed")
+    read = {
+        "file": data.load(f"file:{tmp_path / 't.npy'}", **options).train.x,
+        "npz": data.load(f"file:{tmp_path / 't.npz'}", **options).train.x,
+        "arrays": data.from_arrays(images, **options).train.x,
+        "rows": data.read_rows(tmp_path / "t.npy", reading=Reading(channels="first"))[0],
+        "packed": stream.read(records, np.arange(9))[0],
+    }
+    for name, values in read.items():
+        np.testing.assert_array_equal(values, last, err_msg=name)
+    taken = data.load(f"file:{tmp_path / 't.npy'}", **options | {"channels": "last"})
+    np.testing.assert_array_equal(taken.train.x, images)
+    with pytest.raises(UserError, match="is a table; allowed: images"):
+        loaded(tmp_path / "t.csv", "a,b\n1,2\n3,4\n", channels="first")
+
+
+def test_a_net_of_channels_that_came_first_takes_and_gives_back_such_images(tmp_path, capsys):
+    images = np.random.default_rng(0).integers(0, 256, (40, 3, 6, 5), np.uint8)
+    np.save(tmp_path / "t.npy", images)
+    settings = {"data.name": f"file:{tmp_path / 't.npy'}", "data.rows": "none", "data.channels": "first"}
+    assert call(arguments(TINY | settings, workdir=tmp_path / "run"), capsys).code == 0
+    command = ["apply", str(tmp_path / "run"), "reconstruct", "--input", str(tmp_path / "t.npy"), "--output"]
+    assert call([*command, str(tmp_path / "out.npy")], capsys).code == 0
+    fitted = aejax.open(tmp_path / "run")
+    again = np.load(tmp_path / "out.npy")
+    assert again.shape == images.shape
+    np.testing.assert_array_equal(np.moveaxis(again, 1, 3), fitted.reconstruct(images))
+
+
 @pytest.mark.parametrize("spelled", ["{kind}_{part}", "{part}_{kind}"])
 def test_published_arrays_have_their_test_rows_and_labels(tmp_path, spelled):
     random = np.random.default_rng(0)
@@ -289,6 +426,70 @@ def test_published_arrays_have_their_test_rows_and_labels(tmp_path, spelled):
     assert dataset.train.labels.tolist() == y[:20, 0].tolist()
     assert dataset.label_names == ("0", "1", "2")
     assert len(data.read_rows(tmp_path / "t.npz")[0]) == 30
+
+
+LABELS = {
+    "y.npy": np.arange(30) % 3,
+    "column.npy": (np.arange(30) % 3)[:, None],
+    "names.npy": np.array(["cat", "dog", "owl"] * 10),
+    "y.npz": {"y": np.arange(30) % 3},
+    "only.npz": {"species": np.array(["cat", "dog", "owl"] * 10)},
+    "parts.npz": {"y_test": np.arange(20, 30) % 3, "y_train": np.arange(20) % 3},
+    "named.csv": "species\n" + "cat\ndog\nowl\n" * 10,
+    "bare.csv": "cat\ndog\nowl\n" * 10,
+    "numbers.csv": "0\n1\n2\n" * 10,
+    "series.csv": "0\n" + "0\n1\n2\n" * 10,  # the name that pandas gives
+    "several.csv": "row,species\n" + "".join(f"{row},{['cat', 'dog', 'owl'][row % 3]}\n" for row in range(30)),
+}
+
+
+@pytest.mark.parametrize("name", LABELS)
+@pytest.mark.parametrize("rows", ["x.npy", "x.npz", "x.csv"])
+def test_labels_in_a_file_beside_the_rows(tmp_path, name, rows):
+    x, path = np.random.default_rng(0).normal(size=(30, 4)), tmp_path / name
+    save = {".npy": np.save, ".npz": lambda at, arrays: np.savez(at, **arrays), ".csv": lambda at, t: at.write_text(t)}
+    save[path.suffix](path, LABELS[name])
+    lines = [",".join(map(str, row)) for row in x]
+    content = {"x.npz": {"x_train": x[:20], "x_test": x[20:]}, "x.csv": "a,b,c,d\n" + "\n".join(lines)}
+    save[rows[1:]](tmp_path / rows, content.get(rows, x))
+    options = {"label_column": "species" if name == "several.csv" else None, "validation": 0}
+    dataset = data.load(f"file:{tmp_path / rows}", labels=str(path), test=0, **options)
+    assert dataset.train.labels.tolist() == (np.arange(30) % 3).tolist()
+    assert dataset.label_names in (("0", "1", "2"), ("cat", "dog", "owl"))
+    assert dataset.feature_shape == (4,)
+    assert "labels are those in" in " ".join(dataset.understood)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "line"),
+    [
+        ({"a": np.zeros(7)}, "7 labels for 30 rows; allowed: one for each row"),
+        ({"a": np.zeros(30), "b": np.zeros(30)}, "holds a, b; allowed: one array of labels, or data.label_column"),
+        ({"a": np.zeros((30, 2))}, "labels must be one whole number or one name for each row"),
+    ],
+)
+def test_labels_that_do_not_fit_the_rows_get_one_line(tmp_path, arrays, line):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(30, 4)))
+    np.savez(tmp_path / "y.npz", **arrays)
+    with pytest.raises(UserError, match=line):
+        data.load(f"file:{tmp_path / 'x.npy'}", labels=str(tmp_path / "y.npz"))
+
+
+def test_what_else_an_npz_holds_is_read_or_said(tmp_path):
+    x, y = np.random.default_rng(0).normal(size=(30, 3)), np.arange(30) % 3
+    mask = np.ones((30, 3), bool)
+    mask[::4, 1] = False
+    save = lambda **arrays: np.savez(tmp_path / "t.npz", **arrays)
+    load = lambda: data.load(f"file:{tmp_path / 't.npz'}", validation=0)
+    save(X=x, Y=y)
+    assert load().label_names == ("0", "1", "2")
+    save(x=x, y=y, target=y, weights=np.ones(30))
+    assert "arrays that are not read: target, weights" in load().understood
+    save(x_train=x[:20], x_test=x[20:], y_train=y[:20])
+    assert "arrays that are not read: y_train" in load().understood
+    save(x_train=x[:20], x_test=x[20:], mask_train=mask[:20], mask_test=mask[20:])
+    dataset = load()
+    np.testing.assert_array_equal(np.concatenate([dataset.train.mask, dataset.test.mask]), mask)
 
 
 def test_a_mask_beside_the_rows_says_what_was_observed(tmp_path):
@@ -326,6 +527,106 @@ def test_values_that_float32_makes_equal_are_named(tmp_path):
     rows = [f"{1 + row * 1e-9},{row % 5}" for row in range(50)] + ["1e9,1"]
     dataset = loaded(tmp_path / "t.csv", "\n".join(["a,c", *rows]) + "\n")
     assert "column 'a': float32 makes 2 values of 51 different ones" in dataset.understood
+
+
+def tailed(rows=400, seed=0):
+    """A column of a heavy tail, one that is even, and one of a few large values and zeros."""
+    random = np.random.default_rng(seed)
+    return np.c_[np.exp(3 * random.normal(size=rows)), random.random(rows), (random.random(rows) < 0.004) * 1e4]
+
+
+@pytest.mark.parametrize("read", ["file", "arrays", "frame"])
+def test_a_logarithm_is_taken_and_undone(tmp_path, read):
+    x = tailed()
+    np.savetxt(tmp_path / "t.csv", x, fmt="%.17g", delimiter=",", header="price,share,spikes", comments="")
+    options = {"scaling": "standard", "validation": 0, "test": 0, "log": "price"}
+    dataset = {
+        "file": lambda: data.load(f"file:{tmp_path / 't.csv'}", **options),
+        "arrays": lambda: data.from_arrays(x, names=("price", "share", "spikes"), **options),
+        "frame": lambda: data.from_frame(pandas.DataFrame(x, columns=["price", "share", "spikes"]), **options),
+    }[read]()
+    scaled = data.scale(dataset.train.x, dataset.shift, dataset.scale)
+    logs = np.log(x[:, 0])
+    np.testing.assert_allclose(scaled[:, 0], (logs - logs.mean()) / logs.std(), atol=1e-5)
+    again = data.original(dataset.train.x, dataset.origin, dataset.log)
+    np.testing.assert_allclose(again, x, rtol=2e-6)
+    assert "of column 'price' the logarithm is taken" in dataset.understood
+    with pytest.raises(UserError, match=r"row .*, column 'spikes' holds 0, which has no logarithm"):
+        data.load(f"file:{tmp_path / 't.csv'}", log=("price", "spikes"))
+    with pytest.raises(UserError, match=r"data.log, a column of numbers of .*: unknown 'prize'.*did you mean 'price'"):
+        data.load(f"file:{tmp_path / 't.csv'}", log="prize")
+
+
+def test_robust_scaling_is_by_median_and_quartiles(tmp_path):
+    x = tailed()
+    dataset = data.from_arrays(x, scaling="robust", validation=0, test=0)
+    lower, median, upper = np.quantile(x, [0.25, 0.5, 0.75], axis=0)
+    scaled = data.scale(dataset.train.x, dataset.shift, dataset.scale)
+    expected = (x - median)[:, :2] * 1.3489795 / (upper - lower)[:2]
+    np.testing.assert_allclose(scaled[:, :2], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(dataset.scale[2], 1 / x[:, 2].std(), rtol=1e-5)  # more than half are the same
+    assert (dataset.range.low, dataset.range.high) == (scaled.min(), scaled.max())
+    np.testing.assert_allclose(data.unscale(scaled, dataset.shift, dataset.scale), x, rtol=1e-4, atol=1e-4)
+    holes = np.where(np.random.default_rng(1).random(x.shape) < 0.2, np.nan, x)
+    holes[:, 1] = x[:, 1]
+    with_holes = data.from_arrays(holes, scaling="robust", validation=0, test=0)
+    np.testing.assert_allclose(with_holes.shift, np.nanmedian(holes, 0), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("column", "scaling", "said"),
+    [
+        (np.r_[np.linspace(1, 2, 99), 1e5], "standard", "1 of 100 rows make 99% of its sum of squares"),
+        (np.r_[np.linspace(-1, 2, 99), 1e5], "standard", "data.scaling=robust does"),
+        (tailed()[:, 0], "standard", "data.log=('0',) or data.scaling=robust does"),
+        (np.random.default_rng(0).normal(size=300), "standard", None),
+        (np.random.default_rng(0).exponential(size=300), "standard", None),
+        (np.arange(300) % 100 == 0, "standard", None),  # two values
+        (tailed()[:, 0], "robust", None),
+        (np.r_[np.geomspace(1e-9, 1e-8, 60), 1e9], "standard", "scaled, float32 makes 2 values of 61 different ones"),
+    ],
+)
+def test_columns_whose_rows_a_net_can_hardly_tell_apart_are_named(column, scaling, said):
+    x = np.c_[column.astype(np.float64), np.random.default_rng(1).normal(size=len(column))]
+    dataset = data.from_arrays(x, scaling=scaling, validation=0, test=0)
+    lines = [line for line in dataset.understood if "skewed" in line or "scaled" in line]
+    assert [line for line in lines if said and said in line] or (not said and not lines), lines
+    assert not [line for line in lines if "column '1'" in line]
+
+
+@pytest.mark.parametrize("scaling", ["standard", "robust"])
+def test_what_was_observed_is_handed_back_to_the_last_bit(scaling, tmp_path, capsys):
+    x = np.c_[tailed(60)[:, :2], 1_700_000_000 + 1.1 * np.arange(60), np.arange(60) / 3]
+    holes = np.where(np.random.default_rng(2).random(x.shape) < 0.2, np.nan, x)
+    holes[:, 1] = x[:, 1]
+    text = "price,share,time,third\n" + "\n".join(",".join(map(repr, row)) for row in holes.tolist())
+    (tmp_path / "t.csv").write_text(text.replace("nan", ""))
+    np.save(tmp_path / "t.npy", holes)
+    settings = {"data.name": f"file:{tmp_path / 't.csv'}", "data.rows": "none", "data.log": "('price',)"}
+    settings |= {"model": "{'name': 'masked.residual', 'width': 8, 'code': 2, 'blocks': 1}", "data.scaling": scaling}
+    settings |= {"corruption": "{'name': 'missing', 'probability': 0.2}"}
+    settings |= {"terms.reconstruction.name": "imputation.likelihood"}
+    short = {name: value for name, value in TINY.items() if not name.startswith("model.")}
+    answer = call(arguments({**short, **settings}, workdir=tmp_path / "run"), capsys)
+    assert answer.code == 0, answer.err
+    for source in ("t.npy", "t.csv"):
+        for target in ("out.npy", "out.csv"):
+            command = ["apply", str(tmp_path / "run"), "fill", "--input", str(tmp_path / source), "--output"]
+            answer = call([*command, str(tmp_path / target)], capsys)
+            assert answer.code == 0, answer.err
+            out = tmp_path / target
+            filled = np.load(out) if target == "out.npy" else np.loadtxt(out, delimiter=",", skiprows=1)
+            assert filled.dtype == np.float64
+            observed = ~np.isnan(holes)
+            if target == "out.npy" or source == "t.csv":
+                np.testing.assert_array_equal(filled[observed], holes[observed])
+            assert np.isfinite(filled).all()
+            assert (filled[:, 0] > 0).all()
+    (tmp_path / "new.csv").write_text("price,share,time,third\n1,2,1700000000,1\n0,2,1700000000,1\n")
+    command = ["apply", str(tmp_path / "run"), "encode", "--input", str(tmp_path / "new.csv"), "--output"]
+    answer = call([*command, str(tmp_path / "out.npy")], capsys)
+    assert "1 of 2 rows are not answered" in answer.out
+    assert "row 2, column 'price' holds 0, which has no logarithm" in answer.out
 
 
 # A run.

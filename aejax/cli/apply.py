@@ -17,6 +17,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("action", metavar="ACTION", help=what)
     add("--input", type=Path, required=True, metavar="FILE", help=".csv, .npy, .npz, .parquet, .xlsx, ...")
     add("--output", type=Path, required=True, metavar="FILE", help=".csv or .npy")
+    add(
+        "--strict", action="store_true", help="refuse a file with a row that cannot be answered; else it gets no output"
+    )
     add("--passphrase-file", type=Path, metavar="FILE", help="its first line opens a sealed decoder")
     add_option(parser)
 
@@ -28,6 +31,7 @@ def run(arguments: argparse.Namespace) -> None:
     from aejax import console
     from aejax.cli import passphrase
     from aejax.data.files import is_table
+    from aejax.data.tables import are_numbered
     from aejax.runs import apply, artifact, rows
     from aejax.types import Column, Columns
 
@@ -38,8 +42,17 @@ def run(arguments: argparse.Namespace) -> None:
     reading = artifact.reading_of(trained.info)
     columns, features = artifact.columns_of(trained.info), trained.info["feature_names"]
     known = () if action == "decode" else (trained.info.get("label_column"), columns, features, reading)
-    x, names = rows.read(source, *known)
-    out = apply.apply(trained, action, x, names, source)
+    faults = None if arguments.strict else {}
+    x, names = rows.read(source, *known, faults=faults)
+    if known and features and names and are_numbered(features) != are_numbered(names):
+        without = source if are_numbered(names) else "the training data"
+        console.say(f"{source}: columns are taken by their place, since {without} has no names of them")
+    if arguments.strict:
+        out, lines = apply.apply(trained, action, x, names, source), ()
+    else:
+        out, lines = apply.apply_each(trained, action, x, names, source, faults)
+    for line in lines:
+        console.say(line)
     if isinstance(out, Columns):
         stacked = np.stack(list(out.values.values()), axis=1)
         single = output.suffix.lower() == ".npy"  # an array of scores is float32, as all that nets put out
@@ -52,6 +65,8 @@ def run(arguments: argparse.Namespace) -> None:
         rows.write_table(output, heads, lines)
         size = f"{len(lines[0])} columns"
     else:
+        if x.ndim == out.ndim == 4 and reading.channels == "first":
+            out = np.moveaxis(out, 3, 1)
         rows.write(output, out, [f"code{unit}" for unit in range(out.shape[1])] if action == "encode" else features)
         size = f"{'x'.join(map(str, out.shape[1:]))} values"
     console.say(f"{output}: {len(out)} rows of {size}")

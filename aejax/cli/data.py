@@ -7,6 +7,7 @@ from aejax import console
 
 READING = {
     "label_column": "column (in .npz: array) of the labels",
+    "labels": "another file with the labels",
     "categories": "columns of categories",
     "separator": "comma, semicolon, tab, bar or blank",
     "decimal": "the decimal mark, . or ,",
@@ -14,6 +15,7 @@ READING = {
     "dates": "columns of dates",
     "ignore": "columns that are left out",
     "key": "columns that name the rows; none after the option: there is no such column",
+    "channels": "first or last, of images",
 }
 """What can be said on how a file is read."""
 
@@ -44,6 +46,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     packing.add_argument("files", nargs="+", type=Path, metavar="FILE", help=".npy of any size, .npz or a table")
     packing.add_argument("--output", type=Path, required=True, metavar="FOLDER")
     packing.add_argument("--label-column", metavar="NAME", help="column (in .npz: array) of the labels")
+    packing.add_argument("--labels", nargs="+", type=Path, default=[], metavar="FILE", help="of labels, one a file")
+    packing.add_argument("--channels", choices=("first", "last"), help="where those of images stand")
     packing.set_defaults(command=pack)
 
 
@@ -62,7 +66,8 @@ def show(arguments: argparse.Namespace) -> None:
 
     options = vars(arguments)
     reading = reading_of({name: options[name] for name in READING})
-    shown = preview(arguments.file, arguments.label_column, tuple(arguments.categories or ()), reading)
+    categories, labels = tuple(arguments.categories or ()), arguments.labels
+    shown = preview(arguments.file, arguments.label_column, categories, reading, labels=labels)
     for line in shown.lines:
         console.say(f"{arguments.file}: {line}")
     if shown.columns:
@@ -80,8 +85,14 @@ def prepare(arguments: argparse.Namespace) -> None:
 
 def pack(arguments: argparse.Namespace) -> None:
     """`aejax data pack`."""
-    from aejax.data import stream
+    import numpy as np
 
-    packed = stream.pack(arguments.files, arguments.output, arguments.label_column)
+    from aejax.data import stream
+    from aejax.data.encoding import counted_from
+
+    options = {"labels": arguments.labels, "channels": arguments.channels}
+    packed = stream.pack(arguments.files, arguments.output, arguments.label_column, **options)
+    for line in counted_from(np.array(packed.get("origin", ())), packed["feature_names"]):
+        console.say(f"{arguments.output}: {line}")
     rows, shape = sum(file["rows"] for file in packed["files"].values()), "x".join(map(str, packed["shape"]))
     console.say(f"{arguments.output}: {rows} rows of {shape} values; --set data.name=stream:{arguments.output}")

@@ -76,10 +76,10 @@ def settings(arguments: argparse.Namespace) -> dict[str, Any]:
     from aejax.runs import workdir
 
     written = workdir.read_config(arguments.workdir, trust=arguments.trust)
-    workdir.check(arguments.workdir, written)
     begun = configs.resolve(written)
     path = str(arguments.workdir / workdir.CONFIG)  # it may go on with more or fewer devices
     config = configs.load(path, arguments.set, seed=arguments.seed, trust=arguments.trust)
+    workdir.check(arguments.workdir, written)
     if changed := differences.changed(begun, config):
         option = "--seed" if arguments.seed is not None and not arguments.set else "--set"
         raise UserError(

@@ -6,13 +6,15 @@ from typing import Annotated, Any
 from aejax.config.bounds import Choice, Count, Finite, Fraction, Natural, NonNegative, Rate, Within
 from aejax.config.components import REQUIRED, Parameter
 
-SCALINGS = ("unit", "standard", "signed", "none")
+SCALINGS = ("unit", "standard", "signed", "none", "robust")
 Labels = str | int | tuple[str | int, ...] | None
 
 FIELDS: dict[str, dict[str, Parameter]] = {
     "data": {
         "name": Parameter(str, "digits"),  # `aejax data list` prints what there is
-        "scaling": Parameter(Annotated[str, Choice(SCALINGS)], "unit"),  # [0, 1]; z-scores; [-1, 1]; none
+        "scaling": Parameter(
+            Annotated[str, Choice(SCALINGS)], "unit"
+        ),  # [0, 1]; z-scores; [-1, 1]; none; median and quartiles
         "validation": Parameter(Fraction, 0.1),  # share of the training rows
         "test": Parameter(Fraction | None, None),  # None: the official split, or 0.2 where there is none
         "split_seed": Parameter(Natural, 0),
@@ -26,13 +28,16 @@ FIELDS: dict[str, dict[str, Parameter]] = {
         # the share of anomalies among the training rows, beside data.normal
         "contamination": Parameter(Annotated[float, Within(0, 0.5, open_high=True)], 0.0),
         "categories": Parameter(Labels, None),  # columns of a table of your own that hold categories
-        # how a table of your own is read, where it does not show: `aejax.data.load`
+        # how a file of your own is read, where it does not show: `aejax.data.load`
+        "labels": Parameter(str | None, None),
         "separator": Parameter(str | None, None),
         "decimal": Parameter(Annotated[str, Choice((".", ","))] | None, None),
         "missing_words": Parameter(str | tuple[str, ...] | None, None),
         "dates": Parameter(str | tuple[str, ...] | None, None),
         "ignore": Parameter(Labels, None),
         "key": Parameter(Labels, None),
+        "log": Parameter(Labels, None),  # columns of which the logarithm is taken
+        "channels": Parameter(Annotated[str, Choice(("first", "last"))] | None, None),
         "missing": Parameter(Mapping, {"name": "none"}),  # how values are hidden, to see how well they are imputed
     },
     "train": {
@@ -60,7 +65,7 @@ FIELDS: dict[str, dict[str, Parameter]] = {
 """The sections whose keys are fixed; all others are components."""
 OPTIONAL = (
     "accumulate", "average", "precision", "remat", "outside",
-    "separator", "decimal", "missing_words", "dates", "ignore", "key",
+    "separator", "decimal", "missing_words", "dates", "ignore", "key", "labels", "channels", "log",
 )  # fmt: skip
 """A resolved config holds these only where they are not at their defaults, as configs of before there were any."""
 

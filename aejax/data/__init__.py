@@ -13,9 +13,9 @@ from aejax.data.arrays import dataset_of, from_arrays, from_frame
 from aejax.data.catalogue import ENTRIES, FAMILIES, TAKES, Row, table, way
 from aejax.data.files import load_file, read_rows
 from aejax.data.missing import hide
-from aejax.data.scaling import scale, unscale
+from aejax.data.scaling import original, scale, unscale
 from aejax.data.splits import Raw, split
-from aejax.data.tables import Reading, reading_of
+from aejax.data.tables import Reading, names_of, reading_of
 from aejax.errors import UserError
 from aejax.types import Dataset
 
@@ -26,6 +26,7 @@ __all__ = [
     "from_arrays",
     "from_frame",
     "load",
+    "original",
     "prepare",
     "read_rows",
     "scale",
@@ -34,7 +35,7 @@ __all__ = [
     "unscale",
 ]
 
-_OPTIONS = ("label_column", "data_dir", "rows", "noise", "categories", "weighting", *Reading._fields)
+_OPTIONS = ("label_column", "labels", "data_dir", "rows", "noise", "categories", "log", "weighting", *Reading._fields)
 _OF_OUTLIERS = ("normal", "left_out", "contamination")
 
 
@@ -46,6 +47,7 @@ def load(
     test: float | None = None,
     split_seed: int = 0,
     label_column: str | None = None,
+    labels: str | None = None,
     data_dir: str | None = None,
     rows: int | None = None,
     noise: float | None = None,
@@ -60,6 +62,8 @@ def load(
     dates: str | Sequence[str] | None = None,
     ignore: str | int | Sequence[str | int] | None = None,
     key: str | int | Sequence[str | int] | None = None,
+    channels: str | None = None,
+    log: str | int | Sequence[str | int] | None = None,
     missing: Mapping[str, Any] = {"name": "none"},
 ) -> Dataset:
     """A data set by its name, split and with its scaling; values stay as stored until `scale` is called.
@@ -71,14 +75,17 @@ def load(
             images of any such name with each pixel drawn as 0 or 1; or ``stream:FOLDER``, for rows that do not fit in
             memory, see `aejax.data.stream`.
         scaling: ``"unit"`` to [0, 1], ``"signed"`` to [-1, 1], ``"standard"`` to mean 0 and standard deviation 1,
-            ``"none"``. For images the first two use the range of the pixels, for tables the least and greatest
-            training value of each column; validation and test rows may then lie outside. Documents stay sparse:
-            ``"unit"`` divides them by the greatest training value, ``"standard"`` by the root mean square of all.
+            ``"robust"``, of heavy tails, to median 0 and the quartiles of a standard deviation of 1, ``"none"``. For
+            images the first two use the range of the pixels, for tables the least and greatest training value of each
+            column; validation and test rows may then lie outside. Documents stay sparse: ``"unit"`` divides them by the
+            greatest training value, ``"standard"`` by the root mean square of all.
         validation: fraction in [0, 1) of the rows that are not test rows.
         test: fraction in [0, 1) of all rows; None keeps the official test rows, and takes 0.2 of the rows where
             there are none. A number pools the official parts and draws again.
         split_seed: the splits are a function of it and of the number of rows.
         label_column: ``file:`` only; the column (in .npz: the array) of the labels.
+        labels: ``file:`` only; path of another file (.npy, .npz, .csv, …) with the labels, one for each row in their
+            order; `label_column` is then a column or an array of that file.
         data_dir: ``tfds:`` and the published images only; the folder of the prepared records.
         rows: synthetic data only; how many.
         noise: synthetic data only; standard deviation of the noise.
@@ -100,6 +107,10 @@ def load(
             says how they are written.
         ignore: columns that are left out.
         key: columns that name or count the rows, and are left out; None: those that look so, ``()``: none.
+        channels: images in ``file:`` only; ``"first"`` or ``"last"``, where they stand in the array. None: last, and a
+            shape that looks otherwise is refused.
+        log: ``file:`` only; columns of numbers above 0, such as prices, whose logarithm is stored and scaled in their
+            place: `original` gives back the values of `Split.x`, and ``aejax apply`` takes and gives them.
         missing: how values are hidden, to see how well they are imputed: name and hyperparameters of a function of
             `aejax.data.missing`. What is hidden depends on `split_seed`; `Split.truth` remembers it.
 
@@ -156,7 +167,8 @@ def _raw(name: str, settings: Mapping[str, Any]) -> Raw:
             )
     if kind == "file":
         reading, categories = reading_of(settings), settings["categories"] or ()
-        return load_file(name.removeprefix("file:"), settings["label_column"], categories, reading)
+        path, label_column = name.removeprefix("file:"), settings["label_column"]
+        return load_file(path, label_column, categories, reading, settings["labels"], names_of(settings["log"]))
     if kind == "synthetic":
         return synthetic.load_synthetic(name, settings["rows"], settings["noise"])
     if kind == "bundled":

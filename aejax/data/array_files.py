@@ -7,34 +7,39 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aejax.data.encoding import Labels, as_labels
-from aejax.data.splits import check_array
+from aejax.data.labels import Labels, as_labels
+from aejax.data.splits import rows_or_images
 from aejax.data.unpacking import check_archive
 from aejax.errors import UserError, one_of
 
 _FEATURE_ARRAYS = ("x", "X", "images", "data")
-_LABEL_ARRAYS = ("y", "labels")  # taken from an .npz file where no label column is named
+_LABEL_ARRAYS = ("y", "labels", "Y", "label")  # taken from an .npz file where no label column is named
 _PARTS = {"train": ("train", "val", "valid", "validation"), "test": ("test",)}
+_WORDS = tuple(word for words in _PARTS.values() for word in words)
 MAGIC = b"\x93NUMPY"
 _DEPTHS = (8, 10, 12, 14, 16)  # bits of a pixel
 
 
 class Arrays(NamedTuple):
-    """What an array file holds: the rows, and where it has them labels, a mask and official test rows."""
+    """What an array file holds: rows, perhaps labels, a mask and official test rows, and the names of other arrays."""
 
     x: np.ndarray
     labels: Labels | None = None
     mask: np.ndarray | None = None
     train_rows: int | None = None
+    not_read: tuple[str, ...] = ()
 
 
-def read_arrays(path: Path, label_array: str | None, left_out: str | None = None) -> Arrays:
+def read_arrays(
+    path: Path, label_array: str | None, left_out: str | None = None, channels: str | None = None
+) -> Arrays:
     """Rows or images, and what an .npz file has beside them.
 
     Args:
         path: of the file.
         label_array: of the labels in an .npz file.
         left_out: the array of labels, where it may be there and is not read.
+        channels: of images, as in `rows_or_images`.
     """
     try:
         content = load_arrays(path)
@@ -45,10 +50,12 @@ def read_arrays(path: Path, label_array: str | None, left_out: str | None = None
         arrays = _from_npz(content, label_array, path)
     else:
         arrays = Arrays(content)
-    x, mask = as_rows_or_images(arrays.x, path), arrays.mask
-    if mask is not None and mask.size != x.size:
-        raise UserError(f"{path}: 'mask' has the shape {mask.shape}; allowed: that of the rows, {x.shape}")
-    return arrays._replace(x=x, mask=None if mask is None else mask.reshape(x.shape))
+    x, mask = as_rows_or_images(arrays.x, path, channels), arrays.mask
+    if mask is None:
+        return arrays._replace(x=x)
+    if mask.size != x.size:
+        raise UserError(f"{path}: 'mask' has the shape {mask.shape}; allowed: that of the rows, {arrays.x.shape}")
+    return arrays._replace(x=x, mask=as_rows_or_images(mask.reshape(arrays.x.shape), path, channels))
 
 
 def load_arrays(path: Path, mapped: bool = False) -> np.ndarray | dict[str, np.ndarray]:
@@ -77,12 +84,11 @@ def load_arrays(path: Path, mapped: bool = False) -> np.ndarray | dict[str, np.n
         raise UserError(f"{path}: not a NumPy file of numbers: {reason}") from error
 
 
-def as_rows_or_images(x: np.ndarray | dict[str, np.ndarray], path: Path) -> np.ndarray:
+def as_rows_or_images(x: np.ndarray | dict[str, np.ndarray], path: Path, channels: str | None) -> np.ndarray:
     """An array of numbers, (rows, features) or images with their channels last."""
     if isinstance(x, dict):
         raise UserError(f"{path}: holds several arrays; numbers are needed")
-    check_array(x, str(path))
-    return x[..., None] if x.ndim == 3 else x
+    return rows_or_images(x, str(path), channels=channels)
 
 
 def _from_npz(arrays: dict[str, np.ndarray], label_column: str | None, path: Path) -> Arrays:
@@ -93,16 +99,29 @@ def _from_npz(arrays: dict[str, np.ndarray], label_column: str | None, path: Pat
     if mask is not None and (mask.dtype.kind not in "biu" or not np.isin(mask, (0, 1)).all()):
         raise UserError(f"{path}: 'mask' holds values of type {mask.dtype}; allowed: true where a value was observed")
     if parts := _published(arrays, path):
-        return parts._replace(mask=None if mask is None else mask.astype(bool))
+        return parts if mask is None else parts._replace(mask=mask.astype(bool))
     label = label_column or next((n for n in _LABEL_ARRAYS if n in arrays), None)
     wide = [n for n, a in arrays.items() if a.ndim >= 2 and n != label]
     name = "x" if "x" in arrays and label != "x" else wide[0] if len(wide) == 1 else None
     if name is None:
         raise UserError(f"{path}: needs an array 'x' of features; it has {', '.join(arrays) or 'no array'}")
     mask = None if mask is None else mask.astype(bool)
+    not_read = tuple(other for other in arrays if other not in (name, label))
     if label is None:
-        return Arrays(arrays[name], mask=mask)
-    return Arrays(arrays[name], _labels(arrays[label], label, len(np.atleast_1d(arrays[name])), name, path), mask)
+        return Arrays(arrays[name], mask=mask, not_read=not_read)
+    labels = _labels(arrays[label], label, len(np.atleast_1d(arrays[name])), name, path)
+    return Arrays(arrays[name], labels, mask, not_read=not_read)
+
+
+def label_array(arrays: dict[str, np.ndarray], name: str | None, path: Path) -> np.ndarray:
+    """The labels in an .npz file of labels: an array of a name, ``y``, the only one, or those of all parts."""
+    if name is not None and name not in arrays:
+        raise one_of(name, arrays, what=f"data.label_column, an array of {path}")
+    parts = [n for part in _WORDS for k in _LABEL_ARRAYS for n in (f"{k}_{part}", f"{part}_{k}") if n in arrays]
+    names = [n for n in (name, *_LABEL_ARRAYS) if n in arrays][:1] or parts or list(arrays)
+    if len(names) > 1 and not parts:
+        raise UserError(f"{path}: holds {', '.join(names)}; allowed: one array of labels, or data.label_column")
+    return np.concatenate([arrays[each].reshape(len(np.atleast_1d(arrays[each])), -1) for each in names])
 
 
 def _labels(values: np.ndarray, label: str, rows: int, name: str, path: Path) -> Labels:
@@ -126,23 +145,27 @@ def _published(arrays: Mapping[str, np.ndarray], path: Path) -> Arrays | None:
         if arrays[name].shape[1:] != arrays[names[0]].shape[1:] or arrays[name].dtype != arrays[names[0]].dtype:
             raise UserError(f"{path}: {names[0]!r} and {name!r} hold rows of different shapes or types")
     x = np.concatenate([arrays[name] for name in names])
-    words = [word for words in _PARTS.values() for word in words]
-    labelled = [named(_LABEL_ARRAYS, word)[:1] for word in words if named(_FEATURE_ARRAYS, word)]
+    labelled = [named(_LABEL_ARRAYS, word)[:1] for word in _WORDS if named(_FEATURE_ARRAYS, word)]
     cut = sum(len(arrays[name]) for name in chosen["train"]) if chosen["test"] else None
+    masks = [named(("mask",), word)[:1] for word in _WORDS if named(_FEATURE_ARRAYS, word)]
+    mask = np.concatenate([arrays[each].astype(bool) for (each,) in masks]) if all(masks) else None
+    used = [*names, *(each for part in (labelled if all(labelled) else []) for each in part)]
+    used += [each for part in (masks if all(masks) else []) for each in part]
+    known = {"mask": mask, "train_rows": cut, "not_read": tuple(each for each in arrays if each not in used)}
     if not all(labelled):
-        return Arrays(x, train_rows=cut)
+        return Arrays(x, **known)
     flat = [arrays[label].reshape(len(arrays[label]), -1) for (label,) in labelled]
     if any(each.shape[1] != 1 for each in flat):
         raise UserError(f"{path}: {labelled[0][0]!r} has the shape {arrays[labelled[0][0]].shape}; allowed: (rows,)")
     y = np.concatenate(flat)
-    return Arrays(x, _labels(y, labelled[0][0], len(x), names[0], path), train_rows=cut)
+    return Arrays(x, _labels(y, labelled[0][0], len(x), names[0], path), **known)
 
 
 def pixel_bounds(x: np.ndarray) -> tuple[float, float] | None:
     """The least and greatest value that pixels can have, by a look at those that are there; None where unclear.
 
-    Whole numbers are 0 and 1, where no other is there, or have the least of 8, 10, 12, 14 and 16 bits that holds them;
-    bytes of at most 31 end where their greatest does. Fractions up to 255 that are far above 1 are bytes too.
+    Whole numbers of any type are 0 and 1, where no other is there, or have the least of 8, 10, 12, 14 and 16 bits that
+    holds them; bytes of at most 31 end where their greatest does. Fractions up to 255, far above 1, are bytes too.
 
     Args:
         x: (rows, height, width, channels).
@@ -154,7 +177,7 @@ def pixel_bounds(x: np.ndarray) -> tuple[float, float] | None:
         return 0, 1
     if x.dtype == np.uint8 and high < 32:
         return 0, high
-    if x.dtype.kind == "f":
+    if x.dtype.kind == "f" and (high <= 1 or not (np.isnan(x) | (x == np.round(x))).all()):
         return (0, 255) if 127 < high <= 255 else None
     return next(((0, 2**depth - 1) for depth in _DEPTHS if high < 2**depth), None)
 

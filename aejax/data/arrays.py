@@ -10,11 +10,23 @@ from aejax.config.components import check
 from aejax.config.fields import SCALINGS
 from aejax.data.array_files import described_pixels, pixel_bounds
 from aejax.data.columns import understand
-from aejax.data.encoding import as_labels, as_raw, features, observed, origin, precision, separate
-from aejax.data.inspection import columns_of
+from aejax.data.encoding import (
+    NONE,
+    as_raw,
+    features,
+    logarithms,
+    logarithms_taken,
+    observed,
+    origin,
+    precision,
+    refuse_no_logarithm,
+)
+from aejax.data.inspection import after_scaling, columns_of
+from aejax.data.labels import as_labels, separate
+from aejax.data.scaling import stored
 from aejax.data.sparse import from_csr
-from aejax.data.splits import Raw, check_array, scaled, split
-from aejax.data.tables import Cells, Reading, from_series, reading_of
+from aejax.data.splits import Raw, rows_or_images, scaled, split
+from aejax.data.tables import AGAIN, Cells, Reading, from_series, names_of, reading_of
 from aejax.errors import UserError, shown
 from aejax.types import Dataset, Range, Split
 
@@ -30,6 +42,8 @@ def from_arrays(
     scaling: str = "unit",
     seed: int = 0,
     names: tuple[str, ...] = (),
+    channels: str | None = None,
+    log: str | int | Sequence[str | int] = (),
     name: str = "arrays",
 ) -> Dataset:
     """A data set of arrays: rows (m, n), images (m, height, width[, channels]), or scipy's sparse rows.
@@ -53,7 +67,10 @@ def from_arrays(
         test: likewise, the rows that results are reported on; a share is drawn first.
         scaling: one of `aejax.data.SCALINGS`, from the training rows; see `aejax.data.load`.
         seed: of the rows that are drawn.
-        names: one for each feature.
+        names: one for each feature; those of the columns of a DataFrame.
+        channels: where those of images stand, ``"first"``, (m, channels, height, width), or ``"last"``; None: last, and
+            a shape that looks otherwise is refused. New rows of a net that is trained on them are read alike.
+        log: names, or without names numbers, of the columns of which the logarithm is taken.
         name: of the data set, in messages and titles.
 
     Raises:
@@ -64,10 +81,17 @@ def from_arrays(
         if rows is not None and not isinstance(rows, int | float):
             parts[part] = rows if isinstance(rows, tuple) and len(rows) == 2 else (rows, None)
     label_names, labels = _classes({part: y for part, (_, y) in parts.items() if y is not None})
-    values = None if hasattr(x, "tocsr") else _dense(x, "x", mask)
-    start = np.zeros(()) if values is None else origin(values)
+    names = names or (tuple(map(str, x.columns)) if hasattr(x, "columns") and not hasattr(x, "tocsr") else ())
+    reading = AGAIN._replace(channels=reading_of({"channels": channels}).channels)
+    values = None if hasattr(x, "tocsr") else _dense(x, "x", mask, channels)
+    start, is_log = np.zeros(()), NONE
+    if values is not None:
+        of_columns = tuple(map(str, names or range(values.shape[1] if values.ndim == 2 else 0)))
+        is_log = logarithms(values, of_columns, names_of(log), of_columns, "x")
+        start = origin(stored(values, start, is_log))
+    known = {"names": names, "start": start, "channels": channels, "is_log": is_log}
     splits = {
-        part: as_rows(rows, part, labels.get(part), mask if part == "x" else None, names, start)
+        part: as_rows(rows, part, labels.get(part), mask if part == "x" else None, **known)
         for part, (rows, _) in parts.items()
     }
     if target is not None:
@@ -79,7 +103,9 @@ def from_arrays(
     if names and len(names) != shape[0]:
         raise UserError(f"names: {len(names)} names for {shape[0]} features")
     bounds = pixel_bounds(values) if len(shape) == 3 else None
-    lines = precision(values, start, names) if len(shape) == 1 and values is not None else []
+    lines = logarithms_taken(is_log, names)
+    if len(shape) == 1 and values is not None:
+        lines += precision(stored(values, np.zeros(()), is_log), start, names)
     raw = Raw(
         splits["x"],
         kind="image" if len(shape) == 3 else "table",
@@ -88,7 +114,9 @@ def from_arrays(
         label_names=label_names,
         feature_names=tuple(map(str, names)),
         understood=(described_pixels(values, bounds),) if len(shape) == 3 else tuple(lines),
+        reading=reading if channels else None,
         origin=start,
+        log=is_log,
     )
     return _held_out(name, raw, {"validation": validation, "test": test} | splits, scaling, seed)
 
@@ -103,6 +131,7 @@ def from_frame(
     key: Sequence[str] | None = None,
     decimal: str | None = None,
     missing_words: Sequence[str] | None = None,
+    log: str | Sequence[str] = (),
     validation: Any = 0.1,
     test: Any = 0.2,
     scaling: str = "standard",
@@ -128,6 +157,7 @@ def from_frame(
         key: columns that name or count the rows, and are left out; None: those that look so, ``()``: none.
         decimal: of numbers that are text, ``"."`` or ``","``.
         missing_words: words for a missing value in text, as in `aejax.data.load`.
+        log: columns of numbers of which the logarithm is taken.
         validation: the share of the rows that settings are chosen on, in [0, 1), or a frame with these columns.
         test: likewise, the rows that results are reported on; a share is drawn first.
         scaling: one of `aejax.data.SCALINGS`; categories stay 0 and 1.
@@ -145,7 +175,8 @@ def from_frame(
     )
     columns = _columns(frame, name, reading)
     chosen = None if categories is None else list(map(str, categories))
-    raw = as_raw(columns, label, chosen, name, source="a frame in memory", reading=reading)
+    known = {"source": "a frame in memory", "reading": reading, "log": names_of(log)}
+    raw = as_raw(columns, label, chosen, name, **known)
     kinds = [f"{column.name!r} ({len(column.categories)})" for column in raw.columns if column.categories]
     used = [column for column in columns if column != label and column not in raw.reading.ignore]
     holes = {column: columns[column].missing.sum() for column in used}
@@ -170,7 +201,9 @@ def as_rows(
     labels: np.ndarray | None = None,
     mask: Any = None,
     names: Sequence[str] = (),
-    start: np.ndarray | float = 0.0,
+    start: np.ndarray = np.zeros(()),  # noqa: B008, never written to
+    channels: str | None = None,
+    is_log: np.ndarray = NONE,
 ) -> Split:
     """Rows as a split: float32, or uint8 of images, with a mask where something is missing.
 
@@ -181,6 +214,8 @@ def as_rows(
         mask: bool of the shape of `x`, True where observed; None: where it is not NaN.
         names: one for each feature, for messages.
         start: what values are counted from, `Dataset.origin`.
+        channels: of images, as in `from_arrays`.
+        is_log: `Dataset.log`, of which columns the logarithm is stored.
 
     Raises:
         UserError: it is no array of numbers, of another number of axes, or has infinite values.
@@ -188,16 +223,18 @@ def as_rows(
     if hasattr(x, "tocsr"):
         rows = Split(from_csr(x.tocsr()))
     else:
-        values = _dense(x, part, mask)
-        if np.any(start) and values.shape[1:] != np.shape(start):
-            raise UserError(f"{part}: its rows have the shape {values.shape[1:]}, those of x have {np.shape(start)}")
-        rows = Split(*observed(values - start if np.any(start) else values, names, part))
+        values = _dense(x, part, mask, channels)
+        for shape in (np.shape(start), np.shape(is_log)):
+            if shape and values.shape[1:] != shape:
+                raise UserError(f"{part}: its rows have the shape {values.shape[1:]}, those of x have {shape}")
+        refuse_no_logarithm(values, is_log, names, part)
+        rows = Split(*observed(stored(values, start, is_log), names, part))
     if labels is not None and len(labels) != len(rows.x):
         raise UserError(f"{part}: {len(labels)} labels for {len(rows.x)} rows")
     return rows._replace(labels=labels)
 
 
-def _dense(x: Any, part: str, mask: Any) -> np.ndarray:
+def _dense(x: Any, part: str, mask: Any, channels: str | None) -> np.ndarray:
     """An array of numbers of any kind, NaN where one is missing; images with their channels."""
     if x is None or isinstance(x, str | bytes):
         raise UserError(f"{part}: expected an array of numbers, got {shown(x)}")
@@ -209,13 +246,11 @@ def _dense(x: Any, part: str, mask: Any) -> np.ndarray:
         values = values.astype(np.float64) if values.dtype == object else values
     except (ValueError, TypeError) as error:
         raise UserError(f"{part}: is no array of numbers: {' '.join(str(error).split())}") from None
-    check_array(values, part, "; data.from_frame reads text")
-    values = values[..., None] if values.ndim == 3 else values
-    if mask is None:
-        return values
-    if np.size(mask) != values.size:
-        raise UserError(f"mask: has the shape {np.shape(mask)}; allowed: that of {part}, {values.shape}")
-    return np.where(np.asarray(mask, bool).reshape(values.shape), values, np.nan)
+    if mask is not None and values.dtype.kind in "biuf":
+        if np.size(mask) != values.size:
+            raise UserError(f"mask: has the shape {np.shape(mask)}; allowed: that of {part}, {values.shape}")
+        values = np.where(np.asarray(mask, bool).reshape(values.shape), values, np.nan)
+    return rows_or_images(values, part, "; data.from_frame reads text", channels)
 
 
 def _targets(target: Any, splits: Mapping[str, Split]) -> np.ndarray:
@@ -270,7 +305,8 @@ def _rows_like(raw: Raw, frame: Any, used: Sequence[str], label: str | None, par
     text = [column.name for column in raw.columns if column.categories]
     meaning = understand({column: columns[column] for column in used}, text, raw.reading, part, again=True)
     values, names = features(meaning.columns, columns_of(raw), part)
-    x, mask = observed(values - raw.origin if raw.origin.any() else values, names, part)
+    refuse_no_logarithm(values, raw.log, names, part)
+    x, mask = observed(stored(values, raw.origin, raw.log), names, part)
     if labels is None:
         return Split(x, mask)
     if unknown := [each for each in labels.names if each not in raw.label_names]:
@@ -278,6 +314,23 @@ def _rows_like(raw: Raw, frame: Any, used: Sequence[str], label: str | None, par
         raise UserError(f"{part}: no training row has the label {unknown[0]!r}; allowed: {allowed}")
     numbers = np.array([raw.label_names.index(each) for each in labels.names], np.int32)
     return Split(x, mask, numbers[labels.values])
+
+
+def rows_of_frame(frame: Any, dataset: Dataset, part: str) -> Split:
+    """New rows in a frame, matched by the names of their columns to those of a data set with names.
+
+    Raises:
+        UserError: a column is missing or new, or holds what it did not hold in training.
+    """
+    raw = Raw(dataset.train, columns=dataset.columns, feature_names=dataset.feature_names, origin=dataset.origin)
+    raw = raw._replace(log=dataset.log, reading=dataset.reading or AGAIN)
+    dates = [each.partition("=")[0] for each in raw.reading.dates]
+    parts = {f"{date}.{unit}" for date in dates for unit in ("month", "weekday", "hour")}
+    used = [column.name for column in columns_of(raw) if column.name not in parts]
+    names = [str(name) for name in frame.columns]
+    if new := [name for name in names if name not in (*used, *raw.reading.ignore)]:
+        raise UserError(f"{part}: column {new[0]!r} is none of the training data; allowed: {', '.join(used)}")
+    return _rows_like(raw, frame, used, None, part)
 
 
 def _held_out(name: str, raw: Raw, parts: Mapping[str, Any], scaling: str, seed: int) -> Dataset:
@@ -304,7 +357,7 @@ def dataset_of(name: str, raw: Raw, parts: tuple[Split, Split, Split], scaling: 
         scaling: one of `aejax.data.SCALINGS`.
     """
     train, validation, test = parts
-    known = ("kind", "licence", "source", "label_names", "feature_names", "columns", "understood", "reading", "origin")
+    known = [field for field in Raw._fields if field in Dataset._fields and field not in ("train", "test")]
     dataset = Dataset(
         name=name,
         train=train,
@@ -317,4 +370,5 @@ def dataset_of(name: str, raw: Raw, parts: tuple[Split, Split, Split], scaling: 
         scaling=scaling,
         **{field: getattr(raw, field) for field in known},
     )
-    return scaled(dataset, raw.bounds)
+    made = scaled(dataset, raw.bounds)
+    return made._replace(understood=(*made.understood, *after_scaling(made)))

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from aejax.data import cache, records
 from aejax.data.files import ENDINGS
 from aejax.data.published import faces, mnist, newsgroups, uci
-from aejax.data.tables import Reading, ending
+from aejax.data.table_files import ending
+from aejax.data.tables import Reading
 from aejax.errors import UserError, one_of
 
 FAMILIES = {
@@ -19,7 +20,7 @@ FAMILIES = {
 """Those that are kept in the cache, by how they are had."""
 
 TAKES = {
-    "file": ("label_column", "categories", *Reading._fields),
+    "file": ("label_column", "labels", "categories", "log", *Reading._fields),
     **{way: family.takes for way, family in FAMILIES.items()},
     "bundled": (),
     "synthetic": ("rows", "noise"),

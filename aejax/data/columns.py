@@ -2,21 +2,23 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from aejax.data.tables import Cells, Reading, are_numbered, numbers, value_of
+from aejax.data.dates import are_dates, days_of
+from aejax.data.tables import LARGEST_WHOLE, Cells, Reading, are_numbered, filled, numbers, value_of
 from aejax.errors import UserError, one_of
 
 LEAST_ROWS = 10  # of a column that may be a key
-DAY = 86400.0  # seconds
 _SIGNS = "$€£¥"
 _NUMBER = re.compile(rf"([+-]?)\s*([{_SIGNS}]?)\s*([\d.,].*?)\s*([%{_SIGNS}]?)")
-_KEY_NAME = re.compile(r"(?i:(.*[\W_])?(id|key|index|uuid|guid|rownames?)|unnamed: \d+)|\w*[a-z](ID|Id|Key|Index)")
-_NUMBERS_OF_A_DATE = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})([ T]\d{1,2}:\d{2}(:\d{2})?)?")
-_ISO = re.compile(r"\d{4}-\d{2}(-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?)?(Z|[+-]\d{2}:?\d{2})?|\d{4}/\d{2}/\d{2}")
-_CLOCK = re.compile(r"\d{1,3}:\d{2}(:\d{2}(\.\d+)?)?")
+_KEY_NAME = re.compile(
+    r"(?i:(.*[\W_])?(id|key|index|uuid|guid|rownames?|row|nr|no|record|case|sample|subject|patient|obs|observation|serial)"
+    r"|unnamed: \d+)|\w*[a-z](ID|Id|Key|Index|Nr|No)"
+)
+_WITH_UNIT = re.compile(r"[+-]?[\d.,]+\s*[^\W\d_]{1,4}|[A-Z]{3}\s*[+-]?[\d.,]+|[$€£¥]\s*[\d.,]+\s*[a-zA-Z]")
+_DAY_IN_DIGITS = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 _TRUTH = {"true": 1.0, "false": 0.0}
 
 
@@ -37,6 +39,7 @@ def understand(
     again: bool = False,
     named: bool = True,
     lenient: bool = False,
+    faults: dict[int, str] | None = None,
 ) -> Understood:
     """Columns with numbers for what are numbers, truth values and dates, and without keys.
 
@@ -48,6 +51,7 @@ def understand(
         again: whether these are new rows for a net that was trained; keys are not looked for then.
         named: whether the columns of categories have to be named, so that codes beside them are refused.
         lenient: whether what is refused is said in a line instead, and stays text.
+        faults: of new rows that are read one by one: comes to hold why a cell of a row cannot be read; None refuses.
 
     Raises:
         UserError: a column that is named is not there, may be read in two ways, or holds dates that nobody named.
@@ -60,17 +64,20 @@ def understand(
                 raise one_of(name, columns, what=f"data.dates, a column of {where}")
     words = {n: c for n, c in columns.items() if n not in (*text, *dated) and c.values.dtype == object}
     words = {n: c for n, c in words.items() if named or are_written_numbers(c)}
+    words |= {} if faults is None else {n: _readable(n, c, faults) for n, c in words.items()}
+    columns = {**columns, **words}
     values, decimal = _numbers_of(words, reading, where, lines)
     keys = () if again else _keys(columns, values, (*text, *dated), reading)
     for name, why in keys:
         lines.append(f"column {name!r} {why}, so it is no measurement and is left out; data.key=() keeps it")
+    lines += [] if again else _hints({n: c for n, c in columns.items() if n not in (*text, *dated)}, values)
     left_out = {name for name, _ in keys}
     out, layouts = {}, []
     for name, cells in columns.items():
         if name in left_out:
             continue
         if name in dated:
-            parts, layout = _days(name, cells, dated[name], where)
+            parts, layout = days_of(name, cells, dated[name], where, faults)
             hour = parts.get(f"{name}.hour")
             if hour is not None and not again and not np.nan_to_num(hour.values).any():
                 del parts[f"{name}.hour"]  # days without times
@@ -88,6 +95,23 @@ def understand(
     return Understood(
         out, tuple(lines), reading._replace(ignore=ignored, key=(), decimal=decimal, dates=tuple(layouts))
     )
+
+
+def _hints(columns: Mapping[str, Cells], values: Mapping[str, Cells]) -> list[str]:
+    """Lines on columns of numbers that may be something else: days such as 20240131, or longer than float64 holds."""
+    lines = []
+    for name, cells in columns.items():
+        numbers = values.get(name, cells)
+        numbers = numbers.values[~numbers.missing]
+        if numbers.dtype == object or not len(numbers) or not (numbers == np.round(numbers)).all():
+            continue
+        if numbers.min() > 19e6 and all(_DAY_IN_DIGITS.fullmatch(f"{value:.0f}") for value in numbers[:1000]):
+            lines.append(f"column {name!r} holds numbers such as {numbers[0]:.0f}: data.dates=({name!r},) reads days")
+        texts = cells.values[~cells.missing]
+        if np.abs(numbers).max() >= LARGEST_WHOLE and len(set(texts)) > len(set(numbers)):
+            said = f"float64 makes {len(set(numbers))} of {len(set(texts))} different ones"
+            lines.append(f"column {name!r} holds whole numbers of which {said}")
+    return lines
 
 
 def _not_ignored(
@@ -114,7 +138,8 @@ def _not_ignored(
 
 def _pattern(decimal: str) -> re.Pattern[str]:
     thousands = "," if decimal == "." else r"\."
-    whole = rf"(?:\d{{1,3}}([{thousands}\s'’])\d{{3}}(?:\1\d{{3}})*|\d+)"
+    lakhs = r"|\d{1,2}(?:,\d{2})+,\d{3}" if decimal == "." else ""  # 12,34,567
+    whole = rf"(?:\d{{1,3}}([{thousands}\s'’])\d{{3}}(?:\1\d{{3}})*{lakhs}|\d+)"
     return re.compile(rf"(?:{whole}(?:[{decimal}]\d*)?|[{decimal}]\d+)(?:[eE][+-]?\d+)?")
 
 
@@ -128,24 +153,37 @@ class _Form(NamedTuple):
         signs: what stands before a number, and its digits and marks, of each cell that is not missing.
         unit: the percent or currency sign that all of them have, or "".
         decimals: the decimal marks with which all of them are numbers.
+        written: the first of them that is written as in accounting, such as (5), and how Python writes it.
     """
 
     parts: tuple[tuple[str, str], ...]
     unit: str
     decimals: tuple[str, ...]
+    written: tuple[str, str] | None = None
+
+
+def _usual(text: str) -> str:
+    """A number with its sign in front: of −5, 5-, (5), $-5 and, as Fortran has it, 1.5D+02."""
+    if text.isdigit():
+        return text
+    text = text.replace("−", "-")
+    text = re.sub(r"\A(?:\((.*\d.*)\)|(.*\d)\s*-)\Z", lambda match: f"-{match[1] or match[2]}", text)
+    text = re.sub(rf"\A([{_SIGNS}])\s*-", r"-\1", text)
+    return re.sub(r"(\d\.?\d*)[dD]([+-]?\d+)\Z", r"\1E\2", text)
 
 
 def _form(texts: Iterable[str]) -> _Form | None:
     """How texts are numbers; None where they are not."""
-    parts, units = [], set()
+    parts, units, written = [], set(), None
     for text in texts:
-        match = _NUMBER.fullmatch(text)
+        usual = _usual(text)
+        match, written = _NUMBER.fullmatch(usual), written or ((text, usual) if usual != text else None)
         if match is None or (match[2] and match[4]):
             return None
         parts.append((match[1], match[3]))
         units.add(match[2] or match[4])
     decimals = tuple(mark for mark, form in _PATTERNS.items() if all(form.fullmatch(digits) for _, digits in parts))
-    return _Form(tuple(parts), units.pop(), decimals) if decimals and len(units) == 1 else None
+    return _Form(tuple(parts), units.pop(), decimals, written) if decimals and len(units) == 1 else None
 
 
 def _numbers_of(
@@ -162,7 +200,7 @@ def _numbers_of(
         if not len(texts) or _codes(texts):
             continue
         if {text.lower() for text in set(texts)} <= set(_TRUTH):
-            out[name] = _filled(cells, [_TRUTH[text.lower()] for text in texts])
+            out[name] = filled(cells, [_TRUTH[text.lower()] for text in texts])
             lines.append(f"column {name!r} holds truth values, read as 1 and 0")
             continue
         try:
@@ -186,10 +224,23 @@ def _numbers_of(
                 f"{where}: column {name!r} holds {example!r}, no number with the decimal mark {mark!r}; allowed: "
                 f"data.decimal={form.decimals[0]}, or one form of number in the whole file"
             )
-        out[name] = _filled(words[name], [float(sign + _plain(digits, mark or ".")) for sign, digits in form.parts])
+        out[name] = filled(words[name], [float(sign + _plain(digits, mark or ".")) for sign, digits in form.parts])
         if form.unit or not _is_plain(example) or mark == ",":
             lines.append(_said(name, form, example, mark))
+        if form.written:
+            lines.append("column {!r} holds numbers: {!r} is read as {}".format(name, *form.written))
     return out, decimal
+
+
+def _readable(name: str, cells: Cells, faults: dict[int, str]) -> Cells:
+    """A column of numbers whose cells of other text are missing, where it has numbers beside them."""
+    of_number = lambda text: value_of(text) is not None or text.lower() in _TRUTH or _form([text]) is not None
+    text = np.array([not gone and not of_number(cell) for cell, gone in zip(*cells, strict=True)], bool)
+    if (text | cells.missing).all():
+        return cells
+    for row in np.flatnonzero(text):
+        faults.setdefault(int(row), f"column {name!r} holds text ({cells.values[row]!r} in row {row + 1})")
+    return cells._replace(missing=cells.missing | text)
 
 
 def are_written_numbers(cells: Cells) -> bool:
@@ -223,12 +274,6 @@ def _is_plain(text: str) -> bool:
     return value_of(text or "0") is not None
 
 
-def _filled(cells: Cells, values: Sequence[float]) -> Cells:
-    out = np.full(len(cells.values), np.nan)
-    out[~cells.missing] = values
-    return Cells(out, cells.missing)
-
-
 def _codes(texts: np.ndarray) -> list[str]:
     """Cells of digits that a zero begins, where these make names of them: three digits or more, or a twin without."""
     zeros = [text for text in texts if text[:1] == "0" and len(text) > 1 and text.isdigit()]
@@ -245,6 +290,9 @@ def _codes_or_dates(name: str, cells: Cells, *, codes: bool) -> str:
     if codes and _codes(texts) and all(value_of(text) is not None for text in texts):
         advice = f"allowed: name it in data.categories, or leave it out: data.ignore=({name!r},)"
         return f"column {name!r} holds codes such as {_codes(texts)[0]!r}, no numbers; {advice}"
+    if codes and all(_WITH_UNIT.fullmatch(text) for text in texts) and all(value_of(text) is None for text in texts):
+        line = f"column {name!r} holds text ({texts[0]!r} in row {np.argmin(cells.missing) + 1})"
+        return f"{line}; encode it as numbers without their unit, or name it in data.categories or data.ignore"
     if are_dates(texts):
         advice = f"data.dates=({name!r},) reads it, data.ignore=({name!r},) leaves it out"
         return f"column {name!r} holds dates such as {texts[0]!r}; {advice}"
@@ -271,6 +319,7 @@ def _keys(
             why = _counts(cells.values, name, at_once=is_first)
         else:
             unique = len(cells.values) >= LEAST_ROWS and len(set(cells.values)) == len(cells.values)
+            unique = unique and not all(_WITH_UNIT.fullmatch(text) for text in cells.values)
             text = unique and not are_dates(cells.values) and all(value_of(cell) is None for cell in cells.values)
             coded = unique and bool(_codes(cells.values))
             why = "has another text in every row" if text or coded else ""
@@ -288,65 +337,3 @@ def _counts(values: np.ndarray, name: str, *, at_once: bool) -> str:
     if len(values) < LEAST_ROWS or len(np.unique(values)) < len(values) or not _KEY_NAME.fullmatch(name):
         return ""
     return "has another number in every row, and the name of a key"
-
-
-# Dates.
-
-
-def are_dates(texts: np.ndarray) -> bool:
-    """Whether cells are dates, or times of a day."""
-    forms = (_ISO, _NUMBERS_OF_A_DATE, _CLOCK)
-    return len(texts) > 0 and any(all(form.fullmatch(text) for text in texts[:100]) for form in forms)
-
-
-def _days(name: str, cells: Cells, layout: str | None, where: object) -> tuple[dict[str, Cells], str]:
-    """The days since 1970 of dates, or the day's share of times, and the parts of the calendar; and the layout."""
-    import pandas
-
-    texts = pandas.Series(cells.values[~cells.missing].astype(str))
-    layout = layout or _layout(name, texts, where)
-    try:
-        if layout == "%H:%M":
-            whole = [text + ":00" if text.count(":") == 1 else text for text in texts]
-            return {name: _filled(cells, pandas.to_timedelta(whole).total_seconds() / DAY)}, layout
-        at = pandas.to_datetime(texts, format=layout, utc=True)
-    except (ValueError, OverflowError) as error:
-        reason = " ".join(str(error).split()).partition(". ")[0]
-        raise UserError(f"{where}: data.dates: column {name!r} cannot be read by {layout}: {reason}") from None
-    since = (at - pandas.Timestamp(0, tz="UTC")) / pandas.Timedelta(days=1)
-    hours = since % 1 * 24
-    parts = {name: since, f"{name}.month": at.dt.month, f"{name}.weekday": at.dt.day_of_week, f"{name}.hour": hours}
-    return {part: _filled(cells, values.to_numpy(np.float64)) for part, values in parts.items()}, layout
-
-
-def _layout(name: str, texts: Any, where: object) -> str:
-    """The layout of dates, as of strftime."""
-    if all(_CLOCK.fullmatch(text) for text in texts):
-        return "%H:%M"
-    matches = [_NUMBERS_OF_A_DATE.fullmatch(text) for text in texts]
-    if not all(matches):
-        return "ISO8601"
-    first, second = (max(int(match[group]) for match in matches) for group in (1, 3))
-    mark, year, time = matches[0][2], "%Y" if len(matches[0][4]) == 4 else "%y", matches[0][5] or ""
-    clock = f"{time[:1]}%H:%M{':%S' if time.count(':') == 2 else ''}" if time else ""
-    layouts = {order: mark.join((*order, year)) + clock for order in (("%d", "%m"), ("%m", "%d"))}
-    if first <= 12 and second <= 12 and mark != ".":
-        ways = " or ".join(f"data.dates=('{name}={layout}',)" for layout in layouts.values())
-        raise UserError(f"{where}: column {name!r} holds {texts.iloc[0]!r}: day or month first? allowed: {ways}")
-    return layouts[("%m", "%d") if second > 12 else ("%d", "%m")]
-
-
-def as_date(days: float, layout: str) -> str:
-    """The date that a number of days since 1970 stands for, in its layout."""
-    import pandas
-
-    if layout == "%H:%M" and np.isfinite(days):
-        seconds = round(days * DAY)
-        return f"{seconds // 3600:02d}:{seconds % 3600 // 60:02d}:{seconds % 60:02d}"
-    try:
-        at = (pandas.Timestamp(0) + pandas.Timedelta(days=float(days))).round("s")
-    except (ValueError, OverflowError):  # no calendar goes so far
-        return f"{days:.9g}"
-    if layout == "ISO8601":
-        return at.strftime("%Y-%m-%d") if at == at.normalize() else at.isoformat(sep=" ")
-    return at.strftime(layout)

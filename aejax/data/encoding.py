@@ -1,34 +1,28 @@
 """From columns of cells to features and labels: numbers as they are, a feature for each category, classes by number."""
 
-import re
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from aejax.data.columns import understand
+from aejax.data.labels import WHOLE, separate
+from aejax.data.scaling import stored
 from aejax.data.splits import Raw, check_columns
-from aejax.data.tables import AS_SEEN, MISSING_MEAN, Cells, Reading, from_text, numbers, value_of
+from aejax.data.tables import AGAIN, AS_SEEN, MISSING_MEAN, Cells, Reading, numbers, value_of
 from aejax.errors import UserError, one_of
 from aejax.types import Column, Split
 
 MOST_CATEGORIES = 100  # of a column: one with more is more likely a name or a key
-_LARGEST = np.finfo(np.float32).max / 4  # so that differences of two values are still finite
+LARGEST = np.finfo(np.float32).max / 4  # so that differences of two values are still finite
+NONE = np.zeros((), bool)  # of the columns: no logarithm is taken
+BLOCK = 4096  # rows that are looked at together
 FAR = 256.0  # times its spread, the greatest value of a column that is not counted from 0
 MOVED = 1e-4  # of its spread, by float32
-_WHOLE = re.compile(r"[+-]?(0|[1-9]\d*)(\.0*)?|[+-]?\d\.\d*[eE][+-]?\d+")  # 01234 and 1E5 are codes
-
-
-class Labels(NamedTuple):
-    """(rows,) int32 and the name of each class."""
-
-    values: np.ndarray
-    names: tuple[str, ...]
 
 
 def features(
-    columns: Mapping[str, Cells], layout: Sequence[Column], where: object
+    columns: Mapping[str, Cells], layout: Sequence[Column], where: object, faults: dict[int, str] | None = None
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """The features of a table: a number as it is; 0 or 1 for two categories, else a feature of 0 and 1 for each.
 
@@ -36,6 +30,7 @@ def features(
         columns: of the table.
         layout: which features each of them takes; empty where all are numbers.
         where: what is read, for messages.
+        faults: comes to hold, by the number of a row, why a cell of it cannot be read, which is NaN then; None refuses.
 
     Returns:
         x (rows, features) float64, NaN where missing; names, one for each feature.
@@ -48,9 +43,10 @@ def features(
     parts, names = [], []
     for column in layout or [Column(name, start) for start, name in enumerate(columns)]:
         cells = columns[column.name]
-        parts.append(
-            _one_hot(column, cells, where) if column.categories else _floats(column.name, cells, where)[:, None]
-        )
+        if column.categories:
+            parts.append(_one_hot(column, cells, where, faults))
+        else:
+            parts.append(_floats(column.name, cells, where, faults)[:, None])
         names += feature_names(column)
     return np.concatenate(parts, 1), tuple(names)
 
@@ -64,6 +60,7 @@ def as_raw(
     source: str,
     understood: Sequence[str] = (),
     reading: Reading = AS_SEEN,
+    log: Sequence[str] = (),
 ) -> Raw:
     """The data set of a table of one's own.
 
@@ -75,6 +72,7 @@ def as_raw(
         source: where it comes from, in one line.
         understood: how it was read, a line for each thing.
         reading: what is known of the columns.
+        log: names of the columns of numbers of which the logarithm is taken.
 
     Raises:
         UserError: as from `separate`, `understand`, `lay_out` and `features`, or a column has no value.
@@ -89,8 +87,12 @@ def as_raw(
         categories = [name for name, cells in columns.items() if cells.values.dtype == object]
     layout = lay_out(columns, categories, where)
     values, names = features(columns, layout, where)
+    numbers = [column.name for column in layout if not column.categories] or names
+    odd = stand_ins(values, names, "data.missing_words=('{:g}',) says so" if reading != AGAIN else "NaN says so")
+    is_log = logarithms(values, names, log, numbers, where)
+    values, taken = stored(values, np.zeros(()), is_log), logarithms_taken(is_log, names)
     start = origin(values)
-    x, mask = observed(values - start if start.any() else values, names, where)
+    x, mask = observed(stored(values, start, NONE), names, where)
     check_columns(mask, names, where)
     return Raw(
         train=Split(x, mask, labels and labels.values),
@@ -98,10 +100,72 @@ def as_raw(
         label_names=labels.names if labels else (),
         feature_names=names,
         columns=layout,
-        understood=(*understood, *meaning.lines, *precision(values, start, names)),
+        understood=(*understood, *meaning.lines, *odd, *taken, *precision(values, start, names)),
         reading=meaning.reading,
         origin=start,
+        log=is_log,
     )
+
+
+def stand_ins(x: np.ndarray, names: Sequence[str], advice: str) -> list[str]:
+    """A line on each column (rows, features) with a number such as -999 twice, farther from the others than these lie.
+
+    `advice` says what makes it a missing one.
+    """
+    lines = []
+    for at, column in enumerate(x.T):
+        values = column[~np.isnan(column)]
+        for end in {values.min(), values.max()} if len(values) else ():
+            others, count = values[values != end], int((values == end).sum())
+            if count < 2 or not len(others) or set(f"{abs(end):g}") != {"9"} or abs(end) < 99:
+                continue
+            if min(abs(end - others.min()), abs(end - others.max())) > np.ptp(others):
+                line = f"column {names[at]!r} holds {end:g} {count} times, far from its other values"
+                lines.append(f"{line}: if it stands for a missing one, {advice.format(end)}")
+    return lines
+
+
+def logarithms(
+    x: np.ndarray, names: Sequence[str], log: Sequence[str], numbers: Sequence[str], where: object
+) -> np.ndarray:
+    """Which features are to be stored as their logarithms, (features,) bool; () where none is.
+
+    Args:
+        x: (rows, features) float64, NaN where missing.
+        names: one for each feature.
+        log: the names of those that are asked for.
+        numbers: those of columns of numbers.
+        where: what is read, for messages.
+
+    Raises:
+        UserError: there is no such column of numbers, or a value in it is not above 0.
+    """
+    for name in log:
+        if name not in numbers:
+            raise one_of(name, numbers, what=f"data.log, a column of numbers of {where}")
+    is_log = np.isin(np.array(names, str), np.array(log, str)) if log else NONE
+    refuse_no_logarithm(x, is_log, names, where)
+    return is_log
+
+
+def refuse_no_logarithm(x: np.ndarray, is_log: np.ndarray, names: Sequence[str], where: object) -> None:
+    """Refuse values (rows, features) that have no logarithm, in columns of which it is taken.
+
+    Raises:
+        UserError: naming the first of them.
+    """
+    with np.errstate(invalid="ignore"):
+        wrong = np.argwhere((x <= 0) & is_log) if is_log.any() else ()
+    if len(wrong):
+        row, at = wrong[0]
+        name = f"column {names[at]!r}" if len(names) else f"value {at + 1}"
+        line = f"{where}: row {row + 1}, {name} holds {x[row, at]:g}, which has no logarithm"
+        raise UserError(f"{line}; allowed: values above 0, or a net without data.log of it")
+
+
+def logarithms_taken(is_log: np.ndarray, names: Sequence[str]) -> list[str]:
+    """A line on each column of which the logarithm is stored."""
+    return [f"of column {names[at] if names else str(at)!r} the logarithm is taken" for at in np.flatnonzero(is_log)]
 
 
 def origin(x: np.ndarray) -> np.ndarray:
@@ -132,14 +196,45 @@ def origin(x: np.ndarray) -> np.ndarray:
     return start if start.any() else np.zeros(())
 
 
+def common_origin(files: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Where the columns of several arrays, which may lie on the disk, are counted from: 0, or the least value of all.
+
+    That is of columns whose greatest value is more than `FAR` times their spread, and which float32 does not hold.
+
+    Args:
+        files: (rows, *feature_shape), and what they are counted from already.
+
+    Returns:
+        As of `origin`.
+    """
+    low, high, exact = np.inf, -np.inf, True
+    for x, start in files:
+        if x.ndim != 2 or (np.can_cast(x.dtype, np.float32) and not start.any()):
+            continue
+        for at in range(0, len(x), BLOCK):
+            block = np.asarray(x[at : at + BLOCK], np.float64) + start
+            low, high = np.minimum(low, block.min(0)), np.maximum(high, block.max(0))
+            with np.errstate(over="ignore"):
+                exact = exact & (block.astype(np.float32) == block).all(0)
+    if np.ndim(low) == 0:
+        return np.zeros(())
+    with np.errstate(invalid="ignore"):
+        far = (high > low) & np.isfinite(high - low) & (np.maximum(abs(low), abs(high)) > FAR * (high - low))
+    start = np.where(far & ~exact, low, 0.0)
+    return start if start.any() else np.zeros(())
+
+
+def counted_from(start: np.ndarray, names: Sequence[str]) -> list[str]:
+    """A line on each column that is not counted from 0, `Dataset.origin` being `start`, (features,)."""
+    line = "column {!r} is counted from {:.17g}, since float32 cannot tell its values apart"
+    return [line.format(names[at] if names else str(at), start[at]) for at in np.flatnonzero(start)]
+
+
 def precision(x: np.ndarray, start: np.ndarray, names: Sequence[str]) -> list[str]:
     """Lines on the columns that are not counted from 0, and on those of which float32 makes different values equal."""
     name = lambda at: f"column {(names[at] if names else str(at))!r}"
     shift = np.broadcast_to(start, x.shape[1:])
-    lines = [
-        f"{name(at)} is counted from {shift[at]:.17g}, since float32 cannot tell its values apart"
-        for at in np.flatnonzero(shift)
-    ]
+    lines = counted_from(shift, names)
     exact = x.dtype == np.float32 or (x.dtype.kind in "biu" and x.dtype.itemsize < 4)
     for at in range(0 if exact else x.shape[1]):
         values = np.sort(x[~np.isnan(x[:, at]), at] - shift[at])  # float32 keeps their order
@@ -149,16 +244,20 @@ def precision(x: np.ndarray, start: np.ndarray, names: Sequence[str]) -> list[st
     return lines
 
 
-def _floats(name: str, cells: Cells, where: object) -> np.ndarray:
+def _floats(name: str, cells: Cells, where: object, faults: dict[int, str] | None) -> np.ndarray:
     try:
         return numbers(cells)
     except ValueError:
-        texts = ((at, cell) for at, cell in enumerate(cells.values) if not cells.missing[at])
-        row, text = next((at, cell) for at, cell in texts if value_of(cell) is None)
-    raise UserError(
-        f"{where}: column {name!r} holds text ({text!r} in row {row + 1}); encode it as numbers, drop it, or name it "
-        "in data.categories or as data.label_column; data.ignore leaves it out"
-    )
+        values = [np.nan if gone else value_of(cell) for cell, gone in zip(*cells, strict=True)]
+    for row in (row for row, value in enumerate(values) if value is None):
+        line = f"column {name!r} holds text ({cells.values[row]!r} in row {row + 1})"
+        if faults is None:
+            advice = "encode it as numbers, drop it, or name it in data.categories or as data.label_column"
+            raise UserError(
+                f"{where}: {line}; {advice}; data.ignore leaves it out, data.missing_words reads it as missing"
+            )
+        faults.setdefault(row, line)
+    return np.array([np.nan if value is None else value for value in values])
 
 
 def observed(x: np.ndarray, names: Sequence[str], where: object) -> tuple[np.ndarray, np.ndarray | None]:
@@ -178,7 +277,7 @@ def observed(x: np.ndarray, names: Sequence[str], where: object) -> tuple[np.nda
     if x.dtype == np.uint8 and x.ndim == 4:
         return x, None
     missing = np.isnan(x)
-    infinite = np.abs(x) > _LARGEST
+    infinite = np.abs(x) > LARGEST
     if infinite.any():
         at = np.argwhere(infinite)[0]
         column = repr(names[at[1]]) if names else tuple(map(int, at[1:]))
@@ -235,23 +334,27 @@ def _rank(text: str) -> tuple[bool, float, str]:
 
 def _spelled(cell: object) -> str:
     """The category in a cell; 1.0 is 1, and a code such as 01234 or 1E5 stays as it is written."""
-    if isinstance(cell, str) and not _WHOLE.fullmatch(cell):
+    if isinstance(cell, str) and not WHOLE.fullmatch(cell):
         return cell
+    if isinstance(cell, str) and "e" not in cell.lower() and cell[:2] != "-0":  # of any number of digits
+        return cell.lstrip("+").partition(".")[0]
     value = float(cell)
     return str(int(value)) if np.isfinite(value) and value == int(value) else str(cell)
 
 
-def _one_hot(column: Column, cells: Cells, where: object) -> np.ndarray:
+def _one_hot(column: Column, cells: Cells, where: object, faults: dict[int, str] | None) -> np.ndarray:
     """(rows, column.size) of 0 and 1, NaN where the cell is missing."""
     level_of = {level: at for at, level in enumerate(column.categories)}
     x = np.full((len(cells.values), column.size), np.nan)
     for row in np.flatnonzero(~cells.missing):
         level = _spelled(cells.values[row])
         if level not in level_of:
-            raise UserError(
-                f"{where}: row {row + 1}: {level!r} of column {column.name!r} was not seen in training; "
-                f"allowed: {', '.join(column.categories)}"
-            )
+            allowed = ", ".join(column.categories)
+            line = f"row {row + 1}: {level!r} of column {column.name!r} was not seen in training; allowed: {allowed}"
+            if faults is None:
+                raise UserError(f"{where}: {line}")
+            faults.setdefault(int(row), line)
+            continue
         x[row] = level_of[level] if column.size == 1 else np.arange(column.size) == level_of[level]
     return x
 
@@ -276,66 +379,3 @@ def per_column(x: np.ndarray, columns: tuple[Column, ...]) -> np.ndarray:
 def per_feature(x: np.ndarray, columns: tuple[Column, ...]) -> np.ndarray:
     """What holds for a column, for each of its features: (rows, columns) -> (rows, features)."""
     return np.repeat(x, [column.size for column in columns], axis=1) if columns else x
-
-
-# Labels.
-
-
-def separate(
-    columns: Mapping[str, Cells], label_column: str | None, where: object
-) -> tuple[Mapping[str, Cells], Labels | None]:
-    """The columns without that of the labels, and the labels; None where no column is named.
-
-    Raises:
-        UserError: there is no such column, a label is missing or has a fraction, or nothing else is left.
-    """
-    if label_column is None:
-        return columns, None
-    name = str(label_column)
-    if name not in columns:
-        raise one_of(name, columns, what=f"data.label_column, a column of {where}")
-    labels = as_labels(columns[name].values, f"{where}: column {name!r}", columns[name].missing)
-    if len(columns) == 1:
-        raise UserError(f"{where}: there is no column besides the labels {name!r}")
-    return {other: cells for other, cells in columns.items() if other != name}, labels
-
-
-def as_labels(values: np.ndarray, where: str, missing: np.ndarray | None = None) -> Labels:
-    """Class numbers and names; names are sorted, as numbers where all of them are.
-
-    Args:
-        values: (rows,) whole numbers or text.
-        where: what is read, for messages.
-        missing: (rows,) bool; None for those that hold NaN or a word for it.
-
-    Raises:
-        UserError: a label is missing, or is a number with a fraction.
-    """
-    if values.ndim != 1 or values.dtype.kind not in "biufUSO":
-        raise UserError(f"{where}: labels must be one whole number or one name for each row")
-    if values.dtype.kind in "USO":
-        values = np.char.decode(values, "utf-8", "replace") if values.dtype.kind == "S" else values
-        text = from_text(np.array([str(cell).strip() for cell in values], object))
-        values, missing = text.values, text.missing if missing is None else missing
-    missing = np.isnan(values.astype(np.float64)) if missing is None else missing
-    if missing.any():
-        raise UserError(f"{where}: the label of row {np.flatnonzero(missing)[0] + 1} is missing; drop the row")
-    if values.dtype == object:
-        values = _whole_or_names(values)
-    if values.dtype.kind == "f":
-        odd = values[~np.isfinite(values) | (values != np.round(values))]
-        if len(odd):
-            raise UserError(f"{where}: labels must be whole numbers or names; got {odd[0]}")
-    classes, indices = np.unique(values, return_inverse=True)
-    names = classes if classes.dtype.kind == "U" else map(int, classes)
-    return Labels(indices.astype(np.int32), tuple(map(str, names)))
-
-
-def _whole_or_names(text: np.ndarray) -> np.ndarray:
-    """Labels as numbers, where all of them are numbers and none is a code such as 01234 or 1E5; else as names."""
-    values = [value_of(cell) for cell in text]
-    if None in values or np.isnan(values).any():
-        return text.astype(str)
-    whole = np.isfinite(values) & (np.round(values) == values)
-    is_code = any(not _WHOLE.fullmatch(cell) for cell in text[whole])
-    return text.astype(str) if is_code else np.array(values, np.float64)

@@ -5,22 +5,36 @@ from pathlib import Path
 
 import numpy as np
 
-from aejax.data.array_files import Arrays, as_rows_or_images, described_pixels, load_arrays, pixel_bounds, read_arrays
+from aejax.data.array_files import (
+    Arrays,
+    as_rows_or_images,
+    described_pixels,
+    label_array,
+    load_arrays,
+    pixel_bounds,
+    read_arrays,
+)
 from aejax.data.columns import understand
-from aejax.data.encoding import as_raw, features, observed, origin, precision
+from aejax.data.encoding import (
+    NONE,
+    as_raw,
+    features,
+    logarithms,
+    logarithms_taken,
+    observed,
+    origin,
+    precision,
+)
+from aejax.data.labels import Labels, as_labels
+from aejax.data.scaling import stored
 from aejax.data.splits import Raw, check_columns
+from aejax.data.table_files import PACKED, TEXT, Table, ending, from_array, read_table
 from aejax.data.tables import (
     AGAIN,
     AS_SEEN,
-    PACKED,
-    TEXT,
     Cells,
     Reading,
-    Table,
     are_numbered,
-    ending,
-    from_array,
-    read_table,
 )
 from aejax.errors import UserError, one_of
 from aejax.types import Column, Split
@@ -35,7 +49,14 @@ def is_table(path: Path) -> bool:
     return ending(path) in TABLES or ending(path)[:4] in TEXT
 
 
-def load_file(name: str, label_column: str | None, categories: Sequence[str] = (), reading: Reading = AS_SEEN) -> Raw:
+def load_file(
+    name: str,
+    label_column: str | None,
+    categories: Sequence[str] = (),
+    reading: Reading = AS_SEEN,
+    labels: str | Path | None = None,
+    log: Sequence[str] = (),
+) -> Raw:
     """The data set in a file.
 
     Args:
@@ -43,6 +64,8 @@ def load_file(name: str, label_column: str | None, categories: Sequence[str] = (
         label_column: name of the column (for .npz: of the array) of labels, or None.
         categories: names of the columns of categories.
         reading: what a person says of a table.
+        log: names of columns of numbers of which the logarithm is taken.
+        labels: path of a file of the labels, one for each row in their order; `label_column` is then one of that file.
 
     Returns:
         The rows; uint8 images keep their type. Bounds of images are those of their depth, see `pixel_bounds`.
@@ -50,41 +73,89 @@ def load_file(name: str, label_column: str | None, categories: Sequence[str] = (
     Raises:
         UserError: the file cannot be read as numbers; the line says where and what to do.
     """
+    if labels is not None:
+        raw = load_file(name, None, categories, reading, log=log)
+        rows = len(raw.train.x) + (0 if raw.test is None else len(raw.test.x))
+        beside, line = labels_beside(Path(labels).expanduser(), label_column, rows)
+        return _with_labels(raw._replace(understood=(*raw.understood, line)), beside)
     path = checked(name, categories, reading)
     source = f"the file {name}"
     if is_table(path):
+        if reading.channels:
+            raise UserError(f"data.channels: {path} is a table; allowed: images in .npy or .npz")
         table = table_of(path, (), label_column, reading)
-        lines = table.understood
-        return as_raw(table.columns, label_column, categories, path, source=source, understood=lines, reading=reading)
-    arrays = read_arrays(path, label_column)
+        known = {"source": source, "understood": table.understood, "reading": reading, "log": log}
+        return as_raw(table.columns, label_column, categories, path, **known)
+    arrays = read_arrays(path, label_column, channels=reading.channels)
     column = label_column if arrays.labels is None else None
     if arrays.x.ndim == 2 and arrays.mask is None and arrays.train_rows is None:
-        raw = as_raw(from_array(arrays.x).columns, column, (), path, source=source, reading=AGAIN)
+        raw = as_raw(from_array(arrays.x).columns, column, (), path, source=source, reading=AGAIN, log=log)
         raw = raw._replace(reading=None, understood=(_size(arrays.x), *raw.understood))
     elif column is not None:
         raise UserError(f"data.label_column: {path} has no columns with names; use .npz with an array of labels")
     else:
-        raw = _of_arrays(arrays, path, source)
-    if arrays.labels is None:
-        return raw
-    labels, names = arrays.labels
-    if raw.test is None:
-        return raw._replace(train=raw.train._replace(labels=labels), label_names=names)
-    cut = arrays.train_rows
-    return raw._replace(
-        train=raw.train._replace(labels=labels[:cut]), test=raw.test._replace(labels=labels[cut:]), label_names=names
-    )
+        raw = _of_arrays(arrays, path, source, log)
+        raw = raw._replace(reading=AGAIN._replace(channels=reading.channels)) if reading.channels else raw
+    if arrays.not_read:
+        line = f"arrays that are not read: {', '.join(arrays.not_read)}"
+        raw = raw._replace(understood=(*raw.understood, line))
+    return raw if arrays.labels is None else _with_labels(raw, arrays.labels)
 
 
-def _of_arrays(arrays: Arrays, path: Path, source: str) -> Raw:
+def _with_labels(raw: Raw, labels: Labels) -> Raw:
+    """The data set with labels of all of its rows, the training rows before official test rows."""
+    values, cut = labels.values, len(raw.train.x)
+    raw = raw._replace(train=raw.train._replace(labels=values[:cut]), label_names=labels.names)
+    return raw if raw.test is None else raw._replace(test=raw.test._replace(labels=values[cut:]))
+
+
+def labels_beside(path: Path, column: str | None, rows: int) -> tuple[Labels, str]:
+    """The labels in a file of their own, and a line on them; its first line is a name or a label, as the rows say.
+
+    Args:
+        path: of a table, or of arrays.
+        column: or array, of the labels; None where there is one only.
+        rows: how many there are.
+
+    Raises:
+        UserError: it is not clear which ones are the labels, or there are more or fewer.
+    """
+    line = f"labels are those in {path}, one for each row"
+    if not is_table(checked(path, ())):
+        content = load_arrays(path)
+        values = label_array(content, column, path) if isinstance(content, dict) else content
+        values, missing = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values, None
+    else:
+        columns = table_of(path, (), column, AS_SEEN).columns
+        if column is not None and column not in columns:
+            raise one_of(column, columns, what=f"data.label_column, a column of {path}")
+        if column is None and len(columns) > 1:
+            raise UserError(f"{path}: has the columns {', '.join(columns)}; allowed: one, or data.label_column")
+        name = column or next(iter(columns))
+        values, missing = columns[name]
+        if len(columns) == 1 and name == "0" and len(values) == rows + 1:
+            line += f", under the name {values[0]!r}"
+            values, missing = values[1:], missing[1:]
+        elif len(columns) == 1 and name != "0" and len(values) == rows - 1:
+            values, missing = np.append(np.array([name], object), values), np.append(False, missing)
+    labels = as_labels(values, str(path), missing)
+    if len(labels.values) != rows:
+        raise UserError(f"{path}: {len(labels.values)} labels for {rows} rows; allowed: one for each row")
+    return labels, line
+
+
+def _of_arrays(arrays: Arrays, path: Path, source: str, log: Sequence[str]) -> Raw:
     """Rows or images without their labels, the official test rows apart."""
     x = arrays.x if arrays.mask is None else np.where(arrays.mask, arrays.x, np.nan)
-    start = origin(x)
-    rows, mask = observed(x - start if start.any() else x, (), path)
-    check_columns(mask, (), path)
     names = tuple(map(str, range(x.shape[1]))) if x.ndim == 2 else ()
+    is_log = logarithms(x, names, log, names, path)
+    x = stored(x, np.zeros(()), is_log)
+    start = origin(x)
+    rows, mask = observed(stored(x, start, NONE), (), path)
+    check_columns(mask, (), path)
     bounds = pixel_bounds(arrays.x) if x.ndim == 4 else None
-    lines = [_size(x), *(precision(x, start, names) if names else [described_pixels(arrays.x, bounds)])]
+    of_values = precision(x, start, names) if names else [described_pixels(arrays.x, bounds)]
+    lines = [_size(arrays.x), *logarithms_taken(is_log, names), *of_values]
     raw = Raw(
         Split(rows, mask),
         kind="table" if names else "image",
@@ -92,6 +163,7 @@ def _of_arrays(arrays: Arrays, path: Path, source: str) -> Raw:
         bounds=bounds,
         feature_names=names,
         origin=start,
+        log=is_log,
     )
     if (cut := arrays.train_rows) is not None:
         parts = [Split(rows[part], None if mask is None else mask[part]) for part in (slice(cut), slice(cut, None))]
@@ -143,12 +215,16 @@ def read_values(
     columns: tuple[Column, ...] = (),
     trained: Sequence[str] = (),
     reading: Reading | None = None,
+    faults: dict[int, str] | None = None,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """As `read_rows`, the values as they stand in the file, and the names of the features."""
+    """As `read_rows`, the values as they stand in the file, and the names of the features.
+
+    `faults` comes to hold, by the number of a row, why a cell of it cannot be read, which is NaN then; None refuses it.
+    """
     reading = reading or AGAIN
     path = checked(name, columns, reading)
     if not is_table(path):
-        arrays = read_arrays(path, None, label_column)
+        arrays = read_arrays(path, None, label_column, reading.channels)
         x = arrays.x if arrays.mask is None else np.where(arrays.mask, arrays.x, np.nan)
         if x.ndim != 2:
             return x, ()
@@ -157,12 +233,12 @@ def read_values(
         table = table_of(path, trained, label_column, reading)
         text = [column.name for column in columns if column.categories]
         cells = _without_labels(table.columns, label_column, trained)
-        meaning = understand(cells, text, reading, path, again=True)
+        meaning = understand(cells, text, reading, path, again=True, faults=faults)
         dated = {part for each in reading.dates for part in _parts_of(each.partition("=")[0], meaning.columns)}
         gone = dated - set(trained)
         table = Table({n: c for n, c in meaning.columns.items() if n not in gone})
     matched = _matched(table.columns, trained, path, by_place=not columns)
-    return features(matched, columns, path)
+    return features(matched, columns, path, faults)
 
 
 def _parts_of(name: str, columns: Mapping[str, Cells]) -> list[str]:
@@ -180,7 +256,8 @@ def checked(name: str | Path, categories: Sequence[object], reading: Reading = A
     if not path.is_file():
         raise UserError(f"{path}: there is no such file")
     asked = [option for option, value in reading._asdict().items() if value != Reading._field_defaults[option]]
-    for option, is_set in (("categories", categories), *((option, True) for option in asked if option != "key")):
+    of_tables = [option for option in asked if option not in ("key", "channels")]
+    for option, is_set in (("categories", categories), *((option, True) for option in of_tables)):
         if is_set and not is_table(path):
             raise UserError(f"data.{option}: {path} has no named columns; allowed: a table, {FORMS}")
     return path
@@ -194,13 +271,15 @@ def table_of(path: Path, trained: Sequence[str], label: str | None, reading: Rea
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def map_array(path: Path) -> np.ndarray:
+def map_array(path: Path, channels: str | None = None) -> np.ndarray:
     """The array of a .npy file where it lies on the disk: rows of features, or images with their channels last.
+
+    `channels` says where they stand in the file.
 
     Raises:
         UserError: it is not there, or holds something else.
     """
-    return as_rows_or_images(load_arrays(checked(path, ()), mapped=True), path)
+    return as_rows_or_images(load_arrays(checked(path, ()), mapped=True), path, channels)
 
 
 def _without_labels(

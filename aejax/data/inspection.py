@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aejax.data.scaling import extremes
+from aejax.data.scaling import extremes, original, scale
 from aejax.data.splits import Raw, with_rows
 from aejax.types import Column, Dataset, Split
 
 NAMED = 5  # columns in a line
+LEAST_ROWS = 20  # of a column that may be skewed
 
 
 def columns_of(dataset: Dataset | Raw) -> tuple[Column, ...]:
@@ -44,7 +45,8 @@ def _of_columns(dataset: Dataset) -> list[str]:
     if not numbers:
         return lines
     values = np.concatenate([_values(split)[:, [c.start for c in numbers]] for split in with_rows(dataset).values()])
-    values = values + np.broadcast_to(dataset.origin, dataset.feature_shape)[[c.start for c in numbers]]
+    of_numbers = lambda each: np.broadcast_to(each, dataset.feature_shape)[[c.start for c in numbers]]
+    values = original(values, of_numbers(dataset.origin), of_numbers(dataset.log))
     low, high = np.nanmin(values, 0), np.nanmax(values, 0)
     different = [len(np.unique(column[~np.isnan(column)])) for column in values.T]
     at = lambda which: repr(numbers[int(which)].name)
@@ -73,12 +75,48 @@ def _of_scaling(dataset: Dataset) -> str:
         return "values are not scaled"
     if dataset.scaling == "standard":
         return "scaled to mean 0 and standard deviation 1 in the training rows"
+    if dataset.scaling == "robust":
+        return "scaled to median 0, and by the quartiles of the training rows to the spread of standard deviation 1"
     ends = {"unit": "[0, 1]", "signed": "[-1, 1]"}[dataset.scaling]
     if np.ndim(dataset.shift):
         return f"scaled to {ends}, each column from its least to its greatest training value"
     low = float(dataset.shift) - (1 / float(dataset.scale) if dataset.scaling == "signed" else 0)
     high = float(dataset.shift) + 1 / float(dataset.scale)
     return f"scaled to {ends}, all values from {low:g} to {high:g}"
+
+
+def after_scaling(dataset: Dataset) -> list[str]:
+    """Lines on the columns of a table whose training values are hard to tell apart as a net sees them.
+
+    That is where float32 makes values equal that were different before they were scaled; and, of z-scores, where more
+    than half of the sum of squares of a column of more than two values lies in 1 % of its rows (in one row, of fewer
+    than 200): the others are then almost equal.
+    """
+    if dataset.kind != "table" or dataset.stream is not None or not len(dataset.train.x):
+        return []
+    seen, lines = scale(dataset.train.x, dataset.shift, dataset.scale), []
+    for column in columns_of(dataset) or [Column(str(at), at) for at in range(seen.shape[1])]:
+        if column.categories:
+            continue
+        observed = slice(None) if dataset.train.mask is None else dataset.train.mask[:, column.start]
+        before, after = (np.sort(x[observed, column.start]) for x in (dataset.train.x, seen))
+        different, others = (1 + int((np.diff(each) != 0).sum()) for each in (before, after))
+        if others < 0.99 * different:
+            lines.append(f"column {column.name!r}: scaled, float32 makes {others} values of {different} different ones")
+        if dataset.scaling == "standard" and different > 2:
+            lines += _skewed(column.name, np.square(after, dtype=np.float64), can_log=before[0] > 0)
+    return lines
+
+
+def _skewed(name: str, squares: np.ndarray, *, can_log: bool) -> list[str]:
+    """A line on a column of whose squared z-scores (m,) a few rows have more than half."""
+    few = max(1, len(squares) // 100)
+    share = np.sort(squares)[-few:].sum() / max(squares.sum(), np.finfo(np.float64).tiny)
+    if len(squares) < LEAST_ROWS or share <= 0.5:
+        return []
+    advice = f"data.log=({name!r},) or data.scaling=robust" if can_log else "data.scaling=robust"
+    of_rows = f"{few} of {len(squares)} rows make {share:.0%} of its sum of squares"
+    return [f"column {name!r} is skewed: {of_rows}, so z-scores hardly tell the others apart; {advice} does"]
 
 
 def copies(dataset: Dataset) -> str | None:

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from aejax.data.columns import understand
-from aejax.data.encoding import separate
-from aejax.data.files import checked, is_table, load_file, table_of
+from aejax.data.files import checked, is_table, labels_beside, load_file, table_of
+from aejax.data.labels import separate
+from aejax.data.scaling import original
 from aejax.data.splits import Raw
 from aejax.data.tables import AS_SEEN, Cells, Reading
 
@@ -38,6 +39,7 @@ def preview(
     categories: Sequence[str] = (),
     reading: Reading = AS_SEEN,
     first: int = 5,
+    labels: str | None = None,
 ) -> Preview:
     """A file as it is understood, without a word on how it would have to be said otherwise.
 
@@ -47,21 +49,29 @@ def preview(
         categories: as in `load_file`.
         reading: as in `load_file`.
         first: how many rows are shown.
+        labels: as in `load_file`.
 
     Raises:
         UserError: it cannot be read.
     """
     if not is_table(checked(path, categories, reading)):
-        return _of_arrays(load_file(str(path), label_column), first)
+        return _of_arrays(load_file(str(path), label_column, categories, reading, labels), first)
     table = table_of(path, (), label_column, reading)
-    columns, labels = separate(table.columns, label_column, path)
+    if labels:
+        rows, columns = len(next(iter(table.columns.values())).values), table.columns
+        classes, line = labels_beside(Path(labels), label_column, rows)
+        table = table._replace(understood=(*table.understood, line))
+    else:
+        columns, classes = separate(table.columns, label_column, path)
     meaning = understand(columns, categories, reading, path, lenient=True)
     facts, cells = [], {}
     for name in table.columns:
         if name not in meaning.columns:
-            facts.append((name, "labels" if name == label_column else "is left out", "", "", "", ""))
-    if labels:
-        cells[str(label_column)] = [labels.names[at] for at in labels.values[:first]]
+            facts.append((name, "labels" if name not in columns else "is left out", "", "", "", ""))
+    if classes:
+        cells[f"labels of {labels}" if labels else str(label_column)] = [
+            classes.names[at] for at in classes.values[:first]
+        ]
     for name, column in meaning.columns.items():
         facts.append(_facts(name, column, name in categories))
         cells[name] = list(map(_word, column.values[:first], column.missing[:first]))
@@ -88,9 +98,8 @@ def _of_arrays(raw: Raw, first: int) -> Preview:
     label = [()] * first if labels is None else [(raw.label_names[at],) for at in labels[:first]]
     heads = () if labels is None else ("label",)
     if x.ndim == 2:
-        start = np.broadcast_to(raw.origin, x.shape[1:])
-        missing = np.isnan(x)
-        columns = [Cells(x[:, at].astype(np.float64) + start[at], missing[:, at]) for at in range(x.shape[1])]
+        missing, x = np.isnan(x), original(x.astype(np.float64), raw.origin, raw.log)
+        columns = [Cells(x[:, at], missing[:, at]) for at in range(x.shape[1])]
         facts = [_facts(name, column, False) for name, column in zip(raw.feature_names, columns, strict=True)]
         cells = [list(map(_word, column.values[:first], column.missing[:first])) for column in columns]
         rows = [(*each, *row) for each, row in zip(label, zip(*cells, strict=True), strict=False)]

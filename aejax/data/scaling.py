@@ -1,4 +1,4 @@
-"""How values are scaled, from the training rows only: scaled = (x - shift) * factor, in float32."""
+"""How values are stored and scaled: scaled = (x - shift) * factor, in float32, from the training rows only."""
 
 import math
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from aejax.types import Column, Range
 
 _BLOCK = 4096  # rows looked at together, so that memory-mapped images are never copied whole,
 _BLOCK_BYTES = 2**24  # and fewer where they are large
+QUARTILES = 1.3489795  # that a normal distribution's are apart, in standard deviations
 
 
 class Scaling(NamedTuple):
@@ -20,6 +21,33 @@ class Scaling(NamedTuple):
     shift: np.ndarray
     scale: np.ndarray
     range: Range
+
+
+def stored(x: np.ndarray, origin: np.ndarray, log: np.ndarray) -> np.ndarray:
+    """Values as a data set stores them: the logarithms of some columns, all counted from their origin.
+
+    Args:
+        x: (rows, *feature_shape), as in a file.
+        origin: `Dataset.origin`, in float64.
+        log: `Dataset.log`, bool; logarithms need values above 0.
+
+    Returns:
+        (rows, *feature_shape), in float64, or `x` itself where there is nothing to do.
+    """
+    if log.any():
+        x = x.astype(np.float64)
+        x = np.log(x, out=x.copy(), where=np.broadcast_to(log, x.shape))
+    return x - origin if origin.any() else x
+
+
+def original(x: np.ndarray, origin: np.ndarray, log: np.ndarray) -> np.ndarray:
+    """Stored values as in the file: the inverse of `stored`, in float64 where there is something to do."""
+    x = x + origin if origin.any() else x
+    if not log.any():
+        return x
+    x = x.astype(np.float64)
+    with np.errstate(over="ignore"):  # a net may say anything
+        return np.exp(x, out=x.copy(), where=np.broadcast_to(log, x.shape))
 
 
 def scale(x: Any, shift: Any, factor: Any) -> Any:
@@ -73,6 +101,9 @@ def fit(
     - ``"unit"``: shift = low, factor = 1 / (high - low); training values lie in [0, 1].
     - ``"signed"``: shift = (low + high) / 2, factor = 2 / (high - low); in [-1, 1].
     - ``"standard"``: shift = mean, factor = 1 / standard deviation (divided by n), for each feature.
+    - ``"robust"``: shift = median, factor = 1.349 / (upper - lower quartile), for each feature: 1 / standard deviation
+      of a normal one, and not moved by the few large values of a heavy tail. Where more than half of the values are the
+      same and the quartiles may be one, the standard deviation is taken.
     - ``"none"``: shift = 0, factor = 1.
 
     A constant feature gets factor 1. Features of categories stay 0 and 1. Of sparse rows nothing is subtracted:
@@ -94,7 +125,10 @@ def fit(
     """
     if is_sparse(x):
         return _unshifted(x, scaling)
-    fitted = _standard(x, mask) if scaling == "standard" else _between(x, mask, scaling, bounds, per_feature)
+    if scaling in ("standard", "robust"):
+        fitted = _standard(x, mask, robust=scaling == "robust")
+    else:
+        fitted = _between(x, mask, scaling, bounds, per_feature)
     if not columns:
         return fitted
     number = np.repeat([not column.categories for column in columns], [column.size for column in columns])
@@ -120,9 +154,13 @@ def _between(
     return Scaling(middle, _inverse(np.maximum(high - middle, middle - low)), Range(-1.0, 1.0))
 
 
-def _standard(x: np.ndarray, mask: np.ndarray | None) -> Scaling:
+def _standard(x: np.ndarray, mask: np.ndarray | None, *, robust: bool) -> Scaling:
     low, high = extremes(x, mask)
     mean, deviation = moments(x, mask)
+    if robust:
+        lower, mean, upper = np.nanquantile(x if mask is None else np.where(mask, x, np.nan), [0.25, 0.5, 0.75], axis=0)
+        usable = upper - lower > (high.astype(np.float64) - low) * 1e-30  # its inverse is a float32
+        deviation = np.where(usable, (upper - lower) / QUARTILES, deviation)
     # Equality, not a zero deviation: the mean of n equal numbers may differ from them by rounding.
     factor, shift = _inverse(np.where(low == high, 1.0, deviation).astype(np.float32)), mean.astype(np.float32)
     # Scaling is increasing in x, so the extremes of each feature stay its extremes.
@@ -131,8 +169,8 @@ def _standard(x: np.ndarray, mask: np.ndarray | None) -> Scaling:
 
 
 def _unshifted(x: SparseRows, scaling: str) -> Scaling:
-    if scaling == "signed":
-        raise UserError("data.scaling: signed would move the zeros of sparse rows; allowed: unit, standard, none")
+    if scaling in ("signed", "robust"):
+        raise UserError(f"data.scaling: {scaling} would move the zeros of sparse rows; allowed: unit, standard, none")
     sizes = {
         "unit": np.abs(x.values).max(initial=0),
         "standard": np.sqrt(np.square(x.values, dtype=np.float64).sum() / (len(x) * x.features)),

@@ -30,6 +30,7 @@ class Raw(NamedTuple):
         understood: how a file was read, as in `Dataset.understood`.
         reading: how other rows are read alike, as in `Dataset.reading`.
         origin: what values are counted from, as in `Dataset.origin`.
+        log: the columns of which the logarithm is stored, as in `Dataset.log`.
     """
 
     train: Split
@@ -44,10 +45,18 @@ class Raw(NamedTuple):
     understood: tuple[str, ...] = ()
     reading: Any = None
     origin: np.ndarray = np.zeros(())
+    log: np.ndarray = np.zeros((), bool)
 
 
-def check_array(x: np.ndarray, what: str, hint: str = "") -> None:
-    """Refuse what is no array of numbers, (rows, features) or images with their channels last.
+def rows_or_images(x: np.ndarray, what: str, hint: str = "", channels: str | None = None) -> np.ndarray:
+    """An array of numbers as rows, (m, features), or images with their channels last, (m, height, width, channels).
+
+    Args:
+        x: the array; images of one channel may lack its axis.
+        what: is read, for messages.
+        hint: on what reads what is no array of numbers.
+        channels: ``"first"`` or ``"last"``, where they stand in `x`; None: last, and a shape that looks like channels
+            before height and width, which is smaller than both and not followed by at most 4, is refused.
 
     Raises:
         UserError: what it is, its type or shape, and what is allowed.
@@ -60,16 +69,20 @@ def check_array(x: np.ndarray, what: str, hint: str = "") -> None:
             f"{what}: has the shape {shape}; allowed: (rows, features), (rows, height, width) or (rows, height, width, "
             "channels), with one row or more"
         )
-    if len(shape) == 4 and min(shape[2:]) > 4 and channels_first(shape):
+    if len(shape) == 3:
+        return x[..., None]
+    if len(shape) == 4 and channels is None and _channels_first(shape):
         raise UserError(
             f"{what}: has the shape {shape}, which looks like images with their channels first; allowed: (rows, "
-            "height, width, channels), such as numpy.moveaxis(x, 1, 3)"
+            "height, width, channels), such as numpy.moveaxis(x, 1, 3), or to say which: channels=first, or last"
         )
+    return np.moveaxis(x, 1, 3) if len(shape) == 4 and channels == "first" else x
 
 
-def channels_first(shape: tuple[int, ...]) -> bool:
+def _channels_first(shape: tuple[int, ...]) -> bool:
     """Whether a shape of images, (rows, a, b, c), looks like channels before height and width."""
-    return shape[1] in (1, 3) or (shape[1] < shape[2] == shape[3])
+    _, first, second, last = shape
+    return first < second == last or (last > 4 and first < min(second, last))
 
 
 def check_columns(mask: np.ndarray | None, names: Sequence[str], where: object, advice: str = "") -> None:
@@ -225,7 +238,7 @@ def rescaled(dataset: Dataset) -> Dataset:
         dataset: whose splits were replaced by others of the same data.
     """
     again = scaled(dataset)
-    if dataset.kind == "image" and dataset.scaling != "standard":
+    if dataset.kind == "image" and dataset.scaling not in ("standard", "robust"):
         return again._replace(shift=dataset.shift, scale=dataset.scale, range=dataset.range)
     return again
 

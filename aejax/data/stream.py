@@ -2,14 +2,15 @@
 
 ``stream:FOLDER`` is a folder that `pack` wrote: files of at most `FILE_BYTES`, one record a row, its values,
 little-endian, as uint8 or float32, and its label as int32 where rows have one; and ``rows.json``, which says what they
-are and is written last. Validation and test rows, and as many training rows for
-what looks at all of them together, are at most `HELD` rows and `HELD_BYTES` each, drawn at random and held in memory;
-all rows that are not held out are trained on, and pass through.
+are and, where columns are far from 0, what they are counted from, and is written last. Validation and test rows, and as
+many training rows for what looks at all of them together, are at most `HELD` rows and `HELD_BYTES` each, drawn at
+random and held in memory; all rows that are not held out are trained on, and pass through.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import cache, partial
 from hashlib import sha256
 from itertools import chain, islice
 from math import prod
@@ -20,9 +21,11 @@ import numpy as np
 
 from aejax.data.arrays import dataset_of
 from aejax.data.cache import whole_folder
-from aejax.data.files import load_file, map_array
+from aejax.data.encoding import common_origin
+from aejax.data.files import labels_beside, load_file, map_array
 from aejax.data.scaling import fit
 from aejax.data.splits import DEFAULT_TEST, Raw, count, pooled
+from aejax.data.tables import AGAIN, AS_SEEN
 from aejax.errors import UserError, first_line
 from aejax.files import write_atomic
 from aejax.storage import checksums
@@ -107,6 +110,8 @@ def load(name: str, *, scaling: str, validation: float, test: float | None, seed
     ends = ((0, drawn), (drawn, first), (first, min(total, first + most)))
     held = [np.sort(in_order(stream, np.arange(*each))) for each in ends]
     tested, validated, trained = (Split(*read(records, rows)) for rows in held)
+    if scaling == "robust":
+        raise UserError("data.scaling: robust needs all rows in memory; allowed: unit, signed, standard, none")
     bounds = (0, 255) if details["dtype"] == "uint8" else None
     passed = Passed(records, np.concatenate(held[:2]))
     fitted = fit(passed, None, scaling=scaling, bounds=bounds, per_feature=bounds is None)
@@ -117,6 +122,8 @@ def load(name: str, *, scaling: str, validation: float, test: float | None, seed
         bounds=bounds,
         label_names=tuple(details["label_names"]),
         feature_names=tuple(details["feature_names"]),
+        reading=AGAIN._replace(channels=details["channels"]) if "channels" in details else None,
+        origin=np.array(details["origin"], np.float64) if "origin" in details else np.zeros(()),
     )
     sample = dataset_of(name, raw, (trained, validated, tested), scaling)
     return sample._replace(stream=stream, **fitted._asdict())
@@ -169,7 +176,14 @@ def ahead(make: Callable[[int], Any], start: int, end: int) -> Iterator[Any]:
 # The files of a folder.
 
 
-def pack(paths: Sequence[Path], output: Path, label_column: str | None = None) -> dict[str, Any]:
+def pack(
+    paths: Sequence[Path],
+    output: Path,
+    label_column: str | None = None,
+    *,
+    labels: Sequence[str | Path] = (),
+    channels: str | None = None,
+) -> dict[str, Any]:
     """Write the rows of some files, one file after the other, as a folder to stream from.
 
     Args:
@@ -177,6 +191,8 @@ def pack(paths: Sequence[Path], output: Path, label_column: str | None = None) -
             whole.
         output: the folder to make; it must not be there.
         label_column: as in `aejax.data.load`.
+        labels: a file of labels for each of `paths`, as in `aejax.data.load`; none where these hold them.
+        channels: of images, as in `aejax.data.load`.
 
     Returns:
         What ``rows.json`` holds.
@@ -189,9 +205,16 @@ def pack(paths: Sequence[Path], output: Path, label_column: str | None = None) -
         raise UserError(f"--output {output}: is there already; allowed: a new folder")
     if not output.absolute().parent.is_dir():
         raise UserError(f"--output {output}: there is no folder {output.absolute().parent}")
+    if labels and len(labels) != len(paths):
+        raise UserError(f"--labels: {len(labels)} files for {len(paths)} files of rows; allowed: one for each")
+    pairs = zip(paths, labels or [None] * len(paths), strict=True)
+    readers = [(path, partial(_rows, path, label_column, beside, channels)) for path, beside in pairs]
+    readers = [(path, cache(reader)) for path, reader in readers] if len(readers) == 1 else readers
     with whole_folder(output.absolute()) as scratch:
-        details: dict[str, Any] = {"format": FORMAT}
-        files = _write(_records(paths, label_column, details), scratch)
+        start = common_origin((pooled(raw).x, raw.origin) for raw in (reader() for _, reader in readers))
+        details: dict[str, Any] = {"format": FORMAT, **({"channels": channels} if channels else {})}
+        details |= {"origin": start.tolist()} if start.any() else {}
+        files = _write(_records(readers, start, details), scratch)
         manifest = details | {"files": files}
         write_atomic(scratch / MANIFEST, checksums.sealed(manifest))
     return manifest
@@ -212,20 +235,23 @@ def _write(records: Iterator[bytes], folder: Path) -> dict[str, dict[str, Any]]:
     return files
 
 
-def _records(paths: Sequence[Path], label_column: str | None, details: dict[str, Any]) -> Iterator[bytes]:
+def _records(
+    readers: Iterable[tuple[Path, Callable[[], Raw]]], start: np.ndarray, details: dict[str, Any]
+) -> Iterator[bytes]:
     """The record of each row of some files; `details` comes to hold what is the same for all of them.
 
     Raises:
         UserError: a file cannot be read as numbers, a value is missing, or rows of two files are not of one kind.
     """
     first, numbers = None, {}
-    for path in paths:
-        x, labels, label_names, feature_names = _rows(path, label_column)
+    for path, read_file in readers:
+        raw = read_file()
+        x, labels, names = pooled(raw).x, pooled(raw).labels, raw.feature_names
         dtype = np.dtype(np.uint8 if x.dtype == np.uint8 and x.ndim == 4 else np.float32)
         kind = {
             "values": f"{'x'.join(map(str, x.shape[1:]))} of type {dtype}",
             "labels": "no labels" if labels is None else "labels",
-            "columns": ", ".join(feature_names) or "without names",
+            "columns": ", ".join(names) or "without names",
         }
         first = first or (path, kind)
         for what, here in kind.items():
@@ -233,42 +259,46 @@ def _records(paths: Sequence[Path], label_column: str | None, details: dict[str,
                 there = f"in {first[0]} they are {first[1][what]}"
                 raise UserError(f"{path}: its {what} are {here}, and {there}; allowed: the same")
         if labels is not None:  # those of all files have the same numbers
-            labels = np.array([numbers.setdefault(name, len(numbers)) for name in label_names], "<i4")[labels]
+            labels = np.array([numbers.setdefault(name, len(numbers)) for name in raw.label_names], "<i4")[labels]
         details |= {"shape": list(x.shape[1:]), "dtype": dtype.name, "labelled": labels is not None}
-        details |= {"label_names": list(numbers), "feature_names": list(feature_names)}
-        for start in range(0, len(x), _BLOCK):
-            block = np.asarray(x[start : start + _BLOCK], dtype.newbyteorder("<"))
+        details |= {"label_names": list(numbers), "feature_names": list(names)}
+        moved = start.any() or raw.origin.any()
+        for at in range(0, len(x), _BLOCK):
+            block = x[at : at + _BLOCK].astype(np.float64) + (raw.origin - start) if moved else x[at : at + _BLOCK]
+            with np.errstate(over="ignore"):
+                block = np.asarray(block, dtype.newbyteorder("<"))
             if not np.isfinite(block).all():
-                row = start + int(np.argwhere(~np.isfinite(block))[0][0])
+                row = at + int(np.argwhere(~np.isfinite(block))[0][0])
                 raise UserError(f"{path}: row {row + 1} has a value that is missing or infinite; allowed: rows without")
-            for row, values in enumerate(block, start):
+            for row, values in enumerate(block, at):
                 yield values.tobytes() + (b"" if labels is None else labels[row].tobytes())
 
 
-def _rows(path: Path, label_column: str | None) -> tuple[np.ndarray, np.ndarray | None, Sequence[str], Sequence[str]]:
-    """The rows and labels of a file, the names of its classes and of its features."""
-    if path.suffix.lower() == ".npy" and label_column is None:
-        return map_array(path), None, (), ()
-    raw = load_file(str(path), label_column)
-    rows = pooled(raw)
-    if rows.mask is not None:
+def _rows(path: Path, label_column: str | None, beside: str | Path | None, channels: str | None) -> Raw:
+    """The rows of a file with their labels, those of .npy where they lie on the disk."""
+    if path.suffix.lower() != ".npy" or (label_column is not None and beside is None):
+        raw = load_file(str(path), label_column, (), AS_SEEN._replace(channels=channels), beside)
+    else:
+        x = map_array(path, channels)
+        labels, _ = (None, "") if beside is None else labels_beside(Path(beside), label_column, len(x))
+        raw = Raw(Split(x, labels=labels and labels.values), label_names=labels.names if labels else ())
+    if pooled(raw).mask is not None:
         raise UserError(f"{path}: has missing values, which cannot be streamed; allowed: rows without")
-    if (far := np.flatnonzero(raw.origin)).size:
-        name = raw.feature_names[far[0]]
-        line = f"column {name!r} is too far from 0 for float32, which is streamed; allowed: a column counted from less"
-        raise UserError(f"{path}: {line}")
-    return rows.x, rows.labels, raw.label_names, raw.feature_names
+    return raw
 
 
-DETAILS = {
-    "format": Whole(FORMAT, FORMAT),
-    "shape": Many(Whole(1, 2**31 - 1), 1, 3),
-    "dtype": Word("uint8|float32"),
-    "labelled": bool,
-    "label_names": Many(str),
-    "feature_names": Many(str),
-    "files": Named(Fields({"rows": Whole(1), "bytes": Whole()}, {"first": str})),
-}
+DETAILS = Fields(
+    {
+        "format": Whole(FORMAT, FORMAT),
+        "shape": Many(Whole(1, 2**31 - 1), 1, 3),
+        "dtype": Word("uint8|float32"),
+        "labelled": bool,
+        "label_names": Many(str),
+        "feature_names": Many(str),
+        "files": Named(Fields({"rows": Whole(1), "bytes": Whole()}, {"first": str})),
+    },
+    {"origin": Many(float), "channels": Word("first|last")},
+)
 """The form of ``rows.json``."""
 
 
@@ -290,6 +320,8 @@ def open_folder(folder: Path) -> Records:
         raise damaged(f"its {MANIFEST} is damaged, or of another version ({error})") from None
     if not details["files"]:
         raise UserError(f"stream:{folder}: holds no rows")
+    if len(details.get("origin", ())) not in (0, prod(details["shape"])):
+        raise damaged(f"its origin is none of rows of {prod(details['shape'])} values")
     for name, file in details["files"].items():
         path, size = folder / name, file["bytes"]
         if row_bytes(details) > size or not re.fullmatch(r"[\w-]+\.array_record", name):

@@ -130,9 +130,8 @@ def read(folder: Path, *, trust: bool = False) -> Run | Sweep | Reproduction:
         if not report["environment"]:
             raise _unfinished(folder, "reproduction", f"the same command and --workdir {folder}")
         if report.pop("seal", None) not in (None, checksums.seal_of(report)):
-            raise UserError(
-                f"{folder / 'reproduce.json'}: was changed since it was written; allowed: the file as it was"
-            )
+            why = "is damaged: it was changed since it was written; allowed: the file as it was"
+            raise UserError(f"{folder / 'reproduce.json'}: {why}")
         return Reproduction(folder, report, trust)
     if (folder / "sweep.json").exists():
         return read_sweep(folder)
@@ -189,7 +188,7 @@ def check_figures(folder: Path) -> None:
     for name, is_there in checksums.differing(folder, figures, f"{figures}/*.json"):
         if is_there:
             raise checksums.changed(folder / name)
-        console.say(f"{folder / name}: is missing; the page goes without it")
+        console.say(f"{folder / workdir.FIGURES}: is damaged: {Path(name).name} is missing; the page goes without it")
 
 
 def whole(paths: Sequence[Path], read: Callable[[Path], Any]) -> list[Any]:

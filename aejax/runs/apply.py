@@ -10,10 +10,12 @@ import numpy as np
 from aejax import console
 from aejax.config.components import TASKS, resolve
 from aejax.config.resolving import component
+from aejax.data.encoding import NONE, observed, refuse_no_logarithm
+from aejax.data.scaling import original, stored
 from aejax.errors import UserError, one_of
 from aejax.runs import artifact, workdir
 from aejax.runs.artifact import Trained
-from aejax.runs.rows import check_order, laid_flat, refuse_missing
+from aejax.runs.rows import answerable, check_order, laid_flat, refuse_missing
 from aejax.storage import checkpoint, checksums, records
 from aejax.storage.trees import shaped
 from aejax.training.build import build_model
@@ -44,21 +46,24 @@ def load(
     if folder.is_file():
         return artifact.read(folder, passphrase)
     saved, path, config = folder / workdir.MODEL, folder / workdir.CONFIG, {}
-    if model is None and (path.exists() or not checkpoint.steps(saved)):
+    of_fit = (folder / workdir.FIT).exists()
+    if model is None and (path.exists() or not (checkpoint.steps(saved) or of_fit)):
         config = workdir.read_config(folder, trust=trust)
         if "model" not in config:
             raise UserError(f"{path}: is damaged: it holds no config of a run")
     settings = component(config["model"], "aejax.models", what=f"{path}: model") if config else {}
-    again = f"go on with {f'aejax run and --workdir {folder}' if config else 'the same fit and folder'}"
+    again = f"; go on with aejax run and --workdir {folder}" if config else ""
+    again = "; go on with the same fit and its folder" if of_fit else again
     if not checkpoint.steps(saved):
-        what = "its model is lost" if (folder / workdir.FINISHED).exists() else "its run is not finished"
-        raise UserError(f"{folder}: {what}; {again}")
+        what = "its model is missing or damaged" if (folder / workdir.FINISHED).exists() else "its run is not finished"
+        raise UserError(f"{folder}: {what}{again}")
     checksums.check(folder, *([workdir.CONFIG] if config else []), f"{workdir.MODEL}/*.json")
     try:
         restored, data = checkpoint.read(saved, say=console.say), config.get("data")
     except UserError as error:
-        raise UserError(f"{error}; {again}") from None
-    info = restored.info | {"label_column": data.get("label_column") if isinstance(data, dict) else None}
+        raise UserError(f"{error}{again}") from None
+    beside = not isinstance(data, dict) or data.get("labels")  # new rows have no labels among their columns
+    info = restored.info | {"label_column": None if beside else data.get("label_column")}
     if config:
         model, shapes = artifact.model_of(settings, info, restored.tree, saved)
     elif model is None:
@@ -67,7 +72,9 @@ def load(
             raise UserError(f"{folder}: {line}")
         settings = artifact.own_settings(info["model"], folder)
         model, shapes = artifact.model_of(settings, info, restored.tree, saved)
-        model = build_model(settings, model.feature_shape)  # a fit in Python leaves outputs as they are
+        checksums.check(folder, workdir.CONFIG)  # it may have been there
+        if not info.get("linked"):  # a fit in Python may leave outputs as they are
+            model = build_model(settings, model.feature_shape)
     else:
         records.check(info, artifact.INFO, saved, "info")
         shapes = jax.eval_shape(model.init, jax.random.key(0))
@@ -143,7 +150,8 @@ def apply(
         where: what the rows are from, for messages.
 
     Returns:
-        (m, d) codes, float32, or (m, *feature_shape) rows, float64 where float32 could not hold their values; or
+        (m, d) codes, float32, or (m, *feature_shape) rows, float64 where float32 could not hold their values, such as
+        of columns far from 0 or of which the logarithm was taken; or
         `Columns`. What is filled holds the values that were observed as they are.
 
     Raises:
@@ -155,10 +163,12 @@ def apply(
     if action != "decode" and not any(np.ndim(values) for values in scaling.values()):
         model = resized(trained.settings, model, params, rows.shape[1:])
     flat = laid_flat(rows, (model.code_size,) if action == "decode" else model.feature_shape, where)
-    missing, origin = np.isnan(flat), artifact.origin_of(trained.info).reshape(-1)
-    x = (flat if action == "decode" or not origin.any() else flat - origin).astype(np.float32)
+    missing, is_log = np.isnan(flat), artifact.log_of(trained.info).reshape(-1)
+    form = (artifact.origin_of(trained.info).reshape(-1), is_log)
     if action != "decode":
         check_order(names, trained.info["feature_names"], where)
+        refuse_no_logarithm(flat, is_log, names, where)
+    x = (flat if action == "decode" else stored(flat, *form)).astype(np.float32)
     if action == "decode" or not model.takes_missing:
         refuse_missing(missing, names, artifact.columns_of(trained.info), where)
     shift, scale = (np.broadcast_to(scaling[name], model.feature_shape).reshape(-1) for name in ("shift", "scale"))
@@ -166,7 +176,7 @@ def apply(
         out = of_task(model, params, Rows(x, ~missing if missing.any() else None, shift, scale), _kept(trained.folder))
         if isinstance(out, Columns):
             return out
-        out = _counted_from_zero(out.astype(np.float32), origin)
+        out = original(out.astype(np.float32), *form)
         exact = np.result_type(out, flat) if action == "fill" else out.dtype
         out = np.where(missing, out, flat).astype(exact) if action == "fill" else out
         return out.reshape(-1, *model.feature_shape)
@@ -183,13 +193,74 @@ def apply(
         return out
     if model.target_shape is not None:  # targets are not scaled
         return out.reshape(-1, *model.target_shape)
-    out = _counted_from_zero((out / scale + shift).astype(np.float32), origin)
+    out = original((out / scale + shift).astype(np.float32), *form)
     return out.reshape(-1, *model.feature_shape)
 
 
-def _counted_from_zero(rows: np.ndarray, origin: np.ndarray) -> np.ndarray:
-    """Rows (m, n) in the units of the file, float64 where some columns are not counted from 0 (`Dataset.origin`)."""
-    return rows + origin if origin.any() else rows
+def apply_each(
+    trained: Trained,
+    action: str,
+    rows: np.ndarray,
+    names: Sequence[str] = (),
+    where: object = "input",
+    faults: Mapping[int, str] = {},
+) -> tuple[np.ndarray | Columns, tuple[str, ...]]:
+    """As `apply`, row by row: what a row that cannot be answered gets is NaN, and the others are answered.
+
+    Args:
+        trained: as in `apply`, as all down to `where`.
+        action: see there.
+        rows: see there; NaN where a cell cannot be read.
+        names: see there.
+        where: see there.
+        faults: by the number of a row, why a cell of it cannot be read, which counts as missing.
+
+    Returns:
+        What `apply` does, and lines on the rows that were not answered, or only without such cells.
+
+    Raises:
+        UserError: as from `apply`, or no row can be answered.
+    """
+    takes_missing = trained.model.takes_missing and action != "decode"
+    fits = answerable(rows, takes_missing=takes_missing)
+    if action != "decode" and (is_log := artifact.log_of(trained.info)).any():
+        fits &= ~((rows <= 0) & is_log).any(1)
+    lines, unread = [], [row for row in faults if fits[row]]
+    if unread:
+        why = f"{len(unread)} of {len(rows)} rows have a cell that cannot be read and is taken as missing"
+        lines.append(f"{where}: {why}: {faults[min(unread)]}; --strict refuses them")
+    if fits.all():
+        return apply(trained, action, rows, names, where), tuple(lines)
+    first = int(np.argmin(fits))
+    reason = (
+        f"{where}: {faults[first]}" if first in faults else _why_not(trained, action, rows[: first + 1], names, where)
+    )
+    if not fits.any():
+        raise UserError(reason)
+    lines.append(f"{len(rows) - fits.sum()} of {len(rows)} rows are not answered: {reason}; --strict refuses them")
+    out = apply(trained, action, rows[fits], names, where)
+    if isinstance(out, Columns):
+        return out._replace(values={name: _at(fits, each) for name, each in out.values.items()}), tuple(lines)
+    return _at(fits, out), tuple(lines)
+
+
+def _why_not(trained: Trained, action: str, rows: np.ndarray, names: Sequence[str], where: object) -> str:
+    """Why the last of some rows cannot be answered, where the others can."""
+    names, columns = ((), ()) if action == "decode" else (names, artifact.columns_of(trained.info))
+    try:
+        observed(rows, names, where)
+        refuse_no_logarithm(rows, artifact.log_of(trained.info) if action != "decode" else NONE, names, where)
+        refuse_missing(np.isnan(rows).reshape(len(rows), -1), names, columns, where)
+    except UserError as error:
+        return str(error)
+    return f"{where}: row {len(rows)}"
+
+
+def _at(fits: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Values of the rows that fit, where these stand; NaN elsewhere."""
+    out = np.full((len(fits), *values.shape[1:]), np.nan, np.result_type(values.dtype, np.float32))
+    out[fits] = values
+    return out
 
 
 def task_action(trained: Trained, action: str) -> Callable[..., Any] | None:

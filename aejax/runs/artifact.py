@@ -51,7 +51,9 @@ INFO = Fields(
     {
         "columns": Many((str, Whole(), Whole(1), Many(str))),
         "label_column": Either((str, None)),
+        "linked": bool,
         "origin": Many(float),
+        "log": Many(Whole()),
         "reading": Fields(
             {},
             {
@@ -60,6 +62,7 @@ INFO = Fields(
                 "missing_words": Many(str),
                 "dates": Many(str),
                 "ignore": Many(str),
+                "channels": Word("first|last"),
             },
         ),
     },
@@ -108,6 +111,7 @@ def info_of(dataset: Dataset) -> dict[str, Any]:
         "feature_names": list(dataset.feature_names),
         "columns": [astuple(column) for column in dataset.columns],
         **({"origin": dataset.origin.reshape(-1).tolist()} if np.any(dataset.origin) else {}),
+        **({"log": np.flatnonzero(dataset.log).tolist()} if np.any(dataset.log) else {}),
         **({"reading": reading} if (reading := _reading_info(dataset.reading)) else {}),
     }
 
@@ -132,7 +136,21 @@ def origin_of(info: Mapping[str, Any]) -> np.ndarray:
     return values.reshape(tuple(info["feature_shape"])) if values.any() else np.zeros(())
 
 
-def save(folder: Path, params: Params, dataset: Dataset, settings: Mapping[str, Any] | None = None) -> None:
+def log_of(info: Mapping[str, Any]) -> np.ndarray:
+    """Of which columns of the training data the logarithm was taken, bool of the shape of a row; () of none."""
+    if not info.get("log"):
+        return np.zeros((), bool)
+    return np.isin(np.arange(prod(info["feature_shape"])), info["log"]).reshape(tuple(info["feature_shape"]))
+
+
+def save(
+    folder: Path,
+    params: Params,
+    dataset: Dataset,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    linked: bool = False,
+) -> None:
     """Save what new rows need of a trained net: its parameters, the scaling of its data, and `info_of` them.
 
     Args:
@@ -140,9 +158,10 @@ def save(folder: Path, params: Params, dataset: Dataset, settings: Mapping[str, 
         params: of the net.
         dataset: that it was trained on.
         settings: the component of aejax that makes the model, where no config beside it says so.
+        linked: whether its outputs are values of the columns of a table with categories then.
     """
     tree = {"params": params, "scaling": {"shift": dataset.shift, "scale": dataset.scale}}
-    info = info_of(dataset) | ({"model": settings} if settings else {})
+    info = info_of(dataset) | ({"model": settings, "linked": linked} if settings else {})
     checkpoint.save(folder, 0, tree, keep=1, info=info)
 
 
@@ -321,6 +340,8 @@ def model_of(
     if n > max(values, MOST_FEATURES):
         raise UserError(f"{where}: is damaged: rows of {'x'.join(map(str, shape))} values are too large")
     ends = list(accumulate((column.size for column in columns), initial=0))
+    if max(info.get("log", ()), default=0) >= n:
+        raise UserError(f"{where}: is damaged: its logarithms are not those of rows of {n} values")
     if len(info.get("origin", ())) not in (0, n):
         raise UserError(f"{where}: is damaged: its origin is none of rows of {n} values")
     if len(info["feature_names"]) not in (0, n) or (columns and [*(c.start for c in columns), n] != ends):

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from aejax.runs import artifact, workdir
 from aejax.runs.training import train
 from aejax.storage import checkpoint, checksums
 from aejax.storage.lock import alone
-from aejax.tasks.common import remarks
+from aejax.tasks.common import REMARKS, posterior, remarks
 from aejax.training import devices, windows
 from aejax.training.build import Parts, build, build_model, check, load_data, training_rows
 from aejax.training.evaluate import on_device
@@ -47,7 +47,8 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         folder: of the run; made if it is not there.
 
     Returns:
-        What ``summary.json`` holds: ``seed``, ``metrics``, ``baselines``, ``timing``, ``parameters_digest``; nothing in
+        What ``summary.json`` holds: ``seed``, ``metrics``, ``baselines``, ``timing``, ``parameters_digest`` and, where
+        there are any, ``remarks``, of `aejax.tasks.common.REMARKS`; nothing in
         processes other than the first. The sum of what ends in ``_seconds`` in ``timing`` is the time of the run.
 
     Raises:
@@ -87,7 +88,7 @@ def _run(config: Mapping[str, Any], folder: Path, working: ExitStack) -> dict[st
         return {}
     artifact.save(folder / workdir.MODEL, params, dataset)
     if finished is not None:
-        console.say(f"{folder / workdir.MODEL}: is written again from the last checkpoint")
+        console.say(f"{folder / workdir.MODEL}: was missing or damaged, and is written again from the last checkpoint")
         return finished
     console.say("evaluating")
     started = time.perf_counter()
@@ -101,17 +102,15 @@ def _run(config: Mapping[str, Any], folder: Path, working: ExitStack) -> dict[st
 def _is_lost(folder: Path, summary: Mapping[str, Any]) -> bool:
     """Whether the model of a finished run is missing or damaged, and its last checkpoint holds the parameters."""
     try:
-        return not checkpoint.read(folder / workdir.MODEL, say=str)
+        checkpoint.read(folder / workdir.MODEL, say=str)
+        return False
     except UserError as error:
         lost = error
-    try:
-        step = checkpoint.read(folder / workdir.CHECKPOINTS, say=str).step
-    except UserError:
-        step = None
-    if step != summary["timing"].get("steps"):
-        console.say(f"{lost}, nor one of the last step; allowed: the same config and another --workdir")
-        return False
-    return True
+    with suppress(UserError):
+        if checkpoint.read(folder / workdir.CHECKPOINTS, say=str).step == summary["timing"].get("steps"):
+            return True
+    console.say(f"{lost}, nor one of the last step; allowed: the same config and another --workdir")
+    return False
 
 
 def _tell_missing(dataset: Dataset, model: Model) -> None:
@@ -190,8 +189,11 @@ def evaluate(
     task, options = configured_task(config["task"])
     key, retrain = jax.random.fold_in(parts.key, EVALUATION_STREAM), retrainer(config, dataset, console.progress)
     evaluation = task.evaluate(key, parts.model, params, dataset, retrain, options)
-    for line in remarks(parts.model, dataset, evaluation):
-        console.say(line)
+    test = posterior(parts.model, params, dataset) | dict(evaluation.metrics.get("test", {}))
+    metrics = {**evaluation.metrics, "test": test} if test else evaluation.metrics
+    said = remarks(parts.model, dataset, evaluation)
+    for kind, numbers in said.items():
+        console.say(REMARKS[kind].format(**numbers))
     if evaluation.kept is not None:
         checkpoint.save(folder / workdir.KEPT, 0, evaluation.kept.tree, keep=1, info=evaluation.kept.info)
     for name, text in evaluation.files.items():
@@ -203,8 +205,9 @@ def evaluate(
         pictures.write(folder / workdir.FIGURES, curve, task.figures, evaluation, dataset, parts.model, params, config)
     summary = {
         "seed": config["seed"],
-        "metrics": evaluation.metrics,
+        "metrics": metrics,
         "baselines": evaluation.baselines,
+        **({"remarks": said} if said else {}),
         "parameters_digest": checkpoint.digest(params),
     }
     return summary, list(evaluation.files)

@@ -23,6 +23,7 @@ from aejax.data.corrupt import none
 from aejax.errors import UserError, shown
 from aejax.losses import Loss, Term
 from aejax.models.dense import multilayer
+from aejax.models.links import mixed
 from aejax.runs import workdir
 from aejax.runs.fitted import Fitted
 from aejax.runs.training import train
@@ -30,12 +31,13 @@ from aejax.storage import checksums
 from aejax.storage.lock import alone
 from aejax.training import build
 from aejax.training.build import Parts, optimizer_of
+from aejax.training.context import outline
 from aejax.training.evaluate import make_losses, on_device, target_range
 from aejax.training.held_out import within_range
 from aejax.training.numerics import fixed
 from aejax.training.step import EVALUATION_STREAM, make_run
 from aejax.training.windows import Windows
-from aejax.types import Dataset, Model, Params, Rows
+from aejax.types import Dataset, Model, Params, Range, Rows
 
 ADAM = {"name": "adam", "learning_rate": 1e-3}
 PASSES, FEWEST, MOST = 100, 500, 5000  # over the data, and steps, where nobody says how many
@@ -72,12 +74,15 @@ def fit(
     (3, 3)
 
     ``fit(x)`` alone trains a net of two hidden layers that narrows to a third of the features, on the squared error of
-    standardised values. The same arguments and key give the same parameters, bit for bit, on the same machine.
+    standardised values; of a table with categories, on the likelihood of numbers and categories
+    (`aejax.losses.missing_likelihood`), with probabilities in the place of linear outputs. The same arguments and key
+    give the same parameters, bit for bit, on the same machine.
 
     Args:
         model: an `aejax.types.Model`, such as ``aejax.models.multilayer(data.feature_shape, widths=(64,), code=8)``, or
             one of your own; None for a net that narrows; or, where it is the only argument, the data.
-        loss: from `aejax.losses.compose`, or a single term or function of a `Context`; None for the squared error.
+        loss: from `aejax.losses.compose`, or a single term or function of a `Context`; None for the squared error, or
+            the likelihood where the data have categories.
         data: an `aejax.types.Dataset`, such as from `aejax.data.from_arrays` or `aejax.data.load`; an array of rows; or
             an iterator of batches, arrays (m, *feature_shape) of equal size that are used as they are, once.
         optimizer: any `optax.GradientTransformation`; or, as in a config, a name, or a dict with ``name``, its numbers
@@ -215,8 +220,9 @@ def parts_of(
     Raises:
         UserError: a value that is no model, loss or optimiser, or a model of other rows than the data's.
     """
-    model = _narrowing(dataset) if model is None else _of_these_rows(model, dataset)
-    made = losses.compose(reconstruction=losses.squared_error()) if loss is None else loss
+    model = _linked(_narrowing(dataset) if model is None else _of_these_rows(model, dataset), dataset)
+    usual = losses.missing_likelihood() if "natural" in (outline(model).extra if dataset.columns else ()) else None
+    made = losses.compose(reconstruction=usual or losses.squared_error()) if loss is None else loss
     made = losses.compose(reconstruction=made) if isinstance(made, Term) or callable(made) else made
     if not isinstance(made, Loss):
         allowed = "such as aejax.losses.squared_error()"
@@ -252,6 +258,21 @@ def _narrowing(dataset: Dataset) -> Model:
     code = int(np.clip(features // 3, 1, LONGEST_CODE))
     widths = (int(np.clip(2 * features, 16, WIDEST)), int(np.clip(features, 8, WIDEST // 2)))
     return multilayer(dataset.feature_shape, widths=widths, code=code, activation="relu", output="linear")
+
+
+def _linked(model: Model, dataset: Dataset) -> Model:
+    """A model whose outputs are values of the columns of a table with categories, where they are linear.
+
+    They become probabilities of the categories, as in `aejax.models.links.mixed`; others stay as they are.
+    """
+    if not dataset.columns or model.target_shape is not None:
+        return model
+    ctx = outline(model)
+    if "natural" in ctx.extra or ctx.ranges["x_hat"] != Range():
+        return model
+    linked = mixed(model, dataset.columns)._replace(made=None)
+    _, *made = model.made or (None, None)
+    return linked._replace(made=(linked, *made)) if model.made else linked
 
 
 def _of_these_rows(model: Any, dataset: Dataset) -> Model:

@@ -10,12 +10,14 @@ import numpy as np
 
 from aejax import config as configs
 from aejax.config.files import literals
-from aejax.data.arrays import as_rows
+from aejax.data.arrays import as_rows, rows_of_frame
+from aejax.data.scaling import original
 from aejax.errors import UserError, hint, shown
 from aejax.files import write_atomic, write_json
 from aejax.runs import apply, artifact, experiment, workdir
 from aejax.storage import checksums
 from aejax.storage.records import NOT_FINITE, Many, Named
+from aejax.training.context import outline
 from aejax.training.evaluate import on_device
 from aejax.types import Dataset, Model, Params, Range, Rows, Split
 
@@ -45,7 +47,11 @@ class Fitted:
     config: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def encode(self, x: Any) -> np.ndarray:
-        """The codes of rows: (m, *feature_shape) or (m, n) -> (m, d) float32."""
+        """The codes of rows: (m, *feature_shape) or (m, n) -> (m, d) float32.
+
+        The columns of a frame are matched by their names, where the net was trained on some; those of an array go by
+        their place.
+        """
         return self._applied("encode", self._values(x), "x")
 
     def decode(self, codes: Any) -> np.ndarray:
@@ -86,7 +92,8 @@ class Fitted:
         write_json(folder / HISTORY, {name: values.tolist() for name, values in self.history.items()})
         plain, name, arguments = self.model.made or (None, "", ())
         settings = {"name": name, **dict(arguments)} if plain == self.model._replace(made=None) else None
-        artifact.save(folder / workdir.MODEL, self.params, self.data, settings)
+        linked = bool(self.data.columns) and "natural" in outline(self.model).extra
+        artifact.save(folder / workdir.MODEL, self.params, self.data, settings, linked=linked)
         checksums.write(folder, [*workdir.WRITTEN, HISTORY], {})
         return folder
 
@@ -97,7 +104,11 @@ class Fitted:
 
     def _rows(self, x: Any) -> Split:
         start, shape = self.data.origin, tuple(self.data.feature_shape)
-        rows = as_rows(x, "x", start=start)
+        channels = self.data.reading and self.data.reading.channels
+        if hasattr(x, "columns") and self.data.feature_names:
+            rows = rows_of_frame(x, self.data, "x")
+        else:
+            rows = as_rows(x, "x", start=start, channels=channels, is_log=self.data.log)
         if np.any(start) and (np.abs(rows.x) > np.abs(rows.x + start)).all(0)[np.flatnonzero(start)].any():
             line = (
                 "is counted from Dataset.origin; allowed: values of the file, such as dataset.train.x + dataset.origin"
@@ -112,7 +123,7 @@ class Fitted:
 
     def _values(self, x: Any) -> Any:
         rows = self._rows(x).x
-        return rows + self.data.origin if np.any(self.data.origin) else rows
+        return original(rows, self.data.origin, self.data.log)
 
     def _applied(self, action: str, rows: np.ndarray, what: str) -> np.ndarray:
         scaling, info = {"shift": self.data.shift, "scale": self.data.scale}, artifact.info_of(self.data)
@@ -151,6 +162,7 @@ def open_folder(folder: str | Path, model: Model | None = None, *, trust: bool =
         columns=artifact.columns_of(trained.info),
         reading=artifact.reading_of(trained.info),
         origin=artifact.origin_of(trained.info),
+        log=artifact.log_of(trained.info),
         **trained.scaling,
     )
     checksums.check(folder, workdir.METRICS, workdir.FINISHED, HISTORY)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from aejax.data.columns import as_date
-from aejax.data.encoding import observed
-from aejax.data.tables import AGAIN, Reading, are_numbered, number, read_table
+from aejax.data.dates import as_date
+from aejax.data.encoding import LARGEST, observed
+from aejax.data.table_files import read_table
+from aejax.data.tables import AGAIN, Reading, are_numbered, number
 from aejax.errors import UserError, one_of
 from aejax.files import write_atomic
 from aejax.types import Column
@@ -23,6 +24,7 @@ def read(
     columns: tuple[Column, ...] = (),
     trained: Sequence[str] = (),
     reading: Reading = AGAIN,
+    faults: dict[int, str] | None = None,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """The rows of a file, (m, …) as they stand there, NaN where one is missing, and the names of its features, if any.
 
@@ -32,6 +34,7 @@ def read(
         columns: of the training data, where some hold categories.
         trained: names of the features of the training data; empty where they had none.
         reading: how the table of the training data was read.
+        faults: comes to hold, by the number of a row, why it cannot be read; None refuses the file then.
 
     Raises:
         UserError: a file that cannot be read as numbers, has columns missing or too many, or is empty.
@@ -39,9 +42,17 @@ def read(
     from aejax.data import files
 
     trained = tuple(column.name for column in columns) or trained
-    x, names = files.read_values(path, label_column, columns, trained, reading)
-    observed(x, names, path)
+    x, names = files.read_values(path, label_column, columns, trained, reading, faults)
+    if faults is None:
+        observed(x, names, path)
     return x, names
+
+
+def answerable(x: np.ndarray, *, takes_missing: bool) -> np.ndarray:
+    """Which rows (m, …) a net can take, (m,) bool: no value is infinite, and not all are missing, or none is."""
+    flat = x.reshape(len(x), -1)
+    missing = np.isnan(flat)
+    return ~(np.abs(flat) > LARGEST).any(1) & ~(missing.all(1) if takes_missing else missing.any(1))
 
 
 def laid_flat(rows: np.ndarray, shape: tuple[int, ...], where: object) -> np.ndarray:
@@ -117,7 +128,9 @@ def write(path: Path, rows: np.ndarray, names: Sequence[str] = ()) -> None:
         write_atomic(path, buffer.getvalue())
         return
     readable = all(number(name) is None for name in names)  # a name that is a number would be read as a row's
-    lines = (map(_digits, row) for row in rows.reshape(len(rows), -1).tolist())
+    values = rows.reshape(len(rows), -1)
+    empty = "" if values.shape[1] > 1 else "nan"  # a line must not be blank
+    lines = ([_digits(value) or empty for value in row] for row in values.tolist())
     write_table(path, names if readable else (), lines)
 
 
@@ -161,11 +174,13 @@ def filled_table(
 
 
 def _digits(value: float) -> str:
-    """A number with as many digits as it has: 9 of one of float32, else 15."""
-    return f"{value:.9g}" if np.float32(value) == value or value != value else f"{value:.15g}"
+    """A number with as many digits as it has: 9 of one of float32, else 15; nothing of one that is missing."""
+    return "" if value != value else f"{value:.9g}" if np.float32(value) == value else f"{value:.15g}"
 
 
 def _cell(column: Column, values: np.ndarray, layout: str | None) -> str:
+    if np.isnan(values[0]):
+        return ""
     if layout:
         return as_date(values[0], layout)
     if not column.categories:

@@ -53,13 +53,16 @@ def fresh(name: str) -> Path:
 
 
 NUMBERS = Named(float)
-SUMMARY = {
-    "seed": Whole(),
-    "metrics": Named(NUMBERS),
-    "baselines": Named(NUMBERS),
-    "timing": Fields({"train_seconds": float}, {"steps": Whole()}, float),
-    "parameters_digest": str,
-}
+SUMMARY = Fields(
+    {
+        "seed": Whole(),
+        "metrics": Named(NUMBERS),
+        "baselines": Named(NUMBERS),
+        "timing": Fields({"train_seconds": float}, {"steps": Whole()}, float),
+        "parameters_digest": str,
+    },
+    {"remarks": Named(NUMBERS)},
+)
 """The form of ``summary.json``."""
 MARK = {"bytes": Whole(), "sha256": str}
 """The form of what a checkpoint says of ``metrics.csv`` as it was then."""
@@ -116,10 +119,10 @@ def check(folder: Path, config: Mapping[str, Any], name: str = CONFIG) -> None:
 def _check_begun(folder: Path) -> None:
     """Refuse checkpoints of a run that was begun with another config or other data than the folder says."""
     for step, digests in _begun(folder).items():
-        for name, sha256 in checksums.of(folder, {*digests} - {ENVIRONMENT}).items():
+        for name, sha256 in checksums.of(folder, {CONFIG, FIT, DATASET} & digests.keys()).items():
             if sha256 != digests[name]:
-                why = "one of the two was changed since, or is of another run; allowed: both as they were"
-                raise UserError(f"{folder / name}: is not what the checkpoint of step {step} was saved with: {why}")
+                why = f"it is not what the checkpoint of step {step} was saved with; allowed: both as they were"
+                raise UserError(f"{folder / name}: is damaged or of another run: {why}")
 
 
 def _begun(folder: Path) -> dict[int, dict[str, str]]:
@@ -166,7 +169,7 @@ def begin(folder: Path, config: Mapping[str, Any], name: str = CONFIG) -> None:
         write_json(path, now)
     before = next(reversed(_begun(folder).values()), {}).get(ENVIRONMENT)
     if before not in (None, *checksums.of(folder, [ENVIRONMENT]).values()):
-        console.say(f"{path}: was changed since the run began; what differs from then cannot be told")
+        console.say(f"{path}: is damaged: it was changed since the run began; what differs from then cannot be told")
     if changes := _changes(read_json(path, Named(object)), now):
         console.say(f"{folder}: goes on where {'; '.join(changes)}; the last bits of its numbers may differ")
 
@@ -299,11 +302,11 @@ def metrics_before(folder: Path, step: int) -> list[dict[str, float]]:
     if mark is None or hashlib.sha256(text).hexdigest() == mark["sha256"]:
         with suppress(UserError):
             return _rows(text, path, until=step)
-    what = "is missing"
+    where = ""
     if path.exists():
         os.replace(path, aside)
-        what = f"is not as it was at step {step}, and is now {aside.name}"
-    console.say(f"{path}: {what}; it has the rows after step {step}")
+        where = f" (now {aside.name})"
+    console.say(f"{path}: is missing or damaged{where}; it goes on with the rows after step {step}")
     return []
 
 

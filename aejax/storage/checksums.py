@@ -54,8 +54,10 @@ def opened(text: bytes, form: Form, where: object) -> dict[str, Any]:
     Raises:
         UserError: it is damaged.
     """
-    record = records.check(records.parse(text, where), form, where)
-    return unsealed(text, form, where) if "seal" in record else record
+    record = dict(records.check(records.parse(text, where), form, where))
+    if record.pop("seal", None) not in (None, seal_of(record)):
+        raise UserError(f"{where}: is damaged: it does not have the SHA-256 that it ends with")
+    return record
 
 
 def of(folder: Path, names: Iterable[str]) -> dict[str, str]:
@@ -122,4 +124,4 @@ def check(folder: Path, *patterns: str) -> None:
 
 def changed(path: Path) -> UserError:
     """What is wrong with a file that is not as it was written."""
-    return UserError(f"{path}: was changed since it was written, or is of another run; {REMEDY}")
+    return UserError(f"{path}: is damaged: it was changed since it was written, or is of another run; {REMEDY}")

@@ -11,8 +11,9 @@ from aejax.errors import UserError
 from aejax.files import to_json, write_json
 from aejax.runs import workdir
 from aejax.storage import checksums
+from aejax.storage.lock import alone
 from aejax.sweep import table
-from aejax.sweep.block import Options, alone, finished
+from aejax.sweep.block import Options, finished
 from aejax.sweep.engines.groups import TrainGroups, cost, local
 from aejax.sweep.plan import Plan
 from aejax.sweep.prepared import prepare, readable
@@ -34,7 +35,7 @@ def check_folder(folder: Path, identity: Mapping[str, Any]) -> None:
         )
     checksums.check(folder, "sweep.json", workdir.ENVIRONMENT)
     for name, _ in checksums.differing(folder):
-        console.say(f"{folder / name}: is not as the sweep wrote it, and is written again")
+        console.say(f"{folder / name}: is missing or damaged, and is written again")
 
 
 def begin(folder: Path, identity: dict[str, Any]) -> None:

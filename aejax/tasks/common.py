@@ -1,7 +1,7 @@
 """What tasks share: a net's outputs on a split, seeds of typed keys, results kept by content, principal components."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Annotated, Any, NamedTuple
 
@@ -11,9 +11,10 @@ import numpy as np
 from aejax import metrics
 from aejax.config.bounds import Within
 from aejax.errors import UserError
+from aejax.losses.latent import unit_divergences
 from aejax.storage.trees import digest
-from aejax.training.context import clean, outline
-from aejax.training.evaluate import at_once, encode_and_reconstruct, on_device, rebuilt
+from aejax.training.context import clean, outline, scaled, shown
+from aejax.training.evaluate import at_once, batches, encode_and_reconstruct, on_device, rebuilt
 from aejax.types import Dataset, Evaluation, Kept, Model, Params, Rows, Split
 
 MOST = 4  # results that a cached function keeps
@@ -139,10 +140,18 @@ def content(tree: Any) -> str:
 
 INFORMATIVE = 0.01
 """The variance over rows from which on the mean of a variational unit tells something of a row (Burda et al. 2016)."""
+REMARKS = {
+    "active": "{active} of {units} units of the code are active: the variance of their mean is above 0.01",
+    "collapsed": "the posterior has collapsed, the code tells nothing of a row: {active} of {units} units are active",
+    "dead": "{dead} of {units} units of the code are dead: they have one value for all test rows",
+    "above_mean": "the test error, {error:.4g}, is above that of the mean row, {mean:.4g}",
+    "above_pca": "the test error, {error:.4g}, is above that of PCA with as many components, {pca:.4g}",
+}
+"""What is said of a net, by its kind; a page says it in its language."""
 
 
-def remarks(model: Model, dataset: Dataset, evaluation: Evaluation) -> Iterator[str]:
-    """Lines on what the numbers of a net hide: units that tell nothing, and an error above that of a baseline.
+def remarks(model: Model, dataset: Dataset, evaluation: Evaluation) -> dict[str, Numbers]:
+    """What the numbers of a net hide: units that tell nothing, and an error above that of a baseline.
 
     A unit of a variational net is active where the variance of its mean over the test rows is above .01 (Burda,
     Grosse & Salakhutdinov 2016, Importance weighted autoencoders, section 5.2); any other is dead where it has one
@@ -152,23 +161,46 @@ def remarks(model: Model, dataset: Dataset, evaluation: Evaluation) -> Iterator[
         model: that was trained.
         dataset: the data.
         evaluation: of the task; what its arrays and metrics lack is not remarked on.
+
+    Returns:
+        By kinds of `REMARKS`, the numbers in them.
     """
-    code, test = evaluation.arrays.get("code"), evaluation.metrics.get("test", {})
+    code, test, made = evaluation.arrays.get("code"), evaluation.metrics.get("test", {}), {}
     if code is not None and len(code) > 1:
         variance, units = code.var(0, dtype=np.float64), code.shape[1]
         if "log_variance" in outline(model).extra:
             active = int((variance > INFORMATIVE).sum())
-            line = (
-                f"{active} of {units} units of the code are active: the variance of their mean is above {INFORMATIVE}"
-            )
-            yield line if active else f"the posterior has collapsed, and the code tells nothing of a row: {line}"
+            made["active" if active else "collapsed"] = {"active": active, "units": units}
         elif dead := int((np.ptp(code, 0) == 0).sum()):
-            yield f"{dead} of {units} units of the code are dead: they have one value for all test rows"
+            made["dead"] = {"dead": dead, "units": units}
+    of_test = test.get("mse", 0.0)
     mean, pca = (evaluation.baselines.get(name, {}).get("mse", math.inf) for name in ("mean", "pca"))
-    if test.get("mse", 0.0) > mean:
-        yield f"the test error, {test['mse']:.4g}, is above that of the mean row, {mean:.4g}"
-    elif test.get("mse", 0.0) > pca and model.code_size < math.prod(dataset.feature_shape):
-        yield f"the test error, {test['mse']:.4g}, is above that of PCA with as many components, {pca:.4g}"
+    if of_test > mean:
+        made["above_mean"] = {"error": of_test, "mean": mean}
+    elif of_test > pca and model.code_size < math.prod(dataset.feature_shape):
+        made["above_pca"] = {"error": of_test, "pca": pca}
+    return made
+
+
+def posterior(model: Model, params: Params, dataset: Dataset) -> Numbers:
+    """What a variational net tells of the test rows by its code.
+
+    Returns:
+        ``kl_per_unit``, KL(q(z|x)‖N(0, 1)) of a unit, nats, the mean over rows and units; ``active_units``, how many
+        have a mean whose variance is above .01 (see `remarks`). Nothing of other nets, or without test rows.
+    """
+    if "log_variance" not in outline(model).extra or not len(dataset.test.x):
+        return {}
+
+    @jax.jit
+    def moments(params: Params, part: Rows) -> tuple[jax.Array, jax.Array]:
+        x, mask = scaled(part, slice(None))
+        extra = model.apply(params, x, shown(model, x, mask), jax.random.key(0)).extra  # the same for every key
+        return extra["mean"], unit_divergences(extra["mean"], extra["log_variance"]).mean(-1)
+
+    parts = zip(*(moments(params, part) for part in batches(on_device(dataset.test, dataset))), strict=True)
+    mean, divergence = (np.concatenate([np.asarray(each, np.float64) for each in column]) for column in parts)
+    return {"kl_per_unit": float(divergence.mean()), "active_units": int((mean.var(0) > INFORMATIVE).sum())}
 
 
 def active_units(active_fraction: float, units: int) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from aejax.data.inspection import columns_of
-from aejax.data.scaling import scale, unscale
+from aejax.data.scaling import original, scale, unscale
 from aejax.data.sparse import is_sparse
 from aejax.errors import UserError
 from aejax.types import Dataset, Range
@@ -67,9 +67,10 @@ def outside(dataset: Dataset) -> str | None:
     part = max(splits, key=lambda name: splits[name][1].max())
     row, feature = np.unravel_index(splits[part][1].argmax(), splits[part][1].shape)
     of_feature = lambda values: np.broadcast_to(values, dataset.feature_shape).reshape(-1)[feature]
-    start, shift, factor = map(of_feature, (dataset.origin, dataset.shift, dataset.scale))
-    value = getattr(dataset, part).x[row].reshape(-1)[feature] + start
-    low, high = (end / factor + shift + start for end in (dataset.range.low, dataset.range.high))
+    start, log, shift, factor = map(of_feature, (dataset.origin, dataset.log, dataset.shift, dataset.scale))
+    ends = [end / factor + shift for end in (dataset.range.low, dataset.range.high)]
+    values = np.array([getattr(dataset, part).x[row].reshape(-1)[feature], *ends])
+    value, low, high = original(values, start, log)
     names = [each.name for each in columns_of(dataset) if each.start <= feature < each.start + each.size]
     where = f" in {names[0]!r}" if names else ""
     return (

@@ -107,7 +107,7 @@ def in_python(function):
 def net_and_numbers(folder):
     fitted = aejax.open(folder)
     history = {name: values.tolist() for name, values in fitted.history.items()}
-    return checkpoint.digest(fitted.params), history, fitted.summary["metrics"], fitted.encode(ROWS).tolist()
+    return checkpoint.digest(fitted.params), history, fitted.summary.get("metrics"), fitted.encode(ROWS).tolist()
 
 
 def test_every_file_of_a_finished_run(tiny, other, tmp_path, capsys):
@@ -161,7 +161,7 @@ def test_a_changed_digit_in_the_config_of_an_unfinished_run_is_named(tiny, tmp_p
     assert '"learning_rate": 0.003' in text
     (run / "config.json").write_text(text.replace('"learning_rate": 0.003', '"learning_rate": 0.007'))
     answer = call(["run", "--workdir", str(run)], capsys)
-    assert_refused(answer, "config.json: is not what the checkpoint of step 2 was saved with")
+    assert_refused(answer, "config.json: is damaged or of another run: it is not what the checkpoint of step 2")
     (run / "config.json").write_text(text)
     assert call(["run", "--workdir", str(run)], capsys).code == 0
     assert digest(run) == digest(tiny)
@@ -188,7 +188,7 @@ def test_a_damaged_table_of_metrics_is_set_aside_and_the_run_goes_on(damage, tin
     answer = call(["run", "--workdir", str(run)], capsys)
     assert answer.code == 0
     (line,) = (line for line in answer.out.splitlines() if line.startswith(f"{path}: "))
-    assert line.endswith("it has the rows after step 2")
+    assert line.endswith("it goes on with the rows after step 2")
     assert digest(run) == digest(tiny)
     assert [row["step"] for row in csv.DictReader(io.StringIO(path.read_text()))] == ["4"]
     assert (run / "metrics.damaged.csv").exists() is (damage is not None)
@@ -202,8 +202,10 @@ def test_parameters_of_another_seed_under_a_summary_are_refused(part, tiny, othe
     shutil.copytree(other / part, run / part)
     assert_refused(call(["run", "--workdir", str(run)], capsys))
     if part == "model":
-        assert_refused(call(["show", str(run)], capsys), "model/step-00000000.json: was changed")
-        with pytest.raises(UserError, match=r"model/step-0+\.json: was changed since it was written, or is of another"):
+        assert_refused(call(["show", str(run)], capsys), "model/step-00000000.json: is damaged: it was changed")
+        with pytest.raises(
+            UserError, match=r"model/step-0+\.json: is damaged: it was changed since it was written, or is of another"
+        ):
             aejax.open(run)
 
 
@@ -224,10 +226,10 @@ def test_a_lost_model_is_written_again_from_the_checkpoint(tiny, tmp_path, capsy
     np.save(tmp_path / "x.npy", ROWS)
     words = ["apply", str(run), "encode", "--input", str(tmp_path / "x.npy"), "--output", str(tmp_path / "out.npy")]
     shutil.rmtree(run / "model")
-    assert_refused(call(words, capsys), f"its model is lost; go on with aejax run and --workdir {run}")
+    assert_refused(call(words, capsys), f"its model is missing or damaged; go on with aejax run and --workdir {run}")
     answer = call(["run", "--workdir", str(run)], capsys)
     assert (answer.code, answer.err) == (0, "")
-    assert "model: is written again from the last checkpoint" in answer.out
+    assert "model: was missing or damaged, and is written again from the last checkpoint" in answer.out
     assert written(run) == written(tiny)
     assert call(words, capsys).code == 0
     (data,) = (run / "model").glob("*.safetensors")
@@ -267,10 +269,12 @@ def test_a_page_of_several_folders_goes_without_the_damaged_ones(tiny, other, tm
     run = Path(shutil.copytree(other, tmp_path / "bent"))
     bent(run / "dataset.json")
     page = tmp_path / "page.html"
-    assert_refused(call(["report", str(run), "--output", str(page)], capsys), "dataset.json: was changed")
+    assert_refused(
+        call(["report", str(run), "--output", str(page)], capsys), "dataset.json: is damaged: it was changed"
+    )
     answer = call(["report", str(tiny), str(run), "--output", str(page)], capsys)
     assert answer.code == 0
-    assert f"left out of the page: {run / 'dataset.json'}: was changed" in answer.out
+    assert f"left out of the page: {run / 'dataset.json'}: is damaged" in answer.out
     assert "bent" not in page.read_text()
     words = ["report", str(run), str(run), "--output", str(page)]
     assert_refused(call(words, capsys), "none of the folders can be shown")
@@ -281,7 +285,7 @@ def test_a_page_of_several_folders_goes_without_the_damaged_ones(tiny, other, tm
 def test_what_a_task_and_its_figures_leave(name, scored, tmp_path, capsys):
     run, out = Path(shutil.copytree(scored, tmp_path / "run")), str(tmp_path / "page.html")
     bent(run / name)
-    refused = f"{run / name}: was changed since it was written, or is of another run"
+    refused = f"{run / name}: is damaged: it was changed since it was written, or is of another run"
     assert_refused(call(["run", "--workdir", str(run)], capsys), refused)
     if name != "scores.csv":  # which a page does not show
         assert_refused(call(["report", str(run), "--output", out], capsys), refused)
@@ -289,7 +293,7 @@ def test_what_a_task_and_its_figures_leave(name, scored, tmp_path, capsys):
     if name == "figures/loss.png":
         answer = call(["report", str(run), "--output", out], capsys)
         assert answer.code == 0
-        assert f"{run / name}: is missing; the page goes without it" in answer.out
+        assert "figures: is damaged: loss.png is missing; the page goes without it" in answer.out
 
 
 @pytest.mark.slow
@@ -302,7 +306,7 @@ def test_what_a_task_judges_by_is_that_of_its_run(scored, tmp_path, capsys):
     manifest = json.loads(path.read_text())
     del manifest["seal"]
     path.write_text(checkpoint.sealed({**manifest, "bytes": manifest["bytes"] + 1}))  # whole by itself
-    assert_refused(call(words, capsys), f"{path}: was changed since it was written")
+    assert_refused(call(words, capsys), f"{path}: is damaged: it was changed since it was written")
     shutil.rmtree(run / "kept")
     assert_refused(call(words, capsys), f"{path}: is missing")
 
@@ -340,7 +344,7 @@ def test_a_changed_number_of_a_sweep_is_named(name, swept, tmp_path, capsys):
         assert_refused(answer)
     else:
         assert answer.code == 0
-        assert f"{folder / name}: is not as the sweep wrote it, and is written again" in answer.out
+        assert f"{folder / name}: is missing or damaged, and is written again" in answer.out
         assert contents(folder) == contents(swept)
 
 
@@ -377,6 +381,20 @@ def test_what_is_shipped_is_as_update_wrote_it(name, capsys):
     assert '"seal": ' in (record.collection(name) / record.FILE).read_text()
 
 
+def test_a_net_that_was_saved(tiny, tmp_path):
+    aejax.open(tiny).save(tmp_path / "net")
+    assert net_and_numbers(tmp_path / "net")[0] == net_and_numbers(tiny)[0]
+    for name in ("config.json", "history.json"):
+        whole = (tmp_path / "net" / name).read_bytes()
+        bent(tmp_path / "net" / name)
+        with pytest.raises(UserError, match=f"{name}: is damaged: it was changed"):
+            aejax.open(tmp_path / "net")
+        (tmp_path / "net" / name).unlink()
+        with pytest.raises(UserError, match=f"{name}: is missing"):
+            aejax.open(tmp_path / "net")
+        (tmp_path / "net" / name).write_bytes(whole)
+
+
 def test_a_fit_in_a_folder(tmp_path):
     x = np.random.default_rng(0).normal(size=(60, 4))
     fit = lambda: aejax.fit(x, steps=20, folder=tmp_path / "net")
@@ -396,7 +414,7 @@ def test_a_fit_in_a_folder(tmp_path):
             aejax.open(tmp_path / "net")
         (tmp_path / "net" / name).write_bytes(whole)
     shutil.rmtree(tmp_path / "net" / "model")
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match="go on with the same fit and its folder"):
         aejax.open(tmp_path / "net")
     assert same(fit())
     bent(tmp_path / "net" / "fit.json")

@@ -10,7 +10,8 @@ import numpy as np
 from aejax.data import cache
 from aejax.data.published import Family, Options, downloading, fetch, save
 from aejax.data.splits import Raw, permutation
-from aejax.data.tables import BLANKS, decoded, number, read_cells
+from aejax.data.table_files import decoded, read_cells
+from aejax.data.tables import BLANKS, number
 from aejax.errors import UserError, first_line
 from aejax.storage import records
 from aejax.types import Split

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from aejax.data.inspection import constant_features
+from aejax.data.scaling import original
 from aejax.figures import canvas
 from aejax.figures.canvas import GREY, OKABE_ITO, TEXT, Tree
 from aejax.figures.images import are_images, as_images, image_lines
@@ -60,7 +61,9 @@ def _features(arrays: Tree, dataset: Dataset) -> dict[str, np.ndarray]:
     same = constant_features(dataset)  # what is the same in all rows is odd in none
     varying = np.arange(len(same)) if same.all() else np.flatnonzero(~same)
     order = varying[np.argsort(-np.abs(residual[:, varying]), axis=1, kind="stable")[:, :FEATURES]]
-    unscaled = lambda x: x / np.broadcast_to(dataset.scale, x.shape[-1]) + np.broadcast_to(dataset.shift, x.shape[-1])
+    flat = lambda values: np.broadcast_to(values, dataset.feature_shape).reshape(-1)
+    start, log, shift, factor = map(flat, (dataset.origin, dataset.log, dataset.shift, dataset.scale))
+    unscaled = lambda x: original(x / factor + shift, start, log)
     values = {
         "residual": residual,
         "x": unscaled(arrays["worst_x"])[:ROWS],

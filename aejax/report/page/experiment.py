@@ -175,7 +175,7 @@ def _baselines(name: str, runs: Sequence[Run], words: Words) -> list[Other]:
 
 
 def facts(runs: Sequence[Run], words: Words) -> list[tuple[str, str]]:
-    """Data, seeds and time, as pairs of a name and a value."""
+    """Data, seeds, time, and what is to be said of the net, as pairs of a name and a value."""
     text, first, timings = words.text["facts"], runs[0], [run.summary["timing"] for run in runs]
     rows = first.data.get("rows", {})
     split = [phrase.format(count=words.number(rows[part])) for part, phrase in text["split"].items() if rows.get(part)]
@@ -184,4 +184,13 @@ def facts(runs: Sequence[Run], words: Words) -> list[tuple[str, str]]:
     time = text["time_value"].format(train=mean("train_seconds"), compile=mean("compile_seconds"), steps=steps)
     data = first.config["data"]["name"] + (f" ({', '.join(split)})" if rows else "")
     seeds = ", ".join(str(run.summary["seed"]) for run in runs)
-    return [(text["data"], data), (text["seeds"], seeds), (text["time"], time)]
+    remarks = [remark(kind, numbers, words) for kind, numbers in first.summary.get("remarks", {}).items()]
+    more = [(text["remarks"], "; ".join(filter(None, remarks)))] if any(remarks) else []
+    return [(text["data"], data), (text["seeds"], seeds), (text["time"], time), *more]
+
+
+def remark(kind: str, numbers: Mapping[str, float], words: Words) -> str:
+    """What the numbers of a net hide, of `aejax.tasks.common.REMARKS`; "" of a kind that the page does not know."""
+    written = {name: words.number(value) for name, value in numbers.items()}
+    text = words.text["remarks"].get(kind, "")
+    return text.format(**written) if set(re.findall(r"{(\w+)}", text)) <= set(written) else ""
