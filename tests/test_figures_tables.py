@@ -1,12 +1,15 @@
 """Rows of tables in figures: a missing value is a gap and never a number; names of any length stay on the canvas."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from looking import ENGLISH, read, task_figures
 
+from aejax.data.scaling import original
 from aejax.figures import run
 from aejax.figures.panels import reconstructions
-from aejax.figures.tasks import anomaly
+from aejax.figures.tasks import anomaly, retrieval
 from aejax.types import Dataset, Evaluation, Range, Split
 
 RANDOM = np.random.default_rng(0)
@@ -91,6 +94,25 @@ def worst(dataset, arrays):
     arrays = arrays | {"labels": None}  # the curves of precision and recall need more than these arrays
     evaluation = Evaluation({"test": {"threshold": 1e5}}, {}, arrays)
     return task_figures(anomaly.ANOMALY, evaluation, dataset)["worst_rows"]
+
+
+def test_values_are_shown_as_in_the_file_wherever_they_are_counted_from():
+    start, log = np.array([1.7e9, 0.0, 0.0]), np.array([False, True, False])
+    x = RANDOM.normal(size=(9, 3)).astype(np.float32)
+    dataset = table(feature_names=("time", "price", "level"))
+    rows = Split(x, labels=np.zeros(9, np.int32))
+    dataset = dataset._replace(train=rows, test=rows, origin=start, log=log, shift=np.full(3, 0.5), scale=np.full(3, 2))
+    expected = original(x.astype(np.float64), start, log)
+    assert expected[:, 0].min() > 1.6e9
+    assert expected[:, 1].min() > 0
+    arrays = oddest(dataset) | {"labels": None, "worst_x": (x[:4] - 0.5) * 2}
+    kept = anomaly.keep(Evaluation({"test": {"threshold": 1e5}}, {}, arrays), dataset, None, None, {}).tree["worst"]
+    in_order = np.take_along_axis(expected[:4], kept["feature"], 1)
+    np.testing.assert_allclose(kept["x"], in_order, rtol=1e-6)
+    found = {"queries": np.array([0, 1]), "found": np.array([[2, 3], [4, 5]]), "curves": {}}
+    arrays = found | {"cosine_distances": np.zeros(2), "pairs": np.zeros(2)}
+    tree = retrieval.keep_hashing(Evaluation({}, {}, arrays), dataset, SimpleNamespace(code_size=2), None, {}).tree
+    np.testing.assert_allclose(tree["values"], expected[[[0, 2, 3], [1, 4, 5]]][..., tree["columns"]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("feature_names", [LONG, SHORT, ("M" * 40,) * 3], ids=["long", "short", "wide letters"])

@@ -345,6 +345,9 @@ def test_another_folder_is_not_gone_on_with(packed, tmp_path, capsys):
     ("changes", "line"),
     [
         ({"data.label_column": "y"}, "data.label_column: data that are streamed do not take it"),
+        ({"data.log": "a"}, "data.log: data that are streamed do not take it"),
+        ({"data.labels": "y.npy"}, "data.labels: data that are streamed do not take it"),
+        ({"data.scaling": "robust"}, "data.scaling: robust needs all rows in memory; allowed: unit, signed, standard"),
         ({"data.normal": "0"}, "data.normal: data that are streamed do not take it; allowed: data.normal=None"),
         ({"train.batch_size": "null"}, "train.batch_size: null takes all rows, which are streamed"),
         ({"train.batch_size": "501"}, "train.batch_size: 501 is more than the 500 training rows"),

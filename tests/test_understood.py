@@ -124,6 +124,8 @@ def test_numbers_are_read_as_they_are_meant(tmp_path, head, line, options, first
             r"month first\? allowed: data.dates=\('when=%d/",
         ),
         ("when,c", lambda k: f"{k},1", {"dates": "when=%d/%m"}, "data.dates: column 'when' cannot be read by %d/%m"),
+        ("when,c", lambda k: f"10{k:02d}-01-01,1", {"dates": "when"}, "data.dates: column 'when' cannot be read"),
+        ("inf,1,2", lambda k: f"inf,{k},{k % 5}", {}, "row 1, column '0' holds inf"),
         ("a,c", lambda k: f"{k},{k % 5}", {"ignore": "b"}, "data.ignore, a column of .*: unknown 'b'"),
         ("a,c", lambda k: f"{k},{k % 5}", {"key": "b"}, "data.key, a column of .*: unknown 'b'"),
         ("a,c", lambda k: f"{k},{k % 5}", {"ignore": ("a", "c")}, "every column is left out"),

@@ -332,7 +332,7 @@ def _counts(values: np.ndarray, name: str, *, at_once: bool) -> str:
     """Why a column of numbers is a key; empty where it is none."""
     if (len(values) < LEAST_ROWS and not at_once) or not (values == np.round(values)).all():
         return ""
-    if values[0] in (0, 1) and (np.diff(values) == 1).all():
+    if values[0] in (0, 1) and np.isfinite(values).all() and (np.diff(values) == 1).all():
         return "counts the rows"
     if len(values) < LEAST_ROWS or len(np.unique(values)) < len(values) or not _KEY_NAME.fullmatch(name):
         return ""

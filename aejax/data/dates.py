@@ -9,6 +9,7 @@ import numpy as np
 from aejax.data.tables import Cells, filled
 from aejax.errors import UserError
 
+_YEARS = (1678, 2261)  # that pandas tells apart to the nanosecond
 DAY = 86400.0  # seconds
 _NUMBERS_OF_A_DATE = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})([ T]\d{1,2}:\d{2}(:\d{2})?)?")
 _ISO = re.compile(r"\d{4}-\d{2}(-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?)?(Z|[+-]\d{2}:?\d{2})?|\d{4}/\d{2}/\d{2}")
@@ -36,6 +37,8 @@ def days_of(
             at = pandas.Series(pandas.to_timedelta(whole, errors=errors))
         else:
             at = pandas.to_datetime(texts, format=layout, utc=True, errors=errors)
+            at = at if faults is None else at.where(at.dt.year.between(*_YEARS))
+            since = (at - pandas.Timestamp(0, tz="UTC")) / pandas.Timedelta(days=1)
     except (ValueError, OverflowError) as error:
         reason = " ".join(str(error).split()).partition(". ")[0]
         advice = f"allowed: its layout, such as data.dates=('{name}=%d/%m/%Y',)"
@@ -45,7 +48,6 @@ def days_of(
         faults.setdefault(int(row), f"column {name!r} holds {cells.values[row]!r} in row {row + 1}, and not {layout}")
     if layout == "%H:%M":
         return {name: filled(cells, at.dt.total_seconds() / DAY)}, layout
-    since = (at - pandas.Timestamp(0, tz="UTC")) / pandas.Timedelta(days=1)
     hours = since % 1 * 24
     parts = {name: since, f"{name}.month": at.dt.month, f"{name}.weekday": at.dt.day_of_week, f"{name}.hour": hours}
     return {part: filled(cells, values.to_numpy(np.float64)) for part, values in parts.items()}, layout

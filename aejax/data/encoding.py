@@ -114,7 +114,7 @@ def stand_ins(x: np.ndarray, names: Sequence[str], advice: str) -> list[str]:
     """
     lines = []
     for at, column in enumerate(x.T):
-        values = column[~np.isnan(column)]
+        values = column[np.isfinite(column)]
         for end in {values.min(), values.max()} if len(values) else ():
             others, count = values[values != end], int((values == end).sum())
             if count < 2 or not len(others) or set(f"{abs(end):g}") != {"9"} or abs(end) < 99:

@@ -128,7 +128,7 @@ def _complete_names(lines: Sequence[tuple[int, list[str]]]) -> None:
         return
     firsts = [cells[0].strip() for cells in rows]
     numbered = [value_of(first) for first in firsts]
-    counted = None not in numbered and numbered[0] in (0, 1) and set(np.diff(numbered)) <= {1.0}
+    counted = None not in numbered and numbered[0] in (0, 1) and set(_steps(np.array(numbered))) <= {1.0}
     if not any(cells[-1].strip() for cells in rows):
         names.append("")
     elif counted or (len(set(firsts)) == len(firsts) and numbered.count(None) == len(firsts)):
@@ -185,7 +185,10 @@ def _without_comments(text: str, separator: str | None) -> tuple[str, list[str]]
 
 
 def _cells_of_line(line: str, separator: str) -> list[str]:
-    return line.split() if separator == BLANKS else next(csv.reader([line.strip()], delimiter=separator), [""])
+    try:
+        return line.split() if separator == BLANKS else next(csv.reader([line.strip()], delimiter=separator), [""])
+    except csv.Error:  # read_cells says so
+        return [line]
 
 
 def _other_separator(text: str) -> str:
@@ -267,9 +270,9 @@ def _is_header(cells: np.ndarray, trained: Sequence[str], label: str | None) -> 
         return len(first) >= 3 and set(trained) <= set(first) <= {*trained, label, ""}
     if not first[0]:
         counted = np.array([number(cell) for cell in rows[:, 0]], np.float64)
-        return len(rows) > 1 and bool((np.diff(counted) == 1).all())  # above the numbers of the rows
+        return len(rows) > 1 and bool((_steps(counted) == 1).all())  # above the numbers of the rows
     values = np.array([number(cell) for cell in first])
-    steps = np.diff(values)
+    steps = _steps(values)
     if len(rows) < _LEAST_ROWS or not ((steps > 0).all() or (steps < 0).all()):
         return False
     body = np.array([[number(cell) for cell in row] for row in rows], np.float64)  # text is NaN
@@ -287,8 +290,13 @@ def _is_header(cells: np.ndarray, trained: Sequence[str], label: str | None) -> 
     return bool(np.mean(outside | fractions) >= 0.5)
 
 
+def _steps(values: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):  # of infinite ones
+        return np.diff(values)
+
+
 def _is_spaced(values: np.ndarray) -> bool:
-    steps = np.diff(values)
+    steps = _steps(values)
     return bool(steps[0] != 0 and np.allclose(steps, steps[0], rtol=1e-6, atol=0))
 
 

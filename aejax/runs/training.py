@@ -76,18 +76,7 @@ def train(
     started = time.perf_counter()
     program = compile_advance(parts.run, state, parts.key, parts.hparams, example, shardings)
     compile_seconds = time.perf_counter() - started
-    evaluations, writes = [], folder is not None and devices.is_first()
-    if writes:
-        evaluations = workdir.metrics_before(folder, before.step)
-        workdir.write_metrics(folder, evaluations)
-
-    def record(step: int, metrics: Mapping[str, Any], params: Params) -> None:
-        evaluations.append({"step": step} | {name: float(value) for name, value in metrics.items()})
-        if writes:
-            workdir.append_metrics(folder, evaluations[-1])
-        if on_evaluation is not None:
-            on_evaluation(step, evaluations[-1], params)
-
+    evaluations, record = _recorder(folder if devices.is_first() else None, before.step, on_evaluation)
     shown = console.progress(settings["steps"], before.step) if bar else nullcontext()
     signals = nullcontext(lambda: False) if folder is None else asked_to_stop()
     with shown as show, signals as asked:
@@ -121,6 +110,24 @@ def train(
     }
     best = progress.best if np.isfinite(progress.lowest) else weights(state)
     return Result(jax.tree.map(jnp.asarray, _on_host(parts, best)), evaluations, timing)
+
+
+def _recorder(
+    folder: Path | None, step: int, on_evaluation: Callable[[int, dict[str, float], Params], Any] | None
+) -> tuple[list[dict[str, float]], Callable[[int, Mapping[str, Any], Params], None]]:
+    """The evaluations up to a step, and what adds one to them and to ``metrics.csv``."""
+    evaluations = [] if folder is None else workdir.metrics_before(folder, step)
+    if folder is not None:
+        workdir.write_metrics(folder, evaluations)
+
+    def record(step: int, metrics: Mapping[str, Any], params: Params) -> None:
+        evaluations.append({"step": step} | {name: float(value) for name, value in metrics.items()})
+        if folder is not None:
+            workdir.append_metrics(folder, evaluations[-1])
+        if on_evaluation is not None:
+            on_evaluation(step, evaluations[-1], params)
+
+    return evaluations, record
 
 
 def _on_host(parts: Parts, tree: Any) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from aejax.data.scaling import original
 from aejax.figures.canvas import GREY, OKABE_ITO, Tree, cut, figures, legend_above, new_panels, text_lines
 from aejax.figures.images import are_images, framed, image_lines, stretched
 from aejax.figures.names import feature, words_of
@@ -39,7 +40,9 @@ def keep_hashing(evaluation: Evaluation, dataset: Dataset, model: Model, params:
         info["texts"] = [[words_of(dataset, split.x[np.array([row])][0]) for split, row in line] for line in lines]
     else:
         tree["columns"] = _columns_that_vary(dataset)
-        tree["values"] = np.array([[_values(split, row)[tree["columns"]] for split, row in line] for line in lines])
+        tree["values"] = np.array(
+            [[_values(split, row, dataset)[tree["columns"]] for split, row in line] for line in lines]
+        )
     return Kept(tree, info)
 
 
@@ -50,9 +53,9 @@ def _columns_that_vary(dataset: Dataset) -> np.ndarray:
     return np.sort(np.argsort(-spread.round(6), kind="stable")[:COLUMNS_OF_TABLE])
 
 
-def _values(split: Split, row: int) -> np.ndarray:
-    """A row of a table, NaN where a value is missing."""
-    values = np.asarray(split.x[row], np.float64).reshape(-1)
+def _values(split: Split, row: int, dataset: Dataset) -> np.ndarray:
+    """A row of a table as in its file, NaN where a value is missing."""
+    values = original(np.asarray(split.x[row], np.float64).reshape(-1), dataset.origin, dataset.log)
     return values if split.mask is None else np.where(split.mask[row].reshape(-1), values, np.nan)
 
 
