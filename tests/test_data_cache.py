@@ -57,6 +57,7 @@ def flipped(content):
         ("manifest.json", lambda content: content[:40]),
         ("manifest.json", lambda content: b"[1]"),
         ("manifest.json", lambda content: content.replace(b'"format": 1', b'"format": 0')),
+        ("manifest.json", lambda content: content.replace(b'"a"', b'"c"')),
     ],
 )
 def test_a_damaged_entry_is_said_and_made_again(folder, name, change, capsys):

@@ -260,11 +260,13 @@ FILE = "rows-00001.array_record"
 
 
 def _manifest(change):
-    """A damage: the manifest as a function of what it was."""
+    """A damage: the manifest as a function of what it was, without its seal as older versions wrote it."""
 
     def damage(folder):
         path = folder / stream.MANIFEST
-        path.write_text(json.dumps(change(json.loads(path.read_text()))))
+        manifest = json.loads(path.read_text())
+        del manifest["seal"]
+        path.write_text(json.dumps(change(manifest)))
 
     return damage
 
@@ -282,6 +284,17 @@ def _other_rows(folder):
     _manifest(lambda manifest: manifest | {"files": manifest["files"] | {FILE: files[FILE]}})(folder)
 
 
+def _same_size(folder):
+    np.savez(folder.parent / "other.npz", x=ROWS + 1, y=LABELS)
+    stream.pack([folder.parent / "other.npz"], folder.parent / "other")
+    shutil.copy(folder.parent / "other" / FILE, folder / FILE)
+
+
+def _digit(folder):
+    path = folder / stream.MANIFEST
+    path.write_text(path.read_text().replace('"labelled": true', '"labelled": false'))
+
+
 @pytest.mark.parametrize(
     ("damage", "line"),
     [
@@ -293,6 +306,8 @@ def _other_rows(folder):
         (lambda folder: (folder / FILE).unlink(), f"{FILE} is missing, or not of"),
         (_file(lambda content: content[:-100]), f"{FILE} is missing, or not of"),
         (_file(lambda content: b"\x5a" * len(content)), "pack the rows again"),
+        (_same_size, f"{FILE} holds other rows than were packed"),
+        (_digit, "does not have the SHA-256 that it ends with"),
         (_other_rows, "has 20 bytes, and rows of rows.json have 36; pack rows of one shape"),
     ],
 )

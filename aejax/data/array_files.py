@@ -66,12 +66,12 @@ def load_arrays(path: Path, mapped: bool = False) -> np.ndarray | dict[str, np.n
         OSError: it cannot be read.
     """
     try:
-        if zipfile.is_zipfile(path):
-            check_archive(path)
         with path.open("rb") as source:
             if source.read(len(MAGIC)) == MAGIC:  # a mapped array is no larger than its file, whatever its header says
                 content = np.load(path, mmap_mode="r", allow_pickle=False)
                 return content if mapped else np.array(content)
+            if zipfile.is_zipfile(path):
+                check_archive(path)
             source.seek(0)
             content = np.load(source, allow_pickle=False)
             return {name: content[name] for name in content.files}

@@ -6,7 +6,6 @@ always safe: entries are made again.
 """
 
 import errno
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ import numpy as np
 from aejax.console import complain
 from aejax.errors import UserError
 from aejax.files import cache_folder, sync_folder, unfinished
-from aejax.storage import records
+from aejax.storage import checksums
 from aejax.storage.records import Named, Whole
 
 FORMAT = 1
@@ -53,7 +52,7 @@ def read(key: str) -> tuple[Arrays, Mapping[str, Any]] | None:
     if fault := _fault(folder):
         complain(f"the cached data in {folder} is damaged ({fault}) and is made again")
         return None
-    manifest = records.read(folder / _MANIFEST, MANIFEST)
+    manifest = _manifest(folder)
     try:
         arrays = {Path(name).stem: np.load(folder / name, mmap_mode="r") for name in manifest["files"]}
     except ValueError:  # in a file too large for its digest
@@ -111,7 +110,7 @@ def _write(folder: Path, make: Callable[[Path], Mapping[str, Any]], anew: bool) 
             manifest = {"format": FORMAT, "details": dict(make(scratch))}
             paths = sorted(scratch.glob("*.npy"))
             manifest["files"] = {p.name: {"bytes": p.stat().st_size, "sha256": _digest(p)} for p in paths}
-            (scratch / _MANIFEST).write_text(json.dumps(manifest, indent=1))
+            (scratch / _MANIFEST).write_text(checksums.sealed(manifest), encoding="utf-8")
             if folder.exists() and (anew or _fault(folder)):
                 folder.rename(replaced / folder.name)  # whole or absent, here as well
     except OSError as error:  # another process may have been faster
@@ -122,7 +121,7 @@ def _write(folder: Path, make: Callable[[Path], Mapping[str, Any]], anew: bool) 
 def _fault(folder: Path, *, digests: bool = True) -> str | None:
     """What is wrong with an entry in a few words; None where it is sound."""
     try:
-        files = records.read(folder / _MANIFEST, MANIFEST)["files"]
+        files = _manifest(folder)["files"]
     except (OSError, UserError):
         return "unreadable manifest"
     for name, entry in files.items():
@@ -132,6 +131,10 @@ def _fault(folder: Path, *, digests: bool = True) -> str | None:
         if digests and size <= DIGEST_LIMIT and _digest(path) != entry["sha256"]:
             return f"{name} has another digest"
     return None
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    return checksums.opened((folder / _MANIFEST).read_bytes(), MANIFEST, folder / _MANIFEST)
 
 
 def _digest(path: Path) -> str:

@@ -27,8 +27,8 @@ from aejax.data.scaling import fit
 from aejax.data.splits import DEFAULT_TEST, Raw, count, pooled
 from aejax.data.tables import AGAIN, AS_SEEN
 from aejax.errors import UserError, first_line
-from aejax.files import write_json
-from aejax.storage import records as forms
+from aejax.files import write_atomic
+from aejax.storage import checksums
 from aejax.storage.records import Fields, Many, Named, Whole, Word
 from aejax.types import Dataset, Split
 
@@ -216,12 +216,12 @@ def pack(
         details |= {"origin": start.tolist()} if start.any() else {}
         files = _write(_records(readers, start, details), scratch)
         manifest = details | {"files": files}
-        write_json(scratch / MANIFEST, manifest)
+        write_atomic(scratch / MANIFEST, checksums.sealed(manifest))
     return manifest
 
 
-def _write(records: Iterator[bytes], folder: Path) -> dict[str, dict[str, int]]:
-    """The files of the records, each with its number of rows and of bytes."""
+def _write(records: Iterator[bytes], folder: Path) -> dict[str, dict[str, Any]]:
+    """The files of the records, each with its number of rows and of bytes, and the SHA-256 of its first row."""
     from array_record.python.array_record_module import ArrayRecordWriter
 
     files = {}
@@ -231,7 +231,7 @@ def _write(records: Iterator[bytes], folder: Path) -> dict[str, dict[str, int]]:
             for record in chain([first], islice(records, max(0, FILE_BYTES // len(first) - 1))):
                 writer.write(record)
                 rows += 1
-        files[path.name] = {"rows": rows, "bytes": path.stat().st_size}
+        files[path.name] = {"rows": rows, "bytes": path.stat().st_size, "first": sha256(first).hexdigest()}
     return files
 
 
@@ -295,7 +295,7 @@ DETAILS = Fields(
         "labelled": bool,
         "label_names": Many(str),
         "feature_names": Many(str),
-        "files": Named({"rows": Whole(1), "bytes": Whole()}),
+        "files": Named(Fields({"rows": Whole(1), "bytes": Whole()}, {"first": str})),
     },
     {"origin": Many(float), "channels": Word("first|last")},
 )
@@ -312,8 +312,8 @@ def open_folder(folder: Path) -> Records:
     if not folder.is_dir():
         raise UserError(f"stream:{folder}: there is no such folder; aejax data pack writes one")
     try:
-        text = (folder / MANIFEST).read_text(encoding="utf-8")
-        details = forms.check(forms.parse(text, MANIFEST), DETAILS, MANIFEST)
+        text = (folder / MANIFEST).read_bytes()
+        details = checksums.opened(text, DETAILS, MANIFEST)
     except FileNotFoundError:
         raise UserError(f"stream:{folder}: has no {MANIFEST}; allowed: a folder that aejax data pack wrote") from None
     except ValueError as error:
@@ -334,10 +334,13 @@ def open_folder(folder: Path) -> Records:
     except Exception as error:  # the reader raises whatever its C++ part raises
         raise damaged(f"is damaged: {first_line(error)}") from error
     starts = np.cumsum([0, *(file["rows"] for file in details["files"].values())])
-    records = Records(folder, details, sha256(text.encode()).hexdigest(), int(starts[-1]), source)
+    records = Records(folder, details, sha256(text).hexdigest(), int(starts[-1]), source)
     if len(source) != records.rows:
         raise damaged(f"holds {len(source)} of {records.rows} rows")
     read(records, starts[:-1])
+    for (name, file), row in zip(details["files"].items(), source.__getitems__(starts[:-1].tolist()), strict=True):
+        if file.get("first") not in (None, sha256(row).hexdigest()):
+            raise damaged(f"{name} holds other rows than were packed")
     return records
 
 

@@ -100,7 +100,11 @@ def split(trained: Trained, encoder: Path, decoder: Path, passphrase: str) -> No
         raise UserError("split: is half of a net already; allowed: the folder of a run")
     packed = {kind: artifact.as_bytes(trained, arrays) for kind, arrays in artifact.halves(trained).items()}
     artifact.write_decoder(decoder, packed["sealed decoder"], passphrase)
-    artifact.write_encoder(encoder, packed["encoder"])
+    try:
+        artifact.write_encoder(encoder, packed["encoder"])
+    except BaseException:
+        decoder.unlink(missing_ok=True)
+        raise
 
 
 def check_files(encoder: Path, decoder: Path) -> None:

@@ -48,6 +48,18 @@ def unsealed(text: bytes, form: Form, where: object) -> dict[str, Any]:
     return record
 
 
+def opened(text: bytes, form: Form, where: object) -> dict[str, Any]:
+    """The record of a text that `sealed` wrote, or that an older version wrote without a seal.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    record = dict(records.check(records.parse(text, where), form, where))
+    if record.pop("seal", None) not in (None, seal_of(record)):
+        raise UserError(f"{where}: is damaged: it does not have the SHA-256 that it ends with")
+    return record
+
+
 def of(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """The SHA-256 of those files of a folder that there are, by name."""
     paths = {name: folder / name for name in names}

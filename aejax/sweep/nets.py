@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax.config.bounds import Natural
 from aejax.config.components import check
+from aejax.config.fields import SEED
 from aejax.data.corrupt import none
 from aejax.errors import UserError, one_of, shown
 from aejax.losses import Loss, Term
@@ -162,7 +162,7 @@ def _seeds(seeds: Any) -> tuple[int, ...]:
     listed = list(seeds) if isinstance(seeds, Iterable) and not isinstance(seeds, str | bytes) else []
     if not listed:
         raise UserError(f"seeds: expected one or more whole numbers, got {shown(seeds)}; allowed: such as range(5)")
-    return tuple(check(seed.item() if hasattr(seed, "item") else seed, Natural, what="seeds") for seed in listed)
+    return tuple(check(seed.item() if hasattr(seed, "item") else seed, SEED, what="seeds") for seed in listed)
 
 
 def _block(

@@ -16,9 +16,15 @@ from aejax.errors import UserError
 LONGEST = 60
 """Seconds after which a case counts as one that hangs."""
 
-OUTCOMES = ("refused", "equal", "told", "lost", "traceback", "hang", "silent")
-"""A case is refused in one line, gives what it gives without a fault, or says what is missing; no other may occur."""
+OUTCOMES = ("refused", "equal", "told", "lost", "left", "traceback", "hang", "silent")
+"""A case is refused in one line, gives what it gives without a fault, or says what is missing.
+
+No other may occur: something is lost, temporary files are left, a traceback, a hang, another result without a word.
+"""
 ALLOWED = OUTCOMES[:3]
+
+WORDS = ("damaged", "passed over", "is not as", "written again", "begins again")
+"""What is said of files that have come to harm."""
 
 
 class Case(NamedTuple):
@@ -94,7 +100,7 @@ def damaged(random: np.random.Generator, content: bytes, damages: tuple = DAMAGE
 
 
 @contextmanager
-def timed(seconds: int = LONGEST) -> Iterator[None]:
+def timed(seconds: int) -> Iterator[None]:
     """Raises `HangError` in what takes longer."""
 
     def late(*_):
@@ -109,14 +115,14 @@ def timed(seconds: int = LONGEST) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def outcome(what: str, function: Callable[[], str | None]) -> Case:
+def outcome(what: str, function: Callable[[], str | None], seconds: int = LONGEST) -> Case:
     """The case of a function that returns what is wrong with its answer, or None, or refuses."""
     said = io.StringIO()
     try:
-        with timed(), redirect_stdout(said), redirect_stderr(said):
+        with timed(seconds), redirect_stdout(said), redirect_stderr(said):
             wrong = function()
-        told = "passed over" in said.getvalue() or "damaged" in said.getvalue()
-        return Case(what, "equal" if wrong is None else "told" if told else "silent", wrong or "")
+        is_said = any(words in said.getvalue() for words in WORDS)
+        return Case(what, "equal" if wrong is None else "told" if is_said else "silent", wrong or "")
     except UserError as error:
         lines = str(error)
         return Case(what, "refused" if "\n" not in lines and len(lines) < 2000 else "traceback", lines)
@@ -132,7 +138,7 @@ def counted(cases: Iterator[Case], show: int = 5, say: Callable[[str], None] = p
     for case in cases:
         counts[case.outcome] += 1
         if case.outcome not in ALLOWED and counts[case.outcome] <= show:
-            say(f"{case.outcome}: {case.what}\n{case.more}")
+            say(f"{case.outcome}: {case.what:.300}\n{case.more:.2000}")
     return counts
 
 

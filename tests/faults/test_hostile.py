@@ -450,7 +450,9 @@ def test_every_field_of_packed_rows(tmp_path, canary):
     np.save(tmp_path / "x.npy", np.zeros((9, 4), np.float32))
     stream.pack([tmp_path / "x.npy"], tmp_path / "rows")
     path = tmp_path / "rows" / stream.MANIFEST
-    for what, changed in spoiled(json.loads(path.read_text())):
+    manifest = json.loads(path.read_text())
+    del manifest["seal"]  # as older versions wrote it, and forgers do
+    for what, changed in spoiled(manifest):
         path.write_text(text_of(changed))
         refused_or_done(lambda: data.load(f"stream:{tmp_path / 'rows'}"), canary, what)
 

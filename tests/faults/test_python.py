@@ -1,5 +1,6 @@
 """What a person does wrong from Python, beyond data and configs, is one line as well."""
 
+import errno
 import functools
 import re
 
@@ -10,6 +11,7 @@ import pytest
 import aejax
 from aejax import data, losses, models
 from aejax.errors import UserError
+from aejax.runs import apply, artifact
 
 DATA = data.from_arrays(np.random.default_rng(0).normal(size=(60, 6)))
 MODEL = models.multilayer(DATA.feature_shape, widths=(4,), code=2)
@@ -65,9 +67,20 @@ def test_a_history_with_numbers_that_json_lacks_is_read_again(fitted, tmp_path):
     again = aejax.open(tmp_path / "net").history
     assert again["step"].tolist() == [1, 2]
     np.testing.assert_array_equal(again["train_loss"], history["train_loss"])
+    (tmp_path / "net" / "checksums.json").unlink()  # as older versions left a net
     (tmp_path / "net" / "history.json").write_text('{"step": "a"}')
     with pytest.raises(UserError, match=r"history\.json: is damaged: step: expected a list"):
         aejax.open(tmp_path / "net")
+
+
+def test_halves_are_written_both_or_none(tiny, tmp_path, monkeypatch):
+    def full(path, half):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(artifact, "write_encoder", full)
+    with pytest.raises(OSError, match="No space left"):
+        apply.split(apply.load(tiny), tmp_path / "encoder", tmp_path / "decoder", "word")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("seeds", ["a", 3, [], [0.5], [True], ["0"], None, [-1]])
