@@ -240,7 +240,9 @@ def apply_each(
     lines.append(f"{len(rows) - fits.sum()} of {len(rows)} rows are not answered: {reason}; --strict refuses them")
     out = apply(trained, action, rows[fits], names, where)
     if isinstance(out, Columns):
-        return out._replace(values={name: _at(fits, each) for name, each in out.values.items()}), tuple(lines)
+        return out._replace(values={name: _at(fits, np.asarray(each)) for name, each in out.values.items()}), tuple(
+            lines
+        )
     return _at(fits, out), tuple(lines)
 
 
