@@ -107,7 +107,7 @@ def test_run_leaves_what_is_worth_keeping(tmp_path, capsys):
     assert [row["step"] for row in rows] == ["2", "4"]
     assert all(float(row["train_loss"]) > 0 and float(row["validation_mse"]) > 0 for row in rows)
     found = summary(folder)
-    assert set(found) == {"seed", "metrics", "baselines", "timing", "parameters_digest"}
+    assert set(found) == {"seed", "metrics", "baselines", "timing", "parameters_digest", "remarks"}
     assert json.loads((folder / "environment.json").read_text())["packages"]["jax"]
 
 

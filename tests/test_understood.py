@@ -290,6 +290,7 @@ def zipped(content):
         ("t.csv.bz2", bz2.compress(CONTENT.encode())),
         ("t.csv.zip", zipped(CONTENT)),
     ],
+    ids=["latin-1", "utf-16", "sep=", "tsv", "gz", "bz2", "zip"],
 )
 def test_files_of_every_form_are_read(tmp_path, name, content):
     dataset = loaded(tmp_path / name, content)
