@@ -8,7 +8,6 @@ pytest's own cache for the next session.
 """
 
 import ctypes
-import gc
 import os
 import shutil
 import sys
@@ -32,8 +31,7 @@ jax.config.update("jax_disable_most_optimizations", True)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
-C = ctypes.CDLL(None)
-if limit := getattr(C, "mallopt", None):
+if limit := getattr(ctypes.CDLL(None), "mallopt", None):
     limit(-8, 2)  # M_ARENA_MAX: else memory that XLA's threads free stays with each of them
 
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None, database=None, max_examples=30)
@@ -111,11 +109,8 @@ def resident() -> int:
 
 def give_back() -> None:
     """Forget compiled programs and figures, and hand free memory to the system, which the C library does not."""
-    if compilation := sys.modules.get("aejax.training.compilation"):
-        compilation.compiled.cache_clear()
+    from aejax.training import compilation
+
     if pyplot := sys.modules.get("matplotlib.pyplot"):
         pyplot.close("all")
-    jax.clear_caches()
-    gc.collect()
-    if trim := getattr(C, "malloc_trim", None):
-        trim(0)
+    compilation.forget()

@@ -37,6 +37,21 @@ def test_images_keep_their_bytes_and_their_range():
     assert dataset.label_names == ("a", "b")
 
 
+@pytest.mark.parametrize(
+    ("labels", "dtype"), [(["a", None], object), (["a", pandas.NA], object), ([1, None], object), ([0, np.nan], float)]
+)
+def test_a_label_that_is_missing_is_no_class(labels, dtype):
+    with pytest.raises(UserError, match=r"^y: the label of row 2 is missing; drop the row$"):
+        data.from_arrays(X, np.array(labels * 20, dtype))
+
+
+def test_labels_of_any_kind_are_classes():
+    names = lambda y: data.from_arrays(X, y).label_names
+    assert names(["None", "a"] * 20) == ("None", "a")  # a class of that name
+    assert names(np.array([10, 2] * 20, object)) == ("2", "10")
+    assert names([True, False] * 20) == ("0", "1")
+
+
 def test_missing_values_are_masked_and_hold_the_mean_of_the_training_rows():
     x = X.copy()
     x[::4, 1] = np.nan

@@ -10,17 +10,7 @@ from aejax.config.components import check
 from aejax.config.fields import SCALINGS
 from aejax.data.array_files import described_pixels, pixel_bounds
 from aejax.data.columns import understand
-from aejax.data.encoding import (
-    NONE,
-    as_raw,
-    features,
-    logarithms,
-    logarithms_taken,
-    observed,
-    origin,
-    precision,
-    refuse_no_logarithm,
-)
+from aejax.data.encoding import NONE, Storage, as_raw, features, observed, refuse_no_logarithm, storage
 from aejax.data.inspection import after_scaling, columns_of
 from aejax.data.labels import as_labels, separate
 from aejax.data.scaling import stored
@@ -84,12 +74,11 @@ def from_arrays(
     names = names or (tuple(map(str, x.columns)) if hasattr(x, "columns") and not hasattr(x, "tocsr") else ())
     reading = AGAIN._replace(channels=reading_of({"channels": channels}).channels)
     values = None if hasattr(x, "tocsr") else _dense(x, "x", mask, channels)
-    start, is_log = np.zeros(()), NONE
+    form = Storage()
     if values is not None:
         of_columns = tuple(map(str, names or range(values.shape[1] if values.ndim == 2 else 0)))
-        is_log = logarithms(values, of_columns, names_of(log), of_columns, "x")
-        start = origin(stored(values, start, is_log))
-    known = {"names": names, "start": start, "channels": channels, "is_log": is_log}
+        form = storage(values, of_columns, names_of(log), of_columns, "x")
+    known = {"names": names, "start": form.origin, "channels": channels, "is_log": form.log}
     splits = {
         part: as_rows(rows, part, labels.get(part), mask if part == "x" else None, **known)
         for part, (rows, _) in parts.items()
@@ -103,9 +92,6 @@ def from_arrays(
     if names and len(names) != shape[0]:
         raise UserError(f"names: {len(names)} names for {shape[0]} features")
     bounds = pixel_bounds(values) if len(shape) == 3 else None
-    lines = logarithms_taken(is_log, names)
-    if len(shape) == 1 and values is not None:
-        lines += precision(stored(values, np.zeros(()), is_log), start, names)
     raw = Raw(
         splits["x"],
         kind="image" if len(shape) == 3 else "table",
@@ -113,10 +99,10 @@ def from_arrays(
         bounds=bounds,
         label_names=label_names,
         feature_names=tuple(map(str, names)),
-        understood=(described_pixels(values, bounds),) if len(shape) == 3 else tuple(lines),
+        understood=(described_pixels(values, bounds),) if len(shape) == 3 else form.lines,
         reading=reading if channels else None,
-        origin=start,
-        log=is_log,
+        origin=form.origin,
+        log=form.log,
     )
     return _held_out(name, raw, {"validation": validation, "test": test} | splits, scaling, seed)
 
@@ -269,12 +255,11 @@ def _classes(labels: Mapping[str, Any]) -> tuple[tuple[str, ...], Mapping[str, n
         return (), {}
     arrays = [np.asarray(values).reshape(-1) for values in labels.values()]
     every = np.concatenate(arrays)
-    if every.dtype.kind in "UO":
-        names, numbers = np.unique(every.astype(str), return_inverse=True)
-    else:
-        numbers, names = as_labels(every, "y")
-    parts = np.split(numbers.astype(np.int32), np.cumsum([len(each) for each in arrays])[:-1])
-    return tuple(map(str, names)), dict(zip(labels, parts, strict=True))
+    gone = ("None", "nan", "<NA>", "NaT")  # as which Python, NumPy and pandas show what is missing
+    missing = np.array([not isinstance(value, str) and str(value) in gone for value in every.tolist()], bool)
+    numbers, names = as_labels(every, "y", missing)
+    parts = np.split(numbers, np.cumsum([len(each) for each in arrays])[:-1])
+    return names, dict(zip(labels, parts, strict=True))
 
 
 def _columns(frame: Any, name: str, reading: Reading) -> dict[str, Cells]:

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -89,10 +90,8 @@ def as_raw(
     values, names = features(columns, layout, where)
     numbers = [column.name for column in layout if not column.categories] or names
     odd = stand_ins(values, names, "data.missing_words=('{:g}',) says so" if reading != AGAIN else "NaN says so")
-    is_log = logarithms(values, names, log, numbers, where)
-    values, taken = stored(values, np.zeros(()), is_log), logarithms_taken(is_log, names)
-    start = origin(values)
-    x, mask = observed(stored(values, start, NONE), names, where)
+    form = storage(values, names, log, numbers, where)
+    x, mask = observed(stored(values, form.origin, form.log), names, where)
     check_columns(mask, names, where)
     return Raw(
         train=Split(x, mask, labels and labels.values),
@@ -100,10 +99,10 @@ def as_raw(
         label_names=labels.names if labels else (),
         feature_names=names,
         columns=layout,
-        understood=(*understood, *meaning.lines, *odd, *taken, *precision(values, start, names)),
+        understood=(*understood, *meaning.lines, *odd, *form.lines),
         reading=meaning.reading,
-        origin=start,
-        log=is_log,
+        origin=form.origin,
+        log=form.log,
     )
 
 
@@ -125,7 +124,35 @@ def stand_ins(x: np.ndarray, names: Sequence[str], advice: str) -> list[str]:
     return lines
 
 
-def logarithms(
+class Storage(NamedTuple):
+    """How the values of features are stored, as `aejax.data.scaling.stored` does it.
+
+    Attributes:
+        origin: `Dataset.origin`, what they are counted from.
+        log: `Dataset.log`, the features whose logarithm it is.
+        lines: what a person should know of both, and of values that float32 makes equal.
+    """
+
+    origin: np.ndarray = np.zeros(())
+    log: np.ndarray = NONE
+    lines: tuple[str, ...] = ()
+
+
+def storage(x: np.ndarray, names: Sequence[str], log: Sequence[str], numbers: Sequence[str], where: object) -> Storage:
+    """How rows (m, features) of float64, NaN where missing, are to be stored; images as they are.
+
+    The other arguments, and errors, are those of `_logarithms`.
+    """
+    is_log = _logarithms(x, names, log, numbers, where)
+    if x.ndim != 2:
+        return Storage()
+    taken = [f"of column {names[at]!r} the logarithm is taken" for at in np.flatnonzero(is_log)]
+    values = stored(x, np.zeros(()), is_log)
+    start = origin(values)
+    return Storage(start, is_log, (*taken, *precision(values, start, names)))
+
+
+def _logarithms(
     x: np.ndarray, names: Sequence[str], log: Sequence[str], numbers: Sequence[str], where: object
 ) -> np.ndarray:
     """Which features are to be stored as their logarithms, (features,) bool; () where none is.
@@ -161,11 +188,6 @@ def refuse_no_logarithm(x: np.ndarray, is_log: np.ndarray, names: Sequence[str],
         name = f"column {names[at]!r}" if len(names) else f"value {at + 1}"
         line = f"{where}: row {row + 1}, {name} holds {x[row, at]:g}, which has no logarithm"
         raise UserError(f"{line}; allowed: values above 0, or a net without data.log of it")
-
-
-def logarithms_taken(is_log: np.ndarray, names: Sequence[str]) -> list[str]:
-    """A line on each column of which the logarithm is stored."""
-    return [f"of column {names[at] if names else str(at)!r} the logarithm is taken" for at in np.flatnonzero(is_log)]
 
 
 def origin(x: np.ndarray) -> np.ndarray:
@@ -238,7 +260,8 @@ def precision(x: np.ndarray, start: np.ndarray, names: Sequence[str]) -> list[st
     exact = x.dtype == np.float32 or (x.dtype.kind in "biu" and x.dtype.itemsize < 4)
     for at in range(0 if exact else x.shape[1]):
         values = np.sort(x[~np.isnan(x[:, at]), at] - shift[at])  # float32 keeps their order
-        before, after = (1 + int((np.diff(each) != 0).sum()) for each in (values, values.astype(np.float32)))
+        with np.errstate(over="ignore", invalid="ignore"):  # `observed` refuses what is too large
+            before, after = (1 + int((np.diff(each) != 0).sum()) for each in (values, values.astype(np.float32)))
         if after < 0.99 * before:
             lines.append(f"{name(at)}: float32 makes {after} values of {before} different ones")
     return lines

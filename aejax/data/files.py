@@ -15,27 +15,12 @@ from aejax.data.array_files import (
     read_arrays,
 )
 from aejax.data.columns import understand
-from aejax.data.encoding import (
-    NONE,
-    as_raw,
-    features,
-    logarithms,
-    logarithms_taken,
-    observed,
-    origin,
-    precision,
-)
+from aejax.data.encoding import as_raw, features, observed, storage
 from aejax.data.labels import Labels, as_labels
 from aejax.data.scaling import stored
 from aejax.data.splits import Raw, check_columns
 from aejax.data.table_files import PACKED, TEXT, Table, ending, from_array, read_table
-from aejax.data.tables import (
-    AGAIN,
-    AS_SEEN,
-    Cells,
-    Reading,
-    are_numbered,
-)
+from aejax.data.tables import AGAIN, AS_SEEN, Cells, Reading, are_numbered
 from aejax.errors import UserError, one_of
 from aejax.types import Column, Split
 
@@ -148,22 +133,19 @@ def _of_arrays(arrays: Arrays, path: Path, source: str, log: Sequence[str]) -> R
     """Rows or images without their labels, the official test rows apart."""
     x = arrays.x if arrays.mask is None else np.where(arrays.mask, arrays.x, np.nan)
     names = tuple(map(str, range(x.shape[1]))) if x.ndim == 2 else ()
-    is_log = logarithms(x, names, log, names, path)
-    x = stored(x, np.zeros(()), is_log)
-    start = origin(x)
-    rows, mask = observed(stored(x, start, NONE), (), path)
+    form = storage(x, names, log, names, path)
+    rows, mask = observed(stored(x, form.origin, form.log), (), path)
     check_columns(mask, (), path)
     bounds = pixel_bounds(arrays.x) if x.ndim == 4 else None
-    of_values = precision(x, start, names) if names else [described_pixels(arrays.x, bounds)]
-    lines = [_size(arrays.x), *logarithms_taken(is_log, names), *of_values]
+    lines = [_size(arrays.x), *(form.lines if names else [described_pixels(arrays.x, bounds)])]
     raw = Raw(
         Split(rows, mask),
         kind="table" if names else "image",
         source=source,
         bounds=bounds,
         feature_names=names,
-        origin=start,
-        log=is_log,
+        origin=form.origin,
+        log=form.log,
     )
     if (cut := arrays.train_rows) is not None:
         parts = [Split(rows[part], None if mask is None else mask[part]) for part in (slice(cut), slice(cut, None))]

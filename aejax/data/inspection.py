@@ -94,12 +94,14 @@ def after_scaling(dataset: Dataset) -> list[str]:
     """
     if dataset.kind != "table" or dataset.stream is not None or not len(dataset.train.x):
         return []
-    seen, lines = scale(dataset.train.x, dataset.shift, dataset.scale), []
-    for column in columns_of(dataset) or [Column(str(at), at) for at in range(seen.shape[1])]:
+    x, lines = dataset.train.x, []
+    shift, factor = (np.broadcast_to(each, dataset.feature_shape) for each in (dataset.shift, dataset.scale))
+    for column in columns_of(dataset) or [Column(str(at), at) for at in range(x.shape[1])]:
         if column.categories:
             continue
-        observed = slice(None) if dataset.train.mask is None else dataset.train.mask[:, column.start]
-        before, after = (np.sort(x[observed, column.start]) for x in (dataset.train.x, seen))
+        at = column.start
+        before = np.sort(x[:, at] if dataset.train.mask is None else x[dataset.train.mask[:, at], at])
+        after = scale(before, shift[at], factor[at])  # in the same order
         different, others = (1 + int((np.diff(each) != 0).sum()) for each in (before, after))
         if others < 0.99 * different:
             lines.append(f"column {column.name!r}: scaled, float32 makes {others} values of {different} different ones")

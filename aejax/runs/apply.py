@@ -232,17 +232,15 @@ def apply_each(
     if fits.all():
         return apply(trained, action, rows, names, where), tuple(lines)
     first = int(np.argmin(fits))
-    reason = (
-        f"{where}: {faults[first]}" if first in faults else _why_not(trained, action, rows[: first + 1], names, where)
-    )
+    reason = f"{where}: {faults[first]}" if first in faults else ""
+    reason = reason or _why_not(trained, action, rows[: first + 1], names, where)
     if not fits.any():
         raise UserError(reason)
     lines.append(f"{len(rows) - fits.sum()} of {len(rows)} rows are not answered: {reason}; --strict refuses them")
     out = apply(trained, action, rows[fits], names, where)
     if isinstance(out, Columns):
-        return out._replace(values={name: _at(fits, np.asarray(each)) for name, each in out.values.items()}), tuple(
-            lines
-        )
+        values = {name: _at(fits, np.asarray(each)) for name, each in out.values.items()}
+        return out._replace(values=values), tuple(lines)
     return _at(fits, out), tuple(lines)
 
 

@@ -271,8 +271,7 @@ def _linked(model: Model, dataset: Dataset) -> Model:
     if "natural" in ctx.extra or ctx.ranges["x_hat"] != Range():
         return model
     linked = mixed(model, dataset.columns)._replace(made=None)
-    _, *made = model.made or (None, None)
-    return linked._replace(made=(linked, *made)) if model.made else linked
+    return linked if model.made is None else linked._replace(made=(linked, *model.made[1:]))
 
 
 def _of_these_rows(model: Any, dataset: Dataset) -> Model:

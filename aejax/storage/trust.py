@@ -65,6 +65,8 @@ def _key(*, make: bool) -> bytes | None:
     if make:
         with suppress(OSError):  # there already, or a place that cannot be written
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if path.exists() and path.stat().st_size != KEY_BYTES:  # after a kill in the middle of the next lines
+                path.unlink()
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(secrets.token_bytes(KEY_BYTES))

@@ -23,7 +23,7 @@ from running import (
 
 from aejax.files import TEMPORARY
 from aejax.runs.workdir import read_metrics
-from aejax.storage import checkpoint
+from aejax.storage import checkpoint, trust
 
 PLAIN = {
     **TINY,
@@ -294,3 +294,12 @@ def test_a_run_does_not_go_on_with_other_data(tmp_path, capsys):
     answer = call(command, capsys)
     assert answer.code == 2
     assert "has changed since this run began" in answer.err
+
+
+def test_a_key_that_a_kill_left_empty_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("AEJAX_CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "cache" / "trust").mkdir(parents=True)
+    (tmp_path / "cache" / "trust" / "key").touch(mode=0o600)
+    (tmp_path / "config.json").write_text("{}")
+    trust.seal(tmp_path)
+    assert trust.is_own(tmp_path, b"{}")
