@@ -2,7 +2,10 @@
 
 import argparse
 import io
+import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,8 +26,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # what a terminal cannot show is no reason to stop
             stream.reconfigure(errors="backslashreplace")
-    arguments = parser().parse_args(spelled(sys.argv[1:] if argv is None else argv))
+    if argv is None:  # the process is this command's alone
+        sys.unraisablehook = _interrupt_again
     try:
+        arguments = parser().parse_args(spelled(sys.argv[1:] if argv is None else argv))
         return arguments.command(arguments) or 0
     except UserError as error:
         return complain(str(error))
@@ -38,6 +43,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return complain(f"out of memory: {error}")
     except KeyboardInterrupt:
         return complain("interrupted", 130)
+    finally:
+        if argv is None:  # all is written: an interruption could only spoil the end of the process
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _interrupt_again(raised: Any) -> None:
+    """A Ctrl-C that met a callback of the garbage collector, where Python drops it, comes again a moment later."""
+    if not issubclass(raised.exc_type, KeyboardInterrupt):
+        return sys.__unraisablehook__(raised)
+    again = threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT))
+    again.daemon = True
+    return again.start()
 
 
 class _Parser(argparse.ArgumentParser):

@@ -167,7 +167,7 @@ def other(path: Path, kind: str) -> dict[str, np.ndarray]:
         case ".parquet":
             frame = pandas.read_parquet(path)
         case ".xlsx":
-            frame = pandas.read_excel(path)
+            frame = pandas.read_excel(path, engine="openpyxl")  # by its first bytes it would refuse what openpyxl reads
         case _:
             frame = pandas.read_feather(path)
     return {str(name): frame[name].to_numpy() for name in frame if frame[name].dtype.kind in "fiu"}

@@ -273,3 +273,28 @@ def test_a_kill_between_data_and_manifest_reads_as_unfinished(whole, tmp_path, c
     assert "its manifest is missing, as after a kill while it was saved; trying step 9" in answer.out
     assert "damage" not in answer.out
     assert digest(folder) == digest(whole)
+
+
+@posix
+def test_an_interruption_that_meets_a_callback_still_stops_the_command(tmp_path):
+    """Python drops what is raised inside a callback of the garbage collector, as JAX's is."""
+    script = """
+import os, signal, time, weakref
+from aejax import cli
+from aejax.cli import listing
+
+class Thing: pass
+
+def run(arguments):
+    thing = Thing()
+    watched = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGINT))
+    del thing
+    for _ in range(1000):
+        time.sleep(0.01)
+    return 0
+
+listing.run = run
+raise SystemExit(cli.main())
+"""
+    ended = subprocess.run([sys.executable, "-c", script, "list"], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (130, "aejax: interrupted\n")
