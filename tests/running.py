@@ -109,7 +109,8 @@ def begin(argv: Sequence[str], **changes: str) -> Forked:
 
 def virtual(count: int) -> dict[str, str]:
     """The environment of a process that sees so many devices of one CPU."""
-    return environment(XLA_FLAGS=f"--xla_force_host_platform_device_count={count}", JAX_PLATFORMS="cpu")
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={count}"
+    return environment(XLA_FLAGS=flags, JAX_PLATFORMS="cpu")
 
 
 def free_port() -> int:
