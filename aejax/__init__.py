@@ -20,7 +20,7 @@ FRONT_DOOR = {
     "Fitted": ("runs.fitted", "Fitted"),
     "fit": ("runs.fit", "fit"),
     "open": ("runs.fitted", "open_folder"),
-    "run": ("runs.fitted", "run_config"),
+    "run": ("runs.from_config", "run_config"),
     "summary": ("models", "summary"),
 }
 """What a researcher types first, and where it lives."""

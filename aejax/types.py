@@ -385,6 +385,8 @@ class Task(NamedTuple):
             the units of the data, (m, n), or `Columns`. `rows` are flat and unscaled (`aejax.training.context.Rows`),
             NaN where ``mask`` is False, which only a model that takes missing values gets. `kept` is what `evaluate`
             left, its ``tree`` as arrays by their paths (``"centre"``, ``"net/kernel"``); None where it left nothing.
+        keep: ``(key, model, params, dataset, retrain, options) -> Kept``, what `evaluate` leaves for new rows with the
+            same key, without its comparisons: for who has rows in memory and no baselines to look at.
     """
 
     options: type
@@ -395,6 +397,7 @@ class Task(NamedTuple):
     members: Callable[..., Mapping[str, Mapping[str, np.ndarray]]] | None = None
     figures: Figures | None = None
     apply: Mapping[str, Callable[..., Any]] = {}
+    keep: Callable[..., Kept] | None = None
 
 
 class Members(NamedTuple):

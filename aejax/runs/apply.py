@@ -17,7 +17,7 @@ from aejax.runs import artifact, workdir
 from aejax.runs.artifact import Trained
 from aejax.runs.rows import answerable, check_order, laid_flat, refuse_missing
 from aejax.storage import checkpoint, checksums, records
-from aejax.storage.trees import shaped
+from aejax.storage.trees import named_arrays, shaped
 from aejax.training.build import build_model
 from aejax.training.evaluate import at_once
 from aejax.training.numerics import fixed
@@ -173,7 +173,7 @@ def apply(
         refuse_missing(missing, names, artifact.columns_of(trained.info), where)
     shift, scale = (np.broadcast_to(scaling[name], model.feature_shape).reshape(-1) for name in ("shift", "scale"))
     if of_task is not None:
-        out = of_task(model, params, Rows(x, ~missing if missing.any() else None, shift, scale), _kept(trained.folder))
+        out = of_task(model, params, Rows(x, ~missing if missing.any() else None, shift, scale), _kept(trained))
         if isinstance(out, Columns):
             return out
         out = original(out.astype(np.float32), *form)
@@ -271,19 +271,24 @@ def task_action(trained: Trained, action: str) -> Callable[..., Any] | None:
     """
     if action in trained.actions:
         return None
-    if trained.folder is None:
+    if not trained.config and trained.folder is None:
         raise UserError(f"{action}: this half of a net cannot do it; allowed: {', '.join(trained.actions)}")
     task = trained.config.get("task")
     of_task = resolve(task["name"], TASKS, what="task.name").apply if isinstance(task, dict) and "name" in task else {}
     if action not in of_task:
-        raise one_of(action, [*trained.actions, *of_task], what=f"{trained.folder}: action")
-    if not (trained.folder / workdir.FINISHED).exists():
+        raise one_of(action, [*trained.actions, *of_task], what=f"{trained.folder or 'this net'}: action")
+    whole = (workdir.FINISHED, workdir.HISTORY)  # of a run, and of a net that was saved from memory
+    if trained.kept is None and not any((trained.folder / name).exists() for name in whole):
         raise UserError(f"{trained.folder}: its run is not finished; go on with aejax run --workdir {trained.folder}")
     return of_task[action]
 
 
-def _kept(folder: Path) -> Kept | None:
-    """What the task left in the folder of a run."""
+def _kept(trained: Trained) -> Kept | None:
+    """What the task left, in memory or in the folder of the run."""
+    folder = trained.folder
+    if trained.kept is not None:
+        arrays = {name: np.asarray(leaf) for name, leaf in named_arrays(trained.kept.tree).items()}
+        return Kept(arrays, trained.kept.info)
     checksums.check(folder, f"{workdir.KEPT}/*.json")
     if not checkpoint.steps(folder / workdir.KEPT):
         return None

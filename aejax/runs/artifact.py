@@ -35,7 +35,7 @@ from aejax.storage.checkpoint import LEAVES
 from aejax.storage.records import Either, Fields, Many, Whole, Word
 from aejax.storage.trees import describe, named_arrays, pack, path_name, unpack
 from aejax.training.build import build_model
-from aejax.types import Column, Dataset, Model, Params
+from aejax.types import Column, Dataset, Kept, Model, Params
 
 FORMAT = 1
 ACTIONS = {"encoder": "encode", "sealed decoder": "decode"}
@@ -85,6 +85,7 @@ class Trained(NamedTuple):
         actions: what can be done with it, whatever its task is.
         folder: of its run; None of a half.
         config: of its run; empty of a half.
+        kept: what its task left for new rows, of a net in memory; of a run it is read from the folder.
     """
 
     model: Model
@@ -95,6 +96,7 @@ class Trained(NamedTuple):
     actions: tuple[str, ...]
     folder: Path | None = None
     config: Mapping[str, Any] = {}
+    kept: Kept | None = None
 
 
 def columns_of(info: Mapping[str, Any]) -> tuple[Column, ...]:

@@ -9,19 +9,16 @@ from typing import Any
 import numpy as np
 
 from aejax import config as configs
-from aejax.config.files import literals
 from aejax.data.arrays import as_rows, rows_of_frame
 from aejax.data.scaling import original
-from aejax.errors import UserError, hint, shown
+from aejax.errors import UserError, shown
 from aejax.files import write_atomic, write_json
-from aejax.runs import apply, artifact, experiment, workdir
-from aejax.storage import checksums
+from aejax.runs import apply, artifact, workdir
+from aejax.storage import checkpoint, checksums
 from aejax.storage.records import NOT_FINITE, Many, Named
 from aejax.training.context import outline
 from aejax.training.evaluate import on_device
-from aejax.types import Dataset, Model, Params, Range, Rows, Split
-
-HISTORY = "history.json"
+from aejax.types import Columns, Dataset, Kept, Model, Params, Range, Rows, Split
 
 
 @dataclass(frozen=True)
@@ -36,6 +33,9 @@ class Fitted:
             since the evaluation before) and, with validation rows, ``validation_loss``, ``validation_TERM``,
             ``validation_mse``.
         summary: of a run in a folder what its ``summary.json`` holds; else empty.
+        config: of the run, where it has one.
+        kept: what the config's task left for new rows, of a net in memory; of one in a folder it is read from there.
+        folder: that it was opened from.
     """
 
     model: Model
@@ -45,6 +45,8 @@ class Fitted:
     measure: Callable[[Rows], Mapping[str, float]] | None = field(default=None, repr=False)
     summary: Mapping[str, Any] = field(default_factory=dict, repr=False)
     config: Mapping[str, Any] | None = field(default=None, repr=False)
+    kept: Kept | None = field(default=None, repr=False)
+    folder: Path | None = field(default=None, repr=False)
 
     def encode(self, x: Any) -> np.ndarray:
         """The codes of rows: (m, *feature_shape) or (m, n) -> (m, d) float32.
@@ -62,6 +64,14 @@ class Fitted:
         """Rows through the encoder and the decoder, in the units of the data: (m, *feature_shape) float32."""
         return self._applied("reconstruct", self._values(x), "x")
 
+    def apply(self, action: str, x: Any) -> np.ndarray | Columns:
+        """What the config's task does with new rows under that name, such as ``"score"``: as ``aejax apply`` does.
+
+        Raises:
+            UserError: the task has no such action, or it refuses the rows.
+        """
+        return self._applied(action, self._values(x), "x")
+
     def loss(self, x: Any) -> dict[str, float]:
         """The loss of rows as in training, each of its terms, and the mean squared error of their scaled values."""
         if self.measure is None:
@@ -77,7 +87,7 @@ class Fitted:
         Raises:
             UserError: the folder is not empty, or cannot be written.
         """
-        folder = _path_of(folder)
+        folder = path_of(folder)
         try:
             if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
                 raise UserError(f"{folder}: is not empty; allowed: a new folder")
@@ -89,12 +99,14 @@ class Fitted:
 
     def write(self, folder: Path) -> Path:
         """Write the net and its history into a folder, whatever else is there; the folder."""
-        write_json(folder / HISTORY, {name: values.tolist() for name, values in self.history.items()})
+        write_json(folder / workdir.HISTORY, {name: values.tolist() for name, values in self.history.items()})
         plain, name, arguments = self.model.made or (None, "", ())
         settings = {"name": name, **dict(arguments)} if plain == self.model._replace(made=None) else None
         linked = bool(self.data.columns) and "natural" in outline(self.model).extra
         artifact.save(folder / workdir.MODEL, self.params, self.data, settings, linked=linked)
-        checksums.write(folder, [*workdir.WRITTEN, HISTORY], {})
+        if self.kept is not None:
+            checkpoint.save(folder / workdir.KEPT, 0, self.kept.tree, keep=1, info=self.kept.info)
+        checksums.write(folder, [*workdir.WRITTEN, workdir.HISTORY], {})
         return folder
 
     def __repr__(self) -> str:
@@ -127,7 +139,8 @@ class Fitted:
 
     def _applied(self, action: str, rows: np.ndarray, what: str) -> np.ndarray:
         scaling, info = {"shift": self.data.shift, "scale": self.data.scale}, artifact.info_of(self.data)
-        trained = artifact.Trained(self.model, self.params, scaling, info, {}, apply.ACTIONS)
+        about = {"folder": self.folder, "config": self.config or {}, "kept": self.kept}
+        trained = artifact.Trained(self.model, self.params, scaling, info, {}, apply.ACTIONS, **about)
         return apply.apply(trained, action, rows, where=what)
 
 
@@ -142,7 +155,7 @@ def open_folder(folder: str | Path, model: Model | None = None, *, trust: bool =
     Raises:
         UserError: there is no such net, it is damaged, or it is of another model.
     """
-    folder = _path_of(folder)
+    folder = path_of(folder)
     if not isinstance(model, Model | None):
         raise UserError(f"model: expected an aejax Model, got {shown(model)}; allowed: the model that was trained")
     trained = apply.load(folder, trust=trust, model=model)
@@ -165,58 +178,23 @@ def open_folder(folder: str | Path, model: Model | None = None, *, trust: bool =
         log=artifact.log_of(trained.info),
         **trained.scaling,
     )
-    checksums.check(folder, workdir.METRICS, workdir.FINISHED, HISTORY)
+    checksums.check(folder, workdir.METRICS, workdir.FINISHED, workdir.HISTORY)
     rows = workdir.read_metrics(folder)
     history = {name: np.array([row[name] for row in rows]) for name in rows[0]} if rows else {}
-    if (folder / HISTORY).exists():
-        stored = workdir.read_json(folder / HISTORY, Named(Many(float)))
+    if (folder / workdir.HISTORY).exists():
+        stored = workdir.read_json(folder / workdir.HISTORY, Named(Many(float)))
         history = {name: np.array([float(v) if v in NOT_FINITE else v for v in each]) for name, each in stored.items()}
     summary = workdir.read_json(folder / workdir.FINISHED) if (folder / workdir.FINISHED).exists() else {}
-    return Fitted(trained.model, trained.params, data, history, summary=summary, config=trained.config or None)
+    about = {"summary": summary, "config": trained.config or None, "folder": folder}
+    return Fitted(trained.model, trained.params, data, history, **about)
 
 
-def _path_of(folder: Any) -> Path:
+def path_of(folder: Any) -> Path:
+    """A folder that a person names.
+
+    Raises:
+        UserError: it is no path.
+    """
     if not isinstance(folder, str | Path):
         raise UserError(f"folder: expected a path, got {shown(folder)}")
     return Path(folder)
-
-
-def run_config(config: Any, folder: str | Path | None = None, **changes: Any) -> Fitted:
-    """Train what a config describes, as ``aejax run`` does, and open the folder.
-
-    Args:
-        config: a shipped experiment (``"lecture/multilayer"``), the path of a config file, a ``ConfigDict`` or
-            a dict.
-        folder: of the run; None for a new one under ``runs/``. That of an unfinished run goes on.
-        changes: fields of the config: by their own names where these are there once, such as ``steps=1000``, or in
-            ``**{"optimizer.learning_rate": 3e-4}``.
-
-    Raises:
-        UserError: whatever is wrong with the config, the data or the folder, in one line.
-        InterruptedRunError: SIGINT or SIGTERM came; what was done is saved.
-    """
-    named = isinstance(config, str | Path)
-    resolved = configs.load(str(config)) if named else configs.resolve(literals(config, what="config"))
-    resolved = configs.varied(resolved, {_path(resolved, name): value for name, value in changes.items()})
-    stem = Path(str(config).partition(":")[0]).stem if named else "run"
-    folder = workdir.fresh(stem) if folder is None else _path_of(folder)
-    experiment.run(resolved, folder)
-    return open_folder(folder)
-
-
-def _path(config: Mapping[str, Any], name: str) -> str:
-    """The dotted path of a field: itself, or the one path that ends in this name."""
-    if "." in name or name in config:
-        return name
-    paths = [path for path in _paths(config) if path.rpartition(".")[2] == name]
-    if not paths:
-        near = hint(name, {path.rpartition(".")[2] for path in _paths(config)})
-        raise UserError(f"{name}: is no field of the config{near}")
-    if len(paths) != 1:
-        raise UserError(f"{name}: may be {' or '.join(paths)} of the config")
-    return paths[0]
-
-
-def _paths(config: Mapping[str, Any], before: str = "") -> list[str]:
-    inside = ((f"{before}{name}", value) for name, value in config.items())
-    return [p for path, value in inside for p in (_paths(value, f"{path}.") if isinstance(value, Mapping) else [path])]

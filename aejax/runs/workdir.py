@@ -34,6 +34,8 @@ WAIT_SECONDS = 5.0
 CONFIG, FIT = "config.json", "fit.json"
 """What a run is begun with: its config, or the numbers of a fit in Python."""
 DATASET, ENVIRONMENT, METRICS, FINISHED = "dataset.json", "environment.json", "metrics.csv", "summary.json"
+HISTORY = "history.json"
+"""Of a net that was saved from memory, what `METRICS` is of a run."""
 BEGUN = (CONFIG, FIT, DATASET, ENVIRONMENT)
 """Files that stay as they are from the beginning of a run; every checkpoint has their digests."""
 WRITTEN = (

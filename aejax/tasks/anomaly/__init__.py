@@ -1,7 +1,8 @@
 """Anomaly detection by an ensemble of autoencoders, beside kNN, isolation forest, one-class SVM and PCA."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import numpy as np
@@ -16,7 +17,7 @@ from aejax.tasks import needs
 from aejax.tasks.anomaly import scoring
 from aejax.tasks.common import Arrays, Several, cached, fill, seed_of
 from aejax.training.evaluate import on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
+from aejax.types import Dataset, Evaluation, Kept, Model, Params, Retrain, Rows, Split, Task
 
 SCORES = tuple(scoring.READ)
 WORST = 8  # rows that are kept to be shown
@@ -110,37 +111,76 @@ def evaluate(
     return assess([for_rows, for_forest], model, params, ensemble, dataset, options)
 
 
+def keep(key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain, options: Options) -> Kept:
+    """What `evaluate` keeps for new rows: the nets, the threshold, and what rows are compared with."""
+    for_nets, for_rows, _ = jax.random.split(key, 3)
+    ensemble = scoring.train_ensemble(for_nets, dataset, retrain, options.members)
+    seen = _look(seed_of(for_rows), model, ensemble, dataset, options)
+    scores = scoring.scores(seen.out[seen.calibrated_on], seen.train, score=options.score, **_weights(options))
+    return _kept(model, ensemble, dataset, seen, _threshold(scores[options.score], options), options)
+
+
 def assess(
     keys: list[jax.Array], model: Model, params: Params, ensemble: scoring.Ensemble, dataset: Dataset, options: Options
 ) -> Evaluation:
     """What `evaluate` returns, of an ensemble that is trained."""
     for_rows, for_forest = map(seed_of, keys)
-    drawn = np.sort(permutation(for_rows, len(dataset.train.x))[: options.most_rows])
-    splits = with_rows(dataset) | {"train": take(dataset.train, drawn)}
-    tested_on = "test" if "test" in splits else "train"
-    by_rate = options.threshold == "false_alarm_rate" and "validation" in splits
-    calibrated_on = "validation" if by_rate else "train"
-    rows = {name: on_device(splits[name], dataset) for name in splits if name in ("train", tested_on, calibrated_on)}
-    out = {name: scoring.outputs(model, ensemble.params, part) for name, part in rows.items()}
-    out["train"] = out["train"]._replace(fold=ensemble.fold[drawn])
-    train = scoring.reference(out["train"])
-    weights = {"neighbours": options.neighbours, "residual_weight": options.residual_weight}
-    by_split = {name: scoring.scores(part, train, **weights) for name, part in out.items()}
+    tested_on = "test" if len(dataset.test.x) else "train"
+    seen = _look(for_rows, model, ensemble, dataset, options, tested_on)
+    by_split = {name: scoring.scores(part, seen.train, **_weights(options)) for name, part in seen.out.items()}
     scores = {name: {split: values[name] for split, values in by_split.items()} for name in SCORES}
-    one = scoring.outputs(model, jax.tree.map(lambda leaf: leaf[None], params), rows[tested_on])
+    one = scoring.outputs(model, jax.tree.map(lambda leaf: leaf[None], params), seen.rows[tested_on])
     scores["error_of_one_net"] = scores["error"] | {tested_on: scoring.errors(one)[0]}
-    x = {name: part.x for name, part in out.items()}
+    x = {name: part.x for name, part in seen.out.items()}
     scores |= detector_scores(x["train"], x, neighbours=options.neighbours, seed=for_forest)
-    labels, test = splits[tested_on].labels, {name: values[tested_on] for name, values in scores.items()}
-    threshold = lambda values: outliers.threshold(values, rule=options.threshold, level=options.level)
-    limits = {name: threshold(values[calibrated_on]) for name, values in scores.items()}
+    labels, test = seen.splits[tested_on].labels, {name: values[tested_on] for name, values in scores.items()}
+    limits = {name: _threshold(values[seen.calibrated_on], options) for name, values in scores.items()}
     metrics = {name: outliers.judge(labels, values, limits[name]) for name, values in test.items()}
     score = options.score
     arrays = {"scores": test, "score": score, "train_scores": scores[score]["train"], "labels": labels}
-    arrays |= _worst(train, out[tested_on], test[score])
-    mean, files = scoring.means(model, dataset), {"scores.csv": _table(test[score], labels, limits[score])}
-    kept = scoring.to_keep(ensemble.params, train, mean, limits[score], score=score, **weights)
+    arrays |= _worst(seen.train, seen.out[tested_on], test[score])
+    files = {"scores.csv": _table(test[score], labels, limits[score])}
+    kept = _kept(model, ensemble, dataset, seen, limits[score], options)
     return Evaluation({"test": metrics.pop(score)}, metrics, arrays, kept, files)
+
+
+class _Seen(NamedTuple):
+    """Splits, the drawn training rows among them, what the nets make of them, and the one the threshold comes from."""
+
+    splits: Mapping[str, Split]
+    rows: Mapping[str, Rows]
+    out: Mapping[str, scoring.EnsembleOutputs]
+    train: scoring.Reference
+    calibrated_on: str
+
+
+def _look(
+    seed: int, model: Model, ensemble: scoring.Ensemble, dataset: Dataset, options: Options, *others: str
+) -> _Seen:
+    """What the nets make of drawn training rows, of those that the threshold comes from, and of other splits."""
+    drawn = np.sort(permutation(seed, len(dataset.train.x))[: options.most_rows])
+    splits = with_rows(dataset) | {"train": take(dataset.train, drawn)}
+    by_rate = options.threshold == "false_alarm_rate" and "validation" in splits
+    calibrated_on = "validation" if by_rate else "train"
+    rows = {name: on_device(splits[name], dataset) for name in splits if name in ("train", *others, calibrated_on)}
+    out = {name: scoring.outputs(model, ensemble.params, part) for name, part in rows.items()}
+    out["train"] = out["train"]._replace(fold=ensemble.fold[drawn])
+    return _Seen(splits, rows, out, scoring.reference(out["train"]), calibrated_on)
+
+
+def _weights(options: Options) -> dict[str, Any]:
+    return {"neighbours": options.neighbours, "residual_weight": options.residual_weight}
+
+
+def _threshold(scores: np.ndarray, options: Options) -> float:
+    return outliers.threshold(scores, rule=options.threshold, level=options.level)
+
+
+def _kept(
+    model: Model, ensemble: scoring.Ensemble, dataset: Dataset, seen: _Seen, threshold: float, options: Options
+) -> Kept:
+    mean, about = scoring.means(model, dataset), {"score": options.score, **_weights(options)}
+    return scoring.to_keep(ensemble.params, seen.train, mean, threshold, **about)
 
 
 def _table(scores: np.ndarray, labels: np.ndarray | None, threshold: float) -> str:
@@ -198,4 +238,5 @@ def detector_scores(train: np.ndarray, parts: Arrays, *, neighbours: int, seed: 
     return by_detector
 
 
-TASK = Task(Options, evaluate, _needs, (), figures=ANOMALY, apply={"score": scoring.score_and_alarm, "fill": fill})
+ACTIONS = {"score": scoring.score_and_alarm, "fill": fill}
+TASK = Task(Options, evaluate, _needs, (), figures=ANOMALY, apply=ACTIONS, keep=keep)
