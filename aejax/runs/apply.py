@@ -173,7 +173,7 @@ def apply(
         refuse_missing(missing, names, artifact.columns_of(trained.info), where)
     shift, scale = (np.broadcast_to(scaling[name], model.feature_shape).reshape(-1) for name in ("shift", "scale"))
     if of_task is not None:
-        out = of_task(model, params, Rows(x, ~missing if missing.any() else None, shift, scale), _kept(trained))
+        out = of_task(model, params, Rows(x, ~missing if missing.any() else None, shift, scale), kept_of(trained))
         if isinstance(out, Columns):
             return out
         out = original(out.astype(np.float32), *form)
@@ -278,17 +278,18 @@ def task_action(trained: Trained, action: str) -> Callable[..., Any] | None:
     if action not in of_task:
         raise one_of(action, [*trained.actions, *of_task], what=f"{trained.folder or 'this net'}: action")
     whole = (workdir.FINISHED, workdir.HISTORY)  # of a run, and of a net that was saved from memory
-    if trained.kept is None and not any((trained.folder / name).exists() for name in whole):
+    if trained.folder is not None and not any((trained.folder / name).exists() for name in whole):
         raise UserError(f"{trained.folder}: its run is not finished; go on with aejax run --workdir {trained.folder}")
     return of_task[action]
 
 
-def _kept(trained: Trained) -> Kept | None:
-    """What the task left, in memory or in the folder of the run."""
-    folder = trained.folder
+def kept_of(trained: Trained) -> Kept | None:
+    """What the task left, in memory or in the folder of the run: arrays by their paths."""
     if trained.kept is not None:
-        arrays = {name: np.asarray(leaf) for name, leaf in named_arrays(trained.kept.tree).items()}
-        return Kept(arrays, trained.kept.info)
+        return Kept(named_arrays(trained.kept.tree), trained.kept.info)
+    folder = trained.folder
+    if folder is None:
+        return None
     checksums.check(folder, f"{workdir.KEPT}/*.json")
     if not checkpoint.steps(folder / workdir.KEPT):
         return None

@@ -6,6 +6,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from aejax import config as configs
@@ -16,6 +17,8 @@ from aejax.files import write_atomic, write_json
 from aejax.runs import apply, artifact, workdir
 from aejax.storage import checkpoint, checksums
 from aejax.storage.records import NOT_FINITE, Many, Named
+from aejax.storage.trees import named_arrays
+from aejax.training.build import build_model
 from aejax.training.context import outline
 from aejax.training.evaluate import on_device
 from aejax.types import Columns, Dataset, Kept, Model, Params, Range, Rows, Split
@@ -34,8 +37,7 @@ class Fitted:
             ``validation_mse``.
         summary: of a run in a folder what its ``summary.json`` holds; else empty.
         config: of the run, where it has one.
-        kept: what the config's task left for new rows, of a net in memory; of one in a folder it is read from there.
-        folder: that it was opened from.
+        kept: what the config's task left for new rows, of a net in memory.
     """
 
     model: Model
@@ -46,7 +48,6 @@ class Fitted:
     summary: Mapping[str, Any] = field(default_factory=dict, repr=False)
     config: Mapping[str, Any] | None = field(default=None, repr=False)
     kept: Kept | None = field(default=None, repr=False)
-    folder: Path | None = field(default=None, repr=False)
 
     def encode(self, x: Any) -> np.ndarray:
         """The codes of rows: (m, *feature_shape) or (m, n) -> (m, d) float32.
@@ -109,6 +110,14 @@ class Fitted:
         checksums.write(folder, [*workdir.WRITTEN, workdir.HISTORY], {})
         return folder
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Of a net that a config made, what makes it again, for joblib and copies; its loss is left behind."""
+        if self.config is None:
+            raise TypeError("a net whose model was made in Python cannot be pickled; Fitted.save writes it")
+        params = jax.tree.map(np.asarray, self.params)
+        kept = self.kept and Kept(named_arrays(self.kept.tree), self.kept.info)
+        return _again, (params, kept, self.data, dict(self.history), dict(self.summary), self.config)
+
     def __repr__(self) -> str:
         from aejax.models import summary
 
@@ -139,9 +148,14 @@ class Fitted:
 
     def _applied(self, action: str, rows: np.ndarray, what: str) -> np.ndarray:
         scaling, info = {"shift": self.data.shift, "scale": self.data.scale}, artifact.info_of(self.data)
-        about = {"folder": self.folder, "config": self.config or {}, "kept": self.kept}
+        about = {"config": self.config or {}, "kept": self.kept}
         trained = artifact.Trained(self.model, self.params, scaling, info, {}, apply.ACTIONS, **about)
         return apply.apply(trained, action, rows, where=what)
+
+
+def _again(params: Params, kept: Kept | None, data: Dataset, history: Any, summary: Any, config: Any) -> Fitted:
+    model = build_model(config["model"], data.feature_shape, data.columns)
+    return Fitted(model, params, data, history, summary=summary, config=config, kept=kept)
 
 
 def open_folder(folder: str | Path, model: Model | None = None, *, trust: bool = False) -> Fitted:
@@ -185,7 +199,7 @@ def open_folder(folder: str | Path, model: Model | None = None, *, trust: bool =
         stored = workdir.read_json(folder / workdir.HISTORY, Named(Many(float)))
         history = {name: np.array([float(v) if v in NOT_FINITE else v for v in each]) for name, each in stored.items()}
     summary = workdir.read_json(folder / workdir.FINISHED) if (folder / workdir.FINISHED).exists() else {}
-    about = {"summary": summary, "config": trained.config or None, "folder": folder}
+    about = {"summary": summary, "config": trained.config or None, "kept": apply.kept_of(trained)}
     return Fitted(trained.model, trained.params, data, history, **about)
 
 

@@ -1,0 +1,193 @@
+"""What all estimators share: rows in any form that scikit-learn's users have, a config, and a net trained in memory."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from aejax import config as configs
+from aejax import console
+from aejax.data import from_arrays, from_frame
+from aejax.data.arrays import rows_of_frame
+from aejax.data.scaling import original
+from aejax.errors import UserError, one_of
+from aejax.files import write_json
+from aejax.runs.fitted import open_folder
+from aejax.runs.from_config import train_in_memory
+from aejax.storage import records
+from aejax.storage.records import Fields, Named
+from aejax.types import Columns, Dataset
+
+FILE = "estimator.json"
+OF_NET = ("fitted_", "history_", "loss_curve_")  # what the saved net holds
+LEARNED = re.compile(r"[a-z]\w{0,40}_")
+RECORD = Fields({"estimator": str, "hyperparameters": Named(object), "attributes": Named(object)}, {})
+PASSES, FEWEST, EVALUATIONS = 100, 300, 20
+"""Over the rows, of steps and of training, where nobody says how many; never more steps than the config has."""
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
+class Estimator(BaseEstimator):
+    """An estimator that trains a config on rows in memory.
+
+    Hyperparameters:
+        config: a shipped experiment, the path of a config file, or a dict; its `data` section is passed over.
+        changes: fields of the config by their dotted paths, such as ``{"model.code": 4}``; None for none.
+        steps: of training; None for 100 passes over the rows, from 300 steps to what the config has.
+        validation_fraction: share of the rows that are held out to stop by, and to draw thresholds from, in [0, 1).
+        patience: evaluations without a lower validation loss after which training stops; None trains to the end.
+        random_state: an integer for the same bits every time, a `numpy.random.RandomState`, or None.
+        verbose: 1 shows how far training is.
+
+    Attributes:
+        fitted_: the trained net, an `aejax.Fitted`.
+        history_: by name an array with a value for each evaluation, as `aejax.Fitted.history`.
+        loss_curve_: the training loss at each evaluation, in the units of the config's loss.
+        n_features_in_: columns of the rows that it was fitted to.
+        feature_names_in_: their names, where they had some.
+    """
+
+    config: Any = None
+    changes: Mapping[str, Any] | None = None
+    steps: int | None = None
+    validation_fraction: float = 0.1
+    patience: int | None = 10
+    random_state: Any = None
+    verbose: int = 0
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        if tags.transformer_tags is not None:
+            tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+    def save(self, path: str | Path) -> Path:
+        """Write what was fitted into a new folder, which `load` reads; nothing of it is pickled. Its path.
+
+        Raises:
+            NotFittedError: `fit` has not been called.
+            UserError: the folder is not empty, or cannot be written.
+        """
+        check_is_fitted(self)
+        folder = self.fitted_.save(path)
+        learned = {name: value for name, value in vars(self).items() if name.endswith("_") and name not in OF_NET}
+        listed = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in learned.items()}
+        hyperparameters = self.get_params(deep=False)
+        if not isinstance(self.random_state, int):
+            hyperparameters["random_state"] = None
+        record = {"estimator": type(self).__name__, "hyperparameters": hyperparameters, "attributes": listed}
+        write_json(folder / FILE, record)
+        return folder
+
+    def _train(self, x: Any, y: Any = None, **changes: Any) -> Dataset:
+        """Train on rows, and labels where they count; the data set of them."""
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        dataset = self._dataset(x, y, seed)
+        config = configs.load(self.config) if isinstance(self.config, str | Path) else configs.resolve(self.config)
+        settings, rows, held_out = config["train"], len(dataset.train.x), len(dataset.validation.x)
+        batch = settings["batch_size"] and min(settings["batch_size"], rows)
+        usual = min(settings["steps"], max(FEWEST, PASSES * rows // (batch or rows)))
+        steps = usual if self.steps is None else self.steps
+        every = max(1, min(settings["evaluate_every"], steps // EVALUATIONS))
+        train = {"steps": steps, "batch_size": batch, "evaluate_every": every}
+        train["patience"] = self.patience if held_out else None
+        data = {"validation": float(self.validation_fraction) if held_out else 0.0, "test": 0.0, "normal": None}
+        sections = {"train": train, "data": data}
+        fields = {f"{part}.{name}": value for part, values in sections.items() for name, value in values.items()}
+        config = configs.varied(config, {"seed": seed, **fields, **changes, **(self.changes or {})})
+        shown = {"progress": console.progress, "say": console.say} if self.verbose else {}
+        self.fitted_ = train_in_memory(config, dataset, **shown)
+        self.history_ = self.fitted_.history
+        self.loss_curve_ = self.history_["train_loss"]
+        return dataset
+
+    def _dataset(self, x: Any, y: Any, seed: int) -> Dataset:
+        """The data set of rows that it is to be fitted to."""
+        share = float(self.validation_fraction)
+        drawn = {"validation": share, "seed": seed} if int(rows_of(x) * share) >= 1 else {"validation": 0.0}
+        held_out = {"test": 0.0, "scaling": "standard", **drawn}
+        if is_mixed(x):
+            validate_data(self, x, skip_check_array=True)
+            dates = [str(name) for name in x.columns if getattr(x[name].dtype, "kind", "") in "mM"]
+            dataset = from_frame(x, key=(), dates=dates, **held_out)
+        else:
+            values = validate_data(self, x, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
+            dataset = from_arrays(values, y, names=tuple(getattr(self, "feature_names_in_", ())), **held_out)
+        rows = dataset.train
+        observed = rows.x if rows.mask is None else np.where(rows.mask, rows.x, np.nan)
+        self.fill_ = np.nanmean(observed, 0, dtype=np.float64)
+        return dataset
+
+    def _rows(self, x: Any) -> np.ndarray:
+        """New rows, (m, n) float64 in the units of the data; what is missing is the mean of its column."""
+        check_is_fitted(self)
+        data = self.fitted_.data
+        if is_mixed(x) or data.columns:
+            validate_data(self, x, reset=False, skip_check_array=True)
+            rows = rows_of_frame(x, data, "X")
+            missing = None if rows.mask is None else ~rows.mask
+            values = original(rows.x, data.origin, data.log).astype(np.float64)
+        else:
+            values = validate_data(self, x, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
+            missing = np.isnan(values)
+        if missing is None or not missing.any():
+            return values
+        filled = np.nan if self.fitted_.model.takes_missing else original(self.fill_, data.origin, data.log)
+        return np.where(missing, filled, values)
+
+    def _apply(self, action: str, x: Any) -> np.ndarray | Columns:
+        """What the config's task does with new rows under that name."""
+        check_is_fitted(self)
+        return self.fitted_.apply(action, self._rows(x))
+
+
+def load(path: str | Path, *, trust: bool = False) -> Estimator:
+    """What `Estimator.save` wrote, ready to predict; nothing that the folder names is called.
+
+    Args:
+        path: of the folder.
+        trust: whether the folder may name a model from outside aejax.
+
+    Raises:
+        UserError: there is no such folder, or it is damaged.
+    """
+    from aejax import estimators
+
+    fitted, where = open_folder(path, trust=trust), Path(path) / FILE
+    record = records.read(where, RECORD)
+    names = [name for name in estimators.__all__ if name not in ("Estimator", "load")]
+    if record["estimator"] not in names:
+        raise one_of(record["estimator"], names, what=f"{where}: estimator")
+    made = getattr(estimators, record["estimator"])()
+    hyperparameters, attributes = record["hyperparameters"], record["attributes"]
+    if unknown := set(hyperparameters) - set(made.get_params(deep=False)):
+        raise UserError(f"{where}: is damaged: {record['estimator']} has no hyperparameter {min(unknown)!r}")
+    if other := [name for name in attributes if not LEARNED.fullmatch(name) or hasattr(made, name)]:
+        raise UserError(f"{where}: is damaged: {other[0]!r} is nothing that was learned")
+    made.set_params(**hyperparameters)
+    for name, value in attributes.items():
+        text = isinstance(value, list) and len(value) and isinstance(value[0], str)
+        setattr(made, name, np.array(value, object if text else None) if isinstance(value, list) else value)
+    made.fitted_, made.history_ = fitted, fitted.history
+    made.loss_curve_ = fitted.history.get("train_loss", np.zeros(0))
+    return made
+
+
+def is_mixed(x: Any) -> bool:
+    """Whether rows are a frame of which some column is no plain number."""
+    if not hasattr(x, "columns") or hasattr(x, "tocsr"):
+        return False
+    return any(getattr(dtype, "kind", "O") not in "biuf" for dtype in x.dtypes)
+
+
+def rows_of(x: Any) -> int:
+    """How many rows there are, 0 of what has none."""
+    shape = getattr(x, "shape", None)
+    return shape[0] if shape else len(x) if hasattr(x, "__len__") else 0

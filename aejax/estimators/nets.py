@@ -1,0 +1,60 @@
+"""Autoencoders as transformers."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from aejax.estimators.base import Estimator
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
+    """An autoencoder whose code is the transformed rows.
+
+    >>> import numpy as np
+    >>> from aejax.estimators import Autoencoder
+    >>> x = np.random.default_rng(0).normal(size=(100, 6))
+    >>> Autoencoder(code=2, steps=30, random_state=0).fit(x).transform(x[:3]).shape
+    (3, 2)
+
+    Hyperparameters beside those of `aejax.estimators.base.Estimator`:
+        code: units of the code, d.
+    """
+
+    config: Any = "lecture/reduction"
+    code: int = 2
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Train on rows X, (m, n); y is passed over."""
+        self._train(X, **{"model.code": self.code, "task": {"name": "reconstruction"}})
+        return self
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.fitted_.model.code_size
+
+    def transform(self, X: Any) -> np.ndarray:
+        """The codes of rows: (m, n) -> (m, d) float32."""
+        return self.fitted_.encode(self._rows(X))
+
+    def inverse_transform(self, X: Any) -> np.ndarray:
+        """Codes as rows in the units of the data: (m, d) -> (m, n) float32."""
+        check_is_fitted(self)
+        return self.fitted_.decode(np.asarray(X, np.float32))
+
+    def reconstruct(self, X: Any) -> np.ndarray:
+        """Rows through the encoder and the decoder: (m, n) -> (m, n) float32."""
+        return self.fitted_.reconstruct(self._rows(X))
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """The negative mean squared error of each row's scaled values: (m, n) -> (m,) float32, at most 0."""
+        rows = self._rows(X)
+        error = (self.fitted_.reconstruct(rows) - rows) * np.reshape(self.fitted_.data.scale, -1)
+        return -np.square(error).mean(1, dtype=np.float64).astype(np.float32)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """The mean of `score_samples`."""
+        return float(self.score_samples(X).mean())

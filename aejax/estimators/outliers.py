@@ -1,0 +1,55 @@
+"""Anomaly detection: an ensemble of nets, a threshold from a stated rate of false alarms, and reasons for each row."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import OutlierMixin
+
+from aejax.estimators.base import Estimator
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
+class AutoencoderDetector(OutlierMixin, Estimator):
+    """Tells rows that are unlike those that it was fitted to; see `aejax.tasks.anomaly`.
+
+    The threshold is drawn from rows that no net was trained on, so that of new normal rows `false_alarm_rate` raise an
+    alarm: how many anomalies there are need not be guessed.
+
+    >>> import numpy as np
+    >>> from aejax.estimators import AutoencoderDetector
+    >>> x = np.random.default_rng(0).normal(size=(200, 4))
+    >>> detector = AutoencoderDetector(steps=100, random_state=0).fit(x)
+    >>> detector.predict([[0, 0, 0, 0], [9, 9, -9, 9]]).tolist()
+    [1, -1]
+
+    Hyperparameters beside those of `aejax.estimators.base.Estimator`:
+        false_alarm_rate: share of normal rows that may raise an alarm, in (0, 1).
+        anomaly_score: ``"neighbours"``, ``"error"``, ``"code"`` or ``"both"``, as in `aejax.tasks.anomaly.evaluate`.
+
+    Attributes:
+        offset_: the threshold: rows whose `score_samples` are below it are alarms.
+    """
+
+    config: Any = "lecture/anomaly"
+    false_alarm_rate: float = 0.05
+    anomaly_score: str = "neighbours"
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Train on rows X, (m, n), most of which are normal; y is passed over."""
+        task = {"task.threshold": "quantile", "task.level": 1 - self.false_alarm_rate, "task.score": self.anomaly_score}
+        self._train(X, **task)
+        self.offset_ = -float(self.fitted_.kept.tree["scorer"]["threshold"])
+        return self
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """How normal rows are, lower where they are odder: (m, n) -> (m,)."""
+        return -np.asarray(self._apply("score", X).values["score"])
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """`score_samples` less the threshold, below 0 for alarms: (m,)."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> np.ndarray:
+        """-1 for alarms and 1 for other rows: (m,)."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
