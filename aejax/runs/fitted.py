@@ -17,7 +17,7 @@ from aejax.files import write_atomic, write_json
 from aejax.runs import apply, artifact, workdir
 from aejax.storage import checkpoint, checksums
 from aejax.storage.records import NOT_FINITE, Many, Named
-from aejax.storage.trees import named_arrays
+from aejax.storage.trees import named_arrays, nested
 from aejax.training.build import build_model
 from aejax.training.context import outline
 from aejax.training.evaluate import on_device
@@ -115,7 +115,7 @@ class Fitted:
         if self.config is None:
             raise TypeError("a net whose model was made in Python cannot be pickled; Fitted.save writes it")
         params = jax.tree.map(np.asarray, self.params)
-        kept = self.kept and Kept(named_arrays(self.kept.tree), self.kept.info)
+        kept = self.kept and Kept(nested(named_arrays(self.kept.tree)), self.kept.info)
         return _again, (params, kept, self.data, dict(self.history), dict(self.summary), self.config)
 
     def __repr__(self) -> str:
@@ -199,7 +199,9 @@ def open_folder(folder: str | Path, model: Model | None = None, *, trust: bool =
         stored = workdir.read_json(folder / workdir.HISTORY, Named(Many(float)))
         history = {name: np.array([float(v) if v in NOT_FINITE else v for v in each]) for name, each in stored.items()}
     summary = workdir.read_json(folder / workdir.FINISHED) if (folder / workdir.FINISHED).exists() else {}
-    about = {"summary": summary, "config": trained.config or None, "kept": apply.kept_of(trained)}
+    kept = apply.kept_of(trained)
+    kept = kept and Kept(nested(kept.tree), kept.info)
+    about = {"summary": summary, "config": trained.config or None, "kept": kept}
     return Fitted(trained.model, trained.params, data, history, **about)
 
 

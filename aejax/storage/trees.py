@@ -44,6 +44,24 @@ def path_name(path: tuple) -> str:
     return "%5F_metadata__" if name == "__metadata__" else name  # safetensors keeps that name for itself
 
 
+def nested(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """A tree of dicts whose leaves have these paths, as `path_name` writes them.
+
+    Raises:
+        UserError: a path that goes on after a leaf.
+    """
+    tree: dict[str, Any] = {}
+    for name, array in arrays.items():
+        *parts, last = (part.replace("%2F", "/").replace("%25", "%") for part in name.split("/"))
+        branch = tree
+        for part in parts:
+            branch = branch.setdefault(part, {})
+            if not isinstance(branch, dict):
+                raise UserError(f"checkpoint is damaged: the path {name!r} goes on after a leaf")
+        branch[last] = array
+    return tree
+
+
 def named_arrays(tree: Any) -> dict[str, np.ndarray]:
     """The leaves as contiguous little-endian arrays on the host, in the order of their names."""
     arrays = {}
