@@ -1,6 +1,5 @@
 """What all estimators share: rows in any form that scikit-learn's users have, a config, and a net trained in memory."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +15,12 @@ from aejax import console
 from aejax.data import from_arrays, from_frame
 from aejax.data.arrays import rows_of_frame
 from aejax.data.scaling import original
-from aejax.errors import UserError, one_of
 from aejax.files import write_json
-from aejax.runs.fitted import open_folder
 from aejax.runs.from_config import train_in_memory
-from aejax.storage import records
-from aejax.storage.records import Fields, Named
 from aejax.types import Columns, Dataset
 
 FILE = "estimator.json"
 OF_NET = ("fitted_", "history_", "loss_curve_")  # what the saved net holds
-LEARNED = re.compile(r"[a-z]\w{0,40}_")
-RECORD = Fields({"estimator": str, "hyperparameters": Named(object), "attributes": Named(object)}, {})
 PASSES, FEWEST, EVALUATIONS = 100, 300, 20
 """Over the rows, of steps and of training, where nobody says how many; never more steps than the config has."""
 
@@ -146,38 +139,6 @@ class Estimator(BaseEstimator):
         """What the config's task does with new rows under that name."""
         check_is_fitted(self)
         return self.fitted_.apply(action, self._rows(x))
-
-
-def load(path: str | Path, *, trust: bool = False) -> Estimator:
-    """What `Estimator.save` wrote, ready to predict; nothing that the folder names is called.
-
-    Args:
-        path: of the folder.
-        trust: whether the folder may name a model from outside aejax.
-
-    Raises:
-        UserError: there is no such folder, or it is damaged.
-    """
-    from aejax import estimators
-
-    fitted, where = open_folder(path, trust=trust), Path(path) / FILE
-    record = records.read(where, RECORD)
-    names = [name for name in estimators.__all__ if name not in ("Estimator", "load")]
-    if record["estimator"] not in names:
-        raise one_of(record["estimator"], names, what=f"{where}: estimator")
-    made = getattr(estimators, record["estimator"])()
-    hyperparameters, attributes = record["hyperparameters"], record["attributes"]
-    if unknown := set(hyperparameters) - set(made.get_params(deep=False)):
-        raise UserError(f"{where}: is damaged: {record['estimator']} has no hyperparameter {min(unknown)!r}")
-    if other := [name for name in attributes if not LEARNED.fullmatch(name) or hasattr(made, name)]:
-        raise UserError(f"{where}: is damaged: {other[0]!r} is nothing that was learned")
-    made.set_params(**hyperparameters)
-    for name, value in attributes.items():
-        text = isinstance(value, list) and len(value) and isinstance(value[0], str)
-        setattr(made, name, np.array(value, object if text else None) if isinstance(value, list) else value)
-    made.fitted_, made.history_ = fitted, fitted.history
-    made.loss_curve_ = fitted.history.get("train_loss", np.zeros(0))
-    return made
 
 
 def is_mixed(x: Any) -> bool:
