@@ -2,8 +2,9 @@
 
 from aejax.estimators.base import Estimator
 from aejax.estimators.clustering import AutoencoderClusterer
+from aejax.estimators.hashing import SemanticHasher
 from aejax.estimators.nets import Autoencoder
 from aejax.estimators.outliers import AutoencoderDetector
 from aejax.estimators.saved import load
 
-__all__ = ["Autoencoder", "AutoencoderClusterer", "AutoencoderDetector", "Estimator", "load"]
+__all__ = ["Autoencoder", "AutoencoderClusterer", "AutoencoderDetector", "Estimator", "SemanticHasher", "load"]
