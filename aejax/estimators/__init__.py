@@ -5,6 +5,15 @@ from aejax.estimators.clustering import AutoencoderClusterer
 from aejax.estimators.hashing import SemanticHasher
 from aejax.estimators.nets import Autoencoder
 from aejax.estimators.outliers import AutoencoderDetector
+from aejax.estimators.sampling import AutoencoderSampler
 from aejax.estimators.saved import load
 
-__all__ = ["Autoencoder", "AutoencoderClusterer", "AutoencoderDetector", "Estimator", "SemanticHasher", "load"]
+__all__ = [
+    "Autoencoder",
+    "AutoencoderClusterer",
+    "AutoencoderDetector",
+    "AutoencoderSampler",
+    "Estimator",
+    "SemanticHasher",
+    "load",
+]

@@ -23,7 +23,8 @@ class AutoencoderClusterer(ClusterMixin, Estimator):
     >>> [len(set(clusterer.labels_[start : start + 20])) for start in (0, 20, 40)]
     [1, 1, 1]
 
-    Hyperparameters beside those of `aejax.estimators.base.Estimator`, of which no rows are held out here:
+    Hyperparameters beside those of `aejax.estimators.base.Estimator`; no rows are held out here, and few rows need as
+    many steps as many do:
         n_clusters: k, how many clusters there are at most; centres without a row are left out.
 
     Attributes:
@@ -32,6 +33,7 @@ class AutoencoderClusterer(ClusterMixin, Estimator):
 
     config: Any = "lecture/clustering:satimage"
     n_clusters: int = 8
+    steps: int | None = 2000
     validation_fraction: float = 0.0
 
     def fit(self, X: Any, y: Any = None) -> Self:
