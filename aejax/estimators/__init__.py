@@ -3,7 +3,7 @@
 from aejax.estimators.base import Estimator
 from aejax.estimators.clustering import AutoencoderClusterer
 from aejax.estimators.hashing import SemanticHasher
-from aejax.estimators.nets import Autoencoder
+from aejax.estimators.nets import Autoencoder, DenoisingAutoencoder
 from aejax.estimators.outliers import AutoencoderDetector
 from aejax.estimators.sampling import AutoencoderSampler
 from aejax.estimators.saved import load
@@ -13,6 +13,7 @@ __all__ = [
     "AutoencoderClusterer",
     "AutoencoderDetector",
     "AutoencoderSampler",
+    "DenoisingAutoencoder",
     "Estimator",
     "SemanticHasher",
     "load",
