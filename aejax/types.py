@@ -266,10 +266,13 @@ class Sampler(NamedTuple):
     Attributes:
         draw: ``(key, count) -> codes``, (count, d) float32; key is a typed key.
         log_prob: ``codes -> nats``, (k, d) -> (k,), the logarithm of the density; None where it is not known.
+        normals: weights (j,), means (j, d) and covariances (j, d, d), where it is a mixture of j normal distributions:
+            what a run keeps of it. None of any other.
     """
 
     draw: Callable[[Any, int], Any]
     log_prob: Callable[[Any], Any] | None = None
+    normals: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
 
 class Averaged(NamedTuple):
@@ -387,6 +390,8 @@ class Task(NamedTuple):
             left, its ``tree`` as arrays by their paths (``"centre"``, ``"net/kernel"``); None where it left nothing.
         keep: ``(key, model, params, dataset, retrain, options) -> Kept``, what `evaluate` leaves for new rows with the
             same key, without its comparisons: for who has rows in memory and no baselines to look at.
+        keep_needs: as `needs`, of what `keep` cannot serve; None: of the same.
+        draw: ``(key, kept, count) -> (count, d)``, codes that the decoder makes new rows of; `kept` as in `apply`.
     """
 
     options: type
@@ -398,6 +403,8 @@ class Task(NamedTuple):
     figures: Figures | None = None
     apply: Mapping[str, Callable[..., Any]] = {}
     keep: Callable[..., Kept] | None = None
+    keep_needs: Callable[..., None] | None = None
+    draw: Callable[..., np.ndarray] | None = None
 
 
 class Members(NamedTuple):

@@ -112,7 +112,7 @@ def task(of_others: Task, name: str) -> Task:
     """
     if not is_dataclass(of_others.options) and not isfunction(of_others.options):
         raise UserError(f"{name}: options is {shown(of_others.options)}; allowed: a frozen dataclass")
-    for title in ("evaluate", "needs", "baselines", "members"):
+    for title in ("evaluate", "needs", "baselines", "members", "keep", "keep_needs", "draw"):
         function = getattr(of_others, title)
         if not callable(function) and (function is not None or title == "evaluate"):
             raise UserError(f"{name}: {title} is {shown(function)}; allowed: a function")
@@ -124,6 +124,7 @@ def task(of_others: Task, name: str) -> Task:
 
     parts = {"evaluate": part("evaluate", _evaluation), "needs": part("needs"), "members": part("members")}
     parts["baselines"] = part("baselines", _numbers)
+    parts |= {"keep": part("keep", _as_kept), "keep_needs": part("keep_needs"), "draw": part("draw")}
     parts["apply"] = {
         action: _action(guarded(function, f"{name}: apply {action}"), f"{name}: apply {action}")
         for action, function in of_others.apply.items()

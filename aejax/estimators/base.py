@@ -72,7 +72,7 @@ class Estimator(BaseEstimator):
         folder = self.fitted_.save(path)
         learned = {name: value for name, value in vars(self).items() if name.endswith("_") and name not in OF_NET}
         listed = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in learned.items()}
-        hyperparameters = self.get_params(deep=False)
+        hyperparameters = {name: _plain(value) for name, value in self.get_params(deep=False).items()}
         if not isinstance(self.random_state, int):
             hyperparameters["random_state"] = None
         record = {"estimator": type(self).__name__, "hyperparameters": hyperparameters, "attributes": listed}
@@ -94,7 +94,8 @@ class Estimator(BaseEstimator):
         data = {"validation": float(self.validation_fraction) if held_out else 0.0, "test": 0.0, "normal": None}
         sections = {"train": train, "data": data}
         fields = {f"{part}.{name}": value for part, values in sections.items() for name, value in values.items()}
-        config = configs.varied(config, {"seed": seed, **fields, **changes, **(self.changes or {})})
+        fields |= {"seed": seed, **changes, **(self.changes or {})}
+        config = configs.varied(config, {path: _plain(value) for path, value in fields.items()})
         shown = {"progress": console.progress, "say": console.say} if self.verbose else {}
         self.fitted_ = train_in_memory(config, dataset, **shown)
         self.history_ = self.fitted_.history
@@ -139,6 +140,11 @@ class Estimator(BaseEstimator):
         """What the config's task does with new rows under that name."""
         check_is_fitted(self)
         return self.fitted_.apply(action, self._rows(x))
+
+
+def _plain(value: Any) -> Any:
+    """A number of NumPy, as in the grids that people search, as one of Python; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def is_mixed(x: Any) -> bool:

@@ -1,10 +1,10 @@
-"""Autoencoders as transformers."""
+"""Autoencoders as transformers: to codes, and to rows without noise."""
 
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from aejax.estimators.base import Estimator
@@ -58,3 +58,47 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     def score(self, X: Any, y: Any = None) -> float:
         """The mean of `score_samples`."""
         return float(self.score_samples(X).mean())
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
+class DenoisingAutoencoder(OneToOneFeatureMixin, TransformerMixin, Estimator):
+    """Rows without their noise: trained to make rows of what Gaussian noise left of them.
+
+    The least squared error has x̂ = E[x | x + σ ε], ε standard normal, σ on the standardised values.
+
+    >>> import numpy as np
+    >>> from aejax.estimators import DenoisingAutoencoder
+    >>> x = np.random.default_rng(0).normal(size=(100, 1)) * np.ones(6)
+    >>> denoiser = DenoisingAutoencoder(steps=300, random_state=0).fit(x)
+    >>> noisy = x + 0.3 * np.random.default_rng(1).normal(size=x.shape)
+    >>> bool(np.square(denoiser.transform(noisy) - x).mean() < np.square(noisy - x).mean())
+    True
+
+    Hyperparameters beside those of `aejax.estimators.base.Estimator`:
+        noise: σ, the standard deviation of the noise that it learns to remove.
+        code: units of the code, d; with noise there may be as many as columns, or more.
+
+    References:
+        Vincent et al. 2010, Stacked denoising autoencoders, section 2.3.
+    """
+
+    config: Any = "lecture/reduction"
+    noise: float = 0.3
+    code: int = 32
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Train on rows X, (m, n), to which the noise is added; y is passed over."""
+        corruption, task = {"name": "gaussian", "scale": self.noise}, {"name": "reconstruction"}
+        self._train(X, **{"model.code": self.code, "corruption": corruption, "task": task})
+        return self
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """The names of the columns; of a frame with categories those of its features, such as ``sex=male``."""
+        check_is_fitted(self)
+        if self.fitted_.data.columns:
+            return np.array(self.fitted_.data.feature_names, object)
+        return super().get_feature_names_out(input_features)
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Rows without noise, in the units of the data: (m, n) -> (m, n) float32."""
+        return self.fitted_.reconstruct(self._rows(X))

@@ -44,6 +44,13 @@ def nearest(query: np.ndarray, codes: np.ndarray, retrieved: int) -> np.ndarray:
     return near[np.argsort(apart[near], kind="stable")][:retrieved]
 
 
+def neighbours(queries: np.ndarray, codes: np.ndarray, retrieved: int) -> tuple[np.ndarray, np.ndarray]:
+    """Packed codes (k, words) and their nearest of others, (m, words): distances and rows, (k, retrieved) int64."""
+    index = np.stack([nearest(query, codes, retrieved) for query in queries])
+    apart = [distances(query[None], codes[rows])[0] for query, rows in zip(queries, index, strict=True)]
+    return np.stack(apart).astype(np.int64), index
+
+
 class Table(NamedTuple):
     """Rows sorted by their code, and where each code's rows begin: memory that is addressed by a code.
 

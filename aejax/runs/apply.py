@@ -283,6 +283,20 @@ def task_action(trained: Trained, action: str) -> Callable[..., Any] | None:
     return of_task[action]
 
 
+def new_codes(trained: Trained, key: Any, count: int) -> np.ndarray:
+    """Codes (count, d) that the task of a run draws, for its decoder to make new rows of.
+
+    Raises:
+        UserError: its task draws none, or the run kept nothing to draw them by.
+    """
+    task = trained.config.get("task") or {}
+    drawn = resolve(task["name"], TASKS, what="task.name").draw if "name" in task else None
+    if drawn is None:
+        name = task.get("name", "none").partition(".")[0]
+        raise UserError(f"sample: the task, {name}, draws no new rows; allowed: a net of the task generation")
+    return drawn(key, kept_of(trained), count)
+
+
 def kept_of(trained: Trained) -> Kept | None:
     """What the task left, in memory or in the folder of the run: arrays by their paths."""
     if trained.kept is not None:

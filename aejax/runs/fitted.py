@@ -73,6 +73,14 @@ class Fitted:
         """
         return self._applied(action, self._values(x), "x")
 
+    def sample(self, rows: int, seed: int = 0) -> np.ndarray:
+        """New rows, in the units of the data: codes that the config's task draws, decoded: (rows, *feature_shape).
+
+        Raises:
+            UserError: the task draws none, as all but generation.
+        """
+        return self.decode(apply.new_codes(self._trained(), jax.random.key(seed), rows))
+
     def loss(self, x: Any) -> dict[str, float]:
         """The loss of rows as in training, each of its terms, and the mean squared error of their scaled values."""
         if self.measure is None:
@@ -147,10 +155,12 @@ class Fitted:
         return original(rows, self.data.origin, self.data.log)
 
     def _applied(self, action: str, rows: np.ndarray, what: str) -> np.ndarray:
+        return apply.apply(self._trained(), action, rows, where=what)
+
+    def _trained(self) -> artifact.Trained:
         scaling, info = {"shift": self.data.shift, "scale": self.data.scale}, artifact.info_of(self.data)
         about = {"config": self.config or {}, "kept": self.kept}
-        trained = artifact.Trained(self.model, self.params, scaling, info, {}, apply.ACTIONS, **about)
-        return apply.apply(trained, action, rows, where=what)
+        return artifact.Trained(self.model, self.params, scaling, info, {}, apply.ACTIONS, **about)
 
 
 def _again(params: Params, kept: Kept | None, data: Dataset, history: Any, summary: Any, config: Any) -> Fitted:

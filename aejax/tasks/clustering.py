@@ -18,7 +18,8 @@ from aejax.relations import graph
 from aejax.tasks import needs
 from aejax.tasks.common import Arrays, Numbers, Several, cached, error, fitted_pca, outputs, seed_of
 from aejax.training.context import outline
-from aejax.types import Dataset, Evaluation, Model, Params, Task
+from aejax.training.evaluate import encoded
+from aejax.types import Columns, Dataset, Evaluation, Kept, Model, Params, Rows, Task
 
 GRAPH_COMPONENTS = 50  # in which neighbours are looked for, where there are more features
 SILHOUETTE_ROWS = 5000
@@ -41,7 +42,7 @@ class Options:
     spectral_rows: Natural = 10_000
 
 
-def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:
+def _keep_needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:
     train, rows, clusters, centres = dataset.train, len(dataset.train.x), options.clusters, centres_of(model)
     if train.labels is None and clusters is None and centres is None:
         raise UserError(
@@ -63,6 +64,11 @@ def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Option
         raise UserError(
             f"clustering: {wanted} clusters of {rows} training rows of which {different} are different; allowed: {most}"
         )
+
+
+def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:
+    _keep_needs(dataset, model, config, options)
+    rows = len(dataset.train.x)
     needs.at_most("neighbours", options.neighbours, rows - 1, f"{rows} training rows")
 
 
@@ -99,6 +105,7 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
         ``baselines``, of the training rows: ``code, k-means`` where the net has centres, ``k-means``,
         ``PCA, k-means`` and ``PCA, Gaussian mixture`` (with as many components as the code has units), and
         ``spectral``, or ``spectral, 10000 rows``. ``arrays``: ``code``, ``clusters`` and ``labels`` of training rows.
+        ``kept``: the centres that training rows went to.
     """
     neighbours, restarts = options.neighbours, options.restarts
     for_starts, for_model = jax.random.split(key)
@@ -121,7 +128,42 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
         judge = judging(x[chosen], None if labels is None else labels[chosen], neighbours=neighbours, seed=seed)
         name = "spectral" if len(chosen) == len(x) else f"spectral, {len(chosen)} rows"
         baselines[name] = judge(spectral(x[chosen], count, neighbours=neighbours, seed=seed))
-    return Evaluation(by_split, baselines, {"code": code, "clusters": net.clusters, "labels": labels})
+    arrays = {"code": code, "clusters": net.clusters, "labels": labels}
+    return Evaluation(by_split, baselines, arrays, _kept(net))
+
+
+def keep(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Kept:
+    """What `evaluate` keeps for new rows: the centres that training rows went to."""
+    for_starts, for_model = jax.random.split(key)
+    train = outputs(model, params, dataset, "train")
+    net = own_clusters(for_model, model, params, train.x, train.code)
+    if net is None:
+        count = wanted_clusters(options.clusters, dataset.train.labels, None)
+        net = k_means(train.code, count, restarts=options.restarts, seed=seed_of(for_starts))
+    return _kept(net)
+
+
+def _kept(net: "Partition") -> Kept:
+    return Kept({"centres": net.centres[np.unique(net.clusters)].astype(np.float64)}, {})
+
+
+def assign(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Columns:
+    """The clusters of new rows, from 0, and how sure they are.
+
+    A row goes to the nearest centre. Its probability is Student's t of the distance in the code, as in the term `joint`
+    of `aejax.losses.clustering`: q_j ∝ (1 + ‖h − c_j‖²)⁻¹ over the centres j. See `aejax.types.Task`.
+    """
+    if kept is None:
+        raise UserError("assign: the run is older than clusters of new rows and kept no centres; train it again")
+    centres = kept.tree.get("centres", np.zeros(()))
+    if centres.ndim != 2 or not len(centres) or centres.shape[1] != model.code_size:
+        raise UserError("what the run kept is damaged: it holds no centres of clusters")
+    apart = distances(encoded(model, params, rows), centres)
+    clusters, nearness = apart.argmin(1), 1 / (1 + apart)
+    probability = nearness.max(1) / nearness.sum(1)
+    sizes = np.bincount(clusters, minlength=len(centres))
+    summary = f"rows in clusters 0 to {len(sizes) - 1}: {', '.join(map(str, sizes))}"
+    return Columns({"cluster": clusters, "probability": probability}, summary)
 
 
 def judging(x: np.ndarray, labels: np.ndarray | None, *, neighbours: int, seed: int) -> Callable[[np.ndarray], Numbers]:
@@ -166,10 +208,12 @@ class Partition(NamedTuple):
 
     Attributes:
         clusters: (m,) int.
+        centres: (k, d) of all clusters, also those without a row.
         assign: points of other rows, (l, d), in the space in which the training rows were clustered -> (l,) int.
     """
 
     clusters: np.ndarray
+    centres: np.ndarray
     assign: Callable[[np.ndarray], np.ndarray]
 
 
@@ -186,7 +230,14 @@ def own_clusters(key: jax.Array, model: Model, params: Params, x: np.ndarray, co
         # ‖h − c‖² less ‖h‖², which is the same for every centre
         return (np.square(centres).sum(1)[None] - 2 * codes.astype(np.float64) @ centres.T).argmin(1)
 
-    return Partition(assign(code), assign)
+    return Partition(assign(code), centres, assign)
+
+
+def distances(codes: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """The squared distances of codes (m, d) to centres (k, d): (m, k) float64."""
+    codes = codes.astype(np.float64)
+    products = np.square(codes).sum(1)[:, None] + np.square(centres).sum(1)[None] - 2 * codes @ centres.T
+    return np.maximum(products, 0)
 
 
 def k_means(points: np.ndarray, count: int, *, restarts: int, seed: int) -> Partition:
@@ -194,7 +245,7 @@ def k_means(points: np.ndarray, count: int, *, restarts: int, seed: int) -> Part
     from sklearn.cluster import KMeans
 
     fitted = KMeans(count, n_init=restarts, random_state=seed).fit(points)
-    return Partition(fitted.labels_, fitted.predict)
+    return Partition(fitted.labels_, fitted.cluster_centers_, fitted.predict)
 
 
 @cached
@@ -222,4 +273,6 @@ def spectral(x: np.ndarray, count: int, *, neighbours: int, seed: int) -> np.nda
         return method.fit_predict(x.astype(np.float64))
 
 
-TASK = Task(Options, evaluate, _needs, ("mse", "clusters", "accuracy", "nmi", "ari"), figures=CLUSTERING)
+VALIDATED = ("mse", "clusters", "accuracy", "nmi", "ari")
+NEW_ROWS = {"apply": {"assign": assign}, "keep": keep, "keep_needs": _keep_needs}
+TASK = Task(Options, evaluate, _needs, VALIDATED, figures=CLUSTERING, **NEW_ROWS)

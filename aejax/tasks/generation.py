@@ -13,6 +13,7 @@ import numpy as np
 from aejax import console, optimizers
 from aejax.config.bounds import Choice, Count
 from aejax.data.batches import batch_rows
+from aejax.errors import UserError
 from aejax.figures.tasks.spaces import GENERATION
 from aejax.metrics import generation as metrics
 from aejax.optimizers import schedules
@@ -20,16 +21,17 @@ from aejax.tasks import likelihood, needs, samplers
 from aejax.tasks.common import Decode, Numbers, Outputs, Random, Several, decoder, fitted_pca, generator, outputs
 from aejax.training.context import outline
 from aejax.training.minimise import minimise
-from aejax.types import Dataset, Evaluation, Model, Params, Task
+from aejax.types import Dataset, Evaluation, Kept, Model, Params, Sampler, Task
 
 LOOKED_UP = 1000  # generated rows whose nearest training row is searched
 BALLS = 2000  # rows, of each kind, that precision, recall, density and coverage are counted over
 SHOWN, IN_PLANE = 10, 1000
 WIDTHS = (256, 64)
 STEPS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 2000, 128, 2e-3, 1e-4
+NORMALS = ("weights", "means", "covariances")  # of a sampler
 COPY = 0.01  # share of test rows that are as near to a training row as what counts as a copy
 
-Makers = Mapping[str, tuple[Callable[..., np.ndarray], Decode]]
+Makers = Mapping[str, tuple[Sampler, Decode]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,14 +57,19 @@ class Options:
     draws: Count = 50
 
 
+def _keep_needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:
+    rows = len(dataset.train.x)
+    samplers.sampler(options.sampler, what="task.sampler")
+    needs.at_most("components", options.components, min(rows, samplers.FITTED), f"{rows} training rows")
+
+
 def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:
-    train, rows, test = dataset.train, len(dataset.train.x), len(dataset.test.x)
+    train, test = dataset.train, len(dataset.test.x)
     if options.features == "classifier":
         purpose, instead = "for a classifier whose features rows are compared in", "task.features=rows"
         needs.has_labels("generation", dataset, purpose, splits=[train], instead=instead)
         needs.has_classes("generation", dataset, train.labels, rows="all training rows", instead=instead)
-    samplers.sampler(options.sampler, what="task.sampler")
-    needs.at_most("components", options.components, min(rows, samplers.FITTED), f"{rows} training rows")
+    _keep_needs(dataset, model, config, options)
     needs.has_rows("generation", dataset, "train", least=3)
     most, of = min(options.samples, test, BALLS) - 1, f"{options.samples} samples and {test} test rows"
     needs.at_most("neighbours", options.neighbours, most, of, hint="with 2 of both or more")
@@ -82,14 +89,16 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
         same for the other samplers, for a Gaussian and a mixture of principal components, for training rows drawn at
         random (what is best) and for decoded test rows (what the net can do); ``nearest`` of test rows.
         ``arrays``: ``made``, ``nearest`` and ``plane``, by name: a few rows, their nearest training rows, and more of
-        them on two principal components.
+        them on two principal components. ``kept``: what new rows are made by, where it is a mixture of normal
+        distributions.
     """
     components, samples, fitting = options.components, options.samples, jax.random.fold_in(key, 1)
     for_classifier, likely = jax.random.split(key)
     train, test = (outputs(model, params, dataset, name) for name in ("train", "test"))
     labels, random = dataset.train.labels, generator(for_classifier)
     fit = partial(_makers, options.sampler, fitting, model, params)
-    made = {name: make(draw(random, samples)) for name, (draw, make) in fit(train.x, train.code, components).items()}
+    makers = fit(train.x, train.code, components)
+    made = {name: make(sampler.draw(random, samples)) for name, (sampler, make) in makers.items()}
     made["training rows"] = train.x[random.permutation(len(train.x))[:samples]]
     made["decoded test rows"] = test.x_hat[:samples]
     view = lambda x: x
@@ -99,7 +108,8 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
     if dataset.kind == "table" and labels is not None and dataset.test.labels is not None:
         for name, accuracy in _usefulness(fit, dataset, train, test.x, components, random).items():
             numbers[name]["accuracy"] = accuracy
-    chosen = numbers.pop(options.sampler.removeprefix("samplers."))
+    name = options.sampler.removeprefix("samplers.")
+    chosen = numbers.pop(name)
     if likelihood.is_bernoulli(model) and likelihood.is_binary(dataset):
         chosen |= likelihood.bounds(likely, model, params, dataset, options.draws)
         numbers["independent values"] = likelihood.independent(dataset)
@@ -107,7 +117,41 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
     nearest = {name: train.x[metrics.nearest_rows(rows, train.x)[0]] for name, rows in shown.items()}
     to_plane = fitted_pca(train.x, 2).transform
     plane = {name: to_plane(rows[:IN_PLANE]) for name, rows in made.items()}
-    return Evaluation({"test": chosen}, numbers, {"made": shown, "nearest": nearest, "plane": plane})
+    arrays = {"made": shown, "nearest": nearest, "plane": plane}
+    return Evaluation({"test": chosen}, numbers, arrays, _kept(makers[name][0], train))
+
+
+def keep(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Kept | None:
+    """What `evaluate` keeps to make new rows: the sampler where it is a mixture of normal distributions."""
+    train = outputs(model, params, dataset, "train")
+    more = {"components": options.components} if options.sampler.removeprefix("samplers.") == "mixture" else {}
+    make = samplers.sampler(options.sampler, what="task.sampler")
+    return _kept(make(jax.random.fold_in(key, 1), model, params, train.code, **more), train)
+
+
+def _kept(sampler: Sampler, train: Outputs) -> Kept | None:
+    """The sampler's parameters, and the standard deviation of what the decoder misses of each scaled value."""
+    if sampler.normals is None:
+        return None
+    misses = np.square(train.x - train.x_hat, dtype=np.float64)
+    noise = np.sqrt(misses.mean(0, where=True if train.mask is None else train.mask))
+    return Kept(dict(zip(NORMALS, sampler.normals, strict=True)) | {"noise": np.nan_to_num(noise)}, {})
+
+
+def draw(key: Any, kept: Kept | None, count: int) -> np.ndarray:
+    """Codes of new rows, (count, d) float32, by the sampler that a run kept.
+
+    Raises:
+        UserError: it kept none.
+    """
+    if kept is None:
+        line = "sample: the run kept no sampler: it is older than that, or its task.sampler is no mixture of normals"
+        raise UserError(f"{line}; allowed: task.sampler=mixture, gaussian, normal or prior")
+    normals = [kept.tree.get(name, np.zeros(())) for name in NORMALS]
+    shapes, (j, *_), d = [each.shape for each in normals], (*normals[0].shape, 0), normals[1].shape[-1:]
+    if not j or shapes != [(j,), (j, *d), (j, *d, *d)]:
+        raise UserError("what the run kept is damaged: it holds no sampler of codes")
+    return samplers.of_normals(*normals).draw(key, count)
 
 
 def _makers(
@@ -122,11 +166,11 @@ def _makers(
     drawn |= {"mixture": mixture, "kernel": samplers.kernel}
     if "log_variance" in outline(model).extra or model.prior is not None:
         drawn["prior"] = samplers.prior
-    makers = {name: (make(*of_codes).draw, decode) for name, make in drawn.items()}
+    makers = {name: (make(*of_codes), decode) for name, make in drawn.items()}
     of_rows = {"pca gaussian": samplers.gaussian, "pca mixture": mixture}
-    makers |= {name: (make(*of_points).draw, back) for name, make in of_rows.items()}
+    makers |= {name: (make(*of_points), back) for name, make in of_rows.items()}
     if name not in drawn:
-        makers[name] = samplers.sampler(name, what="task.sampler")(*of_codes).draw, decode
+        makers[name] = samplers.sampler(name, what="task.sampler")(*of_codes), decode
     return makers
 
 
@@ -161,9 +205,9 @@ def _usefulness(
         if count < 3:
             continue
         share = int(np.clip(round(components * of_class.mean()), 1, count // 2))
-        for name, (draw, make) in fit(train.x[of_class], train.code[of_class], share).items():
+        for name, (sampler, make) in fit(train.x[of_class], train.code[of_class], share).items():
             if name != "prior":  # which is the same for every class
-                parts.setdefault(name, []).append((make(draw(random, count)), np.full(count, label)))
+                parts.setdefault(name, []).append((make(sampler.draw(random, count)), np.full(count, label)))
     sets = {name: tuple(map(np.concatenate, zip(*pairs, strict=True))) for name, pairs in parts.items()}
     sets["training rows"] = train.x, labels
     forest = lambda x, y: RandomForestClassifier(100, random_state=0).fit(x, y)
@@ -244,4 +288,5 @@ def predict(classifier: Classifier, x: np.ndarray) -> np.ndarray:
 _outputs = jax.jit(_log_odds)
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=GENERATION)
+NEW_ROWS = {"keep": keep, "keep_needs": _keep_needs, "draw": draw}
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=GENERATION, **NEW_ROWS)

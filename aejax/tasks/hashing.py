@@ -17,11 +17,12 @@ from aejax.relations.nearest import similarities, unit
 from aejax.tasks import needs
 from aejax.tasks.common import Arrays, Numbers, Pair, Random, generator
 from aejax.training.evaluate import encoded, host_rows, on_device
-from aejax.types import Dataset, Evaluation, Model, Params, Task
+from aejax.types import Columns, Dataset, Evaluation, Kept, Model, Params, Rows, Task
 
 CURVE_QUERIES = 1000
 SHOWN_QUERIES, SHOWN_ROWS = 6, 8
 ITERATIONS = 50  # of ITQ, as in its paper
+NEIGHBOURS = 10  # that new rows get
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,12 @@ class Options:
 
     retrieved: Count = 100
     radius: Annotated[int, Within(0, hamming.MOST_ADDRESS_BITS)] = 2
+
+
+def _keep_needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:
+    if not np.asarray(abs(host_rows(dataset.train, dataset)).sum(1)).any():
+        line = f"hashing: all training rows of {dataset.name} are zero everywhere, and have no cosine with others"
+        raise UserError(f"{line}; allowed: features that vary")
 
 
 def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:
@@ -65,7 +72,7 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
         ``baselines``: the precision by ``cosine`` of the rows as they are, and by as many bits of ``hyperplanes``,
         ``pca signs`` and ``itq``, the last two where there are as many components. ``arrays`` holds, over a
         thousand queries, ``curves`` by method and ``cosine_distances`` and ``pairs`` by Hamming distance, and the rows
-        ``queries`` (q,) and ``found`` (q, 8) for a few of them.
+        ``queries`` (q,) and ``found`` (q, 8) for a few of them. ``kept``: the medians, and the training rows' bits.
     """
     random, retrieved = generator(key), options.retrieved
     codes = {name: encoded(model, params, on_device(split, dataset)) for name, split in with_rows(dataset).items()}
@@ -90,7 +97,51 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
     baselines = {name: {"precision": value} for name, value in precisions.items()}
     curves = {name: curve(apart, some, wanted, labels, random) for name, apart in near.items()}
     arrays = {"curves": curves, "cosine_distances": means, "pairs": pairs}
-    return Evaluation(by_split, baselines, arrays | examples(near["autoencoder"], dataset, random))
+    arrays |= examples(near["autoencoder"], dataset, random)
+    return Evaluation(by_split, baselines, arrays, _kept(codes["train"]))
+
+
+def keep(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Kept:
+    """What `evaluate` keeps for new rows: the medians of the code, and the training rows' bits."""
+    return _kept(encoded(model, params, on_device(dataset.train, dataset)))
+
+
+def _kept(codes: np.ndarray) -> Kept:
+    """Codes (m, d) as bits, and what decides these, halfway from the middle value of each unit to the next one."""
+    ordered, middle = np.sort(codes.astype(np.float64), axis=0), (len(codes) - 1) // 2
+    middles = (ordered[middle] + ordered[min(middle + 1, len(codes) - 1)]) / 2
+    return Kept({"middles": middles, "codes": hamming.pack(codes > middles).view(np.uint8)}, {})
+
+
+def bits_of(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Columns:
+    """The bits of new rows, ``bit_1``, …: 1 where a unit of the code is above its median over the training rows.
+
+    See `aejax.types.Task`.
+    """
+    bits, _ = _hashed("hash", model, params, rows, kept)
+    return Columns({f"bit_{number}": column.astype(np.uint8) for number, column in enumerate(bits.T, start=1)})
+
+
+def neighbours(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Columns:
+    """The ten training rows whose bits are nearest to those of each new row, the nearest first.
+
+    Returns:
+        ``row_1``, …, their places among the training rows, from 0, and ``distance_1``, …, in how many bits they differ.
+    """
+    bits, codes = _hashed("neighbours", model, params, rows, kept)
+    distances, index = hamming.neighbours(hamming.pack(bits), codes, min(NEIGHBOURS, len(codes)))
+    numbered = lambda name, values: {f"{name}_{number}": each for number, each in enumerate(values.T, start=1)}
+    return Columns(numbered("row", index) | numbered("distance", distances))
+
+
+def _hashed(action: str, model: Model, params: Params, rows: Rows, kept: Kept | None) -> tuple[np.ndarray, np.ndarray]:
+    """The bits of new rows, (m, d) bool, and the packed codes of the training rows."""
+    if kept is None:
+        raise UserError(f"{action}: the run is older than hashing of new rows and kept no medians; train it again")
+    middles, codes, size = kept.tree.get("middles"), kept.tree.get("codes"), -(-model.code_size // hamming.WORD) * 8
+    if np.shape(middles) != (model.code_size,) or np.shape(codes)[1:] != (size,) or codes.dtype != np.uint8:
+        raise UserError("what the run kept is damaged: it holds no bits of this net's codes")
+    return encoded(model, params, rows) > middles, np.ascontiguousarray(codes).view(np.uint64)
 
 
 def _baselines(dataset: Dataset, options: Options) -> dict[str, Numbers]:
@@ -188,4 +239,5 @@ def examples(apart: Distances, dataset: Dataset, random: Random) -> Arrays:
     return {"queries": queries, "found": order[:, :SHOWN_ROWS]}
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=("precision",), baselines=_baselines, figures=HASHING)
+NEW_ROWS = {"apply": {"hash": bits_of, "neighbours": neighbours}, "keep": keep, "keep_needs": _keep_needs}
+TASK = Task(Options, evaluate, _needs, ("precision",), _baselines, figures=HASHING, **NEW_ROWS)

@@ -91,14 +91,15 @@ def normal(key: Any, model: Model, params: Params, codes: np.ndarray) -> Sampler
     mean, deviation = codes.mean(0), codes.std(0)
     draw = lambda key, count: generator(key).normal(mean, deviation, (count, len(mean))).astype(np.float32)
     covariance = np.diag(np.square(deviation.astype(np.float64)))
-    return Sampler(draw, _density(np.ones(1), mean[None].astype(np.float64), covariance[None]))
+    normals = np.ones(1), mean[None].astype(np.float64), covariance[None]
+    return Sampler(draw, _density(*normals), normals)
 
 
 def gaussian(key: Any, model: Model, params: Params, codes: np.ndarray) -> Sampler:
     """One normal distribution with the mean and the covariance of the codes."""
     codes = codes.astype(np.float64)
     covariance = np.cov(codes.T, bias=True).reshape(codes.shape[1], codes.shape[1])
-    return _mixture(np.ones(1), codes.mean(0)[None], covariance[None])
+    return of_normals(np.ones(1), codes.mean(0)[None], covariance[None])
 
 
 def mixture(
@@ -130,10 +131,10 @@ def mixture(
     # stopped at ITERATIONS, where the likelihood creeps
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         fitted.fit(codes)
-    return _mixture(fitted.weights_, fitted.means_, fitted.covariances_)
+    return of_normals(fitted.weights_, fitted.means_, fitted.covariances_)
 
 
-def _mixture(weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> Sampler:
+def of_normals(weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> Sampler:
     """Draws from N(mean_k, covariance_k) with probability weight_k."""
     values, vectors = np.linalg.eigh(covariances)
     roots = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]
@@ -147,7 +148,7 @@ def _mixture(weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) ->
             out[which == k] += noise[which == k] @ roots[k].T
         return out.astype(np.float32)
 
-    return Sampler(draw, _density(weights / weights.sum(), means, covariances))
+    return Sampler(draw, _density(weights / weights.sum(), means, covariances), (weights, means, covariances))
 
 
 def _density(weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
@@ -205,7 +206,8 @@ def prior(key: Any, model: Model, params: Params, codes: np.ndarray) -> Sampler:
         return Sampler(_of_key(lambda key, count: model.prior(params, key, count)))
     size = model.code_size
     draw = lambda key, count: generator(key).normal(size=(count, size)).astype(np.float32)
-    return Sampler(draw, _density(np.ones(1), np.zeros((1, size)), np.eye(size)[None]))
+    normals = np.ones(1), np.zeros((1, size)), np.eye(size)[None]
+    return Sampler(draw, _density(*normals), normals)
 
 
 def given(key: Any, model: Model, params: Params, codes: np.ndarray) -> Sampler:

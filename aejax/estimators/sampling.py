@@ -1,0 +1,130 @@
+"""New rows: codes drawn from a mixture fitted to those of the training rows, decoded, in the form of the data."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from aejax.data.scaling import original, stored
+from aejax.errors import UserError
+from aejax.estimators.base import Estimator, rows_of
+from aejax.types import Column, Dataset
+
+ROWS, MOST = 50, 30  # training rows for each component of the mixture, and components
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
+class AutoencoderSampler(Estimator):
+    """Makes new rows that are like those that it was fitted to; see `aejax.tasks.generation`.
+
+    x = x̂(z) + s ε with z from a mixture of normal distributions that is fitted to the codes of the training rows, ε
+    standard normal, and s what the decoder misses of each column. A category is drawn by its probability. Numbers stay
+    in the range of their column, and whole numbers whole.
+
+    >>> import numpy as np
+    >>> from aejax.estimators import AutoencoderSampler
+    >>> x = np.random.default_rng(0).normal(size=(100, 3))
+    >>> AutoencoderSampler(steps=30, random_state=0).fit(x).sample(5).shape
+    (5, 3)
+
+    Hyperparameters beside those of `aejax.estimators.base.Estimator`:
+        code: units of the code, d.
+        components: of the mixture; None: one for each 50 rows, at most 30.
+        noise: factor of s; 0 gives the decoder's rows as they are.
+
+    Attributes:
+        low_, high_: (n,) the least and the greatest value of each feature.
+        whole_: (n,) whether all values of a feature are whole numbers.
+        dtypes_: the types of the columns of a pandas frame, as text.
+
+    References:
+        Ghosh et al. 2020, From variational to deterministic autoencoders, section 4, for the mixture.
+    """
+
+    config: Any = "lecture/generation:satimage"
+    code: int = 10
+    components: int | None = None
+    noise: float = 1.0
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Train on rows X, (m, n); y is passed over."""
+        most = max(1, min(MOST, rows_of(X) // ROWS)) if self.components is None else self.components
+        dataset = self._train(X, **{"model.code": self.code, "task.components": most})
+        values = _values(dataset)
+        self.low_, self.high_ = np.nanmin(values, 0), np.nanmax(values, 0)
+        self.whole_ = ((values == np.round(values)) | np.isnan(values)).all(0)
+        dtypes = getattr(X, "dtypes", None)
+        self.dtypes_ = [str(dtype) for dtype in dtypes] if hasattr(dtypes, "items") else []
+        return self
+
+    def sample(self, n_samples: int = 1, random_state: Any = None) -> Any:
+        """New rows in the units of the data.
+
+        Args:
+            n_samples: m, how many.
+            random_state: as in scikit-learn; None: that of the estimator.
+
+        Returns:
+            (m, n) float64, or a pandas frame with the columns of the frame that it was fitted to. Nothing is missing.
+
+        Raises:
+            UserError: `n_samples` is below 1.
+        """
+        check_is_fitted(self)
+        if n_samples < 1:
+            raise UserError(f"n_samples: {n_samples}; allowed: 1 or more")
+        chosen = self.random_state if random_state is None else random_state
+        seed, for_noise = check_random_state(chosen).randint(2**31 - 1, size=2)
+        data, random = self.fitted_.data, np.random.default_rng(for_noise)
+        made = stored(self.fitted_.sample(int(n_samples), int(seed)).astype(np.float64), data.origin, data.log)
+        spread = self.noise * np.asarray(self.fitted_.kept.tree["noise"]) / np.reshape(data.scale, -1)
+        numbers = original(made + spread * random.normal(size=made.shape), data.origin, data.log)
+        numbers = np.clip(np.where(self.whole_, np.round(numbers), numbers), self.low_, self.high_)
+        if not hasattr(self, "feature_names_in_"):
+            return numbers
+        levels = {column.name: _draw(made, column, random) for column in data.columns if column.categories}
+        return self._frame(numbers, levels)
+
+    def _frame(self, numbers: np.ndarray, levels: dict[str, np.ndarray]) -> Any:
+        """A frame of features (m, n), and of the categories of some columns."""
+        import pandas
+
+        data, columns = self.fitted_.data, {}
+        place = {column.name: column.start for column in data.columns}
+        place = place or {name: at for at, name in enumerate(data.feature_names)}
+        dates = {date.partition("=")[0] for date in data.reading.dates} if data.reading else set()
+        for name in map(str, self.feature_names_in_):
+            values = levels[name] if name in levels else numbers[:, place[name]]
+            columns[name] = pandas.to_datetime(values, unit="D") if name in dates else values
+        frame = pandas.DataFrame(columns)
+        for name, dtype in zip(frame.columns, self.dtypes_, strict=False):
+            frame[name] = _typed(frame[name], dtype)
+        return frame
+
+
+def _values(dataset: Dataset) -> np.ndarray:
+    """The values of the rows, (m, n) float64 in the units of the data, NaN where missing."""
+    parts = []
+    for rows in (dataset.train, dataset.validation):
+        values = original(np.asarray(rows.x, np.float64), dataset.origin, dataset.log)
+        parts.append(values if rows.mask is None else np.where(rows.mask, values, np.nan))
+    return np.concatenate(parts)
+
+
+def _draw(made: np.ndarray, column: Column, random: np.random.Generator) -> np.ndarray:
+    """A category for each row, drawn by the probabilities that the decoder gives: (m,) texts."""
+    part = made[:, column.start : column.start + column.size]
+    chances = np.concatenate([1 - part, part], 1) if column.size == 1 else part
+    ends = np.maximum(chances, 0).cumsum(1)
+    levels = (random.random((len(made), 1)) * ends[:, -1:] >= ends).sum(1)
+    return np.array(column.categories, object)[np.minimum(levels, len(column.categories) - 1)]
+
+
+def _typed(values: Any, dtype: str) -> Any:
+    """A column in the type that it had, or as it is where that does not hold it."""
+    try:
+        return values.dt.tz_localize("UTC").astype(dtype) if "," in dtype else values.astype(dtype)
+    except (TypeError, ValueError, AttributeError):
+        return values
