@@ -387,6 +387,7 @@ class Task(NamedTuple):
             left, its ``tree`` as arrays by their paths (``"centre"``, ``"net/kernel"``); None where it left nothing.
         keep: ``(key, model, params, dataset, retrain, options) -> Kept``, what `evaluate` leaves for new rows with the
             same key, without its comparisons: for who has rows in memory and no baselines to look at.
+        needs_to_keep: as `needs`, called in its place where only `keep` follows, which may need less; None: `needs`.
     """
 
     options: type
@@ -398,6 +399,7 @@ class Task(NamedTuple):
     figures: Figures | None = None
     apply: Mapping[str, Callable[..., Any]] = {}
     keep: Callable[..., Kept] | None = None
+    needs_to_keep: Callable[..., None] | None = None
 
 
 class Members(NamedTuple):

@@ -213,27 +213,29 @@ def evaluate(
     return summary, list(evaluation.files)
 
 
-def check_task(config: Mapping[str, Any], dataset: Dataset) -> None:
+def check_task(config: Mapping[str, Any], dataset: Dataset, *, to_keep: bool = False) -> None:
     """Let the task refuse data and models that it cannot serve, before anything is trained.
 
     Args:
         config: resolved.
         dataset: the data.
+        to_keep: whether the task is only to keep what new rows need, and does not evaluate.
 
     Raises:
         UserError: from the task or the model.
     """
     task, options = configured_task(config["task"])
-    if task.needs is None:
+    needs = task.needs_to_keep if to_keep and task.needs_to_keep is not None else task.needs
+    if needs is None:
         return
     try:
         model = build_model(config["model"], dataset.feature_shape, dataset.columns)
     except UserError as refused:
         try:  # without a model the task looks at the data alone, and speaks first of them
-            task.needs(dataset, None, config, options)
+            needs(dataset, None, config, options)
         except AttributeError:
             raise refused from None
         except UserError as error:
             raise (refused if isinstance(error.__cause__, AttributeError) else error) from None
         raise
-    task.needs(dataset, model, config, options)
+    needs(dataset, model, config, options)

@@ -83,7 +83,7 @@ def train_in_memory(
     """
     size = config["train"]["batch_size"]
     config = configs.varied(config, {"train.batch_size": size and min(size, len(dataset.train.x))})
-    experiment.check_task(config, dataset)
+    experiment.check_task(config, dataset, to_keep=True)
     parts = build(config, dataset)
     rows = few_shapes(on_device(dataset.train, dataset, parts.relations), config["train"]["batch_size"])
     check(parts, rows)
