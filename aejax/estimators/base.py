@@ -84,6 +84,8 @@ class Estimator(BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         dataset = self._dataset(x, y, seed)
         config = configs.load(self.config) if isinstance(self.config, str | Path) else configs.resolve(self.config)
+        changes |= self.changes or {}
+        config = configs.varied(config, changes)
         settings, rows, held_out = config["train"], len(dataset.train.x), len(dataset.validation.x)
         batch = settings["batch_size"] and min(settings["batch_size"], rows)
         usual = min(settings["steps"], max(FEWEST, PASSES * rows // (batch or rows)))
@@ -94,7 +96,7 @@ class Estimator(BaseEstimator):
         data = {"validation": float(self.validation_fraction) if held_out else 0.0, "test": 0.0, "normal": None}
         sections = {"train": train, "data": data}
         fields = {f"{part}.{name}": value for part, values in sections.items() for name, value in values.items()}
-        config = configs.varied(config, {"seed": seed, **fields, **changes, **(self.changes or {})})
+        config = configs.varied(config, {"seed": seed, **fields, **changes})
         shown = {"progress": console.progress, "say": console.say} if self.verbose else {}
         self.fitted_ = train_in_memory(config, dataset, **shown)
         self.history_ = self.fitted_.history
@@ -109,7 +111,7 @@ class Estimator(BaseEstimator):
         if is_mixed(x):
             validate_data(self, x, skip_check_array=True)
             dates = [str(name) for name in x.columns if getattr(x[name].dtype, "kind", "") in "mM"]
-            dataset = from_frame(x, key=(), dates=dates, **held_out)
+            dataset = from_frame(x, y, key=(), dates=dates, **held_out)
         else:
             values = validate_data(self, x, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
             dataset = from_arrays(values, y, names=tuple(getattr(self, "feature_names_in_", ())), **held_out)

@@ -7,13 +7,16 @@ import numpy as np
 
 from aejax.errors import UserError, one_of
 from aejax.estimators.base import FILE, Estimator
+from aejax.estimators.imputation import AutoencoderImputer
 from aejax.estimators.nets import Autoencoder
 from aejax.estimators.outliers import AutoencoderDetector
 from aejax.runs.fitted import open_folder
 from aejax.storage import records
 from aejax.storage.records import Fields, Named
 
-ESTIMATORS: dict[str, type[Estimator]] = {each.__name__: each for each in (Autoencoder, AutoencoderDetector)}
+ESTIMATORS: dict[str, type[Estimator]] = {
+    each.__name__: each for each in (Autoencoder, AutoencoderDetector, AutoencoderImputer)
+}
 LEARNED = re.compile(r"[a-z]\w{0,40}_")
 RECORD = Fields({"estimator": str, "hyperparameters": Named(object), "attributes": Named(object)}, {})
 
