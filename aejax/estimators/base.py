@@ -84,7 +84,7 @@ class Estimator(BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         dataset = self._dataset(x, y, seed)
         config = configs.load(self.config) if isinstance(self.config, str | Path) else configs.resolve(self.config)
-        changes |= self.changes or {}
+        changes = {**self._sizes(dataset), **changes, **(self.changes or {})}
         config = configs.varied(config, changes)
         settings, rows, held_out = config["train"], len(dataset.train.x), len(dataset.validation.x)
         batch = settings["batch_size"] and min(settings["batch_size"], rows)
@@ -102,6 +102,10 @@ class Estimator(BaseEstimator):
         self.history_ = self.fitted_.history
         self.loss_curve_ = self.history_["train_loss"]
         return dataset
+
+    def _sizes(self, dataset: Dataset) -> dict[str, Any]:
+        """The fields of the config, by their dotted paths, that follow from the rows."""
+        return {}
 
     def _dataset(self, x: Any, y: Any, seed: int) -> Dataset:
         """The data set of rows that it is to be fitted to."""

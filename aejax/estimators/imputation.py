@@ -10,11 +10,11 @@ from sklearn.utils import check_random_state
 
 from aejax.data.scaling import original, stored
 from aejax.errors import UserError
-from aejax.estimators.base import Estimator, is_mixed, rows_of
+from aejax.estimators.base import Estimator, is_mixed
 from aejax.estimators.frames import cells_of_categories, with_cells
 from aejax.storage.trees import named_arrays
 from aejax.tasks.imputation import new_rows
-from aejax.types import Kept
+from aejax.types import Dataset, Kept
 
 SHIPPED = "lecture/imputation"
 NARROWEST, WIDEST = 32, 256  # units of the blocks
@@ -36,7 +36,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
     (np.False_, (7, 2, 3))
 
     Hyperparameters beside those of `aejax.estimators.base.Estimator`:
-        width: units of a block of the net, and twice as many as its code has; None for a number by the rows, about
+        width: units of a block of the net, twice as many as its code has; None for a number by the rows, about
             3 √rows, with the shipped config, and what another config says.
 
     Attributes:
@@ -53,16 +53,17 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Train on rows X, (m, n) or a mixed frame, NaN or an empty cell where a value is missing; y is passed over."""
-        width = self.width
-        if width is None and self.config == SHIPPED:
-            width = 2 ** round(log2(3 * sqrt(max(rows_of(X), 1))))
-            width = min(max(width, NARROWEST), WIDEST)
-        sizes = {} if width is None else {"model.width": width, "model.code": max(1, width // 2)}
-        if width is not None and self.config == SHIPPED:
-            sizes["train.batch_size"] = min(width, WIDEST)
-        data = self._train(X, **sizes)
-        self.categories_ = cells_of_categories(X, data.columns) if is_mixed(X) else {}
+        dataset = self._train(X)
+        self.categories_ = cells_of_categories(X, dataset.columns) if is_mixed(X) else {}
         return self
+
+    def _sizes(self, dataset: Dataset) -> dict[str, Any]:
+        width, sizes = self.width, {}
+        if self.config == SHIPPED:
+            by_rows = 2 ** round(log2(3 * sqrt(len(dataset.train.x))))
+            sizes["train.batch_size"] = by_rows = min(max(by_rows, NARROWEST), WIDEST)
+            width = by_rows if width is None else width
+        return sizes if width is None else sizes | {"model.width": width, "model.code": max(1, width // 2)}
 
     def transform(self, X: Any) -> Any:
         """Rows without holes: (m, n) float64, or a frame like X of a mixed one; what was observed is as it was."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from aejax.errors import UserError, one_of
 from aejax.estimators.base import FILE, Estimator
+from aejax.estimators.classification import AutoencoderClassifier
 from aejax.estimators.imputation import AutoencoderImputer
 from aejax.estimators.nets import Autoencoder
 from aejax.estimators.outliers import AutoencoderDetector
@@ -15,7 +16,7 @@ from aejax.storage import records
 from aejax.storage.records import Fields, Named
 
 ESTIMATORS: dict[str, type[Estimator]] = {
-    each.__name__: each for each in (Autoencoder, AutoencoderDetector, AutoencoderImputer)
+    each.__name__: each for each in (Autoencoder, AutoencoderClassifier, AutoencoderDetector, AutoencoderImputer)
 }
 LEARNED = re.compile(r"[a-z]\w{0,40}_")
 RECORD = Fields({"estimator": str, "hyperparameters": Named(object), "attributes": Named(object)}, {})
