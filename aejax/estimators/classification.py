@@ -59,7 +59,12 @@ class AutoencoderClassifier(ClassifierMixin, Estimator):
         self.classes_, numbers = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise UserError("Classifier can't train when only one class is present.")
-        self._train(X, numbers, **{"task.neighbours": self.n_neighbors})
+        k = self.n_neighbors
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+            raise UserError(f"n_neighbors: expected a whole number of 1 or more, got {k!r}")
+        if k > len(y):
+            raise UserError(f"n_neighbors: {k} are too many for {len(y)} rows; allowed: 1 to {len(y)}")
+        self._train(X, numbers, **{"task.neighbours": int(k)})
         return self
 
     def _sizes(self, dataset: Dataset) -> dict[str, Any]:
