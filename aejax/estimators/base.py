@@ -109,16 +109,18 @@ class Estimator(BaseEstimator):
 
     def _dataset(self, x: Any, y: Any, seed: int) -> Dataset:
         """The data set of rows that it is to be fitted to."""
-        share = float(self.validation_fraction)
+        share, mixed = float(self.validation_fraction), is_mixed(x)
+        if mixed:
+            validate_data(self, x, skip_check_array=True)
+        else:
+            x = validate_data(self, x, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
         drawn = {"validation": share, "seed": seed} if int(rows_of(x) * share) >= 1 else {"validation": 0.0}
         held_out = {"test": 0.0, "scaling": "standard", **drawn}
-        if is_mixed(x):
-            validate_data(self, x, skip_check_array=True)
+        if mixed:
             dates = [str(name) for name in x.columns if getattr(x[name].dtype, "kind", "") in "mM"]
             dataset = from_frame(x, y, key=(), dates=dates, **held_out)
         else:
-            values = validate_data(self, x, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
-            dataset = from_arrays(values, y, names=tuple(getattr(self, "feature_names_in_", ())), **held_out)
+            dataset = from_arrays(x, y, names=tuple(getattr(self, "feature_names_in_", ())), **held_out)
         rows = dataset.train
         observed = rows.x if rows.mask is None else np.where(rows.mask, rows.x, np.nan)
         self.fill_ = np.nanmean(observed, 0, dtype=np.float64)

@@ -77,7 +77,8 @@ class AutoencoderClassifier(ClassifierMixin, Estimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """The class with most votes, the first of several: (m, n) -> (m,)."""
-        return self.classes_[self._apply("classify", X).values["class"]]
+        votes = self._apply("classify", X).values
+        return self.classes_[votes["class"]]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The share of the votes that each class has, in the order of `classes_`: (m, n) -> (m, classes)."""

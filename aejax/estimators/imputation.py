@@ -22,7 +22,10 @@ NARROWEST, WIDEST = 32, 256  # units of the blocks
 
 @dataclass(kw_only=True, repr=False, eq=False)
 class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
-    """Fills missing values by a net that knows which are missing; see `aejax.tasks.imputation`.
+    """Fills missing values by a net that knows which are missing, with a Gaussian beside it.
+
+    Each column gets both, in the shares that are best for values of held-out rows; see
+    `aejax.tasks.imputation.new_rows`.
 
     Values stay in the range that their column had in training, those of a column of whole numbers are whole, and of
     categories the most likely one is taken. Rows that were fitted to may be complete.
@@ -123,7 +126,8 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         guide = new_rows.read(Kept(named_arrays(kept.tree), kept.info))
         form = (guide.origin, guide.log)
         predicted = self.fitted_.reconstruct(rows).astype(np.float64)
-        return guide, (stored(rows, *form), stored(predicted, *form))
+        x = stored(rows, *form)
+        return guide, (x, new_rows.blended(x, stored(predicted, *form), guide))
 
     def _like(self, x: Any, rows: np.ndarray) -> Any:
         """Rows, (m, features), as a frame like x where that is a mixed one."""

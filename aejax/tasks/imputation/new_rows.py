@@ -1,4 +1,8 @@
-"""Holes of new rows: filled within the range and the kind of each column, and intervals of what may stand there."""
+"""Holes of new rows: filled within the range and the kind of each column, and intervals of what may stand there.
+
+What the net says is mixed with what a Gaussian says, in the shares that served held-out values of each column best: on
+few rows a net learns linear relations slowly.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -13,11 +17,12 @@ from aejax.errors import UserError
 from aejax.storage import records
 from aejax.storage.records import Fields, Many, Whole
 from aejax.tasks import common
-from aejax.tasks.common import Pair, generator
-from aejax.tasks.imputation.draws import hold_out, impute, observed, predictions, settled
+from aejax.tasks.common import Pair, seed_of
+from aejax.tasks.imputation import gaussian
+from aejax.tasks.imputation.draws import Predict, hold_out, impute, observed, predictions, settled
 from aejax.types import Column, Columns, Dataset, Kept, Model, Params, Rows
 
-MOST_ROWS = 5000  # whose held-out predictions are kept
+MOST_ROWS = 2000  # whose held-out predictions are kept
 FEWEST = 20  # held-out values of a column, without which those of training rows are kept too
 
 COLUMN = Fields({"name": str, "start": Whole(), "size": Whole(1), "categories": Many(str)}, {})
@@ -34,6 +39,9 @@ class Guide(NamedTuple):
         low: the least value of each column.
         high: the greatest one.
         whole: bool, whether all values of a column are whole numbers.
+        weight: share of the net in the prediction of each column; the rest is the Gaussian's.
+        mean: of the Gaussian.
+        covariance: (n, n), or (0, 0) where there is none.
         origin: `Dataset.origin`.
         log: `Dataset.log`.
         columns: of the features.
@@ -46,6 +54,9 @@ class Guide(NamedTuple):
     low: np.ndarray
     high: np.ndarray
     whole: np.ndarray
+    weight: np.ndarray
+    mean: np.ndarray
+    covariance: np.ndarray
     origin: np.ndarray
     log: np.ndarray
     columns: tuple[Column, ...]
@@ -53,7 +64,7 @@ class Guide(NamedTuple):
     residuals: int
 
 
-ARRAYS = Guide._fields[:7]
+ARRAYS = Guide._fields[:10]
 
 
 def needs_to_keep(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Any) -> None:
@@ -73,9 +84,9 @@ def keep(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: obje
     rows, every = validation[:MOST_ROWS], np.concatenate([train, validation])
     if (~np.isnan(rows)).sum(0).min() < FEWEST:
         rows = np.concatenate([rows, train[: MOST_ROWS - len(rows)]])
-    units, random = (np.zeros(()), np.ones(())), generator(jax.random.fold_in(key, 1))
+    units = (np.zeros(()), np.ones(()))
     predict = lambda x: predictions(model, params, dataset, units, x)
-    held_out = hold_out(predict, rows, dataset.columns, random)
+    held_out, mixed = _held_out(seed_of(jax.random.fold_in(key, 1)), predict, train, rows, len(validation), dataset)
     low, high = np.nanmin(every, 0), np.nanmax(every, 0)
     if dataset.kind == "image":
         low, high = np.full_like(low, low.min()), np.full_like(high, high.max())
@@ -84,11 +95,39 @@ def keep(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: obje
     values = every + origin
     whole = (np.isnan(values) | (values == np.round(values))).all(0) & ~log
     single = lambda values: values.astype(np.float32)
-    tree = {"truth": single(rows), "predicted": single(held_out), "low": low, "high": high}
+    tree = {"truth": single(rows), "predicted": single(held_out), "low": low, "high": high} | mixed
     columns = columns_of(dataset) or [Column(str(at), at) for at in range(rows.shape[1])]
     listed = [asdict(column) | {"categories": list(column.categories)} for column in columns]
     info = {"columns": listed, "level": float(options.level), "residuals": int(options.residuals)}
     return Kept(tree | {"whole": whole, "origin": origin, "log": log}, info)
+
+
+def _held_out(
+    seed: int, predict: Predict, train: np.ndarray, rows: np.ndarray, validated: int, dataset: Dataset
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Held-out predictions of rows, the first of them validation rows, and how they are mixed: fields of `Guide`."""
+    features, columns = rows.shape[1], dataset.columns
+    of_net = hold_out(predict, rows, columns, np.random.default_rng(seed))
+    mixed = {"weight": np.ones(features), "mean": np.zeros(features), "covariance": np.zeros((0, 0))}
+    if features > gaussian.MOST_FEATURES:
+        return of_net, mixed
+    mean, covariance = gaussian.fitted(train, seed)
+    by_line = lambda x: gaussian.conditional(x, mean, covariance)[0]
+    of_line = hold_out(by_line, rows, columns, np.random.default_rng(seed))
+    new = slice(validated or None)
+    weight = gaussian.weights(rows[new], of_net[new], of_line[new])
+    for column in columns:
+        if column.categories:
+            weight[column.start : column.start + column.size] = 1
+    return weight * of_net + (1 - weight) * of_line, {"weight": weight, "mean": mean, "covariance": covariance}
+
+
+def blended(x: np.ndarray, predicted: np.ndarray, guide: Guide) -> np.ndarray:
+    """What stands in the holes of rows x, (m, n) as stored, NaN where missing, of which the net says `predicted`."""
+    if not guide.covariance.size:
+        return predicted
+    line = gaussian.conditional(x, guide.mean, guide.covariance)[0]
+    return np.where(np.isnan(x), guide.weight * predicted + (1 - guide.weight) * line, predicted)
 
 
 def read(kept: Kept | None) -> Guide:
@@ -103,6 +142,7 @@ def read(kept: Kept | None) -> Guide:
     shapes = {name: np.shape(kept.tree.get(name)) for name in ARRAYS}
     of_rows = shapes["truth"]
     like = {name: of_rows if name in ("truth", "predicted") else of_rows[1:] for name in ARRAYS}
+    like["covariance"] = (0, 0) if shapes["covariance"] == (0, 0) else 2 * of_rows[1:]
     if len(of_rows) != 2 or shapes != like:
         raise UserError(f"{KEPT} is damaged: its arrays do not fit each other")
     columns = tuple(Column(**each | {"categories": tuple(each["categories"])}) for each in info["columns"])
@@ -116,10 +156,17 @@ def read(kept: Kept | None) -> Guide:
 def fill(model: Model, params: Params, rows: Rows, kept: Kept | None) -> np.ndarray:
     """`aejax.tasks.common.fill` with values that each column could hold: in its range, whole, or one of its categories.
 
-    A run that is older kept nothing, and is filled with what the net says.
+    A run that is older kept nothing, and is filled with what the net alone says.
     """
     filled = common.fill(model, params, rows, kept)
-    return filled if kept is None else np.where(rows.mask, rows.x, possible(filled, read(kept)))
+    if kept is None:
+        return filled
+    guide = read(kept)
+    return np.where(rows.mask, rows.x, possible(blended(_with_holes(rows), filled, guide), guide))
+
+
+def _with_holes(rows: Rows) -> np.ndarray:
+    return np.where(rows.mask, rows.x, np.nan).astype(np.float64)
 
 
 def possible(x: np.ndarray, guide: Guide) -> np.ndarray:
@@ -162,7 +209,9 @@ def intervals(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Co
     if rows.mask is None:
         raise UserError("intervals: the input has no missing values; allowed: a table with empty cells")
     predicted = common.rebuilt(model, params, (rows.x - rows.shift) * rows.scale) / rows.scale + rows.shift
-    low, high = original(ends((rows.x, predicted), guide, guide.level), guide.origin, guide.log)
+    x = _with_holes(rows)
+    both = ends((x, blended(x, predicted, guide)), guide, guide.level)
+    low, high = original(both, guide.origin, guide.log)
     values = {}
     for column in guide.columns:
         if not column.categories:
