@@ -79,9 +79,10 @@ def test_several_fills_spread_as_the_truth_does():
     predicted = np.column_stack([centre, np.full(m, 0.3), np.tile([0.2, 0.5, 0.3], (m, 1))])
     x = truth[: m // 2].copy()
     x[:] = np.nan
-    options = imputation.Options(draws=20, residuals=80)
     validated = truth[m // 2 :], predicted[m // 2 :]
-    drawn, ends = imputation.impute((x, predicted[: m // 2]), validated, columns, RNG(2), options)
+    drawn, ends = imputation.impute(
+        (x, predicted[: m // 2]), validated, columns, RNG(2), draws=20, residuals=80, levels=(0.8,)
+    )
     assert drawn.shape == (20, m // 2, 5)
     assert np.isfinite(drawn).all()
     assert drawn[..., 0].std() == pytest.approx(truth[:, 0].std(), rel=0.05)

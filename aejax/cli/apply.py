@@ -12,7 +12,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("workdir", type=Path, metavar="WORKDIR", help="folder of a run, or a file of `aejax split`")
     what = (
         "encode, decode or reconstruct, or what the task of the run does with new rows: fill what is missing, by a "
-        "model that takes that; score how odd each row is and whether it is an alarm, by a run of lecture/anomaly"
+        "model that takes that, or the intervals of it, by a run of lecture/imputation; score how odd each row is and "
+        "whether it is an alarm, by a run of lecture/anomaly; classify by a run of lecture/aeknn"
     )
     add("action", metavar="ACTION", help=what)
     add("--input", type=Path, required=True, metavar="FILE", help=".csv, .npy, .npz, .parquet, .xlsx, ...")

@@ -109,6 +109,7 @@ def from_arrays(
 
 def from_frame(
     frame: Any,
+    y: Any = None,
     *,
     label: str | None = None,
     ignore: str | Sequence[str] = (),
@@ -135,6 +136,7 @@ def from_frame(
 
     Args:
         frame: the rows; an empty cell or NaN is a missing value.
+        y: (m,) labels that are in no column, as in `from_arrays`.
         label: the column of the labels, which is no feature.
         ignore: column or columns that are left out, such as keys and dates.
         categories: columns that hold categories, numbers among them; None for those of text, of truth values kept as
@@ -163,6 +165,8 @@ def from_frame(
     chosen = None if categories is None else list(map(str, categories))
     known = {"source": "a frame in memory", "reading": reading, "log": names_of(log)}
     raw = as_raw(columns, label, chosen, name, **known)
+    if y is not None:
+        raw = _labelled(raw, y)
     kinds = [f"{column.name!r} ({len(column.categories)})" for column in raw.columns if column.categories]
     used = [column for column in columns if column != label and column not in raw.reading.ignore]
     holes = {column: columns[column].missing.sum() for column in used}
@@ -260,6 +264,14 @@ def _classes(labels: Mapping[str, Any]) -> tuple[tuple[str, ...], Mapping[str, n
     numbers, names = as_labels(every, "y", missing)
     parts = np.split(numbers, np.cumsum([len(each) for each in arrays])[:-1])
     return names, dict(zip(labels, parts, strict=True))
+
+
+def _labelled(raw: Raw, y: Any) -> Raw:
+    """Rows with labels that stood in no column of theirs."""
+    label_names, labels = _classes({"y": y})
+    if len(labels["y"]) != len(raw.train.x):
+        raise UserError(f"y: {len(labels['y'])} labels for {len(raw.train.x)} rows")
+    return raw._replace(train=raw.train._replace(labels=labels["y"]), label_names=label_names)
 
 
 def _columns(frame: Any, name: str, reading: Reading) -> dict[str, Cells]:

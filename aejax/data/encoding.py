@@ -342,7 +342,7 @@ def lay_out(columns: Mapping[str, Cells], categories: Sequence[str], where: obje
 
 def _levels(name: str, cells: Cells, where: object) -> tuple[str, ...]:
     """The categories of a column, sorted, as numbers where all of them are."""
-    levels = {_spelled(cell) for cell in cells.values[~cells.missing]}
+    levels = {spelled(cell) for cell in cells.values[~cells.missing]}
     if not 2 <= len(levels) <= MOST_CATEGORIES:
         allowed = f"2 to {MOST_CATEGORIES}, or drop the column"
         raise UserError(f"{where}: column {name!r} has {len(levels)} categories; allowed: {allowed}")
@@ -355,7 +355,7 @@ def _rank(text: str) -> tuple[bool, float, str]:
     return value is None or value != value, value if value and value == value else 0.0, text
 
 
-def _spelled(cell: object) -> str:
+def spelled(cell: object) -> str:
     """The category in a cell; 1.0 is 1, and a code such as 01234 or 1E5 stays as it is written."""
     if isinstance(cell, str) and not WHOLE.fullmatch(cell):
         return cell
@@ -370,7 +370,7 @@ def _one_hot(column: Column, cells: Cells, where: object, faults: dict[int, str]
     level_of = {level: at for at, level in enumerate(column.categories)}
     x = np.full((len(cells.values), column.size), np.nan)
     for row in np.flatnonzero(~cells.missing):
-        level = _spelled(cells.values[row])
+        level = spelled(cells.values[row])
         if level not in level_of:
             allowed = ", ".join(column.categories)
             line = f"row {row + 1}: {level!r} of column {column.name!r} was not seen in training; allowed: {allowed}"

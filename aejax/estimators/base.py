@@ -84,6 +84,9 @@ class Estimator(BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         dataset = self._dataset(x, y, seed)
         config = configs.load(self.config) if isinstance(self.config, str | Path) else configs.resolve(self.config)
+        changes = {**self._sizes(dataset), **changes, **(self.changes or {})}
+        changes = {path: _plain(value) for path, value in changes.items()}
+        config = configs.varied(config, changes)
         settings, rows, held_out = config["train"], len(dataset.train.x), len(dataset.validation.x)
         batch = settings["batch_size"] and min(settings["batch_size"], rows)
         usual = min(settings["steps"], max(FEWEST, PASSES * rows // (batch or rows)))
@@ -94,26 +97,31 @@ class Estimator(BaseEstimator):
         data = {"validation": float(self.validation_fraction) if held_out else 0.0, "test": 0.0, "normal": None}
         sections = {"train": train, "data": data}
         fields = {f"{part}.{name}": value for part, values in sections.items() for name, value in values.items()}
-        fields |= {"seed": seed, **changes, **(self.changes or {})}
-        config = configs.varied(config, {path: _plain(value) for path, value in fields.items()})
+        config = configs.varied(config, {"seed": seed, **fields, **changes})
         shown = {"progress": console.progress, "say": console.say} if self.verbose else {}
         self.fitted_ = train_in_memory(config, dataset, **shown)
         self.history_ = self.fitted_.history
         self.loss_curve_ = self.history_["train_loss"]
         return dataset
 
+    def _sizes(self, dataset: Dataset) -> dict[str, Any]:
+        """The fields of the config, by their dotted paths, that follow from the rows."""
+        return {}
+
     def _dataset(self, x: Any, y: Any, seed: int) -> Dataset:
         """The data set of rows that it is to be fitted to."""
-        share = float(self.validation_fraction)
+        share, mixed = float(self.validation_fraction), is_mixed(x)
+        if mixed:
+            validate_data(self, x, skip_check_array=True)
+        else:
+            x = validate_data(self, x, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
         drawn = {"validation": share, "seed": seed} if int(rows_of(x) * share) >= 1 else {"validation": 0.0}
         held_out = {"test": 0.0, "scaling": "standard", **drawn}
-        if is_mixed(x):
-            validate_data(self, x, skip_check_array=True)
+        if mixed:
             dates = [str(name) for name in x.columns if getattr(x[name].dtype, "kind", "") in "mM"]
-            dataset = from_frame(x, key=(), dates=dates, **held_out)
+            dataset = from_frame(x, y, key=(), dates=dates, **held_out)
         else:
-            values = validate_data(self, x, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
-            dataset = from_arrays(values, y, names=tuple(getattr(self, "feature_names_in_", ())), **held_out)
+            dataset = from_arrays(x, y, names=tuple(getattr(self, "feature_names_in_", ())), **held_out)
         rows = dataset.train
         observed = rows.x if rows.mask is None else np.where(rows.mask, rows.x, np.nan)
         self.fill_ = np.nanmean(observed, 0, dtype=np.float64)

@@ -7,8 +7,10 @@ import numpy as np
 
 from aejax.errors import UserError, one_of
 from aejax.estimators.base import FILE, Estimator
+from aejax.estimators.classification import AutoencoderClassifier
 from aejax.estimators.clustering import AutoencoderClusterer
 from aejax.estimators.hashing import SemanticHasher
+from aejax.estimators.imputation import AutoencoderImputer
 from aejax.estimators.nets import Autoencoder, DenoisingAutoencoder
 from aejax.estimators.outliers import AutoencoderDetector
 from aejax.estimators.sampling import AutoencoderSampler
@@ -18,8 +20,10 @@ from aejax.storage.records import Fields, Named
 
 ALL = (
     Autoencoder,
+    AutoencoderClassifier,
     AutoencoderClusterer,
     AutoencoderDetector,
+    AutoencoderImputer,
     AutoencoderSampler,
     DenoisingAutoencoder,
     SemanticHasher,

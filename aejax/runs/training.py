@@ -17,6 +17,7 @@ from aejax.storage import checkpoint, checksums, records
 from aejax.storage.records import Fields, Named
 from aejax.training import devices
 from aejax.training.build import Parts
+from aejax.training.compilation import compiled_once
 from aejax.training.evaluate import make_losses, on_device, target_range
 from aejax.training.interruption import InterruptedRunError, asked_to_stop
 from aejax.training.loop import Progress, begin, compile_advance, loop, refusing
@@ -137,7 +138,8 @@ def _on_host(parts: Parts, tree: Any) -> Any:
 
 def _start(parts: Parts, early: bool, folder: Path | None) -> tuple[State, Progress]:
     """The newest checkpoint that verifies, or a fresh state."""
-    init = jax.jit(parts.run.init, out_shardings=parts.layout)
+    one_device = parts.layout is None
+    init = compiled_once(parts.run.init) if one_device else jax.jit(parts.run.init, out_shardings=parts.layout)
     names = ("loss", *parts.hparams["terms"])
     if folder is not None:
         like, saved = jax.eval_shape(init, parts.key, parts.hparams), folder / workdir.CHECKPOINTS

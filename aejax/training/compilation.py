@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
@@ -64,6 +65,22 @@ def quick_compile(lowered: Any, level: int | None) -> Any:
         return lowered.compile(compiler_options=dict(options) or None)
     text = sha256(lowered.as_text().encode()).hexdigest()
     return compiled(Lowered(text, lowered.in_tree, lowered.out_tree, [lowered]), options)
+
+
+def compiled_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As `jax.jit`, and a program that the process has compiled for another function is not compiled again."""
+    import jax
+
+    jitted, programs = jax.jit(function), {}
+
+    def call(*args: Any) -> Any:
+        leaves, structure = jax.tree.flatten(args)
+        form = (structure, *map(jax.typeof, leaves))
+        if form not in programs:
+            programs[form] = quick_compile(jitted.lower(*args), None)
+        return programs[form](*args)
+
+    return call
 
 
 @dataclass(frozen=True)

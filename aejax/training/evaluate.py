@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.data.sparse import is_sparse, to_csr
+from aejax.training.compilation import compiled_once
 from aejax.training.context import Corruption, Forward, Keys, Objective, batch_of, clean, context, scaled, shown
 from aejax.types import Dataset, Hparams, Model, Params, Range, Rows, Split
 
@@ -93,7 +94,7 @@ def make_losses(
         ``(params, key, hparams, rows, progress) -> {"loss", each term, "mse"}``. The same key
         gives the same corruption. Values are means over batches of at most 1000 rows, weighted by their rows.
     """
-    on_batch = jax.jit(_losses_on_batch(Forward(model, corrupt, data_range), objective))
+    on_batch = compiled_once(_losses_on_batch(Forward(model, corrupt, data_range), objective))
 
     def losses(params: Params, key: jax.Array, hparams: Hparams, rows: Rows, progress: float) -> dict[str, float]:
         def measured(number: int, part: Rows, index: jax.Array) -> dict[str, jax.Array]:

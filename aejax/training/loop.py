@@ -30,6 +30,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.errors import UserError
+from aejax.training.compilation import quick_compile
 from aejax.training.devices import agreed
 from aejax.training.step import weights
 from aejax.types import Hparams, Params, Rows, Run
@@ -285,7 +286,8 @@ def compile_advance(
     run: Run, state: Any, key: jax.Array, hparams: Hparams, rows: Rows, shardings: Any = None
 ) -> Callable[..., Any]:
     """`lowered` and compiled; where a run has several devices, `shardings` are those of the state and the history."""
-    return lowered(run.advance, state, key, hparams, rows, shardings).compile()
+    program = lowered(run.advance, state, key, hparams, rows, shardings)
+    return quick_compile(program, None) if shardings is None else program.compile()
 
 
 def refusing(

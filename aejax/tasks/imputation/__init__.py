@@ -2,7 +2,6 @@
 
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, NamedTuple
@@ -16,13 +15,12 @@ from aejax.errors import UserError
 from aejax.figures.tasks.methods import IMPUTATION
 from aejax.metrics import imputation as metrics
 from aejax.tasks import needs
-from aejax.tasks.common import Numbers, Pair, Random, cached, fill, generator
-from aejax.training.evaluate import rebuilt
-from aejax.types import Column, Dataset, Evaluation, Model, Params, Split, Task
+from aejax.tasks.common import Numbers, Pair, Random, cached, generator
+from aejax.tasks.imputation import new_rows
+from aejax.tasks.imputation.draws import Predict, hold_out, impute, observed, predictions, settled
+from aejax.types import Column, Dataset, Evaluation, Model, Params, Retrain, Split, Task
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-PARTS = 10  # of the values that are held out in turn
-Predict = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +56,9 @@ def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Option
     needs.at_most("neighbours", options.neighbours, len(dataset.train.x), f"{len(dataset.train.x)} training rows")
 
 
-def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Evaluation:
+def evaluate(
+    key: jax.Array, model: Model, params: Params, dataset: Dataset, retrain: Retrain, options: Options
+) -> Evaluation:
     """Error of the hidden values of the test rows, coverage of intervals, and what a classifier makes of filled rows.
 
     Values are measured in units of their column's range over all rows, the hidden truth included (of images, in units
@@ -72,7 +72,8 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
         held out, by which settings can be chosen; ``metrics["train"]``, of holes in the rows that the net was trained
         on, where the truth is known. ``baselines`` with the same of ``mean``, ``knn``, ``mice`` and ``forest``, and
         ``complete``, the accuracy without holes. ``arrays`` of test rows in [0, 1]: ``truth``, ``hidden``, ``filled``
-        by method, ``draws`` (draws, m, n); ``levels`` and ``coverages``.
+        by method, ``draws`` (draws, m, n); ``levels`` and ``coverages``. ``kept`` is what new rows are filled by, see
+        `aejax.tasks.imputation.new_rows`.
     """
     random = generator(key)
     number, units, columns = int(random.integers(2**31)), value_range(dataset), dataset.columns
@@ -81,7 +82,8 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
     predict = partial(predictions, model, params, dataset, units)
     of_net, predicted = by_net(predict, train.x, test.x)
     held_out = hold_out(predict, validation.x, columns, random)
-    draws, ends = impute((test.x, predicted), (validation.x, held_out), columns, random, options)
+    drawing = {"draws": options.draws, "residuals": options.residuals, "levels": sorted({*LEVELS, options.level})}
+    draws, ends = impute((test.x, predicted), (validation.x, held_out), columns, random, **drawing)
     methods = imputers(neighbours=options.neighbours, trees=options.trees, seed=number)
     filled = {name: fit_and_fill(method, train.x, test.x) for name, method in methods.items()}
     filled = {"autoencoder": of_net} | filled
@@ -97,7 +99,7 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
     arrays = {"truth": test.truth, "hidden": test.hidden, "draws": draws, "levels": np.array(list(covered))}
     arrays["filled"] = {name: settled(each.test, columns) for name, each in filled.items()}
     arrays["coverages"] = np.array([each["coverage"] for each in covered.values()])
-    return Evaluation(by_split, judged, arrays)
+    return Evaluation(by_split, judged, arrays, new_rows.keep(key, model, params, dataset, retrain, options))
 
 
 def _baselines(dataset: Dataset, options: Options) -> dict[str, Numbers]:
@@ -148,11 +150,6 @@ def known(split: Split) -> np.ndarray:
     return observed(split)
 
 
-def observed(split: Split) -> np.ndarray:
-    """Flat rows with NaN where a value is missing."""
-    return np.where(True if split.mask is None else split.mask, split.x, np.nan).reshape(len(split.x), -1)
-
-
 def holes(split: Split, units: Pair) -> Holes:
     """A split in [0, 1], with what was hidden of it."""
     low, span = units
@@ -167,91 +164,6 @@ def hide_more(rows: Holes, columns: tuple[Column, ...], random: Random, *, rate:
     chosen = per_feature(random.random((len(rows.x), width)) < rate, columns) & ~np.isnan(rows.x)
     chosen[(chosen | np.isnan(rows.x)).all(1)] = False
     return rows._replace(x=np.where(chosen, np.nan, rows.x))
-
-
-def predictions(model: Model, params: Params, dataset: Dataset, units: Pair, x: np.ndarray) -> np.ndarray:
-    """What the net says of all values of rows with holes; in and out in [0, 1]: (m, n) float64."""
-    flat = lambda values: np.broadcast_to(values, dataset.feature_shape).reshape(-1).astype(np.float64)
-    (low, span), shift, scale = units, flat(dataset.shift), flat(dataset.scale)
-    scaled = (x * span + low - shift) * scale
-    if not model.takes_missing:
-        scaled = np.where(np.isnan(x), (np.nanmean(observed(dataset.train), 0) - shift) * scale, scaled)
-    return (rebuilt(model, params, scaled) / scale + shift - low) / span
-
-
-# Multiple imputation: several plausible values for each missing one, and an interval, from held-out residuals.
-
-
-def hold_out(predict: Predict, x: np.ndarray, columns: tuple[Column, ...], random: Random) -> np.ndarray:
-    """A prediction of every observed value, made while a tenth of the values, it among them, were hidden too.
-
-    Args:
-        predict: rows with holes -> predictions of all their values, (m, n) -> (m, n).
-        x: (m, n), NaN where a value is missing.
-        columns: of a table with categories; their features are hidden together.
-        random: says which values are hidden together.
-
-    Returns:
-        (m, n), NaN where a value is missing.
-    """
-    width = len(columns) or x.shape[1]
-    part = per_feature(random.integers(0, PARTS, (len(x), width)), columns)
-    out = np.full(x.shape, np.nan)
-    for number in range(PARTS):
-        chosen = part == number
-        out = np.where(chosen, predict(np.where(chosen, np.nan, x)), out)
-    return np.where(np.isnan(x), np.nan, out)
-
-
-def impute(rows: Pair, validated: Pair, columns: tuple[Column, ...], random: Random, options: Options) -> tuple:
-    """Fills drawn for each hole, and intervals.
-
-    A number is its prediction and one of the residuals of the held-out values whose predictions are next to it, drawn
-    with equal probability (a local residual draw), within the range of the column. A category is drawn with the
-    probabilities that are predicted.
-
-    Args:
-        rows: (m, n) with holes, and predictions of all their values.
-        validated: (c, n) other rows, that residuals are taken from, and predictions of them from `hold_out`.
-        columns: of a table with categories.
-        random: of the draws.
-        options: how many draws and residuals, and the level of the intervals beside `LEVELS`.
-
-    Returns:
-        (draws, m, n) rows without holes, whose categories are 0 and 1; and by level, (2, m, n), the lower and upper
-        ends of intervals of numbers, NaN where nothing was missing.
-
-    References:
-        Schenker & Taylor 1996, Partially parametric techniques for multiple imputation.
-    """
-    (x, predicted), (truth, held_out), draws = rows, validated, options.draws
-    several = np.broadcast_to(x, (draws, *x.shape)).copy()
-    ends = {level: np.full((2, *x.shape), np.nan) for level in sorted({*LEVELS, options.level})}
-    for column in columns or [Column(str(feature), feature) for feature in range(x.shape[1])]:
-        first = column.start
-        holes = np.flatnonzero(np.isnan(x[:, first]))
-        if column.categories:
-            part = slice(first, first + column.size)
-            several[:, holes, part] = _categories(predicted[holes, part], draws, random)
-            continue
-        known, new = ~np.isnan(held_out[:, first]), predicted[holes, first]
-        there, guessed = truth[known, first], held_out[known, first]
-        near = metrics.nearest_residuals(guessed, there - guessed, new, neighbours=options.residuals)
-        chosen = random.integers(0, near.shape[1], (draws, len(holes)))
-        drawn = new + np.take_along_axis(near, chosen.T, axis=1).T
-        several[:, holes, first] = drawn.clip(there.min(), there.max())
-        for level, both in ends.items():
-            both[:, holes, first] = metrics.interval(new, near, level=level)
-    return several, ends
-
-
-def _categories(probabilities: np.ndarray, draws: int, random: Random) -> np.ndarray:
-    """0 and 1 for each feature of a column of categories: (m, size) -> (draws, m, size)."""
-    u = random.random((draws, len(probabilities), 1))
-    if probabilities.shape[1] == 1:
-        return (u < probabilities).astype(np.float64)
-    number = (u > np.cumsum(probabilities, axis=1)[None, :, :-1]).sum(-1)
-    return (np.arange(probabilities.shape[1]) == number[..., None]).astype(np.float64)
 
 
 # Fills, and how good they are.
@@ -302,18 +214,6 @@ def imputers(*, neighbours: int, trees: int, seed: int) -> dict[str, Any]:
         forest = ExtraTreesRegressor(trees, random_state=seed, n_jobs=-1)
         by_name["forest"] = IterativeImputer(forest, max_iter=5, random_state=seed)
     return by_name
-
-
-def settled(x: np.ndarray, columns: tuple[Column, ...]) -> np.ndarray:
-    """Rows in which each category is the most likely one, 0 or 1 in each of its features; numbers stay."""
-    out = x.copy()
-    for column in columns:
-        part = slice(column.start, column.start + column.size)
-        if column.categories and column.size == 1:
-            out[:, part] = x[:, part] > 0.5
-        elif column.categories:
-            out[:, part] = np.arange(column.size) == x[:, part].argmax(1)[:, None]
-    return out
 
 
 def by_net(predict: Predict, train: np.ndarray, test: np.ndarray) -> tuple[Filled, np.ndarray]:
@@ -384,4 +284,14 @@ def class_accuracy(train: np.ndarray, test: np.ndarray, dataset: Dataset, seed: 
     return {"class_accuracy": float(classifier.score(test, dataset.test.labels))}
 
 
-TASK = Task(Options, evaluate, _needs, ("rmse", "accuracy"), _baselines, figures=IMPUTATION, apply={"fill": fill})
+TASK = Task(
+    Options,
+    evaluate,
+    _needs,
+    ("rmse", "accuracy"),
+    _baselines,
+    figures=IMPUTATION,
+    apply={"fill": new_rows.fill, "intervals": new_rows.intervals},
+    keep=new_rows.keep,
+    keep_needs=new_rows.keep_needs,
+)

@@ -17,6 +17,7 @@ from aejax.errors import UserError
 from aejax.figures.tasks.methods import AEKNN
 from aejax.metrics.partitions import classification
 from aejax.tasks import needs, reconstruction
+from aejax.tasks.aeknn import new_rows
 from aejax.tasks.common import Numbers, Several, fitted_pca, scaled_rows, seed_of
 from aejax.training.retrain import member
 from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
@@ -114,6 +115,7 @@ def evaluate(
         classifies the test rows.
         ``baselines`` are kNN on ``all features``, ``pca 16`` components for each size of a code, and ``lda``, with the
         same numbers. ``arrays`` holds `reconstruction.evaluate`'s and ``scores``, by method and metric, of each fold.
+        ``kept`` is what new rows are classified by, see `aejax.tasks.aeknn.new_rows`.
 
     References:
         Pulgar, Charte, Rivera & del Jesus 2019, AEkNN: an autoencoder kNN-based classifier with built-in dimensionality
@@ -129,7 +131,8 @@ def evaluate(
     others = baseline_scores(folds, sizes, neighbours=neighbours)
     means = lambda scores: {name: _means(of_one, others["all features"]) for name, of_one in scores.items()}
     baselines, arrays = by_net.baselines | means(others), by_net.arrays | {"scores": nets | others}
-    return Evaluation(metrics | means(nets), baselines, arrays)
+    kept = new_rows.keep(key, model, params, dataset, retrain, options)
+    return Evaluation(metrics | means(nets), baselines, arrays, kept)
 
 
 def cut(key: jax.Array, dataset: Dataset, options: Options) -> list[Dataset]:
@@ -221,4 +224,13 @@ def _timed(predict: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
     return predicted, min(taken)
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=reconstruction.TASK.validated, figures=AEKNN)
+TASK = Task(
+    Options,
+    evaluate,
+    _needs,
+    reconstruction.TASK.validated,
+    figures=AEKNN,
+    apply={"classify": new_rows.classify},
+    keep=new_rows.keep,
+    keep_needs=new_rows.keep_needs,
+)

@@ -1,0 +1,68 @@
+"""Classes of new rows, by the votes of their nearest neighbours among the codes of rows whose class is known."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from aejax.data.splits import every_row
+from aejax.errors import UserError
+from aejax.storage import records
+from aejax.storage.records import Many, Whole
+from aejax.tasks import needs
+from aejax.tasks.common import scaled_rows
+from aejax.types import Columns, Dataset, Kept, Model, Params, Rows
+
+INFO = {"neighbours": Whole(1), "classes": Many(str, 2)}
+KEPT = "what the run kept"
+AT_ONCE = 1000  # rows that are encoded together
+
+
+def keep_needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Any) -> None:
+    """Refuse rows without labels, of one class, or fewer than the neighbours that vote."""
+    rows = every_row(dataset)
+    needs.has_labels("aeknn", dataset, "to classify by", splits=[rows], instead="task.name=reconstruction")
+    needs.has_classes("aeknn", dataset, rows.labels)
+    count = len(dataset.train.x) + len(dataset.validation.x)
+    needs.at_most("neighbours", options.neighbours, count, f"{count} rows")
+
+
+def keep(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Any) -> Kept:
+    """What `aejax.tasks.aeknn.evaluate` keeps: codes and classes of training and validation rows, and k."""
+    parts = [part for part in (dataset.train, dataset.validation) if len(part.x)]
+    codes = np.concatenate([_encode(model, params, scaled_rows(part, dataset)) for part in parts])
+    labels = np.concatenate([part.labels for part in parts]).astype(np.int32)
+    info = {"neighbours": int(options.neighbours), "classes": list(dataset.label_names)}
+    return Kept({"codes": codes, "labels": labels}, info)
+
+
+def classify(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Columns:
+    """The class of new rows, by its number, and the share of the votes that each class has.
+
+    The votes are those of the k nearest codes, all equal; ties go to the first class. See `aejax.types.Task`.
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+
+    if kept is None:
+        raise UserError("classify: the run is older than the classes of new rows and kept nothing; train it again")
+    info, codes, labels = records.check(kept.info, INFO, KEPT, "info"), *map(kept.tree.get, ("codes", "labels"))
+    classes, k = info["classes"], info["neighbours"]
+    fits = np.shape(codes)[1:] == (model.code_size,) and np.shape(labels) == np.shape(codes)[:1] and k <= len(labels)
+    if not fits or labels.min() < 0 or labels.max() >= len(classes):
+        raise UserError(f"{KEPT} is damaged: its codes, classes and neighbours do not fit each other")
+    new = _encode(model, params, ((rows.x - rows.shift) * rows.scale).astype(np.float32))
+    voting = KNeighborsClassifier(k).fit(codes, labels)
+    shares = np.zeros((len(new), len(classes)))
+    shares[:, voting.classes_] = voting.predict_proba(new)
+    of_class = {f"share of {name}": shares[:, number] for number, name in enumerate(classes)}
+    counts = np.bincount(shares.argmax(1), minlength=len(classes))
+    said = ", ".join(f"{count} of {name}" for count, name in zip(counts, classes, strict=True) if count)
+    return Columns({"class": shares.argmax(1), **of_class}, f"{len(new)} rows, by {k} neighbours: {said}")
+
+
+def _encode(model: Model, params: Params, x: np.ndarray) -> np.ndarray:
+    """Codes of scaled rows, (m, n) -> (m, d) float32."""
+    encode = jax.jit(model.encode)
+    parts = np.array_split(x, max(1, -(-len(x) // AT_ONCE)))
+    return np.concatenate([np.asarray(encode(params, part)) for part in parts])

@@ -1,0 +1,147 @@
+"""Estimators as scikit-learn's users use them: its own checks, frames with holes, seeds, folders, pipelines."""
+
+import pickle
+
+import joblib
+import numpy as np
+import pandas
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from aejax import estimators
+from aejax.errors import UserError
+from aejax.estimators.saved import ESTIMATORS, FILE
+
+X = np.random.default_rng(0).normal(size=(60, 4))
+
+
+def quick(name, **changes):
+    return ESTIMATORS[name](steps=20, random_state=0, **changes)
+
+
+def answers(estimator, x):
+    """What an estimator says of rows, by each way that it has."""
+    ways = ("transform", "predict", "score_samples", "decision_function", "predict_proba")
+    return {way: np.asarray(getattr(estimator, way)(x)) for way in ways if hasattr(estimator, way)}
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    assert one
+    for way, values in one.items():
+        np.testing.assert_array_equal(values, other[way], err_msg=way)
+
+
+@pytest.fixture(scope="module", params=sorted(ESTIMATORS))
+def fitted(request):
+    return quick(request.param).fit(X, np.arange(60) % 2)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([ESTIMATORS[name](steps=10, random_state=0) for name in sorted(ESTIMATORS)])
+def test_scikit_learn_finds_nothing_wrong(estimator, check):
+    check(estimator)
+
+
+def test_the_same_seed_gives_the_same_bits_and_the_history_is_there(fitted):
+    again = clone(fitted).fit(X, np.arange(60) % 2)
+    assert_same(answers(fitted, X[:5]), answers(again, X[:5]))
+    assert len(fitted.loss_curve_) == len(fitted.history_["validation_loss"]) > 1
+
+
+def test_folders_pickles_and_joblib_hold_all_of_it(fitted, tmp_path):
+    expected = answers(fitted, X[:5])
+    assert_same(expected, answers(pickle.loads(pickle.dumps(fitted)), X[:5]))
+    joblib.dump(fitted, tmp_path / "joblib")
+    assert_same(expected, answers(joblib.load(tmp_path / "joblib"), X[:5]))
+    loaded = estimators.load(fitted.save(tmp_path / "folder"))
+    assert_same(expected, answers(loaded, X[:5]))
+    assert loaded.get_params() == fitted.get_params()
+    assert_same(expected, answers(estimators.load(loaded.save(tmp_path / "again")), X[:5]))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"estimator": "', '"estimator": "os.'),
+        ('"hyperparameters": {', '"hyperparameters": {"__class__": 1,'),
+        ('"attributes": {', '"attributes": {"__class__": 1,'),
+        ('"attributes": {', '"attributes": {"fit": 1,'),
+        ('"attributes": {', "{"),
+    ],
+)
+def test_a_damaged_folder_is_refused_in_one_line(before, after, tmp_path):
+    folder = quick("AutoencoderDetector").fit(X).save(tmp_path / "folder")
+    text = (folder / FILE).read_text()
+    (folder / FILE).write_text(text.replace(before, after, 1))
+    with pytest.raises(UserError) as refused:
+        estimators.load(folder)
+    assert "\n" not in str(refused.value)
+
+
+def test_calls_before_fit_and_other_columns_are_refused_as_scikit_learn_does():
+    detector = quick("AutoencoderDetector")
+    with pytest.raises(NotFittedError):
+        detector.predict(X)
+    frame = pandas.DataFrame(X, columns=list("abcd"))
+    detector.fit(frame)
+    with pytest.raises(ValueError, match="feature names should match"):
+        detector.predict(frame.rename(columns={"a": "z"}))
+    with pytest.raises(ValueError, match="3 features, but AutoencoderDetector is expecting 4"):
+        detector.predict(X[:, :3])
+    with pytest.raises(ValueError, match="infinity"):
+        detector.predict(np.where(X[0, 0] == X, np.inf, X))
+
+
+def table(rows):
+    random = np.random.default_rng(1)
+    frame = pandas.DataFrame(
+        {
+            "kind": random.choice(["valve", "pump"], rows),
+            "pressure": random.normal(3, 1, rows),
+            "day": pandas.Timestamp("2024-01-01") + pandas.to_timedelta(random.integers(0, 300, rows), "D"),
+        }
+    )
+    frame["flow"] = 3 * frame["pressure"] + random.normal(0, 0.1, rows)
+    frame.loc[::7, "flow"] = np.nan
+    frame.loc[3::11, "kind"] = None
+    return frame
+
+
+def test_a_mixed_frame_with_holes_and_dates_is_fitted_and_scored():
+    frame = table(120)
+    detector = quick("AutoencoderDetector").fit(frame)
+    scores = detector.score_samples(frame)
+    assert scores.shape == (120,)
+    assert np.isfinite(scores).all()
+    assert detector.n_features_in_ == 4
+    np.testing.assert_allclose(detector.score_samples(frame.iloc[5:9]), scores[5:9], rtol=1e-4)
+
+
+def test_of_new_normal_rows_as_many_are_alarms_as_was_asked_for():
+    draw = lambda seed, rows: np.random.default_rng(seed).normal(size=(rows, 5))
+    detector = estimators.AutoencoderDetector(false_alarm_rate=0.1, steps=200, random_state=0).fit(draw(0, 500))
+    assert np.mean(detector.predict(draw(1, 2000)) == -1) == pytest.approx(0.1, abs=0.03)
+    assert detector.predict(draw(2, 20) + 20).tolist() == [-1] * 20
+
+
+def test_a_search_over_a_pipeline_and_changes_of_the_config():
+    pipeline = make_pipeline(MinMaxScaler(), quick("Autoencoder"))
+    search = GridSearchCV(pipeline, {"autoencoder__code": [1, 2]}, cv=2).fit(X)
+    assert search.best_estimator_.set_output(transform="pandas").transform(X).columns.tolist() == [
+        f"autoencoder{number}" for number in range(search.best_params_["autoencoder__code"])
+    ]
+    with pytest.raises(UserError, match=r"model\.cod"):
+        quick("Autoencoder", changes={"model.cod": 3}).fit(X)
+
+
+def test_codes_come_back_as_rows():
+    net = estimators.Autoencoder(code=4, steps=400, random_state=0).fit(X)
+    codes = net.transform(X)
+    np.testing.assert_allclose(net.inverse_transform(codes), net.reconstruct(X), rtol=1e-5, atol=1e-5)
+    assert net.score(X) > -1  # what the mean row has
