@@ -91,5 +91,5 @@ def test_a_run_without_medians_says_so(kept, message):
 
 
 def test_rows_that_are_all_the_same_have_no_neighbours():
-    with pytest.raises(ValueError, match="zero everywhere.*allowed: features that vary$"):
+    with pytest.raises(ValueError, match=r"zero everywhere.*allowed: features that vary$"):
         SemanticHasher(steps=10).fit(np.ones((20, 3)))

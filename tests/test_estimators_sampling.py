@@ -77,10 +77,10 @@ def test_without_noise_rows_are_what_the_decoder_makes_of_drawn_codes():
 
 
 def test_wrong_numbers_of_rows_and_nets_of_other_tasks_are_refused(sampler):
-    with pytest.raises(ValueError, match="^n_samples: 0; allowed: 1 or more$"):
+    with pytest.raises(ValueError, match=r"^n_samples: 0; allowed: 1 or more$"):
         sampler.sample(0)
     other = AutoencoderDetector(steps=10).fit(np.random.default_rng(0).normal(size=(20, 2))).fitted_
-    with pytest.raises(UserError, match="^sample: the task, anomaly, draws no new rows; allowed: .*generation$"):
+    with pytest.raises(UserError, match=r"^sample: the task, anomaly, draws no new rows; allowed: .*generation$"):
         other.sample(3)
 
 
@@ -95,7 +95,7 @@ def test_evaluate_and_keep_leave_the_same_and_it_draws_as_the_sampler_does(name)
     if name == "kernel":
         assert kept is None
         assert found is None
-        with pytest.raises(UserError, match="^sample: the run kept no sampler.*allowed: task.sampler=mixture"):
+        with pytest.raises(UserError, match=r"^sample: the run kept no sampler.*allowed: task.sampler=mixture"):
             generation.draw(key, None, 3)
         return
     for path, values in kept.tree.items():
