@@ -158,5 +158,13 @@ def test_a_net_that_takes_no_missing_values_is_refused():
         AutoencoderImputer(config="lecture/vanilla", changes={"task": {"name": "imputation"}}).fit(rows(0, 30)[1])
 
 
+def test_few_rows_of_which_none_is_held_out_are_filled():
+    _, holes = rows(4, 12)
+    imputer = AutoencoderImputer(steps=20, validation_fraction=0.0, random_state=0).fit(holes)
+    low, high = imputer.intervals(holes)
+    assert np.isfinite(imputer.transform(holes)).all()
+    assert (low <= high).all()
+
+
 def test_the_example_runs():
     assert doctest.testmod(imputation).failed == 0

@@ -1,6 +1,7 @@
 """Multiple imputation: several plausible values for each missing one, and an interval, from held-out residuals."""
 
 from collections.abc import Callable, Sequence
+from math import prod
 
 import numpy as np
 
@@ -16,7 +17,8 @@ Predict = Callable[[np.ndarray], np.ndarray]
 
 def observed(split: Split) -> np.ndarray:
     """Flat rows with NaN where a value is missing."""
-    return np.where(True if split.mask is None else split.mask, split.x, np.nan).reshape(len(split.x), -1)
+    rows = np.where(True if split.mask is None else split.mask, split.x, np.nan)
+    return rows.reshape(len(rows), prod(rows.shape[1:]))
 
 
 def predictions(model: Model, params: Params, dataset: Dataset, units: Pair, x: np.ndarray) -> np.ndarray:
