@@ -119,7 +119,8 @@ def bits_of(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Colu
     See `aejax.types.Task`.
     """
     bits, _ = _hashed("hash", model, params, rows, kept)
-    return Columns({f"bit_{number}": column.astype(np.uint8) for number, column in enumerate(bits.T, start=1)})
+    columns = {f"bit_{number}": column.astype(np.uint8) for number, column in enumerate(bits.T, start=1)}
+    return Columns(columns, f"{len(bits)} rows of {len(columns)} bits")
 
 
 def neighbours(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Columns:
@@ -131,7 +132,8 @@ def neighbours(model: Model, params: Params, rows: Rows, kept: Kept | None) -> C
     bits, codes = _hashed("neighbours", model, params, rows, kept)
     distances, index = hamming.neighbours(hamming.pack(bits), codes, min(NEIGHBOURS, len(codes)))
     numbered = lambda name, values: {f"{name}_{number}": each for number, each in enumerate(values.T, start=1)}
-    return Columns(numbered("row", index) | numbered("distance", distances))
+    summary = f"{len(index)} rows, each with the places and distances of {index.shape[1]} of {len(codes)} training rows"
+    return Columns(numbered("row", index) | numbered("distance", distances), summary)
 
 
 def _hashed(action: str, model: Model, params: Params, rows: Rows, kept: Kept | None) -> tuple[np.ndarray, np.ndarray]:
