@@ -103,5 +103,5 @@ class DenoisingAutoencoder(OneToOneFeatureMixin, TransformerMixin, Estimator):
         return super().get_feature_names_out(input_features)
 
     def transform(self, X: Any) -> np.ndarray:
-        """Rows without noise, in the units of the data: (m, n) -> (m, n) float32."""
-        return self.fitted_.reconstruct(self._rows(X))
+        """Rows without noise, in the units of the data: (m, n) -> (m, n) float64."""
+        return self.fitted_.reconstruct(self._rows(X)).astype(np.float64)
