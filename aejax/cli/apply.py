@@ -13,8 +13,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     what = (
         "encode, decode or reconstruct, or what the task of the run does with new rows: fill what is missing, by a "
         "model that takes that, or the intervals of it, by a run of lecture/imputation; score how odd each row is and "
-        "whether it is an alarm, by a run of lecture/anomaly; classify by a run of lecture/aeknn; assign to clusters, by "
-        "a run of lecture/clustering; hash, or neighbours, the nearest training rows, by a run of lecture/hashing"
+        "whether it is an alarm, by a run of lecture/anomaly; classify by a run of lecture/aeknn; assign to clusters "
+        "by one of lecture/clustering; hash, or neighbours, the nearest training rows, by one of lecture/hashing"
     )
     add("action", metavar="ACTION", help=what)
     add("--input", type=Path, required=True, metavar="FILE", help=".csv, .npy, .npz, .parquet, .xlsx, ...")

@@ -27,6 +27,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     config: Any = "lecture/reduction"
     code: int = 2
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
     def fit(self, X: Any, y: Any = None) -> Self:
         """Train on rows X, (m, n); y is passed over."""
         self._train(X, **{"model.code": self.code, "task": {"name": "reconstruction"}})
