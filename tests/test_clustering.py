@@ -10,16 +10,17 @@ import pytest
 import tasking
 from looking import task_figures
 from scipy.optimize import linprog
+from sklearn.metrics import normalized_mutual_info_score
 from tasking import evaluate, needs, refused, start
 
-from aejax import config
+from aejax import config, data
 from aejax.errors import UserError
 from aejax.figures.tasks.spaces import CLUSTERING
 from aejax.losses import clustering as terms
 from aejax.metrics import partitions
 from aejax.models import clustered, dense
 from aejax.relations import graph
-from aejax.runs import experiment
+from aejax.runs import apply, experiment
 from aejax.tasks import clustering
 from aejax.training.build import build, load_data
 from aejax.training.evaluate import make_losses, on_device
@@ -369,3 +370,6 @@ def test_the_shipped_config_finds_the_digits(tmp_path):
     assert 0.65 < baselines["k-means"]["nmi"] < 0.8
     assert (tmp_path / "figures" / "clusters.png").stat().st_size > 10_000
     assert (tmp_path / "figures" / "centres.png").stat().st_size > 10_000
+    digits = data.load("digits")
+    clusters = apply.apply(apply.load(tmp_path), "assign", digits.test.x).values["cluster"]
+    assert normalized_mutual_info_score(digits.test.labels, clusters) == pytest.approx(train["nmi"], abs=0.05)

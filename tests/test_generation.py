@@ -14,6 +14,7 @@ from aejax.figures.tasks.spaces import GENERATION
 from aejax.metrics import generation as metrics
 from aejax.models import dense
 from aejax.runs import experiment
+from aejax.runs.fitted import open_folder
 from aejax.tasks import generation, samplers
 from aejax.tasks.generation import features, fit_classifier, predict
 from aejax.types import Evaluation, Sampler
@@ -230,6 +231,10 @@ def test_the_shipped_config_runs_and_its_samples_are_digits_and_no_copies(tmp_pa
     assert test["copies"] < 0.15
     assert test["frechet"] < baselines["pca mixture"]["frechet"]
     assert test["precision"] > baselines["pca gaussian"]["precision"]
+    digits = data.load("digits")
+    made = open_folder(tmp_path).sample(500).reshape(500, 64)
+    apart = lambda rows: np.linalg.norm(rows.mean(0) - digits.train.x.reshape(-1, 64).mean(0))
+    assert apart(made) < 0.2 * apart(np.zeros((1, 64)))
     assert (tmp_path / "figures" / "samples.png").stat().st_size > 10_000
 
 

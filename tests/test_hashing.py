@@ -10,6 +10,7 @@ from looking import read, task_figures
 from tasking import evaluate, needs, start
 
 from aejax import config
+from aejax.data import load as load_data
 from aejax.data import sparse
 from aejax.errors import UserError
 from aejax.figures.tasks.retrieval import HASHING
@@ -17,7 +18,7 @@ from aejax.losses import binary, neighbours
 from aejax.metrics import hamming, retrieval
 from aejax.models import binary as models
 from aejax.relations import nearest
-from aejax.runs import experiment
+from aejax.runs import apply, experiment
 from aejax.tasks import hashing
 from aejax.tasks.hashing import hyperplanes, itq
 from aejax.types import Context, Dataset, Range, Split
@@ -333,3 +334,7 @@ def test_the_shipped_config_finds_digits_of_the_same_class(tmp_path):
     assert summary["metrics"]["validation"]["precision"] > 0.4
     assert precision["cosine"] == pytest.approx(0.69, abs=0.02)
     assert precision["itq"] == pytest.approx(0.68, abs=0.03)
+    digits = load_data("digits")
+    near = apply.apply(apply.load(tmp_path), "neighbours", digits.test.x).values
+    of_class = [digits.train.labels[near[f"row_{number}"]] == digits.test.labels for number in range(1, 11)]
+    assert np.mean(of_class) > summary["metrics"]["test"]["precision"], "the ten nearest are more often of the class"
