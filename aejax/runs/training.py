@@ -142,7 +142,7 @@ def _start(parts: Parts, early: bool, folder: Path | None) -> tuple[State, Progr
     init = compiled_once(parts.run.init) if one_device else jax.jit(parts.run.init, out_shardings=parts.layout)
     names = ("loss", *parts.hparams["terms"])
     if folder is not None:
-        like, saved = jax.eval_shape(init, parts.key, parts.hparams), folder / workdir.CHECKPOINTS
+        like, saved = jax.eval_shape(parts.run.init, parts.key, parts.hparams), folder / workdir.CHECKPOINTS
         restored = restored_progress(saved, like, begin(names, best=like.params if early else ()))
         devices.check_same(checkpoint=str(restored and restored[1].step))
         if restored is not None:
