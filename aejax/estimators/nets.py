@@ -64,32 +64,35 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 class DenoisingAutoencoder(OneToOneFeatureMixin, TransformerMixin, Estimator):
     """Rows without their noise: trained to make rows of what Gaussian noise left of them.
 
-    The least squared error has x̂ = E[x | x + σ ε], ε standard normal, σ on the standardised values.
+    x̂ = x + f(x), f the residual blocks of `aejax.models.masked.residual`, with the least E ‖x̂(x + σ ε) − x‖², ε
+    standard normal, σ on the standardised values. What is missing is filled in.
 
     >>> import numpy as np
     >>> from aejax.estimators import DenoisingAutoencoder
     >>> x = np.random.default_rng(0).normal(size=(100, 1)) * np.ones(6)
-    >>> denoiser = DenoisingAutoencoder(steps=300, random_state=0).fit(x)
+    >>> denoiser = DenoisingAutoencoder(width=16, steps=100, random_state=0).fit(x)
     >>> noisy = x + 0.3 * np.random.default_rng(1).normal(size=x.shape)
     >>> bool(np.square(denoiser.transform(noisy) - x).mean() < np.square(noisy - x).mean())
     True
 
     Hyperparameters beside those of `aejax.estimators.base.Estimator`:
         noise: σ, the standard deviation of the noise that it learns to remove.
-        code: units of the code, d; with noise there may be as many as columns, or more.
+        width: units of the blocks.
 
     References:
         Vincent et al. 2010, Stacked denoising autoencoders, section 2.3.
     """
 
-    config: Any = "lecture/reduction"
+    config: Any = "lecture/imputation"
     noise: float = 0.3
-    code: int = 32
+    width: int = 128
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Train on rows X, (m, n), to which the noise is added; y is passed over."""
+        terms = {"reconstruction": {"name": "reconstruction.squared_error", "weight": 1.0}}
         corruption, task = {"name": "gaussian", "scale": self.noise}, {"name": "reconstruction"}
-        self._train(X, **{"model.code": self.code, "corruption": corruption, "task": task})
+        net = {"model.width": self.width, "model.rounds": 1}  # the equations hand the row on, beside the blocks
+        self._train(X, **net, terms=terms, corruption=corruption, task=task)
         return self
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:

@@ -9,7 +9,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from aejax.data.scaling import original, stored
 from aejax.errors import UserError
-from aejax.estimators.base import Estimator, rows_of
+from aejax.estimators.base import Estimator, is_mixed
+from aejax.estimators.frames import cells_of_categories
 from aejax.types import Column, Dataset
 
 ROWS, MOST = 50, 30  # training rows for each component of the mixture, and components
@@ -37,6 +38,7 @@ class AutoencoderSampler(Estimator):
     Attributes:
         low_, high_: (n,) the least and the greatest value of each feature.
         whole_: (n,) whether all values of a feature are whole numbers.
+        categories_: of the columns of a frame that hold categories, by name, the categories in their order.
         dtypes_: the types of the columns of a pandas frame, as text.
 
     References:
@@ -50,14 +52,18 @@ class AutoencoderSampler(Estimator):
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Train on rows X, (m, n); y is passed over."""
-        most = max(1, min(MOST, rows_of(X) // ROWS)) if self.components is None else self.components
-        dataset = self._train(X, **{"model.code": self.code, "task.components": most})
+        dataset = self._train(X, **{"model.code": self.code})
         values = _values(dataset)
         self.low_, self.high_ = np.nanmin(values, 0), np.nanmax(values, 0)
         self.whole_ = ((values == np.round(values)) | np.isnan(values)).all(0)
+        self.categories_ = cells_of_categories(X, dataset.columns) if is_mixed(X) else {}
         dtypes = getattr(X, "dtypes", None)
         self.dtypes_ = [str(dtype) for dtype in dtypes] if hasattr(dtypes, "items") else []
         return self
+
+    def _sizes(self, dataset: Dataset) -> dict[str, Any]:
+        by_rows = min(MOST, max(1, len(dataset.train.x) // ROWS))
+        return {"task.components": by_rows if self.components is None else self.components}
 
     def sample(self, n_samples: int = 1, random_state: Any = None) -> Any:
         """New rows in the units of the data.
@@ -85,10 +91,11 @@ class AutoencoderSampler(Estimator):
         if not hasattr(self, "feature_names_in_"):
             return numbers
         levels = {column.name: _draw(made, column, random) for column in data.columns if column.categories}
-        return self._frame(numbers, levels)
+        cells = {name: [self.categories_[name][at] for at in drawn] for name, drawn in levels.items()}
+        return self._frame(numbers, cells)
 
-    def _frame(self, numbers: np.ndarray, levels: dict[str, np.ndarray]) -> Any:
-        """A frame of features (m, n), and of the categories of some columns."""
+    def _frame(self, numbers: np.ndarray, cells: dict[str, list[Any]]) -> Any:
+        """A frame of features (m, n), and of the cells of some columns, those of categories."""
         import pandas
 
         data, columns = self.fitted_.data, {}
@@ -96,7 +103,7 @@ class AutoencoderSampler(Estimator):
         place = place or {name: at for at, name in enumerate(data.feature_names)}
         dates = {date.partition("=")[0] for date in data.reading.dates} if data.reading else set()
         for name in map(str, self.feature_names_in_):
-            values = levels[name] if name in levels else numbers[:, place[name]]
+            values = cells[name] if name in cells else numbers[:, place[name]]
             columns[name] = pandas.to_datetime(values, unit="D") if name in dates else values
         frame = pandas.DataFrame(columns)
         for name, dtype in zip(frame.columns, self.dtypes_, strict=False):
@@ -114,12 +121,12 @@ def _values(dataset: Dataset) -> np.ndarray:
 
 
 def _draw(made: np.ndarray, column: Column, random: np.random.Generator) -> np.ndarray:
-    """A category for each row, drawn by the probabilities that the decoder gives: (m,) texts."""
+    """A category for each row, drawn by the probabilities that the decoder gives: (m,) their numbers."""
     part = made[:, column.start : column.start + column.size]
     chances = np.concatenate([1 - part, part], 1) if column.size == 1 else part
     ends = np.maximum(chances, 0).cumsum(1)
     levels = (random.random((len(made), 1)) * ends[:, -1:] >= ends).sum(1)
-    return np.array(column.categories, object)[np.minimum(levels, len(column.categories) - 1)]
+    return np.minimum(levels, len(column.categories) - 1)
 
 
 def _typed(values: Any, dtype: str) -> Any:

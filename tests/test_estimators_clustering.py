@@ -1,0 +1,82 @@
+"""Clusters of rows in memory, and of new rows: found, counted, saved, and the same by the task's action."""
+
+import jax
+import numpy as np
+import pytest
+import tasking
+from tasking import start
+
+from aejax.errors import UserError
+from aejax.estimators import AutoencoderClusterer, load
+from aejax.models import clustered
+from aejax.tasks import clustering
+from aejax.types import Kept, Rows
+
+
+def three_places(rows=45):
+    """Rows around three corners, one after the other."""
+    noise = np.random.default_rng(0).normal(size=(rows, 3))
+    return noise + 20 * np.eye(3)[np.arange(rows) % 3]
+
+
+@pytest.fixture(scope="module")
+def clusterer():
+    return AutoencoderClusterer(n_clusters=3, steps=150, random_state=0).fit(three_places())
+
+
+def test_rows_of_a_place_are_one_cluster_and_new_rows_go_to_theirs(clusterer):
+    assert [set(clusterer.labels_[place::3]) for place in range(3)] == [{c} for c in clusterer.labels_[:3]]
+    assert sorted(set(clusterer.labels_)) == [0, 1, 2]
+    np.testing.assert_array_equal(clusterer.predict(20 * np.eye(3)), clusterer.labels_[:3])
+    np.testing.assert_array_equal(clusterer.predict(three_places()), clusterer.labels_)
+
+
+def test_the_action_tells_how_sure_a_row_is_of_its_cluster(clusterer):
+    columns = clusterer.fitted_.apply("assign", [[20, 0, 0], [10, 10, 0]]).values
+    assert columns["cluster"][0] == clusterer.labels_[0]
+    assert columns["probability"][1] < columns["probability"][0] <= 1, "between two places"
+
+
+def test_held_out_rows_have_clusters_too():
+    x = three_places()
+    held_out = AutoencoderClusterer(n_clusters=3, steps=20, validation_fraction=0.2, random_state=0).fit(x)
+    assert held_out.labels_.shape == (45,)
+    assert "validation_loss" in held_out.history_
+
+
+def test_a_saved_one_predicts_the_same(clusterer, tmp_path):
+    opened = load(clusterer.save(tmp_path / "saved"))
+    np.testing.assert_array_equal(opened.labels_, clusterer.labels_)
+    np.testing.assert_array_equal(opened.predict(three_places()), clusterer.labels_)
+
+
+def test_more_clusters_than_rows_are_refused():
+    with pytest.raises(ValueError, match=r"5 clusters of 4 training rows .*allowed: .* from 2 to 4$"):
+        AutoencoderClusterer(n_clusters=5).fit(np.eye(4))
+
+
+def test_what_evaluate_and_keep_leave_are_the_centres_that_have_rows():
+    model, key = clustered.dense((4,), clusters=5, widths=(), code=4, output="linear"), jax.random.key(0)
+    place = np.arange(60) % 3
+    x = (np.random.default_rng(0).normal(size=(60, 4)) + 30 * np.eye(4)[place]).astype(np.float32)
+    dataset = tasking.dataset(x, (60, 60, 60), name="blobs", names=())
+    same = {"layer0": {"kernel": np.eye(4, dtype=np.float32), "bias": np.zeros(4, np.float32)}}
+    centres = 30 * np.eye(5, 4, dtype=np.float32)[[0, 1, 2, 0, 1]]
+    params = start(model) | {"encoder": same, "decoder": same, "centres": np.stack([centres + 20, centres])}
+    options = clustering.Options(clusters=5, neighbours=5, spectral_rows=0)
+    kept = clustering.keep(key, model, params, dataset, None, options)
+    np.testing.assert_array_equal(kept.tree["centres"], centres[:3])
+    found = clustering.evaluate(key, model, params, dataset, None, options)
+    np.testing.assert_array_equal(found.kept.tree["centres"], kept.tree["centres"])
+    columns = clustering.assign(model, params, Rows(x, None, np.float32(0), np.float32(1)), kept)
+    np.testing.assert_array_equal(columns.values["cluster"], place)
+
+
+@pytest.mark.parametrize(
+    ("kept", "message"),
+    [(None, "^assign: the run is older .*train it again$"), (Kept({"centres": np.zeros((2, 3))}, {}), "is damaged")],
+)
+def test_a_run_without_centres_says_so(kept, message):
+    model = clustered.dense((4,), clusters=2, widths=(), code=4, output="linear")
+    with pytest.raises(UserError, match=message):
+        clustering.assign(model, start(model), Rows(np.zeros((1, 4), np.float32), None, 0.0, 1.0), kept)

@@ -1,0 +1,111 @@
+"""New rows: near the data in mean and covariance, with the types of a frame, seeded, from folders alike."""
+
+import jax
+import numpy as np
+import pandas
+import pytest
+import tasking
+from tasking import start
+
+from aejax.errors import UserError
+from aejax.estimators import AutoencoderDetector, AutoencoderSampler, load
+from aejax.models import dense
+from aejax.tasks import generation
+from aejax.types import Kept
+
+
+def table(rows=200):
+    random = np.random.default_rng(0)
+    kind = random.choice(["pump", "valve"], rows)
+    return pandas.DataFrame(
+        {
+            "day": pandas.Timestamp("2024-01-01") + pandas.to_timedelta(random.integers(0, 300, rows), "D"),
+            "kind": kind,
+            "age": np.where(kind == "pump", 60, 20) + random.integers(-5, 6, rows),
+            "flow": random.normal(3, 1, rows),
+            "open": random.random(rows) < 0.3,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def sampler():
+    frame = table()
+    frame.loc[::9, "flow"] = np.nan
+    return AutoencoderSampler(steps=400, random_state=0).fit(frame)
+
+
+def test_a_frame_of_the_same_columns_and_types_comes_out(sampler):
+    frame, made = table(), sampler.sample(300)
+    assert made.columns.tolist() == frame.columns.tolist()
+    assert made.dtypes.tolist() == frame.dtypes.tolist()
+    assert set(made["kind"]) == {"pump", "valve"}
+    assert made["open"].mean() == pytest.approx(0.3, abs=0.15)
+    assert made["age"].between(15, 65).all()
+    assert made["day"].between(frame["day"].min(), frame["day"].max()).all()
+    assert not made.isna().any().any()
+
+
+def test_columns_go_together_as_in_the_data(sampler):
+    ages = sampler.sample(500).groupby("kind")["age"].mean()
+    assert ages["pump"] - ages["valve"] == pytest.approx(40, abs=8)
+
+
+def test_the_seed_of_the_estimator_or_of_the_call_decides(sampler, tmp_path):
+    pandas.testing.assert_frame_equal(sampler.sample(20), sampler.sample(20))
+    assert not sampler.sample(20).equals(sampler.sample(20, random_state=1))
+    opened = load(sampler.save(tmp_path / "saved"))
+    pandas.testing.assert_frame_equal(opened.sample(20, random_state=1), sampler.sample(20, random_state=1))
+
+
+def test_of_numbers_mean_and_covariance_are_near_those_of_the_data():
+    random = np.random.default_rng(0)
+    x = random.normal(size=(300, 3)) @ random.normal(size=(3, 3)) + [0, 5, -5]
+    made = AutoencoderSampler(steps=600, random_state=0).fit(x).sample(4000)
+    assert made.shape == (4000, 3)
+    scale = x.std(0)
+    np.testing.assert_allclose(made.mean(0) / scale, x.mean(0) / scale, atol=0.2)
+    np.testing.assert_allclose(np.cov(made.T / scale[:, None]), np.cov(x.T / scale[:, None]), atol=0.3)
+
+
+def test_without_noise_rows_are_what_the_decoder_makes_of_drawn_codes():
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    plain = AutoencoderSampler(steps=20, noise=0.0, random_state=0).fit(x)
+    assert (
+        plain.sample(2000).std(0).max() < AutoencoderSampler(steps=20, random_state=0).fit(x).sample(2000).std(0).min()
+    )
+
+
+def test_wrong_numbers_of_rows_and_nets_of_other_tasks_are_refused(sampler):
+    with pytest.raises(ValueError, match=r"^n_samples: 0; allowed: 1 or more$"):
+        sampler.sample(0)
+    other = AutoencoderDetector(steps=10).fit(np.random.default_rng(0).normal(size=(20, 2))).fitted_
+    with pytest.raises(UserError, match=r"^sample: the task, anomaly, draws no new rows; allowed: .*generation$"):
+        other.sample(3)
+
+
+@pytest.mark.parametrize("name", ["mixture", "gaussian", "normal", "kernel"])
+def test_evaluate_and_keep_leave_the_same_and_it_draws_as_the_sampler_does(name):
+    model = dense.multilayer((3,), widths=(4,), code=2, output="linear")
+    x = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    dataset, params, key = tasking.dataset(x, (40, 40, 60), names=()), start(model), jax.random.key(0)
+    options = generation.Options(sampler=name, components=2, samples=20, neighbours=3, features="rows")
+    kept = generation.keep(key, model, params, dataset, None, options)
+    found = generation.evaluate(key, model, params, dataset, None, options).kept
+    if name == "kernel":
+        assert kept is None
+        assert found is None
+        with pytest.raises(UserError, match=r"^sample: the run kept no sampler.*allowed: task.sampler=mixture"):
+            generation.draw(key, None, 3)
+        return
+    for path, values in kept.tree.items():
+        np.testing.assert_array_equal(values, found.tree[path])
+    drawn = generation.draw(key, kept, 2000)
+    codes = np.asarray(model.encode(params, x[:40]))
+    np.testing.assert_allclose(drawn.mean(0), codes.mean(0), atol=0.2 * codes.std())
+    np.testing.assert_array_equal(drawn, generation.draw(key, kept, 2000))
+
+
+def test_a_damaged_sampler_is_refused():
+    with pytest.raises(UserError, match="is damaged: it holds no sampler"):
+        generation.draw(jax.random.key(0), Kept({"weights": np.ones(2), "means": np.ones((3, 2))}, {}), 1)
