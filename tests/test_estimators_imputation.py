@@ -1,6 +1,7 @@
 """The imputer: arrays and mixed frames come back whole, in the kinds of their columns; draws and intervals."""
 
 import doctest
+from datetime import date
 
 import numpy as np
 import pandas
@@ -138,6 +139,24 @@ def test_the_command_line_fills_by_what_an_estimator_saved(of_arrays, tmp_path, 
     low, high = imputer.intervals(new)
     assert ends.loc[0, ["3 low", "3 high"]].tolist() == [low[0, 3], high[0, 3]]
     assert np.isnan(ends.loc[0, "0 low"])
+
+
+def test_a_frame_of_polars_comes_back_as_one():
+    polars = pytest.importorskip("polars")
+    frame = polars.from_dicts(
+        [
+            {
+                "a": at * 0.5,
+                "kind": "xyz"[at % 3] if at % 7 else None,
+                "day": date(2024, 1, 1 + at % 28) if at % 5 else None,
+            }
+            for at in range(60)
+        ]
+    )
+    filled = AutoencoderImputer(steps=20, random_state=0).fit(frame).transform(frame)
+    assert filled.schema == frame.schema
+    assert not any(filled.null_count().row(0))
+    assert filled["kind"].to_list()[1:7] == frame["kind"].to_list()[1:7]
 
 
 @pytest.mark.parametrize(

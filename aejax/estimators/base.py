@@ -116,7 +116,7 @@ class Estimator(BaseEstimator):
         drawn = {"validation": share, "seed": seed} if int(rows_of(x) * share) >= 1 else {"validation": 0.0}
         held_out = {"test": 0.0, "scaling": "standard", **drawn}
         if mixed:
-            dates = [str(name) for name in x.columns if getattr(x[name].dtype, "kind", "") in "mM"]
+            dates = [str(name) for name in x.columns if _is_date(x[name].dtype)]
             dataset = from_frame(x, y, key=(), dates=dates, **held_out)
         else:
             dataset = from_arrays(x, y, names=tuple(getattr(self, "feature_names_in_", ())), **held_out)
@@ -158,6 +158,11 @@ def is_mixed(x: Any) -> bool:
     if not hasattr(x, "columns") or hasattr(x, "tocsr"):
         return False
     return any(getattr(dtype, "kind", "O") not in "biuf" for dtype in x.dtypes)
+
+
+def _is_date(dtype: Any) -> bool:
+    """Whether a type of a column of pandas or polars is one of dates or times."""
+    return getattr(dtype, "kind", "") in ("m", "M") or str(dtype).startswith("Date")
 
 
 def rows_of(x: Any) -> int:

@@ -85,4 +85,5 @@ def _dates(days: np.ndarray, series: Any) -> list[Any]:
 
     zone = getattr(series.dtype, "tz", None)
     at = pandas.to_datetime(np.round(days * DAY), unit="s", utc=True)
-    return list(at.tz_localize(None) if zone is None else at.tz_convert(zone))
+    at = at.tz_localize(None) if zone is None else at.tz_convert(zone)
+    return at.date.tolist() if str(series.dtype) == "Date" else at.to_pydatetime().tolist()
