@@ -32,9 +32,12 @@ def test_rows_of_a_place_are_one_cluster_and_new_rows_go_to_theirs(clusterer):
 
 
 def test_the_action_tells_how_sure_a_row_is_of_its_cluster(clusterer):
-    columns = clusterer.fitted_.apply("assign", [[20, 0, 0], [10, 10, 0]]).values
-    assert columns["cluster"][0] == clusterer.labels_[0]
-    assert columns["probability"][1] < columns["probability"][0] <= 1, "between two places"
+    rows = np.array([[20.0, 0, 0], [10, 10, 0]])
+    columns = clusterer.fitted_.apply("assign", rows).values
+    codes, centres = clusterer.fitted_.encode(rows), clusterer.fitted_.kept.tree["centres"]
+    nearness = 1 / (1 + np.square(codes[:, None] - centres[None]).sum(-1))
+    np.testing.assert_array_equal(columns["cluster"], nearness.argmax(1))
+    np.testing.assert_allclose(columns["probability"], nearness.max(1) / nearness.sum(1), rtol=1e-5)
 
 
 def test_held_out_rows_have_clusters_too():
@@ -56,7 +59,7 @@ def test_more_clusters_than_rows_are_refused():
 
 
 def test_what_evaluate_and_keep_leave_are_the_centres_that_have_rows():
-    model, key = clustered.dense((4,), clusters=5, widths=(), code=4, output="linear"), jax.random.key(0)
+    model = clustered.dense((4,), clusters=5, widths=(), code=4, output="linear")
     place = np.arange(60) % 3
     x = (np.random.default_rng(0).normal(size=(60, 4)) + 30 * np.eye(4)[place]).astype(np.float32)
     dataset = tasking.dataset(x, (60, 60, 60), name="blobs", names=())
@@ -64,9 +67,9 @@ def test_what_evaluate_and_keep_leave_are_the_centres_that_have_rows():
     centres = 30 * np.eye(5, 4, dtype=np.float32)[[0, 1, 2, 0, 1]]
     params = start(model) | {"encoder": same, "decoder": same, "centres": np.stack([centres + 20, centres])}
     options = clustering.Options(clusters=5, neighbours=5, spectral_rows=0)
-    kept = clustering.keep(key, model, params, dataset, None, options)
+    kept = clustering.keep(jax.random.key(0), model, params, dataset, None, options)
     np.testing.assert_array_equal(kept.tree["centres"], centres[:3])
-    found = clustering.evaluate(key, model, params, dataset, None, options)
+    found = clustering.evaluate(jax.random.key(0), model, params, dataset, None, options)
     np.testing.assert_array_equal(found.kept.tree["centres"], kept.tree["centres"])
     columns = clustering.assign(model, params, Rows(x, None, np.float32(0), np.float32(1)), kept)
     np.testing.assert_array_equal(columns.values["cluster"], place)
