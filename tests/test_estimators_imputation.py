@@ -73,14 +73,14 @@ def test_draws_differ_in_the_holes_alone_and_intervals_hold_the_truth(of_arrays)
     imputer, _, _ = of_arrays
     x, holes = rows(2, 300)
     gone = np.isnan(holes)
-    drawn = imputer.sample(holes, draws=20, random_state=1)
+    drawn = imputer.draw(holes, draws=20, random_state=1)
     assert drawn.shape == (20, *x.shape)
     assert (drawn[:, ~gone] == x[~gone]).all()
     assert (drawn[..., 3] == np.round(drawn[..., 3])).all()
     assert drawn.std(0)[gone].min() >= 0
     assert drawn.std(0)[gone].mean() > 0.05
-    np.testing.assert_array_equal(drawn, imputer.sample(holes, draws=20, random_state=1))
-    assert (drawn != imputer.sample(holes, draws=20, random_state=2)).any()
+    np.testing.assert_array_equal(drawn, imputer.draw(holes, draws=20, random_state=1))
+    assert (drawn != imputer.draw(holes, draws=20, random_state=2)).any()
     low, high = imputer.intervals(holes, level=0.8)
     np.testing.assert_array_equal(low[~gone], x[~gone])
     assert (low <= high).all()
@@ -110,7 +110,7 @@ def test_a_mixed_frame_keeps_its_types_index_and_cells(of_frames):
 
 def test_draws_and_intervals_of_a_frame_are_frames(of_frames, tmp_path):
     imputer, frame = of_frames
-    drawn = imputer.sample(frame, draws=3)
+    drawn = imputer.draw(frame, draws=3)
     assert len(drawn) == 3
     assert all((each.dtypes == frame.dtypes).all() and not each.isna().any().any() for each in drawn)
     low, high = imputer.intervals(frame)
@@ -119,7 +119,7 @@ def test_draws_and_intervals_of_a_frame_are_frames(of_frames, tmp_path):
     assert low["big"].equals(frame["big"])
     loaded = load(imputer.save(tmp_path / "folder"))
     assert loaded.transform(frame).equals(imputer.transform(frame))
-    assert all(one.equals(other) for one, other in zip(loaded.sample(frame, 3), drawn, strict=True))
+    assert all(one.equals(other) for one, other in zip(loaded.draw(frame, 3), drawn, strict=True))
 
 
 def test_the_command_line_fills_by_what_an_estimator_saved(of_arrays, tmp_path, capsys):
@@ -162,7 +162,7 @@ def test_a_frame_of_polars_comes_back_as_one():
 @pytest.mark.parametrize(
     ("way", "message"),
     [
-        (lambda imputer: imputer.sample(np.zeros((1, 4)), draws=0), "draws: expected a whole number of 1 or more"),
+        (lambda imputer: imputer.draw(np.zeros((1, 4)), draws=0), "draws: expected a whole number of 1 or more"),
         (lambda imputer: imputer.intervals(np.zeros((1, 4)), level=1.0), r"level: expected a number in \(0, 1\)"),
         (lambda imputer: imputer.transform(np.full((2, 4), np.nan)), "every value of row 1 is missing"),
     ],

@@ -35,7 +35,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
     >>> x = np.random.default_rng(0).normal(size=(200, 1)) * [1.0, 2.0, 3.0]
     >>> imputer = AutoencoderImputer(steps=30, random_state=0).fit(x)
     >>> new = [[0.5, np.nan, 1.5], [np.nan, 0.2, 0.3]]
-    >>> np.isnan(imputer.transform(new)).any(), imputer.sample(new, draws=7).shape
+    >>> np.isnan(imputer.transform(new)).any(), imputer.draw(new, draws=7).shape
     (np.False_, (7, 2, 3))
 
     Hyperparameters beside those of `aejax.estimators.base.Estimator`:
@@ -75,7 +75,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
             rows = np.where(np.isnan(rows), self.fitted_.apply("fill", rows), rows)
         return self._like(X, rows)
 
-    def sample(self, X: Any, draws: int = 10, random_state: Any = None) -> Any:
+    def draw(self, X: Any, draws: int = 10, random_state: Any = None) -> Any:
         """Several plausible fills, whose differences tell how uncertain each value is.
 
         A number is what the net says and one of the errors that it made on like values that were hidden from it; a
