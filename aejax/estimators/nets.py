@@ -92,6 +92,11 @@ class DenoisingAutoencoder(OneToOneFeatureMixin, TransformerMixin, Estimator):
     noise: float = 0.3
     width: int = 128
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
     def fit(self, X: Any, y: Any = None) -> Self:
         """Train on rows X, (m, n), to which the noise is added; y is passed over."""
         terms = {"reconstruction": {"name": "reconstruction.squared_error", "weight": 1.0}}
@@ -108,5 +113,5 @@ class DenoisingAutoencoder(OneToOneFeatureMixin, TransformerMixin, Estimator):
         return super().get_feature_names_out(input_features)
 
     def transform(self, X: Any) -> np.ndarray:
-        """Rows without noise, in the units of the data: (m, n) -> (m, n) float64."""
-        return self.fitted_.reconstruct(self._rows(X)).astype(np.float64)
+        """Rows without noise, in the units of the data: (m, n) -> (m, n) float32, as the net computes."""
+        return self.fitted_.reconstruct(self._rows(X))

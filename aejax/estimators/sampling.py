@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from aejax.data.dates import DAY
 from aejax.data.scaling import original, stored
 from aejax.errors import UserError
 from aejax.estimators.base import Estimator, is_mixed
@@ -22,7 +23,7 @@ class AutoencoderSampler(Estimator):
 
     x = x̂(z) + s ε with z from a mixture of normal distributions that is fitted to the codes of the training rows, ε
     standard normal, and s what the decoder misses of each column. A category is drawn by its probability. Numbers stay
-    in the range of their column, and whole numbers whole.
+    in the range of their column, whole numbers whole, and dates are to the second.
 
     >>> import numpy as np
     >>> from aejax.estimators import AutoencoderSampler
@@ -104,7 +105,7 @@ class AutoencoderSampler(Estimator):
         dates = {date.partition("=")[0] for date in data.reading.dates} if data.reading else set()
         for name in map(str, self.feature_names_in_):
             values = cells[name] if name in cells else numbers[:, place[name]]
-            columns[name] = pandas.to_datetime(values, unit="D") if name in dates else values
+            columns[name] = pandas.to_datetime(np.round(values * DAY), unit="s") if name in dates else values
         frame = pandas.DataFrame(columns)
         for name, dtype in zip(frame.columns, self.dtypes_, strict=False):
             frame[name] = _typed(frame[name], dtype)
