@@ -100,11 +100,11 @@ class AutoencoderSampler(Estimator):
         import pandas
 
         data, columns = self.fitted_.data, {}
-        place = {column.name: column.start for column in data.columns}
-        place = place or {name: at for at, name in enumerate(data.feature_names)}
+        starts = {column.name: column.start for column in data.columns}
+        starts = starts or {name: at for at, name in enumerate(data.feature_names)}
         dates = {date.partition("=")[0] for date in data.reading.dates} if data.reading else set()
         for name in map(str, self.feature_names_in_):
-            values = cells[name] if name in cells else numbers[:, place[name]]
+            values = cells[name] if name in cells else numbers[:, starts[name]]
             columns[name] = pandas.to_datetime(np.round(values * DAY), unit="s") if name in dates else values
         frame = pandas.DataFrame(columns)
         for name, dtype in zip(frame.columns, self.dtypes_, strict=False):
