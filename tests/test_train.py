@@ -1,5 +1,7 @@
 """Training: one loop, many chunks and single steps are one computation; beside NumPy, PCA and plain loops."""
 
+import subprocess
+import sys
 from functools import cache, partial
 
 import jax
@@ -7,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from modelling import numbers, run_of
+from running import virtual
 
 from aejax.data.batches import batch_rows
 from aejax.errors import UserError
@@ -425,3 +428,15 @@ def test_before_any_update_the_optimiser_is_not_blamed():
 
 def test_what_is_finite_passes():
     check_finite({"loss": np.float32([1, 3e38])}, 0, {"w": jnp.zeros(2), "b": jnp.ones(())})
+
+
+def test_a_program_that_is_compiled_once_is_still_one_for_each_device():
+    script = """
+import jax, jax.numpy as jnp
+from aejax.training.compilation import compiled_once
+
+for device in jax.devices():
+    with jax.default_device(device):
+        assert compiled_once(lambda x: 2 * x)(jnp.arange(3.0)).devices() == {device}
+"""
+    subprocess.run([sys.executable, "-c", script], env=virtual(2), check=True)

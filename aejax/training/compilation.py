@@ -48,13 +48,14 @@ def _compress_with_checksum() -> None:
             compilation_cache.zstandard = None
 
 
-def quick_compile(lowered: Any, level: int | None) -> Any:
+def quick_compile(lowered: Any, level: int | None, arguments: Any = ()) -> Any:
     """Compile, once for each program, on a CPU with less optimisation than XLA's usual 3, in half the time.
 
     Matrix products are library calls whatever the level, and `level` 1 vectorises the rest, so that programs of small
     layers are as fast: 64 nets of 36-16-2 took 10 µs a net and step either way. What fuses the loops over large arrays
     is left out, so those of large layers are not: a step of 784-32 took 600 µs, and 380 with all optimisations, which
-    None asks for (CPU time, jax 0.10.2, one core of an Intel Xeon).
+    None asks for (CPU time, jax 0.10.2, one core of an Intel Xeon). A program belongs to the devices that its
+    `arguments` lie on, where they are not all on the usual one.
     """
     import jax
 
@@ -63,7 +64,9 @@ def quick_compile(lowered: Any, level: int | None) -> Any:
     options = tuple(option for option in faster.items() if quick and _known(*option))
     if getattr(jax.config, "jax_use_simplified_jaxpr_constants", False):  # then a text does not tell all of a program
         return lowered.compile(compiler_options=dict(options) or None)
-    text = sha256(lowered.as_text().encode()).hexdigest()
+    on = {device for leaf in jax.tree.leaves(arguments) if isinstance(leaf, jax.Array) for device in leaf.devices()}
+    on = f"{sorted(map(repr, on))} {jax.config.jax_default_device!r} {jax.default_backend()}"
+    text = sha256(f"{on} {lowered.as_text()}".encode()).hexdigest()
     return compiled(Lowered(text, lowered.in_tree, lowered.out_tree, [lowered]), options)
 
 
@@ -75,9 +78,9 @@ def compiled_once(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def call(*args: Any) -> Any:
         leaves, structure = jax.tree.flatten(args)
-        form = (structure, *map(jax.typeof, leaves))
+        form = (structure, jax.config.jax_default_device, *map(jax.typeof, leaves))
         if form not in programs:
-            programs[form] = quick_compile(jitted.lower(*args), None)
+            programs[form] = quick_compile(jitted.lower(*args), None, args)
         return programs[form](*args)
 
     return call

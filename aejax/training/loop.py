@@ -287,7 +287,7 @@ def compile_advance(
 ) -> Callable[..., Any]:
     """`lowered` and compiled; where a run has several devices, `shardings` are those of the state and the history."""
     program = lowered(run.advance, state, key, hparams, rows, shardings)
-    return quick_compile(program, None) if shardings is None else program.compile()
+    return quick_compile(program, None, (state, rows)) if shardings is None else program.compile()
 
 
 def refusing(
