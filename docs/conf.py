@@ -22,7 +22,8 @@ default_role = "literal"
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_default_options = {"members": True}
+ROUTING = ("set_fit_request", "set_score_request")  # scikit-learn's, with links into its own documentation
+autodoc_default_options = {"members": True, "exclude-members": ",".join(ROUTING)}
 myst_heading_anchors = 3
 nb_execution_mode = "force"  # what notebooks show was computed by this build
 nb_execution_raise_on_error = True

@@ -70,10 +70,10 @@ def test_clusters_are_judged_on_validation_rows_by_what_is_declared():
 
 
 def test_a_task_that_does_not_say_is_asked_afterwards_and_nothing_is_trained_again(small, capsys, monkeypatch):
-    (small.parent / "own_task.py").write_text(OWN, encoding="utf-8")
+    (small.parent / "own_liking.py").write_text(OWN, encoding="utf-8")
     monkeypatch.syspath_prepend(small.parent)
-    line = sweep(small, "--set", "task.name=own_task.evaluate", "--set", "train.steps=2", "--metric")
-    assert_refused(call([*line, "liking"], capsys), "validation/mse, validation/… that own_task.evaluate finds")
+    line = sweep(small, "--set", "task.name=own_liking.evaluate", "--set", "train.steps=2", "--metric")
+    assert_refused(call([*line, "liking"], capsys), "validation/mse, validation/… that own_liking.evaluate finds")
     assert not (small.parent / "s").exists()
     assert_refused(call([*line, "validation/linking"], capsys), "did you mean 'validation/liking'?")
     answer = call([*line, "validation/liking"], capsys)

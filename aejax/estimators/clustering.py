@@ -23,8 +23,9 @@ class AutoencoderClusterer(ClusterMixin, Estimator):
     >>> [len(set(clusterer.labels_[start : start + 20])) for start in (0, 20, 40)]
     [1, 1, 1]
 
-    Hyperparameters beside those of `aejax.estimators.base.Estimator`; no rows are held out here, and few rows need as
-    many steps as many do:
+    No rows are held out here, and few rows need as many steps as many do.
+
+    Hyperparameters beside those of `aejax.estimators.base.Estimator`:
         n_clusters: k, how many clusters there are at most; centres without a row are left out.
 
     Attributes:

@@ -66,7 +66,8 @@ def quick_compile(lowered: Any, level: int | None, arguments: Any = ()) -> Any:
         return lowered.compile(compiler_options=dict(options) or None)
     on = {device for leaf in jax.tree.leaves(arguments) if isinstance(leaf, jax.Array) for device in leaf.devices()}
     on = f"{sorted(map(repr, on))} {jax.config.jax_default_device!r} {jax.default_backend()}"
-    text = sha256(f"{on} {lowered.as_text()}".encode()).hexdigest()
+    shapes = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), lowered.args_info)  # also of what it does not read
+    text = sha256(f"{on} {shapes} {lowered.as_text()}".encode()).hexdigest()
     return compiled(Lowered(text, lowered.in_tree, lowered.out_tree, [lowered]), options)
 
 
