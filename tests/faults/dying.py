@@ -40,9 +40,9 @@ def main(how: str, number: int, folder: str, command: list[str]) -> int:
         sync(descriptor)
 
     sys.addaudithook(hook)
-    os.fsync = synced
+    os.fsync, sys.argv = synced, ["aejax", *command]
     try:
-        return cli.main(command)
+        return cli.main()  # as the command itself does: the process is its own
     finally:
         print(f"operations: {count}", flush=True)
 
