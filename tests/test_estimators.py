@@ -80,9 +80,25 @@ def test_a_damaged_folder_is_refused_in_one_line(before, after, tmp_path):
     folder = quick("AutoencoderDetector").fit(X).save(tmp_path / "folder")
     text = (folder / FILE).read_text()
     (folder / FILE).write_text(text.replace(before, after, 1))
+    (folder / "checksums.json").unlink()  # who forges a folder leaves it out
     with pytest.raises(UserError) as refused:
         estimators.load(folder)
     assert "\n" not in str(refused.value)
+
+
+def test_a_changed_threshold_is_seen_and_a_config_of_somebody_else_is_not_run_by_a_later_fit(tmp_path):
+    folder = quick("AutoencoderDetector").fit(X).save(tmp_path / "folder")
+    text = (folder / FILE).read_text()
+    (folder / FILE).write_text(text.replace('"offset_": -', '"offset_": -1'))
+    with pytest.raises(UserError, match=FILE):
+        estimators.load(folder)
+    (folder / "checksums.json").unlink()  # who forges a folder leaves it out
+    mine = tmp_path / "mine.py"
+    mine.write_text("raise SystemExit('was run')")
+    (folder / FILE).write_text(text.replace('"lecture/anomaly"', f'"{mine}"'))
+    assert estimators.load(folder).fit(X).predict(X[:2]).shape == (2,)
+    with pytest.raises(UserError, match="SystemExit: was run"):
+        estimators.load(folder, trust=True).fit(X)
 
 
 def test_calls_before_fit_and_other_columns_are_refused_as_scikit_learn_does():
@@ -123,6 +139,8 @@ def test_a_mixed_frame_with_holes_and_dates_is_fitted_and_scored():
     assert np.isfinite(scores).all()
     assert detector.n_features_in_ == 4
     np.testing.assert_allclose(detector.score_samples(frame.iloc[5:9]), scores[5:9], rtol=1e-4)
+    with pytest.raises(UserError, match="X: has no names of columns"):
+        detector.predict(np.zeros((2, 4)))
 
 
 def test_of_new_normal_rows_as_many_are_alarms_as_was_asked_for():

@@ -12,11 +12,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from aejax import config as configs
 from aejax import console
+from aejax.config.files import literals
 from aejax.data import from_arrays, from_frame
 from aejax.data.arrays import rows_of_frame
 from aejax.data.scaling import original
-from aejax.files import write_json
+from aejax.errors import UserError
+from aejax.files import to_json
+from aejax.runs import workdir
 from aejax.runs.from_config import train_in_memory
+from aejax.storage import checksums
 from aejax.types import Columns, Dataset
 
 FILE = "estimator.json"
@@ -71,17 +75,18 @@ class Estimator(BaseEstimator):
         learned = {name: value for name, value in vars(self).items() if name.endswith("_") and name not in OF_NET}
         listed = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in learned.items()}
         hyperparameters = {name: _plain(value) for name, value in self.get_params(deep=False).items()}
-        if not isinstance(self.random_state, int):
+        if not isinstance(hyperparameters["random_state"], int):
             hyperparameters["random_state"] = None
         record = {"estimator": type(self).__name__, "hyperparameters": hyperparameters, "attributes": listed}
-        write_json(folder / FILE, record)
+        checksums.write(folder, [*workdir.WRITTEN, workdir.HISTORY], {FILE: to_json(record)})
         return folder
 
     def _train(self, x: Any, y: Any = None, **changes: Any) -> Dataset:
         """Train on rows, and labels where they count; the data set of them."""
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         dataset = self._dataset(x, y, seed)
-        config = configs.load(self.config) if isinstance(self.config, str | Path) else configs.resolve(self.config)
+        named, config = isinstance(self.config, str | Path), self.config
+        config = configs.load(config) if named else configs.resolve(literals(config, what="config"))
         changes = {**self._sizes(dataset), **changes, **(self.changes or {})}
         changes = {path: _plain(value) for path, value in changes.items()}
         config = configs.varied(config, changes)
@@ -90,12 +95,10 @@ class Estimator(BaseEstimator):
         usual = min(settings["steps"], max(FEWEST, PASSES * rows // (batch or rows)))
         steps = usual if self.steps is None else self.steps
         every = max(1, min(settings["evaluate_every"], steps // EVALUATIONS))
-        train = {"steps": steps, "batch_size": batch, "evaluate_every": every}
-        train["patience"] = self.patience if held_out else None
+        train = {"steps": steps, "evaluate_every": every, "patience": self.patience if held_out else None}
         data = {"validation": float(self.validation_fraction) if held_out else 0.0, "test": 0.0, "normal": None}
-        sections = {"train": train, "data": data}
-        fields = {f"{part}.{name}": value for part, values in sections.items() for name, value in values.items()}
-        config = configs.varied(config, {"seed": seed, **fields, **changes})
+        sections = {"seed": seed, "train": config["train"] | train, "data": config["data"] | data}
+        config = configs.varied(config, sections | changes)
         shown = {"progress": console.progress, "say": console.say} if self.verbose else {}
         self.fitted_ = train_in_memory(config, dataset, **shown)
         self.history_ = self.fitted_.history
@@ -126,9 +129,12 @@ class Estimator(BaseEstimator):
         return dataset
 
     def _rows(self, x: Any) -> np.ndarray:
-        """New rows, (m, n) float64 in the units of the data; what is missing is the mean of its column."""
+        """New rows, (m, n) float64 in the units of the data; NaN where the net takes it, else the column mean."""
         check_is_fitted(self)
         data = self.fitted_.data
+        if data.columns and not hasattr(x, "columns"):
+            names = ", ".join(column.name for column in data.columns)
+            raise UserError(f"X: has no names of columns, and some hold categories; allowed: a frame with {names}")
         if is_mixed(x) or data.columns:
             validate_data(self, x, reset=False, skip_check_array=True)
             rows = rows_of_frame(x, data, "X")

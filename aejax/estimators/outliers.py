@@ -1,4 +1,4 @@
-"""Anomaly detection: an ensemble of nets, a threshold from a stated rate of false alarms, and reasons for each row."""
+"""Anomaly detection: an ensemble of nets, and a threshold from a stated rate of false alarms."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -15,6 +15,9 @@ class AutoencoderDetector(OutlierMixin, Estimator):
 
     The threshold is drawn from rows that no net was trained on, so that of new normal rows `false_alarm_rate` raise an
     alarm: how many anomalies there are need not be guessed.
+
+    The ensemble is trained to the last step. `history_` and early stopping are those of one more net, of all rows,
+    which encodes and reconstructs in `fitted_`.
 
     >>> import numpy as np
     >>> from aejax.estimators import AutoencoderDetector

@@ -15,7 +15,7 @@ from aejax.estimators.nets import Autoencoder, DenoisingAutoencoder
 from aejax.estimators.outliers import AutoencoderDetector
 from aejax.estimators.sampling import AutoencoderSampler
 from aejax.runs.fitted import open_folder
-from aejax.storage import records
+from aejax.storage import checksums, records
 from aejax.storage.records import Fields, Named
 
 ALL = (
@@ -34,7 +34,10 @@ RECORD = Fields({"estimator": str, "hyperparameters": Named(object), "attributes
 
 
 def load(path: str | Path, *, trust: bool = False) -> Estimator:
-    """What `Estimator.save` wrote, ready to predict; nothing that the folder names is called.
+    """What `Estimator.save` wrote, ready to predict; nothing that the folder names is called, nor by a later `fit`.
+
+    A config or changes that are not the estimator's own defaults come back as the config that they led to, which has
+    been looked at: with `trust` as they were.
 
     Args:
         path: of the folder.
@@ -44,6 +47,7 @@ def load(path: str | Path, *, trust: bool = False) -> Estimator:
         UserError: there is no such folder, or it is damaged.
     """
     fitted, where = open_folder(path, trust=trust), Path(path) / FILE
+    checksums.check(Path(path), FILE)
     record = records.read(where, RECORD)
     if record["estimator"] not in ESTIMATORS:
         raise one_of(record["estimator"], ESTIMATORS, what=f"{where}: estimator")
@@ -53,6 +57,9 @@ def load(path: str | Path, *, trust: bool = False) -> Estimator:
         raise UserError(f"{where}: is damaged: {record['estimator']} has no hyperparameter {min(unknown)!r}")
     if other := [name for name in attributes if not LEARNED.fullmatch(name) or hasattr(made, name)]:
         raise UserError(f"{where}: is damaged: {other[0]!r} is nothing that was learned")
+    settled = {"config": fitted.config, "changes": None}
+    if not trust and any(hyperparameters.get(name) != getattr(made, name) for name in settled):
+        hyperparameters = hyperparameters | settled
     made.set_params(**hyperparameters)
     for name, value in attributes.items():
         text = isinstance(value, list) and len(value) and isinstance(value[0], str)

@@ -19,6 +19,7 @@ from aejax.runs.rows import answerable, check_order, laid_flat, refuse_missing
 from aejax.storage import checkpoint, checksums, records
 from aejax.storage.trees import named_arrays, shaped
 from aejax.training.build import build_model
+from aejax.training.compilation import compiled_once
 from aejax.training.evaluate import at_once
 from aejax.training.numerics import fixed
 from aejax.types import Columns, Kept, Model, Params, Rows
@@ -185,7 +186,7 @@ def apply(
         "decode": model.decode,
         "reconstruct": lambda params, x: model.decode(params, model.encode(params, x)),
     }
-    function = jax.jit(functions[action])
+    function = compiled_once(functions[action])
     values = x if action == "decode" else (x - shift) * scale
     parts = np.array_split(values, max(1, -(-len(values) // at_once(model))))
     out = np.concatenate([np.asarray(function(params, part)) for part in parts])

@@ -11,12 +11,11 @@ from aejax.errors import UserError
 from aejax.storage import records
 from aejax.storage.records import Many, Whole
 from aejax.tasks import needs
-from aejax.tasks.common import scaled_rows
+from aejax.training.evaluate import encoded, on_device
 from aejax.types import Columns, Dataset, Kept, Model, Params, Rows
 
 INFO = {"neighbours": Whole(1), "classes": Many(str, 2)}
 KEPT = "what the run kept"
-AT_ONCE = 1000  # rows that are encoded together
 
 
 def keep_needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Any) -> None:
@@ -31,7 +30,7 @@ def keep_needs(dataset: Dataset, model: Model, config: Mapping[str, Any], option
 def keep(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Any) -> Kept:
     """What `aejax.tasks.aeknn.evaluate` keeps: codes and classes of training and validation rows, and k."""
     parts = [part for part in (dataset.train, dataset.validation) if len(part.x)]
-    codes = np.concatenate([_encode(model, params, scaled_rows(part, dataset)) for part in parts])
+    codes = np.concatenate([encoded(model, params, on_device(part, dataset)) for part in parts])
     labels = np.concatenate([part.labels for part in parts]).astype(np.int32)
     info = {"neighbours": int(options.neighbours), "classes": list(dataset.label_names)}
     return Kept({"codes": codes, "labels": labels}, info)
@@ -51,7 +50,7 @@ def classify(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Col
     fits = np.shape(codes)[1:] == (model.code_size,) and np.shape(labels) == np.shape(codes)[:1] and k <= len(labels)
     if not fits or labels.min() < 0 or labels.max() >= len(classes):
         raise UserError(f"{KEPT} is damaged: its codes, classes and neighbours do not fit each other")
-    new = _encode(model, params, ((rows.x - rows.shift) * rows.scale).astype(np.float32))
+    new = encoded(model, params, rows)
     voting = KNeighborsClassifier(k).fit(codes, labels)
     shares = np.zeros((len(new), len(classes)))
     shares[:, voting.classes_] = voting.predict_proba(new)
@@ -59,10 +58,3 @@ def classify(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Col
     counts = np.bincount(shares.argmax(1), minlength=len(classes))
     said = ", ".join(f"{count} of {name}" for count, name in zip(counts, classes, strict=True) if count)
     return Columns({"class": shares.argmax(1), **of_class}, f"{len(new)} rows, by {k} neighbours: {said}")
-
-
-def _encode(model: Model, params: Params, x: np.ndarray) -> np.ndarray:
-    """Codes of scaled rows, (m, n) -> (m, d) float32."""
-    encode = jax.jit(model.encode)
-    parts = np.array_split(x, max(1, -(-len(x) // AT_ONCE)))
-    return np.concatenate([np.asarray(encode(params, part)) for part in parts])
