@@ -14,7 +14,7 @@ from aejax.data.catalogue import ENTRIES, FAMILIES, TAKES, Row, table, way
 from aejax.data.files import load_file, read_rows
 from aejax.data.missing import hide
 from aejax.data.scaling import original, scale, unscale
-from aejax.data.splits import Raw, split
+from aejax.data.splits import Raw, numbered, split
 from aejax.data.tables import Reading, names_of, reading_of
 from aejax.errors import UserError
 from aejax.types import Dataset
@@ -105,8 +105,10 @@ def load(
         dates: columns of dates or times, which become days since 1970, month, weekday (0: Monday) and, where
             there are times, hour; ``name=%d/%m/%Y``
             says how they are written.
-        ignore: columns that are left out.
-        key: columns that name or count the rows, and are left out; None: those that look so, ``()``: none.
+        ignore: columns that are left out; here, in `key`, `categories` and `log` a pattern such as ``"raw_*"`` stands
+            for all names that it matches.
+        key: columns that name or count the rows, and are left out; None: those that look so, ``()``: none. Tables of
+            results have them.
         channels: images in ``file:`` only; ``"first"`` or ``"last"``, where they stand in the array. None: last, and a
             shape that looks otherwise is refused.
         log: ``file:`` only; columns of numbers above 0, such as prices, whose logarithm is stored and scaled in their
@@ -130,7 +132,8 @@ def load(
     shares = {"validation": settings["validation"], "test": settings["test"], "seed": settings["split_seed"]}
     if name.startswith("stream:"):
         return _streamed(settings, shares)
-    raw = hide(_raw(name, settings), settings["missing"], settings["split_seed"])
+    raw = _raw(name, settings)
+    raw = hide(numbered(raw) if way(name) == "file" else raw, settings["missing"], settings["split_seed"])
     if settings["normal"] is None:
         for option in ("left_out", "contamination"):
             if settings[option] not in (None, 0):
