@@ -12,6 +12,7 @@ import pytest
 from modelling import CASES, built
 from running import assert_refused, call
 
+import aejax
 from aejax import data, export, models
 from aejax.config import components
 from aejax.config.resolving import component
@@ -21,6 +22,7 @@ from aejax.export import net as runner
 from aejax.runs import apply, exported
 from aejax.runs.artifact import Trained
 from aejax.runs.fitted import Fitted
+from aejax.storage import checksums
 from aejax.tasks.anomaly import scoring
 from aejax.tasks.imputation import Options, new_rows
 from aejax.training.build import build_model
@@ -28,8 +30,8 @@ from aejax.training.evaluate import on_device
 from aejax.types import Kept
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
-FORMATS = ("numpy", "stablehlo")
-WITHOUT = {"numpy": ("jax", "aejax"), "stablehlo": ("aejax", "flax")}
+FORMATS = ("numpy", "onnx", "stablehlo")
+WITHOUT = {"numpy": ("jax", "aejax"), "onnx": ("jax", "aejax"), "stablehlo": ("aejax", "flax")}
 """What a process that runs a net of the format does without."""
 
 RUN = """
@@ -85,15 +87,16 @@ def test_every_family_has_a_case():
 
 
 @pytest.mark.slow
-def test_every_family_answers_alike_without_jax(tmp_path):
+@pytest.mark.parametrize("format_name", ["numpy", "onnx"])
+def test_every_family_answers_alike_without_jax(format_name, tmp_path):
     paths = []
     for number, case in enumerate(CASES):
         trained, x = trained_of(case)
         x = np.where(np.random.default_rng(0).random(x.shape) < 0.2, np.nan, x) if trained.model.takes_missing else x
         paths.append(tmp_path / f"net{number}")
-        assert exported.write(trained, paths[-1], "numpy", {}) == apply.ACTIONS
+        assert exported.write(trained, paths[-1], format_name, {}) == apply.ACTIONS
         np.savez(tmp_path / f"net{number}.npz", **expected(trained, x))
-    run_without("numpy", paths)
+    run_without(format_name, paths)
 
 
 @pytest.mark.slow
@@ -215,8 +218,9 @@ def test_a_card_travels_along(tiny, net_folder):
     card = json.loads((net_folder / "card.json").read_text())
     summary = json.loads((tiny / "summary.json").read_text())
     assert card["format"] == "numpy"
-    assert (card["data"]["name"], card["data"]["rows"]["train"]) == ("clusters", 45)
-    assert card["data"]["licence"]
+    dataset = json.loads((tiny / "dataset.json").read_text())
+    assert card["data"] == {name: dataset[name] for name in ("name", "source", "licence", "rows")}
+    assert card["data"]["name"] == "clusters"
     assert (card["metrics"], card["baselines"]) == (summary["metrics"], summary["baselines"])
     assert card["parameters"]["sha256"] == summary["parameters_digest"]
     assert card["config"]["model"]["name"] == "dense.multilayer"
@@ -267,10 +271,56 @@ def test_mistakes_are_one_line(tiny, net_folder, tmp_path, capsys, monkeypatch):
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.parametrize("case", ["score of rows with holes", "fill", "assign"])
+@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
+def test_a_folder_for_the_hub_is_read_again(case, tmp_path):
+    task, holes, settings, kept_of, action = TASKS[case]
+    frame = table(holes=holes)
+    fitted = fitted_of(task, frame, settings, kept_of)
+    again = aejax.open(fitted.export(tmp_path / "net", "huggingface"))
+    for name in ("encode", "reconstruct", action):
+        wanted, answers = (each.apply(name, frame) for each in (fitted, again))
+        if name == action != "fill":
+            wanted, answers = (np.stack(list(each.values.values())) for each in (wanted, answers))
+        np.testing.assert_array_equal(answers, wanted)
+
+
+def test_a_folder_for_the_hub_vouches_for_itself(tiny, tmp_path, capsys):
+    folder, x, out = tmp_path / "net", tmp_path / "x.npy", tmp_path / "codes.npy"
+    assert call(["export", str(tiny), "--output", str(folder), "--format", "huggingface"], capsys).code == 0
+    assert {path.name for path in folder.iterdir()} == {"README.md", "config.json", "model.safetensors"}
+    text = (folder / "README.md").read_text()
+    assert text.startswith("---\nlibrary_name: aejax\n")
+    assert "| pca |" in text
+    np.save(x, np.zeros((2, 8), np.float32))
+    command = ["apply", str(folder), "encode", "--input", str(x), "--output", str(out)]
+    assert call(command, capsys).code == 0
+    np.testing.assert_array_equal(np.load(out), apply.apply(apply.load(tiny), "encode", np.load(x)))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"sha256": "0"}))
+    assert_refused(call(command, capsys), "config.json: is damaged: it does not have the SHA-256")
+    record = {name: value for name, value in config.items() if name != "seal"}
+    record["config"]["task"] = {"name": "os.system"}
+    (folder / "config.json").write_text(checksums.sealed(record))
+    assert_refused(call(command, capsys), "os.system", "--trust")
+    (folder / "config.json").write_text(checksums.sealed(record | {"config": None}))
+    content = bytearray((folder / "model.safetensors").read_bytes())
+    content[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(content)
+    assert_refused(call(command, capsys), "model.safetensors: is damaged")
+
+
+def test_the_hub_reads_the_header(tiny, tmp_path):
+    hub = pytest.importorskip("huggingface_hub", reason="needs huggingface_hub")
+    aejax.open(tiny).export(tmp_path / "net", "huggingface")
+    assert hub.ModelCard.load(tmp_path / "net" / "README.md").data.library_name == "aejax"
+
+
 def own(encode):
     """A net that somebody wrote."""
     init = lambda key: {"kernel": jax.random.normal(key, (4, 2))}
-    return models.from_functions(init, encode, lambda params, code: code @ params["kernel"].T, (4,))
+    decode = lambda params, code: code @ params["kernel"].T
+    return models.from_functions(init, encode, decode, feature_shape=(4,), code_size=2)
 
 
 def export_own(encode, path, format_name):
@@ -286,7 +336,7 @@ def test_what_cannot_leave_is_named(tmp_path):
     with pytest.raises(UserError, match=r"for any number of rows .*; allowed: x.shape\[0\], not len\(x\)"):
         export_own(by_length, tmp_path / "net", "numpy")
     sorting = lambda params, x: jnp.sort(x, axis=1) @ params["kernel"]
-    with pytest.raises(UserError, match="uses sort in a way .* allowed: the format stablehlo"):
+    with pytest.raises(UserError, match=r"uses sort in a way .* allowed: the format stablehlo"):
         export_own(sorting, tmp_path / "net", "numpy")
     assert not (tmp_path / "net").exists()
     assert export_own(sorting, tmp_path / "net", "stablehlo") == apply.ACTIONS

@@ -14,15 +14,15 @@ import numpy as np
 
 from aejax.data.cache import whole_folder
 from aejax.errors import UserError, first_line, one_of
+from aejax.export import hub, onnx, program
 from aejax.export import net as runner
-from aejax.export import program
 from aejax.export.actions import Action, Net, actions
 from aejax.files import to_json
 
 CARD = "card.json"
 """What is known of an exported net, and the SHA-256 of the files beside it."""
 PLATFORMS = ("cpu", "cuda", "tpu")
-NEEDED = {"stablehlo": ("flatbuffers",)}
+NEEDED = {"onnx": ("onnx",), "stablehlo": ("flatbuffers",)}
 """The packages that a format needs beyond those of aejax, in an extra of its name."""
 
 Files = dict[str, bytes]
@@ -65,16 +65,22 @@ def write(net: Net, path: Path, name: str, card: Mapping[str, Any]) -> tuple[str
         UserError: as from `check`, or the net does something that the format has no operation for.
     """
     check(path, name)
+    if name == "huggingface":
+        _written(path, hub.files(net, card))
+        return ("encode", "decode", "reconstruct", *net.apply)
     every = actions(net)
     described = _described(every)
-    files = FORMATS[name](every)
-    files["net.py"] = Path(runner.__file__).read_bytes()
+    files = FORMATS[name](every) | {"net.py": Path(runner.__file__).read_bytes()}
     about = {"format": name, **card, "columns": [asdict(column) for column in net.columns], "actions": described}
     about["files"] = {file: hashlib.sha256(content).hexdigest() for file, content in sorted(files.items())}
-    with whole_folder(path) as scratch:
-        for file, content in {**files, CARD: to_json(about).encode()}.items():
-            (scratch / file).write_bytes(content)
+    _written(path, files | {CARD: to_json(about).encode()})
     return tuple(every)
+
+
+def _written(path: Path, files: Files) -> None:
+    with whole_folder(path) as scratch:
+        for name, content in files.items():
+            (scratch / name).write_bytes(content)
 
 
 def _described(every: Mapping[str, Action]) -> dict[str, Any]:
@@ -109,6 +115,12 @@ def _numpy(every: Mapping[str, Action]) -> Files:
     return {"net.npz": buffer.getvalue()}
 
 
+def _onnx(every: Mapping[str, Action]) -> Files:
+    """Each action as a model of ONNX."""
+    traced = {name: program.trace(action.function, action.shape, action.dtype) for name, action in every.items()}
+    return {f"{name}.onnx": onnx.model(each, {"action": name}) for name, each in traced.items()}
+
+
 def _stablehlo(every: Mapping[str, Action]) -> Files:
     """Each action as a program of StableHLO, for a CPU, CUDA and TPU."""
     return {f"{name}.bin": _lowered(action) for name, action in every.items()}
@@ -121,5 +133,10 @@ def _lowered(action: Action) -> bytes:
     return bytes(exported.serialize())
 
 
-FORMATS: dict[str, Callable[[Mapping[str, Action]], Files]] = {"numpy": _numpy, "stablehlo": _stablehlo}
+FORMATS: dict[str, Callable[..., Files]] = {
+    "huggingface": hub.files,
+    "numpy": _numpy,
+    "onnx": _onnx,
+    "stablehlo": _stablehlo,
+}
 """By name, what makes the files of a format."""

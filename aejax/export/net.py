@@ -126,7 +126,7 @@ def _onnx(folder, card):
 
     names = {action: str(folder / f"{action}.onnx") for action in card["actions"]}
     sessions = {action: onnxruntime.InferenceSession(name) for action, name in names.items()}
-    return lambda action, x: sessions[action].run(None, {"rows": x})
+    return lambda action, x: sessions[action].run(None, {"x": x})
 
 
 def _stablehlo(folder, card):
