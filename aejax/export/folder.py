@@ -1,4 +1,4 @@
-"""Exported nets as folders: a card, the net in one of the formats, and the file that runs it."""
+"""Exported nets: a folder with a card, the net in one of the formats, and the file that runs it; or a page."""
 
 import hashlib
 import io
@@ -14,11 +14,12 @@ import numpy as np
 
 from aejax.data.cache import whole_folder
 from aejax.errors import UserError, first_line, one_of
-from aejax.export import hub, onnx, program
+from aejax.export import hub, onnx, page, program
 from aejax.export import net as runner
 from aejax.export.actions import Action, Net, actions
-from aejax.files import to_json
+from aejax.files import to_json, write_atomic
 
+FORMATS = ("html", "huggingface", "numpy", "onnx", "stablehlo")
 CARD = "card.json"
 """What is known of an exported net, and the SHA-256 of the files beside it."""
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -44,17 +45,17 @@ def check(path: Path, name: str) -> None:
         if find_spec(package) is None:
             raise UserError(f"--format {name}: {package} is not installed; allowed: pip install 'aejax[{name}]'")
     if path.exists() or path.is_symlink():
-        raise UserError(f"{path}: is there already; allowed: a new folder")
+        raise UserError(f"{path}: is there already; allowed: a new {'file' if name == 'html' else 'folder'}")
     if not path.absolute().parent.is_dir():
         raise UserError(f"{path}: there is no folder {path.parent}")
 
 
 def write(net: Net, path: Path, name: str, card: Mapping[str, Any]) -> tuple[str, ...]:
-    """Write a net into a new folder, which is whole or absent.
+    """Write a net into a new folder, or a page, which is whole or absent.
 
     Args:
         net: that is exported.
-        path: of the folder.
+        path: of the folder, or of the page.
         name: of the format, one of `FORMATS`.
         card: what is known of the net, JSON-able.
 
@@ -69,9 +70,12 @@ def write(net: Net, path: Path, name: str, card: Mapping[str, Any]) -> tuple[str
         _written(path, hub.files(net, card))
         return ("encode", "decode", "reconstruct", *net.apply)
     every = actions(net)
-    described = _described(every)
-    files = FORMATS[name](every) | {"net.py": Path(runner.__file__).read_bytes()}
-    about = {"format": name, **card, "columns": [asdict(column) for column in net.columns], "actions": described}
+    columns = [asdict(column) for column in net.columns]
+    about = {"format": name, **card, "columns": columns, "actions": _described(every)}
+    if name == "html":
+        write_atomic(path, page.page(net, _traced(every), about))
+        return tuple(every)
+    files = _FILES[name](every) | {"net.py": Path(runner.__file__).read_bytes()}
     about["files"] = {file: hashlib.sha256(content).hexdigest() for file, content in sorted(files.items())}
     _written(path, files | {CARD: to_json(about).encode()})
     return tuple(every)
@@ -102,14 +106,15 @@ def _shapes(action: Action) -> dict[str, jax.ShapeDtypeStruct]:
         raise UserError(f"{line}; allowed: x.shape[0], not len(x)") from error
 
 
+def _traced(every: Mapping[str, Action]) -> dict[str, program.Program]:
+    return {name: program.trace(action.function, action.shape, action.dtype) for name, action in every.items()}
+
+
 def _numpy(every: Mapping[str, Action]) -> Files:
     """All actions as lists of operations, over one set of arrays."""
-    programs, arrays = {}, {}
-    for name, action in every.items():
-        traced = program.trace(action.function, action.shape, action.dtype)
-        programs[name] = traced.record()
-        arrays |= traced.arrays
-    text = json.dumps(programs, separators=(",", ":")).encode()
+    traced = _traced(every)
+    text = json.dumps({name: each.record() for name, each in traced.items()}, separators=(",", ":")).encode()
+    arrays = {name: array for each in traced.values() for name, array in each.arrays.items()}
     buffer = io.BytesIO()
     np.savez(buffer, programs=np.frombuffer(text, np.uint8), **arrays)
     return {"net.npz": buffer.getvalue()}
@@ -117,8 +122,7 @@ def _numpy(every: Mapping[str, Action]) -> Files:
 
 def _onnx(every: Mapping[str, Action]) -> Files:
     """Each action as a model of ONNX."""
-    traced = {name: program.trace(action.function, action.shape, action.dtype) for name, action in every.items()}
-    return {f"{name}.onnx": onnx.model(each, {"action": name}) for name, each in traced.items()}
+    return {f"{name}.onnx": onnx.model(each, {"action": name}) for name, each in _traced(every).items()}
 
 
 def _stablehlo(every: Mapping[str, Action]) -> Files:
@@ -133,10 +137,5 @@ def _lowered(action: Action) -> bytes:
     return bytes(exported.serialize())
 
 
-FORMATS: dict[str, Callable[..., Files]] = {
-    "huggingface": hub.files,
-    "numpy": _numpy,
-    "onnx": _onnx,
-    "stablehlo": _stablehlo,
-}
-"""By name, what makes the files of a format."""
+_FILES: dict[str, Callable[[Mapping[str, Action]], Files]] = {"numpy": _numpy, "onnx": _onnx, "stablehlo": _stablehlo}
+"""By the name of a format, what makes its files."""
