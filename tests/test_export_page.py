@@ -14,6 +14,7 @@ from running import call
 from test_export import CLOSE, TASKS, expected, fitted_of, table, trained_of
 
 from aejax import export
+from aejax.export.net import features
 from aejax.runs import exported
 
 NODE = shutil.which("node")
@@ -22,7 +23,8 @@ const {nets, rows} = JSON.parse(require("fs").readFileSync(0, "utf8"));
 const number = (value) => value === null ? NaN : value;
 console.log(JSON.stringify(nets.map((net, at) => Object.fromEntries(Object.entries(rows[at]).map(([action, values]) => {
   const shape = net.actions[action].shape, data = Float64Array.from(values, number);
-  const out = evaluate(net.programs[action], unpacked(net.arrays), {shape: [data.length / product(shape), ...shape], data});
+  const rows = {shape: [data.length / product(shape), ...shape], data};
+  const out = evaluate(net.programs[action], unpacked(net.arrays), rows);
   return [action, Object.fromEntries(net.actions[action].answers.map((name, n) => [name, Array.from(out[n].data)]))];
 })))));
 """
@@ -83,8 +85,8 @@ def test_what_a_task_does_is_computed_in_the_page(case, tmp_path):
     frame = table(holes=holes)
     fitted = fitted_of(task, frame, settings, kept_of)
     path = fitted.export(tmp_path / "net.html", "html")
-    x = fitted._values(frame)
-    (answers,) = computed([net_of(path)], [{action: x}])
+    net = net_of(path)
+    (answers,) = computed([net], [{action: features(frame, net["columns"])}])
     wanted = fitted.apply(action, frame)
     known = {"rows": wanted.reshape(-1)} if action == "fill" else wanted.values
     for name, values in known.items():
