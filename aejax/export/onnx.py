@@ -62,16 +62,11 @@ def model(program: Program, text: Mapping[str, str]) -> bytes:
         node("Identity", [operand if isinstance(operand, str) else names[operand]], name)
         value = program.arrays[operand] if isinstance(operand, str) else program.variables[operand]
         outputs.append(described(name, value))
-    rows = program.variables[0]
-    inputs = [
-        helper.make_tensor_value_info("rows", helper.np_dtype_to_tensor_dtype(np.dtype(rows.dtype)), _shape(rows.shape))
-    ]
     used = {name for each in nodes for name in each.input}
     stored = [numpy_helper.from_array(array, name) for name, array in arrays.items() if name in used]
-    graph = helper.make_graph(nodes, "aejax", inputs, outputs, stored)
-    made = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR, producer_name="aejax"
-    )
+    graph = helper.make_graph(nodes, "aejax", [described(INPUT, program.variables[0])], outputs, stored)
+    versions = {"opset_imports": [helper.make_opsetid("", OPSET)], "ir_version": IR}
+    made = helper.make_model(graph, **versions, producer_name="aejax")
     helper.set_model_props(made, dict(text))
     return made.SerializeToString()
 
