@@ -122,7 +122,7 @@ def table(rows=120, holes=0.0):
             "count": rng.integers(0, 9, rows).astype(float),
             "maker": rng.choice(["north", "south", "west"], rows),
             "on": rng.choice(["no", "yes"], rows),
-            "when": 1.7e9 + rng.integers(0, 10**6, rows),
+            "when": 1.7e9 + rng.integers(0, 10**5, rows),
             "price": np.exp(rng.normal(size=rows)),
         }
     )

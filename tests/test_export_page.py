@@ -24,7 +24,7 @@ const number = (value) => value === null ? NaN : value;
 console.log(JSON.stringify(nets.map((net, at) => Object.fromEntries(Object.entries(rows[at]).map(([action, values]) => {
   const shape = net.actions[action].shape, data = Float64Array.from(values, number);
   const rows = {shape: [data.length / product(shape), ...shape], data};
-  const out = evaluate(net.programs[action], unpacked(net.arrays), rows);
+  const out = evaluate(net.programs[action], unpacked(net.arrays), rows, net.actions[action].dtype);
   return [action, Object.fromEntries(net.actions[action].answers.map((name, n) => [name, Array.from(out[n].data)]))];
 })))));
 """

@@ -137,6 +137,8 @@ const REDUCTIONS = {
   all: (part) => part.every(Boolean), argmax: extreme((a, b) => a > b), argmin: extreme((a, b) => a < b),
 };
 
+const CASTS = {bool: Boolean, float32: Math.fround, float64: (a) => a};
+
 function compute(operation, inputs, settings, rows) {
   const [a, b] = inputs, axes = settings.axes;
   const shape = (settings.shape ?? []).map((size) => size < 0 ? -size * rows : size);
@@ -153,7 +155,7 @@ function compute(operation, inputs, settings, rows) {
     case "concatenate": return concatenate(inputs, axes[0]);
     case "slice": return slice(a, settings.slices);
     case "pad": return pad(a, b.data[0], settings.widths);
-    case "cast": return /int/.test(settings.dtype) ? elementwise(Math.trunc, inputs) : settings.dtype === "bool" ? elementwise(Boolean, inputs) : a;
+    case "cast": return elementwise(CASTS[settings.dtype] ?? Math.trunc, inputs);
     case "take": return take(a, b, axes[0]);
     case "top": return top(a, settings.count);
     case "matmul": return matmul(a, b);
@@ -161,9 +163,9 @@ function compute(operation, inputs, settings, rows) {
   throw new Error(`unknown operation ${operation}`);
 }
 
-// The answers of a program to rows, {shape, data}.
-function evaluate(program, arrays, rows) {
-  const values = [rows], read = (each) => typeof each === "string" ? arrays[each] : values[each];
+// The answers of a program to rows, {shape, data}, of the type that it takes.
+function evaluate(program, arrays, rows, dtype) {
+  const values = [elementwise(CASTS[dtype], [rows])], read = (each) => typeof each === "string" ? arrays[each] : values[each];
   for (const [operation, operands, settings] of program.steps)
     values.push(compute(operation, operands.map(read), settings, rows.shape[0]));
   return program.answers.map(read);

@@ -30,7 +30,7 @@ for (const element of document.querySelectorAll("[data-text]")) element.textCont
 at("card").textContent = JSON.stringify(net.card, null, 2);
 
 function answer(action, data, shape) {
-  const values = evaluate(net.programs[action], arrays, {shape: [1, ...shape], data});
+  const values = evaluate(net.programs[action], arrays, {shape: [1, ...shape], data}, net.actions[action].dtype);
   return Object.fromEntries(net.actions[action].answers.map((name, number) => [name, values[number].data]));
 }
 

@@ -11,7 +11,7 @@ from aejax.runs.artifact import Trained
 from aejax.storage import checksums
 from aejax.storage.checkpoint import LEAVES
 from aejax.storage.records import Either, Fields, Whole
-from aejax.storage.trees import shaped, unpack
+from aejax.storage.trees import nested, shaped, unpack
 from aejax.training.build import build_model
 from aejax.types import Kept, Model
 
@@ -64,5 +64,5 @@ def read(folder: Path, actions: tuple[str, ...], *, trust: bool = False, model: 
     params = shaped(arrays, shapes, prefix="params", what=str(weights))
     scaling = artifact.scaling_of(arrays, made, path)
     tree = {name.removeprefix("kept/"): array for name, array in arrays.items() if name.startswith("kept/")}
-    kept = None if record["kept"] is None else Kept(tree, record["kept"])
+    kept = None if record["kept"] is None else Kept(nested(tree), record["kept"])
     return Trained(model or made, params, scaling, info, settings, actions, config=config, kept=kept)
