@@ -19,6 +19,7 @@ from aejax.config.resolving import component
 from aejax.errors import UserError
 from aejax.export import folder as folders
 from aejax.export import net as runner
+from aejax.export import program
 from aejax.runs import apply, exported
 from aejax.runs.artifact import Trained
 from aejax.runs.fitted import Fitted
@@ -331,6 +332,27 @@ def export_own(encode, path, format_name):
     return export.write(net, path, format_name, {})
 
 
+CONVOLUTIONS = {
+    "strided": (("NHWC", "HWIO", "NHWC"), "SAME", (2, 2), (1, 1)),
+    "channels first": (("NCHW", "OIHW", "NCHW"), "VALID", (1, 2), (1, 1)),
+    "transposed and cut": (("NHWC", "HWIO", "NHWC"), [(1, 2), (-1, 1)], (1, 1), (2, 3)),
+    "of series": (("NHC", "HIO", "NHC"), "SAME", (1,), (1,)),
+}
+
+
+@pytest.mark.parametrize("case", CONVOLUTIONS)
+def test_the_convolutions_of_own_nets_are_sums_of_windows(case):
+    layout, padding, strides, spread = CONVOLUTIONS[case]
+    rng = np.random.default_rng(0)
+    shape = [{"C": 4, "H": 7, "W": 6}[axis] for axis in layout[0][1:]]
+    kernel = rng.normal(size=[{"I": 4, "O": 5, "H": 3, "W": 2}[axis] for axis in layout[1]]).astype(np.float32)
+    settings = {"lhs_dilation": spread, "dimension_numbers": layout}
+    convolve = lambda x: {"y": jax.lax.conv_general_dilated(x, kernel, strides, padding, **settings)}
+    traced = program.trace(convolve, shape, "float32")
+    x = rng.normal(size=(3, *shape)).astype(np.float32)
+    np.testing.assert_allclose(runner.evaluate(traced.record(), traced.arrays, x)[0], convolve(x)["y"], **CLOSE)
+
+
 def test_what_cannot_leave_is_named(tmp_path):
     by_length = lambda params, x: x.reshape(len(x), -1) @ params["kernel"]
     with pytest.raises(UserError, match=r"for any number of rows .*; allowed: x.shape\[0\], not len\(x\)"):
@@ -338,5 +360,8 @@ def test_what_cannot_leave_is_named(tmp_path):
     sorting = lambda params, x: jnp.sort(x, axis=1) @ params["kernel"]
     with pytest.raises(UserError, match=r"uses sort in a way .* allowed: the format stablehlo"):
         export_own(sorting, tmp_path / "net", "numpy")
+    largest = lambda params, x: jax.lax.top_k(x, 2)[1].astype(jnp.float32)
+    with pytest.raises(UserError, match="uses top_k in a way"):
+        export_own(largest, tmp_path / "net", "numpy")
     assert not (tmp_path / "net").exists()
     assert export_own(sorting, tmp_path / "net", "stablehlo") == apply.ACTIONS

@@ -17,6 +17,7 @@ from aejax.errors import UserError, first_line, one_of
 from aejax.export import hub, onnx, page, program
 from aejax.export import net as runner
 from aejax.export.actions import Action, Net, actions
+from aejax.export.steps import Program
 from aejax.files import to_json, write_atomic
 
 FORMATS = ("html", "huggingface", "numpy", "onnx", "stablehlo")
@@ -106,7 +107,7 @@ def _shapes(action: Action) -> dict[str, jax.ShapeDtypeStruct]:
         raise UserError(f"{line}; allowed: x.shape[0], not len(x)") from error
 
 
-def _traced(every: Mapping[str, Action]) -> dict[str, program.Program]:
+def _traced(every: Mapping[str, Action]) -> dict[str, Program]:
     return {name: program.trace(action.function, action.shape, action.dtype) for name, action in every.items()}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from aejax.export.program import Program
+from aejax.export.steps import Program
 
 INPUT = "x"
 OPSET, IR = 18, 9

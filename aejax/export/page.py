@@ -10,7 +10,7 @@ import numpy as np
 
 from aejax.data.scaling import original
 from aejax.export.actions import Net
-from aejax.export.program import Program
+from aejax.export.steps import Program
 from aejax.files import to_json
 
 
