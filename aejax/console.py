@@ -40,6 +40,34 @@ def progress(total: int, done: int) -> Iterator[Advance]:
         yield _lines(total)
 
 
+@contextmanager
+def counted(total: int, what: str) -> Iterator[Callable[[int], None]]:
+    """How many of some things are done: a bar on a terminal while it lasts, plain lines elsewhere.
+
+    Args:
+        total: how many there are.
+        what: is done with them.
+
+    Yields:
+        ``(done) -> None``, to be called now and then.
+    """
+    if sys.stdout.isatty():
+        from rich.progress import Progress
+
+        with Progress(transient=True) as bar:
+            task = bar.add_task(what, total=total)
+            yield lambda done: bar.update(task, completed=done)
+        return
+    last = [time.monotonic()]
+
+    def line(done: int) -> None:
+        if time.monotonic() - last[0] >= PLAIN_SECONDS:
+            last[0] = time.monotonic()
+            say(f"{what}: {done} of {total}")
+
+    yield line
+
+
 def _bar(total: int, done: int) -> Iterator[Advance]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

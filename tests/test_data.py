@@ -302,7 +302,11 @@ def test_unscale_is_the_inverse_of_scale_on_either_kind_of_array(convert):
         ("my.csv", {}, "write 'file:my.csv'"),
         ("file:", {}, r"data\.name: unknown"),
         ("digits", {"scaling": "units"}, r"data\.scaling: unknown 'units' \(did you mean 'unit'\?\)"),
-        ("digits", {"label_column": "y"}, r"data\.label_column: 'digits' does not take it; only file data do"),
+        (
+            "digits",
+            {"label_column": "y"},
+            r"data\.label_column: 'digits' does not take it; only file and images: data do",
+        ),
         ("digits", {"data_dir": "."}, r"data\.data_dir: 'digits' does not take it; only tfds and images data do"),
         ("satimage", {"rows": 5}, r"data\.rows: 'satimage' does not take it"),
         ("file:x.csv", {"noise": 0.1}, r"data\.noise"),

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from aejax import console
+from aejax.errors import UserError
 
 READING = {
     "label_column": "column (in .npz: array) of the labels",
@@ -15,7 +16,10 @@ READING = {
     "dates": "columns of dates",
     "ignore": "columns that are left out",
     "key": "columns that name the rows; none after the option: there is no such column",
-    "channels": "first or last, of images",
+    "channels": "first or last, of images in arrays",
+    "size": "of photographs: height and width, or one number for both",
+    "fit": "of photographs: crop, pad or stretch",
+    "colour": "of photographs: grey or colour",
 }
 """What can be said on how a file is read."""
 
@@ -24,13 +28,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What `aejax data` can do, and the options of each."""
     commands = parser.add_subparsers(metavar="WHAT", required=True)
     commands.add_parser("list", help="list the data sets").set_defaults(command=list_names)
-    showing = commands.add_parser("show", help="say how a file of your own is read")
-    showing.add_argument("file", type=Path, metavar="FILE", help=".csv, .parquet, .xlsx, .npy, .npz, ...")
+    showing = commands.add_parser("show", help="say how a file or a folder of your own is read")
+    what = ".csv, .parquet, .xlsx, .npy, .npz, ..., or photographs: a folder of them, or images:FILE.csv"
+    showing.add_argument("file", type=Path, metavar="FILE", help=what)
     for option, what in READING.items():
-        many = option in ("categories", "missing_words", "dates", "ignore", "key")
+        many = option in ("categories", "missing_words", "dates", "ignore", "key", "size")
         showing.add_argument(
             f"--{option.replace('_', '-')}",
-            metavar="WORD",
+            metavar="N" if option == "size" else "WORD",
+            type=int if option == "size" else str,
             nargs="*" if many else None,
             help=f"as data.{option}: {what}",
         )
@@ -61,10 +67,16 @@ def list_names(arguments: argparse.Namespace) -> None:
 
 def show(arguments: argparse.Namespace) -> None:
     """`aejax data show`."""
+    from aejax.data.catalogue import TAKES
+    from aejax.data.images import path_of
     from aejax.data.preview import FACTS, preview
     from aejax.data.tables import reading_of
 
-    options = vars(arguments)
+    options, kind = vars(arguments), "images:" if path_of(arguments.file) else "file"
+    for option in READING:
+        if options[option] is not None and option not in TAKES[kind]:
+            others = ", ".join(each for each in READING if each in TAKES[kind])
+            raise UserError(f"data.{option}: {arguments.file} does not take it; allowed: {others}")
     reading = reading_of({name: options[name] for name in READING})
     categories, labels = tuple(arguments.categories or ()), arguments.labels
     shown = preview(arguments.file, arguments.label_column, categories, reading, labels=labels)

@@ -7,6 +7,7 @@ from aejax.config.bounds import Choice, Count, Finite, Fraction, Natural, NonNeg
 from aejax.config.components import REQUIRED, Parameter
 
 SCALINGS = ("unit", "standard", "signed", "none", "robust")
+Side = Annotated[int, Within(1, 4096)]  # pixels
 Labels = str | int | tuple[str | int, ...] | None
 
 FIELDS: dict[str, dict[str, Parameter]] = {
@@ -38,6 +39,11 @@ FIELDS: dict[str, dict[str, Parameter]] = {
         "key": Parameter(Labels, None),
         "log": Parameter(Labels, None),  # columns of which the logarithm is taken
         "channels": Parameter(Annotated[str, Choice(("first", "last"))] | None, None),
+        # of photographs: the height and width of a row, or one number for both, how they become as large, and whether
+        # they are grey
+        "size": Parameter(Side | tuple[Side, ...] | None, None),
+        "fit": Parameter(Annotated[str, Choice(("crop", "pad", "stretch"))] | None, None),
+        "colour": Parameter(Annotated[str, Choice(("grey", "colour"))] | None, None),
         "missing": Parameter(Mapping, {"name": "none"}),  # how values are hidden, to see how well they are imputed
     },
     "train": {
@@ -66,6 +72,7 @@ FIELDS: dict[str, dict[str, Parameter]] = {
 OPTIONAL = (
     "accumulate", "average", "precision", "remat", "outside",
     "separator", "decimal", "missing_words", "dates", "ignore", "key", "labels", "channels", "log",
+    "size", "fit", "colour",
 )  # fmt: skip
 """A resolved config holds these only where they are not at their defaults, as configs of before there were any."""
 

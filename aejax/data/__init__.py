@@ -12,6 +12,7 @@ from aejax.data import corrupt, outliers, published, synthetic
 from aejax.data.arrays import dataset_of, from_arrays, from_frame
 from aejax.data.catalogue import ENTRIES, FAMILIES, TAKES, Row, table, way
 from aejax.data.files import load_file, read_rows
+from aejax.data.images import load_images
 from aejax.data.missing import hide
 from aejax.data.scaling import original, scale, unscale
 from aejax.data.splits import Raw, split
@@ -63,6 +64,9 @@ def load(
     ignore: str | int | Sequence[str | int] | None = None,
     key: str | int | Sequence[str | int] | None = None,
     channels: str | None = None,
+    size: int | Sequence[int] | None = None,
+    fit: str | None = None,
+    colour: str | None = None,
     log: str | int | Sequence[str | int] | None = None,
     missing: Mapping[str, Any] = {"name": "none"},
 ) -> Dataset:
@@ -71,6 +75,7 @@ def load(
     Args:
         name: a name of the catalogue (``aejax data list``), ``file:PATH`` for a table (.csv, .parquet, .xlsx, …) or
             arrays (.npy, .npz),
+            ``images:DIR`` for the photographs in a folder, or ``images:FILE.csv`` for those that a table names,
             ``tfds:NAME`` for what tensorflow-datasets has prepared in the array_record format, or ``binary:NAME`` for
             images of any such name with each pixel drawn as 0 or 1; or ``stream:FOLDER``, for rows that do not fit in
             memory, see `aejax.data.stream`.
@@ -83,7 +88,7 @@ def load(
         test: fraction in [0, 1) of all rows; None keeps the official test rows, and takes 0.2 of the rows where
             there are none. A number pools the official parts and draws again.
         split_seed: the splits are a function of it and of the number of rows.
-        label_column: ``file:`` only; the column (in .npz: the array) of the labels.
+        label_column: ``file:`` and tables of photographs only; the column (in .npz: the array) of the labels.
         labels: ``file:`` only; path of another file (.npy, .npz, .csv, …) with the labels, one for each row in their
             order; `label_column` is then a column or an array of that file.
         data_dir: ``tfds:`` and the published images only; the folder of the prepared records.
@@ -109,6 +114,12 @@ def load(
         key: columns that name or count the rows, and are left out; None: those that look so, ``()``: none.
         channels: images in ``file:`` only; ``"first"`` or ``"last"``, where they stand in the array. None: last, and a
             shape that looks otherwise is refused.
+        size: photographs only, as `fit` and `colour`; the height and width of a row, or one number for both. None:
+            their own, where all are alike and no side has more than 64 pixels, else 64 by 64.
+        fit: how a photograph becomes as large: ``"crop"`` takes the largest part in the middle that has these
+            proportions, ``"pad"`` the whole image with black beside it, ``"stretch"`` changes its proportions. None:
+            ``"crop"``.
+        colour: ``"grey"`` or ``"colour"``; None: grey where all files are.
         log: ``file:`` only; columns of numbers above 0, such as prices, whose logarithm is stored and scaled in their
             place: `original` gives back the values of `Split.x`, and ``aejax apply`` takes and gives them.
         missing: how values are hidden, to see how well they are imputed: name and hyperparameters of a function of
@@ -169,6 +180,8 @@ def _raw(name: str, settings: Mapping[str, Any]) -> Raw:
         reading, categories = reading_of(settings), settings["categories"] or ()
         path, label_column = name.removeprefix("file:"), settings["label_column"]
         return load_file(path, label_column, categories, reading, settings["labels"], names_of(settings["log"]))
+    if kind == "images:":
+        return load_images(name.removeprefix("images:"), settings["label_column"], reading_of(settings))
     if kind == "synthetic":
         return synthetic.load_synthetic(name, settings["rows"], settings["noise"])
     if kind == "bundled":

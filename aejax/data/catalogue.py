@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 from aejax.data import cache, records
 from aejax.data.files import ENDINGS
+from aejax.data.image_files import is_image
 from aejax.data.published import faces, mnist, newsgroups, uci
 from aejax.data.table_files import ending
-from aejax.data.tables import Reading
+from aejax.data.tables import OF_PHOTOGRAPHS, Reading
 from aejax.errors import UserError, one_of
 
 FAMILIES = {
@@ -20,7 +21,8 @@ FAMILIES = {
 """Those that are kept in the cache, by how they are had."""
 
 TAKES = {
-    "file": ("label_column", "labels", "categories", "log", *Reading._fields),
+    "file": ("label_column", "labels", "categories", "log", *sorted({*Reading._fields} - {*OF_PHOTOGRAPHS})),
+    "images:": ("label_column", *OF_PHOTOGRAPHS),
     **{way: family.takes for way, family in FAMILIES.items()},
     "bundled": (),
     "synthetic": ("rows", "noise"),
@@ -84,6 +86,7 @@ FORMS = {
     "tfds:NAME": "any image or vector data prepared by tensorflow-datasets as array_record",
     "binary:NAME": "images of that name, each pixel drawn once as 0 or 1",
     "stream:FOLDER": "more rows than fit in memory, of a folder that aejax data pack wrote",
+    "images:DIR": "your own photographs, of a folder or a table of their paths",
     "file:PATH": "your own .csv, .npy, .npz, .parquet, .xlsx, ...",
 }
 
@@ -97,10 +100,14 @@ def way(name: str) -> str:
     prefix, _, rest = name.partition(":")
     if prefix in ("file", "tfds") and rest:
         return prefix
+    if prefix == "images" and rest:
+        return "images:"
     if name in ENTRIES:
         return ENTRIES[name].way
     if ending(Path(name)) in ENDINGS:
         raise UserError(f"data.name: {name!r} looks like a file; write 'file:{name}'")
+    if is_image(Path(name)) or Path(name).is_dir():
+        raise UserError(f"data.name: {name!r} looks like images; write 'images:{name}'")
     raise one_of(name, [*ENTRIES, *FORMS], what="data.name")
 
 

@@ -20,7 +20,7 @@ from aejax.data.labels import Labels, as_labels
 from aejax.data.scaling import stored
 from aejax.data.splits import Raw, check_columns
 from aejax.data.table_files import PACKED, TEXT, Table, ending, from_array, read_table
-from aejax.data.tables import AGAIN, AS_SEEN, Cells, Reading, are_numbered
+from aejax.data.tables import AGAIN, AS_SEEN, OF_PHOTOGRAPHS, Cells, Reading, are_numbered
 from aejax.errors import UserError, one_of
 from aejax.types import Column, Split
 
@@ -232,13 +232,14 @@ def checked(name: str | Path, categories: Sequence[object], reading: Reading = A
     """The path of a file that is there and of a kind that can be read."""
     path = Path(name).expanduser()
     if path.is_dir():
-        raise UserError(f"{path}: is a folder; allowed: a file that ends in {', '.join(ENDINGS)}")
+        allowed = f"a file that ends in {', '.join(ENDINGS)}, or images:{path} where it holds photographs"
+        raise UserError(f"{path}: is a folder; allowed: {allowed}")
     if ending(path) not in ENDINGS:
         raise one_of(ending(path), ENDINGS, what=f"the ending of {path}")
     if not path.is_file():
         raise UserError(f"{path}: there is no such file")
     asked = [option for option, value in reading._asdict().items() if value != Reading._field_defaults[option]]
-    of_tables = [option for option in asked if option not in ("key", "channels")]
+    of_tables = [option for option in asked if option not in ("key", "channels", *OF_PHOTOGRAPHS)]
     for option, is_set in (("categories", categories), *((option, True) for option in of_tables)):
         if is_set and not is_table(path):
             raise UserError(f"data.{option}: {path} has no named columns; allowed: a table, {FORMS}")

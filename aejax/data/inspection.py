@@ -25,9 +25,10 @@ def _listed(names: Sequence[str], between: str = " ") -> str:
 
 def described(dataset: Dataset) -> list[str]:
     """Lines on a data set that was read from a file; none of others."""
-    if not dataset.name.startswith("file:"):
+    if not dataset.name.startswith(("file:", "images:")):
         return []
-    lines = [*dataset.understood, *_of_columns(dataset), *_of_classes(dataset), _of_scaling(dataset)]
+    classes = [] if dataset.name.startswith("images:") else _of_classes(dataset)  # which have been counted already
+    lines = [*dataset.understood, *_of_columns(dataset), *classes, _of_scaling(dataset)]
     others = (copies(dataset), constant_columns(dataset), copied_columns(dataset))
     return [f"{dataset.name}: {line}" for line in lines] + [line for line in others if line is not None]
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from aejax.data.columns import understand
 from aejax.data.files import checked, is_table, labels_beside, load_file, table_of
+from aejax.data.images import load_images, path_of
 from aejax.data.labels import separate
 from aejax.data.scaling import original
 from aejax.data.splits import Raw
@@ -44,7 +45,7 @@ def preview(
     """A file as it is understood, without a word on how it would have to be said otherwise.
 
     Args:
-        path: of the file.
+        path: of the file; a folder or an image, or images:PATH, of photographs.
         label_column: as in `load_file`.
         categories: as in `load_file`.
         reading: as in `load_file`.
@@ -54,6 +55,8 @@ def preview(
     Raises:
         UserError: it cannot be read.
     """
+    if photographs := path_of(path):
+        return _of_arrays(load_images(photographs, label_column, reading), first)
     if not is_table(checked(path, categories, reading)):
         return _of_arrays(load_file(str(path), label_column, categories, reading, labels), first)
     table = table_of(path, (), label_column, reading)

@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from aejax.errors import one_of
+from aejax.config.components import check
+from aejax.config.fields import FIELDS
+from aejax.errors import UserError, one_of
 
 MISSING_WORDS = ("?", "n/a", "na", "nan", "none", "null", "-", "#n/a", "<na>")
 """Words for a missing value where nobody says otherwise, compared in lower case; an empty cell is one in any case."""
@@ -29,6 +31,9 @@ class Reading(NamedTuple):
         ignore: names of columns that are left out.
         key: names of columns that name or count the rows, which are left out; None: seen, ``()``: there is none.
         channels: of images, ``"first"`` or ``"last"``; None: last, and what looks otherwise is refused.
+        size: of photographs, as all below: the height and width of a row; None: by their own sizes.
+        fit: how a photograph becomes as large, ``"crop"``, ``"pad"`` or ``"stretch"``; None: ``"crop"``.
+        colour: ``"grey"`` or ``"colour"``; None: as they are.
     """
 
     separator: str | None = None
@@ -38,6 +43,9 @@ class Reading(NamedTuple):
     ignore: tuple[str, ...] = ()
     key: tuple[str, ...] | None = None
     channels: str | None = None
+    size: tuple[int, int] | None = None
+    fit: str | None = None
+    colour: str | None = None
 
     def key_names(self) -> tuple[str, ...]:
         """The columns that are said to be keys."""
@@ -49,6 +57,8 @@ def names_of(columns: str | int | Sequence[str | int] | None) -> tuple[str, ...]
     return (str(columns),) if isinstance(columns, str | int) else tuple(map(str, columns or ()))
 
 
+OF_PHOTOGRAPHS = ("size", "fit", "colour")
+"""The fields of a `Reading` that are of photographs only."""
 AS_SEEN, AGAIN = Reading(), Reading(key=())
 """Of a table of which nothing is said, and of new rows for a net that was trained on one without keys."""
 
@@ -65,10 +75,13 @@ def reading_of(settings: Mapping[str, Any]) -> Reading:
     separator = SEPARATOR_NAMES.get(values["separator"], values["separator"])
     if separator is not None and separator not in SEPARATORS and not re.fullmatch(r"[^\w\s.\"]", separator):
         raise one_of(separator, [*SEPARATOR_NAMES][:5], what="data.separator, a character or its name")
-    if values["decimal"] not in (None, ".", ","):
-        raise one_of(values["decimal"], (".", ","), what="data.decimal")
-    if values["channels"] not in (None, "first", "last"):
-        raise one_of(values["channels"], ("first", "last"), what="data.channels")
+    for field in ("decimal", "channels", *OF_PHOTOGRAPHS):
+        values[field] = check(values[field], FIELDS["data"][field].annotation, what=f"data.{field}")
+    if (size := values["size"]) is not None:
+        size = (size,) if isinstance(size, int) else size
+        if len(size) not in (1, 2):
+            raise UserError(f"data.size: has {len(size)} numbers; allowed: one, or two: height and width")
+        values["size"] = (size[0], size[-1])
     values |= {"separator": separator, "dates": values["dates"] or (), "ignore": values["ignore"] or ()}
     if values["missing_words"] is None:
         values["missing_words"] = MISSING_WORDS

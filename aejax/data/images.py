@@ -1,0 +1,323 @@
+"""A person's own photographs: the images of a folder, or those that a table names, decoded once and cached."""
+
+import json
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from aejax import console
+from aejax.data import cache
+from aejax.data.image_files import ENDINGS, RULES, Header, decoded, header, is_image, reason, strict_pillow
+from aejax.data.labels import Labels, as_labels, separate
+from aejax.data.splits import Raw
+from aejax.data.table_files import TEXT, ending, read_table
+from aejax.data.tables import AGAIN, AS_SEEN, Reading
+from aejax.errors import UserError
+from aejax.types import Split
+
+SIDE = 64  # pixels, of images of several sizes or of larger ones
+LARGE = 2 * 10**9  # bytes of all decoded images, from which on it is said where they lie
+NAMED, BLOCK = 3, 64  # files that a line names; files that are decoded between two looks at the progress
+_NOTES = {
+    "turned": "turned as their EXIF says",
+    "transparent": "transparent in places, and laid on white",
+    "deep": "of 16 bits for each value, and scaled to 8",
+}
+
+
+class Files(NamedTuple):
+    """Images by their paths below a folder, and what is left out of them.
+
+    Attributes:
+        root: the folder.
+        names: paths below it, with slashes, in the order of the rows.
+        left_out: why a file is no row, by its path.
+        labels: of `names`, where a table has them.
+    """
+
+    root: Path
+    names: tuple[str, ...]
+    left_out: Mapping[str, str] = {}
+    labels: Labels | None = None
+
+
+def load_images(name: str, label_column: str | None = None, reading: Reading = AS_SEEN) -> Raw:
+    """The images in a folder and in those below it, of a table that names them, or one image.
+
+    Args:
+        name: path of the folder, the table or the image.
+        label_column: of the table, the column of labels. Images of a folder have the names of its subfolders as
+            labels, where they lie in two or more and none beside them.
+        reading: `Reading.size`, `Reading.fit` and `Reading.colour` say how images become rows.
+
+    Returns:
+        The rows, uint8 (m, height, width, channels), in the order of the table, or of their paths by code points.
+
+    Raises:
+        UserError: there is no such folder or table, or no image can be read.
+    """
+    path = Path(name).expanduser()
+    files = _listed(path, label_column)
+    options = [reading.size, reading.fit, reading.colour]
+    key = f"images-{_digest([str(path.resolve()), options])[:20]}"
+    digest = _digest([[each, *_version(files.root / each)] for each in files.names])
+    entry = cache.read(key)
+    if entry is None or entry[1].get("files") != digest:  # the same folder, changed since
+        make = lambda target: {"files": digest, **_decode(path, files, reading, target)}
+        entry = cache.build(key, make, anew=True)
+    arrays, details = entry
+    rows = details["rows"]
+    names = tuple(files.names[row] for row in rows)
+    labels = _classes(names) if files.labels is None else _of_rows(files.labels, rows)
+    fit = reading.fit or "crop"
+    lines = [*_said(files, details, arrays["x"], fit), *_of_labels(labels, path)]
+    return Raw(
+        Split(arrays["x"], labels=labels and labels.values),
+        kind="image",
+        source=f"the images of {name}",
+        bounds=(0, 255),
+        label_names=labels.names if labels else (),
+        understood=tuple(lines),
+        reading=AGAIN._replace(size=tuple(details["size"]), fit=fit, colour=details["colour"]),
+    )
+
+
+def path_of(name: str | Path) -> str | None:
+    """The path of photographs where a name is that of some: images:PATH, a folder, or an image; else None."""
+    path = str(name).removeprefix("images:")
+    return path if path != str(name) or is_image(Path(path)) or Path(path).expanduser().is_dir() else None
+
+
+def _digest(value: Any) -> str:
+    return sha256(json.dumps(value).encode()).hexdigest()
+
+
+def _version(path: Path) -> tuple[int, int]:
+    """The size of a file and when it was changed; (0, 0) of one that is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
+# Which files there are.
+
+
+def _listed(path: Path, label_column: str | None) -> Files:
+    """The images that a path stands for; nothing is opened but a table.
+
+    Raises:
+        UserError: it stands for none.
+    """
+    if (path.is_dir() or is_image(path)) and label_column is not None:
+        raise UserError(
+            f"data.label_column: images:{path} has no columns; its classes are the folders in it; allowed: None, "
+            "or images:FILE.csv, a table of paths and labels"
+        )
+    if path.is_dir():
+        return _in_folder(path)
+    if not path.is_file():
+        raise UserError(f"images:{path}: there is no such folder or file")
+    if is_image(path):
+        return Files(path.parent, (path.name,))
+    if ending(path)[:4] not in TEXT and ending(path) not in (".parquet", ".feather", ".arrow", ".xlsx"):
+        raise UserError(f"images:{path}: is no folder; allowed: a folder, an image or a table (.csv) of their paths")
+    return _of_table(path, label_column)
+
+
+def _in_folder(folder: Path) -> Files:
+    """The images below a folder by their paths, sorted by code points; what is hidden or no image is left out."""
+    names, left_out, seen = [], {}, set()
+    unreadable = lambda error: left_out.update({f"{_below(folder, error.filename)}/": "cannot be read"})
+    for where, folders, files in os.walk(folder, followlinks=True, onerror=unreadable):
+        status, below = os.stat(where), _below(folder, where)
+        if (status.st_dev, status.st_ino) in seen:
+            left_out[f"{below}/"] = "a link to a folder that is read already"
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders.sort()
+        for each in [*files, *folders]:
+            name, ending = str(PurePosixPath(below, each)), "/" if each in folders else ""
+            if each.startswith("."):
+                left_out[_printable(name) + ending] = "hidden"
+            elif _printable(name) != name:
+                left_out[_printable(name) + ending] = "no text for a name"
+            elif not ending and not is_image(Path(each)):
+                left_out[name] = "no image"
+            elif not ending:
+                names.append(name)
+        folders[:] = [each for each in folders if not each.startswith(".") and _printable(each) == each]
+    return Files(folder, tuple(sorted(names)), left_out)
+
+
+def _below(folder: Path, path: str) -> str:
+    return PurePosixPath(Path(path).relative_to(folder)).as_posix()
+
+
+def _printable(name: str) -> str:
+    """A name of a file, whose bytes need not be UTF-8."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _of_table(path: Path, label_column: str | None) -> Files:
+    """The images that a column of a table names, by paths below its folder or whole ones, in its order.
+
+    The column is the first one in which half of the cells or more end as images do.
+    """
+    columns, labels = separate(read_table(path, label=label_column).columns, label_column, path)
+    names = lambda cells: [str(cell) for cell in cells.values]
+    of_images = lambda cells: sum(is_image(Path(name)) for name in names(cells)) * 2 >= max(1, len(cells.values))
+    column = next((name for name, cells in columns.items() if of_images(cells)), None)
+    if column is not None and is_image(Path(column)):
+        raise UserError(f"images:{path}: its first line names an image; allowed: a first line of names of columns")
+    if column is None:
+        listed = ", ".join(map(repr, columns))
+        raise UserError(f"images:{path}: no column holds paths of images ({', '.join(ENDINGS)}); it has {listed}")
+    return Files(path.parent, tuple(names(columns[column])), labels=labels)
+
+
+def _of_rows(labels: Labels, rows: Sequence[int]) -> Labels:
+    """The labels of some rows; classes without any are gone."""
+    return as_labels(np.array(labels.names, object)[labels.values[rows]], "labels", np.zeros(len(rows), bool))
+
+
+def _classes(names: Sequence[str]) -> Labels | None:
+    """The first folder of each path as its label; None where an image lies in none, or all lie in one."""
+    folders = [name.partition("/")[0] for name in names if "/" in name]
+    if len(folders) < len(names) or len(set(folders)) < 2:
+        return None
+    return as_labels(np.array(folders, object), "folders", np.zeros(len(names), bool))
+
+
+# What is said of them.
+
+
+def _said(files: Files, details: Mapping[str, Any], x: np.ndarray, fit: str) -> Iterator[str]:
+    """Lines on the images, their sizes before and after, and the files that are left out."""
+    least, most = ("x".join(map(str, size)) for size in details["before"])
+    before, after = least if least == most else f"{least} to {most}", "x".join(map(str, x.shape[1:3]))
+    resized = "" if before == after else f", resized to {after}: {RULES[fit]}"
+    colours = "grey" if x.shape[3] == 1 else "in colour"
+    yield f"{len(x)} images of {before} pixels (height x width), {colours}{resized}"
+    yield from (
+        f"{details['notes'][note]} of them are {words}" for note, words in _NOTES.items() if details["notes"][note]
+    )
+    if left_out := {**files.left_out, **details["left_out"]}:
+        yield _left_out_line(left_out)
+    if x.nbytes > LARGE:
+        yield f"decoded they are {x.nbytes / 1e9:.1f} GB; they lie in {cache.root()} and are mapped into memory"
+
+
+def _left_out_line(left_out: Mapping[str, str]) -> str:
+    """How many files are left out, for which reasons, and the first ones of each."""
+    by_reason: dict[str, list[str]] = {}
+    for name in sorted(left_out):
+        by_reason.setdefault(left_out[name], []).append(repr(name))
+    parts = []
+    for why, names in sorted(by_reason.items(), key=lambda part: -len(part[1])):
+        more = ", …" if len(names) > NAMED else ""
+        parts.append(f"{len(names)} {why} ({', '.join(names[:NAMED])}{more})")
+    return f"left out: {'; '.join(parts)}"
+
+
+def _of_labels(labels: Labels | None, path: Path) -> list[str]:
+    if labels is None:
+        return []
+    what = "folders" if path.is_dir() else "labels"
+    counts = np.bincount(labels.values, minlength=len(labels.names))
+    named = ", ".join(f"{name!r} ({count})" for name, count in zip(labels.names, counts, strict=True))
+    return [f"classes are the {len(labels.names)} {what}: {named}"]
+
+
+# Decoding them.
+
+
+def _decode(path: Path, files: Files, reading: Reading, target: Path) -> dict[str, Any]:
+    """Writes the pixels of all images that can be read into a folder; what is to be said of them.
+
+    Raises:
+        UserError: there is none.
+    """
+    fit, place = reading.fit or "crop", target / "x.npy"
+    paths = [files.root / name for name in files.names]
+    with strict_pillow():
+        headers, left_out = _each(lambda row: header(paths[row]), files, range(len(paths)), "looking at images")
+        size, colour = _size(headers.values(), reading), _colour(headers.values(), reading)
+        if not headers:
+            raise _none_of(path, {**files.left_out, **left_out})
+        shape = (*size, 1 if colour == "grey" else 3)
+        x = np.lib.format.open_memmap(place, "w+", np.uint8, (len(headers), *shape))
+        at = {row: number for number, row in enumerate(headers)}
+
+        def write(row: int) -> tuple[bool, bool]:
+            pixels, *notes = decoded(paths[row], size, colour, fit)
+            x[at[row]] = pixels.reshape(shape)
+            return tuple(notes)
+
+        notes, damaged = _each(write, files, list(headers), "reading images")
+    if not notes:
+        raise _none_of(path, {**files.left_out, **left_out, **damaged})
+    if damaged:
+        place.rename(target / "all.npy")
+        smaller = np.lib.format.open_memmap(place, "w+", np.uint8, (len(notes), *shape))
+        for number, row in enumerate(notes):
+            smaller[number] = x[at[row]]
+        (target / "all.npy").unlink()
+    read = [headers[row] for row in notes]
+    heights, widths = ([each[side] for each in read] for side in (0, 1))
+    was_deep, was_transparent = (sum(each) for each in zip(*notes.values(), strict=True))
+    return {
+        "rows": list(notes),
+        "left_out": {**left_out, **damaged},
+        "before": [[min(heights), min(widths)], [max(heights), max(widths)]],
+        "size": list(size),
+        "colour": colour,
+        "notes": {"turned": sum(e.is_turned for e in read), "transparent": was_transparent, "deep": was_deep},
+    }
+
+
+def _none_of(path: Path, left_out: Mapping[str, str]) -> UserError:
+    said = f"; {_left_out_line(left_out)}" if left_out else ""
+    return UserError(f"images:{path}: there is no image that can be read ({', '.join(ENDINGS)}){said}")
+
+
+def _each(
+    function: Callable[[int], Any], files: Files, rows: Sequence[int], what: str
+) -> tuple[dict[int, Any], dict[str, str]]:
+    """``function(row)`` of images by their rows, and why others gave nothing, by their names."""
+    answers, faults = {}, {}
+
+    def safely(row: int) -> tuple[Any, str]:
+        try:
+            return function(row), ""
+        except Exception as error:  # damaged images raise whatever their parsers do
+            return None, reason(error)
+
+    with ThreadPoolExecutor() as pool, console.counted(len(rows), what) as done:
+        for start in range(0, len(rows), BLOCK):
+            block = rows[start : start + BLOCK]
+            for row, (answer, fault) in zip(block, pool.map(safely, block), strict=True):
+                if fault:
+                    faults[files.names[row]] = fault
+                else:
+                    answers[row] = answer
+            done(start + len(block))
+    return answers, faults
+
+
+def _size(headers: Collection[Header], reading: Reading) -> tuple[int, int]:
+    """The height and width of a row: what is asked for, the common size of small images, or 64x64."""
+    sizes = {(each.height, each.width) for each in headers}
+    small = len(sizes) == 1 and max(max(sizes)) <= SIDE
+    return reading.size or (sizes.pop() if small else (SIDE, SIDE))
+
+
+def _colour(headers: Collection[Header], reading: Reading) -> str:
+    return reading.colour or ("grey" if all(each.is_grey for each in headers) else "colour")

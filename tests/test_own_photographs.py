@@ -1,0 +1,244 @@
+"""Photographs of one's own: folders and tables of image files of every kind, and what a net makes of new ones."""
+
+import csv
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from running import assert_refused, call
+
+from aejax import data
+from aejax.errors import UserError
+
+RANDOM = np.random.default_rng(0)
+WHOLE = {"validation": 0, "test": 0}
+
+
+@pytest.fixture(autouse=True)
+def cached(tmp_path, monkeypatch):
+    monkeypatch.setenv("AEJAX_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "pics").mkdir()
+    return tmp_path / "pics"
+
+
+def noise(height=8, width=8, channels=3):
+    shape = (height, width, channels) if channels > 1 else (height, width)
+    return RANDOM.integers(0, 256, shape, dtype=np.uint8)
+
+
+def save(path, pixels=None, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(noise() if pixels is None else pixels).save(path, **options)
+    return path
+
+
+def rows(folder, **options):
+    return data.load(f"images:{folder}", **WHOLE | options).train.x
+
+
+def said(folder, **options):
+    return "\n".join(data.load(f"images:{folder}", **WHOLE | options).understood)
+
+
+@pytest.mark.parametrize("ending", ["png", "PNG", "bmp", "tif", "tiff"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixels_are_those_of_the_file(folder, ending, channels):
+    pixels = noise(channels=channels)
+    save(folder / f"a.{ending}", pixels)
+    x = rows(folder)
+    assert (x.dtype, x.shape) == (np.uint8, (1, 8, 8, channels))
+    np.testing.assert_array_equal(x[0], pixels.reshape(8, 8, channels))
+
+
+@pytest.mark.parametrize(("ending", "options"), [("jpg", {"quality": 95}), ("webp", {"lossless": True}), ("gif", {})])
+def test_other_formats_are_read_as_well(folder, ending, options):
+    smooth = np.add.outer(np.arange(8), np.arange(8)).astype(np.uint8) * 10
+    save(folder / f"a.{ending}", np.stack([smooth] * 3, 2), **options)
+    assert np.abs(rows(folder).astype(int)[0] - smooth[..., None]).max() <= 6
+
+
+def test_rows_are_in_the_order_of_their_paths_by_code_points(folder):
+    levels = {"b/x.png": 1, "Z.png": 2, "a.png": 3, "é.png": 4, "b.png": 5}
+    for name, level in levels.items():
+        save(folder / name, np.full((4, 4), level, np.uint8))
+    assert rows(folder)[:, 0, 0, 0].tolist() == [levels[name] for name in sorted(levels)]
+
+
+def test_palettes_transparency_and_one_bit(folder):
+    clear = np.zeros((4, 4, 4), np.uint8)
+    clear[:2] = (200, 100, 0, 255)
+    save(folder / "a.png", clear)
+    Image.fromarray(clear[..., :3]).quantize(2).save(folder / "b.png")
+    Image.fromarray(clear[..., 0] > 0).save(folder / "c.png")
+    x = rows(folder)
+    assert x[0, 0, 0].tolist() == [200, 100, 0]
+    assert x[0, 3, 3].tolist() == [255, 255, 255]
+    assert x[1, 0, 0].tolist() == [200, 100, 0]
+    assert x[2, :, 0, 0].tolist() == [255, 255, 0, 0]
+    assert "1 of them are transparent in places, and laid on white" in said(folder)
+
+
+def test_sixteen_bits_become_eight(folder):
+    save(folder / "a.png", np.array([[0, 128, 257], [32768, 65535, 65535]], np.uint16))
+    assert rows(folder, size=(2, 3))[0, ..., 0].tolist() == [[0, 0, 1], [128, 255, 255]]
+    assert "1 of them are of 16 bits" in said(folder, size=(2, 3))
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "tif", "webp"])
+def test_images_are_turned_as_exif_says(folder, ending):
+    pixels = np.zeros((32, 16, 3), np.uint8)
+    pixels[:16] = 255  # white above, and after a quarter turn to the right, white on the right
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    save(folder / f"a.{ending}", pixels, exif=exif)
+    x = rows(folder)[0]
+    assert x.shape == (16, 32, 3)
+    assert x[:, 20:].min() > 240
+    assert x[:, :12].max() < 15
+    assert "1 of them are turned as their EXIF says" in said(folder)
+
+
+def test_sizes_follow_a_rule_that_is_said(folder):
+    save(folder / "a.png", noise(20, 30))
+    assert rows(folder).shape == (1, 20, 30, 3)
+    assert said(folder) == "1 images of 20x30 pixels (height x width), in colour"
+    save(folder / "b.png", noise(30, 100, 1))
+    assert rows(folder).shape == (2, 64, 64, 3)
+    assert "2 images of 20x30 to 30x100 pixels (height x width), in colour, resized to 64x64: the l" in said(folder)
+    assert rows(folder, size=16, colour="grey").shape == (2, 16, 16, 1)
+    assert rows(folder, size=(12, 16)).shape == (2, 12, 16, 3)
+
+
+def test_fits_are_crop_pad_and_stretch(folder):
+    thirds = np.repeat(np.array([0, 120, 240], np.uint8), 10)[None].repeat(10, 0)
+    save(folder / "a.png", thirds)
+    assert set(np.unique(rows(folder, size=10))) == {120}
+    padded = rows(folder, size=30, fit="pad")[0, ..., 0]
+    np.testing.assert_array_equal(padded[10:20], thirds)
+    assert not padded[:10].any()
+    assert not padded[20:].any()
+    stretched = rows(folder, size=(10, 9), fit="stretch")[0, 5, :, 0]
+    assert np.abs(stretched[[0, 4, 8]].astype(int) - [0, 120, 240]).max() <= 1
+
+
+def test_what_cannot_be_read_is_left_out_and_counted(folder, monkeypatch):
+    sound = save(folder / "a.png").read_bytes()
+    for name, content in {
+        "b.png": sound[:60],
+        "c.jpg": b"no image",
+        "d.png": b"",
+        ".e.png": sound,
+        "f.txt": b"",
+    }.items():
+        (folder / name).write_bytes(content)
+    (folder / "g.png").symlink_to("nowhere")
+    (folder / "h").symlink_to(".")
+    os.mkfifo(folder / "i.png")
+    save(folder / "j.png", noise(60, 60))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    assert rows(folder).shape == (1, 8, 8, 3)
+    line = said(folder).splitlines()[-1]
+    for part in (
+        "2 damaged ('b.png', 'c.jpg')",
+        "1 empty ('d.png')",
+        "1 hidden ('.e.png')",
+        "1 no image ('f.txt')",
+        "1 missing ('g.png')",
+        "1 a link to a folder that is read already ('h/')",
+        "1 no file ('i.png')",
+        "1 too many pixels ('j.png')",
+    ):
+        assert part in line
+
+
+def test_damage_behind_the_header_leaves_the_others_in_place(folder):
+    for name, level in {"a": 10, "c": 30, "d": 40}.items():
+        save(folder / f"{name}.png", np.full((64, 64), level, np.uint8))
+    sound = save(folder / "b.bmp", noise(64, 64, 1)).read_bytes()
+    (folder / "b.bmp").write_bytes(sound[:2000])
+    assert rows(folder)[:, 0, 0, 0].tolist() == [10, 30, 40]
+    assert "1 damaged ('b.bmp')" in said(folder)
+
+
+def test_folders_are_classes_where_all_images_lie_in_some(folder):
+    for name in ("dogs/a.png", "cats/b.png", "cats/deep/c.png"):
+        save(folder / name)
+    dataset = data.load(f"images:{folder}", **WHOLE)
+    assert dataset.label_names == ("cats", "dogs")
+    assert dataset.train.labels.tolist() == [0, 0, 1]
+    assert "classes are the 2 folders: 'cats' (2), 'dogs' (1)" in dataset.understood
+    save(folder / "e.png")
+    assert data.load(f"images:{folder}", **WHOLE).label_names == ()
+
+
+def test_a_table_names_images_and_their_labels(tmp_path, folder):
+    for name, level in {"a.png": 1, "b.png": 2}.items():
+        save(folder / name, np.full((4, 4), level, np.uint8))
+    lines = [["kind", "path"], ["wet", "pics/b.png"], ["dry", "pics/gone.png"], ["dry", str(folder / "a.png")]]
+    with open(tmp_path / "list.csv", "w", newline="") as file:
+        csv.writer(file).writerows(lines)
+    dataset = data.load(f"images:{tmp_path / 'list.csv'}", label_column="kind", **WHOLE)
+    assert dataset.train.x[:, 0, 0, 0].tolist() == [2, 1]
+    assert dataset.label_names == ("dry", "wet")
+    assert dataset.train.labels.tolist() == [1, 0]
+    assert any("1 missing ('pics/gone.png')" in line for line in dataset.understood)
+    with pytest.raises(UserError, match="did you mean 'kind'"):
+        data.load(f"images:{tmp_path / 'list.csv'}", label_column="kinds")
+    (tmp_path / "list.csv").write_text("pics/b.png\npics/a.png\n")
+    with pytest.raises(UserError, match="its first line names an image"):
+        data.load(f"images:{tmp_path / 'list.csv'}")
+    (tmp_path / "list.csv").write_text("weight,height\n1,2\n")
+    with pytest.raises(UserError, match="no column holds paths of images"):
+        data.load(f"images:{tmp_path / 'list.csv'}")
+
+
+def test_images_are_decoded_once_and_again_when_a_file_changes(folder, monkeypatch):
+    path = save(folder / "a.png")
+    first = rows(folder)
+    assert isinstance(first, np.memmap)
+    with monkeypatch.context() as patch:
+        patch.setattr(Image, "open", None)
+        np.testing.assert_array_equal(rows(folder), first)
+    save(path)
+    os.utime(path, ns=(1, 1))
+    assert (rows(folder) != first).any()
+    assert len(list(Path(os.environ["AEJAX_CACHE_DIR"], "data").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "fragment"),
+    [
+        ("images:nowhere", {}, "there is no such folder or file"),
+        ("images:pics", {}, r"no image that can be read \(.png, .*left out: 1 no image \('notes.txt'\)"),
+        ("images:pics/notes.txt", {}, "no column holds paths of images"),
+        ("images:pics", {"label_column": "kind"}, "its classes are the folders in it"),
+        ("images:pics", {"fit": "crp"}, "data.fit: expected one of crop, pad, stretch or None"),
+        ("images:pics", {"size": 0}, "data.size: expected int"),
+        ("images:pics", {"size": (1, 2, 3)}, "has 3 numbers; allowed: one, or two: height and width"),
+        ("images:pics", {"channels": "first"}, r"data.channels: 'images:pics' does not take it; only file data do"),
+        ("digits", {"size": 4}, r"data.size: 'digits' does not take it; only images: data do"),
+        ("pics", {}, "looks like images; write 'images:pics'"),
+    ],
+)
+def test_mistakes_are_refused(tmp_path, folder, monkeypatch, name, options, fragment):
+    (folder / "notes.txt").write_text("weight\n1\n2\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=fragment):
+        data.load(name, **options)
+
+
+def test_a_folder_is_shown(folder, capsys):
+    save(folder / "wet" / "a.png")
+    save(folder / "dry" / "b.png")
+    for name in (str(folder), f"images:{folder}"):
+        answer = call(["data", "show", name, "--size", "4", "6"], capsys)
+        assert answer.code == 0
+        assert "2 images of 8x8 pixels (height x width), in colour, resized to 4x6" in answer.out
+        assert "classes are the 2 folders: 'dry' (1), 'wet' (1)" in answer.out
+    assert_refused(call(["data", "show", str(folder), "--decimal", ","], capsys), "data.decimal", "allowed: label_col")
