@@ -76,7 +76,7 @@ def write(net: Net, path: Path, name: str, card: Mapping[str, Any]) -> tuple[str
     if name == "html":
         write_atomic(path, page.page(net, _traced(every), about))
         return tuple(every)
-    files = _FILES[name](every) | {"net.py": Path(runner.__file__).read_bytes()}
+    files = _FILES[name](every, about) | {"net.py": Path(runner.__file__).read_bytes()}
     about["files"] = {file: hashlib.sha256(content).hexdigest() for file, content in sorted(files.items())}
     _written(path, files | {CARD: to_json(about).encode()})
     return tuple(every)
@@ -111,7 +111,7 @@ def _traced(every: Mapping[str, Action]) -> dict[str, Program]:
     return {name: program.trace(action.function, action.shape, action.dtype) for name, action in every.items()}
 
 
-def _numpy(every: Mapping[str, Action]) -> Files:
+def _numpy(every: Mapping[str, Action], about: Mapping[str, Any]) -> Files:
     """All actions as lists of operations, over one set of arrays."""
     traced = _traced(every)
     text = json.dumps({name: each.record() for name, each in traced.items()}, separators=(",", ":")).encode()
@@ -121,12 +121,15 @@ def _numpy(every: Mapping[str, Action]) -> Files:
     return {"net.npz": buffer.getvalue()}
 
 
-def _onnx(every: Mapping[str, Action]) -> Files:
+def _onnx(every: Mapping[str, Action], about: Mapping[str, Any]) -> Files:
     """Each action as a model of ONNX."""
-    return {f"{name}.onnx": onnx.model(each, {"action": name}) for name, each in _traced(every).items()}
+    return {
+        f"{name}.onnx": onnx.model(each, {"action": name, "card": to_json(about)})
+        for name, each in _traced(every).items()
+    }
 
 
-def _stablehlo(every: Mapping[str, Action]) -> Files:
+def _stablehlo(every: Mapping[str, Action], about: Mapping[str, Any]) -> Files:
     """Each action as a program of StableHLO, for a CPU, CUDA and TPU."""
     return {f"{name}.bin": _lowered(action) for name, action in every.items()}
 
@@ -138,5 +141,5 @@ def _lowered(action: Action) -> bytes:
     return bytes(exported.serialize())
 
 
-_FILES: dict[str, Callable[[Mapping[str, Action]], Files]] = {"numpy": _numpy, "onnx": _onnx, "stablehlo": _stablehlo}
+_FILES: dict[str, Callable[..., Files]] = {"numpy": _numpy, "onnx": _onnx, "stablehlo": _stablehlo}
 """By the name of a format, what makes its files."""

@@ -30,8 +30,9 @@ RECORD = {
 
 
 def is_hub(folder: Path) -> bool:
-    """Whether a folder holds the weights of `aejax.export.hub`."""
-    return (folder / hub.WEIGHTS).is_file()
+    """Whether a folder holds the weights of `aejax.export.hub`, or the config that belongs to them."""
+    config = folder / hub.CONFIG
+    return (folder / hub.WEIGHTS).is_file() or (config.is_file() and b'"library_name"' in config.read_bytes()[:100])
 
 
 def read(folder: Path, actions: tuple[str, ...], *, trust: bool = False, model: Model | None = None) -> Trained:
@@ -47,6 +48,9 @@ def read(folder: Path, actions: tuple[str, ...], *, trust: bool = False, model: 
         UserError: it is damaged, or names what is no component of aejax.
     """
     path, weights = folder / hub.CONFIG, folder / hub.WEIGHTS
+    for file in (path, weights):
+        if not file.is_file():
+            raise UserError(f"{file}: is missing; allowed: the folder as it was exported")
     record = checksums.unsealed(path.read_bytes(), RECORD, path)
     if record["format"] != hub.FORMAT:
         raise UserError(f"{path}: is of format {record['format']}, this version reads {hub.FORMAT}")
