@@ -244,6 +244,8 @@ def test_rows_that_do_not_fit_are_refused(net_folder):
     for wrong in (np.zeros((2, 7)), np.zeros(8)):
         with pytest.raises(ValueError, match="expected rows of"):
             net("encode", wrong)
+    with pytest.raises(ValueError, match="row 2 has a missing value, and this net takes none"):
+        net("encode", [[0] * 8, [float("nan")] * 8])
 
 
 def test_tables_that_do_not_fit_are_refused():

@@ -35,6 +35,8 @@ def load(folder=Path(__file__).parent):
         x = np.asarray(rows if action == "decode" else features(rows, card["columns"]), about["dtype"])
         if x.ndim < 2 or x[:1].size != np.prod(about["shape"]):
             raise ValueError(f"expected rows of {about['shape']} values, got an array of shape {x.shape}")
+        if np.isnan(x).any() and (action == "decode" or not card["takes_missing"]):
+            raise ValueError(f"row {np.argwhere(np.isnan(x))[0][0] + 1} has a missing value, and this net takes none")
         answers = dict(zip(about["answers"], run(action, x.reshape(len(x), *about["shape"])), strict=True))
         return answers if len(answers) > 1 else next(iter(answers.values()))
 

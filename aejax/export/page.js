@@ -6,14 +6,14 @@ const TEXTS = {
     line: "or a line of values between commas, in the order below:", answers: "Answers", code: "Code", rows: "Row and reconstruction",
     card: "What is known of this net", column: "column", value: "value", rebuilt: "reconstruction", filled: "filled in",
     score: "score", alarm: "alarm", cluster: "cluster", probability: "probability", yes: "yes", no: "no",
-    wrong: "expected {0} values, got {1}", unread: "{0} cannot be read as a number or a category",
+    wrong: "expected {0} values, got {1}", unread: "{0} cannot be read as a number or a category", missing: "this net takes no missing values",
   },
   es: {
     about: "Una red entrenada, calculada en esta página: nada de lo que se escribe sale de ella.", drop: "Suelte aquí un archivo, o elíjalo:",
     line: "o una línea de valores entre comas, en el orden de abajo:", answers: "Respuestas", code: "Código", rows: "Fila y reconstrucción",
     card: "Qué se sabe de esta red", column: "columna", value: "valor", rebuilt: "reconstrucción", filled: "relleno",
     score: "puntuación", alarm: "alarma", cluster: "grupo", probability: "probabilidad", yes: "sí", no: "no",
-    wrong: "se esperaban {0} valores y hay {1}", unread: "{0} no se lee como número ni como categoría",
+    wrong: "se esperaban {0} valores y hay {1}", unread: "{0} no se lee como número ni como categoría", missing: "esta red no admite valores ausentes",
   },
 };
 const language = navigator.language.startsWith("es") ? "es" : "en", say = TEXTS[language];
@@ -67,6 +67,7 @@ function paint(features) {
 }
 
 function show() {
+  if (!net.takes_missing && row.some(Number.isNaN)) throw new Error(say.missing);
   const answers = Object.keys(net.programs).filter((name) => !["encode", "decode", "reconstruct"].includes(name));
   const code = answer("encode", row, net.shape).code, rebuilt = answer("reconstruct", row, net.shape).rows;
   const results = Object.fromEntries(answers.map((name) => [name, answer(name, row, net.shape)]));

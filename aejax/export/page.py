@@ -27,8 +27,7 @@ def page(net: Net, programs: Mapping[str, Program], card: Mapping[str, Any]) -> 
     low, high = _levels(net, card)
     data = {
         "shape": net.model.feature_shape,
-        "columns": card["columns"],
-        "actions": card["actions"],
+        **{field: card[field] for field in ("columns", "actions", "takes_missing")},
         "programs": {name: program.record() for name, program in programs.items()},
         "arrays": {name: _stored(array) for name, array in arrays.items()},
         "middle": _middle(net),
