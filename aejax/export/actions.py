@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.metrics import outliers
-from aejax.tasks import clustering, common
+from aejax.tasks import clustering, common, ranges
 from aejax.tasks.anomaly import scoring
 from aejax.tasks.imputation import new_rows
 from aejax.types import Column, Kept, Model, Params
@@ -158,7 +158,7 @@ def _imputer(net: Net) -> Callable[[jax.Array], Answers]:
         if guide.covariance.size:
             line = _conditional(stored, guide.mean, guide.covariance)
             predicted = guide.weight[None] * predicted + (1 - guide.weight)[None] * line
-        filled = _original(net, _possible(net, predicted, guide))
+        filled = _original(net, _possible(predicted, guide.ranges))
         return {"rows": jnp.where(jnp.isnan(x), filled.astype(x.dtype).reshape(x.shape), x)}
 
     return fill
@@ -180,15 +180,15 @@ def _conditional(x: jax.Array, mean: np.ndarray, covariance: np.ndarray) -> jax.
     return centre
 
 
-def _possible(net: Net, x: jax.Array, guide: new_rows.Guide) -> jax.Array:
-    """`aejax.tasks.imputation.new_rows.possible`: stored values next to x that each column could hold."""
-    values = x + guide.origin[None]
-    whole = jnp.round(jnp.where(guide.log[None], jnp.exp(values), values)) if guide.log.any() else jnp.round(values)
-    whole = jnp.where(guide.log[None], jnp.log(whole), whole) if guide.log.any() else whole
-    x = jnp.where(guide.whole[None], whole - guide.origin[None], x)
-    x = jnp.minimum(jnp.maximum(x, guide.low[None]), guide.high[None])
-    parts = [x[:, column.start : column.start + column.size] for column in guide.columns]
-    return jnp.concatenate([_settled(part, column) for part, column in zip(parts, guide.columns, strict=True)], axis=1)
+def _possible(x: jax.Array, bounds: ranges.Ranges) -> jax.Array:
+    """`aejax.tasks.ranges.possible`: stored values next to x that each column could hold."""
+    origin, is_log, some_log = bounds.origin[None], bounds.log[None], bounds.log.any()
+    values = jnp.round(jnp.where(is_log, jnp.exp(x + origin), x + origin) if some_log else x + origin)
+    whole = (jnp.where(is_log, jnp.log(values), values) if some_log else values) - origin
+    x = jnp.where(bounds.whole[None], whole, x)
+    x = jnp.minimum(jnp.maximum(x, bounds.low[None]), bounds.high[None])
+    parts = [(x[:, column.start : column.start + column.size], column) for column in bounds.columns]
+    return jnp.concatenate([_settled(part, column) for part, column in parts], axis=1)
 
 
 def _settled(part: jax.Array, column: Column) -> jax.Array:
