@@ -59,6 +59,7 @@ class Split(NamedTuple):
             where the truth is missing too; None where nothing was hidden.
         target: (rows, *target_shape) float32, what is to be reconstructed where it is not x, as the loss sees it: it is
             not scaled; None where it is x.
+        source_index: (rows,) int64, the place of each row in the person's own file that it is from; None of others.
     """
 
     x: np.ndarray
@@ -67,6 +68,7 @@ class Split(NamedTuple):
     coordinates: np.ndarray | None = None
     truth: np.ndarray | None = None
     target: np.ndarray | None = None
+    source_index: np.ndarray | None = None
 
 
 class Dataset(NamedTuple):
@@ -319,6 +321,32 @@ class Kept(NamedTuple):
     info: Mapping[str, Any]
 
 
+class Reasons(NamedTuple):
+    """What made each row what it is said to be.
+
+    Attributes:
+        shares: (m, n) how much each feature has to do with it, 0 or above.
+        expected: (m, n) what was expected of each, in the units of the rows.
+    """
+
+    shares: np.ndarray
+    expected: np.ndarray
+
+
+class Columns(NamedTuple):
+    """One or more values for each row, as a task's `apply` may return them.
+
+    Attributes:
+        values: by the name of a column, (m,) numbers or text.
+        summary: what to say of them, in a few words.
+        reasons: of the first of them; None where nobody asks why.
+    """
+
+    values: Mapping[str, np.ndarray]
+    summary: str = ""
+    reasons: Reasons | None = None
+
+
 class Evaluation(NamedTuple):
     """What a task found.
 
@@ -328,6 +356,8 @@ class Evaluation(NamedTuple):
         arrays: what figures are drawn from.
         kept: what is to be used on new rows, beside the net; None where that is all.
         files: texts for the folder of the run, by the name of the file.
+        rows: by an action of the task, then by split, what it says of the rows of that split, where it is more honest
+            than what the action says of them, as of rows that the net was trained on.
     """
 
     metrics: Mapping[str, Mapping[str, float]]
@@ -335,6 +365,7 @@ class Evaluation(NamedTuple):
     arrays: Mapping[str, Any]
     kept: Kept | None = None
     files: Mapping[str, str] = {}
+    rows: Mapping[str, Mapping[str, Columns]] = {}
 
 
 class Figures(NamedTuple):
@@ -348,18 +379,6 @@ class Figures(NamedTuple):
 
     keep: Callable[..., Kept]
     draw: Callable[[Kept, Any], Mapping[str, Any]]
-
-
-class Columns(NamedTuple):
-    """One or more numbers for each new row, as a task's `apply` may return them.
-
-    Attributes:
-        values: by the name of a column, (m,).
-        summary: what to say of them, in a few words.
-    """
-
-    values: Mapping[str, np.ndarray]
-    summary: str = ""
 
 
 class Task(NamedTuple):
@@ -391,7 +410,10 @@ class Task(NamedTuple):
         keep: ``(key, model, params, dataset, retrain, options) -> Kept``, what `evaluate` leaves for new rows with the
             same key, without its comparisons: for who has rows in memory and no baselines to look at.
         keep_needs: as `needs`, of what `keep` cannot serve; None: of the same.
-        draw: ``(key, kept, count) -> (count, d)``, codes that the decoder makes new rows of; `kept` as in `apply`.
+        sample: ``(key, model, params, (shift, scale), kept, count, *, given, noise) -> (count, n)``, new rows as they
+            are stored, by what `evaluate` left; see `aejax.tasks.synthesis.sample`.
+        results: by the name of a table, without its ending, the action that says of every row of a person's own file
+            what stands in it: ``{"scores": "score"}``.
     """
 
     options: type
@@ -404,7 +426,8 @@ class Task(NamedTuple):
     apply: Mapping[str, Callable[..., Any]] = {}
     keep: Callable[..., Kept] | None = None
     keep_needs: Callable[..., None] | None = None
-    draw: Callable[..., np.ndarray] | None = None
+    sample: Callable[..., np.ndarray] | None = None
+    results: Mapping[str, str] = {}
 
 
 class Members(NamedTuple):

@@ -125,11 +125,11 @@ def test_tables_have_a_line_of_names_and_are_read_back(runs, tmp_path, capsys):
 )
 def test_names_are_written_where_they_are_read_back_as_names(names, line, tmp_path):
     path, values = tmp_path / "rows.csv", np.array([[0.5, 2], [1, 3]], np.float32)
-    table.write(path, values, names)
+    table.write(path, values, dict(zip(names, values.T, strict=True)))
     assert (path.read_text().splitlines()[0] == line) == (line is not None)
-    found, read = table.read(path)
-    np.testing.assert_array_equal(found, values)
-    assert read == (names if line else ("0", "1"))
+    found = table.read(path)
+    np.testing.assert_array_equal(found.x, values)
+    assert found.names == (names if line else ("0", "1"))
 
 
 def test_csv_and_npy_hold_the_same_numbers(runs, tmp_path, capsys):

@@ -62,14 +62,15 @@ def test_the_test_rows_of_a_run_get_its_own_scores(run, tmp_path, capsys):
     folder = run(capsys)
     test = load_data(json.loads((folder / "config.json").read_text())["data"]).test
     with open(folder / "scores.csv", newline="") as file:
-        own = sorted(csv.DictReader(file), key=lambda line: int(line["row"]))
+        own = [line for line in csv.DictReader(file) if line["split"] == "test"]
     threshold = json.loads((folder / "summary.json").read_text())["metrics"]["test"]["threshold"]
     before = contents(folder)
     answer = score(folder, write(tmp_path / "new.csv", test.x), tmp_path / "out.csv", capsys)
     assert (answer.code, answer.err) == (0, "")
     with open(tmp_path / "out.csv", newline="") as file:
         found = list(csv.DictReader(file))
-    assert [list(line) for line in found] == [["score", "alarm"]] * len(test.x)
+    reasons = [f"{name}_{rank}" for rank in (1, 2, 3) for name in ("column", "value", "expected")]
+    assert [list(line) for line in found] == [["score", "alarm", *reasons]] * len(test.x)
     assert [(line["score"], line["alarm"]) for line in own] == [(line["score"], line["alarm"]) for line in found]
     alarms = sum(float(line["score"]) > threshold for line in found)
     assert 0 < alarms < len(found)

@@ -84,7 +84,7 @@ def spelled(argv: Sequence[str]) -> list[str]:
 
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
-    from aejax.cli import apply, data, listing, run, show, split
+    from aejax.cli import apply, data, init, listing, run, show, split
     from aejax.report.page import command as report
     from aejax.reproduce import command as reproduce
     from aejax.sweep import command as sweep
@@ -94,12 +94,14 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     into = "Train an experiment into a folder."
     layers = "Print the layers of a net with their shapes, its parameters, and the terms of its loss."
+    first = "Look at a file of your own and write a first config for it."
     many = "Train an experiment at many settings and seeds as few compiled programs."
     again = "Run the experiments of a collection again and compare every number with the recorded one."
     page = "Write one page, without network, of runs, sweeps or a reproduction."
     halves = "Write the encoder of a run as a file for anyone, and its decoder as one sealed with a passphrase."
     for name, module, short, about in (
         ("run", run, "train an experiment", into),
+        ("init", init, "write a first config for your own file", first),
         ("show", show, "print the net of a config or run", layers),
         ("sweep", sweep, "train many settings at once", many),
         ("reproduce", reproduce, "check recorded numbers", again),

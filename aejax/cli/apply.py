@@ -3,7 +3,10 @@
 import argparse
 from pathlib import Path
 
+from aejax.errors import UserError
 from aejax.storage.trust import add_option
+
+SAMPLE = "sample"  # the one action without rows that come in
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -11,14 +14,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("workdir", type=Path, metavar="WORKDIR", help="folder of a run, or a file of `aejax split`")
     what = (
-        "encode, decode or reconstruct, or what the task of the run does with new rows: fill what is missing, by a "
-        "model that takes that, or the intervals of it, by a run of lecture/imputation; score how odd each row is and "
-        "whether it is an alarm, by a run of lecture/anomaly; classify by a run of lecture/aeknn; assign to clusters "
-        "by one of lecture/clustering; hash, or neighbours, the nearest training rows, by one of lecture/hashing"
+        "encode, decode or reconstruct; or what the task of the run does with new rows: fill what is missing, by a "
+        "model that takes that, or the intervals of it, by a run of lecture/imputation; score how odd each row is, "
+        "whether it is an alarm, and why, by one of lecture/anomaly; classify (aeknn); assign (clustering); hash, or "
+        "neighbours, the nearest training rows (hashing); group (grouping); denoise (denoising); sample (generation)"
     )
     add("action", metavar="ACTION", help=what)
-    add("--input", type=Path, required=True, metavar="FILE", help=".csv, .npy, .npz, .parquet, .xlsx, ...")
-    add("--output", type=Path, required=True, metavar="FILE", help=".csv or .npy")
+    add("--input", type=Path, metavar="FILE", help=".csv, .npy, .npz, .parquet, .xlsx, ...; not of sample")
+    add("--output", type=Path, required=True, metavar="FILE", help=".csv, .parquet, .npy or .npz")
+    add("--rows", type=int, metavar="N", help="of sample: how many new rows")
+    add("--given", action="append", default=[], metavar="COLUMN=VALUE", help="of sample: what every row has there")
+    add("--seed", type=int, metavar="N", help="of sample; else 0")
     add(
         "--strict", action="store_true", help="refuse a file with a row that cannot be answered; else it gets no output"
     )
@@ -28,47 +34,44 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Read, apply, write."""
-    import numpy as np
+    import jax
 
     from aejax import console
     from aejax.cli import passphrase
-    from aejax.data.files import is_table
-    from aejax.data.tables import are_numbered
-    from aejax.runs import apply, artifact, rows
-    from aejax.types import Column, Columns
+    from aejax.runs import apply, results, rows
 
     action, source, output = arguments.action, arguments.input, arguments.output
+    _check(arguments)
     trained = apply.load(arguments.workdir, lambda: passphrase.known(arguments.passphrase_file), trust=arguments.trust)
+    if action == SAMPLE:
+        rows.check_output(output)
+        given = dict(each.split("=", 1) for each in arguments.given)
+        values, columns = results.sampled(trained, jax.random.key(arguments.seed or 0), arguments.rows, given)
+        rows.write(output, values, columns)
+        console.say(f"{output}: {len(values)} new rows")
+        return
     apply.task_action(trained, action)  # refused before anything is read
     rows.check_output(output, source)
-    reading = artifact.reading_of(trained.info)
-    columns, features = artifact.columns_of(trained.info), trained.info["feature_names"]
-    known = () if action == "decode" else (trained.info.get("label_column"), columns, features, reading)
-    faults = None if arguments.strict else {}
-    x, names = rows.read(source, *known, faults=faults)
-    if known and features and names and are_numbered(features) != are_numbered(names):
-        without = source if are_numbered(names) else "the training data"
-        console.say(f"{source}: columns are taken by their place, since {without} has no names of them")
-    if arguments.strict:
-        out, lines = apply.apply(trained, action, x, names, source), ()
-    else:
-        out, lines = apply.apply_each(trained, action, x, names, source, faults)
-    for line in lines:
+    said = results.answer(trained, action, source, strict=arguments.strict)
+    for line in said.remarks:
         console.say(line)
-    if isinstance(out, Columns):
-        stacked = np.stack(list(out.values.values()), axis=1)
-        single = output.suffix.lower() == ".npy"  # an array of scores is float32, as all that nets put out
-        rows.write(output, stacked.astype(np.float32) if single else stacked, tuple(out.values))
-        console.say(f"{output}: {out.summary or f'{len(x)} rows of ' + ', '.join(out.values)}")
-        return
-    if action == "fill" and is_table(source) and output.suffix.lower() == ".csv":
-        columns = columns or tuple(Column(name, at) for at, name in enumerate(names))
-        heads, lines = rows.filled_table(source, out, columns, reading)
-        rows.write_table(output, heads, lines)
-        size = f"{len(lines[0])} columns"
-    else:
-        if x.ndim == out.ndim == 4 and reading.channels == "first":
-            out = np.moveaxis(out, 3, 1)
-        rows.write(output, out, [f"code{unit}" for unit in range(out.shape[1])] if action == "encode" else features)
-        size = f"{'x'.join(map(str, out.shape[1:]))} values"
-    console.say(f"{output}: {len(out)} rows of {size}")
+    rows.write(output, said.values, said.columns, said.keys)
+    console.say(f"{output}: {said.summary}")
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse options that do not go together."""
+    is_sample = arguments.action == SAMPLE
+    if (arguments.input is None) != is_sample:
+        raise UserError(
+            "sample: takes no --input" if is_sample else f"{arguments.action}: needs --input, a file of rows"
+        )
+    if (arguments.rows is None) == is_sample:
+        raise UserError(
+            "sample: needs --rows, how many" if is_sample else f"--rows: is of sample, not {arguments.action}"
+        )
+    if not is_sample and (arguments.given or arguments.seed is not None):
+        raise UserError(f"--given and --seed: are of sample, not {arguments.action}")
+    for each in arguments.given:
+        if "=" not in each:
+            raise UserError(f"--given {each}: allowed: COLUMN=VALUE")

@@ -61,6 +61,8 @@ def train(arguments: argparse.Namespace, config: dict[str, Any]) -> int:
     for picture in sorted((folder / workdir.FIGURES).glob("*.png")):
         console.say(str(picture))
     console.say(str(folder / "summary.json"))
+    for name, what in summary.get("tables", {}).items():
+        console.say(f"{folder / name}: {what}")
     return 0
 
 

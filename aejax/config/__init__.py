@@ -17,7 +17,7 @@ from aejax.config.files import config_of, find
 from aejax.config.overrides import override, put
 from aejax.config.resolving import resolve
 
-__all__ = ["base", "dumps", "load", "resolve", "varied"]
+__all__ = ["base", "dumps", "load", "resolve", "shipped", "varied"]
 
 
 def base() -> Any:
@@ -52,6 +52,23 @@ def load(spec: str, overrides: Iterable[str] = (), *, seed: int | None = None, t
     if seed is not None:
         put(config, "seed", seed)
     return resolve(config)
+
+
+def shipped(spec: str) -> Any:
+    """The config of a shipped experiment, or of one of its variants, as an `ml_collections.ConfigDict` to change.
+
+    Args:
+        spec: such as ``"lecture/anomaly"`` or ``"lecture/clustering:satimage"``.
+
+    Raises:
+        UserError: there is no such experiment or variant.
+    """
+    from ml_collections import ConfigDict
+
+    config, changes = config_of(*find(spec))
+    for path, value in changes.items():
+        put(config, path, value)
+    return ConfigDict(config)
 
 
 def varied(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from aejax.data.files import load_file, read_rows
 from aejax.data.images import load_images
 from aejax.data.missing import hide
 from aejax.data.scaling import original, scale, unscale
-from aejax.data.splits import Raw, split
+from aejax.data.splits import Raw, numbered, split
 from aejax.data.tables import Reading, names_of, reading_of
 from aejax.errors import UserError
 from aejax.types import Dataset
@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 _OPTIONS = ("label_column", "labels", "data_dir", "rows", "noise", "categories", "log", "weighting", *Reading._fields)
+OWN = ("file", "images:")  # kinds of a person's own data
 _OF_OUTLIERS = ("normal", "left_out", "contamination")
 
 
@@ -110,8 +111,10 @@ def load(
         dates: columns of dates or times, which become days since 1970, month, weekday (0: Monday) and, where
             there are times, hour; ``name=%d/%m/%Y``
             says how they are written.
-        ignore: columns that are left out.
-        key: columns that name or count the rows, and are left out; None: those that look so, ``()``: none.
+        ignore: columns that are left out; here, in `key`, `categories` and `log` a pattern such as ``"raw_*"`` stands
+            for all names that it matches.
+        key: columns that name or count the rows, and are left out; None: those that look so, ``()``: none. Tables of
+            results have them.
         channels: images in ``file:`` only; ``"first"`` or ``"last"``, where they stand in the array. None: last, and a
             shape that looks otherwise is refused.
         size: photographs only, as `fit` and `colour`; the height and width of a row, or one number for both. None:
@@ -141,7 +144,8 @@ def load(
     shares = {"validation": settings["validation"], "test": settings["test"], "seed": settings["split_seed"]}
     if name.startswith("stream:"):
         return _streamed(settings, shares)
-    raw = hide(_raw(name, settings), settings["missing"], settings["split_seed"])
+    raw = _raw(name, settings)
+    raw = hide(numbered(raw) if way(name) in OWN else raw, settings["missing"], settings["split_seed"])
     if settings["normal"] is None:
         for option in ("left_out", "contamination"):
             if settings[option] not in (None, 0):

@@ -168,7 +168,7 @@ def from_frame(
     if y is not None:
         raw = _labelled(raw, y)
     kinds = [f"{column.name!r} ({len(column.categories)})" for column in raw.columns if column.categories]
-    used = [column for column in columns if column != label and column not in raw.reading.ignore]
+    used = [column for column in columns if column != label and column not in raw.reading.left_out()]
     holes = {column: columns[column].missing.sum() for column in used}
     said = {
         "categories": ", ".join(kinds),
@@ -287,7 +287,7 @@ def _columns(frame: Any, name: str, reading: Reading) -> dict[str, Cells]:
         raise UserError(f"{name}: two columns have the name {twice!r}; allowed: a name for each")
     columns = {column: frame.iloc[:, at] for at, column in enumerate(names)}
     for column, values in columns.items():
-        if values.dtype.kind in "mM" and column not in (*reading.dates, *reading.ignore, *reading.key_names()):
+        if values.dtype.kind in "mM" and column not in (*reading.dates, *reading.left_out()):
             allowed = f"ignore=({column!r},), or dates=({column!r},)"
             raise UserError(f"{name}: column {column!r} holds dates; allowed: {allowed}")
     return {column: from_series(values, reading.missing_words) for column, values in columns.items()}
@@ -325,7 +325,7 @@ def rows_of_frame(frame: Any, dataset: Dataset, part: str) -> Split:
     parts = {f"{date}.{unit}" for date in dates for unit in ("month", "weekday", "hour")}
     used = [column.name for column in columns_of(raw) if column.name not in parts]
     names = [str(name) for name in frame.columns]
-    if new := [name for name in names if name not in (*used, *raw.reading.ignore)]:
+    if new := [name for name in names if name not in (*used, *raw.reading.left_out())]:
         raise UserError(f"{part}: column {new[0]!r} is none of the training data; allowed: {', '.join(used)}")
     return _rows_like(raw, frame, used, None, part)
 

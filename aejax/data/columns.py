@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from aejax.data.dates import are_dates, days_of
-from aejax.data.tables import LARGEST_WHOLE, Cells, Reading, are_numbered, filled, numbers, value_of
+from aejax.data.tables import LARGEST_WHOLE, Cells, Reading, are_numbered, expanded, filled, numbers, value_of
 from aejax.errors import UserError, one_of
 
 LEAST_ROWS = 10  # of a column that may be a key
@@ -56,6 +56,7 @@ def understand(
     Raises:
         UserError: a column that is named is not there, may be read in two ways, or holds dates that nobody named.
     """
+    reading = reading._replace(ignore=expanded(reading.ignore, columns), key=_expanded_key(reading, columns))
     columns, lines = _not_ignored(columns, text, reading, where, again=again)
     dated = {name: layout or None for name, _, layout in (each.partition("=") for each in reading.dates)}
     if not again:
@@ -91,10 +92,12 @@ def understand(
             if text_is and not lenient:
                 raise UserError(f"{where}: {text_is}")
             lines += [text_is] if text_is else []
-    ignored = tuple(dict.fromkeys((*reading.ignore, *reading.key_names(), *left_out)))
-    return Understood(
-        out, tuple(lines), reading._replace(ignore=ignored, key=(), decimal=decimal, dates=tuple(layouts))
-    )
+    key = (*reading.key_names(), *(name for name, _ in keys))
+    return Understood(out, tuple(lines), reading._replace(key=key, decimal=decimal, dates=tuple(layouts)))
+
+
+def _expanded_key(reading: Reading, columns: Mapping[str, Cells]) -> tuple[str, ...] | None:
+    return None if reading.key is None else expanded(reading.key, columns)
 
 
 def _hints(columns: Mapping[str, Cells], values: Mapping[str, Cells]) -> list[str]:

@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from aejax.data.columns import understand
+from aejax.data.dates import as_date
 from aejax.data.labels import WHOLE, separate
 from aejax.data.scaling import stored
 from aejax.data.splits import Raw, check_columns
-from aejax.data.tables import AGAIN, AS_SEEN, MISSING_MEAN, Cells, Reading, numbers, value_of
+from aejax.data.tables import AGAIN, AS_SEEN, MISSING_MEAN, Cells, Reading, expanded, numbers, value_of
 from aejax.errors import UserError, one_of
 from aejax.types import Column, Split
 
@@ -68,17 +69,18 @@ def as_raw(
     Args:
         columns: of the table.
         label_column: that of the labels, which is no feature; None without labels.
-        categories: names of the columns that hold categories; None for all that hold text.
+        categories: names of the columns that hold categories, or patterns; None for all that hold text.
         where: what is read, for messages.
         source: where it comes from, in one line.
         understood: how it was read, a line for each thing.
         reading: what is known of the columns.
-        log: names of the columns of numbers of which the logarithm is taken.
+        log: names, or patterns, of the columns of numbers of which the logarithm is taken.
 
     Raises:
         UserError: as from `separate`, `understand`, `lay_out` and `features`, or a column has no value.
     """
     columns, labels = separate(columns, label_column, where)
+    categories, log = None if categories is None else expanded(categories, columns), expanded(log, columns)
     for name in categories or ():
         if name not in columns:
             raise one_of(name, columns, what=f"data.categories, a column of {where}")
@@ -380,6 +382,36 @@ def _one_hot(column: Column, cells: Cells, where: object, faults: dict[int, str]
             continue
         x[row] = level_of[level] if column.size == 1 else np.arange(column.size) == level_of[level]
     return x
+
+
+def level_of(x: np.ndarray, column: Column) -> np.ndarray:
+    """The number of the category that each of rows (m, n) has in a column, (m,); of the likeliest one."""
+    part = x[:, column.start : column.start + column.size]
+    return (part[:, 0] > 0.5).astype(int) if column.size == 1 else part.argmax(1)
+
+
+def as_columns(x: np.ndarray, columns: Sequence[Column], dates: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """Rows (m, n) as the columns of a table: numbers, categories and dates as text; the way back from `features`.
+
+    Args:
+        x: in the units of the data, NaN where a value is missing.
+        columns: and which features they take.
+        dates: columns of dates and their layout, ``name=%d/%m/%Y``; the parts of their calendar are left out.
+    """
+    layouts = {name: layout for name, _, layout in (each.partition("=") for each in dates)}
+    parts = {f"{name}.{part}" for name in layouts for part in ("month", "weekday", "hour")}
+    by_name = {}
+    for column in columns:
+        values, missing = x[:, column.start], np.isnan(x[:, column.start])
+        if column.categories:
+            texts = [column.categories[level] for level in level_of(x, column)]
+            by_name[column.name] = np.where(missing, "", np.array(texts, object))
+        elif column.name in layouts:
+            texts = ["" if np.isnan(value) else as_date(value, layouts[column.name]) for value in values]
+            by_name[column.name] = np.array(texts, object)
+        elif column.name not in parts:
+            by_name[column.name] = values
+    return by_name
 
 
 def feature_names(column: Column) -> tuple[str, ...]:

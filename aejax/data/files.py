@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from aejax.data.labels import Labels, as_labels
 from aejax.data.scaling import stored
 from aejax.data.splits import Raw, check_columns
 from aejax.data.table_files import PACKED, TEXT, Table, ending, from_array, read_table
-from aejax.data.tables import AGAIN, AS_SEEN, OF_PHOTOGRAPHS, Cells, Reading, are_numbered
+from aejax.data.tables import AGAIN, AS_SEEN, OF_PHOTOGRAPHS, Cells, Reading, are_numbered, texts
 from aejax.errors import UserError, one_of
 from aejax.types import Column, Split
 
@@ -186,9 +187,25 @@ def read_rows(
     Raises:
         UserError: the file cannot be read as numbers, or has other columns; the line says where and what to do.
     """
-    values, names = read_values(name, label_column, columns, trained, reading)
-    x, mask = observed(values, names, name)
-    return x.astype(np.float32, copy=False), mask, names
+    file = read_values(name, label_column, columns, trained, reading)
+    x, mask = observed(file.x, file.names, name)
+    return x.astype(np.float32, copy=False), mask, file.names
+
+
+class FileRows(NamedTuple):
+    """The rows of a file.
+
+    Attributes:
+        x: (m, …) as they stand there, NaN where a value is missing.
+        names: of the features; empty where there are none.
+        keys: by the name of a column that names the rows, (m,) text.
+        labels: (m,) text of the column that was left out as that of labels; None where there is none.
+    """
+
+    x: np.ndarray
+    names: tuple[str, ...] = ()
+    keys: Mapping[str, np.ndarray] = {}
+    labels: np.ndarray | None = None
 
 
 def read_values(
@@ -198,29 +215,31 @@ def read_values(
     trained: Sequence[str] = (),
     reading: Reading | None = None,
     faults: dict[int, str] | None = None,
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """As `read_rows`, the values as they stand in the file, and the names of the features.
+) -> FileRows:
+    """As `read_rows`, with the values as they stand in the file.
 
     `faults` comes to hold, by the number of a row, why a cell of it cannot be read, which is NaN then; None refuses it.
     """
     reading = reading or AGAIN
-    path = checked(name, columns, reading)
+    path, keys, labels = checked(name, columns, reading), {}, None
     if not is_table(path):
         arrays = read_arrays(path, None, label_column, reading.channels)
         x = arrays.x if arrays.mask is None else np.where(arrays.mask, arrays.x, np.nan)
         if x.ndim != 2:
-            return x, ()
+            return FileRows(x)
         table = Table(_without_labels(from_array(x).columns, label_column, trained))
     else:
         table = table_of(path, trained, label_column, reading)
         text = [column.name for column in columns if column.categories]
         cells = _without_labels(table.columns, label_column, trained)
+        keys = {name: texts(cells[name]) for name in reading.key_names() if name in cells}
+        labels = texts(table.columns[label_column]) if table.columns.keys() - cells.keys() else None
         meaning = understand(cells, text, reading, path, again=True, faults=faults)
         dated = {part for each in reading.dates for part in _parts_of(each.partition("=")[0], meaning.columns)}
         gone = dated - set(trained)
         table = Table({n: c for n, c in meaning.columns.items() if n not in gone})
     matched = _matched(table.columns, trained, path, by_place=not columns)
-    return features(matched, columns, path, faults)
+    return FileRows(*features(matched, columns, path, faults), keys, labels)
 
 
 def _parts_of(name: str, columns: Mapping[str, Cells]) -> list[str]:

@@ -12,7 +12,7 @@ from aejax.data.images import load_images, path_of
 from aejax.data.labels import separate
 from aejax.data.scaling import original
 from aejax.data.splits import Raw
-from aejax.data.tables import AS_SEEN, Cells, Reading
+from aejax.data.tables import AS_SEEN, Cells, Reading, expanded
 
 FACTS = ("column", "holds", "least", "greatest", "missing", "different")
 """What is said of each column."""
@@ -66,6 +66,7 @@ def preview(
         table = table._replace(understood=(*table.understood, line))
     else:
         columns, classes = separate(table.columns, label_column, path)
+    categories = expanded(categories, columns)
     meaning = understand(columns, categories, reading, path, lenient=True)
     facts, cells = [], {}
     for name in table.columns:

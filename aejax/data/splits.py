@@ -97,6 +97,13 @@ def check_columns(mask: np.ndarray | None, names: Sequence[str], where: object, 
         raise UserError(f"{where}: every value of column {column} is missing; drop the column{advice}")
 
 
+def numbered(raw: Raw) -> Raw:
+    """A data set whose rows know their places in its file, where those of a test part come after all others."""
+    count = len(raw.train.x)
+    at = lambda part, start: part and part._replace(source_index=start + np.arange(len(part.x)))
+    return raw._replace(train=at(raw.train, 0), test=at(raw.test, count))
+
+
 def permutation(seed: int, rows: int) -> np.ndarray:
     """A permutation of ``range(rows)`` that depends on nothing but the seed and the number of rows.
 

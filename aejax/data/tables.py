@@ -1,7 +1,9 @@
 """Cells of tables and frames: columns of numbers or text, the words for missing values, and what is said of a file."""
 
+import fnmatch
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,8 +30,8 @@ class Reading(NamedTuple):
         decimal: the decimal mark, ``"."`` or ``","``, the other one then standing between thousands; None: seen.
         missing_words: words for a missing value, in either case, besides an empty cell.
         dates: names of the columns of dates or times, or ``name=%d/%m/%Y`` with their layout.
-        ignore: names of columns that are left out.
-        key: names of columns that name or count the rows, which are left out; None: seen, ``()``: there is none.
+        ignore: names of columns that are left out; a pattern such as ``"raw_*"`` stands for all that it matches.
+        key: names of columns, or patterns, that name or count the rows, which are left out; None: seen, ``()``: none.
         channels: of images, ``"first"`` or ``"last"``; None: last, and what looks otherwise is refused.
         size: of photographs, as all below: the height and width of a row; None: by their own sizes.
         fit: how a photograph becomes as large, ``"crop"``, ``"pad"`` or ``"stretch"``; None: ``"crop"``.
@@ -51,10 +53,21 @@ class Reading(NamedTuple):
         """The columns that are said to be keys."""
         return self.key or ()
 
+    def left_out(self) -> tuple[str, ...]:
+        """The columns that are no features."""
+        return (*self.ignore, *self.key_names())
+
 
 def names_of(columns: str | int | Sequence[str | int] | None) -> tuple[str, ...]:
     """The names of one column, or of some; none of None."""
     return (str(columns),) if isinstance(columns, str | int) else tuple(map(str, columns or ()))
+
+
+def expanded(names: Sequence[str], columns: Iterable[str]) -> tuple[str, ...]:
+    """Names of columns, with those that a pattern matches in its place; a pattern that matches none stays."""
+    columns = list(columns)
+    each = ([name] if name in columns else fnmatch.filter(columns, name) or [name] for name in names)
+    return tuple(dict.fromkeys(chain.from_iterable(each)))
 
 
 OF_PHOTOGRAPHS = ("size", "fit", "colour")
@@ -125,6 +138,12 @@ def numbers(cells: Cells) -> np.ndarray:
     if "_" in "".join(values):
         raise ValueError("an underscore is no digit")
     return values.astype(np.float64)
+
+
+def texts(cells: Cells) -> np.ndarray:
+    """A column as text, (rows,) of str: whole numbers without a point, nothing where a cell is missing."""
+    plain = lambda value: value if isinstance(value, str) else f"{value:.17g}"
+    return np.array(["" if gone else plain(value) for value, gone in zip(*cells, strict=True)], object)
 
 
 def filled(cells: Cells, values: Sequence[float]) -> Cells:

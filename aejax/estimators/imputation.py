@@ -98,7 +98,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         seed = check_random_state(self.random_state if random_state is None else random_state).randint(2**31 - 1)
         drawn = new_rows.several(pair, guide, np.random.default_rng(seed), draws)
         rows = self._rows(X)
-        drawn = np.where(np.isnan(rows), original(drawn, guide.origin, guide.log), rows)
+        drawn = np.where(np.isnan(rows), original(drawn, guide.ranges.origin, guide.ranges.log), rows)
         return [self._like(X, each) for each in drawn] if is_mixed(X) else drawn
 
     def intervals(self, X: Any, level: float = 0.9) -> tuple[Any, Any]:
@@ -115,7 +115,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
             raise UserError(f"level: expected a number in (0, 1), got {level!r}")
         guide, pair = self._predicted(X)
         rows = self._rows(X)
-        ends = original(new_rows.ends(pair, guide, float(level)), guide.origin, guide.log)
+        ends = original(new_rows.ends(pair, guide, float(level)), guide.ranges.origin, guide.ranges.log)
         low, high = (self._like(X, np.where(np.isnan(rows), end, rows)) for end in ends)
         return low, high
 
@@ -124,7 +124,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         rows = self._rows(x)
         kept = self.fitted_.kept
         guide = new_rows.read(Kept(named_arrays(kept.tree), kept.info))
-        form = (guide.origin, guide.log)
+        form = (guide.ranges.origin, guide.ranges.log)
         predicted = self.fitted_.reconstruct(rows).astype(np.float64)
         x = stored(rows, *form)
         return guide, (x, new_rows.blended(x, stored(predicted, *form), guide))

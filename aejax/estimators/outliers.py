@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import OutlierMixin
+from sklearn.utils.validation import check_is_fitted
 
 from aejax.estimators.base import Estimator
 
@@ -48,6 +49,17 @@ class AutoencoderDetector(OutlierMixin, Estimator):
     def score_samples(self, X: Any) -> np.ndarray:
         """How normal rows are, lower where they are odder: (m, n) -> (m,)."""
         return -np.asarray(self._apply("score", X).values["score"])
+
+    def explain(self, X: Any) -> Any:
+        """Why rows are as odd as they are, a pandas frame: the three columns that have most to do with it.
+
+        Its columns are ``column_1``, ``value_1``, ``expected_1``, …, text in the units of the data; see
+        `aejax.runs.fitted.Fitted.explain`.
+        """
+        import pandas
+
+        check_is_fitted(self)
+        return pandas.DataFrame(self.fitted_.explain("score", self._rows(X)), index=getattr(X, "index", None))
 
     def decision_function(self, X: Any) -> np.ndarray:
         """`score_samples` less the threshold, below 0 for alarms: (m,)."""

@@ -1,5 +1,6 @@
 """New rows: codes drawn from a mixture fitted to those of the training rows, decoded, in the form of the data."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -8,11 +9,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from aejax.data.dates import DAY
-from aejax.data.scaling import original, stored
+from aejax.data.encoding import level_of
 from aejax.errors import UserError
 from aejax.estimators.base import Estimator, is_mixed
 from aejax.estimators.frames import cells_of_categories
-from aejax.types import Column, Dataset
+from aejax.types import Dataset
 
 ROWS, MOST = 50, 30  # training rows for each component of the mixture, and components
 
@@ -37,8 +38,6 @@ class AutoencoderSampler(Estimator):
         noise: factor of s; 0 gives the decoder's rows as they are.
 
     Attributes:
-        low_, high_: (n,) the least and the greatest value of each feature.
-        whole_: (n,) whether all values of a feature are whole numbers.
         categories_: of the columns of a frame that hold categories, by name, the categories in their order.
         dtypes_: the types of the columns of a pandas frame, as text.
 
@@ -54,9 +53,6 @@ class AutoencoderSampler(Estimator):
     def fit(self, X: Any, y: Any = None) -> Self:
         """Train on rows X, (m, n); y is passed over."""
         dataset = self._train(X, **{"model.code": self.code})
-        values = _values(dataset)
-        self.low_, self.high_ = np.nanmin(values, 0), np.nanmax(values, 0)
-        self.whole_ = ((values == np.round(values)) | np.isnan(values)).all(0)
         self.categories_ = cells_of_categories(X, dataset.columns) if is_mixed(X) else {}
         dtypes = getattr(X, "dtypes", None)
         self.dtypes_ = [str(dtype) for dtype in dtypes] if hasattr(dtypes, "items") else []
@@ -66,34 +62,33 @@ class AutoencoderSampler(Estimator):
         by_rows = min(MOST, max(1, len(dataset.train.x) // ROWS))
         return {"task.components": by_rows if self.components is None else self.components}
 
-    def sample(self, n_samples: int = 1, random_state: Any = None) -> Any:
+    def sample(self, n_samples: int = 1, random_state: Any = None, *, given: Mapping[str, Any] | None = None) -> Any:
         """New rows in the units of the data.
 
         Args:
             n_samples: m, how many.
             random_state: as in scikit-learn; None: that of the estimator.
+            given: by the name of a column of a frame, the number or category that every row has there; codes are drawn
+                by how likely they make it.
 
         Returns:
             (m, n) float64, or a pandas frame with the columns of the frame that it was fitted to. Nothing is missing.
 
         Raises:
-            UserError: `n_samples` is below 1.
+            UserError: `n_samples` is below 1, or a given value is none of its column.
         """
         check_is_fitted(self)
         if n_samples < 1:
             raise UserError(f"n_samples: {n_samples}; allowed: 1 or more")
         chosen = self.random_state if random_state is None else random_state
-        seed, for_noise = check_random_state(chosen).randint(2**31 - 1, size=2)
-        data, random = self.fitted_.data, np.random.default_rng(for_noise)
-        made = stored(self.fitted_.sample(int(n_samples), int(seed)).astype(np.float64), data.origin, data.log)
-        spread = self.noise * np.asarray(self.fitted_.kept.tree["noise"]) / np.reshape(data.scale, -1)
-        numbers = original(made + spread * random.normal(size=made.shape), data.origin, data.log)
-        numbers = np.clip(np.where(self.whole_, np.round(numbers), numbers), self.low_, self.high_)
+        seed, given = int(check_random_state(chosen).randint(2**31 - 1)), given or {}
+        rows = self.fitted_.sample(int(n_samples), seed, given=given, noise=self.noise)
         if not hasattr(self, "feature_names_in_"):
-            return numbers
-        levels = {column.name: _draw(made, column, random) for column in data.columns if column.categories}
+            return rows
+        columns = [column for column in self.fitted_.data.columns if column.categories]
+        levels = {column.name: level_of(rows, column) for column in columns}
         cells = {name: [self.categories_[name][at] for at in drawn] for name, drawn in levels.items()}
-        return self._frame(numbers, cells)
+        return self._frame(rows, cells)
 
     def _frame(self, numbers: np.ndarray, cells: dict[str, list[Any]]) -> Any:
         """A frame of features (m, n), and of the cells of some columns, those of categories."""
@@ -110,24 +105,6 @@ class AutoencoderSampler(Estimator):
         for name, dtype in zip(frame.columns, self.dtypes_, strict=False):
             frame[name] = _typed(frame[name], dtype)
         return frame
-
-
-def _values(dataset: Dataset) -> np.ndarray:
-    """The values of the rows, (m, n) float64 in the units of the data, NaN where missing."""
-    parts = []
-    for rows in (dataset.train, dataset.validation):
-        values = original(np.asarray(rows.x, np.float64), dataset.origin, dataset.log)
-        parts.append(values if rows.mask is None else np.where(rows.mask, values, np.nan))
-    return np.concatenate(parts)
-
-
-def _draw(made: np.ndarray, column: Column, random: np.random.Generator) -> np.ndarray:
-    """A category for each row, drawn by the probabilities that the decoder gives: (m,) their numbers."""
-    part = made[:, column.start : column.start + column.size]
-    chances = np.concatenate([1 - part, part], 1) if column.size == 1 else part
-    ends = np.maximum(chances, 0).cumsum(1)
-    levels = (random.random((len(made), 1)) * ends[:, -1:] >= ends).sum(1)
-    return np.minimum(levels, len(column.categories) - 1)
 
 
 def _typed(values: Any, dtype: str) -> Any:

@@ -25,10 +25,17 @@ def neighbour_distance(
     References:
         Angiulli & Pizzuti 2002, Fast outlier detection in high dimensional spaces, definition 1 (there the sum).
     """
+    return nearest(reference, rows, neighbours=neighbours, algorithm=algorithm)[0].mean(1)
+
+
+def nearest(
+    reference: np.ndarray, rows: np.ndarray | None = None, *, neighbours: int, algorithm: str = "auto"
+) -> tuple[np.ndarray, np.ndarray]:
+    """The distances to the k nearest reference rows, and the places of these, (m, k) each; see `neighbour_distance`."""
     from sklearn.neighbors import NearestNeighbors
 
     finder = NearestNeighbors(n_neighbors=neighbours, algorithm=algorithm).fit(reference.astype(np.float64))
-    return finder.kneighbors(None if rows is None else rows.astype(np.float64))[0].mean(1)
+    return finder.kneighbors(None if rows is None else rows.astype(np.float64))
 
 
 def spread(residual: np.ndarray, x: np.ndarray) -> np.ndarray:

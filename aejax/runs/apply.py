@@ -12,6 +12,7 @@ from aejax.config.components import TASKS, resolve
 from aejax.config.resolving import component
 from aejax.data.encoding import NONE, observed, refuse_no_logarithm
 from aejax.data.scaling import original, stored
+from aejax.data.tables import value_of
 from aejax.errors import UserError, one_of
 from aejax.runs import artifact, workdir
 from aejax.runs.artifact import Trained
@@ -22,7 +23,7 @@ from aejax.training.build import build_model
 from aejax.training.compilation import compiled_once
 from aejax.training.evaluate import at_once
 from aejax.training.numerics import fixed
-from aejax.types import Columns, Kept, Model, Params, Rows
+from aejax.types import Column, Columns, Kept, Model, Params, Reasons, Rows
 
 ACTIONS = ("encode", "decode", "reconstruct")
 """What every net can do; the actions of a task come beside them (`aejax.types.Task.apply`)."""
@@ -176,7 +177,8 @@ def apply(
     if of_task is not None:
         out = of_task(model, params, Rows(x, ~missing if missing.any() else None, shift, scale), kept_of(trained))
         if isinstance(out, Columns):
-            return out
+            reasons = out.reasons and out.reasons._replace(expected=original(out.reasons.expected, *form))
+            return out._replace(reasons=reasons)
         out = original(out.astype(np.float32), *form)
         exact = np.result_type(out, flat) if action == "fill" else out.dtype
         out = np.where(missing, out, flat).astype(exact) if action == "fill" else out
@@ -241,7 +243,8 @@ def apply_each(
     out = apply(trained, action, rows[fits], names, where)
     if isinstance(out, Columns):
         values = {name: _at(fits, np.asarray(each)) for name, each in out.values.items()}
-        return out._replace(values=values), tuple(lines)
+        reasons = out.reasons and Reasons(*(_at(fits, each) for each in out.reasons))
+        return out._replace(values=values, reasons=reasons), tuple(lines)
     return _at(fits, out), tuple(lines)
 
 
@@ -258,8 +261,9 @@ def _why_not(trained: Trained, action: str, rows: np.ndarray, names: Sequence[st
 
 
 def _at(fits: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Values of the rows that fit, where these stand; NaN elsewhere."""
-    out = np.full((len(fits), *values.shape[1:]), np.nan, np.result_type(values.dtype, np.float32))
+    """Values of the rows that fit, where these stand; elsewhere NaN, or empty text."""
+    none = "" if values.dtype == object else np.nan
+    out = np.full((len(fits), *values.shape[1:]), none, np.result_type(values.dtype, np.float32))
     out[fits] = values
     return out
 
@@ -284,18 +288,64 @@ def task_action(trained: Trained, action: str) -> Callable[..., Any] | None:
     return of_task[action]
 
 
-def new_codes(trained: Trained, key: Any, count: int) -> np.ndarray:
-    """Codes (count, d) that the task of a run draws, for its decoder to make new rows of.
+@fixed()
+def sample(
+    trained: Trained, key: jax.Array, count: int, *, given: Mapping[str, str] = {}, noise: float | None = None
+) -> np.ndarray:
+    """New rows, (count, *feature_shape) in the units of the data, that the task of a run draws.
+
+    Args:
+        trained: from `load`.
+        key: of what is drawn.
+        count: how many rows.
+        given: by the name of a column, the number or category that every row has there.
+        noise: how much of what the decoder misses is added; None: all of it to tables, nothing to images.
 
     Raises:
-        UserError: its task draws none, or the run kept nothing to draw them by.
+        UserError: its task draws none, the run kept nothing to draw them by, or a given value is none of its column.
     """
     task = trained.config.get("task") or {}
-    drawn = resolve(task["name"], TASKS, what="task.name").draw if "name" in task else None
+    drawn = resolve(task["name"], TASKS, what="task.name").sample if "name" in task else None
     if drawn is None:
         name = task.get("name", "none").partition(".")[0]
         raise UserError(f"sample: the task, {name}, draws no new rows; allowed: a net of the task generation")
-    return drawn(key, kept_of(trained), count)
+    if count < 1:
+        raise UserError(f"sample: {count} rows; allowed: 1 or more")
+    shape = tuple(trained.info["feature_shape"])
+    noise = float(len(shape) == 1) if noise is None else noise
+    fixed_values = _features_of(given, trained) if given else None
+    scaling = [np.broadcast_to(trained.scaling[name], shape).reshape(-1) for name in ("shift", "scale")]
+    about = {"given": fixed_values, "noise": noise}
+    rows = drawn(key, trained.model, trained.params, scaling, kept_of(trained), count, **about)
+    form = (artifact.origin_of(trained.info).reshape(-1), artifact.log_of(trained.info).reshape(-1))
+    return original(rows, *form).reshape(-1, *shape)
+
+
+def _features_of(given: Mapping[str, str], trained: Trained) -> np.ndarray:
+    """Given values of columns as a row that is stored, (n,) float64, NaN elsewhere."""
+    features = trained.info["feature_names"]
+    columns = artifact.columns_of(trained.info) or tuple(Column(name, at) for at, name in enumerate(features))
+    by_name, dates = {column.name: column for column in columns}, artifact.reading_of(trained.info).dates
+    row, is_log = (
+        np.full(len(features), np.nan),
+        np.broadcast_to(artifact.log_of(trained.info).reshape(-1), len(features)),
+    )
+    allowed = [name for name in by_name if not any(name.startswith(date.partition("=")[0]) for date in dates)]
+    for name, value in given.items():
+        if name not in allowed:
+            raise one_of(name, allowed, what="given: a column")
+        column, number = by_name[name], value_of(str(value))
+        if column.categories and str(value) not in column.categories:
+            raise one_of(str(value), column.categories, what=f"given: a category of {name}")
+        if not column.categories and (
+            number is None or not np.isfinite(number) or (is_log[column.start] and number <= 0)
+        ):
+            raise UserError(f"given: {name}={value}; allowed: a number in the range of the column")
+        level = column.categories.index(str(value)) if column.categories else number
+        one_hot = np.arange(column.size) == level
+        row[column.start : column.start + column.size] = level if column.size == 1 else one_hot
+    form = (artifact.origin_of(trained.info).reshape(-1), artifact.log_of(trained.info).reshape(-1))
+    return stored(row, *form)
 
 
 def kept_of(trained: Trained) -> Kept | None:

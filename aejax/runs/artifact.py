@@ -62,6 +62,7 @@ INFO = Fields(
                 "missing_words": Many(str),
                 "dates": Many(str),
                 "ignore": Many(str),
+                "key": Many(str),
                 "channels": Word("first|last"),
                 "size": Many(Whole(1, 2**31 - 1), 2, 2),
                 "fit": Word("crop|pad|stretch"),
@@ -125,7 +126,7 @@ def _reading_info(reading: Reading | None) -> dict[str, Any]:
     """What is not as in a reading of which nothing is known."""
     if reading is None:
         return {}
-    values = reading._replace(key=None)._asdict()
+    values = reading._replace(key=reading.key or None)._asdict()
     return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items() if v != Reading._field_defaults[k]}
 
 

@@ -18,7 +18,7 @@ from aejax.data.encoding import per_column
 from aejax.errors import UserError
 from aejax.files import to_json, write_atomic
 from aejax.models.architecture import summary
-from aejax.runs import artifact, workdir
+from aejax.runs import apply, artifact, results, workdir
 from aejax.runs.training import train
 from aejax.storage import checkpoint, checksums
 from aejax.storage.lock import alone
@@ -31,7 +31,7 @@ from aejax.training.numerics import fixed
 from aejax.training.retrain import retrainer
 from aejax.training.step import EVALUATION_STREAM
 from aejax.training.windows import Windows
-from aejax.types import Dataset, Model, Params, Rows
+from aejax.types import Dataset, Evaluation, Model, Params, Rows
 
 
 @fixed()
@@ -92,9 +92,12 @@ def _run(config: Mapping[str, Any], folder: Path, working: ExitStack) -> dict[st
         return finished
     console.say("evaluating")
     started = time.perf_counter()
-    evaluated, names = evaluate(config, parts, params, dataset, folder)
+    evaluation, evaluated, names = evaluate(config, parts, params, dataset, folder)
+    if tables := _tables(config, evaluation, parts.model, params, loaded, folder):
+        evaluated["tables"] = tables
     seconds = {"prepare_seconds": prepare_seconds, "evaluate_seconds": time.perf_counter() - started}
     evaluated["timing"] = timing | seconds
+    names += [name for name in tables if (folder / name).exists()]
     checksums.write(folder, [*workdir.WRITTEN, *names], {workdir.FINISHED: to_json(evaluated)})
     return evaluated
 
@@ -184,8 +187,8 @@ def _tensorboard(config: Mapping[str, Any], folder: Path) -> Iterator[Callable[.
 
 def evaluate(
     config: Mapping[str, Any], parts: Parts, params: Params, dataset: Dataset, folder: Path
-) -> tuple[dict[str, Any], list[str]]:
-    """Run the config's task, save what it keeps, draw its figures; its part of the summary, and its files' names."""
+) -> tuple[Evaluation, dict[str, Any], list[str]]:
+    """Run the config's task, save what it keeps, draw its figures; with its part of the summary and names of files."""
     task, options = configured_task(config["task"])
     key, retrain = jax.random.fold_in(parts.key, EVALUATION_STREAM), retrainer(config, dataset, console.progress)
     evaluation = task.evaluate(key, parts.model, params, dataset, retrain, options)
@@ -210,7 +213,21 @@ def evaluate(
         **({"remarks": said} if said else {}),
         "parameters_digest": checkpoint.digest(params),
     }
-    return summary, list(evaluation.files)
+    return evaluation, summary, list(evaluation.files)
+
+
+def _tables(
+    config: Mapping[str, Any], evaluation: Evaluation, model: Model, params: Params, dataset: Dataset, folder: Path
+) -> dict[str, str]:
+    """Write what the net says of every row of a person's own file; by the names of the tables, what is in them."""
+    if dataset.train.source_index is None:
+        return {}
+    data = config["data"]
+    info = artifact.info_of(dataset) | {"label_column": None if data.get("labels") else data.get("label_column")}
+    scaling = {"shift": dataset.shift, "scale": dataset.scale}
+    known = {"config": config, "kept": evaluation.kept}
+    trained = artifact.Trained(model, params, scaling, info, config["model"], apply.ACTIONS, **known)
+    return results.of_run(trained, evaluation, dataset, config, folder)
 
 
 def check_task(config: Mapping[str, Any], dataset: Dataset, *, to_keep: bool = False) -> None:

@@ -15,13 +15,14 @@ from aejax.data.scaling import original
 from aejax.errors import UserError, shown
 from aejax.files import write_atomic, write_json
 from aejax.runs import apply, artifact, workdir
+from aejax.runs.reasons import reasons
 from aejax.storage import checkpoint, checksums
 from aejax.storage.records import NOT_FINITE, Many, Named
 from aejax.storage.trees import named_arrays, nested
 from aejax.training.build import build_model
 from aejax.training.context import outline
 from aejax.training.evaluate import on_device
-from aejax.types import Columns, Dataset, Kept, Model, Params, Range, Rows, Split
+from aejax.types import Column, Columns, Dataset, Kept, Model, Params, Range, Rows, Split
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,35 @@ class Fitted:
         """
         return self._applied(action, self._values(x), "x")
 
-    def sample(self, rows: int, seed: int = 0) -> np.ndarray:
+    def explain(self, action: str, x: Any) -> dict[str, np.ndarray]:
+        """Why rows get what `apply` says, such as their score: the text that ``aejax apply`` writes beside it.
+
+        Returns:
+            ``column_1``, ``value_1`` and ``expected_1``, (m,) each: the name of the column that has most to do with it,
+            what the row has there, and what was expected, in the units of the data; and so for the next two columns.
+
+        Raises:
+            UserError: the action gives no reasons, as all but ``"score"``, or rows have no columns.
+        """
+        values = self._values(x)
+        out = self._applied(action, values, "x")
+        if not isinstance(out, Columns) or out.reasons is None or values.ndim != 2:
+            raise UserError(f"{action}: gives no reasons; allowed: score, of a table")
+        names = self.data.feature_names or tuple(map(str, range(values.shape[1])))
+        columns = self.data.columns or tuple(Column(name, at) for at, name in enumerate(names))
+        return reasons(out, values, columns, self.data.reading.dates if self.data.reading else ())
+
+    def sample(
+        self, rows: int, seed: int = 0, *, given: Mapping[str, Any] = {}, noise: float | None = None
+    ) -> np.ndarray:
         """New rows, in the units of the data: codes that the config's task draws, decoded: (rows, *feature_shape).
+
+        The arguments are those of `aejax.runs.apply.sample`.
 
         Raises:
             UserError: the task draws none, as all but generation.
         """
-        return self.decode(apply.new_codes(self._trained(), jax.random.key(seed), rows))
+        return apply.sample(self._trained(), jax.random.key(seed), rows, given=given, noise=noise)
 
     def loss(self, x: Any) -> dict[str, float]:
         """The loss of rows as in training, each of its terms, and the mean squared error of their scaled values."""

@@ -2,20 +2,20 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from aejax.data.dates import as_date
-from aejax.data.encoding import LARGEST, observed
+from aejax.data.encoding import LARGEST, as_columns, observed
+from aejax.data.files import FileRows, read_values
 from aejax.data.table_files import read_table
 from aejax.data.tables import AGAIN, Reading, are_numbered, number
 from aejax.errors import UserError, one_of
 from aejax.files import write_atomic
 from aejax.types import Column
 
-OUTPUT_ENDINGS = (".csv", ".npy")
+OUTPUT_ENDINGS = (".csv", ".npy", ".npz", ".parquet")
 
 
 def read(
@@ -25,8 +25,8 @@ def read(
     trained: Sequence[str] = (),
     reading: Reading = AGAIN,
     faults: dict[int, str] | None = None,
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The rows of a file, (m, …) as they stand there, NaN where one is missing, and the names of its features, if any.
+) -> FileRows:
+    """The rows of a file.
 
     Args:
         path: of the file.
@@ -39,13 +39,11 @@ def read(
     Raises:
         UserError: a file that cannot be read as numbers, has columns missing or too many, or is empty.
     """
-    from aejax.data import files
-
     trained = tuple(column.name for column in columns) or trained
-    x, names = files.read_values(path, label_column, columns, trained, reading, faults)
+    file = read_values(path, label_column, columns, trained, reading, faults)
     if faults is None:
-        observed(x, names, path)
-    return x, names
+        observed(file.x, file.names, path)
+    return file
 
 
 def answerable(x: np.ndarray, *, takes_missing: bool) -> np.ndarray:
@@ -106,13 +104,13 @@ def refuse_missing(missing: np.ndarray, names: Sequence[str], columns: Sequence[
         )
 
 
-def check_output(path: Path, source: Path) -> None:
+def check_output(path: Path, source: Path | None = None) -> None:
     """Refuse an output file before anything is computed.
 
     Raises:
         UserError: an ending that cannot be written, a folder that does not exist, or the input file itself.
     """
-    if path.exists() and source.exists() and path.samefile(source):
+    if source is not None and path.exists() and source.exists() and path.samefile(source):
         raise UserError(f"--output {path}: is the input file; allowed: another file")
     if path.suffix.lower() not in OUTPUT_ENDINGS:
         raise one_of(path.suffix, OUTPUT_ENDINGS, what=f"--output {path}: ending")
@@ -120,26 +118,55 @@ def check_output(path: Path, source: Path) -> None:
         raise UserError(f"--output {path}: there is no folder {path.parent}")
 
 
-def write(path: Path, rows: np.ndarray, names: Sequence[str] = ()) -> None:
-    """Write rows as .npy, of float32 or float64, or laid flat as .csv under their names; a whole file or none."""
-    if path.suffix.lower() == ".npy":
-        buffer = io.BytesIO()
-        np.save(buffer, rows if rows.dtype == np.float64 else rows.astype(np.float32), allow_pickle=False)
-        write_atomic(path, buffer.getvalue())
-        return
-    readable = all(number(name) is None for name in names)  # a name that is a number would be read as a row's
-    values = rows.reshape(len(rows), -1)
-    empty = "" if values.shape[1] > 1 else "nan"  # a line must not be blank
-    lines = ([_digits(value) or empty for value in row] for row in values.tolist())
-    write_table(path, names if readable else (), lines)
+def write(
+    path: Path, values: np.ndarray, columns: Mapping[str, np.ndarray], leading: Mapping[str, np.ndarray] = {}
+) -> None:
+    """Write what is said of rows to a file of one of `OUTPUT_ENDINGS`; a whole file or none.
+
+    Args:
+        path: of the file.
+        values: (m, …) numbers, what a .npy file holds, in float32 or float64, and an .npz file as ``x``.
+        columns: by name, (m,) numbers or text, what a table holds.
+        leading: columns that stand before them in a table, and arrays of an .npz file.
+
+    Raises:
+        UserError: the package that writes such a file is missing.
+    """
+    ending, buffer = path.suffix.lower(), io.BytesIO()
+    values = values if values.dtype == np.float64 else values.astype(np.float32)
+    if ending == ".npy":
+        np.save(buffer, values, allow_pickle=False)
+    elif ending == ".npz":
+        text = {name: each.astype(str) if each.dtype == object else each for name, each in leading.items()}
+        np.savez(buffer, x=values, **text)
+    elif ending == ".parquet":
+        _write_parquet(buffer, {**leading, **columns}, path)
+    else:
+        buffer.write(_as_csv({**leading, **columns}).encode())
+    write_atomic(path, buffer.getvalue())
 
 
-def write_table(path: Path, names: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
-    """Write a table of text as .csv, under its line of names, if it has one; a whole file or none."""
+def _write_parquet(buffer: io.BytesIO, columns: Mapping[str, np.ndarray], path: Path) -> None:
+    import pandas
+
+    try:
+        pandas.DataFrame(dict(columns)).to_parquet(buffer, engine="pyarrow", index=False)
+    except ImportError as error:
+        raise UserError(f"{path}: writing .parquet needs pyarrow: pip install 'aejax[parquet]'") from error
+
+
+def _as_csv(columns: Mapping[str, np.ndarray]) -> str:
+    """A table as text, without its line of names where one of them is a number, which would be read as a row's."""
+    empty = "" if len(columns) > 1 else "nan"  # a line must not be blank
+    cells = [
+        values.tolist() if values.dtype == object else [_digits(value) or empty for value in values.tolist()]
+        for values in columns.values()
+    ]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([*([names] if len(names) else []), *lines])
-    write_atomic(path, text.getvalue())
+    writer.writerows([list(columns)] if all(number(name) is None for name in columns) else [])
+    writer.writerows(zip(*cells, strict=True))
+    return text.getvalue()
 
 
 def filled_table(
@@ -158,31 +185,19 @@ def filled_table(
     """
     features = {column.name: column for column in columns}
     table, out = read_table(path, tuple(features), reading=reading).columns, []
-    layouts = {name: layout for name, _, layout in (each.partition("=") for each in reading.dates)}
+    by_name = as_columns(filled, columns, reading.dates)
     for name, (values, missing) in table.items():
-        text = [
+        cells = by_name.get(name, values)
+        in_holes = cells if cells.dtype == object else map(_digits, cells.tolist())
+        text = (
             "" if gone and values.dtype != object else str(cell) for cell, gone in zip(values, missing, strict=True)
-        ]
-        if name in features:
-            part = filled[:, features[name].start : features[name].start + features[name].size]
-            text = [
-                _cell(features[name], part[row], layouts.get(name)) if gone else text[row]
-                for row, gone in enumerate(missing)
-            ]
-        out.append(text)
+        )
+        if name in by_name:
+            text = (new if gone else old for new, old, gone in zip(in_holes, text, missing, strict=True))
+        out.append(list(text))
     return () if are_numbered(tuple(table)) else tuple(table), [list(row) for row in zip(*out, strict=True)]
 
 
 def _digits(value: float) -> str:
     """A number with as many digits as it has: 9 of one of float32, else 15; nothing of one that is missing."""
     return "" if value != value else f"{value:.9g}" if np.float32(value) == value else f"{value:.15g}"
-
-
-def _cell(column: Column, values: np.ndarray, layout: str | None) -> str:
-    if np.isnan(values[0]):
-        return ""
-    if layout:
-        return as_date(values[0], layout)
-    if not column.categories:
-        return _digits(values[0])
-    return column.categories[int(values[0] > 0.5) if column.size == 1 else int(values.argmax())]

@@ -63,7 +63,7 @@ SUMMARY = Fields(
         "timing": Fields({"train_seconds": float}, {"steps": Whole()}, float),
         "parameters_digest": str,
     },
-    {"remarks": Named(NUMBERS)},
+    {"remarks": Named(NUMBERS), "tables": Named(str)},
 )
 """The form of ``summary.json``."""
 MARK = {"bytes": Whole(), "sha256": str}
@@ -214,7 +214,8 @@ def fingerprint(dataset: Dataset) -> str:
 
     digest = hashlib.sha256(b"" if dataset.stream is None else dataset.stream.records.digest.encode())
     for part in ("train", "validation", "test"):
-        for name, values in zip(Split._fields, getattr(dataset, part), strict=True):
+        rows = getattr(dataset, part)._replace(source_index=None)
+        for name, values in zip(Split._fields, rows, strict=True):
             for leaf in jax.tree.leaves(values):  # sparse rows are several arrays
                 digest.update(f"{part}.{name} {leaf.dtype} {leaf.shape}".encode())
                 digest.update(np.ascontiguousarray(leaf).data)

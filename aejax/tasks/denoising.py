@@ -19,9 +19,9 @@ from aejax.metrics import images as metrics
 from aejax.storage.trees import named_arrays
 from aejax.tasks import needs
 from aejax.tasks.common import Arrays, Numbers, fill, scaled_rows
-from aejax.training.evaluate import rebuilt
+from aejax.training.evaluate import at_once, rebuilt
 from aejax.training.retrain import member
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Split, Task
+from aejax.types import Dataset, Evaluation, Kept, Model, Params, Retrain, Rows, Split, Task
 
 PLAIN = {"corruption": {"name": "none"}}  # what makes the net of a config a plain one
 # The plain one where the net has room for a copy of its input, which it would learn without noise.
@@ -254,4 +254,11 @@ def inpainted(images: np.ndarray, missing: np.ndarray) -> np.ndarray:
     return filled
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=DENOISING, apply={"fill": fill})
+def denoise(model: Model, params: Params, rows: Rows, kept: Kept | None) -> np.ndarray:
+    """Rows, (m, n) in the units of the data, as the net gives them back. See `aejax.types.Task`."""
+    shift, scale = np.asarray(rows.shift), np.asarray(rows.scale)
+    return rebuilt(model, params, (np.asarray(rows.x) - shift) * scale, at_once(model)) / scale + shift
+
+
+NEW_ROWS = {"apply": {"fill": fill, "denoise": denoise}, "results": {"denoised": "denoise"}}
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=DENOISING, **NEW_ROWS)

@@ -13,11 +13,10 @@ import numpy as np
 from aejax import console, optimizers
 from aejax.config.bounds import Choice, Count
 from aejax.data.batches import batch_rows
-from aejax.errors import UserError
 from aejax.figures.tasks.spaces import GENERATION
 from aejax.metrics import generation as metrics
 from aejax.optimizers import schedules
-from aejax.tasks import likelihood, needs, samplers
+from aejax.tasks import likelihood, needs, samplers, synthesis
 from aejax.tasks.common import Decode, Numbers, Outputs, Random, Several, decoder, fitted_pca, generator, outputs
 from aejax.training.context import outline
 from aejax.training.minimise import minimise
@@ -28,7 +27,6 @@ BALLS = 2000  # rows, of each kind, that precision, recall, density and coverage
 SHOWN, IN_PLANE = 10, 1000
 WIDTHS = (256, 64)
 STEPS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 2000, 128, 2e-3, 1e-4
-NORMALS = ("weights", "means", "covariances")  # of a sampler
 COPY = 0.01  # share of test rows that are as near to a training row as what counts as a copy
 
 Makers = Mapping[str, tuple[Sampler, Decode]]
@@ -118,7 +116,7 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
     to_plane = fitted_pca(train.x, 2).transform
     plane = {name: to_plane(rows[:IN_PLANE]) for name, rows in made.items()}
     arrays = {"made": shown, "nearest": nearest, "plane": plane}
-    return Evaluation({"test": chosen}, numbers, arrays, _kept(makers[name][0], train))
+    return Evaluation({"test": chosen}, numbers, arrays, synthesis.kept(makers[name][0], train, dataset))
 
 
 def keep(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Kept | None:
@@ -126,32 +124,7 @@ def keep(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: obje
     train = outputs(model, params, dataset, "train")
     more = {"components": options.components} if options.sampler.removeprefix("samplers.") == "mixture" else {}
     make = samplers.sampler(options.sampler, what="task.sampler")
-    return _kept(make(jax.random.fold_in(key, 1), model, params, train.code, **more), train)
-
-
-def _kept(sampler: Sampler, train: Outputs) -> Kept | None:
-    """The sampler's parameters, and the standard deviation of what the decoder misses of each scaled value."""
-    if sampler.normals is None:
-        return None
-    misses = np.square(train.x - train.x_hat, dtype=np.float64)
-    noise = np.sqrt(misses.mean(0, where=True if train.mask is None else train.mask))
-    return Kept(dict(zip(NORMALS, sampler.normals, strict=True)) | {"noise": np.nan_to_num(noise)}, {})
-
-
-def draw(key: Any, kept: Kept | None, count: int) -> np.ndarray:
-    """Codes of new rows, (count, d) float32, by the sampler that a run kept.
-
-    Raises:
-        UserError: it kept none.
-    """
-    if kept is None:
-        line = "sample: the run kept no sampler: it is older than that, or its task.sampler is no mixture of normals"
-        raise UserError(f"{line}; allowed: task.sampler=mixture, gaussian, normal or prior")
-    normals = [kept.tree.get(name, np.zeros(())) for name in NORMALS]
-    shapes, (j, *_), d = [each.shape for each in normals], (*normals[0].shape, 0), normals[1].shape[-1:]
-    if not j or shapes != [(j,), (j, *d), (j, *d, *d)]:
-        raise UserError("what the run kept is damaged: it holds no sampler of codes")
-    return samplers.of_normals(*normals).draw(key, count)
+    return synthesis.kept(make(jax.random.fold_in(key, 1), model, params, train.code, **more), train, dataset)
 
 
 def _makers(
@@ -288,5 +261,5 @@ def predict(classifier: Classifier, x: np.ndarray) -> np.ndarray:
 _outputs = jax.jit(_log_odds)
 
 
-NEW_ROWS = {"keep": keep, "keep_needs": _keep_needs, "draw": draw}
+NEW_ROWS = {"keep": keep, "keep_needs": _keep_needs, "sample": synthesis.sample}
 TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=GENERATION, **NEW_ROWS)

@@ -17,7 +17,7 @@ from aejax.tasks.common import Several
 from aejax.training.context import outline
 from aejax.training.evaluate import encoded, host_rows, on_device
 from aejax.training.retrain import member
-from aejax.types import Dataset, Evaluation, Model, Params, Retrain, Task
+from aejax.types import Columns, Dataset, Evaluation, Kept, Model, Params, Retrain, Rows, Task
 
 MOST_BITS = 12
 
@@ -89,4 +89,11 @@ def described(groupings: Sequence[np.ndarray], labels: np.ndarray) -> Mapping[st
     }
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=GROUPING)
+def group(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Columns:
+    """The group of each new row, the number that the bits of its code make. See `aejax.types.Task`."""
+    groups = addresses(encoded(model, params, rows) > 0.5)
+    return Columns({"group": groups}, f"{len(groups)} rows in {len(np.unique(groups))} groups")
+
+
+NEW_ROWS = {"apply": {"group": group}, "results": {"groups": "group"}}
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=GROUPING, **NEW_ROWS)

@@ -81,4 +81,5 @@ def _counted(model: Model) -> Callable[[Params, Rows], tuple[jax.Array, jax.Arra
     return jax.jit(jax.vmap(of_one, in_axes=(0, None)))
 
 
-TASK = Task(Options, evaluate, validated=("mse", "active_fraction"), members=evaluate_members, apply={"fill": fill})
+NEW_ROWS = {"apply": {"fill": fill}, "results": {"reconstructions": "reconstruct"}}
+TASK = Task(Options, evaluate, validated=("mse", "active_fraction"), members=evaluate_members, **NEW_ROWS)

@@ -132,7 +132,8 @@ def evaluate(
     means = lambda scores: {name: _means(of_one, others["all features"]) for name, of_one in scores.items()}
     baselines, arrays = by_net.baselines | means(others), by_net.arrays | {"scores": nets | others}
     kept = new_rows.keep(key, model, params, dataset, retrain, options)
-    return Evaluation(metrics | means(nets), baselines, arrays, kept)
+    rows = {} if dataset.train.source_index is None else {"classify": new_rows.of_known(kept, dataset)}
+    return Evaluation(metrics | means(nets), baselines, arrays, kept, rows=rows)
 
 
 def cut(key: jax.Array, dataset: Dataset, options: Options) -> list[Dataset]:
@@ -233,4 +234,5 @@ TASK = Task(
     apply={"classify": new_rows.classify},
     keep=new_rows.keep,
     keep_needs=new_rows.keep_needs,
+    results={"classes": "classify"},
 )

@@ -41,8 +41,6 @@ def classify(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Col
 
     The votes are those of the k nearest codes, all equal; ties go to the first class. See `aejax.types.Task`.
     """
-    from sklearn.neighbors import KNeighborsClassifier
-
     if kept is None:
         raise UserError("classify: the run is older than the classes of new rows and kept nothing; train it again")
     info, codes, labels = records.check(kept.info, INFO, KEPT, "info"), *map(kept.tree.get, ("codes", "labels"))
@@ -50,11 +48,29 @@ def classify(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Col
     fits = np.shape(codes)[1:] == (model.code_size,) and np.shape(labels) == np.shape(codes)[:1] and k <= len(labels)
     if not fits or labels.min() < 0 or labels.max() >= len(classes):
         raise UserError(f"{KEPT} is damaged: its codes, classes and neighbours do not fit each other")
-    new = encoded(model, params, rows)
-    voting = KNeighborsClassifier(k).fit(codes, labels)
-    shares = np.zeros((len(new), len(classes)))
-    shares[:, voting.classes_] = voting.predict_proba(new)
+    return _votes(kept, encoded(model, params, rows))
+
+
+def of_known(kept: Kept, dataset: Dataset) -> dict[str, Columns]:
+    """The classes of training and validation rows by split, each by the votes of other rows than itself."""
+    votes, first, by_split = _votes(kept, None), 0, {}
+    for name in ("train", "validation"):
+        last = first + len(getattr(dataset, name).x)
+        by_split[name] = Columns({column: values[first:last] for column, values in votes.values.items()})
+        first = last
+    return by_split
+
+
+def _votes(kept: Kept, new: np.ndarray | None) -> Columns:
+    """The votes of the nearest codes that were kept on codes (m, d); None: on those, each without its own vote."""
+    from sklearn.neighbors import KNeighborsClassifier
+
+    classes, k = kept.info["classes"], kept.info["neighbours"]
+    voting = KNeighborsClassifier(k).fit(kept.tree["codes"], kept.tree["labels"])
+    votes = voting.predict_proba(new)
+    shares = np.zeros((len(votes), len(classes)))
+    shares[:, voting.classes_] = votes
     of_class = {f"share of {name}": shares[:, number] for number, name in enumerate(classes)}
     counts = np.bincount(shares.argmax(1), minlength=len(classes))
     said = ", ".join(f"{count} of {name}" for count, name in zip(counts, classes, strict=True) if count)
-    return Columns({"class": shares.argmax(1), **of_class}, f"{len(new)} rows, by {k} neighbours: {said}")
+    return Columns({"class": shares.argmax(1), **of_class}, f"{len(votes)} rows, by {k} neighbours: {said}")

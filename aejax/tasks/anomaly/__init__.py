@@ -17,7 +17,7 @@ from aejax.tasks import needs
 from aejax.tasks.anomaly import scoring
 from aejax.tasks.common import Arrays, Several, cached, fill, seed_of
 from aejax.training.evaluate import on_device
-from aejax.types import Dataset, Evaluation, Kept, Model, Params, Retrain, Rows, Split, Task
+from aejax.types import Columns, Dataset, Evaluation, Kept, Model, Params, Retrain, Rows, Split, Task
 
 SCORES = tuple(scoring.READ)
 WORST = 8  # rows that are kept to be shown
@@ -141,7 +141,10 @@ def assess(
     arrays |= _worst(seen.train, seen.out[tested_on], test[score])
     files = {"scores.csv": _table(test[score], labels, limits[score])}
     kept = _kept(model, ensemble, dataset, seen, limits[score], options)
-    return Evaluation({"test": metrics.pop(score)}, metrics, arrays, kept, files)
+    rows = {}
+    if dataset.train.source_index is not None:
+        rows["score"] = {"train": _of_training_rows(model, ensemble, dataset, seen, limits[score], options)}
+    return Evaluation({"test": metrics.pop(score)}, metrics, arrays, kept, files, rows)
 
 
 class _Seen(NamedTuple):
@@ -166,6 +169,18 @@ def _look(
     out = {name: scoring.outputs(model, ensemble.params, part) for name, part in rows.items()}
     out["train"] = out["train"]._replace(fold=ensemble.fold[drawn])
     return _Seen(splits, rows, out, scoring.reference(out["train"]), calibrated_on)
+
+
+def _of_training_rows(
+    model: Model, ensemble: scoring.Ensemble, dataset: Dataset, seen: _Seen, threshold: float, options: Options
+) -> Columns:
+    """What new rows get of training rows, each by the net that was trained without it and compared with the others."""
+    rows = on_device(dataset.train, dataset)
+    out = scoring.outputs(model, ensemble.params, rows)._replace(fold=ensemble.fold)
+    drawn = {place: at for at, place in enumerate(seen.splits["train"].source_index)}
+    itself = np.array([drawn.get(place, -1) for place in dataset.train.source_index])
+    explained = scoring.explained(out, seen.train, itself, score=options.score, **_weights(options))
+    return scoring.columns(*explained, threshold, rows)
 
 
 def _weights(options: Options) -> dict[str, Any]:
@@ -239,4 +254,5 @@ def detector_scores(train: np.ndarray, parts: Arrays, *, neighbours: int, seed: 
 
 
 ACTIONS = {"score": scoring.score_and_alarm, "fill": fill}
-TASK = Task(Options, evaluate, _needs, (), figures=ANOMALY, apply=ACTIONS, keep=keep)
+RESULTS = {"scores": "score"}
+TASK = Task(Options, evaluate, _needs, (), figures=ANOMALY, apply=ACTIONS, keep=keep, results=RESULTS)

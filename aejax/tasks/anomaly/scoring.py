@@ -17,7 +17,7 @@ from aejax.storage.records import Whole, Word
 from aejax.storage.trees import shaped
 from aejax.tasks.common import Arrays, seed_of
 from aejax.training.evaluate import encode_and_reconstruct
-from aejax.types import Columns, Dataset, Kept, Model, Params, Retrain, Rows
+from aejax.types import Columns, Dataset, Kept, Model, Params, Reasons, Retrain, Rows
 
 # The scores, and what each of them reads of the training rows.
 READ = {"neighbours": ("x", "residual"), "error": (), "code": ("codes",), "both": ("codes",)}
@@ -110,13 +110,20 @@ def reference(train: EnsembleOutputs) -> Reference:
 
 
 def scores(
-    out: EnsembleOutputs, train: Reference, *, neighbours: int, residual_weight: float, score: str | None = None
+    out: EnsembleOutputs,
+    train: Reference,
+    itself: np.ndarray | None = None,
+    *,
+    neighbours: int,
+    residual_weight: float,
+    score: str | None = None,
 ) -> Arrays:
     """The scores of `aejax.tasks.anomaly.evaluate`, (m,) each, larger where a row is odder.
 
     Args:
         out: of the rows; with folds, they are the training rows themselves, and each is compared with the others only.
         train: the training rows.
+        itself: (m,) where some of the rows are training rows, their places in `train`, -1 of others.
         neighbours: k.
         residual_weight: w.
         score: the one that is wanted; None for all.
@@ -124,14 +131,13 @@ def scores(
     names = READ if score is None else (score,)
 
     def near(known: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        if itself is not None:
+            return _nearest(known, rows, neighbours, itself)[0].mean(1)
         return outliers.neighbour_distance(known, rows if out.fold is None else None, neighbours=neighbours)
 
     by_name = {"error": held_out(errors(out), out)}
     if "neighbours" in names:
-        sigma, size = outliers.overall(train.x), outliers.spread(train.residual, train.x)
-        beside = lambda x, residual: np.concatenate([x / sigma, residual_weight * residual / size[None]], 1)
-        residual = held_out(out.residuals, out)
-        by_name["neighbours"] = near(beside(train.x, train.residual), beside(out.x, residual))
+        by_name["neighbours"] = near(*_beside(out, train, residual_weight))
     if "code" in names or "both" in names:
         deviation = train.codes.std(1, keepdims=True)
         deviation = np.where(deviation > 0, deviation, 1)
@@ -139,6 +145,50 @@ def scores(
         by_name["code"] = held_out(np.stack([near(known, codes) for known, codes in pairs]), out)
         by_name["both"] = np.sqrt(by_name["code"] * np.sqrt(by_name["error"]))
     return {name: by_name[name] for name in names}
+
+
+def _beside(out: EnsembleOutputs, train: Reference, weight: float) -> tuple[np.ndarray, np.ndarray]:
+    """Training rows and others, (l, 2n) and (m, 2n): a row and beside it what the nets cannot explain of it."""
+    sigma, size = outliers.overall(train.x), outliers.spread(train.residual, train.x)
+    join = lambda x, residual: np.concatenate([x / sigma, weight * residual / size[None]], 1)
+    return join(train.x, train.residual), join(out.x, held_out(out.residuals, out))
+
+
+def _nearest(known: np.ndarray, rows: np.ndarray, k: int, itself: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """The distances to the k nearest known rows and the places of these, (m, k) each; no row is its own neighbour."""
+    apart, index = outliers.nearest(known, rows, neighbours=k if itself is None else min(k + 1, len(known)))
+    if itself is None:
+        return apart, index
+    order = np.argsort(np.where(index == itself[:, None], np.inf, apart), axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(apart, order, axis=1), np.take_along_axis(index, order, axis=1)
+
+
+def explained(
+    out: EnsembleOutputs, train: Reference, itself: np.ndarray | None = None, **info: Any
+) -> tuple[np.ndarray, Reasons]:
+    """The score of rows, (m,), and its reasons, in scaled units.
+
+    Those of ``"neighbours"`` are the shares of the squared distances to the neighbours, whose mean is expected; those
+    of the other scores are the squared residuals, and the reconstruction is expected.
+
+    Args:
+        out: of the rows.
+        train: the training rows.
+        itself: (m,) of rows that were trained on, their places in `train`, or -1; None of new rows.
+        info: the fields of `INFO`.
+    """
+    k, n = info["neighbours"], out.x.shape[1]
+    if info["score"] != "neighbours":
+        residual = held_out(out.residuals, out)
+        return scores(out, train, itself, **info)[info["score"]], Reasons(np.square(residual), out.x - residual)
+    known, rows = _beside(out, train, info["residual_weight"])
+    apart, index = _nearest(known, rows, k, itself)
+    shares, expected = np.zeros(out.x.shape), np.zeros(out.x.shape)
+    for near in index.T:
+        squares = np.square(rows - known[near])
+        shares += (squares[:, :n] + squares[:, n:]) / k
+        expected += train.x[near] / k
+    return apart.mean(1), Reasons(shares, expected)
 
 
 def means(model: Model, dataset: Dataset) -> np.ndarray | None:
@@ -201,8 +251,13 @@ def score_and_alarm(model: Model, params: Params, rows: Rows, kept: Kept | None)
     if rows.mask is not None:
         rows = rows._replace(x=np.where(rows.mask, rows.x, scorer["mean"]))
     out = outputs(model, scorer["nets"], jax.tree.map(jnp.asarray, rows))
-    values = scores(out, Reference(**scorer["train"]), **info)[info["score"]]
-    threshold = float(scorer["threshold"])
+    return columns(*explained(out, Reference(**scorer["train"]), **info), float(scorer["threshold"]), rows)
+
+
+def columns(values: np.ndarray, reasons: Reasons, threshold: float, rows: Rows) -> Columns:
+    """The score and the alarm of rows, and their reasons in the units of the rows; a value that is missing is none."""
+    shares = reasons.shares if rows.mask is None else np.where(rows.mask, reasons.shares, 0)
     alarms = values > threshold
     summary = f"{alarms.sum()} of {len(values)} rows raise the alarm (threshold {threshold:.9g})"
-    return Columns({"score": values, "alarm": alarms}, summary)
+    expected = reasons.expected / np.asarray(rows.scale) + np.asarray(rows.shift)
+    return Columns({"score": values, "alarm": alarms}, summary, Reasons(shares, expected))

@@ -17,7 +17,8 @@ from aejax.metrics import imputation as metrics
 from aejax.tasks import needs
 from aejax.tasks.common import Numbers, Pair, Random, cached, generator
 from aejax.tasks.imputation import new_rows
-from aejax.tasks.imputation.draws import Predict, hold_out, impute, observed, predictions, settled
+from aejax.tasks.imputation.draws import Predict, hold_out, impute, predictions
+from aejax.tasks.ranges import observed, settled
 from aejax.types import Column, Dataset, Evaluation, Model, Params, Retrain, Split, Task
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -294,4 +295,5 @@ TASK = Task(
     apply={"fill": new_rows.fill, "intervals": new_rows.intervals},
     keep=new_rows.keep,
     keep_needs=new_rows.keep_needs,
+    results={"filled": "fill"},
 )

@@ -1,24 +1,18 @@
 """Multiple imputation: several plausible values for each missing one, and an interval, from held-out residuals."""
 
 from collections.abc import Callable, Sequence
-from math import prod
 
 import numpy as np
 
 from aejax.data.encoding import per_feature
 from aejax.metrics import imputation as metrics
 from aejax.tasks.common import Pair, Random
+from aejax.tasks.ranges import observed
 from aejax.training.evaluate import rebuilt
-from aejax.types import Column, Dataset, Model, Params, Split
+from aejax.types import Column, Dataset, Model, Params
 
 PARTS = 10  # of the values that are held out in turn
 Predict = Callable[[np.ndarray], np.ndarray]
-
-
-def observed(split: Split) -> np.ndarray:
-    """Flat rows with NaN where a value is missing."""
-    rows = np.where(True if split.mask is None else split.mask, split.x, np.nan)
-    return rows.reshape(len(rows), prod(rows.shape[1:]))
 
 
 def predictions(model: Model, params: Params, dataset: Dataset, units: Pair, x: np.ndarray) -> np.ndarray:
@@ -115,15 +109,3 @@ def _categories(probabilities: np.ndarray, draws: int, random: Random) -> np.nda
         return (u < probabilities).astype(np.float64)
     number = (u > np.cumsum(probabilities, axis=1)[None, :, :-1]).sum(-1)
     return (np.arange(probabilities.shape[1]) == number[..., None]).astype(np.float64)
-
-
-def settled(x: np.ndarray, columns: tuple[Column, ...]) -> np.ndarray:
-    """Rows in which each category is the most likely one, 0 or 1 in each of its features; numbers stay."""
-    out = x.copy()
-    for column in columns:
-        part = slice(column.start, column.start + column.size)
-        if column.categories and column.size == 1:
-            out[:, part] = x[:, part] > 0.5
-        elif column.categories:
-            out[:, part] = np.arange(column.size) == x[:, part].argmax(1)[:, None]
-    return out

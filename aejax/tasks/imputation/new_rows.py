@@ -5,28 +5,26 @@ few rows a net learns linear relations slowly.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from aejax.data.inspection import columns_of
 from aejax.data.scaling import original, stored
 from aejax.errors import UserError
 from aejax.storage import records
-from aejax.storage.records import Fields, Many, Whole
-from aejax.tasks import common
+from aejax.storage.records import Whole
+from aejax.tasks import common, ranges
 from aejax.tasks.common import Pair, seed_of
 from aejax.tasks.imputation import gaussian
-from aejax.tasks.imputation.draws import Predict, hold_out, impute, observed, predictions, settled
-from aejax.types import Column, Columns, Dataset, Kept, Model, Params, Rows
+from aejax.tasks.imputation.draws import Predict, hold_out, impute, predictions
+from aejax.tasks.ranges import Ranges, observed
+from aejax.types import Columns, Dataset, Kept, Model, Params, Rows
 
 MOST_ROWS = 2000  # whose held-out predictions are kept
 FEWEST = 20  # held-out values of a column, without which those of training rows are kept too
 
-COLUMN = Fields({"name": str, "start": Whole(), "size": Whole(1), "categories": Many(str)}, {})
-INFO = {"columns": Many(COLUMN, 1), "level": float, "residuals": Whole(1)}
+INFO = ranges.INFO | {"level": float, "residuals": Whole(1)}
 KEPT = "what the run kept"
 
 
@@ -36,35 +34,25 @@ class Guide(NamedTuple):
     Attributes:
         truth: NaN where a value is missing.
         predicted: of each value while it was hidden from the net, NaN where it is missing.
-        low: the least value of each column.
-        high: the greatest one.
-        whole: bool, whether all values of a column are whole numbers.
         weight: share of the net in the prediction of each column; the rest is the Gaussian's.
         mean: of the Gaussian.
         covariance: (n, n), or (0, 0) where there is none.
-        origin: `Dataset.origin`.
-        log: `Dataset.log`.
-        columns: of the features.
+        ranges: what each column can hold.
         level: of intervals.
         residuals: of how many held-out values an interval is made.
     """
 
     truth: np.ndarray
     predicted: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    whole: np.ndarray
     weight: np.ndarray
     mean: np.ndarray
     covariance: np.ndarray
-    origin: np.ndarray
-    log: np.ndarray
-    columns: tuple[Column, ...]
+    ranges: Ranges
     level: float
     residuals: int
 
 
-ARRAYS = Guide._fields[:10]
+ARRAYS = Guide._fields[:5]
 
 
 def keep_needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Any) -> None:
@@ -81,25 +69,16 @@ def keep(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: obje
     net knows, so that intervals are narrower than they should be.
     """
     train, validation = (observed(part).astype(np.float64) for part in (dataset.train, dataset.validation))
-    rows, every = validation[:MOST_ROWS], np.concatenate([train, validation])
+    rows = validation[:MOST_ROWS]
     if (~np.isnan(rows)).sum(0).min() < FEWEST:
         rows = np.concatenate([rows, train[: MOST_ROWS - len(rows)]])
     units = (np.zeros(()), np.ones(()))
     predict = lambda x: predictions(model, params, dataset, units, x)
     held_out, mixed = _held_out(seed_of(jax.random.fold_in(key, 1)), predict, train, rows, len(validation), dataset)
-    low, high = np.nanmin(every, 0), np.nanmax(every, 0)
-    if dataset.kind == "image":
-        low, high = np.full_like(low, low.min()), np.full_like(high, high.max())
-    flat = lambda values: np.broadcast_to(values, dataset.feature_shape).reshape(-1)
-    origin, log = flat(dataset.origin), flat(dataset.log)
-    values = every + origin
-    whole = (np.isnan(values) | (values == np.round(values))).all(0) & ~log
     single = lambda values: values.astype(np.float32)
-    tree = {"truth": single(rows), "predicted": single(held_out), "low": low, "high": high} | mixed
-    columns = columns_of(dataset) or [Column(str(at), at) for at in range(rows.shape[1])]
-    listed = [asdict(column) | {"categories": list(column.categories)} for column in columns]
-    info = {"columns": listed, "level": float(options.level), "residuals": int(options.residuals)}
-    return Kept(tree | {"whole": whole, "origin": origin, "log": log}, info)
+    arrays, info = ranges.to_keep(ranges.of(dataset))
+    tree = {"truth": single(rows), "predicted": single(held_out)} | mixed | arrays
+    return Kept(tree, info | {"level": float(options.level), "residuals": int(options.residuals)})
 
 
 def _held_out(
@@ -145,12 +124,12 @@ def read(kept: Kept | None) -> Guide:
     like["covariance"] = (0, 0) if shapes["covariance"] == (0, 0) else 2 * of_rows[1:]
     if len(of_rows) != 2 or shapes != like:
         raise UserError(f"{KEPT} is damaged: its arrays do not fit each other")
-    columns = tuple(Column(**each | {"categories": tuple(each["categories"])}) for each in info["columns"])
-    if max(column.start + column.size for column in columns) > of_rows[1]:
+    bounds = ranges.read(kept.tree, info["columns"], of_rows[1])
+    if bounds is None:
         raise UserError(f"{KEPT} is damaged: its columns are not those of its arrays")
     arrays = {name: np.asarray(kept.tree[name]) for name in ARRAYS}
     arrays |= {name: arrays[name].astype(np.float64) for name in ("truth", "predicted")}
-    return Guide(**arrays, columns=columns, level=info["level"], residuals=info["residuals"])
+    return Guide(**arrays, ranges=bounds, level=info["level"], residuals=info["residuals"])
 
 
 def fill(model: Model, params: Params, rows: Rows, kept: Kept | None) -> np.ndarray:
@@ -162,18 +141,11 @@ def fill(model: Model, params: Params, rows: Rows, kept: Kept | None) -> np.ndar
     if kept is None:
         return filled
     guide = read(kept)
-    return np.where(rows.mask, rows.x, possible(blended(_with_holes(rows), filled, guide), guide))
+    return np.where(rows.mask, rows.x, ranges.possible(blended(_with_holes(rows), filled, guide), guide.ranges))
 
 
 def _with_holes(rows: Rows) -> np.ndarray:
     return np.where(rows.mask, rows.x, np.nan).astype(np.float64)
-
-
-def possible(x: np.ndarray, guide: Guide) -> np.ndarray:
-    """The values next to x, (..., n) as stored, that each column could hold."""
-    whole = stored(np.round(original(x, guide.origin, guide.log)), guide.origin, guide.log)
-    x = np.where(guide.whole, whole, x).clip(guide.low, guide.high)
-    return settled(x.reshape(-1, x.shape[-1]), guide.columns).reshape(x.shape)
 
 
 def several(rows: Pair, guide: Guide, random: np.random.Generator, draws: int) -> np.ndarray:
@@ -185,9 +157,14 @@ def several(rows: Pair, guide: Guide, random: np.random.Generator, draws: int) -
         random: of the draws.
         draws: how many.
     """
-    drawing = {"draws": draws, "residuals": guide.residuals, "levels": (), "bounds": (guide.low, guide.high)}
-    drawn, _ = impute(rows, (guide.truth, guide.predicted), guide.columns, random, **drawing)
-    return np.where(np.isnan(rows[0]), possible(drawn, guide), rows[0])
+    drawing = {
+        "draws": draws,
+        "residuals": guide.residuals,
+        "levels": (),
+        "bounds": (guide.ranges.low, guide.ranges.high),
+    }
+    drawn, _ = impute(rows, (guide.truth, guide.predicted), guide.ranges.columns, random, **drawing)
+    return np.where(np.isnan(rows[0]), ranges.possible(drawn, guide.ranges), rows[0])
 
 
 def ends(rows: Pair, guide: Guide, level: float) -> np.ndarray:
@@ -197,10 +174,11 @@ def ends(rows: Pair, guide: Guide, level: float) -> np.ndarray:
     inside.
     """
     drawing = {"draws": 0, "residuals": guide.residuals, "levels": (level,)}
-    _, by_level = impute(rows, (guide.truth, guide.predicted), guide.columns, np.random.default_rng(0), **drawing)
-    low, high = original(by_level[level], guide.origin, guide.log)
-    both = np.stack([np.where(guide.whole, np.floor(low), low), np.where(guide.whole, np.ceil(high), high)])
-    return stored(both, guide.origin, guide.log).clip(guide.low, guide.high)
+    bounds, known = guide.ranges, (guide.truth, guide.predicted)
+    _, by_level = impute(rows, known, bounds.columns, np.random.default_rng(0), **drawing)
+    low, high = original(by_level[level], bounds.origin, bounds.log)
+    both = np.stack([np.where(bounds.whole, np.floor(low), low), np.where(bounds.whole, np.ceil(high), high)])
+    return stored(both, bounds.origin, bounds.log).clip(bounds.low, bounds.high)
 
 
 def intervals(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Columns:
@@ -211,9 +189,9 @@ def intervals(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Co
     predicted = common.rebuilt(model, params, (rows.x - rows.shift) * rows.scale) / rows.scale + rows.shift
     x = _with_holes(rows)
     both = ends((x, blended(x, predicted, guide)), guide, guide.level)
-    low, high = original(both, guide.origin, guide.log)
+    low, high = original(both, guide.ranges.origin, guide.ranges.log)
     values = {}
-    for column in guide.columns:
+    for column in guide.ranges.columns:
         if not column.categories:
             values |= {f"{column.name} low": low[:, column.start], f"{column.name} high": high[:, column.start]}
     if not values:

@@ -1,0 +1,188 @@
+"""What a trained net says of every row of a file, as tables: for `aejax apply`, and of a run on one's own file."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from aejax.config.components import TASKS, resolve
+from aejax.data.encoding import as_columns
+from aejax.data.files import is_table
+from aejax.data.splits import with_rows
+from aejax.data.tables import AGAIN, are_numbered
+from aejax.errors import UserError
+from aejax.runs import apply, artifact, rows
+from aejax.runs.artifact import Trained
+from aejax.runs.reasons import reasons
+from aejax.types import Column, Columns, Dataset, Evaluation
+
+SAMPLES = 1  # of the seed of a run, what its new rows are drawn by
+PLACE = ("row", "split")  # columns of the tables of a run that stand before what the net says
+
+
+class Answer(NamedTuple):
+    """What a net says of the rows of a file.
+
+    Attributes:
+        columns: by name, (m,) numbers or text.
+        values: (m, …) the numbers of it as an array.
+        keys: by the name of a column that names the rows, (m,) text; they are not among `columns`.
+        labels: (m,) text, the labels that stand in the file; None without.
+        summary: what to say of it, in a few words.
+        remarks: lines on how the file was read, and on rows that were not answered.
+    """
+
+    columns: Mapping[str, np.ndarray]
+    values: np.ndarray
+    keys: Mapping[str, np.ndarray]
+    labels: np.ndarray | None
+    summary: str
+    remarks: tuple[str, ...]
+
+
+def answer(
+    trained: Trained,
+    action: str,
+    source: Path,
+    *,
+    strict: bool = False,
+    instead: Callable[[np.ndarray | Columns], np.ndarray | Columns] = lambda out: out,
+) -> Answer:
+    """What a net says of the rows of a file, in their order; see `aejax.runs.apply.apply`.
+
+    Args:
+        trained: the net.
+        action: see there.
+        source: the file.
+        strict: whether a row that cannot be answered refuses all; else it gets no answer, and a remark.
+        instead: what `apply` returns of all rows -> what is said in its place.
+
+    Raises:
+        UserError: as from `aejax.runs.apply.apply`, or the file cannot be read.
+    """
+    reading, features = artifact.reading_of(trained.info), trained.info["feature_names"]
+    known = (trained.info.get("label_column"), artifact.columns_of(trained.info), features, reading)
+    if action == "decode":  # in a table of a run other columns stand before the codes
+        others = (*PLACE, *reading.key_names(), *filter(None, known[:1])) if is_table(source) else ()
+        known = (None, (), (), AGAIN._replace(ignore=others))
+    faults = None if strict else {}
+    file = rows.read(source, *known, faults=faults)
+    remarks = []
+    if action != "decode" and features and file.names and are_numbered(features) != are_numbered(file.names):
+        without = source if are_numbered(file.names) else "the training data"
+        remarks.append(f"{source}: columns are taken by their place, since {without} has no names of them")
+    if strict:
+        out = apply.apply(trained, action, file.x, file.names, source)
+    else:
+        out, lines = apply.apply_each(trained, action, file.x, file.names, source, faults)
+        remarks += lines
+    out = instead(out)
+    by_name, keys, labels = _columns(trained, action, file, out, source), file.keys, file.labels
+    if isinstance(out, Columns):
+        summary = out.summary or f"{len(file.x)} rows of {', '.join(out.values)}"
+        numbers = [values for values in out.values.values() if values.dtype != object]
+        return Answer(by_name, np.stack(numbers, axis=1).astype(np.float32), keys, labels, summary, tuple(remarks))
+    size = f"{'x'.join(map(str, out.shape[1:]))} values"
+    if action == "fill" and is_table(source):  # whose columns are those of the file, keys and labels among them
+        keys, labels, size = {}, None, f"{len(by_name)} columns"
+    if file.x.ndim == out.ndim == 4 and reading.channels == "first":
+        out = np.moveaxis(out, 3, 1)
+    return Answer(by_name, out, keys, labels, f"{len(out)} rows of {size}", tuple(remarks))
+
+
+def _columns(
+    trained: Trained, action: str, file: Any, out: np.ndarray | Columns, source: Path
+) -> Mapping[str, np.ndarray]:
+    """An answer as columns of a table."""
+    features, reading = trained.info["feature_names"], artifact.reading_of(trained.info)
+    columns = artifact.columns_of(trained.info) or tuple(Column(name, at) for at, name in enumerate(features))
+    if isinstance(out, Columns):
+        return {**out.values, **(reasons(out, file.x, columns, reading.dates) if out.reasons and columns else {})}
+    if action == "fill" and is_table(source):
+        names, lines = rows.filled_table(source, out, columns, reading)
+        cells = np.array(lines, object)
+        return dict(zip(names or map(str, range(cells.shape[1])), cells.T, strict=True))
+    flat = out.reshape(len(out), -1)
+    names = [f"code{unit}" for unit in range(flat.shape[1])] if action == "encode" else features
+    names = names if len(names) == flat.shape[1] else list(map(str, range(flat.shape[1])))
+    return dict(zip(names, flat.T, strict=True))
+
+
+def sampled(
+    trained: Trained, key: Any, count: int, given: Mapping[str, str] = {}
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """New rows that the task of a run draws, as an array and as columns of a table; see `aejax.runs.apply.sample`."""
+    made = apply.sample(trained, key, count, given=given)
+    features, reading = trained.info["feature_names"], artifact.reading_of(trained.info)
+    columns = artifact.columns_of(trained.info) or tuple(Column(name, at) for at, name in enumerate(features))
+    return made, as_columns(made.reshape(count, -1), columns, reading.dates)
+
+
+def of_run(trained: Trained, evaluation: Evaluation, dataset: Dataset, config: Mapping[str, Any], folder: Path) -> dict:
+    """Write a table for each result of a run on a file of one's own, with a line for each of its rows.
+
+    Each says, by the columns that name rows or their numbers from 1, in which split a row was, its label, where there
+    is one, and what the net says of it.
+
+    Args:
+        trained: the net.
+        evaluation: of its task.
+        dataset: the rows of the file; others have no tables.
+        config: of the run.
+        folder: of the run.
+
+    Returns:
+        By the name of a file, what is in it.
+    """
+    source = Path(config["data"]["name"].partition(":")[2]).expanduser()
+    task = resolve(config["task"]["name"], TASKS, what="task.name")
+    written = {}
+    for name, action in {"codes": "encode", **task.results}.items():
+        better = evaluation.rows.get(action, {})
+        try:
+            said = answer(trained, action, source, instead=lambda out, better=better: _with(better, out, dataset))
+        except UserError as error:
+            written[f"{name}.csv"] = f"is not written: {error}"
+            continue
+        whole_rows = action != "encode" and said.values.shape[1:] == tuple(dataset.feature_shape)
+        path = folder / (f"{name}.npy" if whole_rows and not is_table(source) else f"{name}.csv")
+        before = {} if action == "fill" else _places(said, config["data"].get("label_column"), dataset)
+        rows.write(path, said.values, said.columns, before)
+        written[path.name] = said.summary
+    if task.sample is not None and trained.kept is not None:
+        count = len(dataset.train.x)
+        made, columns = sampled(trained, jax.random.fold_in(jax.random.key(config["seed"]), SAMPLES), count)
+        path = folder / ("synthetic.csv" if is_table(source) else "synthetic.npy")
+        rows.write(path, made, columns)
+        written[path.name] = f"{count} new rows, as many as there are training rows"
+    return written
+
+
+def _with(better: Mapping[str, Columns], out: np.ndarray | Columns, dataset: Dataset) -> np.ndarray | Columns:
+    """What is said of the rows of a file, with what a task says by split in its place."""
+    if not better or not isinstance(out, Columns):
+        return out
+    values, reasons = {name: np.array(column) for name, column in out.values.items()}, out.reasons
+    for split, columns in better.items():
+        at = with_rows(dataset)[split].source_index
+        for name, column in columns.values.items():
+            values[name][at] = column
+        if reasons is not None and columns.reasons is not None:
+            for array, of_split in zip(reasons, columns.reasons, strict=True):
+                array[at] = of_split
+    counts = [
+        f"{column.sum()} of {len(column)} rows: {name}" for name, column in values.items() if column.dtype == bool
+    ]
+    return Columns(values, ", ".join(counts), reasons)
+
+
+def _places(said: Answer, label_column: str | None, dataset: Dataset) -> dict[str, np.ndarray]:
+    """What tells the rows of a file apart, the split that each of them was in, and their labels."""
+    count = len(said.values)
+    split = np.full(count, "", object)
+    for name, part in with_rows(dataset).items():
+        split[part.source_index] = name
+    labels = {} if said.labels is None else {label_column: said.labels}
+    return {**(said.keys or {PLACE[0]: np.arange(1, count + 1)}), PLACE[1]: split, **labels}

@@ -1,0 +1,150 @@
+"""New rows: codes that a sampler draws, decoded, in the form of the data; also with some of their values given."""
+
+import jax
+import numpy as np
+
+from aejax import console
+from aejax.data.scaling import original
+from aejax.errors import UserError
+from aejax.storage import records
+from aejax.tasks import ranges, samplers
+from aejax.tasks.common import Outputs, Pair, Random, decoder, generator
+from aejax.tasks.ranges import Ranges
+from aejax.types import Dataset, Kept, Model, Params, Sampler
+
+NORMALS = ("weights", "means", "covariances")  # of a sampler
+TRIED, MOST_TRIED = 50, 200_000  # codes for each row whose values are given, and of all together
+LEAST_NOISE = 1e-3  # of the range of a column, where its given value has to fit a row
+FEW = 10  # codes that stand behind rows with given values, below which a person is told
+
+
+def kept(sampler: Sampler, train: Outputs, dataset: Dataset) -> Kept | None:
+    """What new rows are made by: the sampler, where it is a mixture of normal distributions; else None.
+
+    Beside it stand the standard deviation of what the decoder misses of each scaled value, ``"noise"``, and what each
+    column can hold.
+    """
+    if sampler.normals is None:
+        return None
+    misses = np.square(train.x - train.x_hat, dtype=np.float64)
+    noise = np.sqrt(misses.mean(0, where=True if train.mask is None else train.mask))
+    arrays, info = ranges.to_keep(ranges.of(dataset))
+    tree = dict(zip(NORMALS, sampler.normals, strict=True)) | {"noise": np.nan_to_num(noise)}
+    return Kept(tree | arrays, info)
+
+
+def sample(
+    key: jax.Array,
+    model: Model,
+    params: Params,
+    scaling: Pair,
+    of_run: Kept | None,
+    count: int,
+    *,
+    given: np.ndarray | None = None,
+    noise: float = 1.0,
+) -> np.ndarray:
+    """New rows x = x̂(z) + s ε, with z from the sampler that a run kept, ε standard normal, s what the decoder misses.
+
+    A category is drawn by the probabilities that the decoder gives. Numbers stay in the range of their column, whole
+    numbers whole. With given values x_g, codes z are drawn in proportion to p(z) p(x_g | z), by resampling many from
+    p(z) with weights N(x_g; x̂_g(z), s²), or the probability of the category.
+
+    Args:
+        key: of what is drawn.
+        model: the autoencoder.
+        params: its parameters.
+        scaling: shift and scale of the data, (n,) or ().
+        of_run: what `kept` left.
+        count: m, how many rows.
+        given: (n,) values as they are stored, NaN where a row may have any; None: everywhere.
+        noise: factor of s.
+
+    Returns:
+        (m, n) float64, as rows are stored.
+
+    Raises:
+        UserError: the run kept no sampler, or a given value lies outside the range of its column.
+
+    References:
+        Smith & Gelfand 1992, Bayesian statistics without tears: a sampling-resampling perspective, section 3.
+    """
+    sampler, spread, bounds = _read(of_run, model)
+    random, decode = generator(key), decoder(model, params)
+    shift, scale = (np.asarray(each, np.float64).reshape(-1) for each in scaling)
+    rows = lambda codes: decode(codes).astype(np.float64) / scale + shift
+    spread = spread / scale
+    if given is None or np.isnan(given).all():
+        made = rows(sampler.draw(random, count))
+    else:
+        made = _that_fit(
+            rows(sampler.draw(random, min(TRIED * count, MOST_TRIED))), given, spread, bounds, count, random
+        )
+    with_noise = made + noise * spread * random.normal(size=made.shape)
+    for column in bounds.columns:
+        part = slice(column.start, column.start + column.size)
+        if column.categories:
+            with_noise[:, part] = _drawn(made[:, part], random)
+    out = ranges.possible(with_noise, bounds)
+    return out if given is None else np.where(np.isnan(given), out, given)
+
+
+def _read(of_run: Kept | None, model: Model) -> tuple[Sampler, np.ndarray, Ranges]:
+    """The sampler that a run kept, the noise, and what columns can hold."""
+    if of_run is None:
+        line = "sample: the run kept no sampler: it is older than that, or its task.sampler is no mixture of normals"
+        raise UserError(f"{line}; allowed: task.sampler=mixture, gaussian, normal or prior")
+    normals, noise = [np.asarray(of_run.tree.get(name, ())) for name in NORMALS], np.asarray(of_run.tree.get("noise"))
+    if "columns" not in of_run.info:
+        raise UserError("sample: the run is older than samples in the form of the data; train it again")
+    info = records.check(of_run.info, ranges.INFO, "what the run kept", "info")
+    bounds = ranges.read(of_run.tree, info["columns"], noise.size)
+    j, d = normals[0].size, model.code_size
+    if not j or bounds is None or [each.shape for each in normals] != [(j,), (j, d), (j, d, d)]:
+        raise UserError("what the run kept is damaged: it holds no sampler of codes")
+    return samplers.of_normals(*normals), noise.reshape(-1), bounds
+
+
+def _that_fit(
+    tried: np.ndarray, given: np.ndarray, spread: np.ndarray, bounds: Ranges, count: int, random: Random
+) -> np.ndarray:
+    """As many of some rows, with repetition, in proportion to how likely they make the given values."""
+    log = np.zeros(len(tried))
+    width = np.maximum(spread, LEAST_NOISE * (bounds.high - bounds.low))
+    for column in bounds.columns:
+        part = slice(column.start, column.start + column.size)
+        value = given[part]
+        if np.isnan(value).any():
+            continue
+        if column.categories:
+            log += np.log(np.maximum(_chances(tried[:, part])[:, _level(value)], np.finfo(float).tiny))
+            continue
+        at = column.start
+        low, high = (original(each, bounds.origin, bounds.log)[at] for each in (bounds.low, bounds.high))
+        if not bounds.low[at] <= given[at] <= bounds.high[at]:
+            raise UserError(f"given: {column.name} lies outside of what was seen; allowed: {low:.6g} to {high:.6g}")
+        log -= np.square((given[at] - tried[:, at]) / width[at]) / 2
+    weights = np.exp(log - log.max())
+    weights /= weights.sum()
+    if (effective := 1 / np.square(weights).sum()) < FEW:
+        console.say(f"sample: few of {len(tried)} codes fit what is given ({effective:.1f}), so rows are alike")
+    return tried[random.choice(len(tried), count, p=weights)]
+
+
+def _chances(part: np.ndarray) -> np.ndarray:
+    """The probabilities of the categories of a column, (m, k), of its features in decoded rows."""
+    chances = np.concatenate([1 - part, part], 1) if part.shape[1] == 1 else part
+    chances = np.maximum(chances, 1e-12)
+    return chances / chances.sum(1, keepdims=True)
+
+
+def _level(value: np.ndarray) -> int:
+    """The number of the category that features say."""
+    return int(value[0] > 0.5) if len(value) == 1 else int(value.argmax())
+
+
+def _drawn(part: np.ndarray, random: Random) -> np.ndarray:
+    """The features of categories drawn by their probabilities."""
+    ends = _chances(part).cumsum(1)
+    levels = np.minimum((random.random((len(part), 1)) >= ends).sum(1), ends.shape[1] - 1)
+    return levels[:, None].astype(np.float64) if part.shape[1] == 1 else np.eye(part.shape[1])[levels]

@@ -1,0 +1,232 @@
+"""Tables of what a net says of every row of a person's own file, and the same of new files by `aejax apply`."""
+
+import csv
+import json
+
+import numpy as np
+import pandas
+import pytest
+from running import assert_refused, call
+
+from aejax import config as configs
+from aejax.runs import experiment
+from aejax.training.build import load_data
+
+ROWS = 90
+RANDOM = np.random.default_rng(0)
+TABLE = pandas.DataFrame(
+    {
+        "patient": [f"P{number:03d}" for number in RANDOM.permutation(ROWS)],
+        "age": RANDOM.integers(20, 90, ROWS),
+        "height": RANDOM.normal(170, 8, ROWS).round(1),
+        "blood": RANDOM.choice(["A", "B", "O"], ROWS),
+        "state": ["ill" if number % 6 == 0 else "well" for number in range(ROWS)],
+    }
+)
+TABLE.loc[17, "height"] = 260
+QUICK = ("train.steps=60", "train.evaluate_every=30", "train.batch_size=16", "report.figures=false", "model.code=2")
+CATEGORIES = ("model.widths=(8,)", "data.categories=blood", "data.label_column=state", "model.output=linear")
+SETTINGS = {
+    "anomaly": (*CATEGORIES, "data.normal=well", "task.members=2", "data.test=0.3"),
+    "clustering": (*CATEGORIES, "task.clusters=3", "model.clusters=3"),
+    "generation:satimage": (*CATEGORIES, "task.features=rows", "task.components=2", "task.samples=40"),
+    "imputation": ("model.width=8", "data.ignore=('blood','state')", "task.draws=2"),
+}
+
+
+def table(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a run on the table for one of the applications, and what the command said."""
+    made = {}
+
+    def of(name, capsys):
+        if name not in made:
+            folder = tmp_path_factory.mktemp(name.partition(":")[0])
+            frame = TABLE.copy()
+            if name == "imputation":
+                frame.loc[3, "height"] = None
+            frame.to_csv(folder / "patients.csv", index=False)
+            changes = (*QUICK, f"data.name=file:{folder / 'patients.csv'}", *SETTINGS[name])
+            words = [word for change in changes for word in ("--set", change)]
+            answer = call(["run", f"lecture/{name}", "--workdir", str(folder / "run"), *words], capsys)
+            assert answer.code == 0, answer.err
+            made[name] = folder / "run", answer.out
+        return made[name]
+
+    return of
+
+
+def splits(folder):
+    """In which split each row of the file was, as `aejax.data.load` says."""
+    dataset = load_data(json.loads((folder / "config.json").read_text())["data"])
+    of_row = [""] * ROWS
+    for name in ("train", "validation", "test"):
+        for row in getattr(dataset, name).source_index:
+            of_row[row] = name
+    return of_row
+
+
+def test_scores_of_every_row_in_the_order_of_the_file(run, capsys):
+    folder, said = run("anomaly", capsys)
+    lines = table(folder / "scores.csv")
+    assert [line["patient"] for line in lines] == TABLE["patient"].tolist()
+    assert [line["state"] for line in lines] == TABLE["state"].tolist()
+    assert [line["split"] for line in lines] == splits(folder)
+    alarms = sum(line["alarm"] == "1" for line in lines)
+    assert said.rstrip().endswith(f"{folder / 'scores.csv'}: {alarms} of {ROWS} rows: alarm")
+    tallest = lines[17]
+    assert tallest["alarm"] == "1"
+    assert (tallest["column_1"], tallest["value_1"]) == ("height", "260")
+    assert 140 < float(tallest["expected_1"]) < 260
+    assert {line[f"column_{rank}"] for line in lines for rank in (1, 2, 3)} == {"age", "height", "blood"}
+    reasons = [(line[f"column_{rank}"], line[f"value_{rank}"]) for line in lines for rank in (1, 2, 3)]
+    assert {value for column, value in reasons if column == "blood"} == set("ABO")
+
+
+def test_training_rows_are_scored_by_nets_that_did_not_see_them(run, tmp_path, capsys):
+    folder, _ = run("anomaly", capsys)
+    output = tmp_path / "again.csv"
+    source = folder.parent / "patients.csv"
+    assert call(["apply", str(folder), "score", "--input", str(source), "--output", str(output)], capsys).code == 0
+    own, again = table(folder / "scores.csv"), table(output)
+    assert [line["patient"] for line in again] == TABLE["patient"].tolist()
+    for mine, other in zip(own, again, strict=True):
+        if mine["split"] == "train":
+            assert float(mine["score"]) > float(other["score"])  # a row that finds itself looks normal
+        else:
+            np.testing.assert_allclose(float(mine["score"]), float(other["score"]), rtol=1e-5)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".npz", ".npy"])
+def test_answers_in_each_format(ending, run, tmp_path, capsys):
+    folder, _ = run("anomaly", capsys)
+    source, output = folder.parent / "patients.csv", tmp_path / f"out{ending}"
+    assert call(["apply", str(folder), "score", "--input", str(source), "--output", str(output)], capsys).code == 0
+    call(["apply", str(folder), "score", "--input", str(source), "--output", str(tmp_path / "x.csv")], capsys)
+    scores = [float(line["score"]) for line in table(tmp_path / "x.csv")]
+    if ending == ".npy":
+        found = np.load(output)[:, 0]
+    elif ending == ".npz":
+        arrays = np.load(output, allow_pickle=False)
+        found = arrays["x"][:, 0]
+        assert arrays["patient"].tolist() == TABLE["patient"].tolist()
+    else:
+        frame = pandas.read_csv(output) if ending == ".csv" else pandas.read_parquet(output)
+        found = frame["score"]
+        assert frame["patient"].tolist() == TABLE["patient"].tolist()
+    np.testing.assert_allclose(found, scores, rtol=1e-6)
+
+
+def test_clusters_and_codes_of_every_row_and_the_codes_decoded(run, tmp_path, capsys):
+    folder, said = run("clustering", capsys)
+    lines = table(folder / "clusters.csv")
+    assert [line["patient"] for line in lines] == TABLE["patient"].tolist()
+    assert {line["cluster"] for line in lines} <= {"0", "1", "2"}
+    assert all(0 < float(line["probability"]) <= 1 for line in lines)
+    assert f"{folder / 'codes.csv'}: " in said
+    codes, rows = folder / "codes.csv", tmp_path / "rows.csv"
+    assert list(table(codes)[0])[:3] == ["patient", "split", "state"]
+    assert call(["apply", str(folder), "decode", "--input", str(codes), "--output", str(rows)], capsys).code == 0
+    again = tmp_path / "reconstructed.csv"
+    source = str(folder.parent / "patients.csv")
+    assert call(["apply", str(folder), "reconstruct", "--input", source, "--output", str(again)], capsys).code == 0
+    decoded, reconstructed = pandas.read_csv(rows), pandas.read_csv(again)
+    np.testing.assert_allclose(decoded, reconstructed[decoded.columns], rtol=1e-4, atol=1e-4)
+
+
+def test_a_filled_table_is_that_of_the_file(run, capsys):
+    folder, _ = run("imputation", capsys)
+    filled, before = table(folder / "filled.csv"), table(folder.parent / "patients.csv")
+    assert list(filled[0]) == list(before[0])
+    for row, (new, old) in enumerate(zip(filled, before, strict=True)):
+        changed = {name for name in old if old[name] != new[name]}
+        assert changed == ({"height"} if row == 3 else set())
+    assert TABLE["height"].min() <= float(filled[3]["height"]) <= TABLE["height"].max()
+
+
+def test_new_rows_in_the_form_of_the_table(run, tmp_path, capsys):
+    folder, _ = run("generation:satimage", capsys)
+    made = table(folder / "synthetic.csv")
+    assert list(made[0]) == ["age", "height", "blood"]
+    assert len(made) == splits(folder).count("train")
+    output = tmp_path / "new.csv"
+    words = ["apply", str(folder), "sample", "--rows", "40", "--output", str(output)]
+    assert call([*words, "--given", "blood=B", "--given", "age=50", "--seed", "3"], capsys).code == 0
+    first = output.read_text()
+    made = pandas.read_csv(output)
+    assert (made["blood"] == "B").all()
+    assert (made["age"] == 50).all()
+    assert made["height"].between(TABLE["height"].min(), TABLE["height"].max()).all()
+    assert made["height"].nunique() > 10
+    assert call([*words, "--given", "blood=B", "--given", "age=50", "--seed", "3"], capsys).code == 0
+    assert output.read_text() == first
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--rows", "3", "--given", "blood=X"], "given: a category of blood: unknown 'X'; allowed: A, B, O"),
+        (["--rows", "3", "--given", "weight=1"], "given: a column: unknown 'weight'"),
+        (["--rows", "3", "--given", "age=500"], "given: age lies outside of what was seen; allowed: 2"),
+        (["--rows", "3", "--given", "age"], "--given age: allowed: COLUMN=VALUE"),
+        (["--rows", "0"], "sample: 0 rows; allowed: 1 or more"),
+        ([], "sample: needs --rows, how many"),
+    ],
+)
+def test_mistakes_about_new_rows(words, line, run, tmp_path, capsys):
+    folder, _ = run("generation:satimage", capsys)
+    output = tmp_path / "new.csv"
+    assert_refused(call(["apply", str(folder), "sample", "--output", str(output), *words], capsys), line)
+    assert not output.exists()
+
+
+def test_sample_is_of_generation_alone(run, tmp_path, capsys):
+    folder, _ = run("clustering", capsys)
+    words = ["apply", str(folder), "sample", "--rows", "3", "--output", str(tmp_path / "new.csv")]
+    assert_refused(call(words, capsys), "the task, clustering, draws no new rows")
+
+
+def test_columns_by_a_pattern(tmp_path, capsys):
+    TABLE.to_csv(tmp_path / "t.csv", index=False)
+    settings = [f"data.name=file:{tmp_path / 't.csv'}", "data.key=pat*", "data.ignore=*ate", "data.categories=bl*"]
+    config = configs.load("lecture/multilayer", settings)
+    dataset = load_data(config["data"])
+    assert [column.name for column in dataset.columns] == ["age", "height", "blood"]
+    assert dataset.reading.key == ("patient",)
+    config = configs.load("lecture/multilayer", [*settings[:1], "data.ignore=x*"])
+    with pytest.raises(Exception, match=r"data\.ignore.*'x\*'"):
+        load_data(config["data"])
+
+
+@pytest.mark.parametrize("task", ["anomaly", "imputation", "aeknn", "clustering", "generation", "reduction"])
+def test_a_first_config_runs_as_it_is_written(task, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    TABLE.assign(day=[f"2024-03-{1 + row % 28:02d}" for row in range(ROWS)], note="see file").to_csv(
+        "p.csv", index=False
+    )
+    answer = call(["init", "p.csv", "--task", task, "--label-column", "state"], capsys)
+    assert answer.code == 0, answer.err
+    text = (tmp_path / f"p_{task}.py").read_text()
+    assert f"- {ROWS} rows of 7 columns between commas, names in the first line" in text
+    config = configs.load(f"p_{task}.py")
+    data = config["data"]
+    assert data["key"] == ("patient",)
+    assert (data["categories"], data["dates"], data["ignore"]) == (("blood",), ("day",), ("note",))
+    experiment.check_task(config, load_data(data))
+
+
+def test_a_first_config_is_of_a_file_that_can_be_read_and_replaces_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    TABLE.to_csv("p.csv", index=False)
+    (tmp_path / "p_reduction.py").write_text("mine")
+    assert_refused(call(["init", "p.csv"], capsys), "--output p_reduction.py: is there already")
+    assert (tmp_path / "p_reduction.py").read_text() == "mine"
+    assert_refused(call(["init", "p.csv", "--task", "sorting"], capsys), "--task: unknown 'sorting'")
+    assert_refused(call(["init", "none.csv", "--task", "anomaly"], capsys), "none.csv: there is no such file")
+    assert_refused(call(["init", "p.csv", "--task", "aeknn"], capsys), "label")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["p.csv", "p_reduction.py"]
