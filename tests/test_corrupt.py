@@ -164,6 +164,7 @@ def test_the_loss_of_an_augmented_image_is_that_of_what_it_became():
     for name, corruption in {"both": mirrored, "input": lambda key, x: mirrored(key, x)[1]}.items():
         fitted = fit(model, losses.squared_error(), np.asarray(X), corruption=corruption, steps=1)
         errors[name] = float(fitted.history["train_loss"][0])
+        assert float(fitted.history["validation_mse"][0]) < 0.01, "of the images as they are"
     assert errors["both"] < 0.05 * errors["input"]
 
 

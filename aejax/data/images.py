@@ -20,6 +20,7 @@ from aejax.data.tables import AGAIN, AS_SEEN, Reading
 from aejax.errors import UserError
 from aejax.types import Split
 
+FILE = "file"  # the column of results that names an image
 SIDE = 64  # pixels, of images of several sizes or of larger ones
 LARGE = 2 * 10**9  # bytes of all decoded images, from which on it is said where they lie
 NAMED, BLOCK = 3, 64  # files that a line names; files that are decoded between two looks at the progress
@@ -46,7 +47,40 @@ class Files(NamedTuple):
     labels: Labels | None = None
 
 
+class Photographs(NamedTuple):
+    """Images that were read.
+
+    Attributes:
+        x: uint8 (m, height, width, channels).
+        names: (m,) their paths below the folder, or as a table has them.
+        labels: of a table or by folders; None without.
+        lines: on how they were read.
+        reading: that reads others alike.
+    """
+
+    x: np.ndarray
+    names: tuple[str, ...]
+    labels: Labels | None
+    lines: tuple[str, ...]
+    reading: Reading
+
+
 def load_images(name: str, label_column: str | None = None, reading: Reading = AS_SEEN) -> Raw:
+    """The data set of the images that `read_images` reads."""
+    images = read_images(name, label_column, reading)
+    labels, path = images.labels, Path(name).expanduser()
+    return Raw(
+        Split(images.x, labels=labels and labels.values),
+        kind="image",
+        source=f"the images of {name}",
+        bounds=(0, 255),
+        label_names=labels.names if labels else (),
+        understood=(*images.lines, *_of_labels(labels, path)),
+        reading=images.reading,
+    )
+
+
+def read_images(name: str, label_column: str | None = None, reading: Reading = AS_SEEN) -> Photographs:
     """The images in a folder and in those below it, of a table that names them, or one image.
 
     Args:
@@ -56,7 +90,7 @@ def load_images(name: str, label_column: str | None = None, reading: Reading = A
         reading: `Reading.size`, `Reading.fit` and `Reading.colour` say how images become rows.
 
     Returns:
-        The rows, uint8 (m, height, width, channels), in the order of the table, or of their paths by code points.
+        The images in the order of the table, or of their paths by code points.
 
     Raises:
         UserError: there is no such folder or table, or no image can be read.
@@ -75,16 +109,9 @@ def load_images(name: str, label_column: str | None = None, reading: Reading = A
     names = tuple(files.names[row] for row in rows)
     labels = _classes(names) if files.labels is None else _of_rows(files.labels, rows)
     fit = reading.fit or "crop"
-    lines = [*_said(files, details, arrays["x"], fit), *_of_labels(labels, path)]
-    return Raw(
-        Split(arrays["x"], labels=labels and labels.values),
-        kind="image",
-        source=f"the images of {name}",
-        bounds=(0, 255),
-        label_names=labels.names if labels else (),
-        understood=tuple(lines),
-        reading=AGAIN._replace(size=tuple(details["size"]), fit=fit, colour=details["colour"]),
-    )
+    lines = tuple(_said(files, details, arrays["x"], fit))
+    same = AGAIN._replace(key=(FILE,), size=tuple(details["size"]), fit=fit, colour=details["colour"])
+    return Photographs(arrays["x"], names, labels, lines, same)
 
 
 def path_of(name: str | Path) -> str | None:

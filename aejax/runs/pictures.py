@@ -11,8 +11,8 @@ from aejax.errors import UserError
 OPAQUE = 0.85  # of the red where an image is oddest
 
 
-def check_folder(path: Path) -> None:
-    """Refuse a folder of images before anything is computed.
+def check_folder(path: Path, source: Path | None = None) -> None:
+    """Refuse a folder of images before anything is computed; its own source is never empty.
 
     Raises:
         UserError: it is there and not empty, or the folder that is to hold it is not.
@@ -55,7 +55,7 @@ def write(folder: Path, images: np.ndarray, names: Sequence[str] = ()) -> int:
 def _file_names(names: Sequence[str], count: int) -> list[str]:
     """The paths of PNG files below a folder, each another one."""
     numbers = [f"{number:0{len(str(count))}d}" for number in range(1, count + 1)]
-    if not names:
+    if not len(names):
         return [f"{number}.png" for number in numbers]
     below = [PurePosixPath(*(part for part in PurePosixPath(name).parts if part not in ("/", ".."))) for name in names]
     for paths in (
