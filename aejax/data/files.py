@@ -67,6 +67,9 @@ def load_file(
         rows = len(raw.train.x) + (0 if raw.test is None else len(raw.test.x))
         beside, line = labels_beside(Path(labels).expanduser(), label_column, rows)
         return _with_labels(raw._replace(understood=(*raw.understood, line)), beside)
+    if Path(name).expanduser().is_dir():
+        allowed = f"a file that ends in {', '.join(ENDINGS)}, or data.name=images:{name} where it holds photographs"
+        raise UserError(f"{name}: is a folder; allowed: {allowed}")
     path = checked(name, categories, reading)
     source = f"the file {name}"
     if is_table(path):
@@ -261,8 +264,7 @@ def checked(name: str | Path, categories: Sequence[object], reading: Reading = A
     if str(name).startswith("images:"):
         raise UserError(f"{name}: are photographs, and the net was not trained on some; allowed: a file of rows")
     if path.is_dir():
-        allowed = f"a file that ends in {', '.join(ENDINGS)}, or images:{path} where it holds photographs"
-        raise UserError(f"{path}: is a folder; allowed: {allowed}")
+        raise UserError(f"{path}: is a folder; allowed: a file that ends in {', '.join(ENDINGS)}")
     if ending(path) not in ENDINGS:
         raise one_of(ending(path), ENDINGS, what=f"the ending of {path}")
     if not path.is_file():
