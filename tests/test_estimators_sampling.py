@@ -10,7 +10,8 @@ from tasking import start
 from aejax.errors import UserError
 from aejax.estimators import AutoencoderDetector, AutoencoderSampler, load
 from aejax.models import dense
-from aejax.tasks import generation
+from aejax.tasks import generation, synthesis
+from aejax.training.evaluate import on_device, rebuilt
 from aejax.types import Kept
 
 
@@ -51,6 +52,18 @@ def test_columns_go_together_as_in_the_data(sampler):
     assert ages["pump"] - ages["valve"] == pytest.approx(40, abs=8)
 
 
+def test_what_is_given_stands_in_every_row_and_the_others_follow(sampler):
+    ages = {kind: sampler.sample(300, given={"kind": kind})["age"].mean() for kind in ("pump", "valve")}
+    assert ages["pump"] - ages["valve"] == pytest.approx(40, abs=8)
+    made = sampler.sample(200, given={"age": 60})
+    assert (made["age"] == 60).all()
+    assert (made["kind"] == "pump").mean() > 0.8
+    with pytest.raises(ValueError, match=r"given: age lies outside of what was seen; allowed: 1\d to 6\d"):
+        sampler.sample(3, given={"age": 90})
+    with pytest.raises(ValueError, match=r"given: a category of kind: unknown 'tap'.*allowed: pump, valve"):
+        sampler.sample(3, given={"kind": "tap"})
+
+
 def test_the_seed_of_the_estimator_or_of_the_call_decides(sampler, tmp_path):
     pandas.testing.assert_frame_equal(sampler.sample(20), sampler.sample(20))
     assert not sampler.sample(20).equals(sampler.sample(20, random_state=1))
@@ -82,6 +95,9 @@ def test_wrong_numbers_of_rows_and_nets_of_other_tasks_are_refused(sampler):
         other.sample(3)
 
 
+COLUMN = {"name": "a", "start": 0, "size": 1, "categories": []}
+
+
 @pytest.mark.parametrize("name", ["mixture", "gaussian", "normal", "kernel"])
 def test_evaluate_and_keep_leave_the_same_and_it_draws_as_the_sampler_does(name):
     model = dense.multilayer((3,), widths=(4,), code=2, output="linear")
@@ -90,20 +106,25 @@ def test_evaluate_and_keep_leave_the_same_and_it_draws_as_the_sampler_does(name)
     options = generation.Options(sampler=name, components=2, samples=20, neighbours=3, features="rows")
     kept = generation.keep(key, model, params, dataset, None, options)
     found = generation.evaluate(key, model, params, dataset, None, options).kept
+    scaling = (dataset.shift, dataset.scale)
+    drawn = lambda kept: synthesis.sample(key, model, params, scaling, kept, 2000, noise=0.0)
     if name == "kernel":
         assert kept is None
         assert found is None
         with pytest.raises(UserError, match=r"^sample: the run kept no sampler.*allowed: task.sampler=mixture"):
-            generation.draw(key, None, 3)
+            drawn(None)
         return
     for path, values in kept.tree.items():
         np.testing.assert_array_equal(values, found.tree[path])
-    drawn = generation.draw(key, kept, 2000)
-    codes = np.asarray(model.encode(params, x[:40]))
-    np.testing.assert_allclose(drawn.mean(0), codes.mean(0), atol=0.2 * codes.std())
-    np.testing.assert_array_equal(drawn, generation.draw(key, kept, 2000))
+    rows = on_device(dataset.train, dataset)
+    decoded = rebuilt(model, params, (rows.x - rows.shift) * rows.scale) / rows.scale + rows.shift
+    decoded = np.clip(decoded, x[:40].min(0), x[:40].max(0))
+    np.testing.assert_allclose(drawn(kept).mean(0), decoded.mean(0), atol=0.3 * x.std())
+    np.testing.assert_array_equal(drawn(kept), drawn(kept))
 
 
 def test_a_damaged_sampler_is_refused():
+    model = dense.multilayer((3,), widths=(4,), code=2, output="linear")
+    kept = Kept({"weights": np.ones(2), "means": np.ones((3, 2)), "noise": np.ones(3)}, {"columns": [COLUMN]})
     with pytest.raises(UserError, match=r"is damaged: it holds no sampler"):
-        generation.draw(jax.random.key(0), Kept({"weights": np.ones(2), "means": np.ones((3, 2))}, {}), 1)
+        synthesis.sample(jax.random.key(0), model, start(model), (0.0, 1.0), kept, 1)

@@ -28,7 +28,7 @@ QUICK = ("train.steps=60", "train.evaluate_every=30", "train.batch_size=16", "re
 CATEGORIES = ("model.widths=(8,)", "data.categories=blood", "data.label_column=state", "model.output=linear")
 SETTINGS = {
     "anomaly": (*CATEGORIES, "data.normal=well", "task.members=2", "data.test=0.3"),
-    "clustering": (*CATEGORIES, "task.clusters=3", "model.clusters=3"),
+    "clustering:satimage": (*CATEGORIES, "task.clusters=3", "model.clusters=3"),
     "generation:satimage": (*CATEGORIES, "task.features=rows", "task.components=2", "task.samples=40"),
     "imputation": ("model.width=8", "data.ignore=('blood','state')", "task.draws=2"),
 }
@@ -123,7 +123,7 @@ def test_answers_in_each_format(ending, run, tmp_path, capsys):
 
 
 def test_clusters_and_codes_of_every_row_and_the_codes_decoded(run, tmp_path, capsys):
-    folder, said = run("clustering", capsys)
+    folder, said = run("clustering:satimage", capsys)
     lines = table(folder / "clusters.csv")
     assert [line["patient"] for line in lines] == TABLE["patient"].tolist()
     assert {line["cluster"] for line in lines} <= {"0", "1", "2"}
@@ -186,7 +186,7 @@ def test_mistakes_about_new_rows(words, line, run, tmp_path, capsys):
 
 
 def test_sample_is_of_generation_alone(run, tmp_path, capsys):
-    folder, _ = run("clustering", capsys)
+    folder, _ = run("clustering:satimage", capsys)
     words = ["apply", str(folder), "sample", "--rows", "3", "--output", str(tmp_path / "new.csv")]
     assert_refused(call(words, capsys), "the task, clustering, draws no new rows")
 
