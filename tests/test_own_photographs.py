@@ -347,3 +347,21 @@ def test_odd_photographs_are_shown_where_they_are_odd(tmp_path, capsys):
         with Image.open(heat) as image:
             red, green, _ = np.moveaxis(np.asarray(image).astype(int), 2, 0)
         assert np.unravel_index((red - green).argmax(), red.shape) == (2, 5)
+
+
+def test_photographs_are_streamed_from_a_folder_that_is_packed(folder, tmp_path, capsys):
+    pytest.importorskip("grain")
+    for number in range(12):
+        save(folder / ("wet", "dry")[number % 2] / f"{number:02d}.png", noise(20, 16))
+    packed = tmp_path / "packed"
+    answer = call(["data", "pack", str(folder), "--output", str(packed), "--size", "12", "8", "--fit", "pad"], capsys)
+    assert answer.code == 0
+    settings = {name: value for name, value in SMALL.items() if not name.startswith("data.")}
+    settings |= {"data.name": f"stream:{packed}"}
+    assert call(arguments(settings, workdir=tmp_path / "run"), capsys).code == 0
+    x = data.load(f"images:{folder}", size=(12, 8), fit="pad", **WHOLE).train.x
+    codes = tmp_path / "codes.csv"
+    words = ["apply", str(tmp_path / "run"), "encode", "--input", str(folder), "--output", str(codes)]
+    assert call(words, capsys).code == 0
+    found = [[float(row[f"code{n}"]) for n in range(3)] for row in read_table(codes)]
+    np.testing.assert_allclose(found, aejax.open(tmp_path / "run").encode(x), rtol=1e-5)
