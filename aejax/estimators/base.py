@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
@@ -21,6 +22,7 @@ from aejax.files import to_json
 from aejax.runs import workdir
 from aejax.runs.from_config import train_in_memory
 from aejax.storage import checksums
+from aejax.training import compilation
 from aejax.types import Columns, Dataset
 
 FILE = "estimator.json"
@@ -100,6 +102,8 @@ class Estimator(BaseEstimator):
         sections = {"seed": seed, "train": config["train"] | train, "data": config["data"] | data}
         config = configs.varied(config, sections | changes)
         shown = {"progress": console.progress, "say": console.say} if self.verbose else {}
+        if jax.config.jax_compilation_cache_dir is None:  # so that the first fit of another process compiles nothing
+            compilation.enable_cache()
         self.fitted_ = train_in_memory(config, dataset, **shown)
         self.history_ = self.fitted_.history
         self.loss_curve_ = self.history_["train_loss"]

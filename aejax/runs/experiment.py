@@ -24,7 +24,16 @@ from aejax.storage import checkpoint, checksums
 from aejax.storage.lock import alone
 from aejax.tasks.common import REMARKS, posterior, remarks
 from aejax.training import devices, windows
-from aejax.training.build import Parts, build, build_model, check, load_data, training_rows
+from aejax.training.build import (
+    Parts,
+    batch_remark,
+    batch_size_of,
+    build,
+    build_model,
+    check,
+    load_data,
+    training_rows,
+)
 from aejax.training.evaluate import on_device
 from aejax.training.held_out import outside_of, within_range
 from aejax.training.numerics import fixed
@@ -143,11 +152,12 @@ def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Dataset, Parts, Rows | 
         line = "report.tensorboard: needs a package; install it with: pip install 'aejax[tensorboard]'"
         raise UserError(line)
     loaded = dataset = load_data(config["data"])
-    for line in inspection.described(dataset) if devices.is_first() else ():
+    said = [*inspection.described(dataset), *batch_remark(config["train"], dataset)]
+    for line in said if devices.is_first() else ():
         console.say(line)
     check_task(config, dataset)
     settings = config["train"]
-    mesh = devices.make_mesh(config["devices"], settings["batch_size"] or training_rows(dataset))
+    mesh = devices.make_mesh(config["devices"], batch_size_of(settings, dataset) or training_rows(dataset))
     parts = build(config, dataset, mesh)
     if dataset.stream is not None:
         rows = windows.make(dataset, parts.key, settings["batch_size"], settings["steps"], parts.layout)

@@ -18,7 +18,7 @@ from aejax.errors import UserError
 from aejax.runs.experiment import check_task
 from aejax.sweep.plan import Member
 from aejax.sweep.program import Data
-from aejax.training.build import Parts, build, check, load_data
+from aejax.training.build import Parts, batch_remark, batch_size_of, build, check, load_data, training_rows
 from aejax.training.evaluate import BATCH, make_losses, make_member_losses, on_device, target_range
 from aejax.training.held_out import outside_of, within_range
 from aejax.training.loop import CAPACITY
@@ -74,6 +74,10 @@ def prepare(config: Mapping[str, Any], count: int | None) -> Prepared:
     folds = None if count is None else cut(whole, count, settings["split_seed"])
     first = whole if folds is None else folds.datasets[0]
     check_task(config, first)
+    smallest = min([first] if folds is None else folds.datasets, key=training_rows)
+    for line in batch_remark(config["train"], smallest):
+        console.say(line)
+    config = {**config, "train": {**config["train"], "batch_size": batch_size_of(config["train"], smallest)}}
     parts = build(config, first)
     rows = on_device(first.train, first, parts.relations)
     check(parts, rows)

@@ -12,6 +12,7 @@ from aejax import losses, optimizers
 from aejax.config import components, guards
 from aejax.config import optimizers as optimizer_fields
 from aejax.data.corrupt import HIDING
+from aejax.data.splits import with_rows
 from aejax.errors import UserError
 from aejax.models import contract
 from aejax.models.links import mixed
@@ -92,7 +93,7 @@ def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None)
         corrupt,
         optimizer,
         steps=train["steps"],
-        batch_size=train["batch_size"],
+        batch_size=batch_size_of(train, dataset),
         data_range=target_range(dataset),
         cut=None if mesh is None else devices.cut_batch(mesh),
         average=train.get("average"),
@@ -127,20 +128,32 @@ def _check_fit(config: Mapping[str, Any], model: Model, dataset: Dataset) -> Non
 
 
 def _check_batch(config: Mapping[str, Any], dataset: Dataset) -> None:
-    """Refuse a batch of more rows than there are, and one of all rows where they are streamed."""
+    """Refuse a batch of all streamed rows, or of more than there are, and relations between them."""
     batch_size, rows = config["train"]["batch_size"], training_rows(dataset)
     if dataset.stream is not None:
         if batch_size is None:
             raise UserError("train.batch_size: null takes all rows, which are streamed; allowed: a number of rows")
         for name in config["relations"]:
             raise UserError(f"relations.{name}: needs all training rows in memory, and they are streamed")
-    if batch_size is not None and batch_size > rows:
-        line = f"train.batch_size: {batch_size} is more than the {rows} training rows; allowed: 1 to {rows}"
-        held_out = len(dataset.validation.x) + len(dataset.test.x)
-        if dataset.stream is None and held_out > rows:
-            shares = "data.validation={validation} and data.test={test}".format_map(config["data"])
-            line += f", or a smaller share of other rows: {shares} take {held_out} of {held_out + rows}"
-        raise UserError(line)
+        if batch_size > rows:
+            raise UserError(
+                f"train.batch_size: {batch_size} is more than the {rows} training rows; allowed: 1 to {rows}"
+            )
+
+
+def batch_size_of(train: Mapping[str, Any], dataset: Dataset) -> int | None:
+    """How many rows are in a step, never more than there are; None for all."""
+    return train["batch_size"] and min(train["batch_size"], training_rows(dataset))
+
+
+def batch_remark(train: Mapping[str, Any], dataset: Dataset) -> list[str]:
+    """A line on a batch that would be larger than the data."""
+    asked, rows = train["batch_size"], training_rows(dataset)
+    if not asked or asked <= rows:
+        return []
+    others = ", ".join(f"{len(part.x)} {name}" for name, part in with_rows(dataset).items() if name != "train")
+    line = f"train.batch_size: {asked} is more than the {rows} training rows, so each step takes all of them"
+    return [f"{line} (beside them are {others} rows)" if others else line]
 
 
 def training_rows(dataset: Dataset) -> int:
