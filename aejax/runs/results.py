@@ -20,6 +20,7 @@ from aejax.runs.artifact import Trained
 from aejax.runs.reasons import reasons
 from aejax.types import Column, Columns, Dataset, Evaluation
 
+MOST_UNITS = 4096  # of a code that a table has a column for each of
 HIGHEST = 8  # images of which it is shown where they are odd
 SAMPLES = 1  # of the seed of a run, what its new rows are drawn by
 PLACE = ("row", "split")  # columns of the tables of a run that stand before what the net says
@@ -152,7 +153,8 @@ def of_run(trained: Trained, evaluation: Evaluation, dataset: Dataset, config: M
     source = Path(config["data"]["name"]) if kind == "images" else Path(path).expanduser()
     task = resolve(config["task"]["name"], TASKS, what="task.name")
     written = {}
-    for name, action in {"codes": "encode", **task.results}.items():
+    codes = {"codes": "encode"} if trained.model.code_size <= MOST_UNITS else {}  # else as large as the maps of a net
+    for name, action in {**codes, **task.results}.items():
         better = evaluation.rows.get(action, {})
         try:
             said = answer(trained, action, source, instead=lambda out, better=better: _with(better, out, dataset))

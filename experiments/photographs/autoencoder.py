@@ -51,6 +51,6 @@ def variants():
                 "plain_steps": 0,
             },
         },
-        "anomaly": {"train.steps": 500, "task": {"name": "anomaly", "members": 2}},
+        "anomaly": {"train.steps": 500, "task": {"name": "anomaly", "members": 2, "score": "both"}},
         "generation": {"task": {"name": "generation", "features": "rows", "components": 5, "samples": 500}},
     }
