@@ -7,7 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from aejax import fit, losses
 from aejax.data import corrupt
+from aejax.errors import UserError
+from aejax.models.unet import unet
 
 key = lambda: jax.random.key(11)  # a new one for each use: no key is used twice
 X = jax.random.uniform(jax.random.key(12), (200, 8, 8, 1), minval=0.1, maxval=0.9)
@@ -108,3 +111,65 @@ def test_gradients_with_respect_to_the_rows_are_finite(name):
     function, hyperparameters = MEMBERS[name]
     gradient = jax.grad(lambda x: partial(function, **hyperparameters)(key(), x).sum())(X)
     assert bool(jnp.isfinite(gradient).all())
+
+
+AUGMENTATIONS = {
+    "flip": (corrupt.flip, {"probability": 1.0}),
+    "rotate": (corrupt.rotate, {"degrees": 20.0}),
+    "translate": (corrupt.translate, {"pixels": 2.0}),
+    "augment": (corrupt.augment, {"flip": 1.0, "degrees": 20.0, "pixels": 2.0, "noise": 0.1}),
+}
+
+
+def test_every_augmentation_is_named_as_one():
+    assert set(AUGMENTATIONS) == set(corrupt.AUGMENTING)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_augmentations_give_the_target_and_the_input(name):
+    function, hyperparameters = AUGMENTATIONS[name]
+    x, x_in = function(key(), X, **hyperparameters)
+    traced, _ = jax.jit(function)(key(), X, **{k: jnp.float32(v) for k, v in hyperparameters.items()})
+    np.testing.assert_allclose(x, traced, atol=1e-4)
+    assert x.shape == x_in.shape == X.shape
+    assert x.dtype == x_in.dtype == X.dtype
+    assert x.min() >= 0.1
+    assert x.max() <= 0.9
+    assert (np.asarray(x) != np.asarray(X)).mean() > 0.5
+    np.testing.assert_array_equal(function(key(), X, **dict.fromkeys(hyperparameters, 0.0))[0], X)
+    assert (name == "augment") == (np.asarray(x) != np.asarray(x_in)).any()
+    with pytest.raises(UserError, match=f"{name} is of images, and these rows are 64"):
+        function(key(), X.reshape(-1, 64), **hyperparameters)
+
+
+def test_an_image_is_mirrored_turned_and_moved_as_scipy_does():
+    from scipy import ndimage
+
+    np.testing.assert_array_equal(corrupt.flip(key(), X, probability=1.0)[0], X[:, :, ::-1])
+    share = np.asarray(jax.random.uniform(key(), (3, len(X)), minval=-1.0, maxval=1.0), np.float64)
+    turned, moved = corrupt.rotate(key(), X, degrees=30.0)[0], corrupt.translate(key(), X, pixels=2.0)[0]
+    for row in range(5):
+        image = np.asarray(X[row, ..., 0], np.float64)
+        by_scipy = ndimage.rotate(image, 30 * share[0, row], reshape=False, order=1, mode="nearest")
+        np.testing.assert_allclose(turned[row, ..., 0], by_scipy, atol=1e-4)
+        by_scipy = ndimage.shift(image, 2 * share[1:, row], order=1, mode="nearest")
+        np.testing.assert_allclose(moved[row, ..., 0], by_scipy, atol=1e-4)
+
+
+def test_the_loss_of_an_augmented_image_is_that_of_what_it_became():
+    """A net that gives its input back has no error though the images are mirrored, as it has of another target."""
+    model = unet((8, 8, 1), channels=(4,), patch=1)  # begins near the identity
+    mirrored = partial(corrupt.flip, probability=1.0)
+    errors = {}
+    for name, corruption in {"both": mirrored, "input": lambda key, x: mirrored(key, x)[1]}.items():
+        fitted = fit(model, losses.squared_error(), np.asarray(X), corruption=corruption, steps=1)
+        errors[name] = float(fitted.history["train_loss"][0])
+        assert float(fitted.history["validation_mse"][0]) < 0.01, "of the images as they are"
+    assert errors["both"] < 0.05 * errors["input"]
+
+
+def test_an_augmentation_needs_whole_images():
+    x = np.where(np.asarray(X) > 0.85, np.nan, X)
+    model = unet((8, 8, 1), channels=(4,), patch=1, holes=True)
+    with pytest.raises(UserError, match="an augmentation needs whole images that are their own target"):
+        fit(model, losses.squared_error(), x, corruption=corrupt.flip, steps=1)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from aejax.errors import UserError
 from aejax.figures import canvas, vector
-from aejax.figures.images import filters, grid_columns, mosaic
+from aejax.figures.images import filters, grid_columns, laid_out, mosaic, thumbnails
 from aejax.figures.panels import class_style, code_histogram, loss_curves, maps, reconstructions, smooth, usage
 
 RANDOM = np.random.default_rng(0)
@@ -19,6 +19,7 @@ STEPS = np.arange(1, 401)
 FALLING = np.exp(-STEPS / 60) + 0.01
 BROKEN = np.where(STEPS > 300, np.nan, np.where(STEPS > 290, np.inf, np.exp(STEPS / 9.0)))
 IMAGES = RANDOM.random((15, 8, 8, 1))
+PHOTOGRAPHS = RANDOM.integers(0, 256, (90, 70, 50, 3), dtype=np.uint8)
 TABLE = RANDOM.normal(size=(9, 5))
 POINTS = RANDOM.normal(size=(60, 2))
 LONG = "a title that goes on and on, " * 8
@@ -50,6 +51,8 @@ CASES = {
     "filters": lambda words: filters(words, RANDOM.normal(size=(23, 8, 8))),
     "filters in colour": lambda words: filters(words, RANDOM.normal(size=(120, 3, 5, 3))),
     "one filter of zeros": lambda words: filters(words, np.zeros((1, 8, 8, 1))),
+    "thumbnails": lambda words: thumbnails(words, laid_out(RANDOM.normal(size=(90, 5)), PHOTOGRAPHS)),
+    "thumbnails of one code": lambda words: thumbnails(words, laid_out(np.ones((3, 1)), PHOTOGRAPHS[:3, ..., :1])),
     "code": lambda words: code_histogram(
         words, usage(np.maximum(RANDOM.normal(size=(50, 9)), 0)) | {"target_rate": 0.05}
     ),
@@ -200,3 +203,11 @@ def test_a_mistake_is_named(draw, line):
     with pytest.raises(UserError, match=line) as caught:
         draw()
     assert "\n" not in str(caught.value)
+
+
+def test_thumbnails_lie_where_their_codes_lie():
+    code = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.98, 0.97]])
+    images = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((5, 4, 4, 1), np.uint8)
+    kept = laid_out(code, images)
+    at = {tuple(field): int(tile[0, 0, 0]) for field, tile in zip(kept["fields"], kept["tiles"], strict=True)}
+    assert at == {(15, 0): 0, (15, 15): 1, (0, 0): 2, (0, 15): 4}, "up and across; of two the one nearer to the middle"

@@ -7,13 +7,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from running import assert_refused, call
+from running import arguments, assert_refused, call
 
-from aejax import data
+import aejax
+from aejax import cli, data
 from aejax.errors import UserError
 
 RANDOM = np.random.default_rng(0)
 WHOLE = {"validation": 0, "test": 0}
+SMALL = {
+    "model": "{'name': 'conv.convolutional', 'channels': (4,), 'code': 3}",
+    "data.size": "(12, 8)",
+    "data.fit": "pad",
+    "data.colour": "grey",
+    "train.steps": "4",
+    "train.batch_size": "4",
+    "train.evaluate_every": "2",
+    "report.figures": "false",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -242,3 +253,115 @@ def test_a_folder_is_shown(folder, capsys):
         assert "2 images of 8x8 pixels (height x width), in colour, resized to 4x6" in answer.out
         assert "classes are the 2 folders: 'dry' (1), 'wet' (1)" in answer.out
     assert_refused(call(["data", "show", str(folder), "--decimal", ","], capsys), "data.decimal", "allowed: label_col")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of some steps on twelve photographs of two kinds, and their folder."""
+    folder, run = tmp_path_factory.mktemp("trained") / "pics", tmp_path_factory.mktemp("runs") / "run"
+    for number in range(12):
+        save(folder / ("wet", "dry")[number % 2] / f"{number:02d}.png", noise(20, 16))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AEJAX_CACHE_DIR", str(folder.parent / "cache"))
+        assert cli.main(arguments(SMALL | {"data.name": f"images:{folder}"}, workdir=run)) == 0
+    return run, folder
+
+
+def read_table(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_leaves_results_that_name_the_files(trained):
+    run, _ = trained
+    codes = read_table(run / "codes.csv")
+    names = [f"dry/{n:02d}.png" for n in range(1, 12, 2)] + [f"wet/{n:02d}.png" for n in range(0, 12, 2)]
+    assert [row["file"] for row in codes] == names
+    assert {row["split"] for row in codes} == {"train", "validation", "test"}
+    assert list(codes[0])[2:] == ["code0", "code1", "code2"]
+    for name in names:
+        with Image.open(run / "reconstructions" / name) as image:
+            assert image.size == (8, 12)
+
+
+def test_new_photographs_become_what_those_in_training_were(trained, tmp_path, capsys):
+    run, _ = trained
+    for name, size in {"a.png": (20, 16), "deep/b.jpg": (200, 160), "c.gif": (20, 40)}.items():
+        save(tmp_path / "new" / name, noise(*size))
+    (tmp_path / "new" / "bad.png").write_bytes(b"bad")
+    codes = tmp_path / "codes.csv"
+    answer = call(["apply", str(run), "encode", "--input", str(tmp_path / "new"), "--output", str(codes)], capsys)
+    assert (answer.code, answer.err) == (0, "")
+    assert "1 damaged ('bad.png')" in answer.out
+    rows = read_table(codes)
+    assert [row["file"] for row in rows] == ["a.png", "c.gif", "deep/b.jpg"]
+    x = data.load(f"images:{tmp_path / 'new'}", size=(12, 8), fit="pad", colour="grey", **WHOLE).train.x
+    expected = aejax.open(run).encode(x)
+    np.testing.assert_allclose([[float(row[f"code{n}"]) for n in range(3)] for row in rows], expected, rtol=1e-5)
+    one = ["apply", str(run), "encode", "--input", str(tmp_path / "new" / "a.png"), "--output", str(codes)]
+    assert call(one, capsys).code == 0
+    assert read_table(codes)[0] == rows[0]
+
+
+def test_images_are_written_into_a_folder_under_the_same_names(trained, tmp_path, capsys):
+    run, _ = trained
+    for name in ("a.png", "a.bmp", "deep/b.jpg"):
+        save(tmp_path / "new" / name, noise(20, 16))
+    words = ["apply", str(run), "reconstruct", "--input", str(tmp_path / "new"), "--output", str(tmp_path / "out")]
+    answer = call(words, capsys)
+    assert (answer.code, answer.err) == (0, "")
+    x = data.load(f"images:{tmp_path / 'new'}", size=(12, 8), fit="pad", colour="grey", **WHOLE).train.x
+    for name, image in zip(["a.bmp", "a.png", "deep/b.jpg"], aejax.open(run).reconstruct(x), strict=True):
+        with Image.open(tmp_path / "out" / f"{name}.png") as written:
+            np.testing.assert_allclose(np.asarray(written), np.clip(image[..., 0], 0, 255), atol=0.51)
+    assert_refused(call(words, capsys), "is there already; allowed: a new folder, or an empty one")
+    words[2], words[-1] = "encode", str(tmp_path / "other")
+    assert_refused(call(words, capsys), "encode gives no images for a folder; allowed: .csv")
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_net_of_other_rows_takes_no_photographs(tiny, folder, capsys):
+    save(folder / "a.png")
+    for source, fragment in ((folder, "is a folder"), (f"images:{folder}", "was not trained on some")):
+        words = ["apply", str(tiny), "encode", "--input", str(source), "--output", str(folder / "codes.csv")]
+        assert_refused(call(words, capsys), fragment)
+
+
+def test_odd_photographs_are_shown_where_they_are_odd(tmp_path, capsys):
+    for number in range(16):
+        save(tmp_path / "pics" / f"{number:02d}.png", np.full((8, 8), 100 + number, np.uint8))
+    spoilt = np.full((8, 8), 108, np.uint8)
+    spoilt[2, 5] = 255
+    save(tmp_path / "pics" / "spoilt.png", spoilt)
+    settings = SMALL | {"task": "{'name': 'anomaly', 'members': 2}", "data.size": "none", "data.fit": "none"}
+    settings |= {"data.name": f"images:{tmp_path / 'pics'}", "data.test": "0.0", "data.validation": "0.0"}
+    answer = call(arguments(settings, workdir=tmp_path / "run"), capsys)
+    assert (answer.code, answer.err) == (0, "")
+    scores = {row["file"]: float(row["score"]) for row in read_table(tmp_path / "run" / "scores.csv")}
+    assert max(scores, key=scores.get) == "spoilt.png"
+    shown = {path.name for path in (tmp_path / "run" / "highest_scores").iterdir()}
+    assert shown == set(sorted(scores, key=scores.get)[-8:])
+    new = ["--input", str(tmp_path / "pics" / "spoilt.png"), "--output", str(tmp_path / "heat")]
+    assert call(["apply", str(tmp_path / "run"), "score", *new], capsys).code == 0
+    for heat in (tmp_path / "run" / "highest_scores" / "spoilt.png", tmp_path / "heat" / "spoilt.png"):
+        with Image.open(heat) as image:
+            red, green, _ = np.moveaxis(np.asarray(image).astype(int), 2, 0)
+        assert np.unravel_index((red - green).argmax(), red.shape) == (2, 5)
+
+
+def test_photographs_are_streamed_from_a_folder_that_is_packed(folder, tmp_path, capsys):
+    pytest.importorskip("grain")
+    for number in range(12):
+        save(folder / ("wet", "dry")[number % 2] / f"{number:02d}.png", noise(20, 16))
+    packed = tmp_path / "packed"
+    answer = call(["data", "pack", str(folder), "--output", str(packed), "--size", "12", "8", "--fit", "pad"], capsys)
+    assert answer.code == 0
+    settings = {name: value for name, value in SMALL.items() if not name.startswith("data.")}
+    settings |= {"data.name": f"stream:{packed}"}
+    assert call(arguments(settings, workdir=tmp_path / "run"), capsys).code == 0
+    x = data.load(f"images:{folder}", size=(12, 8), fit="pad", **WHOLE).train.x
+    codes = tmp_path / "codes.csv"
+    words = ["apply", str(tmp_path / "run"), "encode", "--input", str(folder), "--output", str(codes)]
+    assert call(words, capsys).code == 0
+    found = [[float(row[f"code{n}"]) for n in range(3)] for row in read_table(codes)]
+    np.testing.assert_allclose(found, aejax.open(tmp_path / "run").encode(x), rtol=1e-5)

@@ -20,8 +20,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "neighbours, the nearest training rows (hashing); group (grouping); denoise (denoising); sample (generation)"
     )
     add("action", metavar="ACTION", help=what)
-    add("--input", type=Path, metavar="FILE", help=".csv, .npy, .npz, .parquet, .xlsx, ...; not of sample")
-    add("--output", type=Path, required=True, metavar="FILE", help=".csv, .parquet, .npy or .npz")
+    add("--input", type=Path, metavar="FILE", help=".csv, .npy, .npz, .parquet, .xlsx, ..., or a folder of photographs")
+    add(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help=".csv, .parquet, .npy or .npz; or a folder, of photographs",
+    )
     add("--rows", type=int, metavar="N", help="of sample: how many new rows")
     add("--given", action="append", default=[], metavar="COLUMN=VALUE", help="of sample: what every row has there")
     add("--seed", type=int, metavar="N", help="of sample; else 0")
@@ -38,23 +44,35 @@ def run(arguments: argparse.Namespace) -> None:
 
     from aejax import console
     from aejax.cli import passphrase
-    from aejax.runs import apply, results, rows
+    from aejax.data.images import FILE
+    from aejax.runs import apply, artifact, pictures, results, rows
 
     action, source, output = arguments.action, arguments.input, arguments.output
     _check(arguments)
     trained = apply.load(arguments.workdir, lambda: passphrase.known(arguments.passphrase_file), trust=arguments.trust)
+    into_folder = not output.suffix and artifact.reading_of(trained.info).size is not None  # of photographs
+    check = pictures.check_folder if into_folder else rows.check_output
     if action == SAMPLE:
-        rows.check_output(output)
+        check(output)
         given = dict(each.split("=", 1) for each in arguments.given)
         values, columns = results.sampled(trained, jax.random.key(arguments.seed or 0), arguments.rows, given)
-        rows.write(output, values, columns)
+        if into_folder:
+            pictures.write(output, values.reshape(-1, *trained.model.feature_shape))
+        else:
+            rows.write(output, values, columns)
         console.say(f"{output}: {len(values)} new rows")
         return
     apply.task_action(trained, action)  # refused before anything is read
-    rows.check_output(output, source)
+    check(output, source)
     said = results.answer(trained, action, source, strict=arguments.strict)
     for line in said.remarks:
         console.say(line)
+    if into_folder:
+        if said.pictures is None:
+            raise UserError(f"--output {output}: {action} gives no images for a folder; allowed: .csv, .npy")
+        written = pictures.write(output, said.pictures(slice(None)), said.keys.get(FILE, ()))
+        console.say(f"{output}: {written} images")
+        return
     rows.write(output, said.values, said.columns, said.keys)
     console.say(f"{output}: {said.summary}")
 

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from aejax import console
 from aejax.errors import UserError
@@ -22,6 +23,7 @@ READING = {
     "colour": "of photographs: grey or colour",
 }
 """What can be said on how a file is read."""
+OF_PHOTOGRAPHS = ("size", "fit", "colour")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -31,15 +33,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     showing = commands.add_parser("show", help="say how a file or a folder of your own is read")
     what = ".csv, .parquet, .xlsx, .npy, .npz, ..., or photographs: a folder of them, or images:FILE.csv"
     showing.add_argument("file", type=Path, metavar="FILE", help=what)
-    for option, what in READING.items():
-        many = option in ("categories", "missing_words", "dates", "ignore", "key", "size")
-        showing.add_argument(
-            f"--{option.replace('_', '-')}",
-            metavar="N" if option == "size" else "WORD",
-            type=int if option == "size" else str,
-            nargs="*" if many else None,
-            help=f"as data.{option}: {what}",
-        )
+    for option in READING:
+        showing.add_argument(f"--{option.replace('_', '-')}", **_form(option))
     showing.set_defaults(command=show)
     preparation = commands.add_parser("prepare", help="build a data set from its original files")
     preparation.add_argument("name", metavar="NAME")
@@ -49,12 +44,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     preparation.set_defaults(command=prepare)
     about = "Write rows, which may be more than fit in memory, as a folder that data.name=stream:FOLDER reads."
     packing = commands.add_parser("pack", help="write rows as a folder to stream from", description=about)
-    packing.add_argument("files", nargs="+", type=Path, metavar="FILE", help=".npy of any size, .npz or a table")
+    packing.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help=".npy of any size, .npz, a table, photographs"
+    )
     packing.add_argument("--output", type=Path, required=True, metavar="FOLDER")
     packing.add_argument("--label-column", metavar="NAME", help="column (in .npz: array) of the labels")
     packing.add_argument("--labels", nargs="+", type=Path, default=[], metavar="FILE", help="of labels, one a file")
     packing.add_argument("--channels", choices=("first", "last"), help="where those of images stand")
+    for option in OF_PHOTOGRAPHS:
+        packing.add_argument(f"--{option}", **_form(option))
     packing.set_defaults(command=pack)
+
+
+def _form(option: str) -> dict[str, Any]:
+    """How an option of `READING` is written."""
+    many = option in ("categories", "missing_words", "dates", "ignore", "key", "size")
+    kind = {"type": int, "metavar": "N"} if option == "size" else {"metavar": "WORD"}
+    return kind | {"nargs": "*" if many else None, "help": f"as data.{option}: {READING[option]}"}
 
 
 def list_names(arguments: argparse.Namespace) -> None:
@@ -101,8 +107,10 @@ def pack(arguments: argparse.Namespace) -> None:
 
     from aejax.data import stream
     from aejax.data.encoding import counted_from
+    from aejax.data.tables import reading_of
 
     options = {"labels": arguments.labels, "channels": arguments.channels}
+    options["photographs"] = reading_of({option: vars(arguments)[option] for option in OF_PHOTOGRAPHS})
     packed = stream.pack(arguments.files, arguments.output, arguments.label_column, **options)
     for line in counted_from(np.array(packed.get("origin", ())), packed["feature_names"]):
         console.say(f"{arguments.output}: {line}")

@@ -70,19 +70,22 @@ def is_built_in(function: Callable[..., Any]) -> bool:
     return module.split(".")[0] == "aejax" and not module.startswith("aejax.experiments")
 
 
-def same_shape(corrupt: Callable[..., Any], what: str) -> Callable[..., jax.Array]:
+def same_shape(corrupt: Callable[..., Any], what: str) -> Callable[..., Any]:
     """A corruption that is refused, when it is traced, where it changes the shape of the rows or the kind of number.
+
+    One that returns a pair changes what is to be reconstructed, too; see `aejax.data.corrupt`.
 
     Args:
         corrupt: the corruption.
         what: it is, for errors.
     """
 
-    def checked(key: jax.Array, x: jax.Array, **hyperparameters: Any) -> jax.Array:
-        x_in = corrupt(key, x, **hyperparameters)
-        if form(x_in) != form(x):
-            raise UserError(f"{what} makes {form(x_in)} of {form(x)}; allowed: the same shape and type")
-        return x_in
+    def checked(key: jax.Array, x: jax.Array, **hyperparameters: Any) -> jax.Array | tuple[jax.Array, jax.Array]:
+        made = corrupt(key, x, **hyperparameters)
+        for each in made if isinstance(made, tuple) and len(made) == 2 else (made,):
+            if form(each) != form(x):
+                raise UserError(f"{what} makes {form(each)} of {form(x)}; allowed: the same shape and type")
+        return made
 
     return checked
 

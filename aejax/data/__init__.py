@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 _OPTIONS = ("label_column", "labels", "data_dir", "rows", "noise", "categories", "log", "weighting", *Reading._fields)
-OWN = ("file", "images:")  # kinds of a person's own data
+OWN = ("file:", "images:")  # kinds of a person's own data
 _OF_OUTLIERS = ("normal", "left_out", "contamination")
 
 
@@ -145,7 +145,7 @@ def load(
     if name.startswith("stream:"):
         return _streamed(settings, shares)
     raw = _raw(name, settings)
-    raw = hide(numbered(raw) if way(name) in OWN else raw, settings["missing"], settings["split_seed"])
+    raw = hide(numbered(raw) if name.startswith(OWN) else raw, settings["missing"], settings["split_seed"])
     if settings["normal"] is None:
         for option in ("left_out", "contamination"):
             if settings[option] not in (None, 0):

@@ -176,4 +176,4 @@ def binarised(raw: Raw, name: str) -> Raw:
 
     train = draw(raw.train)
     test = None if raw.test is None else draw(raw.test)
-    return raw._replace(train=train, test=test, bounds=(0, 1), source=f"{raw.source}, binarised")
+    return raw._replace(train=train, test=test, bounds=(0, 1), reading=None, source=f"{raw.source}, binarised")

@@ -1,16 +1,24 @@
 """Corruption of clean rows, as pure functions ``(key, x, *, hyperparameters) -> x_in``.
 
 Every hyperparameter may be traced, and so be swept. Rows are scaled before they are corrupted.
+
+An augmentation changes what is to be reconstructed as well, and returns both, ``(x, x_in)``: a photograph that is
+turned is to be given back turned.
 """
+
+from functools import partial
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.ndimage import map_coordinates
 
 from aejax.config.bounds import Finite, Fraction, NonNegative, Probability
 from aejax.errors import UserError
 
 HIDING = ("missing", "missing_patches", "holes")
 """Those that make values NaN, for models that take missing values."""
+AUGMENTING = ("flip", "rotate", "translate", "augment")
+"""Those that change what is to be reconstructed as well."""
 
 
 def none(key: jax.Array, x: jax.Array) -> jax.Array:
@@ -241,3 +249,116 @@ def holes(
     lent = jnp.roll(missing, jax.random.randint(other, (), 1, max(len(x), 2)), axis=0)
     hidden = jnp.where(jax.random.bernoulli(which, borrowed, each), lent, drawn)
     return jnp.where(hidden, jnp.nan, gaussian(shake, x, scale=noise))
+
+
+# Augmentations of images.
+
+
+def flip(key: jax.Array, x: jax.Array, *, probability: Probability = 0.5) -> tuple[jax.Array, jax.Array]:
+    """Images mirrored, left for right, each with the given probability.
+
+    Args:
+        key: typed key.
+        x: (rows, height, width, channels), scaled.
+        probability: that an image is mirrored, in [0, 1].
+
+    Returns:
+        The same images twice: what is to be reconstructed, and what the encoder sees.
+
+    Raises:
+        UserError: rows that are no images.
+    """
+    return (_mirrored(key, _of_images(x, "flip"), probability),) * 2
+
+
+def rotate(key: jax.Array, x: jax.Array, *, degrees: NonNegative) -> tuple[jax.Array, jax.Array]:
+    """Images turned about their middle, each by an angle that is uniform in [-degrees, degrees].
+
+    Values between pixels are interpolated linearly; what comes in from outside has the value of the nearest edge.
+
+    Args:
+        key: typed key.
+        x: (rows, height, width, channels), scaled.
+        degrees: the greatest angle; not negative.
+
+    Returns:
+        As `flip`.
+
+    Raises:
+        UserError: rows that are no images.
+    """
+    return (_moved(key, _of_images(x, "rotate"), degrees, 0.0),) * 2
+
+
+def translate(key: jax.Array, x: jax.Array, *, pixels: NonNegative) -> tuple[jax.Array, jax.Array]:
+    """Images moved down and across, each by distances that are uniform in [-pixels, pixels]; edges as in `rotate`.
+
+    Args:
+        key: typed key.
+        x: (rows, height, width, channels), scaled.
+        pixels: the greatest distance; not negative.
+
+    Returns:
+        As `flip`.
+
+    Raises:
+        UserError: rows that are no images.
+    """
+    return (_moved(key, _of_images(x, "translate"), 0.0, pixels),) * 2
+
+
+def augment(
+    key: jax.Array,
+    x: jax.Array,
+    *,
+    flip: Probability = 0.5,
+    degrees: NonNegative = 0.0,
+    pixels: NonNegative = 0.0,
+    noise: NonNegative = 0.0,
+) -> tuple[jax.Array, jax.Array]:
+    """`flip`, `rotate` and `translate` of images, and Gaussian noise on what the encoder sees.
+
+    Args:
+        key: typed key.
+        x: (rows, height, width, channels), scaled.
+        flip: the probability that an image is mirrored.
+        degrees: the greatest angle.
+        pixels: the greatest distance.
+        noise: standard deviation, in the units of the scaled values.
+
+    Returns:
+        What is to be reconstructed, and what the encoder sees.
+
+    Raises:
+        UserError: rows that are no images.
+    """
+    mirror, move, shake = jax.random.split(key, 3)
+    x = _moved(move, _mirrored(mirror, _of_images(x, "augment"), flip), degrees, pixels)
+    return x, gaussian(shake, x, scale=noise)
+
+
+def _of_images(x: jax.Array, name: str) -> jax.Array:
+    if x.ndim != 4:
+        shape = "x".join(map(str, x.shape[1:]))
+        raise UserError(f"corruption.name: {name} is of images, and these rows are {shape}; allowed: gaussian, masking")
+    return x
+
+
+def _mirrored(key: jax.Array, x: jax.Array, probability: jax.Array | float) -> jax.Array:
+    return jnp.where(jax.random.bernoulli(key, probability, (len(x), 1, 1, 1)), x[:, :, ::-1], x)
+
+
+def _moved(key: jax.Array, x: jax.Array, degrees: jax.Array | float, pixels: jax.Array | float) -> jax.Array:
+    """Images turned about their middle and moved, by angles and distances that are drawn for each."""
+    share = jax.random.uniform(key, (3, len(x)), minval=-1.0, maxval=1.0)
+    angle, (down, across) = jnp.deg2rad(degrees) * share[0], pixels * share[1:]
+    middle = [(length - 1) / 2 for length in x.shape[1:3]]
+    y, z = jnp.meshgrid(*(jnp.arange(n) - m for n, m in zip(x.shape[1:3], middle, strict=True)), indexing="ij")
+
+    def of_one(image: jax.Array, angle: jax.Array, down: jax.Array, across: jax.Array) -> jax.Array:
+        cos, sin = jnp.cos(angle), jnp.sin(angle)
+        places = [cos * y + sin * z - down + middle[0], cos * z - sin * y - across + middle[1]]
+        sampled = partial(map_coordinates, coordinates=places, order=1, mode="nearest")
+        return jax.vmap(sampled, in_axes=-1, out_axes=-1)(image)
+
+    return jax.vmap(of_one)(x.astype(jnp.float32), angle, down, across).astype(x.dtype)

@@ -17,6 +17,7 @@ from aejax.data.array_files import (
 )
 from aejax.data.columns import understand
 from aejax.data.encoding import as_raw, features, observed, storage
+from aejax.data.images import FILE, path_of, read_images
 from aejax.data.labels import Labels, as_labels
 from aejax.data.scaling import stored
 from aejax.data.splits import Raw, check_columns
@@ -31,7 +32,9 @@ FORMS = ".csv (.gz, .bz2, .zip), .tsv, .txt, .parquet, .feather, .arrow, .xlsx"
 
 
 def is_table(path: Path) -> bool:
-    """Whether the name of a file is that of a table."""
+    """Whether the name of a file is that of a table of rows, and not of photographs."""
+    if str(path).startswith("images:"):
+        return False
     return ending(path) in TABLES or ending(path)[:4] in TEXT
 
 
@@ -64,6 +67,9 @@ def load_file(
         rows = len(raw.train.x) + (0 if raw.test is None else len(raw.test.x))
         beside, line = labels_beside(Path(labels).expanduser(), label_column, rows)
         return _with_labels(raw._replace(understood=(*raw.understood, line)), beside)
+    if Path(name).expanduser().is_dir():
+        allowed = f"a file that ends in {', '.join(ENDINGS)}, or data.name=images:{name} where it holds photographs"
+        raise UserError(f"{name}: is a folder; allowed: {allowed}")
     path = checked(name, categories, reading)
     source = f"the file {name}"
     if is_table(path):
@@ -200,12 +206,14 @@ class FileRows(NamedTuple):
         names: of the features; empty where there are none.
         keys: by the name of a column that names the rows, (m,) text.
         labels: (m,) text of the column that was left out as that of labels; None where there is none.
+        lines: on how photographs were read.
     """
 
     x: np.ndarray
     names: tuple[str, ...] = ()
     keys: Mapping[str, np.ndarray] = {}
     labels: np.ndarray | None = None
+    lines: tuple[str, ...] = ()
 
 
 def read_values(
@@ -221,6 +229,9 @@ def read_values(
     `faults` comes to hold, by the number of a row, why a cell of it cannot be read, which is NaN then; None refuses it.
     """
     reading = reading or AGAIN
+    if photographs := path_of(name) if reading.size else None:
+        images = read_images(photographs, reading=reading)
+        return FileRows(images.x, keys={FILE: np.array(images.names, object)}, lines=images.lines)
     path, keys, labels = checked(name, columns, reading), {}, None
     if not is_table(path):
         arrays = read_arrays(path, None, label_column, reading.channels)
@@ -250,9 +261,10 @@ def _parts_of(name: str, columns: Mapping[str, Cells]) -> list[str]:
 def checked(name: str | Path, categories: Sequence[object], reading: Reading = AGAIN) -> Path:
     """The path of a file that is there and of a kind that can be read."""
     path = Path(name).expanduser()
+    if str(name).startswith("images:"):
+        raise UserError(f"{name}: are photographs, and the net was not trained on some; allowed: a file of rows")
     if path.is_dir():
-        allowed = f"a file that ends in {', '.join(ENDINGS)}, or images:{path} where it holds photographs"
-        raise UserError(f"{path}: is a folder; allowed: {allowed}")
+        raise UserError(f"{path}: is a folder; allowed: a file that ends in {', '.join(ENDINGS)}")
     if ending(path) not in ENDINGS:
         raise one_of(ending(path), ENDINGS, what=f"the ending of {path}")
     if not path.is_file():

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,9 +21,11 @@ from aejax.data.tables import AGAIN, AS_SEEN, Reading
 from aejax.errors import UserError
 from aejax.types import Split
 
+FILE = "file"  # the column of results that names an image
 SIDE = 64  # pixels, of images of several sizes or of larger ones
 LARGE = 2 * 10**9  # bytes of all decoded images, from which on it is said where they lie
-NAMED, BLOCK = 3, 64  # files that a line names; files that are decoded between two looks at the progress
+NAMED, CLASSES = 3, 20  # files and classes that a line names
+BLOCK = 64  # files that are decoded between two looks at the progress
 _NOTES = {
     "turned": "turned as their EXIF says",
     "transparent": "transparent in places, and laid on white",
@@ -46,7 +49,40 @@ class Files(NamedTuple):
     labels: Labels | None = None
 
 
+class Photographs(NamedTuple):
+    """Images that were read.
+
+    Attributes:
+        x: uint8 (m, height, width, channels).
+        names: (m,) their paths below the folder, or as a table has them.
+        labels: of a table or by folders; None without.
+        lines: on how they were read.
+        reading: that reads others alike.
+    """
+
+    x: np.ndarray
+    names: tuple[str, ...]
+    labels: Labels | None
+    lines: tuple[str, ...]
+    reading: Reading
+
+
 def load_images(name: str, label_column: str | None = None, reading: Reading = AS_SEEN) -> Raw:
+    """The data set of the images that `read_images` reads."""
+    images = read_images(name, label_column, reading)
+    labels, path = images.labels, Path(name).expanduser()
+    return Raw(
+        Split(images.x, labels=labels and labels.values),
+        kind="image",
+        source=f"the images of {name}",
+        bounds=(0, 255),
+        label_names=labels.names if labels else (),
+        understood=(*images.lines, *_of_labels(labels, path)),
+        reading=images.reading,
+    )
+
+
+def read_images(name: str, label_column: str | None = None, reading: Reading = AS_SEEN) -> Photographs:
     """The images in a folder and in those below it, of a table that names them, or one image.
 
     Args:
@@ -56,35 +92,38 @@ def load_images(name: str, label_column: str | None = None, reading: Reading = A
         reading: `Reading.size`, `Reading.fit` and `Reading.colour` say how images become rows.
 
     Returns:
-        The rows, uint8 (m, height, width, channels), in the order of the table, or of their paths by code points.
+        The images in the order of the table, or of their paths by code points.
 
     Raises:
         UserError: there is no such folder or table, or no image can be read.
     """
     path = Path(name).expanduser()
     files = _listed(path, label_column)
-    options = [reading.size, reading.fit, reading.colour]
-    key = f"images-{_digest([str(path.resolve()), options])[:20]}"
-    digest = _digest([[each, *_version(files.root / each)] for each in files.names])
-    entry = cache.read(key)
-    if entry is None or entry[1].get("files") != digest:  # the same folder, changed since
-        make = lambda target: {"files": digest, **_decode(path, files, reading, target)}
-        entry = cache.build(key, make, anew=True)
-    arrays, details = entry
+    x, details = _once(path, files, reading) if is_image(path) else _cached(path, files, reading)
     rows = details["rows"]
     names = tuple(files.names[row] for row in rows)
     labels = _classes(names) if files.labels is None else _of_rows(files.labels, rows)
     fit = reading.fit or "crop"
-    lines = [*_said(files, details, arrays["x"], fit), *_of_labels(labels, path)]
-    return Raw(
-        Split(arrays["x"], labels=labels and labels.values),
-        kind="image",
-        source=f"the images of {name}",
-        bounds=(0, 255),
-        label_names=labels.names if labels else (),
-        understood=tuple(lines),
-        reading=AGAIN._replace(size=tuple(details["size"]), fit=fit, colour=details["colour"]),
-    )
+    same = AGAIN._replace(key=(FILE,), size=tuple(details["size"]), fit=fit, colour=details["colour"])
+    return Photographs(x, names, labels, tuple(_said(files, details, x, fit)), same)
+
+
+def _once(path: Path, files: Files, reading: Reading) -> tuple[np.ndarray, Mapping[str, Any]]:
+    """The pixels of one image, which are not kept, and what is to be said of it."""
+    with TemporaryDirectory() as folder:
+        details = _decode(path, files, reading, Path(folder))
+        return np.load(Path(folder, "x.npy")), details
+
+
+def _cached(path: Path, files: Files, reading: Reading) -> tuple[np.ndarray, Mapping[str, Any]]:
+    """The pixels of images, memory-mapped, and what is to be said of them; decoded anew where a file has changed."""
+    key = f"images-{_digest([str(path.resolve()), reading.size, reading.fit, reading.colour])[:20]}"
+    digest = _digest([[each, *_version(files.root / each)] for each in files.names])
+    entry = cache.read(key)
+    if entry is None or entry[1].get("files") != digest:
+        make = lambda target: {"files": digest, **_decode(path, files, reading, target)}
+        entry = cache.build(key, make, anew=True)
+    return entry[0]["x"], entry[1]
 
 
 def path_of(name: str | Path) -> str | None:
@@ -143,15 +182,15 @@ def _in_folder(folder: Path) -> Files:
             continue
         seen.add((status.st_dev, status.st_ino))
         folders.sort()
-        for each in [*files, *folders]:
-            name, ending = str(PurePosixPath(below, each)), "/" if each in folders else ""
+        for each, slash in [*((file, "") for file in files), *((folder, "/") for folder in folders)]:
+            name = str(PurePosixPath(below, each))
             if each.startswith("."):
-                left_out[_printable(name) + ending] = "hidden"
+                left_out[_printable(name) + slash] = "hidden"
             elif _printable(name) != name:
-                left_out[_printable(name) + ending] = "no text for a name"
-            elif not ending and not is_image(Path(each)):
+                left_out[_printable(name) + slash] = "no text for a name"
+            elif not slash and not is_image(Path(each)):
                 left_out[name] = "no image"
-            elif not ending:
+            elif not slash:
                 names.append(name)
         folders[:] = [each for each in folders if not each.startswith(".") and _printable(each) == each]
     return Files(folder, tuple(sorted(names)), left_out)
@@ -212,7 +251,8 @@ def _said(files: Files, details: Mapping[str, Any], x: np.ndarray, fit: str) -> 
     if left_out := {**files.left_out, **details["left_out"]}:
         yield _left_out_line(left_out)
     if x.nbytes > LARGE:
-        yield f"decoded they are {x.nbytes / 1e9:.1f} GB; they lie in {cache.root()} and are mapped into memory"
+        line = f"decoded they are {x.nbytes / 1e9:.1f} GB, which are mapped into memory from {cache.root()}"
+        yield f"{line}; aejax data pack writes them as a folder to stream from"
 
 
 def _left_out_line(left_out: Mapping[str, str]) -> str:
@@ -232,8 +272,9 @@ def _of_labels(labels: Labels | None, path: Path) -> list[str]:
         return []
     what = "folders" if path.is_dir() else "labels"
     counts = np.bincount(labels.values, minlength=len(labels.names))
-    named = ", ".join(f"{name!r} ({count})" for name, count in zip(labels.names, counts, strict=True))
-    return [f"classes are the {len(labels.names)} {what}: {named}"]
+    named = [f"{name!r} ({count})" for name, count in zip(labels.names, counts, strict=True)]
+    more = f" and {len(named) - CLASSES} more" if len(named) > CLASSES else ""
+    return [f"classes are the {len(labels.names)} {what}: {', '.join(named[:CLASSES])}{more}"]
 
 
 # Decoding them.

@@ -8,7 +8,7 @@ import numpy as np
 
 from aejax.data.columns import understand
 from aejax.data.files import checked, is_table, labels_beside, load_file, table_of
-from aejax.data.images import load_images, path_of
+from aejax.data.images import load_images, path_of, read_images
 from aejax.data.labels import separate
 from aejax.data.scaling import original
 from aejax.data.splits import Raw
@@ -56,7 +56,10 @@ def preview(
         UserError: it cannot be read.
     """
     if photographs := path_of(path):
-        return _of_arrays(load_images(photographs, label_column, reading), first)
+        names = read_images(photographs, label_column, reading).names
+        shown = _of_arrays(load_images(photographs, label_column, reading), first)
+        rows = [(name, *row[1:]) for name, row in zip(names, shown.rows, strict=False)]
+        return shown._replace(rows=rows)
     if not is_table(checked(path, categories, reading)):
         return _of_arrays(load_file(str(path), label_column, categories, reading, labels), first)
     table = table_of(path, (), label_column, reading)

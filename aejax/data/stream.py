@@ -23,9 +23,10 @@ from aejax.data.arrays import dataset_of
 from aejax.data.cache import whole_folder
 from aejax.data.encoding import common_origin
 from aejax.data.files import labels_beside, load_file, map_array
+from aejax.data.images import load_images, path_of
 from aejax.data.scaling import fit
 from aejax.data.splits import DEFAULT_TEST, Raw, count, pooled
-from aejax.data.tables import AGAIN, AS_SEEN
+from aejax.data.tables import AGAIN, AS_SEEN, OF_PHOTOGRAPHS, Reading
 from aejax.errors import UserError, first_line
 from aejax.files import write_atomic
 from aejax.storage import checksums
@@ -122,11 +123,17 @@ def load(name: str, *, scaling: str, validation: float, test: float | None, seed
         bounds=bounds,
         label_names=tuple(details["label_names"]),
         feature_names=tuple(details["feature_names"]),
-        reading=AGAIN._replace(channels=details["channels"]) if "channels" in details else None,
+        reading=_reading(details),
         origin=np.array(details["origin"], np.float64) if "origin" in details else np.zeros(()),
     )
     sample = dataset_of(name, raw, (trained, validated, tested), scaling)
     return sample._replace(stream=stream, **fitted._asdict())
+
+
+def _reading(details: Mapping[str, Any]) -> Reading | None:
+    """How new images are read as those of a folder were; None of tables, and where nothing was said of images."""
+    fields = {name: details[name] for name in ("channels", *OF_PHOTOGRAPHS) if name in details}
+    return AGAIN._replace(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}) if fields else None
 
 
 def in_order(stream: Stream, positions: np.ndarray) -> np.ndarray:
@@ -183,16 +190,18 @@ def pack(
     *,
     labels: Sequence[str | Path] = (),
     channels: str | None = None,
+    photographs: Reading = AS_SEEN,
 ) -> dict[str, Any]:
     """Write the rows of some files, one file after the other, as a folder to stream from.
 
     Args:
         paths: .npy files, which may be larger than the memory, or .npz, .csv and .parquet files, each of which is read
-            whole.
+            whole; folders of photographs, or images:FILE.csv.
         output: the folder to make; it must not be there.
         label_column: as in `aejax.data.load`.
         labels: a file of labels for each of `paths`, as in `aejax.data.load`; none where these hold them.
         channels: of images, as in `aejax.data.load`.
+        photographs: their size, fit and colour.
 
     Returns:
         What ``rows.json`` holds.
@@ -208,7 +217,8 @@ def pack(
     if labels and len(labels) != len(paths):
         raise UserError(f"--labels: {len(labels)} files for {len(paths)} files of rows; allowed: one for each")
     pairs = zip(paths, labels or [None] * len(paths), strict=True)
-    readers = [(path, partial(_rows, path, label_column, beside, channels)) for path, beside in pairs]
+    reading = photographs._replace(channels=channels)
+    readers = [(path, partial(_rows, path, label_column, beside, reading)) for path, beside in pairs]
     readers = [(path, cache(reader)) for path, reader in readers] if len(readers) == 1 else readers
     with whole_folder(output.absolute()) as scratch:
         start = common_origin((pooled(raw).x, raw.origin) for raw in (reader() for _, reader in readers))
@@ -262,6 +272,8 @@ def _records(
             labels = np.array([numbers.setdefault(name, len(numbers)) for name in raw.label_names], "<i4")[labels]
         details |= {"shape": list(x.shape[1:]), "dtype": dtype.name, "labelled": labels is not None}
         details |= {"label_names": list(numbers), "feature_names": list(names)}
+        if raw.reading is not None and raw.reading.size:
+            details |= {name: getattr(raw.reading, name) for name in OF_PHOTOGRAPHS}
         moved = start.any() or raw.origin.any()
         for at in range(0, len(x), _BLOCK):
             block = x[at : at + _BLOCK].astype(np.float64) + (raw.origin - start) if moved else x[at : at + _BLOCK]
@@ -274,12 +286,16 @@ def _records(
                 yield values.tobytes() + (b"" if labels is None else labels[row].tobytes())
 
 
-def _rows(path: Path, label_column: str | None, beside: str | Path | None, channels: str | None) -> Raw:
-    """The rows of a file with their labels, those of .npy where they lie on the disk."""
+def _rows(path: Path, label_column: str | None, beside: str | Path | None, reading: Reading) -> Raw:
+    """The rows of a file with their labels, those of .npy, and photographs, where they lie on the disk."""
+    if photographs := path_of(path):
+        if beside is not None:
+            raise UserError(f"--labels: {path} are photographs; allowed: images:FILE.csv, and --label-column")
+        return load_images(photographs, label_column, reading)
     if path.suffix.lower() != ".npy" or (label_column is not None and beside is None):
-        raw = load_file(str(path), label_column, (), AS_SEEN._replace(channels=channels), beside)
+        raw = load_file(str(path), label_column, (), AS_SEEN._replace(channels=reading.channels), beside)
     else:
-        x = map_array(path, channels)
+        x = map_array(path, reading.channels)
         labels, _ = (None, "") if beside is None else labels_beside(Path(beside), label_column, len(x))
         raw = Raw(Split(x, labels=labels and labels.values), label_names=labels.names if labels else ())
     if pooled(raw).mask is not None:
@@ -297,7 +313,13 @@ DETAILS = Fields(
         "feature_names": Many(str),
         "files": Named(Fields({"rows": Whole(1), "bytes": Whole()}, {"first": str})),
     },
-    {"origin": Many(float), "channels": Word("first|last")},
+    {
+        "origin": Many(float),
+        "channels": Word("first|last"),
+        "size": Many(Whole(1, 2**31 - 1), 2, 2),
+        "fit": Word("crop|pad|stretch"),
+        "colour": Word("grey|colour"),
+    },
 )
 """The form of ``rows.json``."""
 

@@ -15,6 +15,7 @@ from aejax.types import Dataset
 
 SHOWN = 10  # rows of a data set
 MOST_IMAGES, MOST_FILTERS = 12, 100
+FIELDS, THUMBNAIL = 16, 32  # along a side of a map of images; the most pixels of each
 
 
 def choose(labels: np.ndarray | None, rows: int) -> np.ndarray:
@@ -149,6 +150,41 @@ def image_lines(
         side.set_yticks(middles(count, height), right, size=TEXT)
         side.tick_params(length=0)
         side.spines[:].set_visible(False)
+    return figure
+
+
+def laid_out(code: np.ndarray, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Images where their codes lie: in each field of a square the one nearest to its middle.
+
+    Args:
+        code: (m, d), of which the two principal components are taken where d is not 2.
+        images: (m, height, width, channels) bytes, of which every n-th pixel is taken where a side is long.
+
+    Returns:
+        ``tiles``, (k, height', width', channels), and ``fields``, (k, 2), the row and column of each.
+    """
+    middle = code - code.mean(0, dtype=np.float64)
+    points = middle if code.shape[1] == 2 else middle @ np.linalg.svd(middle, full_matrices=False)[2][:2].T
+    points = np.pad(points, ((0, 0), (0, 2 - points.shape[1])))
+    low, high = points.min(0), points.max(0)
+    places = (points - low) / np.where(high > low, high - low, 1) * FIELDS
+    fields = np.minimum(places.astype(int), FIELDS - 1)
+    apart = np.square(places - fields - 0.5).sum(1)
+    order = np.lexsort((apart, fields[:, 0], fields[:, 1]))
+    _, first = np.unique(fields[order], axis=0, return_index=True)
+    chosen = order[first]
+    step = -(-max(images.shape[1:3]) // THUMBNAIL)
+    return {"tiles": images[chosen, ::step, ::step], "fields": fields[chosen][:, ::-1] * [-1, 1] + [FIELDS - 1, 0]}
+
+
+def thumbnails(words: Words, content: Any) -> Any:
+    """What `laid_out` keeps, as a figure."""
+    tiles = colours(content["tiles"])
+    grid = np.ones((FIELDS, FIELDS, *tiles.shape[1:]))
+    grid[tuple(content["fields"].T)] = tiles
+    picture = mosaic(grid, gap=1, between=1.0)
+    figure, axes = picture_figure(picture, words("thumbnails.title"), wide=WIDTH - 0.6, beside=0.6, above=0.6)
+    axes.set_axis_off()
     return figure
 
 

@@ -10,7 +10,7 @@ from aejax import console
 from aejax.errors import UserError
 from aejax.figures import canvas, names
 from aejax.figures.canvas import Tree
-from aejax.figures.images import MOST_FILTERS, are_images, as_images, choose, filters
+from aejax.figures.images import MOST_FILTERS, are_images, as_images, choose, filters, laid_out, thumbnails
 from aejax.figures.panels import code_histogram, loss_curves, maps, reconstructions, usage
 from aejax.figures.words import Words, load
 from aejax.models.architecture import first_kernels
@@ -94,6 +94,8 @@ def keep(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params,
         if model.code_size == 2:
             labels = np.zeros(len(arrays["code"]), int) if labels is None else labels
             tree["map"] = {"points": arrays["code"], "labels": labels}
+        if are_images(dataset) and dataset.reading is not None and dataset.reading.size:  # photographs of one's own
+            tree["thumbnails"] = laid_out(arrays["code"], as_images([arrays["x"]], dataset)[0])
     return Kept(tree, {"labels": list(dataset.label_names), "features": list(dataset.feature_names), "curve": []})
 
 
@@ -132,4 +134,5 @@ GENERAL = canvas.figures(
     reconstructions=("reconstructions", _draw_reconstructions),
     code=("code", lambda tree, info, words: code_histogram(words, tree["code"])),
     map=("map", _draw_map),
+    thumbnails=("thumbnails", lambda tree, info, words: thumbnails(words, tree["thumbnails"])),
 )

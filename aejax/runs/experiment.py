@@ -106,7 +106,7 @@ def _run(config: Mapping[str, Any], folder: Path, working: ExitStack) -> dict[st
         evaluated["tables"] = tables
     seconds = {"prepare_seconds": prepare_seconds, "evaluate_seconds": time.perf_counter() - started}
     evaluated["timing"] = timing | seconds
-    names += [name for name in tables if (folder / name).exists()]
+    names += [name for name in tables if (folder / name).is_file()]
     checksums.write(folder, [*workdir.WRITTEN, *names], {workdir.FINISHED: to_json(evaluated)})
     return evaluated
 

@@ -12,6 +12,7 @@ from aejax.data.columns import understand
 from aejax.data.dates import are_dates
 from aejax.data.encoding import MOST_CATEGORIES
 from aejax.data.files import checked, is_table, table_of
+from aejax.data.images import path_of
 from aejax.data.labels import separate
 from aejax.data.tables import AS_SEEN
 from aejax.errors import UserError, one_of
@@ -131,6 +132,9 @@ def first_config(path: Path, task: str, label: str | None = None) -> str:
     """
     if task not in STARTS:
         raise one_of(task, STARTS, what="--task")
+    if path_of(path):
+        ready = "aejax run photographs/autoencoder --set data.name=images:DIR"
+        raise UserError(f"{path}: photographs need no config of their own; allowed: {ready}")
     start, path = STARTS[task], path.absolute()
     fields = {"data.name": (f"file:{path}", ""), "data.scaling": ("standard", "to mean 0 and standard deviation 1")}
     fields |= {"data.label_column": (label, "")} if label else {}

@@ -1,6 +1,7 @@
 """What a trained net says of every row of a file, as tables: for `aejax apply`, and of a run on one's own file."""
 
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,14 +11,17 @@ import numpy as np
 from aejax.config.components import TASKS, resolve
 from aejax.data.encoding import as_columns
 from aejax.data.files import is_table
+from aejax.data.images import FILE
 from aejax.data.splits import with_rows
 from aejax.data.tables import AGAIN, are_numbered
 from aejax.errors import UserError
-from aejax.runs import apply, artifact, rows
+from aejax.runs import apply, artifact, pictures, rows
 from aejax.runs.artifact import Trained
 from aejax.runs.reasons import reasons
 from aejax.types import Column, Columns, Dataset, Evaluation
 
+MOST_UNITS = 4096  # of a code that a table has a column for each of
+HIGHEST = 8  # images of which it is shown where they are odd
 SAMPLES = 1  # of the seed of a run, what its new rows are drawn by
 PLACE = ("row", "split")  # columns of the tables of a run that stand before what the net says
 
@@ -32,6 +36,8 @@ class Answer(NamedTuple):
         labels: (m,) text, the labels that stand in the file; None without.
         summary: what to say of it, in a few words.
         remarks: lines on how the file was read, and on rows that were not answered.
+        pictures: of photographs, ``rows -> (len(rows), height, width, 1 or 3)`` from 0 to 255: images that the net
+            gives back, or those that came in, red where they are odd; None where there is nothing to be seen.
     """
 
     columns: Mapping[str, np.ndarray]
@@ -40,6 +46,7 @@ class Answer(NamedTuple):
     labels: np.ndarray | None
     summary: str
     remarks: tuple[str, ...]
+    pictures: Callable[[Any], np.ndarray] | None = None
 
 
 def answer(
@@ -69,7 +76,7 @@ def answer(
         known = (None, (), (), AGAIN._replace(ignore=others))
     faults = None if strict else {}
     file = rows.read(source, *known, faults=faults)
-    remarks = []
+    remarks = [f"{source}: {line}" for line in file.lines]
     if action != "decode" and features and file.names and are_numbered(features) != are_numbered(file.names):
         without = source if are_numbered(file.names) else "the training data"
         remarks.append(f"{source}: columns are taken by their place, since {without} has no names of them")
@@ -83,13 +90,19 @@ def answer(
     if isinstance(out, Columns):
         summary = out.summary or f"{len(file.x)} rows of {', '.join(out.values)}"
         numbers = [values for values in out.values.values() if values.dtype != object]
-        return Answer(by_name, np.stack(numbers, axis=1).astype(np.float32), keys, labels, summary, tuple(remarks))
+        values = np.stack(numbers, axis=1).astype(np.float32)
+        seen = None
+        if reading.size and out.reasons is not None:
+            shares = out.reasons.shares.reshape(file.x.shape)
+            seen = lambda at: pictures.heated(file.x[at], shares[at])
+        return Answer(by_name, values, keys, labels, summary, tuple(remarks), seen)
     size = f"{'x'.join(map(str, out.shape[1:]))} values"
     if action == "fill" and is_table(source):  # whose columns are those of the file, keys and labels among them
         keys, labels, size = {}, None, f"{len(by_name)} columns"
     if file.x.ndim == out.ndim == 4 and reading.channels == "first":
         out = np.moveaxis(out, 3, 1)
-    return Answer(by_name, out, keys, labels, f"{len(out)} rows of {size}", tuple(remarks))
+    seen = out.__getitem__ if reading.size and out.ndim == 4 else None
+    return Answer(by_name, out, keys, labels, f"{len(out)} rows of {size}", tuple(remarks), seen)
 
 
 def _columns(
@@ -136,10 +149,12 @@ def of_run(trained: Trained, evaluation: Evaluation, dataset: Dataset, config: M
     Returns:
         By the name of a file, what is in it.
     """
-    source = Path(config["data"]["name"].partition(":")[2]).expanduser()
+    kind, _, path = config["data"]["name"].partition(":")
+    source = Path(config["data"]["name"]) if kind == "images" else Path(path).expanduser()
     task = resolve(config["task"]["name"], TASKS, what="task.name")
     written = {}
-    for name, action in {"codes": "encode", **task.results}.items():
+    codes = {"codes": "encode"} if trained.model.code_size <= MOST_UNITS else {}  # else as large as the maps of a net
+    for name, action in {**codes, **task.results}.items():
         better = evaluation.rows.get(action, {})
         try:
             said = answer(trained, action, source, instead=lambda out, better=better: _with(better, out, dataset))
@@ -147,17 +162,31 @@ def of_run(trained: Trained, evaluation: Evaluation, dataset: Dataset, config: M
             written[f"{name}.csv"] = f"is not written: {error}"
             continue
         whole_rows = action != "encode" and said.values.shape[1:] == tuple(dataset.feature_shape)
+        if whole_rows and said.pictures is not None:
+            written |= _pictures(folder / name, said.values, said.keys[FILE])
+            continue
         path = folder / (f"{name}.npy" if whole_rows and not is_table(source) else f"{name}.csv")
         before = {} if action == "fill" else _places(said, config["data"].get("label_column"), dataset)
         rows.write(path, said.values, said.columns, before)
         written[path.name] = said.summary
+        if said.pictures is not None:
+            highest = np.argsort(-said.values[:, 0], kind="stable")[:HIGHEST]
+            written |= _pictures(folder / f"highest_{name}", said.pictures(highest), said.keys[FILE][highest])
     if task.sample is not None and trained.kept is not None:
         count = len(dataset.train.x)
         made, columns = sampled(trained, jax.random.fold_in(jax.random.key(config["seed"]), SAMPLES), count)
+        if kind == "images":
+            return written | _pictures(folder / "synthetic", made.reshape(count, *dataset.feature_shape))
         path = folder / ("synthetic.csv" if is_table(source) else "synthetic.npy")
         rows.write(path, made, columns)
         written[path.name] = f"{count} new rows, as many as there are training rows"
     return written
+
+
+def _pictures(folder: Path, images: np.ndarray, names: Sequence[str] = ()) -> dict[str, str]:
+    """Write images into a folder of a run, in place of what an evaluation that was stopped left there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return {f"{folder.name}/": f"{pictures.write(folder, images, names)} images"}
 
 
 def _with(better: Mapping[str, Columns], out: np.ndarray | Columns, dataset: Dataset) -> np.ndarray | Columns:

@@ -226,10 +226,9 @@ def environment() -> dict[str, Any]:
     """Versions, device, platform and the git commit of the checkout that the package is run from (null elsewhere)."""
     import jax
 
-    packages = ("aejax", "jax", "jaxlib", "flax", "optax", "numpy", "scikit-learn", "safetensors")
     return {
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in packages},
+        "packages": versions(),
         "platform": platform.platform(),
         "processor": _processor(),
         "backend": jax.default_backend(),
@@ -237,6 +236,12 @@ def environment() -> dict[str, Any]:
         "git_commit": _git_commit(),
         **numerics.machine(),
     }
+
+
+def versions() -> dict[str, str | None]:
+    """Of the packages that decide bits."""
+    packages = ("aejax", "jax", "jaxlib", "flax", "optax", "numpy", "scikit-learn", "safetensors")
+    return {name: _version(name) for name in packages}
 
 
 def _version(name: str) -> str | None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from aejax.config import components
 from aejax.config.bounds import Count, Natural, Positive
+from aejax.data.corrupt import AUGMENTING
 from aejax.data.scaling import moments
 from aejax.errors import UserError
 from aejax.figures.tasks.methods import DENOISING
@@ -83,6 +84,8 @@ def noise(name: str, strength: float) -> Callable[[jax.Array, jax.Array], jax.Ar
     """
     function = components.resolve(name, "aejax.data.corrupt", what="task.corruption")
     takes = components.parameters(function)
+    if name.removeprefix("aejax.data.corrupt.") in AUGMENTING:
+        raise UserError(f"task.corruption: {name} changes the clean image as well; allowed: gaussian, masking, …")
     if not takes:
         raise UserError(f"task.corruption: {name} has no strength; allowed: gaussian, masking, …")
     first = next(iter(takes))

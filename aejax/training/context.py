@@ -37,8 +37,8 @@ def outline(model: Model) -> Context:
     return jax.eval_shape(model.apply, params, row(target_shape), row(model.feature_shape), key)
 
 
-Corruption = Callable[..., jax.Array]
-"""``(key, x, **hyperparameters) -> x_in``, of rows (m, *feature_shape)."""
+Corruption = Callable[..., jax.Array | tuple[jax.Array, jax.Array]]
+"""``(key, x, **hyperparameters) -> x_in``, of rows (m, *feature_shape); an augmentation returns ``(x, x_in)``."""
 Objective = Callable[..., tuple[jax.Array, dict[str, jax.Array]]]
 """``(ctx, hyperparameters of the terms, progress) -> (loss, {term: value})``."""
 
@@ -120,7 +120,12 @@ def context(
     """
     model, x, target = forward.model, batch.x, batch.x if batch.target is None else batch.target
     folded = shown(model, x, batch.mask).reshape(-1, *model.feature_shape)  # some corruptions are of places in an image
-    x_in = shown(model, forward.corrupt(keys.corruption, folded, **corruption).reshape(x.shape), batch.mask)
+    x_in = forward.corrupt(keys.corruption, folded, **corruption)
+    if isinstance(x_in, tuple):
+        if batch.target is not None or batch.mask is not None:
+            raise UserError("corruption.name: an augmentation needs whole images that are their own target")
+        target, x_in = x_in[0].reshape(x.shape), x_in[1]
+    x_in = shown(model, x_in.reshape(x.shape), batch.mask)
 
     def again(key: jax.Array, params: Params = params) -> Context:
         ctx = model.apply(params, target, x_in, key)

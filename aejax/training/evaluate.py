@@ -139,7 +139,8 @@ def _losses_on_batch(forward: Forward, objective: Objective) -> Callable[..., di
         batch = batch_of(part, None)._replace(index=index, rows=partial(clean, rows))
         ctx = context(forward, params, batch, Keys(*jax.random.split(key, 3)), hparams["corruption"], progress)
         loss, values = objective(ctx, hparams["terms"], progress)
-        squares = jnp.square(ctx.x - model.decode(params, model.encode(params, shown(model, batch.x, batch.mask))))
+        target = batch.x if batch.target is None else batch.target  # an augmentation has changed ctx.x
+        squares = jnp.square(target - model.decode(params, model.encode(params, shown(model, batch.x, batch.mask))))
         observed = jnp.ones_like(squares) if ctx.mask is None else ctx.mask
         return {"loss": loss, **values, "mse": (squares * observed).sum() / jnp.maximum(observed.sum(), 1)}
 

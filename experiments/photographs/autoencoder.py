@@ -1,0 +1,56 @@
+"""Photographs of your own, 64x64 in colour: a convolutional net to a code of 32, and tasks for it.
+
+    aejax run photographs/autoencoder --set data.name=images:DIR               # codes, reconstructions, a map
+    aejax run photographs/autoencoder:denoising --set data.name=images:DIR     # a net that takes noise away
+    aejax run photographs/autoencoder:anomaly --set data.name=images:DIR       # which ones are odd, and where
+    aejax run photographs/autoencoder:generation --set data.name=images:DIR    # new ones
+
+Without `data.name` they train on patches of eight photographs, grey and 32x32.
+"""
+
+from aejax.config import base
+
+
+def get_config():
+    config = base()
+    config.data.name = "photographs"
+    config.model = {
+        "name": "conv.convolutional",
+        "channels": (16, 32, 64, 128),
+        "kernel_size": 3,
+        "stride": 2,
+        "code": 32,
+        "activation": "silu",
+        "code_activation": "linear",
+        "output": "sigmoid",
+    }
+    config.terms.reconstruction.name = "reconstruction.squared_error"
+    config.corruption = {"name": "augment", "flip": 0.5, "degrees": 5.0, "pixels": 3.0}
+    config.optimizer = {"name": "adam", "learning_rate": 2e-3, "schedule": {"name": "cosine"}}
+    config.train.steps = 2000
+    config.train.batch_size = 32
+    config.train.evaluate_every = 200
+    return config
+
+
+def variants():
+    return {
+        "denoising": {
+            "model": {"name": "unet.unet", "channels": (32, 64), "patch": 2},
+            "corruption": {"name": "gaussian_between", "least": 0.0, "most": 0.2},
+            "optimizer": {"name": "adam", "learning_rate": 3e-3, "schedule": {"name": "warmup_cosine"}},
+            "train.steps": 500,
+            "train.batch_size": 16,
+            "train.evaluate_every": 100,
+            "task": {
+                "name": "denoising",
+                "strength": 0.1,
+                "strengths": (0.05, 0.2),
+                "rows": 50,
+                "tuning": 10,
+                "plain_steps": 0,
+            },
+        },
+        "anomaly": {"train.steps": 500, "task": {"name": "anomaly", "members": 2, "score": "both"}},
+        "generation": {"task": {"name": "generation", "features": "rows", "components": 5, "samples": 500}},
+    }
