@@ -121,8 +121,13 @@ def _that_fit(
             continue
         at = column.start
         low, high = (original(each, bounds.origin, bounds.log)[at] for each in (bounds.low, bounds.high))
+        shown = lambda end: np.format_float_positional(
+            np.float32(end) if float(np.float32(end)) == end else end, trim="-"
+        )
         if not bounds.low[at] <= np.float32(given[at]) <= bounds.high[at]:  # as they were read
-            raise UserError(f"given: {column.name} lies outside of what was seen; allowed: {low:.9g} to {high:.9g}")
+            raise UserError(
+                f"given: {column.name} lies outside of what was seen; allowed: {shown(low)} to {shown(high)}"
+            )
         log -= np.square((given[at] - tried[:, at]) / width[at]) / 2
     weights = np.exp(log - log.max())
     weights /= weights.sum()
