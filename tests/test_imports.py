@@ -28,6 +28,7 @@ ORDER = (
     ("training",),
     ("figures",),
     ("tasks",),
+    ("export",),
     ("runs",),
     ("estimators",),
     ("sweep",),
@@ -55,7 +56,7 @@ NOWHERE = {"pickle", "cloudpickle", "dill", "shelve", "torch", "tensorflow", "or
 # Slow to import, or extras: only inside functions.
 LATE = {"tensorflow_datasets", "matplotlib", "sklearn", "skimage", "scipy", "pandas", "pyarrow", "rich", "PIL"}
 LATE |= {"ml_collections", "safetensors", "platformdirs", "jinja2", "pyreadr", "cryptography", "tensorboardX", "grain"}
-LATE |= {"ray", "submitit", "optuna"}
+LATE |= {"ray", "submitit", "optuna", "onnx", "onnxruntime"}
 
 
 HEAVY = LATE | {"jax", "jaxlib", "flax", "optax", "chex", "numpy"}

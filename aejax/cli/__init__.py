@@ -84,7 +84,7 @@ def spelled(argv: Sequence[str]) -> list[str]:
 
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
-    from aejax.cli import apply, data, init, listing, run, show, split
+    from aejax.cli import apply, data, export, init, listing, run, show, split
     from aejax.report.page import command as report
     from aejax.reproduce import command as reproduce
     from aejax.sweep import command as sweep
@@ -99,6 +99,7 @@ def parser() -> argparse.ArgumentParser:
     again = "Run the experiments of a collection again and compare every number with the recorded one."
     page = "Write one page, without network, of runs, sweeps or a reproduction."
     halves = "Write the encoder of a run as a file for anyone, and its decoder as one sealed with a passphrase."
+    leaving = "Write a trained net, with its scaling and what its task does, for use without aejax."
     for name, module, short, about in (
         ("run", run, "train an experiment", into),
         ("init", init, "write a first config for your own file", first),
@@ -108,6 +109,7 @@ def parser() -> argparse.ArgumentParser:
         ("report", report, "write a page of what was run", page),
         ("list", listing, "list the shipped experiments", None),
         ("apply", apply, "use a trained run on new rows", None),
+        ("export", export, "write a trained run for use without aejax", leaving),
         ("split", split, "part encoder and decoder, and seal the decoder", halves),
         ("data", data, "list or prepare data sets", None),
     ):

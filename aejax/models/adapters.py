@@ -224,7 +224,7 @@ def _adapted(
     `run` is that of a half, ``"encode"`` or ``"decode"``, outside training; `train` returns the code (and extra),
     x_hat, further activations, and the new values of ``params["kept"]``.
     """
-    flat = lambda values: values.reshape(len(values), -1)
+    flat = lambda values: values.reshape(values.shape[0], -1)
     only_code = lambda params, x: _code_and_extra(run(params, x, "encode"))[0]
     shapes = jax.eval_shape(init, jax.random.key(0))
     code_shape = jax.eval_shape(only_code, shapes, jax.ShapeDtypeStruct((1, *feature_shape), jnp.float32)).shape[1:]

@@ -95,7 +95,7 @@ class Decoder(nn.Module):
             z = Convolution(channels, *size, kind.kernel_init, tuple(sides), name=f"layer{index - 1}")(x)
             x = kind.function(z)
             outputs[f"decoder{index}"] = (z, x)
-        return outputs | {"x_hat": tuple(values.reshape(len(values), -1) for values in outputs.pop(f"decoder{last}"))}
+        return outputs | {"x_hat": tuple(a.reshape(a.shape[0], -1) for a in outputs.pop(f"decoder{last}"))}
 
 
 @component

@@ -31,7 +31,7 @@ class Waves(nn.Module):
         v = jnp.arcsinh(self.gain * x)[..., None]
         angle = 2 * jnp.pi * v * f[None]
         parts = [v, jnp.ones_like(v), jnp.sin(angle), jnp.cos(angle)]
-        return jnp.where(seen[..., None], jnp.concatenate(parts, -1), 0.0).reshape(len(x), -1)
+        return jnp.where(seen[..., None], jnp.concatenate(parts, -1), 0.0).reshape(x.shape[0], -1)
 
 
 def chained(params: Params, x: jax.Array, seen: jax.Array, rounds: int) -> jax.Array:

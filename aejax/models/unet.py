@@ -160,7 +160,7 @@ def _of_halves(
 ) -> Model:
     """The two modules as a model of flat rows; `shapes` are those of the image and of all maps."""
     in_code = [*(shapes[1:] if skips else shapes[-1:]), *[shapes[0]] * ((residual or holes) + holes)]
-    flat = lambda values: values.reshape(len(values), -1)
+    flat = lambda values: values.reshape(values.shape[0], -1)
 
     def init(key: jax.Array) -> Params:
         keys, (height, width, channels) = jax.random.split(key), shapes[0]
@@ -224,7 +224,7 @@ def filled(image: jax.Array, observed: jax.Array) -> jax.Array:
     def around(values: jax.Array) -> jax.Array:
         """The weighted sum in the window around each pixel, of each channel by itself."""
         single = jnp.moveaxis(values, 3, 1).reshape(-1, *values.shape[1:3], 1)
-        sums = convolve(single, kernel).reshape(len(values), -1, *values.shape[1:3])
+        sums = convolve(single, kernel).reshape(values.shape[0], -1, *values.shape[1:3])
         return jnp.moveaxis(sums, 1, 3)
 
     everywhere = lambda values: values.sum((1, 2), keepdims=True)

@@ -14,7 +14,7 @@ from aejax.data.encoding import NONE, observed, refuse_no_logarithm
 from aejax.data.scaling import original, stored
 from aejax.data.tables import value_of
 from aejax.errors import UserError, one_of
-from aejax.runs import artifact, workdir
+from aejax.runs import artifact, hub, workdir
 from aejax.runs.artifact import Trained
 from aejax.runs.rows import answerable, check_order, laid_flat, refuse_missing
 from aejax.storage import checkpoint, checksums, records
@@ -47,6 +47,8 @@ def load(
     """
     if folder.is_file():
         return artifact.read(folder, passphrase)
+    if hub.is_hub(folder):
+        return hub.read(folder, ACTIONS, trust=trust, model=model)
     saved, path, config = folder / workdir.MODEL, folder / workdir.CONFIG, {}
     of_fit = (folder / workdir.FIT).exists()
     if model is None and (path.exists() or not (checkpoint.steps(saved) or of_fit)):
@@ -276,7 +278,7 @@ def task_action(trained: Trained, action: str) -> Callable[..., Any] | None:
     """
     if action in trained.actions:
         return None
-    if not trained.config and trained.folder is None:
+    if trained.actions != ACTIONS:
         raise UserError(f"{action}: this half of a net cannot do it; allowed: {', '.join(trained.actions)}")
     task = trained.config.get("task")
     of_task = resolve(task["name"], TASKS, what="task.name").apply if isinstance(task, dict) and "name" in task else {}

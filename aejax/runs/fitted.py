@@ -13,8 +13,8 @@ from aejax import config as configs
 from aejax.data.arrays import as_rows, rows_of_frame
 from aejax.data.scaling import original
 from aejax.errors import UserError, shown
-from aejax.files import write_atomic, write_json
-from aejax.runs import apply, artifact, workdir
+from aejax.files import is_used, write_atomic, write_json
+from aejax.runs import apply, artifact, exported, workdir
 from aejax.runs.reasons import reasons
 from aejax.storage import checkpoint, checksums
 from aejax.storage.records import NOT_FINITE, Many, Named
@@ -121,7 +121,7 @@ class Fitted:
         """
         folder = path_of(folder)
         try:
-            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            if folder.exists() and (not folder.is_dir() or is_used(folder)):
                 raise UserError(f"{folder}: is not empty; allowed: a new folder")
             if self.config is not None:
                 write_atomic(folder / workdir.CONFIG, configs.dumps(self.config))
@@ -129,11 +129,31 @@ class Fitted:
         except OSError as error:
             raise UserError(f"{folder}: {error.strerror or error}; allowed: a folder that can be written") from error
 
+    def export(self, path: str | Path, format: str = "numpy") -> Path:
+        """Write the net for use without aejax, rows of the file in and answers out, in a new folder; its path.
+
+        Encoder, decoder and the whole net go along, and what its task does with new rows, as ``aejax export`` says.
+
+        Args:
+            path: of the folder; of the file of the format ``"html"``.
+            format: one of `aejax.export.FORMATS`.
+
+        Raises:
+            UserError: there is no such format, there is something at the path, or the net cannot be traced.
+        """
+        path, data, trained = path_of(path), self.data, self._trained()
+        about = exported.about(Path(data.source)) if data.source else {}
+        if (about.get("data") or {}).get("name") is None:
+            own = {"name": data.name, "source": data.source, "licence": data.licence}
+            about = {"data": own, **{name: self.summary.get(name, {}) for name in ("metrics", "baselines")}}
+            about["versions"] = workdir.versions()
+        exported.write(trained, path, format, about)
+        return path
+
     def write(self, folder: Path) -> Path:
         """Write the net and its history into a folder, whatever else is there; the folder."""
         write_json(folder / workdir.HISTORY, {name: values.tolist() for name, values in self.history.items()})
-        plain, name, arguments = self.model.made or (None, "", ())
-        settings = {"name": name, **dict(arguments)} if plain == self.model._replace(made=None) else None
+        settings = self._settings()
         linked = bool(self.data.columns) and "natural" in outline(self.model).extra
         artifact.save(folder / workdir.MODEL, self.params, self.data, settings, linked=linked)
         if self.kept is not None:
@@ -180,10 +200,16 @@ class Fitted:
     def _applied(self, action: str, rows: np.ndarray, what: str) -> np.ndarray:
         return apply.apply(self._trained(), action, rows, where=what)
 
+    def _settings(self) -> dict[str, Any] | None:
+        """The component of aejax that makes the model; None of any other."""
+        plain, name, arguments = self.model.made or (None, "", ())
+        return {"name": name, **dict(arguments)} if plain == self.model._replace(made=None) else None
+
     def _trained(self) -> artifact.Trained:
         scaling, info = {"shift": self.data.shift, "scale": self.data.scale}, artifact.info_of(self.data)
+        settings = (self.config or {}).get("model") or self._settings() or {}
         about = {"config": self.config or {}, "kept": self.kept}
-        return artifact.Trained(self.model, self.params, scaling, info, {}, apply.ACTIONS, **about)
+        return artifact.Trained(self.model, self.params, scaling, info, settings, apply.ACTIONS, **about)
 
 
 def _again(params: Params, kept: Kept | None, data: Dataset, history: Any, summary: Any, config: Any) -> Fitted:

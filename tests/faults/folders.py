@@ -152,6 +152,7 @@ def make(folder: Path) -> dict[str, Sound]:
         said(arguments({**TINY, "seed": str(seed)}, workdir=run))
         said(["split", str(run), "--encoder", f"{run}.encoder", "--decoder", f"{run}.decoder"])
         aejax.open(run).save(folder / f"{run.name}-net")
+        said(["export", str(run), "--format", "huggingface", "--output", f"{run}-hub"])
     sweeps, packed, entries = [[folder / f"{name}{n}" for n in "01"] for name in ("sweep", "packed", "entry")]
     for number, (sweep, rows, entry) in enumerate(zip(sweeps, packed, entries, strict=True)):
         steps = settings(**{"train.steps": str(4 + 2 * number)})
@@ -169,6 +170,7 @@ def make(folder: Path) -> dict[str, Sound]:
     return {
         "run": Sound(*runs, reading),
         "net": Sound(folder / "run-net", folder / "other-run-net", {"apply": net, "open": opened}),
+        "hub": Sound(folder / "run-hub", folder / "other-run-hub", {"apply": net, "open": opened}),
         "encoder": Sound(folder / "run.encoder", folder / "other-run.encoder", {"apply": net}),
         "decoder": Sound(folder / "run.decoder", folder / "other-run.decoder", {"apply": net}),
         "sweep": Sound(*sweeps, {"report": page, "finished": table}),
