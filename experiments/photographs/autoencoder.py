@@ -16,8 +16,8 @@ cores that others used as well; such cuts overlap, so that test images are like 
   non-local means 28.6. It is trained at all strengths up to .2.
 - anomaly, cuts of three photographs as normal and of a fourth as anomalies, a minute: AUC of `both` .864, `error`
   .859, `code` .843, `neighbours` .787; kNN .758, isolation forest .756, PCA .499. The score was chosen on these images.
-- generation: Fréchet distance of the pixels to the test images 212, mixture of principal components 230, training images
-  277, decoded test images 142; the new ones are as blurred as the reconstructions.
+- generation: Fréchet distance of the pixels to the test images 212, mixture of principal components 230, training
+  images 277, decoded test images 142; the new ones are as blurred as the reconstructions.
 """
 
 from aejax.config import base
