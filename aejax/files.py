@@ -35,6 +35,11 @@ def lock(file: IO | int, *, wait: bool) -> bool | None:
     return True
 
 
+def is_used(folder: Path, *besides: str) -> bool:
+    """Whether a folder holds anything but files of these names, and what a process that was killed left unfinished."""
+    return any(path.name not in besides and not path.name.startswith(TEMPORARY) for path in folder.iterdir())
+
+
 @contextmanager
 def unfinished(folder: Path, make: Callable[[Path], Any] = Path.touch) -> Iterator[Path]:
     """A file or folder under a temporary name, locked meanwhile, and gone at the end unless it has been renamed.

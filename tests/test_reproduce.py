@@ -359,6 +359,10 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_trained(e
     (empty / "other").mkdir()
     (empty / "other" / "letter.txt").write_text("")
     assert_refused(update("other"), "holds no reproduction")
+    (empty / "killed").mkdir()
+    (empty / "killed" / ".unfinished-0123456789abcdef").touch()  # of a reproduction that was killed as it began
+    summary.begin(empty / "killed")
+    assert (empty / "killed" / summary.REPORT).exists()
     if os.geteuid():  # root may write anywhere
         (empty / "locked").mkdir(mode=0o500)
         assert_refused(update("locked/a"), "cannot be written")

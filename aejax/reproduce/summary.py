@@ -6,7 +6,7 @@ from pathlib import Path
 from aejax import console
 from aejax.config import files as config_files
 from aejax.errors import UserError
-from aejax.files import write_atomic, write_json
+from aejax.files import is_used, write_atomic, write_json
 from aejax.reproduce import compare, record
 from aejax.reproduce.compare import Comparison
 from aejax.reproduce.record import Recorded, Result
@@ -25,7 +25,7 @@ def begin(root: Path) -> None:
     """
     if (root / REPORT).exists():
         return
-    if root.is_dir() and any(root.iterdir()):
+    if root.is_dir() and is_used(root):
         raise UserError(f"{root}: is not empty and holds no reproduction; allowed: a new folder, or that of one")
     try:
         write_json(root / REPORT, {"machine": "", "environment": {}, "lines": [], "not_run": {}, "failed": {}})

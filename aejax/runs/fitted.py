@@ -13,7 +13,7 @@ from aejax import config as configs
 from aejax.data.arrays import as_rows, rows_of_frame
 from aejax.data.scaling import original
 from aejax.errors import UserError, shown
-from aejax.files import write_atomic, write_json
+from aejax.files import is_used, write_atomic, write_json
 from aejax.runs import apply, artifact, exported, workdir
 from aejax.runs.reasons import reasons
 from aejax.storage import checkpoint, checksums
@@ -121,7 +121,7 @@ class Fitted:
         """
         folder = path_of(folder)
         try:
-            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            if folder.exists() and (not folder.is_dir() or is_used(folder)):
                 raise UserError(f"{folder}: is not empty; allowed: a new folder")
             if self.config is not None:
                 write_atomic(folder / workdir.CONFIG, configs.dumps(self.config))

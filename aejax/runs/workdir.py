@@ -21,7 +21,7 @@ from aejax import console
 from aejax.config import differences
 from aejax.config import files as config_files
 from aejax.errors import UserError, shown
-from aejax.files import TEMPORARY, append, write_atomic, write_json
+from aejax.files import append, is_used, write_atomic, write_json
 from aejax.storage import checkpoint, checksums, records, trust
 from aejax.storage.lock import LOCK
 from aejax.storage.records import Fields, Form, Named, Whole
@@ -152,7 +152,7 @@ def is_begun(folder: Path, name: str, kind: str) -> bool:
         raise UserError(f"{folder}: is a file, not a folder; allowed: another --workdir")
     if (folder / name).exists():
         return True
-    if folder.exists() and any(path.name != LOCK and not path.name.startswith(TEMPORARY) for path in folder.iterdir()):
+    if folder.exists() and is_used(folder, LOCK):
         raise UserError(f"{folder}: is not empty and holds no {kind}; allowed: a new folder, or that of a {kind}")
     return False
 

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -16,7 +17,7 @@ from aejax.losses.clustering import transport_cost
 from aejax.metrics import partitions
 from aejax.relations import graph
 from aejax.tasks import needs
-from aejax.tasks.common import Arrays, Numbers, Several, cached, error, fitted_pca, outputs, seed_of
+from aejax.tasks.common import Arrays, Numbers, Several, attempted, cached, error, fitted_pca, outputs, seed_of
 from aejax.training.context import outline
 from aejax.training.evaluate import encoded
 from aejax.types import Columns, Dataset, Evaluation, Kept, Model, Params, Rows, Task
@@ -127,7 +128,8 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
         chosen = some(len(x), options.spectral_rows, seed)
         judge = judging(x[chosen], None if labels is None else labels[chosen], neighbours=neighbours, seed=seed)
         name = "spectral" if len(chosen) == len(x) else f"spectral, {len(chosen)} rows"
-        baselines[name] = judge(spectral(x[chosen], count, neighbours=neighbours, seed=seed))
+        of_some = lambda: judge(spectral(x[chosen], count, neighbours=neighbours, seed=seed))
+        baselines |= attempted({name: of_some})
     arrays = {"code": code, "clusters": net.clusters, "labels": labels}
     return Evaluation(by_split, baselines, arrays, _kept(net))
 
@@ -254,13 +256,14 @@ def classical(x: np.ndarray, count: int, *, components: int, restarts: int, seed
     from sklearn.mixture import GaussianMixture
 
     reduced = fitted_pca(x, components).transform(x)
-    with warnings.catch_warnings(action="ignore"):  # of a start that had not converged
-        mixture = GaussianMixture(count, n_init=restarts, random_state=seed).fit_predict(reduced)
-    return {
-        "k-means": k_means(x, count, restarts=restarts, seed=seed).clusters,
-        "PCA, k-means": k_means(reduced, count, restarts=restarts, seed=seed).clusters,
-        "PCA, Gaussian mixture": mixture,
+    by_name = {
+        "PCA, Gaussian mixture": GaussianMixture(count, n_init=restarts, random_state=seed).fit_predict,
+        "k-means": lambda _: k_means(x, count, restarts=restarts, seed=seed).clusters,
+        "PCA, k-means": lambda reduced: k_means(reduced, count, restarts=restarts, seed=seed).clusters,
     }
+    with warnings.catch_warnings(action="ignore"):  # of a start that had not converged
+        found = attempted({name: partial(method, reduced) for name, method in by_name.items()})
+    return {name: found[name] for name in ("k-means", "PCA, k-means", "PCA, Gaussian mixture") if name in found}
 
 
 @cached

@@ -1,16 +1,16 @@
 """What tasks share: a net's outputs on a split, seeds of typed keys, results kept by content, principal components."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Annotated, Any, NamedTuple
 
 import jax
 import numpy as np
 
-from aejax import metrics
+from aejax import console, metrics
 from aejax.config.bounds import Within
-from aejax.errors import UserError
+from aejax.errors import UserError, first_line
 from aejax.losses.latent import unit_divergences
 from aejax.storage.trees import digest
 from aejax.training.context import clean, outline, scaled, shown
@@ -125,6 +125,21 @@ def cached(function: Callable[..., Any]) -> Callable[..., Any]:
         return results[key]
 
     return look_up
+
+
+def attempted(baselines: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+    """What baselines give, by their names; one that fails is left out, in a line, and the run goes on.
+
+    >>> attempted({"mean": lambda: 2.0})
+    {'mean': 2.0}
+    """
+    results = {}
+    for name, compute in baselines.items():
+        try:
+            results[name] = compute()
+        except (ValueError, ArithmeticError, np.linalg.LinAlgError, MemoryError) as error:
+            console.say(f"baseline {name}: failed, and is left out: {first_line(error)}")
+    return results
 
 
 def content(tree: Any) -> str:

@@ -17,7 +17,18 @@ from aejax.figures.tasks.spaces import GENERATION
 from aejax.metrics import generation as metrics
 from aejax.optimizers import schedules
 from aejax.tasks import likelihood, needs, samplers, synthesis
-from aejax.tasks.common import Decode, Numbers, Outputs, Random, Several, decoder, fitted_pca, generator, outputs
+from aejax.tasks.common import (
+    Decode,
+    Numbers,
+    Outputs,
+    Random,
+    Several,
+    attempted,
+    decoder,
+    fitted_pca,
+    generator,
+    outputs,
+)
 from aejax.training.context import outline
 from aejax.training.minimise import minimise
 from aejax.types import Dataset, Evaluation, Kept, Model, Params, Sampler, Task
@@ -139,12 +150,14 @@ def _makers(
     drawn |= {"mixture": mixture, "kernel": samplers.kernel}
     if "log_variance" in outline(model).extra or model.prior is not None:
         drawn["prior"] = samplers.prior
-    makers = {name: (make(*of_codes), decode) for name, make in drawn.items()}
     of_rows = {"pca gaussian": samplers.gaussian, "pca mixture": mixture}
-    makers |= {name: (make(*of_points), back) for name, make in of_rows.items()}
+    made = {each: (partial(make, *of_codes), decode) for each, make in drawn.items()}
+    made |= {each: (partial(make, *of_points), back) for each, make in of_rows.items()}
     if name not in drawn:
-        makers[name] = samplers.sampler(name, what="task.sampler")(*of_codes), decode
-    return makers
+        made[name] = partial(samplers.sampler(name, what="task.sampler"), *of_codes), decode
+    fitted = attempted({each: make for each, (make, _) in made.items() if each != name})
+    fitted[name] = made[name][0]()
+    return {each: (fitted[each], back) for each, (_, back) in made.items() if each in fitted}
 
 
 def _compare(made: Mapping, test: np.ndarray, train: np.ndarray, view: Decode, neighbours: int) -> dict[str, Numbers]:

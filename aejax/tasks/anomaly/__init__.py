@@ -15,7 +15,7 @@ from aejax.figures.tasks.anomaly import ANOMALY
 from aejax.metrics import outliers
 from aejax.tasks import needs
 from aejax.tasks.anomaly import scoring
-from aejax.tasks.common import Arrays, Several, cached, fill, seed_of
+from aejax.tasks.common import Arrays, Several, attempted, cached, fill, seed_of
 from aejax.training.evaluate import on_device
 from aejax.types import Columns, Dataset, Evaluation, Kept, Model, Params, Retrain, Rows, Split, Task
 
@@ -237,20 +237,26 @@ def detector_scores(train: np.ndarray, parts: Arrays, *, neighbours: int, seed: 
     from sklearn.ensemble import IsolationForest
     from sklearn.svm import OneClassSVM
 
-    train = train.astype(np.float64)
-    pca = PCA(EXPLAINED, svd_solver="full").fit(train)
-    forest = IsolationForest(random_state=seed).fit(train)
-    machine = OneClassSVM().fit(train[:: -(-len(train) // SVM_ROWS)])
-    detectors = {
-        "isolation_forest": lambda x: -forest.score_samples(x),
-        "one_class_svm": lambda x: -machine.decision_function(x),
-        "pca": lambda x: np.square(x - pca.inverse_transform(pca.transform(x))).sum(1),
-    }
-    near = lambda name, x: outliers.neighbour_distance(train, None if name == "train" else x, neighbours=neighbours)
-    by_detector = {"knn": {name: near(name, x) for name, x in parts.items()}}
-    for detector, score in detectors.items():
-        by_detector[detector] = {name: score(x.astype(np.float64)) for name, x in parts.items()}
-    return by_detector
+    train, rows = train.astype(np.float64), {name: x.astype(np.float64) for name, x in parts.items()}
+
+    def knn() -> Arrays:
+        near = lambda x: outliers.neighbour_distance(train, x, neighbours=neighbours)
+        return {name: near(None if name == "train" else x) for name, x in parts.items()}
+
+    def isolation_forest() -> Arrays:
+        fitted = IsolationForest(random_state=seed).fit(train)
+        return {name: -fitted.score_samples(x) for name, x in rows.items()}
+
+    def one_class_svm() -> Arrays:
+        fitted = OneClassSVM().fit(train[:: -(-len(train) // SVM_ROWS)])
+        return {name: -fitted.decision_function(x) for name, x in rows.items()}
+
+    def pca() -> Arrays:
+        fitted = PCA(EXPLAINED, svd_solver="full").fit(train)
+        return {name: np.square(x - fitted.inverse_transform(fitted.transform(x))).sum(1) for name, x in rows.items()}
+
+    detectors = (knn, isolation_forest, one_class_svm, pca)
+    return attempted({detector.__name__: detector for detector in detectors})
 
 
 ACTIONS = {"score": scoring.score_and_alarm, "fill": fill}

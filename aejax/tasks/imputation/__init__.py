@@ -15,7 +15,7 @@ from aejax.errors import UserError
 from aejax.figures.tasks.methods import IMPUTATION
 from aejax.metrics import imputation as metrics
 from aejax.tasks import needs
-from aejax.tasks.common import Numbers, Pair, Random, cached, generator
+from aejax.tasks.common import Numbers, Pair, Random, attempted, cached, generator
 from aejax.tasks.imputation import new_rows
 from aejax.tasks.imputation.draws import Predict, hold_out, impute, predictions
 from aejax.tasks.ranges import observed, settled
@@ -86,8 +86,8 @@ def evaluate(
     drawing = {"draws": options.draws, "residuals": options.residuals, "levels": sorted({*LEVELS, options.level})}
     draws, ends = impute((test.x, predicted), (validation.x, held_out), columns, random, **drawing)
     methods = imputers(neighbours=options.neighbours, trees=options.trees, seed=number)
-    filled = {name: fit_and_fill(method, train.x, test.x) for name, method in methods.items()}
-    filled = {"autoencoder": of_net} | filled
+    filled = {name: partial(fit_and_fill, method, train.x, test.x) for name, method in methods.items()}
+    filled = {"autoencoder": of_net} | attempted(filled)
     judged = {name: judge(each, test, dataset, number) for name, each in filled.items()}
     covered = {level: intervals(test, *both) for level, both in ends.items()}
     by_split = {"test": judged.pop("autoencoder") | covered[options.level]}
