@@ -148,3 +148,4 @@ def test_an_image_in_a_browser(browser, tmp_path):
     state = browser.execute_script("return window.net;")
     np.testing.assert_allclose(np.reshape(state["row"], (4, 3)), pixels, atol=1)
     assert len(browser.find_elements("css selector", "#images canvas")) == 2
+    assert not browser.find_element("id", "answers").is_displayed()
