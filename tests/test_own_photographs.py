@@ -390,3 +390,16 @@ def test_long_readings_show_their_progress_and_large_ones_where_they_lie(folder,
     save(folder / "b.png")
     assert "decoded they are 0.0 GB, which are mapped into memory from" in said(folder)
     assert capsys.readouterr().out.splitlines() == ["looking at images: 2 of 2", "reading images: 2 of 2"]
+
+
+def test_images_from_elsewhere_are_written_inside_the_folder_too(trained, tmp_path, capsys):
+    run, _ = trained
+    outside = save(tmp_path / "elsewhere" / "b.png", noise(20, 16))
+    save(tmp_path / "a.png", noise(20, 16))
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "list.csv").write_text(f"path\n../a.png\n{outside}\n../a.png\n")
+    source, output = f"images:{tmp_path / 'lists' / 'list.csv'}", tmp_path / "out"
+    words = ["apply", str(run), "reconstruct", "--input", source, "--output", str(output)]
+    assert call(words, capsys).code == 0
+    written = sorted(path.relative_to(output).as_posix() for path in output.rglob("*.png"))
+    assert written == sorted(["a 1.png", f"{str(outside.parent)[1:]}/b 2.png", "a 3.png"])
