@@ -256,6 +256,8 @@ def test_a_folder_is_shown(folder, capsys):
         assert "classes are the 2 folders: 'dry' (1), 'wet' (1)" in answer.out
     assert "classes" not in call(["data", "show", str(folder), "--labels", "no"], capsys).out
     assert_refused(call(["data", "show", str(folder), "--decimal", ","], capsys), "data.decimal", "allowed: label_col")
+    for number in range(10):
+        save(folder / "wet" / f"{number}.png")
     task = ["run", "photographs/autoencoder:anomaly", "--set", f"data.name=images:{folder}"]
     assert_refused(call(task, capsys), "which labels", "allowed: data.normal, some of dry, wet; or data.labels=no")
 
