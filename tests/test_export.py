@@ -321,7 +321,7 @@ def test_the_hub_reads_the_header(tiny, tmp_path):
     assert text.startswith("\n# dense.multilayer: 8 values to a code of 2\n")
 
 
-def own(encode):
+def net_of(encode):
     """A net that somebody wrote."""
     init = lambda key: {"kernel": jax.random.normal(key, (4, 2))}
     decode = lambda params, code: code @ params["kernel"].T
@@ -329,7 +329,7 @@ def own(encode):
 
 
 def export_own(encode, path, format_name):
-    model = own(encode)
+    model = net_of(encode)
     net = export.Net(
         model, model.init(jax.random.key(0)), *(np.ones(4, np.float32),) * 2, np.zeros(4), np.zeros(4, bool)
     )

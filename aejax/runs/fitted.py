@@ -143,10 +143,10 @@ class Fitted:
         """
         path, data, trained = path_of(path), self.data, self._trained()
         about = exported.about(Path(data.source)) if data.source else {}
-        if (about.get("data") or {}).get("name") is None:
-            own = {"name": data.name, "source": data.source, "licence": data.licence}
-            about = {"data": own, **{name: self.summary.get(name, {}) for name in ("metrics", "baselines")}}
-            about["versions"] = workdir.versions()
+        if (about.get("data") or {}).get("name") is None:  # of a net in memory
+            numbers = {name: self.summary.get(name, {}) for name in ("metrics", "baselines")}
+            names = {"name": data.name, "source": data.source, "licence": data.licence}
+            about = {"data": names, **numbers, "versions": workdir.versions()}
         exported.write(trained, path, format, about)
         return path
 
