@@ -142,8 +142,8 @@ class Fitted:
             UserError: there is no such format, there is something at the path, or the net cannot be traced.
         """
         path, data, trained = path_of(path), self.data, self._trained()
-        about = exported.about(Path(data.source)) if data.source else {}
-        if (about.get("data") or {}).get("name") is None:  # of a net in memory
+        about = exported.about(Path(data.source)) if data.source == data.name else {}  # as `open_folder` leaves them
+        if (about.get("data") or {}).get("name") is None:
             numbers = {name: self.summary.get(name, {}) for name in ("metrics", "baselines")}
             names = {"name": data.name, "source": data.source, "licence": data.licence}
             about = {"data": names, **numbers, "versions": workdir.versions()}
