@@ -92,13 +92,13 @@ def test_palettes_transparency_and_one_bit(folder):
     assert x[0, 3, 3].tolist() == [255, 255, 255]
     assert x[1, 0, 0].tolist() == [200, 100, 0]
     assert x[2, :, 0, 0].tolist() == [255, 255, 0, 0]
-    assert "1 of them are transparent in places, and laid on white" in said(folder)
+    assert "transparent in places, laid on white: 1" in said(folder)
 
 
 def test_sixteen_bits_become_eight(folder):
     save(folder / "a.png", np.array([[0, 128, 257], [32768, 65535, 65535]], np.uint16))
     assert rows(folder, size=(2, 3))[0, ..., 0].tolist() == [[0, 0, 1], [128, 255, 255]]
-    assert "1 of them are of 16 bits" in said(folder, size=(2, 3))
+    assert "16 bits for each value, scaled to 8: 1" in said(folder, size=(2, 3))
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "tif", "webp"])
@@ -112,13 +112,13 @@ def test_images_are_turned_as_exif_says(folder, ending):
     assert x.shape == (16, 32, 3)
     assert x[:, 20:].min() > 240
     assert x[:, :12].max() < 15
-    assert "1 of them are turned as their EXIF says" in said(folder)
+    assert "turned as EXIF says: 1" in said(folder)
 
 
 def test_sizes_follow_a_rule_that_is_said(folder):
     save(folder / "a.png", noise(20, 30))
     assert rows(folder).shape == (1, 20, 30, 3)
-    assert said(folder) == "1 images of 20x30 pixels (height x width), in colour"
+    assert said(folder) == "1 image of 20x30 pixels (height x width), in colour"
     save(folder / "b.png", noise(30, 100, 1))
     assert rows(folder).shape == (2, 64, 64, 3)
     assert "2 images of 20x30 to 30x100 pixels (height x width), in colour, resized to 64x64: the l" in said(folder)
@@ -365,3 +365,28 @@ def test_photographs_are_streamed_from_a_folder_that_is_packed(folder, tmp_path,
     assert call(words, capsys).code == 0
     found = [[float(row[f"code{n}"]) for n in range(3)] for row in read_table(codes)]
     np.testing.assert_allclose(found, aejax.open(tmp_path / "run").encode(x), rtol=1e-5)
+
+
+def test_new_images_are_written_as_files(trained, tmp_path, capsys):
+    _, folder = trained
+    task = {"name": "generation", "features": "rows", "components": 2, "samples": 5, "neighbours": 1}
+    settings = SMALL | {"data.name": f"images:{folder}", "data.test": "0.3", "task": str(task)}
+    answer = call(arguments(settings, workdir=tmp_path / "run"), capsys)
+    assert (answer.code, answer.err) == (0, "")
+    names = sorted(path.name for path in (tmp_path / "run" / "synthetic").iterdir())
+    assert names == [f"{number}.png" for number in range(1, 8)], "as many as there are training images"
+    words = ["apply", str(tmp_path / "run"), "sample", "--rows", "12", "--output", str(tmp_path / "more")]
+    assert call(words, capsys).code == 0
+    names = sorted(path.name for path in (tmp_path / "more").iterdir())
+    assert names == [f"{number:02d}.png" for number in range(1, 13)]
+    with Image.open(tmp_path / "more" / "07.png") as image:
+        assert (image.mode, image.size) == ("L", (8, 12))
+
+
+def test_long_readings_show_their_progress_and_large_ones_where_they_lie(folder, monkeypatch, capsys):
+    monkeypatch.setattr("aejax.console.PLAIN_SECONDS", 0)
+    monkeypatch.setattr("aejax.data.images.LARGE", 100)
+    save(folder / "a.png")
+    save(folder / "b.png")
+    assert "decoded they are 0.0 GB, which are mapped into memory from" in said(folder)
+    assert capsys.readouterr().out.splitlines() == ["looking at images: 2 of 2", "reading images: 2 of 2"]

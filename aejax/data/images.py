@@ -27,9 +27,9 @@ LARGE = 2 * 10**9  # bytes of all decoded images, from which on it is said where
 NAMED, CLASSES = 3, 20  # files and classes that a line names
 BLOCK = 64  # files that are decoded between two looks at the progress
 _NOTES = {
-    "turned": "turned as their EXIF says",
-    "transparent": "transparent in places, and laid on white",
-    "deep": "of 16 bits for each value, and scaled to 8",
+    "turned": "turned as EXIF says",
+    "transparent": "transparent in places, laid on white",
+    "deep": "16 bits for each value, scaled to 8",
 }
 
 
@@ -244,10 +244,8 @@ def _said(files: Files, details: Mapping[str, Any], x: np.ndarray, fit: str) -> 
     before, after = least if least == most else f"{least} to {most}", "x".join(map(str, x.shape[1:3]))
     resized = "" if before == after else f", resized to {after}: {RULES[fit]}"
     colours = "grey" if x.shape[3] == 1 else "in colour"
-    yield f"{len(x)} images of {before} pixels (height x width), {colours}{resized}"
-    yield from (
-        f"{details['notes'][note]} of them are {words}" for note, words in _NOTES.items() if details["notes"][note]
-    )
+    yield f"{len(x)} image{'s' * (len(x) != 1)} of {before} pixels (height x width), {colours}{resized}"
+    yield from (f"{words}: {details['notes'][note]}" for note, words in _NOTES.items() if details["notes"][note])
     if left_out := {**files.left_out, **details["left_out"]}:
         yield _left_out_line(left_out)
     if x.nbytes > LARGE:
