@@ -229,6 +229,20 @@ def test_a_card_travels_along(tiny, net_folder):
     assert card["actions"]["decode"] == {"shape": [2], "dtype": "float32", "answers": ["rows"]}
 
 
+def test_a_net_from_memory_has_a_card_too(tmp_path):
+    fitted = fitted_of("reconstruction", table(), DENSE, lambda *_: None)
+    card = json.loads((fitted.export(tmp_path / "net") / "card.json").read_text())
+    assert card["data"] == {"name": "frame", "source": fitted.data.source, "licence": fitted.data.licence}
+    assert (card["model"]["name"], card["versions"]["jax"]) == ("dense.multilayer", jax.__version__)
+    assert [column["name"] for column in card["columns"]] == list(table().columns)
+
+
+def test_an_opened_run_has_the_card_of_the_run(tiny, tmp_path):
+    card = json.loads((aejax.open(tiny).export(tmp_path / "net") / "card.json").read_text())
+    assert card["data"]["name"] == "clusters"
+    assert card["metrics"] == json.loads((tiny / "summary.json").read_text())["metrics"]
+
+
 def test_a_changed_byte_is_found(net_folder):
     content = bytearray((net_folder / "net.npz").read_bytes())
     content[len(content) // 2] ^= 1
@@ -321,7 +335,7 @@ def test_the_hub_reads_the_header(tiny, tmp_path):
     assert text.startswith("\n# dense.multilayer: 8 values to a code of 2\n")
 
 
-def own(encode):
+def net_of(encode):
     """A net that somebody wrote."""
     init = lambda key: {"kernel": jax.random.normal(key, (4, 2))}
     decode = lambda params, code: code @ params["kernel"].T
@@ -329,7 +343,7 @@ def own(encode):
 
 
 def export_own(encode, path, format_name):
-    model = own(encode)
+    model = net_of(encode)
     net = export.Net(
         model, model.init(jax.random.key(0)), *(np.ones(4, np.float32),) * 2, np.zeros(4), np.zeros(4, bool)
     )
