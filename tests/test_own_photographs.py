@@ -184,6 +184,7 @@ def test_folders_are_classes_where_all_images_lie_in_some(folder):
     assert dataset.label_names == ("cats", "dogs")
     assert dataset.train.labels.tolist() == [0, 0, 1]
     assert "classes are the 2 folders: 'cats' (2), 'dogs' (1)" in dataset.understood
+    assert data.load(f"images:{folder}", labels="no", **WHOLE).label_names == ()
     save(folder / "e.png")
     assert data.load(f"images:{folder}", **WHOLE).label_names == ()
 
@@ -229,6 +230,7 @@ def test_images_are_decoded_once_and_again_when_a_file_changes(folder, monkeypat
         ("images:pics", {}, r"no image that can be read \(.png, .*left out: 1 no image \('notes.txt'\)"),
         ("images:pics/notes.txt", {}, "no column holds paths of images"),
         ("images:pics", {"label_column": "kind"}, "its classes are the folders in it"),
+        ("images:pics", {"labels": "y.npy"}, "data.labels: 'y.npy' is not read beside photographs; allowed: no, where"),
         ("images:pics", {"fit": "crp"}, "data.fit: expected one of crop, pad, stretch or None"),
         ("images:pics", {"size": 0}, "data.size: expected int"),
         ("images:pics", {"size": (1, 2, 3)}, "has 3 numbers; allowed: one, or two: height and width"),
@@ -252,7 +254,12 @@ def test_a_folder_is_shown(folder, capsys):
         assert answer.code == 0
         assert "2 images of 8x8 pixels (height x width), in colour, resized to 4x6" in answer.out
         assert "classes are the 2 folders: 'dry' (1), 'wet' (1)" in answer.out
+    assert "classes" not in call(["data", "show", str(folder), "--labels", "no"], capsys).out
     assert_refused(call(["data", "show", str(folder), "--decimal", ","], capsys), "data.decimal", "allowed: label_col")
+    for number in range(10):
+        save(folder / "wet" / f"{number}.png")
+    task = ["run", "photographs/autoencoder:anomaly", "--set", f"data.name=images:{folder}"]
+    assert_refused(call(task, capsys), "which labels", "allowed: data.normal, some of dry, wet; or data.labels=no")
 
 
 @pytest.fixture(scope="module")
@@ -390,3 +397,16 @@ def test_long_readings_show_their_progress_and_large_ones_where_they_lie(folder,
     save(folder / "b.png")
     assert "decoded they are 0.0 GB, which are mapped into memory from" in said(folder)
     assert capsys.readouterr().out.splitlines() == ["looking at images: 2 of 2", "reading images: 2 of 2"]
+
+
+def test_images_from_elsewhere_are_written_inside_the_folder_too(trained, tmp_path, capsys):
+    run, _ = trained
+    outside = save(tmp_path / "elsewhere" / "b.png", noise(20, 16))
+    save(tmp_path / "a.png", noise(20, 16))
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "list.csv").write_text(f"path\n../a.png\n{outside}\n../a.png\n")
+    source, output = f"images:{tmp_path / 'lists' / 'list.csv'}", tmp_path / "out"
+    words = ["apply", str(run), "reconstruct", "--input", source, "--output", str(output)]
+    assert call(words, capsys).code == 0
+    written = sorted(path.relative_to(output).as_posix() for path in output.rglob("*.png"))
+    assert written == sorted(["a 1.png", f"{str(outside.parent)[1:]}/b 2.png", "a 3.png"])

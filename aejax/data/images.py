@@ -21,6 +21,7 @@ from aejax.data.tables import AGAIN, AS_SEEN, Reading
 from aejax.errors import UserError
 from aejax.types import Split
 
+NO = "no"  # `data.labels` of folders that are no classes
 FILE = "file"  # the column of results that names an image
 SIDE = 64  # pixels, of images of several sizes or of larger ones
 LARGE = 2 * 10**9  # bytes of all decoded images, from which on it is said where they lie
@@ -67,10 +68,19 @@ class Photographs(NamedTuple):
     reading: Reading
 
 
-def load_images(name: str, label_column: str | None = None, reading: Reading = AS_SEEN) -> Raw:
-    """The data set of the images that `read_images` reads."""
+def load_images(
+    name: str, label_column: str | None = None, reading: Reading = AS_SEEN, labels: str | None = None
+) -> Raw:
+    """The data set of the images that `read_images` reads, without their classes where `labels` is ``"no"``.
+
+    Raises:
+        UserError: as from `read_images`, or `labels` is something else.
+    """
+    if labels not in (None, NO):
+        allowed = f"{NO}, where folders are no classes, or images:FILE.csv with data.label_column"
+        raise UserError(f"data.labels: {labels!r} is not read beside photographs; allowed: {allowed}")
     images = read_images(name, label_column, reading)
-    labels, path = images.labels, Path(name).expanduser()
+    labels, path = None if labels == NO else images.labels, Path(name).expanduser()
     return Raw(
         Split(images.x, labels=labels and labels.values),
         kind="image",
