@@ -165,3 +165,14 @@ def test_codes_come_back_as_rows():
     codes = net.transform(X)
     np.testing.assert_allclose(net.inverse_transform(codes), net.reconstruct(X), rtol=1e-5, atol=1e-5)
     assert net.score(X) > -1  # what the mean row has
+
+
+def test_a_warm_start_goes_on_where_the_fit_before_ended():
+    cold = estimators.Autoencoder(steps=200, patience=None, random_state=0).fit(X)
+    warm = clone(cold).set_params(warm_start=True).fit(X)
+    assert warm.loss_curve_[0] == cold.loss_curve_[0]
+    last = warm.loss_curve_[-1]
+    assert warm.fit(X).loss_curve_[0] < cold.loss_curve_[0] * 0.8
+    assert warm.loss_curve_[-1] <= last * 1.05
+    with pytest.raises(ValueError, match="the parameters to begin with are of a net of other sizes"):
+        warm.fit(X[:, :3])

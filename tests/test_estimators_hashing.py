@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 from aejax.errors import UserError
 from aejax.estimators import SemanticHasher, load
@@ -93,3 +94,13 @@ def test_a_run_without_medians_says_so(kept, message):
 def test_rows_that_are_all_the_same_have_no_neighbours():
     with pytest.raises(ValueError, match=r"zero everywhere.*allowed: features that vary$"):
         SemanticHasher(steps=10).fit(np.ones((20, 3)))
+
+
+def test_sparse_rows_are_hashed_as_dense_ones_are():
+    random = np.random.default_rng(0)
+    x = scipy.sparse.random(80, 30, density=0.2, random_state=0, format="csr")
+    hasher = SemanticHasher(bits=8, steps=30, random_state=0).fit(x)
+    np.testing.assert_array_equal(hasher.transform(x), hasher.transform(x.toarray()))
+    np.testing.assert_array_equal(hasher.codes_, hasher.transform(x))
+    other = x[random.permutation(80)[:5]]
+    assert (hasher.kneighbors(other, n_neighbors=1)[0] == 0).all()

@@ -40,8 +40,8 @@ def computed(nets, rows):
     """By net, action and name, the answers of the page's script."""
     script = Path(export.__file__).with_name("net.js").read_text(encoding="utf-8") + RUN
     flat = lambda x: [None if value != value else value for value in np.asarray(x, float).reshape(-1).tolist()]
-    given = {"nets": nets, "rows": [{name: flat(x) for name, x in each.items()} for each in rows]}
-    done = subprocess.run([NODE, "-e", script], input=json.dumps(given), capture_output=True, text=True, check=False)
+    inputs = {"nets": nets, "rows": [{name: flat(x) for name, x in each.items()} for each in rows]}
+    done = subprocess.run([NODE, "-e", script], input=json.dumps(inputs), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)
 
@@ -148,3 +148,4 @@ def test_an_image_in_a_browser(browser, tmp_path):
     state = browser.execute_script("return window.net;")
     np.testing.assert_allclose(np.reshape(state["row"], (4, 3)), pixels, atol=1)
     assert len(browser.find_elements("css selector", "#images canvas")) == 2
+    assert not browser.find_element("id", "answers").is_displayed()

@@ -25,6 +25,14 @@ RNG = np.random.default_rng(0)
 # Measures.
 
 
+def test_frechet_distance_of_more_features_than_rows_is_the_same():
+    random = np.random.default_rng(0)
+    real, made = random.normal(size=(20, 6)), random.normal(size=(30, 6)) * 2 + 1
+    turned = np.linalg.qr(random.normal(size=(90, 90)))[0][:6]  # the same clouds, in a space of 90 dimensions
+    wide = metrics.frechet_distance(real @ turned, made @ turned)
+    assert wide == pytest.approx(metrics.frechet_distance(real, made), rel=1e-9)
+
+
 @pytest.mark.parametrize("features", [1, 4])
 def test_frechet_distance_is_that_of_matrix_roots(features):
     from scipy.linalg import sqrtm

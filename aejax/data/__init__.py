@@ -91,7 +91,8 @@ def load(
         split_seed: the splits are a function of it and of the number of rows.
         label_column: ``file:`` and tables of photographs only; the column (in .npz: the array) of the labels.
         labels: ``file:`` only; path of another file (.npy, .npz, .csv, …) with the labels, one for each row in their
-            order; `label_column` is then a column or an array of that file.
+            order; `label_column` is then a column or an array of that file. Of photographs
+            ``"no"``: folders are no classes.
         data_dir: ``tfds:`` and the published images only; the folder of the prepared records.
         rows: synthetic data only; how many.
         noise: synthetic data only; standard deviation of the noise.
@@ -185,7 +186,9 @@ def _raw(name: str, settings: Mapping[str, Any]) -> Raw:
         path, label_column = name.removeprefix("file:"), settings["label_column"]
         return load_file(path, label_column, categories, reading, settings["labels"], names_of(settings["log"]))
     if kind == "images:":
-        return load_images(name.removeprefix("images:"), settings["label_column"], reading_of(settings))
+        return load_images(
+            name.removeprefix("images:"), settings["label_column"], reading_of(settings), settings["labels"]
+        )
     if kind == "synthetic":
         return synthetic.load_synthetic(name, settings["rows"], settings["noise"])
     if kind == "bundled":

@@ -22,7 +22,7 @@ FAMILIES = {
 
 TAKES = {
     "file": ("label_column", "labels", "categories", "log", *sorted({*Reading._fields} - {*OF_PHOTOGRAPHS})),
-    "images:": ("label_column", *OF_PHOTOGRAPHS),
+    "images:": ("label_column", "labels", *OF_PHOTOGRAPHS),
     **{way: family.takes for way, family in FAMILIES.items()},
     "bundled": (),
     "synthetic": ("rows", "noise"),

@@ -21,15 +21,16 @@ from aejax.data.tables import AGAIN, AS_SEEN, Reading
 from aejax.errors import UserError
 from aejax.types import Split
 
+NO = "no"  # `data.labels` of folders that are no classes
 FILE = "file"  # the column of results that names an image
 SIDE = 64  # pixels, of images of several sizes or of larger ones
 LARGE = 2 * 10**9  # bytes of all decoded images, from which on it is said where they lie
 NAMED, CLASSES = 3, 20  # files and classes that a line names
 BLOCK = 64  # files that are decoded between two looks at the progress
 _NOTES = {
-    "turned": "turned as their EXIF says",
-    "transparent": "transparent in places, and laid on white",
-    "deep": "of 16 bits for each value, and scaled to 8",
+    "turned": "turned as EXIF says",
+    "transparent": "transparent in places, laid on white",
+    "deep": "16 bits for each value, scaled to 8",
 }
 
 
@@ -67,10 +68,19 @@ class Photographs(NamedTuple):
     reading: Reading
 
 
-def load_images(name: str, label_column: str | None = None, reading: Reading = AS_SEEN) -> Raw:
-    """The data set of the images that `read_images` reads."""
+def load_images(
+    name: str, label_column: str | None = None, reading: Reading = AS_SEEN, labels: str | None = None
+) -> Raw:
+    """The data set of the images that `read_images` reads, without their classes where `labels` is ``"no"``.
+
+    Raises:
+        UserError: as from `read_images`, or `labels` is something else.
+    """
+    if labels not in (None, NO):
+        allowed = f"{NO}, where folders are no classes, or images:FILE.csv with data.label_column"
+        raise UserError(f"data.labels: {labels!r} is not read beside photographs; allowed: {allowed}")
     images = read_images(name, label_column, reading)
-    labels, path = images.labels, Path(name).expanduser()
+    labels, path = None if labels == NO else images.labels, Path(name).expanduser()
     return Raw(
         Split(images.x, labels=labels and labels.values),
         kind="image",
@@ -244,10 +254,8 @@ def _said(files: Files, details: Mapping[str, Any], x: np.ndarray, fit: str) -> 
     before, after = least if least == most else f"{least} to {most}", "x".join(map(str, x.shape[1:3]))
     resized = "" if before == after else f", resized to {after}: {RULES[fit]}"
     colours = "grey" if x.shape[3] == 1 else "in colour"
-    yield f"{len(x)} images of {before} pixels (height x width), {colours}{resized}"
-    yield from (
-        f"{details['notes'][note]} of them are {words}" for note, words in _NOTES.items() if details["notes"][note]
-    )
+    yield f"{len(x)} image{'s' * (len(x) != 1)} of {before} pixels (height x width), {colours}{resized}"
+    yield from (f"{words}: {details['notes'][note]}" for note, words in _NOTES.items() if details["notes"][note])
     if left_out := {**files.left_out, **details["left_out"]}:
         yield _left_out_line(left_out)
     if x.nbytes > LARGE:

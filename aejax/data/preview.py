@@ -57,7 +57,7 @@ def preview(
     """
     if photographs := path_of(path):
         names = read_images(photographs, label_column, reading).names
-        shown = _of_arrays(load_images(photographs, label_column, reading), first)
+        shown = _of_arrays(load_images(photographs, label_column, reading, labels), first)
         rows = [(name, *row[1:]) for name, row in zip(names, shown.rows, strict=False)]
         return shown._replace(rows=rows)
     if not is_table(checked(path, categories, reading)):

@@ -316,7 +316,7 @@ DETAILS = Fields(
     {
         "origin": Many(float),
         "channels": Word("first|last"),
-        "size": Many(Whole(1, 2**31 - 1), 2, 2),
+        "size": Many(Whole(1, 4096), 2, 2),
         "fit": Word("crop|pad|stretch"),
         "colour": Word("grey|colour"),
     },

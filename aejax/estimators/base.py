@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from aejax import config as configs
@@ -17,6 +17,7 @@ from aejax.config.files import literals
 from aejax.data import from_arrays, from_frame
 from aejax.data.arrays import rows_of_frame
 from aejax.data.scaling import original
+from aejax.data.sparse import is_sparse
 from aejax.errors import UserError
 from aejax.files import to_json
 from aejax.runs import workdir
@@ -40,6 +41,7 @@ class Estimator(BaseEstimator):
         changes: fields of the config by their dotted paths, such as ``{"model.code": 4}``; None for none.
         steps: of training; None for 100 passes over the rows, from 300 steps to what the config has.
         validation_fraction: share of the rows that are held out to stop by, and to draw thresholds from, in [0, 1).
+        warm_start: whether `fit` goes on from the parameters of the fit before, which has to be of the same net.
         patience: evaluations without a lower validation loss after which training stops; None trains to the end.
         random_state: an integer for the same bits every time, a `numpy.random.RandomState`, or None.
         verbose: 1 shows how far training is.
@@ -56,6 +58,7 @@ class Estimator(BaseEstimator):
     changes: Mapping[str, Any] | None = None
     steps: int | None = None
     validation_fraction: float = 0.1
+    warm_start: bool = False
     patience: int | None = 10
     random_state: Any = None
     verbose: int = 0
@@ -104,7 +107,8 @@ class Estimator(BaseEstimator):
         shown = {"progress": console.progress, "say": console.say} if self.verbose else {}
         if jax.config.jax_compilation_cache_dir is None:  # so that the first fit of another process compiles nothing
             compilation.enable_cache()
-        self.fitted_ = train_in_memory(config, dataset, **shown)
+        before = self.fitted_.params if self.warm_start and hasattr(self, "fitted_") else None
+        self.fitted_ = train_in_memory(config, dataset, params=before, **shown)
         self.history_ = self.fitted_.history
         self.loss_curve_ = self.history_["train_loss"]
         return dataset
@@ -119,7 +123,7 @@ class Estimator(BaseEstimator):
         if mixed:
             validate_data(self, x, skip_check_array=True)
         else:
-            x = validate_data(self, x, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
+            x = validate_data(self, x, ensure_min_samples=2, **self._accepted(x))
         drawn = {"validation": share, "seed": seed} if int(rows_of(x) * share) >= 1 else {"validation": 0.0}
         held_out = {"test": 0.0, "scaling": "standard", **drawn}
         if mixed:
@@ -128,9 +132,18 @@ class Estimator(BaseEstimator):
         else:
             dataset = from_arrays(x, y, names=tuple(getattr(self, "feature_names_in_", ())), **held_out)
         rows = dataset.train
+        if is_sparse(rows.x):
+            self.fill_ = np.zeros(dataset.feature_shape)
+            return dataset
         observed = rows.x if rows.mask is None else np.where(rows.mask, rows.x, np.nan)
         self.fill_ = np.nanmean(observed, 0, dtype=np.float64)
         return dataset
+
+    def _accepted(self, x: Any) -> dict[str, Any]:
+        """How rows that are no mixed frame are checked: sparse ones, where they are taken, have no holes."""
+        sparse = "csr" if get_tags(self).input_tags.sparse else False
+        finite = True if sparse and hasattr(x, "tocsr") else "allow-nan"
+        return {"dtype": np.float64, "accept_sparse": sparse, "ensure_all_finite": finite}
 
     def _rows(self, x: Any) -> np.ndarray:
         """New rows, (m, n) float64 in the units of the data; NaN where the net takes it, else the column mean."""
@@ -145,7 +158,8 @@ class Estimator(BaseEstimator):
             missing = None if rows.mask is None else ~rows.mask
             values = original(rows.x, data.origin, data.log).astype(np.float64)
         else:
-            values = validate_data(self, x, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
+            values = validate_data(self, x, reset=False, **self._accepted(x))
+            values = values.toarray() if hasattr(values, "toarray") else values
             missing = np.isnan(values)
         if missing is None or not missing.any():
             return values

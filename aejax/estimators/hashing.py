@@ -44,10 +44,11 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimato
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []  # whatever goes in, bits come out
+        tags.input_tags.sparse = True
         return tags
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Train on rows X, (m, n), and hash all of them; y is passed over."""
+        """Train on rows X, (m, n), or sparse ones such as documents, and hash all of them; y is passed over."""
         self._train(X, **{"model.code": self.bits})
         self.codes_ = self.transform(X)
         return self

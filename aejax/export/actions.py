@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.metrics import outliers
-from aejax.tasks import clustering, common, ranges
+from aejax.tasks import clustering, common, denoising, ranges
 from aejax.tasks.anomaly import scoring
 from aejax.tasks.imputation import new_rows
 from aejax.types import Column, Kept, Model, Params
@@ -62,7 +62,7 @@ class Action(NamedTuple):
 
 
 def actions(net: Net) -> dict[str, Action]:
-    """All that a net does and JAX can trace, by name: encode, decode, reconstruct, and score, assign or fill.
+    """All that a net does and JAX can trace, by name: encode, decode, reconstruct, and what its task does with rows.
 
     Values are as `aejax.runs.apply` gives them, to rounding.
     """
@@ -76,12 +76,14 @@ def actions(net: Net) -> dict[str, Action]:
     of_task = {
         scoring.score_and_alarm: _scorer,
         clustering.assign: _clusterer,
+        denoising.denoise: lambda net: by_name["reconstruct"].function,
         new_rows.fill: _imputer,
         common.fill: _filler,
     }
     for name, function in net.apply.items():
         make = of_task.get(function)
-        usable = net.model.takes_missing if make in (_imputer, _filler) else net.kept is not None
+        filling, needy = make in (_imputer, _filler), make in (_scorer, _clusterer)
+        usable = net.model.takes_missing if filling else net.kept is not None or not needy
         if make is not None and usable:
             by_name[name] = rows(make(net))
     return by_name

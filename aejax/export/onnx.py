@@ -47,7 +47,7 @@ def model(program: Program, text: Mapping[str, str]) -> bytes:
 
     def node(operation: str, inputs: Sequence[str], output: str | None = None, **attributes: Any) -> str:
         output = output or f"inner{len(nodes)}"
-        outputs = [output] if operation != "TopK" else [output, f"{output} places"]
+        outputs = [output] if operation != "TopK" else [output, f"{output} index"]
         nodes.append(helper.make_node(operation, list(inputs), outputs, **attributes))
         return output
 
@@ -127,8 +127,8 @@ def _pad(node: Node, constant: Node, inputs: list[str], settings: Mapping[str, A
 
 def _extreme(operation: str) -> Callable[..., None]:
     def extreme(node: Node, constant: Node, inputs: list[str], settings: Mapping[str, Any], out: str) -> None:
-        place = node(operation, inputs, axis=settings["axes"][0], keepdims=0)
-        _cast(node, constant, [place], settings, out)
+        index = node(operation, inputs, axis=settings["axes"][0], keepdims=0)
+        _cast(node, constant, [index], settings, out)
 
     return extreme
 

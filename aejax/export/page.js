@@ -27,6 +27,7 @@ let row = Float64Array.from(net.middle);
 
 document.documentElement.lang = language;
 for (const element of document.querySelectorAll("[data-text]")) element.textContent = say[element.dataset.text];
+at("line").parentElement.hidden = image;
 at("card").textContent = JSON.stringify(net.card, null, 2);
 
 function answer(action, data, shape) {
@@ -75,7 +76,7 @@ function show() {
   const lines = Object.values(results).flatMap((values) => Object.entries(values).filter(([name]) => name !== "rows"));
   at("answers").replaceChildren(...lines.flatMap(([name, [value]]) => {
     const text = name === "alarm" ? (value ? say.yes : say.no) : shown(value);
-    return [Object.assign(document.createElement("span"), {textContent: `${say[name] ?? name}: ${text} `, className: name === "alarm" && value ? "alarm" : ""})];
+    return [Object.assign(document.createElement("span"), {textContent: `${say[name] ?? name}: ${text}`, className: name === "alarm" && value ? "alarm" : ""})];
   }));
   if (image) at("images").replaceChildren(paint(row), paint(rebuilt));
   for (const [number, column] of columns.entries()) {

@@ -86,35 +86,35 @@ def _convolution(program: Program, inputs: list[Value], settings: Settings, out:
     kernel = transpose(program, kernel, [*dims.rhs_spec[2:], dims.rhs_spec[1], dims.rhs_spec[0]])
     x = padded(program, _spread(program, x, spread), [(0, 0), *settings["padding"], (0, 0)])
     *window, channels, filters = kernel.shape
-    rows, places = x.shape[0], [out.shape[axis] for axis in dims.out_spec[2:]]
-    like = Variable(-1, out.dtype, (rows, *places, channels))
+    rows, extents = x.shape[0], [out.shape[axis] for axis in dims.out_spec[2:]]
+    like = Variable(-1, out.dtype, (rows, *extents, channels))
     parts = []
     for start in np.ndindex(*window):
-        ends = [a + (count - 1) * step + 1 for a, count, step in zip(start, places, strides, strict=True)]
+        ends = [a + (count - 1) * step + 1 for a, count, step in zip(start, extents, strides, strict=True)]
         inside = [[int(a), int(b), int(step)] for a, b, step in zip(start, ends, strides, strict=True)]
         parts.append(step(program, "slice", [x], like, slices=[[0, None, 1], *inside, [0, None, 1]]))
-    wide = Variable(-1, out.dtype, (rows, *places, channels * prod(window)))
+    wide = Variable(-1, out.dtype, (rows, *extents, channels * prod(window)))
     columns = step(program, "concatenate", parts, wide, axes=[len(wide.shape) - 1])
     matrix = reshape(program, kernel, (wide.shape[-1], filters))
-    summed = step(program, "matmul", [columns, matrix], Variable(-1, out.dtype, (rows, *places, filters)))
+    summed = step(program, "matmul", [columns, matrix], Variable(-1, out.dtype, (rows, *extents, filters)))
     order = [0] * len(out.shape)
-    for place, axis in enumerate([dims.out_spec[0], *dims.out_spec[2:], dims.out_spec[1]]):
-        order[axis] = place
+    for position, axis in enumerate([dims.out_spec[0], *dims.out_spec[2:], dims.out_spec[1]]):
+        order[axis] = position
     return transpose(program, summed, order)
 
 
 def _spread(program: Program, x: Value, gaps: Sequence[int]) -> Value:
     """Images (rows, *sizes, channels) with zeros between their entries, so that these are so many places apart."""
-    rows, *places, channels = x.shape
+    rows, *extents, channels = x.shape
     for axis, gap in enumerate(gaps, 1):
         if gap > 1:
-            shape = (rows, *places, channels)
+            shape = (rows, *extents, channels)
             apart = reshape(program, x, (*shape[: axis + 1], 1, *shape[axis + 1 :]))
             apart = padded(program, apart, [(0, gap - 1 if at == axis + 1 else 0) for at in range(len(shape) + 1)])
-            places[axis - 1] *= gap
-            x = reshape(program, apart, (rows, *places, channels))
+            extents[axis - 1] *= gap
+            x = reshape(program, apart, (rows, *extents, channels))
             x = padded(program, x, [(0, 1 - gap if at == axis else 0) for at in range(len(shape))])
-            places[axis - 1] -= gap - 1
+            extents[axis - 1] -= gap - 1
     return x
 
 

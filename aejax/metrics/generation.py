@@ -10,7 +10,8 @@ BLOCK = 1000  # rows whose distances to all others are held at once
 def frechet_distance(real: np.ndarray, made: np.ndarray) -> float:
     """‖μ_r − μ_g‖² + tr(C_r + C_g − 2 (C_r C_g)^½), with means and covariances of features: that of two Gaussians.
 
-    tr (C_r C_g)^½ is the sum of the roots of the eigenvalues of the symmetric C_r^½ C_g C_r^½.
+    tr (C_r C_g)^½ is the sum of the roots of the eigenvalues of the symmetric C_r^½ C_g C_r^½. Of more features than
+    rows, as of photographs, it is the sum of the singular values of A_r A_gᵀ, with C = AᵀA.
 
     Args:
         real: (m, k) features of real rows, m ≥ 2.
@@ -23,11 +24,15 @@ def frechet_distance(real: np.ndarray, made: np.ndarray) -> float:
         Heusel et al. 2017, GANs trained by a two time-scale update rule, equation 6.
     """
     real, made = real.astype(np.float64), made.astype(np.float64)
+    apart = np.square(real.mean(0) - made.mean(0)).sum()
+    if real.shape[1] > len(real) + len(made):
+        halves = [(rows - rows.mean(0)) / np.sqrt(len(rows) - 1) for rows in (real, made)]
+        shared = np.linalg.svd(halves[0] @ halves[1].T, compute_uv=False).sum()
+        return float(max(apart + sum(np.square(half).sum() for half in halves) - 2 * shared, 0.0))
     covariances = [np.cov(rows.T).reshape(rows.shape[1], rows.shape[1]) for rows in (real, made)]
     values, vectors = np.linalg.eigh(covariances[0])
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
     shared = np.linalg.eigvalsh(root @ covariances[1] @ root)
-    apart = np.square(real.mean(0) - made.mean(0)).sum()
     total = apart + sum(map(np.trace, covariances)) - 2 * np.sqrt(np.maximum(shared, 0)).sum()
     return float(max(total, 0.0))
 

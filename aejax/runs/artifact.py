@@ -64,7 +64,7 @@ INFO = Fields(
                 "ignore": Many(str),
                 "key": Many(str),
                 "channels": Word("first|last"),
-                "size": Many(Whole(1, 2**31 - 1), 2, 2),
+                "size": Many(Whole(1, 4096), 2, 2),
                 "fit": Word("crop|pad|stretch"),
                 "colour": Word("grey|colour"),
             },

@@ -39,7 +39,10 @@ def write(trained: Trained, path: Path, name: str, about: Mapping[str, Any]) -> 
     folder = trained.folder
     if folder is not None and not any((folder / file).exists() for file in (workdir.FINISHED, workdir.HISTORY)):
         raise UserError(f"{folder}: its run is not finished; go on with aejax run --workdir {folder}")
-    return export.write(net_of(trained), path, name, _card(trained, about))
+    try:
+        return export.write(net_of(trained), path, name, _card(trained, about))
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}; allowed: a folder that can be written") from error
 
 
 def net_of(trained: Trained) -> export.Net:

@@ -142,11 +142,11 @@ class Fitted:
             UserError: there is no such format, there is something at the path, or the net cannot be traced.
         """
         path, data, trained = path_of(path), self.data, self._trained()
-        about = exported.about(Path(data.source)) if data.source else {}
+        about = exported.about(Path(data.source)) if data.source == data.name else {}  # as `open_folder` leaves them
         if (about.get("data") or {}).get("name") is None:
-            own = {"name": data.name, "source": data.source, "licence": data.licence}
-            about = {"data": own, **{name: self.summary.get(name, {}) for name in ("metrics", "baselines")}}
-            about["versions"] = workdir.versions()
+            numbers = {name: self.summary.get(name, {}) for name in ("metrics", "baselines")}
+            names = {"name": data.name, "source": data.source, "licence": data.licence}
+            about = {"data": names, **numbers, "versions": workdir.versions()}
         exported.write(trained, path, format, about)
         return path
 

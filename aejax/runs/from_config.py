@@ -23,7 +23,7 @@ from aejax.training.members import few_shapes
 from aejax.training.numerics import fixed
 from aejax.training.retrain import SILENT, retrainer
 from aejax.training.step import EVALUATION_STREAM
-from aejax.types import Dataset
+from aejax.types import Dataset, Params
 
 
 def run_config(config: Any, folder: str | Path | None = None, *, data: Dataset | None = None, **changes: Any) -> Fitted:
@@ -67,6 +67,7 @@ def train_in_memory(
     config: Mapping[str, Any],
     dataset: Dataset,
     *,
+    params: Params | None = None,
     progress: Callable[..., Any] = SILENT,
     say: Callable[[str], Any] = str,
 ) -> Fitted:
@@ -75,11 +76,12 @@ def train_in_memory(
     Args:
         config: resolved; its `data` section is passed over.
         dataset: the rows; a batch of more than there are is all of them.
+        params: that training begins with; None: those that the seed draws. Other nets that the task trains begin anew.
         progress: ``(steps, 0) -> context manager of (step, loss)``, called after each chunk of steps.
         say: called with a line on held-out values that were cut to the range of the training rows.
 
     Raises:
-        UserError: the config does not fit the data, or the loss is not finite.
+        UserError: the config does not fit the data, `params` are of another net, or the loss is not finite.
     """
     size = config["train"]["batch_size"]
     config = configs.varied(config, {"train.batch_size": size and min(size, len(dataset.train.x))})
@@ -88,10 +90,12 @@ def train_in_memory(
     rows = few_shapes(on_device(dataset.train, dataset, parts.relations), config["train"]["batch_size"])
     check(parts, rows)
     dataset = within_range(dataset, outside_of(config), lambda data: check(build(config, data), rows), say)
-    steps = config["train"]["steps"]
+    steps, shapes = config["train"]["steps"], lambda tree: jax.tree.map(np.shape, tree)
+    if params is not None and shapes(params) != shapes(jax.eval_shape(parts.model.init, parts.key)):
+        raise UserError("the parameters to begin with are of a net of other sizes; allowed: those of the same net")
     with progress(steps, 0) as show:
         tell = lambda step, history, _: show(step, float(history["loss"][-1]))
-        params, evaluations, _ = train(parts, dataset, rows, config["train"], on_chunk=tell)
+        params, evaluations, _ = train(parts, dataset, rows, config["train"], params=params, on_chunk=tell)
     task, options = configured_task(config["task"])
     key, kept = jax.random.fold_in(parts.key, EVALUATION_STREAM), None
     if task.keep is not None:

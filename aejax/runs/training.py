@@ -21,7 +21,7 @@ from aejax.training.compilation import compiled_once
 from aejax.training.evaluate import make_losses, on_device, target_range
 from aejax.training.interruption import InterruptedRunError, asked_to_stop
 from aejax.training.loop import Progress, begin, compile_advance, loop, refusing
-from aejax.training.step import EVALUATION_STREAM, weights
+from aejax.training.step import EVALUATION_STREAM, begun_with, weights
 from aejax.training.windows import Windows
 from aejax.types import Dataset, Params, Rows, State
 
@@ -51,6 +51,7 @@ def train(
     folder: Path | None = None,
     *,
     bar: bool = False,
+    params: Params | None = None,
     on_chunk: Callable[[int, Mapping[str, np.ndarray], float], Any] | None = None,
     on_evaluation: Callable[[int, dict[str, float], Params], Any] | None = None,
 ) -> Result:
@@ -64,6 +65,7 @@ def train(
             with a folder, ``checkpoint_every`` and ``keep``.
         folder: for ``checkpoints`` and ``metrics.csv``; None writes nothing.
         bar: whether a person sees how far it is.
+        params: that a run without a folder begins with; None: those that its seed draws.
         on_chunk: as of `aejax.training.loop.loop`, where no bar is shown.
         on_evaluation: likewise.
 
@@ -71,7 +73,7 @@ def train(
         UserError: the loss became non-finite.
         InterruptedRunError: SIGINT or SIGTERM came, and what was done is in the folder.
     """
-    state, before = _start(parts, settings["patience"] is not None, folder)
+    state, before = _start(parts, settings["patience"] is not None, folder, params)
     feed, example, stops = (rows.at, rows.example, (rows.steps,)) if isinstance(rows, Windows) else (rows, rows, ())
     shardings = None if parts.layout is None else (parts.layout, devices.whole(parts.layout.step.mesh))
     started = time.perf_counter()
@@ -136,8 +138,8 @@ def _on_host(parts: Parts, tree: Any) -> Any:
     return tree if parts.layout is None else devices.fetch(tree)
 
 
-def _start(parts: Parts, early: bool, folder: Path | None) -> tuple[State, Progress]:
-    """The newest checkpoint that verifies, or a fresh state."""
+def _start(parts: Parts, early: bool, folder: Path | None, params: Params | None) -> tuple[State, Progress]:
+    """The newest checkpoint that verifies, or a fresh state, with parameters of another run where these are given."""
     one_device = parts.layout is None
     init = compiled_once(parts.run.init) if one_device else jax.jit(parts.run.init, out_shardings=parts.layout)
     names = ("loss", *parts.hparams["terms"])
@@ -149,6 +151,8 @@ def _start(parts: Parts, early: bool, folder: Path | None) -> tuple[State, Progr
             console.say(f"{folder}: going on from step {restored[1].step}")
             return restored
     state = init(parts.key, parts.hparams)
+    if params is not None:
+        state = begun_with(state, jax.tree.map(jnp.array, params))  # copies, since a step takes its state's memory
     return state, begin(names, best=jax.tree.map(jnp.copy, weights(state)) if early else ())
 
 

@@ -132,6 +132,14 @@ def _at_precision(function: Callable[..., Any], form: str) -> Callable[..., Any]
     return traced
 
 
+def begun_with(state: State, params: Params) -> State:
+    """A fresh state with other parameters, which averaged ones begin with too."""
+    opt_state = state.opt_state
+    if isinstance(opt_state, Averaged):
+        opt_state = opt_state._replace(average=jax.tree.map(jnp.copy, apart(params)[0]))
+    return state._replace(params=params, opt_state=opt_state)
+
+
 def weights(state: State) -> Params:
     """The parameters that evaluation reads and a run saves: the averaged ones where it averages them.
 

@@ -6,6 +6,18 @@
     aejax run photographs/autoencoder:generation --set data.name=images:DIR    # new ones
 
 Without `data.name` they train on patches of eight photographs, grey and 32x32.
+
+Measured at seed 0 on 480 JPEG files of 160x160, cut out of six photographs that scikit-image and scikit-learn ship, two
+cores that others used as well; such cuts overlap, so that test images are like training images:
+
+- as it is, six minutes: test error .0131, of PCA with 32 components .0151, of the mean image .0701. Without
+  augmentation but mirroring and with a code of 128, .0136.
+- denoising, sd .1, 50 test images, after 500 steps (three minutes): 28.1 dB; median 24.9, total variation 27.2,
+  non-local means 28.6. It is trained at all strengths up to .2.
+- anomaly, cuts of three photographs as normal and of a fourth as anomalies, a minute: AUC of `both` .864, `error`
+  .859, `code` .843, `neighbours` .787; kNN .758, isolation forest .756, PCA .499. The score was chosen on these images.
+- generation: Fréchet distance of the pixels to the test images 212, mixture of principal components 230, training
+  images 277, decoded test images 142; the new ones are as blurred as the reconstructions.
 """
 
 from aejax.config import base
