@@ -301,7 +301,11 @@ def test_a_table_of_results_has_names_where_the_file_has_none_and_says_what_is_e
     lines = table(tmp_path / "run" / "reconstructions.csv")
     assert list(lines[0]) == ["row", "split", "0", "1", "2"]
     assert [row for row, line in enumerate(lines) if not line["0"]] == [4]
-    assert "reconstructions.csv: 60 rows of 3 values; 1 rows miss a value and have no answer" in said
+    assert "reconstructions.csv: 60 rows of 3 values; not answered, since a value is missing: 1\n" in said
+    settings = (*ANOMALY, "data.normal=None", "data.split_seed=1")
+    said = run_on(tmp_path / "t.csv", "anomaly", tmp_path / "odd", capsys, *settings)
+    alarms = sum(line["alarm"] == "1" for line in table(tmp_path / "odd" / "scores.csv"))
+    assert f"scores.csv: {alarms} of 60 rows: alarm" in said
 
 
 def test_given_values_at_the_end_of_a_range_and_beside_dates(tmp_path, capsys):

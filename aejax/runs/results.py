@@ -174,7 +174,7 @@ def of_run(trained: Trained, evaluation: Evaluation, dataset: Dataset, config: M
         before = {} if action == "fill" else _places(said, config["data"].get("label_column"), dataset)
         rows.write(path, said.values, said.columns, before)
         empty = int(np.isnan(said.values.reshape(len(said.values), -1)).all(1).sum())
-        written[path.name] = said.summary + (f"; {empty} rows miss a value and have no answer" if empty else "")
+        written[path.name] = said.summary + (f"; not answered, since a value is missing: {empty}" if empty else "")
         if said.pictures is not None:
             highest = np.argsort(-said.values[:, 0], kind="stable")[:HIGHEST]
             written |= _pictures(folder / f"highest_{name}", said.pictures(highest), said.keys[FILE][highest])
@@ -208,9 +208,8 @@ def _with(better: Mapping[str, Columns], out: np.ndarray | Columns, dataset: Dat
             reasons.shares[at] = columns.reasons.shares
             form = dataset.origin.reshape(-1), dataset.log.reshape(-1)
             reasons.expected[at] = original(columns.reasons.expected, *form)
-    counts = [
-        f"{column.sum()} of {len(column)} rows: {name}" for name, column in values.items() if column.dtype == bool
-    ]
+    flags = {name for of_split in better.values() for name, each in of_split.values.items() if each.dtype == bool}
+    counts = [f"{np.nansum(values[name]):.0f} of {len(values[name])} rows: {name}" for name in sorted(flags)]
     return Columns(values, ", ".join(counts), reasons)
 
 
