@@ -9,6 +9,7 @@ import pytest
 from running import assert_refused, call
 
 from aejax import config as configs
+from aejax.estimators import AutoencoderDetector
 from aejax.runs import experiment
 from aejax.training.build import load_data
 
@@ -335,3 +336,15 @@ def test_numbers_of_a_table_have_the_digits_that_they_need(run, tmp_path, capsys
     parquet.to_parquet(tmp_path / "t.parquet")
     run_on(tmp_path / "t.parquet", "multilayer", tmp_path / "again", capsys, *SMALL_NET, "data.key=site")
     assert [line["site"] for line in table(tmp_path / "again" / "codes.csv")][:2] == ["1.1", "2.1"]
+
+
+def test_a_detector_explains_a_missing_cell_by_no_value():
+    frame = TABLE[["age", "height", "blood"]].copy()
+    detector = AutoencoderDetector(steps=20, random_state=0).fit(frame)
+    frame = frame.astype({"age": float})
+    frame.loc[2, "age"] = None
+    reasons = detector.explain(frame.iloc[1:4])
+    for row in (1, 2, 3):
+        columns = {reasons.loc[row, f"column_{rank}"]: reasons.loc[row, f"value_{rank}"] for rank in (1, 2, 3)}
+        assert columns["blood"] == frame.loc[row, "blood"]
+        assert columns["age"] == ("" if row == 2 else f"{frame.loc[row, 'age']:g}")

@@ -145,8 +145,8 @@ class Estimator(BaseEstimator):
         finite = True if sparse and hasattr(x, "tocsr") else "allow-nan"
         return {"dtype": np.float64, "accept_sparse": sparse, "ensure_all_finite": finite}
 
-    def _rows(self, x: Any) -> np.ndarray:
-        """New rows, (m, n) float64 in the units of the data; NaN where the net takes it, else the column mean."""
+    def _values(self, x: Any) -> np.ndarray:
+        """New rows, (m, n) float64 in the units of the data, NaN where a value is missing."""
         check_is_fitted(self)
         data = self.fitted_.data
         if data.columns and not hasattr(x, "columns"):
@@ -155,13 +155,16 @@ class Estimator(BaseEstimator):
         if is_mixed(x) or data.columns:
             validate_data(self, x, reset=False, skip_check_array=True)
             rows = rows_of_frame(x, data, "X")
-            missing = None if rows.mask is None else ~rows.mask
             values = original(rows.x, data.origin, data.log).astype(np.float64)
-        else:
-            values = validate_data(self, x, reset=False, **self._accepted(x))
-            values = values.toarray() if hasattr(values, "toarray") else values
-            missing = np.isnan(values)
-        if missing is None or not missing.any():
+            return values if rows.mask is None else np.where(rows.mask, values, np.nan)
+        values = validate_data(self, x, reset=False, **self._accepted(x))
+        return values.toarray() if hasattr(values, "toarray") else values
+
+    def _rows(self, x: Any) -> np.ndarray:
+        """New rows as `_values` reads them; NaN where the net takes it, else the column mean."""
+        values = self._values(x)
+        missing, data = np.isnan(values), self.fitted_.data
+        if not missing.any():
             return values
         filled = np.nan if self.fitted_.model.takes_missing else original(self.fill_, data.origin, data.log)
         return np.where(missing, filled, values)

@@ -5,8 +5,8 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import OutlierMixin
-from sklearn.utils.validation import check_is_fitted
 
+from aejax.data.inspection import columns_of
 from aejax.estimators.base import Estimator
 
 
@@ -54,12 +54,17 @@ class AutoencoderDetector(OutlierMixin, Estimator):
         """Why rows are as odd as they are, a pandas frame: the three columns that have most to do with it.
 
         Its columns are ``column_1``, ``value_1``, ``expected_1``, …, text in the units of the data; see
-        `aejax.runs.fitted.Fitted.explain`.
+        `aejax.runs.fitted.Fitted.explain`. Of a missing cell the value is empty.
         """
         import pandas
 
-        check_is_fitted(self)
-        return pandas.DataFrame(self.fitted_.explain("score", self._rows(X)), index=getattr(X, "index", None))
+        missing, reasons = np.isnan(self._values(X)), self.fitted_.explain("score", self._rows(X))
+        columns = columns_of(self.fitted_.data)
+        first = {column.name: column.start for column in columns} or {str(at): at for at in range(missing.shape[1])}
+        for rank in range(1, len(reasons) // 3 + 1):
+            is_hole = [missing[row, first[name]] for row, name in enumerate(reasons[f"column_{rank}"])]
+            reasons[f"value_{rank}"] = np.where(is_hole, "", reasons[f"value_{rank}"])
+        return pandas.DataFrame(reasons, index=getattr(X, "index", None))
 
     def decision_function(self, X: Any) -> np.ndarray:
         """`score_samples` less the threshold, below 0 for alarms: (m,)."""
