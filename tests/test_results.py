@@ -230,3 +230,108 @@ def test_a_first_config_is_of_a_file_that_can_be_read_and_replaces_nothing(tmp_p
     assert_refused(call(["init", "none.csv", "--task", "anomaly"], capsys), "none.csv: there is no such file")
     assert_refused(call(["init", "p.csv", "--task", "aeknn"], capsys), "label")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["p.csv", "p_reduction.py"]
+
+
+# Files of other forms.
+
+SMALL_NET = ("train.steps=20", "train.evaluate_every=10", *QUICK[2:], "model.widths=(8,)")
+ANOMALY = (*SMALL_NET, "task.members=2", "data.test=0.3")
+
+
+def run_on(source, experiment_name, workdir, capsys, *changes):
+    words = [word for change in (f"data.name=file:{source}", *changes) for word in ("--set", change)]
+    answer = call(["run", f"lecture/{experiment_name}", "--workdir", str(workdir), *words], capsys)
+    assert answer.code == 0, answer.err
+    return answer.out
+
+
+def test_what_was_expected_of_training_rows_is_in_the_units_of_the_file(tmp_path, capsys):
+    frame = pandas.DataFrame(
+        {
+            "price": np.exp(RANDOM.normal(6, 0.3, ROWS)),
+            "when": 1.7e9 + RANDOM.integers(0, 10**6, ROWS),
+            "size": RANDOM.normal(size=ROWS),
+        }
+    )
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    run_on(tmp_path / "t.csv", "anomaly", tmp_path / "run", capsys, *ANOMALY, "data.normal=None", "data.log=price")
+    expected = {}
+    for line in table(tmp_path / "run" / "scores.csv"):
+        for rank in (1, 2, 3):
+            expected.setdefault((line["split"], line[f"column_{rank}"]), []).append(float(line[f"expected_{rank}"]))
+    for split in ("train", "test"):
+        assert min(expected[split, "price"]) > 100
+        assert min(expected[split, "when"]) >= 1.7e9
+        assert len(set(expected[split, "when"])) > 10  # six digits would make them one
+
+
+def test_columns_of_the_file_keep_their_values_beside_an_answer_of_the_same_name(tmp_path, capsys):
+    frame = TABLE.drop(columns="blood").rename(columns={"state": "class", "patient": "split"})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    changes = (*SMALL_NET, "data.label_column=class", "task.layouts=()", "task.repeats=1", "data.key=split")
+    run_on(tmp_path / "t.csv", "aeknn", tmp_path / "run", capsys, *changes)
+    lines = table(tmp_path / "run" / "classes.csv")
+    assert list(lines[0])[:4] == ["split (file)", "split", "class (file)", "class"]
+    assert [line["split (file)"] for line in lines] == frame["split"].tolist()
+    assert {line["split"] for line in lines} == {"train", "validation", "test"}
+    assert [line["class (file)"] for line in lines] == frame["class"].tolist()
+    assert {line["class"] for line in lines} <= {"0", "1"}
+
+
+def test_rows_of_arrays_with_their_labels_and_two_features(tmp_path, capsys):
+    y = RANDOM.integers(0, 2, 80)
+    x = RANDOM.normal(size=(80, 2))
+    np.savez(tmp_path / "t.npz", x_train=x[:50], y_train=y[:50], x_test=x[50:], y_test=y[50:])
+    run_on(tmp_path / "t.npz", "anomaly", tmp_path / "run", capsys, *ANOMALY[:-1], "data.normal=0", "data.test=None")
+    lines = table(tmp_path / "run" / "scores.csv")
+    assert [line["row"] for line in lines] == [str(number) for number in range(1, 81)]
+    assert [line["label"] for line in lines] == [
+        "normal" if label == 0 else "anomaly" if at >= 50 else "" for at, label in enumerate(y)
+    ]
+    assert [line["split"] for line in lines[50:]] == 30 * ["test"]
+    assert not (tmp_path / "run" / "scores.npy").exists()
+
+
+def test_a_table_of_results_has_names_where_the_file_has_none_and_says_what_is_empty(tmp_path, capsys):
+    x = RANDOM.normal(size=(60, 3)).round(3)
+    frame = pandas.DataFrame(x)
+    frame.iloc[4, 1] = None
+    frame.to_csv(tmp_path / "t.csv", index=False, header=False)
+    said = run_on(tmp_path / "t.csv", "multilayer", tmp_path / "run", capsys, *SMALL_NET)
+    lines = table(tmp_path / "run" / "reconstructions.csv")
+    assert list(lines[0]) == ["row", "split", "0", "1", "2"]
+    assert [row for row, line in enumerate(lines) if not line["0"]] == [4]
+    assert "reconstructions.csv: 60 rows of 3 values; not answered, since a value is missing: 1\n" in said
+    settings = (*ANOMALY, "data.normal=None", "data.split_seed=1")
+    said = run_on(tmp_path / "t.csv", "anomaly", tmp_path / "odd", capsys, *settings)
+    alarms = sum(line["alarm"] == "1" for line in table(tmp_path / "odd" / "scores.csv"))
+    assert f"scores.csv: {alarms} of 60 rows: alarm" in said
+
+
+def test_given_values_at_the_end_of_a_range_and_beside_dates(tmp_path, capsys):
+    frame = pandas.DataFrame(
+        {"day": [f"2024-03-{1 + row % 28:02d}" for row in range(ROWS)], "daylight": RANDOM.normal(9, 1, ROWS).round(2)}
+    )
+    frame.loc[::3, "daylight"] = 12.7  # float32 makes it less
+    frame["night"] = 24 - frame["daylight"] + RANDOM.normal(0, 0.1, ROWS).round(2)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    task = ("task.features=rows", "task.components=2", "task.samples=20", "model.output=linear", "data.dates=day")
+    run_on(tmp_path / "t.csv", "generation:satimage", tmp_path / "run", capsys, *SMALL_NET, *task)
+    words = ["apply", str(tmp_path / "run"), "sample", "--rows", "5", "--output", str(tmp_path / "new.csv")]
+    answer = call([*words, "--given", "daylight=12.7"], capsys)
+    assert answer.code == 0, answer.err
+    assert {line["daylight"] for line in table(tmp_path / "new.csv")} == {"12.7"}
+    assert_refused(call([*words, "--seed", str(10**25)], capsys), "--seed: ")
+
+
+def test_numbers_of_a_table_have_the_digits_that_they_need(run, tmp_path, capsys):
+    frame = pandas.DataFrame({"when": 1_700_000_000.0 + RANDOM.permutation(ROWS), "size": RANDOM.normal(size=ROWS)})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    run_on(tmp_path / "t.csv", "multilayer", tmp_path / "run", capsys, *SMALL_NET)
+    days = {line["when"] for line in table(tmp_path / "run" / "reconstructions.csv")}
+    assert len(days) > ROWS // 2
+    assert max(len(day) for day in days) > 12
+    parquet = pandas.DataFrame({"site": 1.1 + np.arange(ROWS), "size": RANDOM.normal(size=ROWS)})
+    parquet.to_parquet(tmp_path / "t.parquet")
+    run_on(tmp_path / "t.parquet", "multilayer", tmp_path / "again", capsys, *SMALL_NET, "data.key=site")
+    assert [line["site"] for line in table(tmp_path / "again" / "codes.csv")][:2] == ["1.1", "2.1"]

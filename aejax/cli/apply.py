@@ -79,6 +79,9 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _check(arguments: argparse.Namespace) -> None:
     """Refuse options that do not go together."""
+    from aejax.config.components import check
+    from aejax.config.fields import SEED
+
     is_sample = arguments.action == SAMPLE
     if (arguments.input is None) != is_sample:
         raise UserError(
@@ -90,6 +93,7 @@ def _check(arguments: argparse.Namespace) -> None:
         )
     if not is_sample and (arguments.given or arguments.seed is not None):
         raise UserError(f"--given and --seed: are of sample, not {arguments.action}")
+    check(arguments.seed, SEED | None, what="--seed")
     for each in arguments.given:
         if "=" not in each:
             raise UserError(f"--given {each}: allowed: COLUMN=VALUE")

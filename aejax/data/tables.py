@@ -142,8 +142,9 @@ def numbers(cells: Cells) -> np.ndarray:
 
 def texts(cells: Cells) -> np.ndarray:
     """A column as text, (rows,) of str: whole numbers without a point, nothing where a cell is missing."""
-    plain = lambda value: value if isinstance(value, str) else f"{value:.17g}"
-    return np.array(["" if gone else plain(value) for value, gone in zip(*cells, strict=True)], object)
+    plain = lambda value: value if isinstance(value, str) else repr(value).removesuffix(".0")
+    values = zip(cells.values.tolist(), cells.missing, strict=True)
+    return np.array(["" if gone else plain(value) for value, gone in values], object)
 
 
 def filled(cells: Cells, values: Sequence[float]) -> Cells:

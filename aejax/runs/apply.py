@@ -332,7 +332,9 @@ def _features_of(given: Mapping[str, str], trained: Trained) -> np.ndarray:
         np.full(len(features), np.nan),
         np.broadcast_to(artifact.log_of(trained.info).reshape(-1), len(features)),
     )
-    allowed = [name for name in by_name if not any(name.startswith(date.partition("=")[0]) for date in dates)]
+    dated = {date.partition("=")[0] for date in dates}
+    parts = {f"{name}.{part}" for name in dated for part in ("month", "weekday", "hour")}
+    allowed = [name for name in by_name if name not in dated | parts]
     for name, value in given.items():
         if name not in allowed:
             raise one_of(name, allowed, what="given: a column")

@@ -100,6 +100,10 @@ def _clustering(facts: Facts) -> Fields:
     return {"model.clusters": (count, why), "task.clusters": (count, "")}
 
 
+def _reduction(facts: Facts) -> Fields:
+    return {} if facts.classes else {"task": ({"name": "reconstruction"}, "there are no labels to judge codes by")}
+
+
 def _generation(facts: Facts) -> Fields:
     return {
         "task.components": (min(30, max(1, facts.rows // 70)), "of the mixture, by the rows"),
@@ -115,7 +119,7 @@ STARTS = {
     "clustering": Start("Which rows go together?", "lecture/clustering:satimage", _clustering),
     "hashing": Start("Which rows are like this one?", "lecture/hashing"),
     "generation": Start("How would more rows like these look?", "lecture/generation:satimage", _generation),
-    "reduction": Start("How do the rows lie in a plane?", "lecture/reduction"),
+    "reduction": Start("How do the rows lie in a plane?", "lecture/reduction", _reduction),
 }
 
 

@@ -32,8 +32,9 @@ def reasons(out: Columns, x: np.ndarray, columns: Sequence[Column], dates: Seque
 
 
 def _texts(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Columns as text, numbers to six digits."""
-    plain = lambda values: np.array(["" if np.isnan(value) else f"{value:.6g}" for value in values.tolist()], object)
+    """Columns as text, numbers to six digits, those of more before their point as whole ones."""
+    digits = lambda value: f"{value:.0f}" if 1e6 <= abs(value) < 1e15 else f"{value:.6g}"
+    plain = lambda values: np.array(["" if np.isnan(value) else digits(value) for value in values.tolist()], object)
     return {name: values if values.dtype == object else plain(values) for name, values in columns.items()}
 
 

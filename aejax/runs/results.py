@@ -12,6 +12,7 @@ from aejax.config.components import TASKS, resolve
 from aejax.data.encoding import as_columns
 from aejax.data.files import is_table
 from aejax.data.images import FILE
+from aejax.data.scaling import original
 from aejax.data.splits import with_rows
 from aejax.data.tables import AGAIN, are_numbered
 from aejax.errors import UserError
@@ -23,7 +24,7 @@ from aejax.types import Column, Columns, Dataset, Evaluation
 MOST_UNITS = 4096  # of a code that a table has a column for each of
 HIGHEST = 8  # images of which it is shown where they are odd
 SAMPLES = 1  # of the seed of a run, what its new rows are drawn by
-PLACE = ("row", "split")  # columns of the tables of a run that stand before what the net says
+PLACE, LABEL = ("row", "split"), "label"  # columns of the tables of a run that stand before what the net says
 
 
 class Answer(NamedTuple):
@@ -36,6 +37,7 @@ class Answer(NamedTuple):
         labels: (m,) text, the labels that stand in the file; None without.
         summary: what to say of it, in a few words.
         remarks: lines on how the file was read, and on rows that were not answered.
+        of_one_form: whether values are rows in the form of those of the file, such as what stands in their holes.
         pictures: of photographs, ``rows -> (len(rows), height, width, 1 or 3)`` from 0 to 255: images that the net
             gives back, or those that came in, red where they are odd; None where there is nothing to be seen.
     """
@@ -46,6 +48,7 @@ class Answer(NamedTuple):
     labels: np.ndarray | None
     summary: str
     remarks: tuple[str, ...]
+    of_one_form: bool = False
     pictures: Callable[[Any], np.ndarray] | None = None
 
 
@@ -72,7 +75,8 @@ def answer(
     reading, features = artifact.reading_of(trained.info), trained.info["feature_names"]
     known = (trained.info.get("label_column"), artifact.columns_of(trained.info), features, reading)
     if action == "decode":  # in a table of a run other columns stand before the codes
-        others = (*PLACE, *reading.key_names(), *filter(None, known[:1])) if is_table(source) else ()
+        others = (*PLACE, LABEL, f"*{rows.OF_FILE}", *reading.key_names(), *filter(None, known[:1]))
+        others = others if is_table(source) else ()
         known = (None, (), (), AGAIN._replace(ignore=others))
     faults = None if strict else {}
     file = rows.read(source, *known, faults=faults)
@@ -95,14 +99,15 @@ def answer(
         if reading.size and out.reasons is not None:
             shares = out.reasons.shares.reshape(file.x.shape)
             seen = lambda at: pictures.heated(file.x[at], shares[at])
-        return Answer(by_name, values, keys, labels, summary, tuple(remarks), seen)
+        return Answer(by_name, values, keys, labels, summary, tuple(remarks), pictures=seen)
     size = f"{'x'.join(map(str, out.shape[1:]))} values"
     if action == "fill" and is_table(source):  # whose columns are those of the file, keys and labels among them
         keys, labels, size = {}, None, f"{len(by_name)} columns"
+    of_one_form = action not in ("encode", "decode") and out.shape[1:] == file.x.shape[1:]
     if file.x.ndim == out.ndim == 4 and reading.channels == "first":
         out = np.moveaxis(out, 3, 1)
     seen = out.__getitem__ if reading.size and out.ndim == 4 else None
-    return Answer(by_name, out, keys, labels, f"{len(out)} rows of {size}", tuple(remarks), seen)
+    return Answer(by_name, out, keys, labels, f"{len(out)} rows of {size}", tuple(remarks), of_one_form, seen)
 
 
 def _columns(
@@ -159,16 +164,17 @@ def of_run(trained: Trained, evaluation: Evaluation, dataset: Dataset, config: M
         try:
             said = answer(trained, action, source, instead=lambda out, better=better: _with(better, out, dataset))
         except UserError as error:
-            written[f"{name}.csv"] = f"is not written: {error}"
+            what = "is of test rows only" if (folder / f"{name}.csv").exists() else "is not written"
+            written[f"{name}.csv"] = f"{what}: {error}"
             continue
-        whole_rows = action != "encode" and said.values.shape[1:] == tuple(dataset.feature_shape)
-        if whole_rows and said.pictures is not None:
+        if said.of_one_form and said.pictures is not None:
             written |= _pictures(folder / name, said.values, said.keys[FILE])
             continue
-        path = folder / (f"{name}.npy" if whole_rows and not is_table(source) else f"{name}.csv")
+        path = folder / (f"{name}.npy" if said.of_one_form and not is_table(source) else f"{name}.csv")
         before = {} if action == "fill" else _places(said, config["data"].get("label_column"), dataset)
         rows.write(path, said.values, said.columns, before)
-        written[path.name] = said.summary
+        empty = int(np.isnan(said.values.reshape(len(said.values), -1)).all(1).sum())
+        written[path.name] = said.summary + (f"; not answered, since a value is missing: {empty}" if empty else "")
         if said.pictures is not None:
             highest = np.argsort(-said.values[:, 0], kind="stable")[:HIGHEST]
             written |= _pictures(folder / f"highest_{name}", said.pictures(highest), said.keys[FILE][highest])
@@ -199,19 +205,23 @@ def _with(better: Mapping[str, Columns], out: np.ndarray | Columns, dataset: Dat
         for name, column in columns.values.items():
             values[name][at] = column
         if reasons is not None and columns.reasons is not None:
-            for array, of_split in zip(reasons, columns.reasons, strict=True):
-                array[at] = of_split
-    counts = [
-        f"{column.sum()} of {len(column)} rows: {name}" for name, column in values.items() if column.dtype == bool
-    ]
+            reasons.shares[at] = columns.reasons.shares
+            form = dataset.origin.reshape(-1), dataset.log.reshape(-1)
+            reasons.expected[at] = original(columns.reasons.expected, *form)
+    flags = {name for of_split in better.values() for name, each in of_split.values.items() if each.dtype == bool}
+    counts = [f"{np.nansum(values[name]):.0f} of {len(values[name])} rows: {name}" for name in sorted(flags)]
     return Columns(values, ", ".join(counts), reasons)
 
 
 def _places(said: Answer, label_column: str | None, dataset: Dataset) -> dict[str, np.ndarray]:
     """What tells the rows of a file apart, the split that each of them was in, and their labels."""
     count = len(said.values)
-    split = np.full(count, "", object)
+    split, labels = np.full(count, "", object), np.full(count, "", object)
     for name, part in with_rows(dataset).items():
         split[part.source_index] = name
-    labels = {} if said.labels is None else {label_column: said.labels}
-    return {**(said.keys or {PLACE[0]: np.arange(1, count + 1)}), PLACE[1]: split, **labels}
+        if part.labels is not None:
+            labels[part.source_index] = np.array(dataset.label_names, object)[part.labels]
+    of_run = {**({} if said.keys else {PLACE[0]: np.arange(1, count + 1)}), PLACE[1]: split}
+    of_arrays = {LABEL: labels} if labels.any() and FILE not in said.keys else {}  # or of a file of their own
+    of_table = of_arrays if said.labels is None else {label_column: said.labels}
+    return {**rows.renamed(said.keys, of_run), **of_run, **rows.renamed(of_table, of_run)}

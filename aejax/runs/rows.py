@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from aejax.files import write_atomic
 from aejax.types import Column
 
 OUTPUT_ENDINGS = (".csv", ".npy", ".npz", ".parquet")
+OF_FILE = " (file)"  # behind the name of a column of a file that has the name of an answer
 
 
 def read(
@@ -127,23 +129,40 @@ def write(
         path: of the file.
         values: (m, …) numbers, what a .npy file holds, in float32 or float64, and an .npz file as ``x``.
         columns: by name, (m,) numbers or text, what a table holds.
-        leading: columns that stand before them in a table, and arrays of an .npz file.
+        leading: columns that stand before them in a table, and arrays of an .npz file; one that has the name of what is
+            said is called ``"class (file)"`` instead.
 
     Raises:
         UserError: the package that writes such a file is missing.
     """
     ending, buffer = path.suffix.lower(), io.BytesIO()
     values = values if values.dtype == np.float64 else values.astype(np.float32)
+    table = {**renamed(leading, columns), **columns}
     if ending == ".npy":
         np.save(buffer, values, allow_pickle=False)
     elif ending == ".npz":
         text = {name: each.astype(str) if each.dtype == object else each for name, each in leading.items()}
-        np.savez(buffer, x=values, **text)
+        _write_npz(buffer, {"x": values, **renamed(text, ("x",))})
     elif ending == ".parquet":
-        _write_parquet(buffer, {**leading, **columns}, path)
+        _write_parquet(buffer, table, path)
     else:
-        buffer.write(_as_csv({**leading, **columns}).encode())
+        readable = all(number(name) is None for name in columns)  # a name that is a number would be read as a row's
+        buffer.write(_as_csv(table, named=readable or bool(leading)).encode())
     write_atomic(path, buffer.getvalue())
+
+
+def renamed(columns: Mapping[str, np.ndarray], taken: Iterable[str]) -> dict[str, np.ndarray]:
+    """Columns of a file, with another name where theirs is taken."""
+    taken = set(taken)
+    return {f"{name}{OF_FILE}" if name in taken else name: values for name, values in columns.items()}
+
+
+def _write_npz(buffer: io.BytesIO, arrays: Mapping[str, np.ndarray]) -> None:
+    """As `numpy.savez`, which takes no array of the name of its first argument."""
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
 
 
 def _write_parquet(buffer: io.BytesIO, columns: Mapping[str, np.ndarray], path: Path) -> None:
@@ -155,8 +174,8 @@ def _write_parquet(buffer: io.BytesIO, columns: Mapping[str, np.ndarray], path: 
         raise UserError(f"{path}: writing .parquet needs pyarrow: pip install 'aejax[parquet]'") from error
 
 
-def _as_csv(columns: Mapping[str, np.ndarray]) -> str:
-    """A table as text, without its line of names where one of them is a number, which would be read as a row's."""
+def _as_csv(columns: Mapping[str, np.ndarray], *, named: bool) -> str:
+    """A table as text, with a line of names or without."""
     empty = "" if len(columns) > 1 else "nan"  # a line must not be blank
     cells = [
         values.tolist() if values.dtype == object else [_digits(value) or empty for value in values.tolist()]
@@ -164,7 +183,7 @@ def _as_csv(columns: Mapping[str, np.ndarray]) -> str:
     ]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([list(columns)] if all(number(name) is None for name in columns) else [])
+    writer.writerows([list(columns)] if named else [])
     writer.writerows(zip(*cells, strict=True))
     return text.getvalue()
 
@@ -200,4 +219,4 @@ def filled_table(
 
 def _digits(value: float) -> str:
     """A number with as many digits as it has: 9 of one of float32, else 15; nothing of one that is missing."""
-    return "" if value != value else f"{value:.9g}" if np.float32(value) == value else f"{value:.15g}"
+    return "" if value != value else f"{value:.9g}" if float(np.float32(value)) == value else f"{value:.15g}"

@@ -116,7 +116,8 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
     numbers = _compare(made, test.x[:samples], train.x, view, options.neighbours)
     if dataset.kind == "table" and labels is not None and dataset.test.labels is not None:
         for name, accuracy in _usefulness(fit, dataset, train, test.x, components, random).items():
-            numbers[name]["accuracy"] = accuracy
+            if name in numbers:  # else a sampler that serves some classes, and not all rows
+                numbers[name]["accuracy"] = accuracy
     name = options.sampler.removeprefix("samplers.")
     chosen = numbers.pop(name)
     if likelihood.is_bernoulli(model) and likelihood.is_binary(dataset):

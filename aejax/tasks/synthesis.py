@@ -121,8 +121,13 @@ def _that_fit(
             continue
         at = column.start
         low, high = (original(each, bounds.origin, bounds.log)[at] for each in (bounds.low, bounds.high))
-        if not bounds.low[at] <= given[at] <= bounds.high[at]:
-            raise UserError(f"given: {column.name} lies outside of what was seen; allowed: {low:.6g} to {high:.6g}")
+        shown = lambda end: np.format_float_positional(
+            np.float32(end) if float(np.float32(end)) == end else end, trim="-"
+        )
+        if not bounds.low[at] <= np.float32(given[at]) <= bounds.high[at]:  # as they were read
+            raise UserError(
+                f"given: {column.name} lies outside of what was seen; allowed: {shown(low)} to {shown(high)}"
+            )
         log -= np.square((given[at] - tried[:, at]) / width[at]) / 2
     weights = np.exp(log - log.max())
     weights /= weights.sum()

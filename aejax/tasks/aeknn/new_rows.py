@@ -53,6 +53,8 @@ def classify(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Col
 
 def of_known(kept: Kept, dataset: Dataset) -> dict[str, Columns]:
     """The classes of training and validation rows by split, each by the votes of other rows than itself."""
+    if kept.info["neighbours"] >= len(kept.tree["labels"]):
+        return {}  # a row has no such number of others
     votes, first, by_split = _votes(kept, None), 0, {}
     for name in ("train", "validation"):
         last = first + len(getattr(dataset, name).x)
