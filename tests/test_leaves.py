@@ -24,6 +24,7 @@ from aejax import config, optimizers
 from aejax.config import components
 from aejax.config import optimizers as optimizer_fields
 from aejax.config.bounds import NonNegative, Positive
+from aejax.data.corrupt import AUGMENTING
 from aejax.training.build import build_model
 from aejax.types import Model
 
@@ -254,14 +255,14 @@ def test_named_optimisers_decay_weights_as_optax_says():
 
 @pytest.mark.parametrize("home", ["aejax.optimizers.schedules", "aejax.data.corrupt"])
 def test_every_number_of_a_schedule_or_corruption_counts(home):
-    given = {"scale": 0.3, "probability": 0.3, "warmup": 0.4, "share": 0.3}
+    given = {"scale": 0.3, "probability": 0.3, "warmup": 0.4, "share": 0.3, "degrees": 20.0, "pixels": 1.0}
     for name, function in components.available(home).items():
         allowed = components.parameters(function)
         base = {key: given.get(key, p.default) for key, p in allowed.items()}
         x = jnp.linspace(0, 0.95, 40)
-        place = lambda x=x: (
-            (x,) if home == "aejax.optimizers.schedules" else (jax.random.key(0), x.reshape(1, 20, 2, 1))
-        )
+        # an image is mirrored or not: many of them tell one probability from another
+        rows = jnp.tile(x, 25).reshape(250, 2, 2, 1) if name in AUGMENTING else x.reshape(1, 20, 2, 1)
+        place = lambda x=x, rows=rows: (x,) if home == "aejax.optimizers.schedules" else (jax.random.key(0), rows)
         for key, value in base.items():
             changed = {**base, key: other(value, allowed[key].annotation)}
             same = np.array_equal(function(*place(), **base), function(*place(), **changed))
