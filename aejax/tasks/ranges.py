@@ -76,7 +76,8 @@ def read(tree: Mapping[str, np.ndarray], listed: Sequence[Mapping[str, Any]], fe
 
 def possible(x: np.ndarray, ranges: Ranges) -> np.ndarray:
     """The values next to x, (..., n) as stored, that each column could hold."""
-    whole = stored(np.round(original(x, ranges.origin, ranges.log)), ranges.origin, ranges.log)
+    with np.errstate(divide="ignore"):  # of a column of logarithms, which is never whole
+        whole = stored(np.round(original(x, ranges.origin, ranges.log)), ranges.origin, ranges.log)
     x = np.where(ranges.whole, whole, x).clip(ranges.low, ranges.high)
     return settled(x.reshape(-1, x.shape[-1]), ranges.columns).reshape(x.shape)
 
