@@ -13,6 +13,7 @@ import running
 from running import assert_refused, call, table
 
 from aejax import config
+from aejax.errors import UserError
 from aejax.runs import experiment
 from aejax.sweep import axes, search, studies
 from aejax.sweep.block import Options
@@ -245,3 +246,19 @@ def test_a_dry_run_says_what_is_searched(tmp_path, capsys):
     assert "up to 2 to compile" in answer.out
     assert not (tmp_path / "s").exists()
     assert json.loads(json.dumps(spanned(WEIGHT).identity))["seeds"] == [0]
+
+
+@pytest.mark.parametrize("part", ["params", "results", "value"])
+def test_a_changed_digit_of_a_trial_is_found_before_anything_is_proposed_by_it(part, tmp_path):
+    space, how = spanned(WEIGHT), {"trials": 3, "batch": 3, "prune": False}
+    searched(space, tmp_path, **how)
+    log = tmp_path / "study.log"
+    lines = log.read_text().splitlines()
+    mark = {"params": '"param_value_internal"', "results": 'mse"', "value": '"values"'}[part]
+    at = next(n for n, line in enumerate(lines) if mark in line and (part != "results" or '"results"' in line))
+    head, mark, tail = lines[at].partition(mark)
+    digit = next(n for n, letter in enumerate(tail) if letter in "12345678" and tail[n - 1].isdigit())
+    lines[at] = head + mark + tail[:digit] + str(int(tail[digit]) + 1) + tail[digit + 1 :]
+    log.write_text("\n".join(lines) + "\n")
+    with pytest.raises(UserError, match=r"trial \d: is damaged: it does not have the SHA-256 that it was told with"):
+        searched(space, tmp_path, **how | {"trials": 4})

@@ -16,9 +16,9 @@ import numpy as np
 
 from aejax import console
 from aejax.errors import UserError
-from aejax.files import write_atomic, write_json
+from aejax.files import write_atomic
 from aejax.runs.training import restored_progress, save_progress
-from aejax.storage import checkpoint, checksums, records
+from aejax.storage import checkpoint, checksums
 from aejax.storage.lock import alone
 from aejax.storage.records import Either, Many, Named, Whole, Word
 from aejax.storage.trees import digest
@@ -148,10 +148,10 @@ def _fastest_form(block: Block, prepared: Prepared, options: Options, folder: Pa
     """
     path, likely = folder / "strategy.json", ()
     if checkpoint.steps(folder / CHECKPOINTS) and options.strategy == "auto" and path.exists():
-        likely = [Form(**records.read(path, {"form": FORM})["form"])]
+        likely = [Form(**checksums.opened(path.read_bytes(), {"form": FORM}, path)["form"])]
     program = compile_fastest(block, prepared, options, likely=likely)
     tried = [form._asdict() | {"step_seconds": seconds} for form, seconds in program.tried.items()]
-    write_json(path, {"form": program.form._asdict(), "tried": tried})
+    write_atomic(path, checksums.sealed({"form": program.form._asdict(), "tried": tried}))
     return program
 
 

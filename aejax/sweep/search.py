@@ -152,6 +152,7 @@ def run(space: Space, search: Search, folder: Path, options: Options) -> dict[st
     database = studies.storage(optuna, search.storage, folder)
     study = studies.open_study(optuna, database, search, space.identity)
     begin(folder, identity)
+    studies.finished(study)  # refused before anything is proposed by damaged ones
     dimensions = {axis.name: axis for axis in space.axes}
     with studies.searcher(folder) as name, asked_to_stop() as stop:
         while trials := studies.ask(optuna, study, dimensions, name, search.batch, search.trials):
@@ -278,6 +279,7 @@ def _tell(optuna: Any, study: Any, trials: Sequence[Any], metric: str) -> None:
         runs = trial.user_attrs[studies.RESULTS]
         value = float(np.mean([run["metrics"].get(metric, np.nan) for run in runs]))
         whole = not any(run["status"] in (BROKEN, PRUNED) for run in runs) and np.isfinite(value)
+        trial.set_user_attr(studies.SEAL, studies.seal_of(trial, [value] if whole else None))
         study.tell(trial, value if whole else None, state=state.COMPLETE if whole else state.PRUNED)
 
 

@@ -5,7 +5,7 @@ import secrets
 import time
 import warnings
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 from aejax.config.differences import differences, first_of
 from aejax.errors import UserError
 from aejax.files import lock, to_json
-from aejax.storage import records
+from aejax.storage import checksums, records
 from aejax.storage.records import Many
 from aejax.sweep.axes import Axis
 from aejax.sweep.block import RESULT
 from aejax.sweep.table import METRIC
 
 FILE, SEARCHERS = "study.log", "searchers"
-SWEEP, SEARCHER, RESULTS = "sweep", "searcher", "results"
+SWEEP, SEARCHER, RESULTS, SEAL = "sweep", "searcher", "results", "seal"
 WARM_UP = 3
 """No trial is given up in the first third of its steps, where a small learning rate looks worse than it is."""
 ATTEMPTS = 20
@@ -218,14 +218,24 @@ def finished(study: Any) -> list[Any]:
     """The trials, of all processes, that were told with the results of their runs.
 
     Raises:
-        UserError: the results are damaged.
+        UserError: one is damaged, or not as it was told.
     """
     trials = study.get_trials(deepcopy=False)
     complete = [trial for trial in trials if trial.state.is_finished() and RESULTS in trial.user_attrs]
     for trial in complete:
         plain = json.loads(to_json(trial.user_attrs[RESULTS]))  # a metric may be a number that JSON lacks
-        records.check(plain, Many(RESULT, 1), f"--study {study.study_name}: trial {trial.number}")
+        what = f"--study {study.study_name}: trial {trial.number}"
+        records.check(plain, Many(RESULT, 1), what)
+        if trial.user_attrs.get(SEAL) not in (None, seal_of(trial, trial.values)):  # None: of an older version
+            raise UserError(f"{what}: is damaged: it does not have the SHA-256 that it was told with")
     return complete
+
+
+def seal_of(trial: Any, values: Sequence[float] | None) -> str:
+    """The SHA-256 of what was proposed, what came of it and, unless it was given up, the objective."""
+    is_whole = getattr(trial, "state", None) is None or trial.state.name == "COMPLETE"
+    results, params = trial.user_attrs[RESULTS], dict(sorted(trial.params.items()))
+    return checksums.seal_of({"params": params, "results": results, "values": values if is_whole else None})
 
 
 def importance(optuna: Any, study: Any) -> Mapping[str, float]:
