@@ -76,7 +76,8 @@ def test_the_command_line_classifies_by_what_an_estimator_saved(fitted, tmp_path
     files = ["--input", str(tmp_path / "new.npy"), "--output", str(tmp_path / "out.csv")]
     assert "9 rows, by 5 neighbours" in call(["apply", str(folder), "classify", *files], capsys).out
     out = pandas.read_csv(tmp_path / "out.csv")
-    assert out.columns.tolist() == ["class", *(f"share of {number}" for number in range(3))]
+    assert out.columns.tolist() == ["class", "class_name", *(f"share of {number}" for number in range(3))]
+    assert out["class_name"].tolist() == out["class"].tolist()  # an estimator knows its classes by their numbers
     np.testing.assert_array_equal(fitted.classes_[out["class"]], fitted.predict(new))
 
 

@@ -276,7 +276,7 @@ def test_columns_of_the_file_keep_their_values_beside_an_answer_of_the_same_name
     assert [line["split (file)"] for line in lines] == frame["split"].tolist()
     assert {line["split"] for line in lines} == {"train", "validation", "test"}
     assert [line["class (file)"] for line in lines] == frame["class"].tolist()
-    assert {line["class"] for line in lines} <= {"0", "1"}
+    assert {(line["class"], line["class_name"]) for line in lines} <= {("0", "ill"), ("1", "well")}
 
 
 def test_rows_of_arrays_with_their_labels_and_two_features(tmp_path, capsys):

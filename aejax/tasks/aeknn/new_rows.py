@@ -37,7 +37,7 @@ def keep(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: obje
 
 
 def classify(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Columns:
-    """The class of new rows, by its number, and the share of the votes that each class has.
+    """The class of new rows, by its number and its name, and the share of the votes that each class has.
 
     The votes are those of the k nearest codes, all equal; ties go to the first class. See `aejax.types.Task`.
     """
@@ -75,4 +75,6 @@ def _votes(kept: Kept, new: np.ndarray | None) -> Columns:
     of_class = {f"share of {name}": shares[:, number] for number, name in enumerate(classes)}
     counts = np.bincount(shares.argmax(1), minlength=len(classes))
     said = ", ".join(f"{count} of {name}" for count, name in zip(counts, classes, strict=True) if count)
-    return Columns({"class": shares.argmax(1), **of_class}, f"{len(votes)} rows, by {k} neighbours: {said}")
+    chosen = shares.argmax(1)
+    named = {"class": chosen, "class_name": np.array(classes, object)[chosen]}
+    return Columns({**named, **of_class}, f"{len(votes)} rows, by {k} neighbours: {said}")
