@@ -285,7 +285,8 @@ def test_a_run_leaves_results_that_name_the_files(trained):
     names = [f"dry/{n:02d}.png" for n in range(1, 12, 2)] + [f"wet/{n:02d}.png" for n in range(0, 12, 2)]
     assert [row["file"] for row in codes] == names
     assert {row["split"] for row in codes} == {"train", "validation", "test"}
-    assert list(codes[0])[2:] == ["code0", "code1", "code2"]
+    assert list(codes[0])[2:] == ["label", "code0", "code1", "code2"]
+    assert [row["label"] for row in codes] == [name[:3] for name in names]
     for name in names:
         with Image.open(run / "reconstructions" / name) as image:
             assert image.size == (8, 12)

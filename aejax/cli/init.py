@@ -27,7 +27,10 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"--output {output}: is no Python file; allowed: a name that ends in .py")
     if output.exists():
         raise UserError(f"--output {output}: is there already; allowed: a new file")
-    text = first_config(arguments.file, arguments.task, arguments.label_column)
+    try:
+        text = first_config(arguments.file, arguments.task, arguments.label_column)
+    except UserError as error:
+        raise UserError(str(error).replace("data.label_column", "--label-column")) from None
     write_atomic(output, text)
     console.say(text)
     console.say(f"{output}: run it with: aejax run {output}")

@@ -222,6 +222,6 @@ def _places(said: Answer, label_column: str | None, dataset: Dataset) -> dict[st
         if part.labels is not None:
             labels[part.source_index] = np.array(dataset.label_names, object)[part.labels]
     of_run = {**({} if said.keys else {PLACE[0]: np.arange(1, count + 1)}), PLACE[1]: split}
-    of_arrays = {LABEL: labels} if labels.any() and FILE not in said.keys else {}  # or of a file of their own
+    of_arrays = {LABEL: labels} if labels.any() else {}  # of folders of photographs too, and in a file of their own
     of_table = of_arrays if said.labels is None else {label_column: said.labels}
     return {**rows.renamed(said.keys, of_run), **of_run, **rows.renamed(of_table, of_run)}
