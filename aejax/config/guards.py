@@ -115,7 +115,7 @@ def task(of_others: Task, name: str) -> Task:
     """
     if not is_dataclass(of_others.options) and not isfunction(of_others.options):
         raise UserError(f"{name}: options is {shown(of_others.options)}; allowed: a frozen dataclass")
-    for title in ("evaluate", "needs", "baselines", "members", "keep", "keep_needs", "draw"):
+    for title in ("evaluate", "needs", "baselines", "members", "keep", "keep_needs", "sample"):
         function = getattr(of_others, title)
         if not callable(function) and (function is not None or title == "evaluate"):
             raise UserError(f"{name}: {title} is {shown(function)}; allowed: a function")
@@ -123,11 +123,12 @@ def task(of_others: Task, name: str) -> Task:
     def part(title: str, check: Callable[[Any, str], Any] = lambda value, what: value) -> Callable[..., Any] | None:
         owner, _, field = title.rpartition(".")
         function = getattr(getattr(of_others, owner) if owner else of_others, field)
-        return function and (lambda *parts: check(guarded(function, f"{name}: {title}")(*parts), f"{name}: {title}"))
+        guard = function and guarded(function, f"{name}: {title}")
+        return function and (lambda *parts, **named: check(guard(*parts, **named), f"{name}: {title}"))
 
     parts = {"evaluate": part("evaluate", _evaluation), "needs": part("needs"), "members": part("members")}
     parts["baselines"] = part("baselines", _numbers)
-    parts |= {"keep": part("keep", _as_kept), "keep_needs": part("keep_needs"), "draw": part("draw")}
+    parts |= {"keep": part("keep", _as_kept), "keep_needs": part("keep_needs"), "sample": part("sample")}
     parts["apply"] = {
         action: _action(guarded(function, f"{name}: apply {action}"), f"{name}: apply {action}")
         for action, function in of_others.apply.items()
