@@ -154,6 +154,7 @@ good = Task(
     needs=lambda *_: None,
     figures=Figures(lambda *_: Kept({"a": np.ones(3)}, {}), lambda kept, words: {}),
     apply={"far": lambda model, params, rows, kept: Columns({"far": [1.0] * len(rows.x)})},
+    sample=lambda key, model, params, scaling, kept, count, *, given, noise: np.full((count, 8), 0.5),
 )
 broken = good._replace(CHANGE)
 
@@ -170,6 +171,7 @@ def whole(progress): return 1
 WRONG_TASKS = [
     ("needs=lambda *_: 1 / 0", "own_task.broken: needs: ", "ZeroDivisionError: division by zero"),
     ("needs=3", "own_task.broken: needs is 3; allowed: a function"),
+    ("sample=3", "own_task.broken: sample is 3; allowed: a function"),
     ("options=dict", "own_task.broken: options is <class 'dict'>; allowed: a frozen dataclass"),
     ("evaluate=lambda *_: 1 / 0", "own_task.broken: evaluate: ", "ZeroDivisionError"),
     ("evaluate=lambda *_: None", "own_task.broken: evaluate returned None; allowed: an aejax Evaluation"),
@@ -222,6 +224,9 @@ def test_a_task_that_does_all_right_leaves_numbers_and_is_applied(task_run, tmp_
     words = ["apply", str(folder), "far", "--input", str(tmp_path / "new.npy"), "--output", str(tmp_path / "far.npy")]
     answer = call(words, capsys)
     assert answer.code == 0, answer.err
+    words = ["apply", str(folder), "sample", "--rows", "3", "--output", str(tmp_path / "made.npy")]
+    assert call(words, capsys).code == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "made.npy"), np.full((3, 8), 0.5))
 
 
 def test_an_action_that_returns_too_few_rows_is_told_in_one_line():

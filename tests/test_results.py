@@ -9,8 +9,10 @@ import pytest
 from running import assert_refused, call
 
 from aejax import config as configs
+from aejax.cli import init
 from aejax.estimators import AutoencoderDetector
 from aejax.runs import experiment
+from aejax.runs.first_config import STARTS
 from aejax.training.build import load_data
 
 ROWS = 90
@@ -219,6 +221,10 @@ def test_a_first_config_runs_as_it_is_written(task, tmp_path, capsys, monkeypatc
     assert data["key"] == ("patient",)
     assert (data["categories"], data["dates"], data["ignore"]) == (("blood",), ("day",), ("note",))
     experiment.check_task(config, load_data(data))
+
+
+def test_the_tasks_that_init_names_are_those_that_it_has():
+    assert set(init.TASKS) == set(STARTS)
 
 
 def test_a_first_config_is_of_a_file_that_can_be_read_and_replaces_nothing(tmp_path, capsys, monkeypatch):

@@ -262,8 +262,8 @@ def classical(x: np.ndarray, count: int, *, components: int, restarts: int, seed
         "PCA, k-means": lambda reduced: k_means(reduced, count, restarts=restarts, seed=seed).clusters,
     }
     with warnings.catch_warnings(action="ignore"):  # of a start that had not converged
-        found = attempted({name: partial(method, reduced) for name, method in by_name.items()})
-    return {name: found[name] for name in ("k-means", "PCA, k-means", "PCA, Gaussian mixture") if name in found}
+        clusters = attempted({name: partial(method, reduced) for name, method in by_name.items()})
+    return {name: clusters[name] for name in ("k-means", "PCA, k-means", "PCA, Gaussian mixture") if name in clusters}
 
 
 @cached
