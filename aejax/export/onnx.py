@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from aejax.errors import UserError
 from aejax.export.steps import Program
 
 INPUT = "x"
@@ -89,7 +90,7 @@ def _translate(
     elif operation in STRUCTURAL:
         STRUCTURAL[operation](node, constant, inputs, settings, out)
     else:
-        raise NotImplementedError(operation)
+        raise UserError(f"export: {operation} has no translation to ONNX; allowed: the formats numpy and stablehlo")
 
 
 def _sizes(node: Node, constant: Node, shape: Sequence[int]) -> str:
