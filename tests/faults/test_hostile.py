@@ -11,7 +11,6 @@ import hashlib
 import json
 import shutil
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -427,6 +426,7 @@ def test_every_field_of_what_is_recorded(tmp_path, canary):
 
 
 def test_every_field_of_a_marker_and_of_a_study(tmp_path, canary, capsys):
+    optuna = pytest.importorskip("optuna")
     result = {"id": "a", "status": "finished", "step": 1, "parameters_digest": "0", "metrics": {"test/mse": "nan"}}
     marker = {"results": [result], "timing": {"strategy": "vmap"}}
     for what, changed in spoiled(marker):
@@ -434,13 +434,11 @@ def test_every_field_of_a_marker_and_of_a_study(tmp_path, canary, capsys):
         whole = changed | {"seal": seal} if isinstance(changed, dict) else changed
         (tmp_path / "done.json").write_text(text_of(whole))
         refused_or_done(lambda: block.read_marker(tmp_path), canary, what)
-        state = SimpleNamespace(is_finished=lambda: True)
         attributes = {studies.RESULTS: changed.get("results") if isinstance(changed, dict) else changed}
-        trial = SimpleNamespace(state=state, user_attrs=attributes, number=0)
-        study = SimpleNamespace(get_trials=lambda deepcopy, trial=trial: [trial], study_name="s")
+        study = optuna.create_study(study_name="s")
+        study.add_trial(optuna.trial.create_trial(value=0.0, user_attrs=attributes))
         refused_or_done(lambda study=study: studies.finished(study), canary, what)
     (tmp_path / "study.log").write_text('{"op_code": "x"}\n[1]\n')
-    optuna = pytest.importorskip("optuna")
     with pytest.raises(UserError, match="is damaged"):
         studies.storage(optuna, None, tmp_path)
 
