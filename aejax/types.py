@@ -103,6 +103,7 @@ class Dataset(NamedTuple):
             `shift` and `range` are counted from there; ``dataset.train.x + dataset.origin`` are as in the file.
         log: bool, broadcastable to `feature_shape`, the columns whose natural logarithm stands in the rows, from where
             `origin` counts: `aejax.data.original` gives the values of the file.
+        documents: an `aejax.data.documents.Documents` that makes rows of other documents; None of other data.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Dataset(NamedTuple):
     reading: Any = None
     origin: Any = np.zeros(())
     log: Any = np.zeros((), bool)
+    documents: Any = None
 
     def __repr__(self) -> str:
         parts = {"training": self.train, "validation": self.validation, "test": self.test}

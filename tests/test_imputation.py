@@ -16,7 +16,7 @@ from aejax.models import masked
 from aejax.runs import experiment
 from aejax.tasks import imputation
 from aejax.tasks.imputation import settled
-from aejax.types import Column
+from aejax.types import Column, Rows
 
 RNG = np.random.default_rng
 
@@ -118,7 +118,8 @@ def test_the_shipped_config_runs_and_reports_beside_what_one_would_try_first(tmp
     quick = ["data.name=clusters", "data.rows=1200", "task.trees=3", "task.level=0.8"]
     summary = experiment.run(config.load("lecture/imputation", [*SHRUNK, *quick]), tmp_path)
     test, baselines = summary["metrics"]["test"], summary["baselines"]
-    assert set(baselines) == {"mean", "knn", "mice", "forest", "complete"}
+    assert set(baselines) == {"fill", "mean", "knn", "mice", "forest", "complete"}
+    assert baselines["fill"]["rmse"] < 1.02 * min(test["rmse"], baselines["mice"]["rmse"])
     assert set(test) - set(baselines["knn"]) == {"coverage", "width", "draw_spread"}
     assert test["rmse"] < 0.7 * baselines["mean"]["rmse"]
     assert baselines["mean"]["spread"] == pytest.approx(0, abs=1e-9)
@@ -245,3 +246,16 @@ def test_few_rows_without_labels_are_served():
     assert set(found.metrics) == {"validation", "test"}
     assert "class_accuracy" not in found.metrics["test"]
     assert all(np.isfinite(value) for value in found.metrics["test"].values())
+
+
+def test_the_fills_of_new_rows_are_judged_as_they_are_handed_back():
+    dataset, model = data(), masked.residual((3,), width=8, blocks=1, code=4)
+    params = start(model)
+    found = evaluate(imputation, jax.random.key(0), model, params, dataset)
+    assert found.baselines["fill"]["rmse"] != found.metrics["test"]["rmse"]
+    low, span = imputation.value_range(dataset)
+    x = np.where(dataset.test.mask, dataset.test.x, np.nan)
+    hidden = np.isnan(found.arrays["truth"]) | found.arrays["hidden"]
+    rows = Rows(np.where(hidden, np.nan, x), ~hidden, dataset.shift, dataset.scale)
+    filled = imputation.new_rows.fill(model, params, rows, found.kept)
+    np.testing.assert_allclose(found.arrays["filled"]["fill"], (filled - low) / span, atol=1e-5)

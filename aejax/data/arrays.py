@@ -10,6 +10,7 @@ from aejax.config.components import check
 from aejax.config.fields import SCALINGS
 from aejax.data.array_files import described_pixels, pixel_bounds
 from aejax.data.columns import understand
+from aejax.data.documents import WEIGHTINGS, counted, of_list
 from aejax.data.encoding import NONE, Storage, as_raw, features, observed, refuse_no_logarithm, storage
 from aejax.data.inspection import after_scaling, columns_of
 from aejax.data.labels import as_labels, separate
@@ -190,6 +191,45 @@ def from_frame(
         for part, rows in (("validation", validation), ("test", test))
     }
     return _held_out(name, raw, held_out, scaling, seed)
+
+
+def from_texts(
+    texts: Sequence[str],
+    y: Any = None,
+    *,
+    weighting: str = "tfidf",
+    validation: float = 0.1,
+    test: float = 0.2,
+    scaling: str = "standard",
+    seed: int = 0,
+    name: str = "texts",
+) -> Dataset:
+    """A data set of documents in memory: how often each holds the most frequent words, as sparse rows.
+
+    >>> from aejax import data
+    >>> dataset = data.from_texts(["a red apple", "the green apple", "a green car", "one red car"], test=0.25)
+    >>> dataset.feature_names
+    ('apple', 'car', 'green', 'red')
+
+    Args:
+        texts: (m,) of them; those that hold none of the words are left out.
+        y: (m,) labels, or None.
+        weighting: what a word counts for, ``"log"`` or ``"tfidf"``, as in `aejax.data.load`.
+        validation: the share of the documents that settings are chosen on, in [0, 1).
+        test: likewise, those that results are reported on; drawn first.
+        scaling: ``"standard"``, ``"unit"`` or ``"none"``, as in `aejax.data.load`.
+        seed: of the documents that are drawn.
+        name: of the data set, in messages and titles.
+
+    Returns:
+        The data set; `Split.source_index` says which document a row is of.
+
+    Raises:
+        UserError: what is no list of texts, or holds no words.
+    """
+    check(weighting, Annotated[str, Choice(tuple(WEIGHTINGS))], what="weighting")
+    raw = counted(of_list(texts, y), weighting, "", name)._replace(source="documents in memory")
+    return _held_out(name, raw, {"validation": validation, "test": test}, scaling, seed)
 
 
 def as_rows(

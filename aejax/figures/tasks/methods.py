@@ -98,7 +98,7 @@ def _draw_attacks(tree: Tree, info: Tree, words: Words) -> Any:
 ENCRYPTION = figures(keep_encryption, attacks=("curve", _draw_attacks), attacked=("images", _draw_attacked))
 
 
-FILLS = ("autoencoder", "forest", "mice", "knn", "mean")
+FILLS = ("autoencoder", "fill", "forest", "mice", "knn", "mean")
 KINDS = ("rmse", "accuracy")
 DRAWS = 2
 

@@ -71,9 +71,11 @@ def evaluate(
         ``width`` of the intervals; with labels, ``class_accuracy`` of a classifier trained on filled training rows, of
         filled test rows; ``seconds`` for the test rows. ``metrics["validation"]``: errors of observed values that were
         held out, by which settings can be chosen; ``metrics["train"]``, of holes in the rows that the net was trained
-        on, where the truth is known. ``baselines`` with the same of ``mean``, ``knn``, ``mice`` and ``forest``, and
-        ``complete``, the accuracy without holes. ``arrays`` of test rows in [0, 1]: ``truth``, ``hidden``, ``filled``
-        by method, ``draws`` (draws, m, n); ``levels`` and ``coverages``. ``kept`` is what new rows are filled by, see
+        on, where the truth is known. ``baselines`` with the same of ``fill``, which is what new rows are filled with:
+        the net and what stands beside it, in the range and of the kind of each column; of ``mean``, ``knn``, ``mice``
+        and ``forest``; and ``complete``, the accuracy without holes. ``arrays`` of test rows in [0, 1]: ``truth``,
+        ``hidden``, ``filled`` by method, ``draws`` (draws, m, n); ``levels`` and ``coverages``. ``kept`` is what new
+        rows are filled by, see
         `aejax.tasks.imputation.new_rows`.
     """
     random = generator(key)
@@ -87,7 +89,9 @@ def evaluate(
     draws, ends = impute((test.x, predicted), (validation.x, held_out), columns, random, **drawing)
     methods = imputers(neighbours=options.neighbours, trees=options.trees, seed=number)
     filled = {name: partial(fit_and_fill, method, train.x, test.x) for name, method in methods.items()}
-    filled = {"autoencoder": of_net} | attempted(filled)
+    kept = new_rows.keep(key, model, params, dataset, retrain, options)
+    handed_back = completed(of_net, train.x, test.x, units, new_rows.read(kept))
+    filled = {"autoencoder": of_net, "fill": handed_back} | attempted(filled)
     judged = {name: judge(each, test, dataset, number) for name, each in filled.items()}
     covered = {level: intervals(test, *both) for level, both in ends.items()}
     by_split = {"test": judged.pop("autoencoder") | covered[options.level]}
@@ -100,7 +104,7 @@ def evaluate(
     arrays = {"truth": test.truth, "hidden": test.hidden, "draws": draws, "levels": np.array(list(covered))}
     arrays["filled"] = {name: settled(each.test, columns) for name, each in filled.items()}
     arrays["coverages"] = np.array([each["coverage"] for each in covered.values()])
-    return Evaluation(by_split, judged, arrays, new_rows.keep(key, model, params, dataset, retrain, options))
+    return Evaluation(by_split, judged, arrays, kept)
 
 
 def _baselines(dataset: Dataset, options: Options) -> dict[str, Numbers]:
@@ -225,6 +229,15 @@ def by_net(predict: Predict, train: np.ndarray, test: np.ndarray) -> tuple[Fille
     predicted = predict(test)
     seconds = time.perf_counter() - started
     return Filled(into(train, predict(train)), into(test, predicted), seconds), predicted
+
+
+def completed(of_net: Filled, train: np.ndarray, test: np.ndarray, units: Pair, guide: new_rows.Guide) -> Filled:
+    """What new rows would be filled with, where the net's fills are known; rows in [0, 1], (m, n) and (l, n)."""
+    low, span = units
+    started = time.perf_counter()
+    stored = [(rows * span + low, net * span + low) for rows, net in ((test, of_net.test), (train, of_net.train))]
+    new, known = ((new_rows.completed(*pair, guide) - low) / span for pair in stored)
+    return Filled(known, new, of_net.seconds + time.perf_counter() - started)
 
 
 def judge(filled: Filled, rows: Holes, dataset: Dataset, seed: int) -> Numbers:

@@ -138,10 +138,12 @@ def fill(model: Model, params: Params, rows: Rows, kept: Kept | None) -> np.ndar
     A run that is older kept nothing, and is filled with what the net alone says.
     """
     filled = common.fill(model, params, rows, kept)
-    if kept is None:
-        return filled
-    guide = read(kept)
-    return np.where(rows.mask, rows.x, ranges.possible(blended(_with_holes(rows), filled, guide), guide.ranges))
+    return filled if kept is None else np.where(rows.mask, rows.x, completed(_with_holes(rows), filled, read(kept)))
+
+
+def completed(x: np.ndarray, predicted: np.ndarray, guide: Guide) -> np.ndarray:
+    """Rows x, (m, n) as stored, NaN where missing, with what their columns could hold there; see `blended`."""
+    return np.where(np.isnan(x), ranges.possible(blended(x, predicted, guide), guide.ranges), x)
 
 
 def _with_holes(rows: Rows) -> np.ndarray:

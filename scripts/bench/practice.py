@@ -1,0 +1,231 @@
+"""Our defaults beside simple methods, on tables that nobody tuned on: imputation and anomaly detection.
+
+    python scripts/bench/practice.py imputation --tables judged --seeds 0 1 2 3 4 --output imputation.json
+    python scripts/bench/practice.py unlabelled --tables judged --seeds 0 1 2 3 4 --output unlabelled.json
+    python scripts/bench/practice.py one_class --tables judged --seeds 0 1 2 3 4 --output one_class.json
+    python scripts/bench/practice.py imputation --output imputation.json --print    # the table of what is there
+
+- ``imputation``: a fifth of the values is hidden, completely at random; a method is fitted to all rows and fills them.
+  ``rmse``: of the hidden values, in units of the range of their column. ``coverage``: the share of them in intervals of
+  90 %. ``new``: the rmse of a fifth of the rows, by a method that was fitted to the others.
+- ``unlabelled``: rows with the most frequent label are normal, and of the others as many stay as make a tenth of all
+  rows at most. A method is fitted to all of them and scores the same rows. ``auc``: ROC AUC, ``ap``: average precision.
+- ``one_class``: a method is fitted to half of the normal rows; the others and as many anomalies as above are scored.
+  ``alarms``: of the normal ones, the share that raises an alarm, where .05 was asked for.
+
+A seed draws what is hidden or left out, and is that of all methods. Tables: see `tables.py`. What is in the file is not
+computed again. Times are of a fit and a prediction by one process; a first fit of a shape also compiles.
+"""
+
+import argparse
+import json
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import tables
+
+from aejax.files import write_json
+
+HIDDEN, ANOMALIES, RATE = 0.2, 0.1, 0.05
+TREES_AT_MOST = 40_000  # values of a table that forests are grown for, which takes minutes for others
+
+
+# Imputation: methods are scikit-learn's, with fit_transform and transform.
+
+
+def imputers(seed):
+    from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
+    from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+    from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from aejax.estimators import AutoencoderImputer
+
+    chained = lambda model: IterativeImputer(model, random_state=seed)
+    return {
+        "aejax": lambda: AutoencoderImputer(random_state=seed),
+        "mean": SimpleImputer,
+        "knn": lambda: make_pipeline(StandardScaler(), KNNImputer(weights="distance")),
+        "ridge": lambda: chained(None),
+        "extra_trees": lambda: chained(ExtraTreesRegressor(50, random_state=seed)),
+        "missforest": lambda: chained(RandomForestRegressor(50, random_state=seed)),
+    }
+
+
+def imputation(name, seed, methods):
+    x = tables.load(name).numbers
+    random, span = np.random.default_rng([seed, 0]), np.ptp(x, 0)
+    x = x[random.permutation(len(x))]
+    hidden = random.random(x.shape) < HIDDEN
+    hidden[hidden.all(1), 0] = False
+    holes, fitted_to = np.where(hidden, np.nan, x), len(x) - len(x) // 5
+    error = lambda filled, rows: float(np.sqrt(np.square(((filled - x[rows]) / span)[hidden[rows]]).mean()))
+    for method, make in imputers(seed).items():
+        if method not in methods or (method in ("extra_trees", "missforest") and x.size > TREES_AT_MOST):
+            continue
+
+        def numbers(make=make, method=method):
+            model, started = make(), time.perf_counter()
+            numbers = {"rmse": error(in_units(model, holes), slice(None)), "seconds": time.perf_counter() - started}
+            if method == "aejax":
+                low, high = model.intervals(holes)
+                numbers["coverage"] = float(((low <= x) & (x <= high))[hidden].mean())
+            new = slice(fitted_to, None)
+            return numbers | {"new": error(in_units(make(), holes[:fitted_to], holes[new]), new)}
+
+        yield method, numbers
+
+
+def in_units(model, rows, new=None):
+    filled = model.fit_transform(rows) if new is None else model.fit(rows).transform(new)
+    return model[0].inverse_transform(filled) if hasattr(model, "named_steps") else filled
+
+
+# Anomaly detection: a method takes rows to fit to and rows to score, and says how odd these are.
+
+
+def detectors(seed):
+    from sklearn.ensemble import IsolationForest
+    from sklearn.neighbors import NearestNeighbors
+    from sklearn.preprocessing import StandardScaler
+
+    from aejax.estimators import AutoencoderDetector
+
+    def knn(train, rows, neighbours=5):
+        scaler = StandardScaler().fit(train)
+        finder = NearestNeighbors(n_neighbors=neighbours).fit(scaler.transform(train))
+        return finder.kneighbors(None if rows is None else scaler.transform(rows))[0].mean(1), None
+
+    def forest(train, rows):
+        return -IsolationForest(random_state=seed).fit(train).score_samples(train if rows is None else rows), None
+
+    def ours(train, rows, **options):
+        detector = AutoencoderDetector(random_state=seed, false_alarm_rate=RATE, **options).fit(train)
+        scores = detector.score_samples(train if rows is None else rows)
+        return -scores, scores < detector.offset_
+
+    by_name = {"aejax": ours, "aejax_error": lambda *rows: ours(*rows, anomaly_score="error")}
+    return by_name | {"knn": knn, "isolation_forest": forest}
+
+
+def with_few_anomalies(name, seed):
+    table, random = tables.load(name), np.random.default_rng([seed, 1])
+    normal, others = (random.permutation(np.flatnonzero(table.normal == which)) for which in (True, False))
+    return table.numbers, normal, others[: int(len(normal) * ANOMALIES / (1 - ANOMALIES))]
+
+
+def judged(labels, scores, alarms):
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    numbers = {"auc": float(roc_auc_score(labels, scores)), "ap": float(average_precision_score(labels, scores))}
+    return numbers if alarms is None else numbers | {"alarms": float(alarms[labels == 0].mean())}
+
+
+def detection(name, seed, methods, *, one_class):
+    x, normal, odd = with_few_anomalies(name, seed)
+    trained = normal[: len(normal) // 2] if one_class else np.sort(np.concatenate([normal, odd]))
+    scored = np.concatenate([normal[len(normal) // 2 :], odd]) if one_class else trained
+    labels = np.isin(scored, odd).astype(int)
+    rows = x[scored] if one_class else None
+    for method, score in detectors(seed).items():
+        if method not in methods:
+            continue
+
+        def numbers(score=score):
+            started = time.perf_counter()
+            scores, alarms = score(x[trained], rows)
+            return judged(labels, scores, alarms) | {"seconds": time.perf_counter() - started}
+
+        yield method, numbers
+
+
+def unlabelled(name, seed, methods):
+    return detection(name, seed, methods, one_class=False)
+
+
+def one_class(name, seed, methods):
+    return detection(name, seed, methods, one_class=True)
+
+
+TASKS = {"imputation": imputation, "unlabelled": unlabelled, "one_class": one_class}
+LOWER_IS_BETTER = {"rmse", "new"}
+
+
+def compute(task, names, seeds, methods, output):
+    results = json.loads(output.read_text()) if output.exists() else {}
+    for seed in seeds:
+        for name in names:
+            missing = [method for method in methods if f"{name}/{method}/{seed}" not in results]
+            for method, numbers in TASKS[task](name, seed, missing) if missing else ():
+                with warnings.catch_warnings(action="ignore"):  # of chained equations that have not converged
+                    results[f"{name}/{method}/{seed}"] = each = numbers()
+                write_json(output, results)
+                print(name, method, seed, {key: round(value, 4) for key, value in each.items()}, flush=True)
+    return results
+
+
+def means(results, names, measure):
+    """By method, by table, the mean over seeds."""
+    table = {}
+    for path, numbers in results.items():
+        name, method, _ = path.split("/")
+        if name in names and measure in numbers:
+            table.setdefault(method, {}).setdefault(name, []).append(numbers[measure])
+    return {method: {name: float(np.mean(each)) for name, each in rows.items()} for method, rows in table.items()}
+
+
+def show(results, names):
+    for measure in dict.fromkeys(key for numbers in results.values() for key in numbers):
+        by_method = means(results, names, measure)
+        if not by_method:
+            continue
+        methods, rows = list(by_method), [name for name in names if any(name in each for each in by_method.values())]
+        print(f"\n| {measure} | " + " | ".join(methods) + " |\n|---|" + "---|" * len(methods))
+        digits = "{:.1f}" if measure == "seconds" else "{:.4f}"
+        for name in rows:
+            cells = [digits.format(by_method[m][name]) if name in by_method[m] else "" for m in methods]
+            print(f"| {name} | " + " | ".join(cells) + " |")
+        print("| mean | " + " | ".join(digits.format(np.mean(list(by_method[m].values()))) for m in methods) + " |")
+        if measure != "seconds":
+            compare(by_method, measure)
+
+
+def compare(by_method, measure):
+    ours, sign = by_method.get("aejax", {}), -1 if measure in LOWER_IS_BETTER else 1
+    for method, values in by_method.items():
+        both = [name for name in values if name in ours]
+        if method == "aejax" or not both:
+            continue
+        gain = sign * np.array([ours[name] - values[name] for name in both])
+        worst = min(both, key=lambda name: sign * (ours[name] - values[name]) / values[name])
+        ratio = ours[worst] / values[worst] - 1
+        print(
+            f"aejax against {method}: {gain.mean():+.4f}, {(gain > 0).sum()} better, {(gain < 0).sum()} worse of "
+            f"{len(both)}; at worst {100 * ratio:+.1f} % on {worst}"
+        )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task", choices=TASKS)
+    parser.add_argument("--tables", nargs="+", default=["judged"], help="chosen, judged, all, or names")
+    parser.add_argument("--most-rows", type=int, default=50_000)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--methods", nargs="+", help="all where they are left out")
+    parser.add_argument("--output", type=Path, required=True, help="a .json file that the numbers are kept in")
+    parser.add_argument("--print", action="store_true", help="compute nothing")
+    args = parser.parse_args()
+    groups = {"chosen": tables.CHOSEN_ON, "judged": tables.JUDGED_ON, "all": tables.NAMES}
+    names = sorted(name for each in args.tables for name in groups.get(each, [each]))
+    names = names if args.task == "imputation" else tables.with_anomalies(names)
+    names = [name for name in names if len(tables.load(name).frame) <= args.most_rows]
+    every = imputers(0) if args.task == "imputation" else detectors(0)
+    seeds = () if args.print else args.seeds
+    show(compute(args.task, names, seeds, args.methods or list(every), args.output), names)
+
+
+if __name__ == "__main__":
+    main()
