@@ -60,6 +60,7 @@ class Split(NamedTuple):
         target: (rows, *target_shape) float32, what is to be reconstructed where it is not x, as the loss sees it: it is
             not scaled; None where it is x.
         source_index: (rows,) int64, the place of each row in the person's own file that it is from; None of others.
+        weight: (rows,) float64, not negative, in proportion to which rows are drawn in training; None for all alike.
     """
 
     x: np.ndarray
@@ -69,6 +70,7 @@ class Split(NamedTuple):
     truth: np.ndarray | None = None
     target: np.ndarray | None = None
     source_index: np.ndarray | None = None
+    weight: np.ndarray | None = None
 
 
 class Dataset(NamedTuple):
@@ -101,6 +103,7 @@ class Dataset(NamedTuple):
             `shift` and `range` are counted from there; ``dataset.train.x + dataset.origin`` are as in the file.
         log: bool, broadcastable to `feature_shape`, the columns whose natural logarithm stands in the rows, from where
             `origin` counts: `aejax.data.original` gives the values of the file.
+        documents: an `aejax.data.documents.Documents` that makes rows of other documents; None of other data.
     """
 
     name: str
@@ -123,6 +126,7 @@ class Dataset(NamedTuple):
     reading: Any = None
     origin: Any = np.zeros(())
     log: Any = np.zeros((), bool)
+    documents: Any = None
 
     def __repr__(self) -> str:
         parts = {"training": self.train, "validation": self.validation, "test": self.test}
@@ -146,6 +150,7 @@ class Rows(NamedTuple):
         first: where the rows are streamed, the step of the first of the batches that `x`, (batches, batch_size, n),
             and `labels` hold; else None.
         target: (rows, t) float32, what is to be reconstructed where it is not x, as the loss sees it; else None.
+        ends: (rows,) float32, `aejax.data.batches.ends_of` their weights, where rows are drawn by weight; else None.
     """
 
     x: jax.Array
@@ -157,6 +162,7 @@ class Rows(NamedTuple):
     used: jax.Array | None = None
     first: jax.Array | None = None
     target: jax.Array | None = None
+    ends: jax.Array | None = None
 
 
 class Context(NamedTuple):

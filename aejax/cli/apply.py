@@ -20,7 +20,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "neighbours, the nearest training rows (hashing); group (grouping); denoise (denoising); sample (generation)"
     )
     add("action", metavar="ACTION", help=what)
-    add("--input", type=Path, metavar="FILE", help=".csv, .npy, .npz, .parquet, .xlsx, ..., or a folder of photographs")
+    add(
+        "--input",
+        type=Path,
+        metavar="FILE",
+        help=".csv, .npy, .npz, .parquet, .xlsx, ..., or a folder of photographs or of .txt files",
+    )
     add(
         "--output",
         type=Path,

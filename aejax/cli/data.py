@@ -10,6 +10,7 @@ from aejax.errors import UserError
 READING = {
     "label_column": "column (in .npz: array) of the labels",
     "labels": "another file with the labels",
+    "text": "the column that holds documents",
     "categories": "columns of categories",
     "separator": "comma, semicolon, tab, bar or blank",
     "decimal": "the decimal mark, . or ,",
@@ -31,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(metavar="WHAT", required=True)
     commands.add_parser("list", help="list the data sets").set_defaults(command=list_names)
     showing = commands.add_parser("show", help="say how a file or a folder of your own is read")
-    what = ".csv, .parquet, .xlsx, .npy, .npz, ..., or photographs: a folder of them, or images:FILE.csv"
+    what = ".csv, .parquet, .xlsx, .npy, .npz, ..., photographs: a folder of them, or images:FILE.csv; texts:DIR"
     showing.add_argument("file", type=Path, metavar="FILE", help=what)
     for option in READING:
         showing.add_argument(f"--{option.replace('_', '-')}", **_form(option))
@@ -79,13 +80,14 @@ def show(arguments: argparse.Namespace) -> None:
     from aejax.data.tables import reading_of
 
     options, kind = vars(arguments), "images:" if path_of(arguments.file) else "file"
+    kind = "texts:" if str(arguments.file).startswith("texts:") else kind
     for option in READING:
         if options[option] is not None and option not in TAKES[kind]:
             others = ", ".join(each for each in READING if each in TAKES[kind])
             raise UserError(f"data.{option}: {arguments.file} does not take it; allowed: {others}")
     reading = reading_of({name: options[name] for name in READING})
     categories, labels = tuple(arguments.categories or ()), arguments.labels
-    shown = preview(arguments.file, arguments.label_column, categories, reading, labels=labels)
+    shown = preview(arguments.file, arguments.label_column, categories, reading, labels=labels, text=arguments.text)
     for line in shown.lines:
         console.say(f"{arguments.file}: {line}")
     if shown.columns:

@@ -24,6 +24,7 @@ FIELDS: dict[str, dict[str, Parameter]] = {
         "rows": Parameter(Count | None, None),  # of synthetic data
         "noise": Parameter(NonNegative | None, None),  # standard deviation, of synthetic data
         "weighting": Parameter(Annotated[str, Choice(("log", "tfidf"))] | None, None),  # of documents
+        "text": Parameter(str | None, None),  # the column of a table of your own that holds documents
         "normal": Parameter(Labels, None),  # labels that are normal; the others are anomalies, and not trained on
         "left_out": Parameter(Labels, None),  # labels whose rows are dropped, beside data.normal
         # the share of anomalies among the training rows, beside data.normal
@@ -72,6 +73,7 @@ FIELDS: dict[str, dict[str, Parameter]] = {
 OPTIONAL = (
     "accumulate", "average", "precision", "remat", "outside",
     "separator", "decimal", "missing_words", "dates", "ignore", "key", "labels", "channels", "log",
+    "text",
     "size", "fit", "colour",
 )  # fmt: skip
 """A resolved config holds these only where they are not at their defaults, as configs of before there were any."""

@@ -9,10 +9,12 @@ import numpy as np
 from aejax.config.fields import SCALINGS
 from aejax.config.resolving import data_settings
 from aejax.data import corrupt, outliers, published, synthetic
-from aejax.data.arrays import dataset_of, from_arrays, from_frame
+from aejax.data.arrays import dataset_of, from_arrays, from_frame, from_texts
 from aejax.data.catalogue import ENTRIES, FAMILIES, TAKES, Row, table, way
+from aejax.data.documents import load_documents
 from aejax.data.files import load_file, read_rows
 from aejax.data.images import load_images
+from aejax.data.inspection import OWN
 from aejax.data.missing import hide
 from aejax.data.scaling import original, scale, unscale
 from aejax.data.splits import Raw, numbered, split
@@ -26,6 +28,7 @@ __all__ = [
     "corrupt",
     "from_arrays",
     "from_frame",
+    "from_texts",
     "load",
     "original",
     "prepare",
@@ -36,8 +39,9 @@ __all__ = [
     "unscale",
 ]
 
-_OPTIONS = ("label_column", "labels", "data_dir", "rows", "noise", "categories", "log", "weighting", *Reading._fields)
-OWN = ("file:", "images:")  # kinds of a person's own data
+_OPTIONS = (
+    "label_column", "labels", "data_dir", "rows", "noise", "categories", "log", "text", "weighting", *Reading._fields
+)  # fmt: skip
 _OF_OUTLIERS = ("normal", "left_out", "contamination")
 
 
@@ -54,6 +58,7 @@ def load(
     rows: int | None = None,
     noise: float | None = None,
     weighting: str | None = None,
+    text: str | None = None,
     normal: outliers.Labels | None = None,
     left_out: outliers.Labels | None = None,
     contamination: float = 0.0,
@@ -77,6 +82,8 @@ def load(
         name: a name of the catalogue (``aejax data list``), ``file:PATH`` for a table (.csv, .parquet, .xlsx, …) or
             arrays (.npy, .npz),
             ``images:DIR`` for the photographs in a folder, or ``images:FILE.csv`` for those that a table names,
+            ``texts:DIR`` for the .txt files in a folder, whose classes are its subfolders, or those of its two parts
+            ``train`` and ``test``,
             ``tfds:NAME`` for what tensorflow-datasets has prepared in the array_record format, or ``binary:NAME`` for
             images of any such name with each pixel drawn as 0 or 1; or ``stream:FOLDER``, for rows that do not fit in
             memory, see `aejax.data.stream`.
@@ -92,12 +99,14 @@ def load(
         label_column: ``file:`` and tables of photographs only; the column (in .npz: the array) of the labels.
         labels: ``file:`` only; path of another file (.npy, .npz, .csv, …) with the labels, one for each row in their
             order; `label_column` is then a column or an array of that file. Of photographs
-            ``"no"``: folders are no classes.
+            and of texts in a folder ``"no"``: folders are no classes.
         data_dir: ``tfds:`` and the published images only; the folder of the prepared records.
         rows: synthetic data only; how many.
         noise: synthetic data only; standard deviation of the noise.
         weighting: documents only; what a word counts for, ``"log"``: log(1 + count), which None stands for too, or
             ``"tfidf"``: that times log((1 + documents) / (1 + documents with the word)) + 1, each document to length 1.
+        text: ``file:`` only; the column of a table that holds documents, which become counts of their words. No other
+            columns are read but those of labels and keys, and one called ``split`` that says train and test.
         normal: labels that are normal, all others being anomalies: training rows are then normal ones only, `test` is
             a share of the normal rows (None without an official split: 0.5), and all anomalies are test rows.
         left_out: with `normal` only; labels whose rows are dropped.
@@ -181,7 +190,11 @@ def _raw(name: str, settings: Mapping[str, Any]) -> Raw:
             raise UserError(
                 f"data.{option}: {name!r} does not take it; only {owners} data do; allowed: data.{option}=None"
             )
+    if settings["text"] is not None or kind == "texts:":
+        return load_documents(name, settings, reading_of(settings))
     if kind == "file":
+        if settings["weighting"] is not None:
+            raise UserError("data.weighting: is of documents; allowed: with data.text, the column that holds some")
         reading, categories = reading_of(settings), settings["categories"] or ()
         path, label_column = name.removeprefix("file:"), settings["label_column"]
         return load_file(path, label_column, categories, reading, settings["labels"], names_of(settings["log"]))

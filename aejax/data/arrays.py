@@ -10,6 +10,7 @@ from aejax.config.components import check
 from aejax.config.fields import SCALINGS
 from aejax.data.array_files import described_pixels, pixel_bounds
 from aejax.data.columns import understand
+from aejax.data.documents import WEIGHTINGS, counted, of_list
 from aejax.data.encoding import NONE, Storage, as_raw, features, observed, refuse_no_logarithm, storage
 from aejax.data.inspection import after_scaling, columns_of
 from aejax.data.labels import as_labels, separate
@@ -27,6 +28,7 @@ def from_arrays(
     *,
     mask: Any = None,
     target: Any = None,
+    weight: Any = None,
     validation: Any = 0.1,
     test: Any = 0.2,
     scaling: str = "unit",
@@ -52,6 +54,8 @@ def from_arrays(
         mask: bool of the shape of `x`, True where a value was observed; None: where it is not NaN.
         target: (m, …) what is to be reconstructed where it is not `x`, by a model with that `Model.target_shape`; it is
             not scaled. It needs shares for `validation` and `test`.
+        weight: (m,) in proportion to which training rows are drawn, such as ``numpy.where(y == "rare", 10, 1)``; None:
+            all alike. What is measured counts each row once.
         validation: the share of the rows, drawn with `seed`, that settings are chosen on, in [0, 1); or rows of one's
             own, ``x`` or ``(x, y)``.
         test: likewise, the rows that results are reported on; a share is drawn first.
@@ -85,6 +89,7 @@ def from_arrays(
     }
     if target is not None:
         splits["x"] = splits["x"]._replace(target=_targets(target, splits))
+    splits["x"] = splits["x"]._replace(weight=_weights(weight, len(splits["x"].x)))
     shape = splits["x"].x.shape[1:]
     for part, rows in splits.items():
         if rows.x.shape[1:] != shape:
@@ -119,6 +124,7 @@ def from_frame(
     decimal: str | None = None,
     missing_words: Sequence[str] | None = None,
     log: str | Sequence[str] = (),
+    weight: Any = None,
     validation: Any = 0.1,
     test: Any = 0.2,
     scaling: str = "standard",
@@ -146,6 +152,7 @@ def from_frame(
         decimal: of numbers that are text, ``"."`` or ``","``.
         missing_words: words for a missing value in text, as in `aejax.data.load`.
         log: columns of numbers of which the logarithm is taken.
+        weight: (m,) in proportion to which training rows are drawn, as in `from_arrays`.
         validation: the share of the rows that settings are chosen on, in [0, 1), or a frame with these columns.
         test: likewise, the rows that results are reported on; a share is drawn first.
         scaling: one of `aejax.data.SCALINGS`; categories stay 0 and 1.
@@ -167,6 +174,7 @@ def from_frame(
     raw = as_raw(columns, label, chosen, name, **known)
     if y is not None:
         raw = _labelled(raw, y)
+    raw = raw._replace(train=raw.train._replace(weight=_weights(weight, len(raw.train.x))))
     kinds = [f"{column.name!r} ({len(column.categories)})" for column in raw.columns if column.categories]
     used = [column for column in columns if column != label and column not in raw.reading.left_out()]
     holes = {column: columns[column].missing.sum() for column in used}
@@ -183,6 +191,45 @@ def from_frame(
         for part, rows in (("validation", validation), ("test", test))
     }
     return _held_out(name, raw, held_out, scaling, seed)
+
+
+def from_texts(
+    texts: Sequence[str],
+    y: Any = None,
+    *,
+    weighting: str = "tfidf",
+    validation: float = 0.1,
+    test: float = 0.2,
+    scaling: str = "standard",
+    seed: int = 0,
+    name: str = "texts",
+) -> Dataset:
+    """A data set of documents in memory: how often each holds the most frequent words, as sparse rows.
+
+    >>> from aejax import data
+    >>> dataset = data.from_texts(["a red apple", "the green apple", "a green car", "one red car"], test=0.25)
+    >>> dataset.feature_names
+    ('apple', 'car', 'green', 'red')
+
+    Args:
+        texts: (m,) of them; those that hold none of the words are left out.
+        y: (m,) labels, or None.
+        weighting: what a word counts for, ``"log"`` or ``"tfidf"``, as in `aejax.data.load`.
+        validation: the share of the documents that settings are chosen on, in [0, 1).
+        test: likewise, those that results are reported on; drawn first.
+        scaling: ``"standard"``, ``"unit"`` or ``"none"``, as in `aejax.data.load`.
+        seed: of the documents that are drawn.
+        name: of the data set, in messages and titles.
+
+    Returns:
+        The data set; `Split.source_index` says which document a row is of.
+
+    Raises:
+        UserError: what is no list of texts, or holds no words.
+    """
+    check(weighting, Annotated[str, Choice(tuple(WEIGHTINGS))], what="weighting")
+    raw = counted(of_list(texts, y), weighting, "", name)._replace(source="documents in memory")
+    return _held_out(name, raw, {"validation": validation, "test": test}, scaling, seed)
 
 
 def as_rows(
@@ -251,6 +298,16 @@ def _targets(target: Any, splits: Mapping[str, Split]) -> np.ndarray:
     if len(splits) > 1:
         raise UserError("target: held-out rows of your own have none; allowed: validation and test as shares of x")
     return values
+
+
+def _weights(weight: Any, rows: int) -> np.ndarray | None:
+    """Weights of rows, (m,) float64."""
+    if weight is None:
+        return None
+    weights = np.asarray(weight, np.float64)
+    if weights.shape != (rows,) or not np.isfinite(weights).all() or weights.min() < 0 or weights.max() == 0:
+        raise UserError(f"weight: has the shape {weights.shape}; allowed: ({rows},), finite, none below 0, not all 0")
+    return weights
 
 
 def _classes(labels: Mapping[str, Any]) -> tuple[tuple[str, ...], Mapping[str, np.ndarray]]:

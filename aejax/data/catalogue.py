@@ -21,8 +21,17 @@ FAMILIES = {
 """Those that are kept in the cache, by how they are had."""
 
 TAKES = {
-    "file": ("label_column", "labels", "categories", "log", *sorted({*Reading._fields} - {*OF_PHOTOGRAPHS})),
+    "file": (
+        "label_column",
+        "labels",
+        "categories",
+        "log",
+        "text",
+        "weighting",
+        *sorted({*Reading._fields} - {*OF_PHOTOGRAPHS}),
+    ),
     "images:": ("label_column", "labels", *OF_PHOTOGRAPHS),
+    "texts:": ("labels", "weighting"),
     **{way: family.takes for way, family in FAMILIES.items()},
     "bundled": (),
     "synthetic": ("rows", "noise"),
@@ -87,6 +96,7 @@ FORMS = {
     "binary:NAME": "images of that name, each pixel drawn once as 0 or 1",
     "stream:FOLDER": "more rows than fit in memory, of a folder that aejax data pack wrote",
     "images:DIR": "your own photographs, of a folder or a table of their paths",
+    "texts:DIR": "your own documents, the .txt files of a folder",
     "file:PATH": "your own .csv, .npy, .npz, .parquet, .xlsx, ...",
 }
 
@@ -100,8 +110,8 @@ def way(name: str) -> str:
     prefix, _, rest = name.partition(":")
     if prefix in ("file", "tfds") and rest:
         return prefix
-    if prefix == "images" and rest:
-        return "images:"
+    if prefix in ("images", "texts") and rest:
+        return f"{prefix}:"
     if name in ENTRIES:
         return ENTRIES[name].way
     if ending(Path(name)) in ENDINGS:

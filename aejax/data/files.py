@@ -33,7 +33,7 @@ FORMS = ".csv (.gz, .bz2, .zip), .tsv, .txt, .parquet, .feather, .arrow, .xlsx"
 
 def is_table(path: Path) -> bool:
     """Whether the name of a file is that of a table of rows, and not of photographs."""
-    if str(path).startswith("images:"):
+    if str(path).startswith(("images:", "texts:")):
         return False
     return ending(path) in TABLES or ending(path)[:4] in TEXT
 

@@ -87,7 +87,7 @@ def load_images(
         source=f"the images of {name}",
         bounds=(0, 255),
         label_names=labels.names if labels else (),
-        understood=(*images.lines, *_of_labels(labels, path)),
+        understood=(*images.lines, *line_on_classes(labels, path)),
         reading=images.reading,
     )
 
@@ -112,7 +112,7 @@ def read_images(name: str, label_column: str | None = None, reading: Reading = A
     x, details = _once(path, files, reading) if is_image(path) else _cached(path, files, reading)
     rows = details["rows"]
     names = tuple(files.names[row] for row in rows)
-    labels = _classes(names) if files.labels is None else _of_rows(files.labels, rows)
+    labels = classes_of(names) if files.labels is None else _of_rows(files.labels, rows)
     fit = reading.fit or "crop"
     same = AGAIN._replace(key=(FILE,), size=tuple(details["size"]), fit=fit, colour=details["colour"])
     return Photographs(x, names, labels, tuple(_said(files, details, x, fit)), same)
@@ -170,7 +170,7 @@ def _listed(path: Path, label_column: str | None) -> Files:
             "or images:FILE.csv, a table of paths and labels"
         )
     if path.is_dir():
-        return _in_folder(path)
+        return in_folder(path)
     if not path.is_file():
         raise UserError(f"images:{path}: there is no such folder or file")
     if is_image(path):
@@ -180,8 +180,8 @@ def _listed(path: Path, label_column: str | None) -> Files:
     return _of_table(path, label_column)
 
 
-def _in_folder(folder: Path) -> Files:
-    """The images below a folder by their paths, sorted by code points; what is hidden or no image is left out."""
+def in_folder(folder: Path, wanted: Callable[[Path], bool] = is_image, other: str = "no image") -> Files:
+    """The wanted files below a folder by their paths, sorted by code points; hidden and other ones are left out."""
     names, left_out, seen = [], {}, set()
     unreadable = lambda error: left_out.update({f"{_below(folder, error.filename)}/": "cannot be read"})
     for where, folders, files in os.walk(folder, followlinks=True, onerror=unreadable):
@@ -198,8 +198,8 @@ def _in_folder(folder: Path) -> Files:
                 left_out[_printable(name) + slash] = "hidden"
             elif _printable(name) != name:
                 left_out[_printable(name) + slash] = "no text for a name"
-            elif not slash and not is_image(Path(each)):
-                left_out[name] = "no image"
+            elif not slash and not wanted(Path(each)):
+                left_out[name] = other
             elif not slash:
                 names.append(name)
         folders[:] = [each for each in folders if not each.startswith(".") and _printable(each) == each]
@@ -237,7 +237,7 @@ def _of_rows(labels: Labels, rows: Sequence[int]) -> Labels:
     return as_labels(np.array(labels.names, object)[labels.values[rows]], "labels", np.zeros(len(rows), bool))
 
 
-def _classes(names: Sequence[str]) -> Labels | None:
+def classes_of(names: Sequence[str]) -> Labels | None:
     """The first folder of each path as its label; None where an image lies in none, or all lie in one."""
     folders = [name.partition("/")[0] for name in names if "/" in name]
     if len(folders) < len(names) or len(set(folders)) < 2:
@@ -257,13 +257,13 @@ def _said(files: Files, details: Mapping[str, Any], x: np.ndarray, fit: str) -> 
     yield f"{len(x)} image{'s' * (len(x) != 1)} of {before} pixels (height x width), {colours}{resized}"
     yield from (f"{words}: {details['notes'][note]}" for note, words in _NOTES.items() if details["notes"][note])
     if left_out := {**files.left_out, **details["left_out"]}:
-        yield _left_out_line(left_out)
+        yield left_out_line(left_out)
     if x.nbytes > LARGE:
         line = f"decoded they are {x.nbytes / 1e9:.1f} GB, which are mapped into memory from {cache.root()}"
         yield f"{line}; aejax data pack writes them as a folder to stream from"
 
 
-def _left_out_line(left_out: Mapping[str, str]) -> str:
+def left_out_line(left_out: Mapping[str, str]) -> str:
     """How many files are left out, for which reasons, and the first ones of each."""
     by_reason: dict[str, list[str]] = {}
     for name in sorted(left_out):
@@ -275,7 +275,8 @@ def _left_out_line(left_out: Mapping[str, str]) -> str:
     return f"left out: {'; '.join(parts)}"
 
 
-def _of_labels(labels: Labels | None, path: Path) -> list[str]:
+def line_on_classes(labels: Labels | None, path: Path) -> list[str]:
+    """A line on the classes of a folder or a table, and how many rows each has; none without."""
     if labels is None:
         return []
     what = "folders" if path.is_dir() else "labels"
@@ -333,7 +334,7 @@ def _decode(path: Path, files: Files, reading: Reading, target: Path) -> dict[st
 
 
 def _none_of(path: Path, left_out: Mapping[str, str]) -> UserError:
-    said = f"; {_left_out_line(left_out)}" if left_out else ""
+    said = f"; {left_out_line(left_out)}" if left_out else ""
     return UserError(f"images:{path}: there is no image that can be read ({', '.join(ENDINGS)}){said}")
 
 

@@ -8,6 +8,7 @@ from aejax.data.scaling import extremes, original, scale
 from aejax.data.splits import Raw, with_rows
 from aejax.types import Column, Dataset, Split
 
+OWN = ("file:", "images:", "texts:")  # kinds of a person's own data
 NAMED = 5  # columns in a line
 LEAST_ROWS = 20  # of a column that may be skewed
 
@@ -25,9 +26,9 @@ def _listed(names: Sequence[str], between: str = " ") -> str:
 
 def described(dataset: Dataset) -> list[str]:
     """Lines on a data set that was read from a file; none of others."""
-    if not dataset.name.startswith(("file:", "images:")):
+    if not dataset.name.startswith(OWN):
         return []
-    classes = [] if dataset.name.startswith("images:") else _of_classes(dataset)  # which have been counted already
+    classes = [] if dataset.name.startswith(OWN[1:]) else _of_classes(dataset)  # which have been counted already
     lines = [*dataset.understood, *_of_columns(dataset), *classes, _of_scaling(dataset)]
     others = (copies(dataset), constant_columns(dataset), copied_columns(dataset))
     return [f"{dataset.name}: {line}" for line in lines] + [line for line in others if line is not None]
@@ -74,6 +75,9 @@ def _of_scaling(dataset: Dataset) -> str:
     """How the values are scaled before a net sees them."""
     if dataset.scaling == "none":
         return "values are not scaled"
+    if dataset.kind == "text":
+        ends = {"standard": "their root mean square"}.get(dataset.scaling, "the greatest one")
+        return f"all values are divided by {ends} in the training rows"
     if dataset.scaling == "standard":
         return "scaled to mean 0 and standard deviation 1 in the training rows"
     if dataset.scaling == "robust":

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from aejax.data.columns import understand
+from aejax.data.documents import load_documents
 from aejax.data.files import checked, is_table, labels_beside, load_file, table_of
 from aejax.data.images import load_images, path_of, read_images
 from aejax.data.labels import separate
@@ -41,6 +42,7 @@ def preview(
     reading: Reading = AS_SEEN,
     first: int = 5,
     labels: str | None = None,
+    text: str | None = None,
 ) -> Preview:
     """A file as it is understood, without a word on how it would have to be said otherwise.
 
@@ -51,10 +53,16 @@ def preview(
         reading: as in `load_file`.
         first: how many rows are shown.
         labels: as in `load_file`.
+        text: the column that holds documents; texts:PATH of a folder needs none.
 
     Raises:
         UserError: it cannot be read.
     """
+    if text is not None or str(path).startswith("texts:"):
+        settings = {"text": text, "label_column": label_column, "labels": labels, "weighting": None}
+        settings |= {"categories": categories, "dates": reading.dates, "log": None, "decimal": reading.decimal}
+        name = str(path) if text is None else f"file:{path}"
+        return _of_documents(load_documents(name, settings, reading), first)
     if photographs := path_of(path):
         names = read_images(photographs, label_column, reading).names
         shown = _of_arrays(load_images(photographs, label_column, reading, labels), first)
@@ -98,6 +106,16 @@ def _facts(name: str, column: Cells, is_category: bool) -> tuple[str, ...]:
 
 def _word(value: object, missing: bool) -> str:
     return "(missing)" if missing else value if isinstance(value, str) else f"{value:.9g}"
+
+
+def _of_documents(raw: Raw, first: int) -> Preview:
+    """The first documents by their words that count for most."""
+    x, words = raw.train.x[:first], np.array(raw.feature_names, object)
+    rows = [
+        (str(at), ", ".join(words[np.argsort(-row, kind="stable")[: min(first, (row > 0).sum())]]))
+        for at, row in zip(raw.train.source_index + 1, x, strict=False)
+    ]
+    return Preview(raw.understood, [], ("document", "words"), rows)
 
 
 def _of_arrays(raw: Raw, first: int) -> Preview:

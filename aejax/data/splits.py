@@ -31,6 +31,7 @@ class Raw(NamedTuple):
         reading: how other rows are read alike, as in `Dataset.reading`.
         origin: what values are counted from, as in `Dataset.origin`.
         log: the columns of which the logarithm is stored, as in `Dataset.log`.
+        documents: how documents became rows, as in `Dataset.documents`.
     """
 
     train: Split
@@ -46,6 +47,7 @@ class Raw(NamedTuple):
     reading: Any = None
     origin: np.ndarray = np.zeros(())
     log: np.ndarray = np.zeros((), bool)
+    documents: Any = None
 
 
 def rows_or_images(x: np.ndarray, what: str, hint: str = "", channels: str | None = None) -> np.ndarray:
@@ -98,7 +100,9 @@ def check_columns(mask: np.ndarray | None, names: Sequence[str], where: object, 
 
 
 def numbered(raw: Raw) -> Raw:
-    """A data set whose rows know their places in its file, where those of a test part come after all others."""
+    """A data set whose rows know their places in its file; where they did not, those of a test part come last."""
+    if raw.train.source_index is not None:
+        return raw
     count = len(raw.train.x)
     at = lambda part, start: part and part._replace(source_index=start + np.arange(len(part.x)))
     return raw._replace(train=at(raw.train, 0), test=at(raw.test, count))

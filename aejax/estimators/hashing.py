@@ -2,19 +2,25 @@
 
 from dataclasses import dataclass
 from typing import Any, Self
+from warnings import warn
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from aejax.data import from_texts
+from aejax.data.documents import is_texts, new_rows
 from aejax.errors import UserError
 from aejax.estimators.base import Estimator
 from aejax.metrics import hamming
+from aejax.types import Dataset
+
+OF_DOCUMENTS = 1e-3  # weight of the reconstruction, as in lecture/hashing:newsgroups
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
 class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
-    """Rows as bits, of which rows of a kind share most; see `aejax.tasks.hashing`.
+    """Rows or documents as bits, of which those of a kind share most; see `aejax.tasks.hashing`.
 
     A bit is 1 where a unit of the code is above its median over the rows that were trained on.
 
@@ -27,6 +33,13 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimato
     >>> distances, index = hasher.kneighbors(x[:3], n_neighbors=5)
     >>> index.shape
     (3, 5)
+
+    Documents are a list of texts. They become TF-IDF of their 2000 most frequent words (`aejax.data.from_texts`).
+
+    >>> texts = ["the cat sat", "a cat and a dog", "stocks fell", "stocks and bonds rose"] * 5
+    >>> hasher = SemanticHasher(bits=8, steps=30, random_state=0).fit(texts)
+    >>> hasher.transform(["a cat", "bonds"]).shape
+    (2, 1)
 
     Hyperparameters beside those of `aejax.estimators.base.Estimator`:
         bits: b, units of the code, at most 256.
@@ -48,17 +61,39 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimato
         return tags
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Train on rows X, (m, n), or sparse ones such as documents, and hash all of them; y is passed over."""
+        """Train on rows X, (m, n), sparse ones among them, or on texts, and hash all of them; y is passed over."""
         self._train(X, **{"model.code": self.bits})
         self.codes_ = self.transform(X)
         return self
+
+    def _sizes(self, dataset: Dataset) -> dict[str, Any]:
+        return {"terms.reconstruction.weight": OF_DOCUMENTS} if dataset.kind == "text" else {}
+
+    def _dataset(self, x: Any, y: Any, seed: int) -> Dataset:
+        if not is_texts(x):
+            return super()._dataset(x, y, seed)
+        share = float(self.validation_fraction)
+        drawn = {"validation": share, "seed": seed} if int(len(x) * share) >= 1 else {"validation": 0.0}
+        dataset = from_texts(x, test=0.0, **drawn)
+        self.n_features_in_, self.fill_ = dataset.feature_shape[0], np.zeros(dataset.feature_shape)
+        return dataset
+
+    def _values(self, x: Any) -> np.ndarray:
+        check_is_fitted(self)
+        form = self.fitted_.data.documents
+        if form is None or not is_texts(x):
+            return super()._values(x)
+        rows = new_rows(x, self.fitted_.data.feature_names, form)
+        if without := int((~rows.any(1)).sum()):
+            warn(f"{without} of {len(rows)} documents hold none of the words; their bits say nothing", stacklevel=3)
+        return rows
 
     @property
     def _n_features_out(self) -> int:
         return -(-self.fitted_.model.code_size // 8)
 
     def transform(self, X: Any) -> np.ndarray:
-        """The bits of rows, eight to a byte, the first is the lowest: (m, n) -> (m, ⌈b/8⌉) uint8."""
+        """The bits of rows, or of texts, eight to a byte, the first is the lowest: (m, n) -> (m, ⌈b/8⌉) uint8."""
         bits = self._apply("hash", X).values
         return np.packbits(np.stack(list(bits.values()), axis=1), axis=1, bitorder="little")
 
@@ -66,7 +101,7 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimato
         """The rows that it was fitted to whose bits are nearest.
 
         Args:
-            X: (m, n) rows; None: those that it was fitted to, each without itself.
+            X: (m, n) rows, or m texts; None: those that it was fitted to, each without itself.
             n_neighbors: k, how many.
             return_distance: whether distances are wanted, too.
 

@@ -45,7 +45,7 @@ def drawable(dataset: Dataset) -> Dataset:
 
 def of_data(name: str) -> str:
     """The name of a data set, of one in a file or folder without the path to it."""
-    for kind in ("file:", "images:", "stream:"):
+    for kind in ("file:", "images:", "texts:", "stream:"):
         before, separator, path = name.partition(kind)
         if separator and before in ("", "binary:"):
             return before + Path(path).name

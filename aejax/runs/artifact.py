@@ -26,6 +26,7 @@ import numpy as np
 
 from aejax.config import components
 from aejax.config.resolving import component
+from aejax.data.documents import WEIGHTINGS, Documents
 from aejax.data.tables import AGAIN, Reading
 from aejax.errors import UserError, one_of, shown
 from aejax.files import write_atomic
@@ -54,6 +55,7 @@ INFO = Fields(
         "linked": bool,
         "origin": Many(float),
         "log": Many(Whole()),
+        "documents": (str, Word("|".join(WEIGHTINGS)), Many(float)),
         "reading": Fields(
             {},
             {
@@ -119,6 +121,7 @@ def info_of(dataset: Dataset) -> dict[str, Any]:
         **({"origin": dataset.origin.reshape(-1).tolist()} if np.any(dataset.origin) else {}),
         **({"log": np.flatnonzero(dataset.log).tolist()} if np.any(dataset.log) else {}),
         **({"reading": reading} if (reading := _reading_info(dataset.reading)) else {}),
+        **({"documents": [*dataset.documents[:2], list(dataset.documents.rarity)]} if dataset.documents else {}),
     }
 
 
@@ -147,6 +150,14 @@ def log_of(info: Mapping[str, Any]) -> np.ndarray:
     if not info.get("log"):
         return np.zeros((), bool)
     return np.isin(np.arange(prod(info["feature_shape"])), info["log"]).reshape(tuple(info["feature_shape"]))
+
+
+def documents_of(info: Mapping[str, Any]) -> Documents | None:
+    """How documents became rows, for new ones; None of other training data."""
+    if not info.get("documents"):
+        return None
+    column, weighting, rarity = info["documents"]
+    return Documents(column, weighting, tuple(rarity))
 
 
 def save(
@@ -350,6 +361,9 @@ def model_of(
         raise UserError(f"{where}: is damaged: its logarithms are not those of rows of {n} values")
     if len(info.get("origin", ())) not in (0, n):
         raise UserError(f"{where}: is damaged: its origin is none of rows of {n} values")
+    rarity = (documents_of(info) or Documents("", "log")).rarity
+    if "documents" in info and (len(info["feature_names"]) != n or len(rarity) not in (0, n)):
+        raise UserError(f"{where}: is damaged: its words are not those of rows of {n} values")
     if len(info["feature_names"]) not in (0, n) or (columns and [*(c.start for c in columns), n] != ends):
         raise UserError(f"{where}: is damaged: its columns are not those of rows of {n} values")
     is_ours = settings["name"] in components.available("aejax.models")

@@ -11,6 +11,7 @@ import numpy as np
 
 from aejax import config as configs
 from aejax.data.arrays import as_rows, rows_of_frame
+from aejax.data.documents import is_texts, new_rows
 from aejax.data.scaling import original
 from aejax.errors import UserError, shown
 from aejax.files import is_used, write_atomic, write_json
@@ -54,7 +55,7 @@ class Fitted:
         """The codes of rows: (m, *feature_shape) or (m, n) -> (m, d) float32.
 
         The columns of a frame are matched by their names, where the net was trained on some; those of an array go by
-        their place.
+        their place. A net that was trained on documents takes a list of texts, too.
         """
         return self._applied("encode", self._values(x), "x")
 
@@ -177,7 +178,9 @@ class Fitted:
     def _rows(self, x: Any) -> Split:
         start, shape = self.data.origin, tuple(self.data.feature_shape)
         channels = self.data.reading and self.data.reading.channels
-        if hasattr(x, "columns") and self.data.feature_names:
+        if self.data.documents and is_texts(x):
+            rows = Split(new_rows(x, self.data.feature_names, self.data.documents))
+        elif hasattr(x, "columns") and self.data.feature_names:
             rows = rows_of_frame(x, self.data, "x")
         else:
             rows = as_rows(x, "x", start=start, channels=channels, is_log=self.data.log)
@@ -249,6 +252,7 @@ def open_folder(folder: str | Path, model: Model | None = None, *, trust: bool =
         reading=artifact.reading_of(trained.info),
         origin=artifact.origin_of(trained.info),
         log=artifact.log_of(trained.info),
+        documents=artifact.documents_of(trained.info),
         **trained.scaling,
     )
     checksums.check(folder, workdir.METRICS, workdir.FINISHED, workdir.HISTORY)

@@ -73,11 +73,12 @@ def answer(
         UserError: as from `aejax.runs.apply.apply`, or the file cannot be read.
     """
     reading, features = artifact.reading_of(trained.info), trained.info["feature_names"]
-    known = (trained.info.get("label_column"), artifact.columns_of(trained.info), features, reading)
+    documents = artifact.documents_of(trained.info)
+    known = (trained.info.get("label_column"), artifact.columns_of(trained.info), features, reading, documents)
     if action == "decode":  # in a table of a run other columns stand before the codes
         others = (*PLACE, LABEL, f"*{rows.OF_FILE}", *reading.key_names(), *filter(None, known[:1]))
         others = others if is_table(source) else ()
-        known = (None, (), (), AGAIN._replace(ignore=others))
+        known = (None, (), (), AGAIN._replace(ignore=others), None)
     faults = None if strict else {}
     file = rows.read(source, *known, faults=faults)
     remarks = [f"{source}: {line}" for line in file.lines]
@@ -174,7 +175,8 @@ def of_run(trained: Trained, evaluation: Evaluation, dataset: Dataset, config: M
         before = {} if action == "fill" else _places(said, config["data"].get("label_column"), dataset)
         rows.write(path, said.values, said.columns, before)
         empty = int(np.isnan(said.values.reshape(len(said.values), -1)).all(1).sum())
-        written[path.name] = said.summary + (f"; not answered, since a value is missing: {empty}" if empty else "")
+        why = "they hold none of the words" if dataset.documents else "a value is missing"
+        written[path.name] = said.summary + (f"; not answered, since {why}: {empty}" if empty else "")
         if said.pictures is not None:
             highest = np.argsort(-said.values[:, 0], kind="stable")[:HIGHEST]
             written |= _pictures(folder / f"highest_{name}", said.pictures(highest), said.keys[FILE][highest])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from aejax.data.documents import Documents, read_documents
 from aejax.data.encoding import LARGEST, as_columns, observed
 from aejax.data.files import FileRows, read_values
 from aejax.data.table_files import read_table
@@ -26,9 +27,10 @@ def read(
     columns: tuple[Column, ...] = (),
     trained: Sequence[str] = (),
     reading: Reading = AGAIN,
+    documents: Documents | None = None,
     faults: dict[int, str] | None = None,
 ) -> FileRows:
-    """The rows of a file.
+    """The rows of a file, or of documents in a table or a folder.
 
     Args:
         path: of the file.
@@ -36,11 +38,14 @@ def read(
         columns: of the training data, where some hold categories.
         trained: names of the features of the training data; empty where they had none.
         reading: how the table of the training data was read.
+        documents: how documents became rows in training; None of other data.
         faults: comes to hold, by the number of a row, why it cannot be read; None refuses the file then.
 
     Raises:
         UserError: a file that cannot be read as numbers, has columns missing or too many, or is empty.
     """
+    if documents:
+        return read_documents(path, documents, trained, label_column, reading, faults)
     trained = tuple(column.name for column in columns) or trained
     file = read_values(path, label_column, columns, trained, reading, faults)
     if faults is None:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from aejax.console import complain
-from aejax.data import cache, sparse
+from aejax.data import cache
+from aejax.data.documents import WORDS, rarity_of, weighted
 from aejax.data.published import Family, Options, downloading, save
 from aejax.data.splits import Raw
 from aejax.errors import UserError
 from aejax.types import Split
 
-WORDS = 2000
 LICENCE = "not stated"
 SOURCE = "20 Newsgroups, the bydate version (Lang 1995; Rennie 2008, http://qwone.com/~jason/20Newsgroups/)"
 PARTS = ("train", "test")
@@ -29,11 +29,8 @@ Documents = tuple[list[str], list[str]]
 def _raw(name: str, arrays: cache.Arrays, details: Mapping[str, Any], options: Options) -> Raw:
     """The documents as weighted counts of words; document frequencies are those of the official training documents."""
     counts = {part: _counts(arrays, part, details) for part in PARTS}
-    train = counts["train"]
-    frequency = np.bincount(train.indices, minlength=train.shape[1])
-    rarity = np.log((1 + train.shape[0]) / (1 + frequency)).astype(np.float32) + 1
-    weigh = lambda part: _weighted(counts[part], rarity if options["weighting"] == "tfidf" else None)
-    train, test = (Split(weigh(part), labels=arrays[f"{part}_labels"]) for part in PARTS)
+    rarity = rarity_of(counts["train"]) if options["weighting"] == "tfidf" else None
+    train, test = (Split(weighted(counts[part], rarity), labels=arrays[f"{part}_labels"]) for part in PARTS)
     labels, words = tuple(details["label_names"]), tuple(details["words"])
     return Raw(train, test, "text", LICENCE, SOURCE, label_names=labels, feature_names=words)
 
@@ -43,17 +40,6 @@ def _counts(arrays: cache.Arrays, part: str, details: Mapping[str, Any]) -> Any:
 
     counts, columns, ends = (np.asarray(arrays[f"{part}_{name}"]) for name in ("counts", "columns", "ends"))
     return csr_array((counts.astype(np.float32), columns, ends), shape=(len(ends) - 1, len(details["words"])))
-
-
-def _weighted(counts: Any, rarity: np.ndarray | None) -> sparse.SparseRows:
-    """log(1 + count); where the rarity of each word is given, times that, and each document to length 1."""
-    from scipy.sparse import diags_array
-
-    weights = counts.log1p()
-    if rarity is not None:
-        weights = weights @ diags_array(rarity)
-        weights = diags_array(1 / np.sqrt(weights.multiply(weights).sum(1))) @ weights
-    return sparse.from_csr(weights.tocsr())
 
 
 def _make(name: str, source: Path | None, options: Options, target: Path) -> dict[str, Any]:

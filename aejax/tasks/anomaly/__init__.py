@@ -53,7 +53,7 @@ def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Option
     labels, train = (dataset.test if len(dataset.test.x) else dataset.train).labels, len(dataset.train.x)
     rows = min(train, options.most_rows)
     if labels is not None and dataset.label_names != NAMES:
-        or_none = "; or data.labels=no" if dataset.name.startswith("images:") else ""
+        or_none = "; or data.labels=no" if dataset.name.startswith(("images:", "texts:")) else ""
         raise UserError(
             f"anomaly: which labels of {dataset.name} are normal is not said; "
             f"allowed: data.normal, some of {', '.join(dataset.label_names)}{or_none}"
