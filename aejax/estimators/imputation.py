@@ -22,10 +22,10 @@ NARROWEST, WIDEST = 32, 256  # units of the blocks
 
 @dataclass(kw_only=True, repr=False, eq=False)
 class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
-    """Fills missing values by a net that knows which are missing, with a Gaussian beside it.
+    """Fills missing values by a net that knows which are missing, with a Gaussian, trees and neighbours beside it.
 
-    Each column gets both, in the shares that are best for values of held-out rows; see
-    `aejax.tasks.imputation.new_rows`.
+    Each column gets all, in the shares that are best for values of held-out rows; see
+    `aejax.tasks.imputation.methods`.
 
     Values stay in the range that their column had in training, those of a column of whole numbers are whole, and of
     categories the most likely one is taken. Rows that were fitted to may be complete.
