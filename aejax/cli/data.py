@@ -23,9 +23,10 @@ READING = {
     "size": "of photographs: height and width, or one number for both",
     "fit": "of photographs: crop, pad or stretch",
     "colour": "of photographs: grey or colour",
+    "bits": "of photographs of 16 bits for each value: how many of these are used, 8 to 16",
 }
 """What can be said on how a file is read."""
-OF_PHOTOGRAPHS = ("size", "fit", "colour")
+OF_PHOTOGRAPHS = ("size", "fit", "colour", "bits")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +62,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def _form(option: str) -> dict[str, Any]:
     """How an option of `READING` is written."""
     many = option in ("categories", "missing_words", "dates", "ignore", "key", "log", "size")
-    kind = {"type": int, "metavar": "N"} if option == "size" else {"metavar": "WORD"}
+    kind = {"type": int, "metavar": "N"} if option in ("size", "bits") else {"metavar": "WORD"}
     return kind | {"nargs": "*" if many else None, "help": f"as data.{option}: {READING[option]}"}
 
 
