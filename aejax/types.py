@@ -60,6 +60,7 @@ class Split(NamedTuple):
         target: (rows, *target_shape) float32, what is to be reconstructed where it is not x, as the loss sees it: it is
             not scaled; None where it is x.
         source_index: (rows,) int64, the place of each row in the person's own file that it is from; None of others.
+        weight: (rows,) float64, not negative, in proportion to which rows are drawn in training; None for all alike.
     """
 
     x: np.ndarray
@@ -69,6 +70,7 @@ class Split(NamedTuple):
     truth: np.ndarray | None = None
     target: np.ndarray | None = None
     source_index: np.ndarray | None = None
+    weight: np.ndarray | None = None
 
 
 class Dataset(NamedTuple):
@@ -148,6 +150,7 @@ class Rows(NamedTuple):
         first: where the rows are streamed, the step of the first of the batches that `x`, (batches, batch_size, n),
             and `labels` hold; else None.
         target: (rows, t) float32, what is to be reconstructed where it is not x, as the loss sees it; else None.
+        ends: (rows,) float32, `aejax.data.batches.ends_of` their weights, where rows are drawn by weight; else None.
     """
 
     x: jax.Array
@@ -159,6 +162,7 @@ class Rows(NamedTuple):
     used: jax.Array | None = None
     first: jax.Array | None = None
     target: jax.Array | None = None
+    ends: jax.Array | None = None
 
 
 class Context(NamedTuple):

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from aejax.data.batches import batch_rows, nearest_root, shuffled
+from aejax.data.batches import batch_rows, by_weight, ends_of, nearest_root, shuffled
+from aejax.errors import UserError
 
 LAST_STEP = 2**31 - 2
 MANY_ROWS = [*range(1, 65), *range(67, 200, 7), 211, 255, 256, 257, 1009, 1024, 1437, 4096, 7919]
@@ -163,3 +164,23 @@ def test_the_nearest_root_is_exact():
     near = near[(near >= 1) & (near <= 2**30)]
     found = np.asarray(jax.jit(nearest_root)(jnp.asarray(near, jnp.int32)))
     np.testing.assert_array_equal(found, np.round(np.sqrt(near.astype(np.float64))))
+
+
+@pytest.mark.parametrize("weights", [[0, 1, 1, 2, 0, 4, 0.5, 0.5, 3, 0], [1e-3] * 9 + [1], [7] * 10])
+def test_rows_are_drawn_in_proportion_to_their_weights(weights):
+    weights, rows, steps, size = np.array(weights, float), 10, 2000, 5
+    ends = jnp.asarray(ends_of(weights))
+    places = jax.vmap(lambda step: by_weight(batch_rows(jax.random.key(0), step, size, rows), step, ends, rows))
+    drawn = np.bincount(np.asarray(places(jnp.arange(steps))).ravel(), minlength=rows)
+    assert not drawn[weights == 0].any()
+    np.testing.assert_allclose(drawn / (steps * size), weights / weights.sum(), atol=0.005)
+
+
+def test_equal_weights_change_no_row_and_rows_after_those_used_are_never_drawn():
+    rows = 1000
+    ends = np.append(ends_of(np.full(rows, 0.1)), [np.inf] * 24)
+    for step in (0, 1, 12345, LAST_STEP):
+        drawn = by_weight(jnp.arange(rows), jnp.int32(step), jnp.asarray(ends), jnp.int32(rows))
+        np.testing.assert_array_equal(drawn, np.arange(rows))
+    with pytest.raises(UserError, match="weight: all rows"):
+        ends_of(np.zeros(3))

@@ -107,3 +107,15 @@ def test_what_is_no_data_is_refused_in_one_line(options, line):
     with pytest.raises(UserError, match=line) as refused:
         data.from_arrays(**options)
     assert "\n" not in str(refused.value)
+
+
+def test_weights_go_with_their_rows():
+    weight = np.arange(40.0)
+    dataset = data.from_arrays(X, weight=weight)
+    rows = [np.flatnonzero((X.astype(np.float32) == row).all(1))[0] for row in dataset.train.x]
+    np.testing.assert_array_equal(dataset.train.weight, weight[rows])
+    frame = data.from_frame(pandas.DataFrame(X), weight=weight, test=0.0)
+    assert len(frame.train.weight) == len(frame.train.x)
+    for wrong in (weight[1:], -weight, weight * np.nan, 0 * weight):
+        with pytest.raises(UserError, match="weight: has the shape"):
+            data.from_arrays(X, weight=wrong)

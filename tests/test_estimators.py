@@ -1,17 +1,22 @@
 """Estimators as scikit-learn's users use them: its own checks, frames with holes, seeds, folders, pipelines."""
 
 import pickle
+import warnings
 
 import joblib
 import numpy as np
 import pandas
 import pytest
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GridSearchCV
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.validation import has_fit_parameter
 
 from aejax import estimators
 from aejax.errors import UserError
@@ -43,8 +48,17 @@ def fitted(request):
     return quick(request.param).fit(X, np.arange(60) % 2)
 
 
+def chance_decides(estimator):
+    """The checks that scikit-learn itself expects its own estimators to fail which draw rows at random."""
+    why = "sample_weight is not equivalent to removing or repeating samples, as in SGDClassifier"
+    weighed = has_fit_parameter(estimator, "sample_weight")
+    return {"check_sample_weight_equivalence_on_dense_data": why} if weighed else {}
+
+
 @pytest.mark.slow
-@parametrize_with_checks([ESTIMATORS[name](steps=10, random_state=0) for name in sorted(ESTIMATORS)])
+@parametrize_with_checks(
+    [ESTIMATORS[name](steps=10, random_state=0) for name in sorted(ESTIMATORS)], expected_failed_checks=chance_decides
+)
 def test_scikit_learn_finds_nothing_wrong(estimator, check):
     check(estimator)
 
@@ -158,6 +172,41 @@ def test_a_search_over_a_pipeline_and_changes_of_the_config():
     ]
     with pytest.raises(UserError, match="unknown 'cod'"):
         quick("Autoencoder", changes={"model.cod": 3}).fit(X)
+
+
+def test_columns_are_transformed_and_searches_halve_beside_other_steps():
+    frame = pandas.DataFrame(X, columns=list("abcd")).assign(kind=np.where(X[:, 0] > 0, "up", "down"))
+    net, y = quick("Autoencoder"), np.arange(60) % 2
+    columns = ColumnTransformer([("code", net, ["a", "b", "c"]), ("kind", OneHotEncoder(), ["kind"])])
+    pipeline = make_pipeline(columns, LogisticRegression())
+    assert cross_val_score(pipeline, frame, y, cv=2).shape == (2,)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+        search = HalvingGridSearchCV(net, {"code": [1, 2]}, resource="steps", min_resources=5, max_resources=20, cv=2)
+        search.fit(X)
+    assert search.best_estimator_.code in (1, 2)
+    assert search.best_params_["steps"] <= 20
+
+
+@pytest.mark.parametrize("name", ["Autoencoder", "AutoencoderDetector", "AutoencoderImputer", "DenoisingAutoencoder"])
+def test_rows_count_by_their_weights(name):
+    x = np.where(np.random.default_rng(1).random(X.shape) < 0.1, np.nan, X)
+    plain = quick(name).fit(x)
+    assert_same(answers(plain, x), answers(clone(plain).fit(x, sample_weight=np.full(60, 3.0)), x))
+    without = clone(plain).fit(np.vstack([x, x + 50]), sample_weight=np.repeat([1.0, 0.0], 60))
+    assert_same(answers(plain, x), answers(without, x))
+    uneven = answers(clone(plain).fit(x, sample_weight=np.arange(60)), x)
+    assert any((uneven[way] != values).any() for way, values in answers(plain, x).items() if way != "predict")
+    with pytest.raises(ValueError, match="Negative values"):
+        clone(plain).fit(X, sample_weight=np.arange(60) - 1)
+
+
+def test_rows_of_more_weight_are_rebuilt_better():
+    one, other = (np.outer(np.random.default_rng(seed).normal(size=60), axis) for seed, axis in enumerate(np.eye(2)))
+    net = estimators.Autoencoder(code=1, steps=300, random_state=0)
+    fits = [clone(net).fit(np.vstack([one, other]), sample_weight=np.repeat(each, 60)) for each in ([50, 1], [1, 50])]
+    assert fits[0].score(one) > fits[1].score(one)
+    assert fits[1].score(other) > fits[0].score(other)
 
 
 def test_codes_come_back_as_rows():

@@ -5,14 +5,15 @@ import numpy as np
 import pandas
 import pytest
 import tasking
+from scipy.stats import norm
 from tasking import start
 
 from aejax.errors import UserError
 from aejax.estimators import AutoencoderDetector, AutoencoderSampler, load
 from aejax.models import dense
-from aejax.tasks import generation, synthesis
+from aejax.tasks import generation, ranges, synthesis
 from aejax.training.evaluate import on_device, rebuilt
-from aejax.types import Kept
+from aejax.types import Column, Kept
 
 
 def table(rows=200):
@@ -128,3 +129,22 @@ def test_a_damaged_sampler_is_refused():
     kept = Kept({"weights": np.ones(2), "means": np.ones((3, 2)), "noise": np.ones(3)}, {"columns": [COLUMN]})
     with pytest.raises(UserError, match=r"is damaged: it holds no sampler"):
         synthesis.sample(jax.random.key(0), model, start(model), (0.0, 1.0), kept, 1)
+
+
+def test_the_density_of_rows_and_codes_is_that_of_a_normal_model(sampler):
+    frame, made = table(), sampler.sample(200, 1)
+    exchanged = frame.assign(age=frame["age"].to_numpy()[::-1])
+    densities = [sampler.score_samples(each).mean() for each in (made, frame, exchanged)]
+    assert densities[1] > densities[2] + 10
+    assert densities[0] > densities[2] + 10
+    holes = frame.assign(flow=np.nan)
+    assert np.isfinite(sampler.score_samples(holes)).all()
+
+
+def test_the_likelihood_of_a_row_is_the_product_of_its_values():
+    columns = (Column("a", 0), Column("b", 1), Column("kind", 2, 1, ("x", "y")), Column("one", 3, 3, ("p", "q", "r")))
+    bounds = ranges.Ranges(*np.zeros((3, 6)), *np.zeros((2, 6)), columns)
+    x = np.array([[1.0, np.nan, 1, 0, 0, 1]])
+    mean, width = np.array([[0.5, 0, 0.8, 0.2, 0.3, 0.5]]), np.full(6, 2.0)
+    expected = norm.logpdf(1, 0.5, 2) + np.log(0.8) + np.log(0.5)
+    np.testing.assert_allclose(synthesis._log_likelihood(x, mean, width, bounds), [expected])

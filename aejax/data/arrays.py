@@ -28,6 +28,7 @@ def from_arrays(
     *,
     mask: Any = None,
     target: Any = None,
+    weight: Any = None,
     validation: Any = 0.1,
     test: Any = 0.2,
     scaling: str = "unit",
@@ -53,6 +54,8 @@ def from_arrays(
         mask: bool of the shape of `x`, True where a value was observed; None: where it is not NaN.
         target: (m, …) what is to be reconstructed where it is not `x`, by a model with that `Model.target_shape`; it is
             not scaled. It needs shares for `validation` and `test`.
+        weight: (m,) in proportion to which training rows are drawn, such as ``numpy.where(y == "rare", 10, 1)``; None:
+            all alike. What is measured counts each row once.
         validation: the share of the rows, drawn with `seed`, that settings are chosen on, in [0, 1); or rows of one's
             own, ``x`` or ``(x, y)``.
         test: likewise, the rows that results are reported on; a share is drawn first.
@@ -86,6 +89,7 @@ def from_arrays(
     }
     if target is not None:
         splits["x"] = splits["x"]._replace(target=_targets(target, splits))
+    splits["x"] = splits["x"]._replace(weight=_weights(weight, len(splits["x"].x)))
     shape = splits["x"].x.shape[1:]
     for part, rows in splits.items():
         if rows.x.shape[1:] != shape:
@@ -120,6 +124,7 @@ def from_frame(
     decimal: str | None = None,
     missing_words: Sequence[str] | None = None,
     log: str | Sequence[str] = (),
+    weight: Any = None,
     validation: Any = 0.1,
     test: Any = 0.2,
     scaling: str = "standard",
@@ -147,6 +152,7 @@ def from_frame(
         decimal: of numbers that are text, ``"."`` or ``","``.
         missing_words: words for a missing value in text, as in `aejax.data.load`.
         log: columns of numbers of which the logarithm is taken.
+        weight: (m,) in proportion to which training rows are drawn, as in `from_arrays`.
         validation: the share of the rows that settings are chosen on, in [0, 1), or a frame with these columns.
         test: likewise, the rows that results are reported on; a share is drawn first.
         scaling: one of `aejax.data.SCALINGS`; categories stay 0 and 1.
@@ -168,6 +174,7 @@ def from_frame(
     raw = as_raw(columns, label, chosen, name, **known)
     if y is not None:
         raw = _labelled(raw, y)
+    raw = raw._replace(train=raw.train._replace(weight=_weights(weight, len(raw.train.x))))
     kinds = [f"{column.name!r} ({len(column.categories)})" for column in raw.columns if column.categories]
     used = [column for column in columns if column != label and column not in raw.reading.left_out()]
     holes = {column: columns[column].missing.sum() for column in used}
@@ -291,6 +298,16 @@ def _targets(target: Any, splits: Mapping[str, Split]) -> np.ndarray:
     if len(splits) > 1:
         raise UserError("target: held-out rows of your own have none; allowed: validation and test as shares of x")
     return values
+
+
+def _weights(weight: Any, rows: int) -> np.ndarray | None:
+    """Weights of rows, (m,) float64."""
+    if weight is None:
+        return None
+    weights = np.asarray(weight, np.float64)
+    if weights.shape != (rows,) or not np.isfinite(weights).all() or weights.min() < 0 or weights.max() == 0:
+        raise UserError(f"weight: has the shape {weights.shape}; allowed: ({rows},), finite, none below 0, not all 0")
+    return weights
 
 
 def _classes(labels: Mapping[str, Any]) -> tuple[tuple[str, ...], Mapping[str, np.ndarray]]:

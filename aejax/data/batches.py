@@ -3,6 +3,9 @@
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
+
+from aejax.errors import UserError
 
 
 def shuffled(keys: jax.Array, position: jax.Array, rows: int | jax.Array) -> jax.Array:
@@ -105,3 +108,45 @@ def batch_rows(
     keys = jnp.stack([jax.random.bits(jax.random.fold_in(key, epoch + e), (4,), jnp.uint32) for e in (0, 1)])
     later = position >= jnp.uint32(rows)  # a batch touches at most two epochs
     return shuffled(jnp.where(later[None], keys[1][:, None], keys[0][:, None]), position % jnp.uint32(rows), rows)
+
+
+def ends_of(weights: np.ndarray) -> np.ndarray:
+    """Where each row ends on a line as long as there are rows, on which it is as long as its weight says.
+
+    Args:
+        weights: (rows,), not negative, one of them above 0.
+
+    Returns:
+        (rows,) float32, rising to the number of rows.
+
+    Raises:
+        UserError: all weights are 0.
+    """
+    sums = np.cumsum(weights, dtype=np.float64)
+    if not sums[-1] > 0:
+        raise UserError("weight: all rows that are trained on have weight 0; allowed: one above 0 among them")
+    return (sums / sums[-1] * len(weights)).astype(np.float32)
+
+
+def by_weight(index: jax.Array, step: jax.Array, ends: jax.Array, rows: int | jax.Array) -> jax.Array:
+    """The rows on which the places of a step fall: place i is the point i + u on the line, u another at each step.
+
+    u = step · (√5 − 1)/2 modulo 1 visits [0, 1) evenly, so that in the long run a row is drawn in proportion to its
+    weight; with equal weights the rows are the places themselves.
+
+    Args:
+        index: (m,) places, each once in an epoch.
+        step: number of the step, from 0.
+        ends: of `ends_of`; after those of the rows that are used, infinity.
+        rows: how many are used.
+
+    Returns:
+        (m,) int32 row numbers, none of a row of weight 0.
+
+    References:
+        Kish 1965, Survey sampling, section 7.1, for systematic sampling with unequal probabilities.
+    """
+    golden = (step.astype(jnp.uint32) * jnp.uint32(0x9E3779B9)) >> 8
+    points = index.astype(jnp.float32) + golden.astype(jnp.float32) * jnp.float32(2**-24)
+    last = jnp.searchsorted(ends, jnp.float32(rows))  # where rounding leads beyond the line
+    return jnp.minimum(jnp.searchsorted(ends, points, side="right"), last).astype(jnp.int32)

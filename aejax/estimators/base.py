@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state, get_tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import _safe_indexing, check_random_state, get_tags
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from aejax import config as configs
 from aejax import console
@@ -86,10 +86,14 @@ class Estimator(BaseEstimator):
         checksums.write(folder, [*workdir.WRITTEN, workdir.HISTORY], {FILE: to_json(record)})
         return folder
 
-    def _train(self, x: Any, y: Any = None, **changes: Any) -> Dataset:
-        """Train on rows, and labels where they count; the data set of them."""
+    def _train(self, x: Any, y: Any = None, weight: Any = None, **changes: Any) -> Dataset:
+        """Train on rows, with labels and weights where they count; the data set of them."""
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        dataset = self._dataset(x, y, seed)
+        if weight is not None:
+            weight = _check_sample_weight(weight, x, dtype=np.float64, ensure_non_negative=True)
+            x = x if hasattr(x, "shape") else np.asarray(x)
+            x, weight = (_safe_indexing(each, np.flatnonzero(weight)) for each in (x, weight))
+        dataset = self._dataset(x, y, seed, weight)
         named, config = isinstance(self.config, str | Path), self.config
         config = configs.load(config) if named else configs.resolve(literals(config, what="config"))
         changes = {**self._sizes(dataset), **changes, **(self.changes or {})}
@@ -117,7 +121,7 @@ class Estimator(BaseEstimator):
         """The fields of the config, by their dotted paths, that follow from the rows."""
         return {}
 
-    def _dataset(self, x: Any, y: Any, seed: int) -> Dataset:
+    def _dataset(self, x: Any, y: Any, seed: int, weight: np.ndarray | None) -> Dataset:
         """The data set of rows that it is to be fitted to."""
         share, mixed = float(self.validation_fraction), is_mixed(x)
         if mixed:
@@ -125,7 +129,7 @@ class Estimator(BaseEstimator):
         else:
             x = validate_data(self, x, ensure_min_samples=2, **self._accepted(x))
         drawn = {"validation": share, "seed": seed} if int(rows_of(x) * share) >= 1 else {"validation": 0.0}
-        held_out = {"test": 0.0, "scaling": "standard", **drawn}
+        held_out = {"test": 0.0, "scaling": "standard", "weight": weight, **drawn}
         if mixed:
             dates = [str(name) for name in x.columns if _is_date(x[name].dtype)]
             dataset = from_frame(x, y, key=(), dates=dates, **held_out)

@@ -22,10 +22,10 @@ NARROWEST, WIDEST = 32, 256  # units of the blocks
 
 @dataclass(kw_only=True, repr=False, eq=False)
 class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
-    """Fills missing values by a net that knows which are missing, with a Gaussian beside it.
+    """Fills missing values by a net that knows which are missing, with a Gaussian, trees and neighbours beside it.
 
-    Each column gets both, in the shares that are best for values of held-out rows; see
-    `aejax.tasks.imputation.new_rows`.
+    Each column gets all, in the shares that are best for values of held-out rows; see
+    `aejax.tasks.imputation.methods`.
 
     Values stay in the range that their column had in training, those of a column of whole numbers are whole, and of
     categories the most likely one is taken. Rows that were fitted to may be complete.
@@ -54,9 +54,12 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         tags.transformer_tags.preserves_dtype = ["float64"]
         return tags
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Train on rows X, (m, n) or a mixed frame, NaN or an empty cell where a value is missing; y is passed over."""
-        dataset = self._train(X)
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train on rows X, (m, n) or a mixed frame, NaN or an empty cell where a value is missing; y is passed over.
+
+        Rows are drawn in proportion to `sample_weight`, (m,); the Gaussian counts each of a weight above 0 once.
+        """
+        dataset = self._train(X, weight=sample_weight)
         self.categories_ = cells_of_categories(X, dataset.columns) if is_mixed(X) else {}
         return self
 

@@ -32,9 +32,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Train on rows X, (m, n); y is passed over."""
-        self._train(X, **{"model.code": self.code, "task": {"name": "reconstruction"}})
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train on rows X, (m, n), drawn in proportion to `sample_weight`, (m,); y is passed over."""
+        self._train(X, weight=sample_weight, **{"model.code": self.code, "task": {"name": "reconstruction"}})
         return self
 
     @property
@@ -97,12 +97,12 @@ class DenoisingAutoencoder(OneToOneFeatureMixin, TransformerMixin, Estimator):
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Train on rows X, (m, n), to which the noise is added; y is passed over."""
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train on rows X, (m, n), drawn in proportion to `sample_weight`, (m,), with noise; y is passed over."""
         terms = {"reconstruction": {"name": "reconstruction.squared_error", "weight": 1.0}}
         corruption, task = {"name": "gaussian", "scale": self.noise}, {"name": "reconstruction"}
         net = {"model.width": self.width, "model.rounds": 1}  # the equations hand the row on, beside the blocks
-        self._train(X, **net, terms=terms, corruption=corruption, task=task)
+        self._train(X, weight=sample_weight, **net, terms=terms, corruption=corruption, task=task)
         return self
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:

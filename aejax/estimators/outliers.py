@@ -39,10 +39,13 @@ class AutoencoderDetector(OutlierMixin, Estimator):
     false_alarm_rate: float = 0.05
     anomaly_score: str = "neighbours"
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Train on rows X, (m, n), most of which are normal; y is passed over."""
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train on rows X, (m, n), most of which are normal, drawn in proportion to `sample_weight`, (m,).
+
+        The threshold counts each row of a weight above 0 once; y is passed over.
+        """
         task = {"task.threshold": "quantile", "task.level": 1 - self.false_alarm_rate, "task.score": self.anomaly_score}
-        self._train(X, **task)
+        self._train(X, weight=sample_weight, **task)
         self.offset_ = -float(self.fitted_.kept.tree["scorer"]["threshold"])
         return self
 

@@ -10,10 +10,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from aejax.data.dates import DAY
 from aejax.data.encoding import level_of
+from aejax.data.scaling import stored
 from aejax.errors import UserError
 from aejax.estimators.base import Estimator, is_mixed
 from aejax.estimators.frames import cells_of_categories
-from aejax.types import Dataset
+from aejax.storage.trees import named_arrays
+from aejax.tasks import synthesis
+from aejax.types import Dataset, Kept
 
 ROWS, MOST = 50, 30  # training rows for each component of the mixture, and components
 
@@ -89,6 +92,19 @@ class AutoencoderSampler(Estimator):
         levels = {column.name: level_of(rows, column) for column in columns}
         cells = {name: [self.categories_[name][at] for at in drawn] for name, drawn in levels.items()}
         return self._frame(rows, cells)
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """log p(z) + log p(x | z) of each row and its code z = f(x), in nats: (m, n) -> (m,) float64.
+
+        It is the density that `sample` draws a row and its code from, of standardised values; missing ones are left
+        out. That of a row alone would be an integral over codes.
+        """
+        values, rows, net = self._values(X), self._rows(X), self.fitted_
+        data, codes = net.data, net.encode(rows)
+        shift, scale = (np.asarray(each, np.float64).reshape(-1) for each in (data.shift, data.scale))
+        scaled = lambda x: (stored(np.asarray(x, np.float64), data.origin, data.log) - shift) * scale
+        kept = Kept(named_arrays(net.kept.tree), net.kept.info)
+        return synthesis.log_density(net.model, kept, codes, scaled(values), scaled(net.decode(codes)))
 
     def _frame(self, numbers: np.ndarray, cells: dict[str, list[Any]]) -> Any:
         """A frame of features (m, n), and of the cells of some columns, those of categories."""

@@ -11,7 +11,8 @@ import numpy as np
 from aejax.metrics import outliers
 from aejax.tasks import clustering, common, denoising, ranges
 from aejax.tasks.anomaly import scoring
-from aejax.tasks.imputation import new_rows
+from aejax.tasks.imputation import methods, new_rows
+from aejax.tasks.imputation.methods import Methods
 from aejax.types import Column, Kept, Model, Params
 
 Answers = dict[str, jax.Array]
@@ -157,19 +158,33 @@ def _imputer(net: Net) -> Callable[[jax.Array], Answers]:
         stored = _stored(net, x)
         predicted = _rebuilt(net, _scaled(net, stored)) / net.scale[None] + net.shift[None]
         stored, predicted = stored.astype(jnp.float64), predicted.astype(jnp.float64)
-        if guide.covariance.size:
-            line = _conditional(stored, guide.mean, guide.covariance)
-            predicted = guide.weight[None] * predicted + (1 - guide.weight)[None] * line
+        predicted = _mixed(stored, predicted, guide)
         filled = _original(net, _possible(predicted, guide.ranges))
         return {"rows": jnp.where(jnp.isnan(x), filled.astype(x.dtype).reshape(x.shape), x)}
 
     return fill
 
 
+def _mixed(x: jax.Array, of_net: jax.Array, guide: new_rows.Guide) -> jax.Array:
+    """`aejax.tasks.imputation.new_rows.blended`, whose methods follow."""
+    beside, weight = guide.methods, guide.weight[:, None]
+    if not beside.covariance.size:
+        return of_net
+    line = _conditional(x, beside.mean, beside.covariance)
+    mixed = weight[0] * of_net + weight[1] * line
+    if not len(beside.roots):
+        return mixed
+    is_category = methods.of_categories(guide.ranges.columns, x.shape[1])[None]
+    start = jnp.where(is_category, of_net, (of_net + line) / 2)
+    trees = _by_trees(jnp.where(jnp.isnan(x), start, x), beside)
+    near = _by_neighbours(jnp.where(jnp.isnan(x), trees, x), trees, beside)
+    return mixed + weight[2] * trees + weight[3] * near
+
+
 def _conditional(x: jax.Array, mean: np.ndarray, covariance: np.ndarray) -> jax.Array:
     """The mean of a Gaussian given the values of each row that are not NaN, taken into account one after the other.
 
-    This is `aejax.tasks.imputation.gaussian.conditional` without a linear system for each pattern of holes.
+    This is `aejax.tasks.imputation.methods.conditional` without a linear system for each pattern of holes.
     """
     m, n = x.shape
     seen, x = ~jnp.isnan(x), jnp.nan_to_num(x)
@@ -180,6 +195,32 @@ def _conditional(x: jax.Array, mean: np.ndarray, covariance: np.ndarray) -> jax.
         centre = centre + gain * (x[:, at] - centre[:, at])[:, None]
         spread = spread - gain[:, :, None] * across[:, None, :]
     return centre
+
+
+def _by_trees(x: jax.Array, beside: Methods) -> jax.Array:
+    """All trees at once, (m, n); rows have no holes."""
+    x, (columns, trees) = x.astype(jnp.float32), beside.roots.shape
+    at = jnp.broadcast_to(beside.roots.reshape(1, -1), (x.shape[0], columns * trees))
+    of_node = lambda array: jnp.take(jnp.asarray(array), at, axis=0, mode="clip")
+    for _ in range(methods.DEPTH):
+        is_looked_at = of_node(beside.feature)[..., None] == np.arange(columns, dtype=np.int32)[None, None]
+        lower = jnp.where(is_looked_at, x[:, None, :], np.float32(0)).sum(2) <= of_node(beside.threshold)
+        at = jnp.where(lower, of_node(beside.left), of_node(beside.right))
+    return of_node(beside.value).reshape(-1, columns, trees).astype(jnp.float64).sum(2) / trees
+
+
+def _by_neighbours(x: jax.Array, otherwise: jax.Array, beside: Methods) -> jax.Array:
+    """The weighted mean of the nearest donors, (m, n)."""
+    apart = _squared_distances(x / beside.unit[None], beside.donors / beside.unit)
+    places, donors = np.arange(len(beside.donors))[None], beside.donors.astype(np.float64)
+    total = summed = jnp.zeros_like(x)
+    for _ in range(min(methods.NEIGHBOURS, len(donors))):
+        index = apart.argmin(1)
+        of_donors = lambda array, index=index: jnp.take(jnp.asarray(array), index, axis=0, mode="clip")
+        weight = of_donors(beside.observed.astype(np.float64)) / jnp.maximum(apart.min(1), methods.NEAREST**2)[:, None]
+        total, summed = total + weight, summed + weight * of_donors(donors)
+        apart = jnp.where(places == index[:, None], jnp.inf, apart)
+    return jnp.where(total > 0, summed / jnp.where(total > 0, total, 1.0), otherwise)
 
 
 def _possible(x: jax.Array, bounds: ranges.Ranges) -> jax.Array:

@@ -109,26 +109,9 @@ def _that_fit(
     tried: np.ndarray, given: np.ndarray, spread: np.ndarray, bounds: Ranges, count: int, random: Random
 ) -> np.ndarray:
     """As many of some rows, with repetition, in proportion to how likely they make the given values."""
-    log = np.zeros(len(tried))
+    _refuse_unseen(given, bounds)
     width = np.maximum(spread, LEAST_NOISE * (bounds.high - bounds.low))
-    for column in bounds.columns:
-        part = slice(column.start, column.start + column.size)
-        value = given[part]
-        if np.isnan(value).any():
-            continue
-        if column.categories:
-            log += np.log(np.maximum(_chances(tried[:, part])[:, _level(value)], np.finfo(float).tiny))
-            continue
-        at = column.start
-        low, high = (original(each, bounds.origin, bounds.log)[at] for each in (bounds.low, bounds.high))
-        shown = lambda end: np.format_float_positional(
-            np.float32(end) if float(np.float32(end)) == end else end, trim="-"
-        )
-        if not bounds.low[at] <= np.float32(given[at]) <= bounds.high[at]:  # as they were read
-            raise UserError(
-                f"given: {column.name} lies outside of what was seen; allowed: {shown(low)} to {shown(high)}"
-            )
-        log -= np.square((given[at] - tried[:, at]) / width[at]) / 2
+    log = _log_likelihood(np.broadcast_to(given, tried.shape), tried, width, bounds)
     weights = np.exp(log - log.max())
     weights /= weights.sum()
     if (effective := 1 / np.square(weights).sum()) < FEW:
@@ -136,16 +119,65 @@ def _that_fit(
     return tried[random.choice(len(tried), count, p=weights)]
 
 
+def _refuse_unseen(given: np.ndarray, bounds: Ranges) -> None:
+    """Refuse a given number outside the range of its column."""
+    for column in bounds.columns:
+        at = column.start
+        if column.categories or np.isnan(given[at]) or bounds.low[at] <= np.float32(given[at]) <= bounds.high[at]:
+            continue  # as they were read
+        low, high = (original(each, bounds.origin, bounds.log)[at] for each in (bounds.low, bounds.high))
+        shown = lambda end: np.format_float_positional(
+            np.float32(end) if float(np.float32(end)) == end else end, trim="-"
+        )
+        raise UserError(f"given: {column.name} lies outside of what was seen; allowed: {shown(low)} to {shown(high)}")
+
+
+def _log_likelihood(x: np.ndarray, mean: np.ndarray, width: np.ndarray, bounds: Ranges) -> np.ndarray:
+    """log p(x | z) of rows by decoded ones, (m, n) each: Σ log N(x; mean, width²), and of categories their chance.
+
+    Values that are NaN are left out.
+    """
+    log = np.zeros(len(x))
+    for column in bounds.columns:
+        part, at = slice(column.start, column.start + column.size), column.start
+        if column.categories:
+            values = x[:, part]
+            levels = values[:, 0] > 0.5 if column.size == 1 else np.nan_to_num(values).argmax(1)
+            chances = np.take_along_axis(_chances(mean[:, part]), levels.astype(int)[:, None], 1)[:, 0]
+            each = np.log(np.maximum(chances, np.finfo(float).tiny))
+        else:
+            z = (x[:, at] - mean[:, at]) / width[at]
+            each = -np.square(z) / 2 - np.log(width[at] * np.sqrt(2 * np.pi))
+        log += np.where(np.isnan(x[:, at]), 0, each)
+    return log
+
+
+def log_density(model: Model, of_run: Kept | None, codes: np.ndarray, x: np.ndarray, x_hat: np.ndarray) -> np.ndarray:
+    """log p(z) + log p(x | z) of rows and their codes z, in nats: the density that `sample` draws both from.
+
+    Args:
+        model: the autoencoder.
+        of_run: what `kept` left.
+        codes: (m, d) z = f(x).
+        x: (m, n) scaled rows, NaN where a value is missing, which is left out.
+        x_hat: (m, n) scaled, the decoder's rows of the codes.
+
+    Returns:
+        (m,) float64, of scaled values.
+
+    Raises:
+        UserError: the run kept no sampler.
+    """
+    sampler, spread, bounds = _read(of_run, model)
+    width = np.maximum(spread, LEAST_NOISE)  # a column that the decoder knows exactly, up to float32
+    return sampler.log_prob(codes) + _log_likelihood(x, x_hat, width, bounds)
+
+
 def _chances(part: np.ndarray) -> np.ndarray:
     """The probabilities of the categories of a column, (m, k), of its features in decoded rows."""
     chances = np.concatenate([1 - part, part], 1) if part.shape[1] == 1 else part
     chances = np.maximum(chances, 1e-12)
     return chances / chances.sum(1, keepdims=True)
-
-
-def _level(value: np.ndarray) -> int:
-    """The number of the category that features say."""
-    return int(value[0] > 0.5) if len(value) == 1 else int(value.argmax())
 
 
 def _drawn(part: np.ndarray, random: Random) -> np.ndarray:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from aejax.data.batches import ends_of
 from aejax.data.sparse import is_sparse, to_csr
 from aejax.training.compilation import compiled_once
 from aejax.training.context import Corruption, Forward, Keys, Objective, batch_of, clean, context, scaled, shown
@@ -40,6 +41,7 @@ def on_device(split: Split, dataset: Dataset, relations: Relations | None = None
         scale=scale,
         labels=None if split.labels is None else np.asarray(split.labels),
         target=None if split.target is None else flat(split.target),
+        ends=None if split.weight is None else ends_of(split.weight),
     )
     if relations:
         x = rows.x.times(rows.scale) if is_sparse(rows.x) else np.asarray(scaled(rows, slice(None))[0])

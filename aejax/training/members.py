@@ -110,7 +110,8 @@ def pad(rows: Rows, size: int) -> Rows:
     padded = jax.tree.map(
         longer, {name: getattr(rows, name) for name in ("x", "mask", "labels", "relations", "target")}
     )
-    return rows._replace(**padded, used=jnp.int32(count))
+    ends = None if rows.ends is None else jnp.pad(rows.ends, (0, size - count), constant_values=jnp.inf)
+    return rows._replace(**padded, used=jnp.int32(count), ends=ends)
 
 
 def few_shapes(rows: Rows, batch_size: int | None) -> Rows:

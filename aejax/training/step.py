@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from aejax.data.batches import batch_rows
+from aejax.data.batches import batch_rows, by_weight
 from aejax.errors import UserError
 from aejax.models.assemble import apart, joined
 from aejax.optimizers import Optimizer, as_optimizer
@@ -175,6 +175,8 @@ def _batch(
     count = rows.x.shape[0]
     used = count if rows.used is None else rows.used
     index = None if batch_size is None else batch_rows(key, step, batch_size, used, count)
+    if rows.ends is not None:
+        index = by_weight(jnp.arange(count) if index is None else index, step, rows.ends, used)
     return batch_of(rows, index if cut is None else cut(jnp.arange(count) if index is None else index))
 
 

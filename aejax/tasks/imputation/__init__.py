@@ -18,6 +18,7 @@ from aejax.tasks import needs
 from aejax.tasks.common import Numbers, Pair, Random, attempted, cached, generator
 from aejax.tasks.imputation import new_rows
 from aejax.tasks.imputation.draws import Predict, hold_out, impute, predictions
+from aejax.tasks.imputation.methods import of_categories
 from aejax.tasks.ranges import observed, settled
 from aejax.types import Column, Dataset, Evaluation, Model, Params, Retrain, Split, Task
 
@@ -248,7 +249,7 @@ def judge(filled: Filled, rows: Holes, dataset: Dataset, seed: int) -> Numbers:
 
 def errors(filled: np.ndarray, rows: Holes, dataset: Dataset) -> Numbers:
     """``rmse`` of the hidden numbers and ``accuracy`` of the hidden categories, where there are any."""
-    by_name, number = {}, are_numbers(dataset, filled.shape[1])
+    by_name, number = {}, ~of_categories(dataset.columns, filled.shape[1])
     if number.any():
         by_name["rmse"] = metrics.rmse(rows.truth, filled, rows.hidden & number[None])
     if categories := [column for column in dataset.columns if column.categories]:
@@ -258,18 +259,10 @@ def errors(filled: np.ndarray, rows: Holes, dataset: Dataset) -> Numbers:
     return by_name
 
 
-def are_numbers(dataset: Dataset, features: int) -> np.ndarray:
-    """Which features are numbers, and no categories: (features,) bool."""
-    mask = np.ones(features, bool)
-    for column in dataset.columns:
-        mask[column.start : column.start + column.size] = not column.categories
-    return mask
-
-
 def spread_ratio(filled: np.ndarray, rows: Holes, dataset: Dataset) -> float:
     """The standard deviation of what stands in the holes of a column ÷ that of the truth there, mean over columns."""
     ratios = []
-    for feature in np.flatnonzero(are_numbers(dataset, filled.shape[2])):
+    for feature in np.flatnonzero(~of_categories(dataset.columns, filled.shape[2])):
         at = rows.hidden[:, feature]
         truth = rows.truth[at, feature]
         if len(truth) > 1 and truth.std() > 0:

@@ -29,13 +29,13 @@ def hold_out(predict: Predict, x: np.ndarray, columns: tuple[Column, ...], rando
     """A prediction of every observed value, made while a tenth of the values, it among them, were hidden too.
 
     Args:
-        predict: rows with holes -> predictions of all their values, (m, n) -> (m, n).
+        predict: rows with holes -> predictions of all their values, (m, n) -> (m, n), or (k, m, n) by k methods.
         x: (m, n), NaN where a value is missing.
         columns: of a table with categories; their features are hidden together.
         random: says which values are hidden together.
 
     Returns:
-        (m, n), NaN where a value is missing.
+        (m, n) or (k, m, n), NaN where a value is missing.
     """
     width = len(columns) or x.shape[1]
     part = per_feature(random.integers(0, PARTS, (len(x), width)), columns)

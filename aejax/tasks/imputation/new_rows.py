@@ -1,7 +1,7 @@
 """Holes of new rows: filled within the range and the kind of each column, and intervals of what may stand there.
 
-What the net says is mixed with what a Gaussian says, in the shares that served held-out values of each column best: on
-few rows a net learns linear relations slowly.
+What the net says is mixed with what a Gaussian, trees and neighbours say, in the shares that served held-out values of
+each column best: on few rows a net learns linear relations slowly, and steps hardly.
 """
 
 from collections.abc import Mapping
@@ -16,8 +16,9 @@ from aejax.storage import records
 from aejax.storage.records import Whole
 from aejax.tasks import common, ranges
 from aejax.tasks.common import Pair, seed_of
-from aejax.tasks.imputation import gaussian
-from aejax.tasks.imputation.draws import Predict, hold_out, impute, predictions
+from aejax.tasks.imputation import methods
+from aejax.tasks.imputation.draws import hold_out, impute, predictions
+from aejax.tasks.imputation.methods import Methods
 from aejax.tasks.ranges import Ranges, observed
 from aejax.types import Columns, Dataset, Kept, Model, Params, Rows
 
@@ -34,9 +35,8 @@ class Guide(NamedTuple):
     Attributes:
         truth: NaN where a value is missing.
         predicted: of each value while it was hidden from the net, NaN where it is missing.
-        weight: share of the net in the prediction of each column; the rest is the Gaussian's.
-        mean: of the Gaussian.
-        covariance: (n, n), or (0, 0) where there is none.
+        weight: (4, n) shares of the net, the Gaussian, the trees and the neighbours in the prediction of each column.
+        methods: these but for the net.
         ranges: what each column can hold.
         level: of intervals.
         residuals: of how many held-out values an interval is made.
@@ -45,14 +45,13 @@ class Guide(NamedTuple):
     truth: np.ndarray
     predicted: np.ndarray
     weight: np.ndarray
-    mean: np.ndarray
-    covariance: np.ndarray
+    methods: Methods
     ranges: Ranges
     level: float
     residuals: int
 
 
-ARRAYS = Guide._fields[:5]
+ARRAYS = Guide._fields[:3]
 
 
 def keep_needs(dataset: Dataset, model: Model, config: Mapping[str, Any], options: Any) -> None:
@@ -74,39 +73,23 @@ def keep(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: obje
         rows = np.concatenate([rows, train[: MOST_ROWS - len(rows)]])
     units = (np.zeros(()), np.ones(()))
     predict = lambda x: predictions(model, params, dataset, units, x)
-    held_out, mixed = _held_out(seed_of(jax.random.fold_in(key, 1)), predict, train, rows, len(validation), dataset)
+    columns, features, seed = dataset.columns, train.shape[1], seed_of(jax.random.fold_in(key, 1))
+    beside = methods.fitted(train, predict(train), columns, seed)
+    every = lambda x: methods.predictions(x, predict(x), columns, beside)
+    said = hold_out(every, rows, columns, np.random.default_rng(seed))
+    net_alone, new = np.eye(4)[:, :1] * np.ones(features), slice(len(validation))
+    weight = methods.shares(rows[new], said[:, new], columns) if len(said) == 4 else net_alone
+    held_out = (weight[: len(said), None] * said).sum(0)
     single = lambda values: values.astype(np.float32)
     arrays, info = ranges.to_keep(ranges.of(dataset))
-    tree = {"truth": single(rows), "predicted": single(held_out)} | mixed | arrays
+    tree = {"truth": single(rows), "predicted": single(held_out), "weight": weight} | beside._asdict() | arrays
     return Kept(tree, info | {"level": float(options.level), "residuals": int(options.residuals)})
-
-
-def _held_out(
-    seed: int, predict: Predict, train: np.ndarray, rows: np.ndarray, validated: int, dataset: Dataset
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Held-out predictions of rows, the first of them validation rows, and how they are mixed: fields of `Guide`."""
-    features, columns = rows.shape[1], dataset.columns
-    of_net = hold_out(predict, rows, columns, np.random.default_rng(seed))
-    mixed = {"weight": np.ones(features), "mean": np.zeros(features), "covariance": np.zeros((0, 0))}
-    if features > gaussian.MOST_FEATURES:
-        return of_net, mixed
-    mean, covariance = gaussian.fitted(train, seed)
-    by_line = lambda x: gaussian.conditional(x, mean, covariance)[0]
-    of_line = hold_out(by_line, rows, columns, np.random.default_rng(seed))
-    new = slice(validated or None)
-    weight = gaussian.weights(rows[new], of_net[new], of_line[new])
-    for column in columns:
-        if column.categories:
-            weight[column.start : column.start + column.size] = 1
-    return weight * of_net + (1 - weight) * of_line, {"weight": weight, "mean": mean, "covariance": covariance}
 
 
 def blended(x: np.ndarray, predicted: np.ndarray, guide: Guide) -> np.ndarray:
     """What stands in the holes of rows x, (m, n) as stored, NaN where missing, of which the net says `predicted`."""
-    if not guide.covariance.size:
-        return predicted
-    line = gaussian.conditional(x, guide.mean, guide.covariance)[0]
-    return np.where(np.isnan(x), guide.weight * predicted + (1 - guide.weight) * line, predicted)
+    said = methods.predictions(x, predicted, guide.ranges.columns, guide.methods)
+    return np.where(np.isnan(x), (guide.weight[: len(said), None] * said).sum(0), predicted)
 
 
 def read(kept: Kept | None) -> Guide:
@@ -118,18 +101,29 @@ def read(kept: Kept | None) -> Guide:
     if kept is None:
         raise UserError("intervals: the run is older than intervals of new rows and kept nothing; train it again")
     info = records.check(kept.info, INFO, KEPT, "info")
-    shapes = {name: np.shape(kept.tree.get(name)) for name in ARRAYS}
-    of_rows = shapes["truth"]
-    like = {name: of_rows if name in ("truth", "predicted") else of_rows[1:] for name in ARRAYS}
-    like["covariance"] = (0, 0) if shapes["covariance"] == (0, 0) else 2 * of_rows[1:]
-    if len(of_rows) != 2 or shapes != like:
+    tree = _as_now(kept.tree)
+    arrays = {name: np.asarray(tree.get(name)) for name in ARRAYS}
+    of_rows = arrays["truth"].shape
+    beside = Methods(*(np.asarray(tree.get(name)) for name in Methods._fields))
+    like = [of_rows, of_rows, (4, *of_rows[1:])]
+    whole = len(of_rows) == 2 and [array.shape for array in arrays.values()] == like
+    if not whole or not methods.is_whole(beside, of_rows[1]):
         raise UserError(f"{KEPT} is damaged: its arrays do not fit each other")
-    bounds = ranges.read(kept.tree, info["columns"], of_rows[1])
+    bounds = ranges.read(tree, info["columns"], of_rows[1])
     if bounds is None:
         raise UserError(f"{KEPT} is damaged: its columns are not those of its arrays")
-    arrays = {name: np.asarray(kept.tree[name]) for name in ARRAYS}
     arrays |= {name: arrays[name].astype(np.float64) for name in ("truth", "predicted")}
-    return Guide(**arrays, ranges=bounds, level=info["level"], residuals=info["residuals"])
+    return Guide(**arrays, methods=beside, ranges=bounds, level=info["level"], residuals=info["residuals"])
+
+
+def _as_now(tree: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What an older run kept, which had no trees and the share of the net alone, as it is kept now."""
+    of_net = np.asarray(tree.get("weight"))
+    if of_net.ndim != 1:
+        return tree
+    weight, covariance = np.stack([of_net, 1 - of_net, 0 * of_net, 0 * of_net]), np.asarray(tree.get("covariance"))
+    line = (tree.get("mean"), covariance) if covariance.size else ()
+    return dict(tree) | {"weight": weight} | methods.without(len(of_net), *line)._asdict()
 
 
 def fill(model: Model, params: Params, rows: Rows, kept: Kept | None) -> np.ndarray:
