@@ -9,7 +9,8 @@ And one instruction set: XLA, OpenBLAS and NumPy would each use what the process
 AVX-512 than with AVX2. So all are held to AVX2. XLA also calls YNNPACK and oneDNN for products of matrices and for
 convolutions, which choose by the processor and heed no flag of XLA; Eigen, which is compiled for one instruction set,
 takes their place. And 1/√x begins with an instruction of which each processor has its own approximation; XLA is told to
-divide. Then processors with AVX2 agree bit for bit, as far as was measured (docs/guide/reproducing.md).
+divide. Then processors with AVX2 agree bit for bit, but for sums that Eigen cuts by the size of the first-level cache;
+docs/guide/reproducing.md has what was measured.
 """
 
 import argparse
