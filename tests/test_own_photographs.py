@@ -11,6 +11,7 @@ from running import arguments, assert_refused, call
 
 import aejax
 from aejax import cli, data
+from aejax.data.images import read_images
 from aejax.errors import UserError
 
 RANDOM = np.random.default_rng(0)
@@ -98,7 +99,18 @@ def test_palettes_transparency_and_one_bit(folder):
 def test_sixteen_bits_become_eight(folder):
     save(folder / "a.png", np.array([[0, 128, 257], [32768, 65535, 65535]], np.uint16))
     assert rows(folder, size=(2, 3))[0, ..., 0].tolist() == [[0, 0, 1], [128, 255, 255]]
-    assert "16 bits for each value, scaled to 8: 1" in said(folder, size=(2, 3))
+    assert "16 bits for each value, 16 of which are used, scaled to 8: 1" in said(folder, size=(2, 3))
+
+
+def test_as_many_of_sixteen_bits_count_as_are_used_and_new_images_are_read_alike(folder, tmp_path):
+    for name, greatest in {"a.png": 4095, "b.png": 1000}.items():
+        save(folder / name, np.array([[0, greatest]], np.uint16))
+    assert rows(folder, size=(1, 2))[:, 0, 1, 0].tolist() == [255, 62]
+    assert "16 bits for each value, 12 of which are used, scaled to 8: 2" in said(folder, size=(1, 2))
+    assert rows(folder, size=(1, 2), bits=10)[:, 0, 1, 0].tolist() == [255, 249]
+    reading = data.load(f"images:{folder}", size=(1, 2), **WHOLE).reading
+    save(tmp_path / "new.png", np.array([[0, 500]], np.uint16))
+    assert read_images(str(tmp_path / "new.png"), reading=reading).x[0, 0, 1, 0] == 31
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "tif", "webp"])
@@ -187,6 +199,16 @@ def test_folders_are_classes_where_all_images_lie_in_some(folder):
     assert data.load(f"images:{folder}", labels="no", **WHOLE).label_names == ()
     save(folder / "e.png")
     assert data.load(f"images:{folder}", **WHOLE).label_names == ()
+
+
+def test_folders_called_train_and_test_are_parts(folder):
+    for name in ("train/dogs/a.png", "train/cats/b.png", "test/cats/c.png", "val/dogs/d.png"):
+        save(folder / name)
+    dataset = data.load(f"images:{folder}", validation=0)
+    assert dataset.label_names == ("cats", "dogs")
+    assert [part.labels.tolist() for part in (dataset.train, dataset.test)] == [[0, 1, 1], [0]]
+    assert [part.source_index.tolist() for part in (dataset.train, dataset.test)] == [[1, 2, 3], [0]]
+    assert "folders name 1 test rows and 3 training rows, val ones among them" in dataset.understood
 
 
 def test_a_table_names_images_and_their_labels(tmp_path, folder):

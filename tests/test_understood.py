@@ -12,7 +12,7 @@ import pytest
 from running import TINY, arguments, call
 
 import aejax
-from aejax import data
+from aejax import cli, data
 from aejax.data import inspection
 from aejax.data.tables import Reading
 from aejax.errors import UserError
@@ -689,3 +689,12 @@ def test_a_file_is_shown_as_it_is_understood(tmp_path, capsys, name, words, expe
     assert answer.code == 0, answer.err
     for each in expected:
         assert each in answer.out
+
+
+def test_the_logarithm_of_a_column_is_said_before_anything_is_trained(tmp_path, capsys):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "".join(f"{10**at},{-at}.5\n" for at in range(6)))
+    assert cli.main(["data", "show", str(path), "--log", "a"]) == 0
+    assert "of column 'a' the logarithm is taken" in capsys.readouterr().out
+    assert cli.main(["data", "show", str(path), "--log", "b"]) == 2
+    assert "column 'b' holds -1.5, which has no logarithm" in capsys.readouterr().err

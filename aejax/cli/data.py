@@ -18,13 +18,15 @@ READING = {
     "dates": "columns of dates",
     "ignore": "columns that are left out",
     "key": "columns that name the rows; none after the option: there is no such column",
+    "log": "columns of which the logarithm is taken",
     "channels": "first or last, of images in arrays",
     "size": "of photographs: height and width, or one number for both",
     "fit": "of photographs: crop, pad or stretch",
     "colour": "of photographs: grey or colour",
+    "bits": "of photographs of 16 bits for each value: how many of these are used, 8 to 16",
 }
 """What can be said on how a file is read."""
-OF_PHOTOGRAPHS = ("size", "fit", "colour")
+OF_PHOTOGRAPHS = ("size", "fit", "colour", "bits")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -59,8 +61,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _form(option: str) -> dict[str, Any]:
     """How an option of `READING` is written."""
-    many = option in ("categories", "missing_words", "dates", "ignore", "key", "size")
-    kind = {"type": int, "metavar": "N"} if option == "size" else {"metavar": "WORD"}
+    many = option in ("categories", "missing_words", "dates", "ignore", "key", "log", "size")
+    kind = {"type": int, "metavar": "N"} if option in ("size", "bits") else {"metavar": "WORD"}
     return kind | {"nargs": "*" if many else None, "help": f"as data.{option}: {READING[option]}"}
 
 
@@ -87,7 +89,8 @@ def show(arguments: argparse.Namespace) -> None:
             raise UserError(f"data.{option}: {arguments.file} does not take it; allowed: {others}")
     reading = reading_of({name: options[name] for name in READING})
     categories, labels = tuple(arguments.categories or ()), arguments.labels
-    shown = preview(arguments.file, arguments.label_column, categories, reading, labels=labels, text=arguments.text)
+    others = {"labels": labels, "text": arguments.text, "log": tuple(arguments.log or ())}
+    shown = preview(arguments.file, arguments.label_column, categories, reading, **others)
     for line in shown.lines:
         console.say(f"{arguments.file}: {line}")
     if shown.columns:

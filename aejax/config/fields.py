@@ -40,11 +40,12 @@ FIELDS: dict[str, dict[str, Parameter]] = {
         "key": Parameter(Labels, None),
         "log": Parameter(Labels, None),  # columns of which the logarithm is taken
         "channels": Parameter(Annotated[str, Choice(("first", "last"))] | None, None),
-        # of photographs: the height and width of a row, or one number for both, how they become as large, and whether
-        # they are grey
+        # of photographs: the height and width of a row, or one number for both, how they become as large, whether they
+        # are grey, and how many bits of 16 are used
         "size": Parameter(Side | tuple[Side, ...] | None, None),
         "fit": Parameter(Annotated[str, Choice(("crop", "pad", "stretch"))] | None, None),
         "colour": Parameter(Annotated[str, Choice(("grey", "colour"))] | None, None),
+        "bits": Parameter(Annotated[int, Within(8, 16)] | None, None),
         "missing": Parameter(Mapping, {"name": "none"}),  # how values are hidden, to see how well they are imputed
     },
     "train": {
@@ -74,7 +75,7 @@ OPTIONAL = (
     "accumulate", "average", "precision", "remat", "outside",
     "separator", "decimal", "missing_words", "dates", "ignore", "key", "labels", "channels", "log",
     "text",
-    "size", "fit", "colour",
+    "size", "fit", "colour", "bits",
 )  # fmt: skip
 """A resolved config holds these only where they are not at their defaults, as configs of before there were any."""
 

@@ -73,6 +73,7 @@ def load(
     size: int | Sequence[int] | None = None,
     fit: str | None = None,
     colour: str | None = None,
+    bits: int | None = None,
     log: str | int | Sequence[str | int] | None = None,
     missing: Mapping[str, Any] = {"name": "none"},
 ) -> Dataset:
@@ -127,12 +128,14 @@ def load(
             results have them.
         channels: images in ``file:`` only; ``"first"`` or ``"last"``, where they stand in the array. None: last, and a
             shape that looks otherwise is refused.
-        size: photographs only, as `fit` and `colour`; the height and width of a row, or one number for both. None:
-            their own, where all are alike and no side has more than 64 pixels, else 64 by 64.
+        size: photographs only, as `fit`, `colour` and `bits`; the height and width of a row, or one number for both.
+            None: their own, where all are alike and no side has more than 64 pixels, else 64 by 64.
         fit: how a photograph becomes as large: ``"crop"`` takes the largest part in the middle that has these
             proportions, ``"pad"`` the whole image with black beside it, ``"stretch"`` changes its proportions. None:
             ``"crop"``.
         colour: ``"grey"`` or ``"colour"``; None: grey where all files are.
+        bits: of grey photographs of 16 bits for each value, how many of these are used, as 12 of many cameras and
+            microscopes; None: the fewest of 8, 10, 12, 14 and 16 that hold the greatest value of all files.
         log: ``file:`` only; columns of numbers above 0, such as prices, whose logarithm is stored and scaled in their
             place: `original` gives back the values of `Split.x`, and ``aejax apply`` takes and gives them.
         missing: how values are hidden, to see how well they are imputed: name and hyperparameters of a function of

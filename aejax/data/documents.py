@@ -7,18 +7,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aejax.data.files import FileRows, is_table, table_of
-from aejax.data.images import FILE, NO, classes_of, in_folder, left_out_line, line_on_classes
+from aejax.data.images import FILE, NO, classes_of, in_folder, left_out_line, line_on_classes, parts_of
 from aejax.data.labels import Labels, as_labels, separate
 from aejax.data.sparse import SparseRows, from_csr
-from aejax.data.splits import Raw
+from aejax.data.splits import Raw, official_parts
 from aejax.data.table_files import decoded
-from aejax.data.tables import AGAIN, Cells, Reading, expanded, texts, value_of
+from aejax.data.tables import AGAIN, Reading, expanded, texts, value_of
 from aejax.errors import UserError, one_of
 from aejax.types import Split
 
 WORDS = 2000  # the most frequent ones
 SPLIT = "split"  # the column of a table that names the official parts
-TRAINING = ("train", "training", "validation", "valid", "val", "dev")
 WEIGHTINGS = {"log": "log(1 + count)", "tfidf": "TF-IDF, each document to length 1"}
 _ENDING, _TEXT = ".txt", "text"
 _NAMED = 3  # documents that a line names
@@ -237,24 +236,14 @@ def _of_table(path: Path, column: str, label_column: str | None, reading: Readin
     if cells.values.dtype != object or all(value_of(cell) is not None for cell in cells.values[~cells.missing]):
         raise UserError(f"data.text: column {column!r} of {path} holds numbers; allowed: a column of text")
     keys = [name for name in expanded(reading.key_names(), columns) if name in columns and name != column]
-    is_test, lines = _parts(columns.get(SPLIT), path)
+    words = [str(each) for each in columns[SPLIT].values] if SPLIT in columns else [""] * len(cells.values)
+    is_test, lines = official_parts(words, f"column {SPLIT!r} names")
     lines = [*table.understood, *lines]
     used = (column, *keys, *([SPLIT] if is_test.any() else []))
     if others := [name for name in columns if name not in used]:
         lines.append(f"columns that are not read: {', '.join(map(repr, others))}")
     documents = np.where(cells.missing, "", cells.values).tolist()
     return Texts(documents, is_test, labels, {name: texts(columns[name]) for name in keys}, tuple(lines))
-
-
-def _parts(cells: Cells | None, path: Path) -> tuple[np.ndarray, list[str]]:
-    """Which rows a column of parts says are test rows, and a line on it; none where it says something else."""
-    words = np.array([str(each).lower() for each in cells.values]) if cells is not None else np.array([], str)
-    is_test = words == "test"
-    if not is_test.any() or is_test.all() or not np.isin(words[~is_test], TRAINING).all():
-        return np.zeros(len(words), bool), []
-    others = sorted(set(words[~is_test]) - {"train", "training"})
-    more = f", {' and '.join(others)} ones among them" if others else ""
-    return is_test, [f"column {SPLIT!r} names {is_test.sum()} test rows and {(~is_test).sum()} training rows{more}"]
 
 
 def _of_folder(folder: Path, *, again: bool = False) -> Texts:
@@ -272,13 +261,9 @@ def _of_folder(folder: Path, *, again: bool = False) -> Texts:
     if not documents:
         raise UserError(f"{folder}: holds no {_ENDING} file that can be read; allowed: a folder of some")
     names = tuple(documents)
-    is_test, below = np.zeros(len(names), bool), names
-    if not again and {name.partition("/")[0] for name in names} == {"train", "test"}:
-        is_test = np.array([name.startswith("test/") for name in names])
-        below = tuple(name.partition("/")[2] for name in names)
+    is_test, below, line = (np.zeros(len(names), bool), names, []) if again else parts_of(names)
     labels, lines = classes_of(below), [left_out_line(left_out)] if left_out else []
-    if is_test.any():
-        lines.append(f"the folders train and test name {(~is_test).sum()} training rows and {is_test.sum()} test rows")
+    lines += line
     keys = {FILE: np.array(names, object)}
     return Texts(list(documents.values()), is_test, labels, keys, (*lines, *line_on_classes(labels, folder)))
 

@@ -25,12 +25,13 @@ _GREY = ("1", "L", "LA", "La", "I", "F")
 
 
 class Header(NamedTuple):
-    """What the first bytes of an image say."""
+    """What the first bytes of an image say; `is_deep`: of 16 bits for each value, and grey."""
 
     height: int
     width: int
     is_grey: bool
     is_turned: bool
+    is_deep: bool
 
 
 class Decoded(NamedTuple):
@@ -85,7 +86,8 @@ def header(path: Path) -> Header:
         sideways = orientation in _SIDEWAYS and image.format != "TIFF"  # whose size is that after turning
         width, height = image.size[::-1] if sideways else image.size
         is_grey = image.mode in _GREY or image.mode.startswith("I;16")
-        return Header(height, width, is_grey, orientation in range(2, 9))
+        is_deep = image.mode == "I" or image.mode.startswith("I;16")
+        return Header(height, width, is_grey, orientation in range(2, 9), is_deep)
 
 
 def _orientation(image: Any) -> int:
@@ -98,7 +100,7 @@ def _orientation(image: Any) -> int:
         return 1
 
 
-def decoded(path: Path, size: tuple[int, int], colour: str, fit: str) -> Decoded:
+def decoded(path: Path, size: tuple[int, int], colour: str, fit: str, bits: int = 16) -> Decoded:
     """The pixels of an image.
 
     Args:
@@ -106,6 +108,7 @@ def decoded(path: Path, size: tuple[int, int], colour: str, fit: str) -> Decoded
         size: height and width of the pixels.
         colour: ``"grey"`` or ``"colour"``.
         fit: one of `RULES`.
+        bits: of 16 for each value, how many are used; what is above them is as white as can be.
 
     Raises:
         Exception: whatever Pillow raises of damaged files, see `reason`.
@@ -115,7 +118,7 @@ def decoded(path: Path, size: tuple[int, int], colour: str, fit: str) -> Decoded
     with Image.open(path, formats=FORMATS) as image:
         is_deep = ";16" in str(image.tile)  # Pillow itself may read 8 bits of it
         image.draft(None, (2 * max(size), 2 * max(size)))  # of a JPEG no more pixels are decoded than are needed
-        image = _eight_bits(_turned(image))
+        image = _eight_bits(_turned(image), bits)
     image, was_transparent = _on_white(image)
     image = _fitted(image.convert("L" if colour == "grey" else "RGB"), size, fit)
     return Decoded(np.asarray(image), is_deep, was_transparent)
@@ -131,7 +134,15 @@ def _turned(image: Any) -> Any:
         return image.copy()
 
 
-def _eight_bits(image: Any) -> Any:
+def greatest(path: Path) -> int:
+    """The greatest value of an image of 16 bits for each; errors are those of `decoded`."""
+    from PIL import Image
+
+    with Image.open(path, formats=FORMATS) as image:
+        return int(_whole_numbers(image).max())
+
+
+def _eight_bits(image: Any, bits: int) -> Any:
     """An image with 8 bits for each value, of one with 16."""
     from PIL import Image
 
@@ -139,10 +150,15 @@ def _eight_bits(image: Any) -> Any:
         raise UserError("fractions for values")
     if image.mode != "I" and not image.mode.startswith("I;16"):
         return image
+    values, most = _whole_numbers(image), 2**bits - 1
+    return Image.fromarray(((np.minimum(values, most) * 255 + most // 2) // most).astype(np.uint8))
+
+
+def _whole_numbers(image: Any) -> np.ndarray:
     values = np.asarray(image).astype(np.int64)
     if values.min() < 0 or values.max() >= 2**16:
         raise UserError("32 bits for each value")
-    return Image.fromarray(((values * 255 + 2**15 - 1) // (2**16 - 1)).astype(np.uint8))
+    return values
 
 
 def _on_white(image: Any) -> tuple[Any, bool]:

@@ -13,9 +13,9 @@ import numpy as np
 
 from aejax import console
 from aejax.data import cache
-from aejax.data.image_files import ENDINGS, RULES, Header, decoded, header, is_image, reason, strict_pillow
+from aejax.data.image_files import ENDINGS, RULES, Header, decoded, greatest, header, is_image, reason, strict_pillow
 from aejax.data.labels import Labels, as_labels, separate
-from aejax.data.splits import Raw
+from aejax.data.splits import Raw, official_parts, take
 from aejax.data.table_files import TEXT, ending, read_table
 from aejax.data.tables import AGAIN, AS_SEEN, Reading
 from aejax.errors import UserError
@@ -26,11 +26,12 @@ FILE = "file"  # the column of results that names an image
 SIDE = 64  # pixels, of images of several sizes or of larger ones
 LARGE = 2 * 10**9  # bytes of all decoded images, from which on it is said where they lie
 NAMED, CLASSES = 3, 20  # files and classes that a line names
+BITS = (8, 10, 12, 14, 16)  # of cameras and microscopes
 BLOCK = 64  # files that are decoded between two looks at the progress
 _NOTES = {
     "turned": "turned as EXIF says",
     "transparent": "transparent in places, laid on white",
-    "deep": "16 bits for each value, scaled to 8",
+    "deep": "16 bits for each value, {bits} of which are used, scaled to 8",
 }
 
 
@@ -81,13 +82,16 @@ def load_images(
         raise UserError(f"data.labels: {labels!r} is not read beside photographs; allowed: {allowed}")
     images = read_images(name, label_column, reading)
     labels, path = None if labels == NO else images.labels, Path(name).expanduser()
+    is_test, _, line = parts_of(images.names) if path.is_dir() else (np.zeros(len(images.x), bool), images.names, [])
+    rows = Split(images.x, labels=labels and labels.values, source_index=np.arange(len(images.x)))
     return Raw(
-        Split(images.x, labels=labels and labels.values),
+        take(rows, np.flatnonzero(~is_test)),
+        take(rows, np.flatnonzero(is_test)) if is_test.any() else None,
         kind="image",
         source=f"the images of {name}",
         bounds=(0, 255),
         label_names=labels.names if labels else (),
-        understood=(*images.lines, *line_on_classes(labels, path)),
+        understood=(*images.lines, *line, *line_on_classes(labels, path)),
         reading=images.reading,
     )
 
@@ -99,7 +103,7 @@ def read_images(name: str, label_column: str | None = None, reading: Reading = A
         name: path of the folder, the table or the image.
         label_column: of the table, the column of labels. Images of a folder have the names of its subfolders as
             labels, where they lie in two or more and none beside them.
-        reading: `Reading.size`, `Reading.fit` and `Reading.colour` say how images become rows.
+        reading: `Reading.size`, `Reading.fit`, `Reading.colour` and `Reading.bits` say how images become rows.
 
     Returns:
         The images in the order of the table, or of their paths by code points.
@@ -112,9 +116,10 @@ def read_images(name: str, label_column: str | None = None, reading: Reading = A
     x, details = _once(path, files, reading) if is_image(path) else _cached(path, files, reading)
     rows = details["rows"]
     names = tuple(files.names[row] for row in rows)
-    labels = classes_of(names) if files.labels is None else _of_rows(files.labels, rows)
+    labels = classes_of(parts_of(names)[1]) if files.labels is None else _of_rows(files.labels, rows)
     fit = reading.fit or "crop"
     same = AGAIN._replace(key=(FILE,), size=tuple(details["size"]), fit=fit, colour=details["colour"])
+    same = same._replace(bits=details["bits"] or reading.bits)
     return Photographs(x, names, labels, tuple(_said(files, details, x, fit)), same)
 
 
@@ -127,7 +132,7 @@ def _once(path: Path, files: Files, reading: Reading) -> tuple[np.ndarray, Mappi
 
 def _cached(path: Path, files: Files, reading: Reading) -> tuple[np.ndarray, Mapping[str, Any]]:
     """The pixels of images, memory-mapped, and what is to be said of them; decoded anew where a file has changed."""
-    key = f"images-{_digest([str(path.resolve()), reading.size, reading.fit, reading.colour])[:20]}"
+    key = f"images-{_digest([str(path.resolve()), reading.size, reading.fit, reading.colour, reading.bits])[:20]}"
     digest = _digest([[each, *_version(files.root / each)] for each in files.names])
     entry = cache.read(key)
     if entry is None or entry[1].get("files") != digest:
@@ -237,6 +242,12 @@ def _of_rows(labels: Labels, rows: Sequence[int]) -> Labels:
     return as_labels(np.array(labels.names, object)[labels.values[rows]], "labels", np.zeros(len(rows), bool))
 
 
+def parts_of(names: Sequence[str]) -> tuple[np.ndarray, Sequence[str], list[str]]:
+    """Which paths are test rows, where the first folders are called train and test; the paths below; and a line."""
+    is_test, line = official_parts([name.partition("/")[0] for name in names], "folders name")
+    return is_test, tuple(name.partition("/")[2] for name in names) if line else names, line
+
+
 def classes_of(names: Sequence[str]) -> Labels | None:
     """The first folder of each path as its label; None where an image lies in none, or all lie in one."""
     folders = [name.partition("/")[0] for name in names if "/" in name]
@@ -255,7 +266,8 @@ def _said(files: Files, details: Mapping[str, Any], x: np.ndarray, fit: str) -> 
     resized = "" if before == after else f", resized to {after}: {RULES[fit]}"
     colours = "grey" if x.shape[3] == 1 else "in colour"
     yield f"{len(x)} image{'s' * (len(x) != 1)} of {before} pixels (height x width), {colours}{resized}"
-    yield from (f"{words}: {details['notes'][note]}" for note, words in _NOTES.items() if details["notes"][note])
+    counts = {words.format(bits=details["bits"]): details["notes"][note] for note, words in _NOTES.items()}
+    yield from (f"{words}: {count}" for words, count in counts.items() if count)
     if left_out := {**files.left_out, **details["left_out"]}:
         yield left_out_line(left_out)
     if x.nbytes > LARGE:
@@ -305,9 +317,10 @@ def _decode(path: Path, files: Files, reading: Reading, target: Path) -> dict[st
         shape = (*size, 1 if colour == "grey" else 3)
         x = np.lib.format.open_memmap(place, "w+", np.uint8, (len(headers), *shape))
         at = {row: number for number, row in enumerate(headers)}
+        bits = reading.bits or _bits([paths[row] for row, each in headers.items() if each.is_deep])
 
         def write(row: int) -> tuple[bool, bool]:
-            pixels, *notes = decoded(paths[row], size, colour, fit)
+            pixels, *notes = decoded(paths[row], size, colour, fit, bits)
             x[at[row]] = pixels.reshape(shape)
             return tuple(notes)
 
@@ -329,8 +342,23 @@ def _decode(path: Path, files: Files, reading: Reading, target: Path) -> dict[st
         "before": [[min(heights), min(widths)], [max(heights), max(widths)]],
         "size": list(size),
         "colour": colour,
+        "bits": bits if was_deep else None,
         "notes": {"turned": sum(e.is_turned for e in read), "transparent": was_transparent, "deep": was_deep},
     }
+
+
+def _bits(paths: Sequence[Path]) -> int:
+    """How many of 16 bits are used by some grey images: the fewest of `BITS` that hold their greatest value."""
+
+    def safely(path: Path) -> int:
+        try:
+            return greatest(path)
+        except Exception:  # whatever a damaged image raises is said when it is decoded
+            return 0
+
+    with ThreadPoolExecutor() as pool:
+        most = max(pool.map(safely, paths), default=0)
+    return next(bits for bits in BITS if most < 2**bits) if paths else BITS[-1]
 
 
 def _none_of(path: Path, left_out: Mapping[str, str]) -> UserError:

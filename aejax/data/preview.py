@@ -43,6 +43,7 @@ def preview(
     first: int = 5,
     labels: str | None = None,
     text: str | None = None,
+    log: Sequence[str] = (),
 ) -> Preview:
     """A file as it is understood, without a word on how it would have to be said otherwise.
 
@@ -54,6 +55,7 @@ def preview(
         first: how many rows are shown.
         labels: as in `load_file`.
         text: the column that holds documents; texts:PATH of a folder needs none.
+        log: as in `load_file`.
 
     Raises:
         UserError: it cannot be read.
@@ -69,7 +71,7 @@ def preview(
         rows = [(name, *row[1:]) for name, row in zip(names, shown.rows, strict=False)]
         return shown._replace(rows=rows)
     if not is_table(checked(path, categories, reading)):
-        return _of_arrays(load_file(str(path), label_column, categories, reading, labels), first)
+        return _of_arrays(load_file(str(path), label_column, categories, reading, labels, log), first)
     table = table_of(path, (), label_column, reading)
     if labels:
         rows, columns = len(next(iter(table.columns.values())).values), table.columns
@@ -91,7 +93,11 @@ def preview(
         facts.append(_facts(name, column, name in categories))
         cells[name] = list(map(_word, column.values[:first], column.missing[:first]))
     rows = list(zip(*cells.values(), strict=True))
-    return Preview((*table.understood, *meaning.lines), facts, tuple(cells), rows)
+    lines = (*table.understood, *meaning.lines)
+    if log:
+        loaded = load_file(str(path), label_column, categories, reading, labels, log).understood
+        lines = (*lines, *(line for line in loaded if line not in lines))
+    return Preview(lines, facts, tuple(cells), rows)
 
 
 def _facts(name: str, column: Cells, is_category: bool) -> tuple[str, ...]:

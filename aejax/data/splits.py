@@ -12,6 +12,7 @@ from aejax.errors import UserError
 from aejax.types import Column, Dataset, Split
 
 DEFAULT_TEST = 0.2  # where a data set has no test rows of its own
+TRAINING = ("train", "training", "validation", "valid", "val", "dev")
 
 
 class Raw(NamedTuple):
@@ -106,6 +107,25 @@ def numbered(raw: Raw) -> Raw:
     count = len(raw.train.x)
     at = lambda part, start: part and part._replace(source_index=start + np.arange(len(part.x)))
     return raw._replace(train=at(raw.train, 0), test=at(raw.test, count))
+
+
+def official_parts(words: Sequence[str], what: str) -> tuple[np.ndarray, list[str]]:
+    """Which rows are test rows by a word for each, and a line on it; none where the words say something else.
+
+    Args:
+        words: ``"test"``, or one of `TRAINING`, in either case.
+        what: says so, for the line.
+
+    Returns:
+        (m,) bool, and a line or none.
+    """
+    words = np.array([word.lower() for word in words], str)
+    is_test = words == "test"
+    if not is_test.any() or is_test.all() or not np.isin(words[~is_test], TRAINING).all():
+        return np.zeros(len(words), bool), []
+    others = sorted(set(words[~is_test]) - {"train", "training"})
+    more = f", {' and '.join(others)} ones among them" if others else ""
+    return is_test, [f"{what} {is_test.sum()} test rows and {(~is_test).sum()} training rows{more}"]
 
 
 def permutation(seed: int, rows: int) -> np.ndarray:

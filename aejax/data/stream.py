@@ -273,7 +273,8 @@ def _records(
         details |= {"shape": list(x.shape[1:]), "dtype": dtype.name, "labelled": labels is not None}
         details |= {"label_names": list(numbers), "feature_names": list(names)}
         if raw.reading is not None and raw.reading.size:
-            details |= {name: getattr(raw.reading, name) for name in OF_PHOTOGRAPHS}
+            of_images = {name: getattr(raw.reading, name) for name in OF_PHOTOGRAPHS}
+            details |= {name: value for name, value in of_images.items() if value is not None}
         moved = start.any() or raw.origin.any()
         for at in range(0, len(x), _BLOCK):
             block = x[at : at + _BLOCK].astype(np.float64) + (raw.origin - start) if moved else x[at : at + _BLOCK]
@@ -319,6 +320,7 @@ DETAILS = Fields(
         "size": Many(Whole(1, 4096), 2, 2),
         "fit": Word("crop|pad|stretch"),
         "colour": Word("grey|colour"),
+        "bits": Whole(8, 16),
     },
 )
 """The form of ``rows.json``."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aejax.data.tables import AS_SEEN, BLANKS, SEPARATORS, Cells, Reading, from_series, from_text, number, value_of
-from aejax.data.unpacking import PACKED, check_size, size_of_excel, size_of_parquet, unpacked
+from aejax.data.unpacking import PACKED, check_size, size_of_excel, size_of_feather, size_of_parquet, unpacked
 from aejax.errors import UserError, first_line
 
 TEXT = (".csv", ".tsv", ".txt")
@@ -306,8 +306,7 @@ def _read_frame(path: Path) -> Any:
 
     kind = {".xlsx": "Excel", ".parquet": "Parquet"}.get(ending(path), "Feather")
     try:
-        if kind != "Feather":
-            check_size(path, size_of_excel(path) if kind == "Excel" else size_of_parquet(path))
+        check_size(path, {"Excel": size_of_excel, "Parquet": size_of_parquet, "Feather": size_of_feather}[kind](path))
         if kind == "Excel":
             return pandas.read_excel(path, dtype=object, engine="openpyxl", keep_default_na=False, na_values=[""])
         read = pandas.read_parquet if kind == "Parquet" else pandas.read_feather

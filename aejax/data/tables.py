@@ -36,6 +36,7 @@ class Reading(NamedTuple):
         size: of photographs, as all below: the height and width of a row; None: by their own sizes.
         fit: how a photograph becomes as large, ``"crop"``, ``"pad"`` or ``"stretch"``; None: ``"crop"``.
         colour: ``"grey"`` or ``"colour"``; None: as they are.
+        bits: of grey photographs of 16 bits for each value, how many of these are used; None: by the greatest value.
     """
 
     separator: str | None = None
@@ -48,6 +49,7 @@ class Reading(NamedTuple):
     size: tuple[int, int] | None = None
     fit: str | None = None
     colour: str | None = None
+    bits: int | None = None
 
     def key_names(self) -> tuple[str, ...]:
         """The columns that are said to be keys."""
@@ -70,7 +72,7 @@ def expanded(names: Sequence[str], columns: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(chain.from_iterable(each)))
 
 
-OF_PHOTOGRAPHS = ("size", "fit", "colour")
+OF_PHOTOGRAPHS = ("size", "fit", "colour", "bits")
 """The fields of a `Reading` that are of photographs only."""
 AS_SEEN, AGAIN = Reading(), Reading(key=())
 """Of a table of which nothing is said, and of new rows for a net that was trained on one without keys."""

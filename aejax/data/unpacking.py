@@ -86,6 +86,22 @@ def size_of_excel(path: Path) -> int:
     return 8 * width * max(map(int, rows))
 
 
+def size_of_feather(path: Path) -> int:
+    """The bytes that the batches of a Feather file unpack to, one after the other, up to the first that is too much."""
+    from pyarrow import ArrowInvalid, ipc
+
+    size = 0
+    with path.open("rb") as file:
+        try:
+            batches = ipc.open_file(file)
+        except ArrowInvalid:  # of the first version, which packs nothing, or damaged
+            return path.stat().st_size
+        for number in range(batches.num_record_batches):
+            if (size := size + batches.get_batch(number).nbytes) > _most(path):
+                break
+    return size
+
+
 def size_of_parquet(path: Path) -> int:
     """The bytes that the columns of a Parquet file unpack to, a cell being one at least."""
     from pyarrow import parquet

@@ -69,9 +69,9 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimato
     def _sizes(self, dataset: Dataset) -> dict[str, Any]:
         return {"terms.reconstruction.weight": OF_DOCUMENTS} if dataset.kind == "text" else {}
 
-    def _dataset(self, x: Any, y: Any, seed: int) -> Dataset:
+    def _dataset(self, x: Any, y: Any, seed: int, weight: np.ndarray | None) -> Dataset:
         if not is_texts(x):
-            return super()._dataset(x, y, seed)
+            return super()._dataset(x, y, seed, weight)
         share = float(self.validation_fraction)
         drawn = {"validation": share, "seed": seed} if int(len(x) * share) >= 1 else {"validation": 0.0}
         dataset = from_texts(x, test=0.0, **drawn)

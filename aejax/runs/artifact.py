@@ -69,6 +69,7 @@ INFO = Fields(
                 "size": Many(Whole(1, 4096), 2, 2),
                 "fit": Word("crop|pad|stretch"),
                 "colour": Word("grey|colour"),
+                "bits": Whole(8, 16),
             },
         ),
     },

@@ -86,6 +86,17 @@ def parquet():
     return out.getvalue()
 
 
+def feather():
+    """As many zeros as fill three hundred megabytes."""
+    import pyarrow
+    from pyarrow import feather
+
+    out = io.BytesIO()
+    array = pyarrow.array(np.zeros(10**6))
+    feather.write_feather(pyarrow.table({f"column {number}": array for number in range(38)}), out, compression="zstd")
+    return out.getvalue()
+
+
 def xlsx(cell):
     """A sheet with one number, far from its corner."""
     import openpyxl
@@ -116,6 +127,7 @@ FILES = {
     "corner.xlsx": (lambda: xlsx("XFD1048576"), "unpacks to more than"),
     "endless.xlsx": (lambda: xlsx("B99999999999"), "unpacks to more than"),
     "bomb.parquet": (parquet, "unpacks to more than"),
+    "bomb.feather": (feather, "unpacks to more than"),
     "large.png": (lambda: png(12_000, 9_000), "no picture can be read from it (DecompressionBombWarning)"),
     "bomb.png": (lambda: png(10**5, 10**5), "no picture can be read from it (DecompressionBombError)"),
 }
