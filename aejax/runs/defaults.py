@@ -1,0 +1,33 @@
+"""Settings that follow from the table at hand, for estimators and first configs: fields of a config by their paths.
+
+More follows from it in training: early stopping by validation rows (`patience`), and the shares of what stands beside the
+net in imputation (`aejax.tasks.imputation.methods.shares`).
+"""
+
+from math import log2, sqrt
+from typing import Any
+
+NARROWEST, WIDEST = 32, 256  # units of the blocks of an imputer
+
+
+def imputation(rows: int) -> dict[str, Any]:
+    """About 3 √rows units of a block, a power of 2, and a code of half as many.
+
+    >>> imputation(500)
+    {'model.width': 64, 'model.code': 32}
+    """
+    width = min(max(2 ** round(log2(3 * sqrt(rows))), NARROWEST), WIDEST)
+    return {"model.width": width, "model.code": width // 2}
+
+
+def anomaly(*, labelled: bool) -> dict[str, Any]:
+    """The score: where nobody says which rows are normal, one that expects anomalies among the training rows.
+
+    On the tables of `scripts/bench/tables.py` that settings are chosen on, a tenth of the rows anomalies, seed 0, the
+    means over 11 tables of ROC AUC and average precision are .827 and .471 with it; kNN .799, .381; isolation forest
+    .813, .432.
+
+    >>> anomaly(labelled=False)
+    {'task.score': 'trimmed'}
+    """
+    return {} if labelled else {"task.score": "trimmed"}
