@@ -148,10 +148,11 @@ def test_scores_by_brute_force():
     alone = np.stack([nearest(a, a)[:, 1:4].mean(1) for a, _ in scaled])
     assert found["code"]["train"] == pytest.approx([alone[row % 2, row] for row in range(40)], rel=1e-4)
     assert found["both"]["test"] == pytest.approx(np.sqrt(code * np.sqrt(error)), rel=1e-4)
-    forest = IsolationForest(scoring.ISOLATION_TREES, max_samples=40, random_state=0).fit(seen["train"].x)
+    grow = lambda x: IsolationForest(n_estimators=200, max_samples=len(x), random_state=0).fit(x)
+    forest = grow(seen["train"].x)
     oddness = -forest.score_samples(seen["train"].x)
     usual = oddness <= np.quantile(oddness, 0.8)
-    forest = IsolationForest(scoring.ISOLATION_TREES, max_samples=32, random_state=0).fit(seen["train"].x[usual])
+    forest = grow(seen["train"].x[usual])
     alone = [np.sort(np.linalg.norm(wide[usual & (np.arange(40) != row)] - wide[row], axis=1))[:3] for row in range(40)]
     near = {"train": np.log(np.mean(alone, 1)), "test": np.log(nearest(wide[usual], new)[:, :3].mean(1))}
     length = {name: -np.log2(-forest.score_samples(part.x)) for name, part in seen.items()}

@@ -1,7 +1,7 @@
 """Settings that follow from the table at hand, for estimators and first configs: fields of a config by their paths.
 
-More follows from it in training: early stopping by validation rows (`patience`), and the shares of what stands beside the
-net in imputation (`aejax.tasks.imputation.methods.shares`).
+More follows from it in training: early stopping by validation rows (`patience`), and the shares of what stands beside
+the net in imputation (`aejax.tasks.imputation.methods.shares`).
 """
 
 from math import log2, sqrt

@@ -157,7 +157,8 @@ def reference(
     rows = Reference(train.x, held_out(train.residuals, train), train.codes)
     if score not in (None, "trimmed"):
         return rows
-    grow = lambda x: IsolationForest(ISOLATION_TREES, max_samples=min(ISOLATION_ROWS, len(x)), random_state=seed).fit(x)
+    settings = {"n_estimators": ISOLATION_TREES, "random_state": seed}
+    grow = lambda x: IsolationForest(max_samples=min(ISOLATION_ROWS, len(x)), **settings).fit(x)
     oddness = -grow(train.x).score_samples(train.x)
     rows = rows._replace(usual=oddness <= np.quantile(oddness, USUAL))
     forest = grow(train.x[rows.usual])
