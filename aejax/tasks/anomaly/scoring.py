@@ -1,6 +1,5 @@
 """An ensemble of nets, the anomaly scores of rows by it, and what a run keeps to score new rows."""
 
-from collections.abc import Callable
 from math import prod
 from typing import Any, NamedTuple
 
@@ -165,8 +164,8 @@ def reference(
     pairs = zip(forest.estimators_, forest.estimators_features_, strict=True)
     grown = trees.as_arrays([(tree.tree_, features) for tree, features in pairs], _path_lengths)
     rows = rows._replace(**grown._asdict())
-    near, length = (part(train, rows) for part in (_log_distance(neighbours, residual_weight), _length))
-    return rows._replace(marks=np.array([near.mean(), near.std() or 1, length.mean(), length.std() or 1]))
+    distance, length = _log_distance(train, rows, neighbours, residual_weight), _length(train, rows)
+    return rows._replace(marks=np.array([distance.mean(), distance.std() or 1, length.mean(), length.std() or 1]))
 
 
 def _path_lengths(tree: Any) -> np.ndarray:
@@ -187,10 +186,9 @@ def _length(out: EnsembleOutputs, train: Reference) -> np.ndarray:
     return trees.leaves(out.x, train.trees, ISOLATION_DEPTH).mean(1, dtype=np.float64)
 
 
-def _log_distance(neighbours: int, residual_weight: float) -> Callable[[EnsembleOutputs, Reference], np.ndarray]:
+def _log_distance(out: EnsembleOutputs, train: Reference, k: int, weight: float) -> np.ndarray:
     """The logarithm of the mean distance of rows to usual neighbours: (m,)."""
-    apart = lambda out, train: _near_usual(out, train, neighbours, residual_weight)[0].mean(1)
-    return lambda out, train: np.log(np.maximum(apart(out, train), TINY))
+    return np.log(np.maximum(_near_usual(out, train, k, weight)[0].mean(1), TINY))
 
 
 def _near_usual(out: EnsembleOutputs, train: Reference, k: int, weight: float) -> tuple[np.ndarray, np.ndarray]:
@@ -238,9 +236,10 @@ def scores(
     if "neighbours" in names:
         by_name["neighbours"] = near(*_beside(out, train, residual_weight))
     if "trimmed" in names:
-        near, length = _log_distance(neighbours, residual_weight)(out, train), _length(out, train)
-        marks = train.marks
-        by_name["trimmed"] = (near - marks[0]) / marks[1] - OF_FOREST * (length - marks[2]) / marks[3]
+        distance, length = _log_distance(out, train, neighbours, residual_weight), _length(out, train)
+        mean, deviation = train.marks[::2], train.marks[1::2]
+        of_distance, of_length = (np.stack([distance, length]) - mean[:, None]) / deviation[:, None]
+        by_name["trimmed"] = of_distance - OF_FOREST * of_length
     if "code" in names or "both" in names:
         deviation = train.codes.std(1, keepdims=True)
         deviation = np.where(deviation > 0, deviation, 1)
