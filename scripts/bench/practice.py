@@ -15,6 +15,8 @@
 - ``one_class``: a method is fitted to half of the normal rows; the others and as many anomalies as above are scored.
   ``alarms``: of the normal ones, the share that raises an alarm, where .05 was asked for.
 
+With PyOD installed, its AutoEncoder, DeepSVDD and ECOD are measured as well, as it sets them.
+
 A seed draws what is hidden or left out, and is that of all methods. Tables: see `tables.py`. What is in the file is not
 computed again. Times are of a fit and a prediction by one process; a first fit of a shape also compiles.
 """
@@ -24,6 +26,8 @@ import json
 import time
 import warnings
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -110,10 +114,21 @@ def detectors(seed, *, one_class):
         scores = detector.score_samples(train if rows is None else rows)
         return -scores, scores < detector.offset_
 
-    if not one_class:
-        return {"aejax": partial(ours, anomaly_score="trimmed"), "knn": knn, "isolation_forest": forest}
-    by_name = {"aejax": ours, "aejax_error": lambda *rows: ours(*rows, anomaly_score="error")}
-    return by_name | {"knn": knn, "isolation_forest": forest}
+    def of_pyod(train, rows, module, name, **options):
+        model = getattr(import_module(f"pyod.models.{module}"), name)(contamination=RATE, **options).fit(train)
+        scores = model.decision_scores_ if rows is None else model.decision_function(rows)
+        return scores, scores > model.threshold_
+
+    by_name = {"aejax": ours if one_class else partial(ours, anomaly_score="trimmed")}
+    by_name |= {"knn": knn, "isolation_forest": forest}
+    if one_class:
+        by_name["aejax_error"] = partial(ours, anomaly_score="error")
+    if find_spec("pyod"):
+        net = {"random_state": seed, "verbose": 0}
+        deep = lambda train, rows: of_pyod(train, rows, "deep_svdd", "DeepSVDD", n_features=train.shape[1], **net)
+        by_name["pyod_autoencoder"] = partial(of_pyod, module="auto_encoder", name="AutoEncoder", **net)
+        by_name |= {"pyod_deep_svdd": deep, "pyod_ecod": partial(of_pyod, module="ecod", name="ECOD")}
+    return by_name
 
 
 def with_few_anomalies(name, seed):
