@@ -124,6 +124,8 @@ def _columns(
         cells = np.array(lines, object)
         return dict(zip(names or map(str, range(cells.shape[1])), cells.T, strict=True))
     flat = out.reshape(len(out), -1)
+    if action != "encode" and flat.shape[1] == len(features):
+        return as_columns(flat, columns, reading.dates)
     names = [f"code{unit}" for unit in range(flat.shape[1])] if action == "encode" else features
     names = names if len(names) == flat.shape[1] else list(map(str, range(flat.shape[1])))
     return dict(zip(names, flat.T, strict=True))
