@@ -36,14 +36,12 @@ for name in ("first", "second"):
 def environment(*, threads=1, cache=None):
     """Of a run: how many threads XLA and BLAS may use, and the folder of the compile cache, if there is to be one."""
     variables = os.environ | experiments.environment()
-    variables = {name: value for name, value in variables.items() if threads == 1 or not _about_threads(name)}
+    if threads != 1:
+        variables = {name: value for name, value in variables.items() if not name.endswith("_NUM_THREADS")}
+        variables["XLA_FLAGS"] = variables["XLA_FLAGS"].replace(experiments.ONE_THREAD, "")
     if cache is None:
         return variables | {"AEJAX_COMPILE_CACHE": "off"}
     return variables | {"AEJAX_COMPILE_CACHE": "on", "AEJAX_CACHE_DIR": str(cache)}
-
-
-def _about_threads(name):
-    return name == "XLA_FLAGS" or name.endswith("_NUM_THREADS")
 
 
 def aejax(config, settings, folder):

@@ -10,6 +10,7 @@ import pytest
 import tasking
 from looking import run_figures
 from running import arguments, assert_refused, call
+from sklearn.ensemble import IsolationForest
 from tasking import needs, refused, start
 
 from aejax import config
@@ -119,7 +120,7 @@ def test_scores_by_brute_force():
     dataset, own = data(MIXED), ensemble()
     seen = {n: look(own.params, getattr(dataset, n), dataset) for n in ("train", "test")}
     seen["train"] = seen["train"]._replace(fold=own.fold)
-    known = scoring.reference(seen["train"])
+    known = scoring.reference(seen["train"], neighbours=3, residual_weight=0.7, seed=0)
     by_part = {n: scoring.scores(each, known, neighbours=3, residual_weight=0.7) for n, each in seen.items()}
     found = {name: {n: by_part[n][name] for n in seen} for name in anomaly.SCORES}
     member = [jax.tree.map(lambda leaf, n=n: leaf[n], own.params) for n in range(2)]
@@ -147,6 +148,17 @@ def test_scores_by_brute_force():
     alone = np.stack([nearest(a, a)[:, 1:4].mean(1) for a, _ in scaled])
     assert found["code"]["train"] == pytest.approx([alone[row % 2, row] for row in range(40)], rel=1e-4)
     assert found["both"]["test"] == pytest.approx(np.sqrt(code * np.sqrt(error)), rel=1e-4)
+    grow = lambda x: IsolationForest(n_estimators=200, max_samples=len(x), random_state=0).fit(x)
+    forest = grow(seen["train"].x)
+    oddness = -forest.score_samples(seen["train"].x)
+    usual = oddness <= np.quantile(oddness, 0.8)
+    forest = grow(seen["train"].x[usual])
+    alone = [np.sort(np.linalg.norm(wide[usual & (np.arange(40) != row)] - wide[row], axis=1))[:3] for row in range(40)]
+    near = {"train": np.log(np.mean(alone, 1)), "test": np.log(nearest(wide[usual], new)[:, :3].mean(1))}
+    length = {name: -np.log2(-forest.score_samples(part.x)) for name, part in seen.items()}
+    for name in seen:
+        z = [(each[name] - each["train"].mean()) / each["train"].std() for each in (near, length)]
+        assert found["trimmed"][name] == pytest.approx(z[0] - 2 * z[1], rel=1e-3, abs=1e-3)
 
 
 def test_missing_values_are_no_errors():

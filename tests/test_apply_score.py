@@ -140,7 +140,7 @@ def test_each_score_is_the_same_from_what_was_kept(name, tmp_path):
     threshold, train = float(scorer.tree["threshold"]), scorer.tree["train"]
     assert threshold == found.metrics["test"]["threshold"]
     np.testing.assert_array_equal(again["alarm"], again["score"] > threshold)
-    assert set(train) == {"neighbours": {"x", "residual"}, "error": set()}.get(name, {"codes"})
+    assert set(train) == set(scoring.READ[name])
 
 
 @pytest.mark.parametrize("name", ["neighbours", "both"])

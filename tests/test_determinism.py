@@ -5,6 +5,7 @@ bits is tests/faults/test_resume.py's.
 """
 
 import os
+import platform
 import subprocess
 import sys
 
@@ -42,6 +43,20 @@ name, *settings = sys.argv[1].split(";")
 compilation.enable_cache()
 for folder in sys.argv[2:]:
     experiment.run(config.load(name, settings), Path(folder))
+"""
+
+DEFINED = """
+import jax
+import numpy as np
+draw = np.random.default_rng(0).standard_normal
+a, b = draw((15, 256)).astype(np.float32), draw((256, 32)).astype(np.float32)
+total = np.zeros((15, 32), np.float32)
+for term in range(256):
+    total += a[:, term : term + 1] * b[term]
+if jax.__version_info__[:2] == (0, 10):  # Eigen of 0.12 multiplies and adds at once
+    assert np.array_equal(jax.jit(jax.numpy.matmul)(a, b), total), "products"
+x = np.abs(a)
+assert np.array_equal(jax.jit(jax.lax.rsqrt)(x), np.float32(1) / np.sqrt(x)), "roots"
 """
 
 
@@ -82,3 +97,11 @@ def test_the_bits_of_a_reproduction_do_not_depend_on_cores(tmp_path):
         command = [sys.executable, "-c", ON_CORES, ",".join(map(str, cores)), str(tmp_path / name)]
         subprocess.run(command, env=os.environ | experiments.environment(), check=True, capture_output=True)
     assert digest(tmp_path / "one") == digest(tmp_path / "two")
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the settings are those of x86-64")
+def test_a_reproduction_sums_from_first_to_last_and_divides_by_roots_on_any_processor():
+    done = subprocess.run(
+        [sys.executable, "-c", DEFINED], env=os.environ | experiments.environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr

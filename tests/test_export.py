@@ -151,8 +151,8 @@ def scorer(score):
     def kept_of(model, params, dataset):
         nets = jax.jit(jax.vmap(model.init))(jax.random.split(jax.random.key(1), 2))
         out = scoring.outputs(model, nets, on_device(dataset.train, dataset))
-        reference = scoring.Reference(out.x, out.residuals.mean(0), out.codes)
         about = {"score": score, "neighbours": 3, "residual_weight": 0.3}
+        reference = scoring.reference(out, seed=0, **about)
         values = scoring.scores(out, reference, **about)[score]
         mean = scoring.means(model, dataset)
         return scoring.to_keep(nets, reference, mean, float(np.quantile(values, 0.7)), **about)
@@ -171,6 +171,7 @@ def clusterer(model, params, dataset):
 TASKS = {
     "score": ("anomaly", 0.0, DENSE, scorer("neighbours"), "score"),
     "score of rows with holes": ("anomaly", 0.15, MASKED, scorer("neighbours"), "score"),
+    "score by trimmed rows": ("anomaly", 0.0, DENSE, scorer("trimmed"), "score"),
     "score by the code": ("anomaly", 0.0, DENSE, scorer("both"), "score"),
     "score by the error": ("anomaly", 0.0, DENSE, scorer("error"), "score"),
     "fill": ("imputation", 0.2, MASKED, imputer, "fill"),

@@ -58,6 +58,7 @@ def test_a_run_that_goes_on_elsewhere_says_what_differs(tmp_path, capsys):
     recorded = json.loads((folder / "environment.json").read_text())
     assert recorded["cores"] >= 1
     recorded["packages"]["jaxlib"], recorded["xla_flags"] = "0.1", "--xla_cpu_enable_fast_math=true"
+    recorded["onednn"] = "false"
     (folder / "environment.json").write_text(json.dumps(recorded))
     answer = call(arguments(TINY, workdir=folder), capsys)
     assert answer.code == 0
@@ -65,6 +66,7 @@ def test_a_run_that_goes_on_elsewhere_says_what_differs(tmp_path, capsys):
     assert "jaxlib is" in line
     assert "was '0.1'" in line
     assert "fast_math" in line
+    assert "onednn is" in line
     assert "processor" not in line
 
 

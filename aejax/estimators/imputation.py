@@ -1,7 +1,6 @@
 """Missing values filled in: the most plausible ones, several draws of them, and intervals."""
 
 from dataclasses import dataclass
-from math import log2, sqrt
 from typing import Any, Self
 
 import numpy as np
@@ -12,12 +11,12 @@ from aejax.data.scaling import original, stored
 from aejax.errors import UserError
 from aejax.estimators.base import Estimator, is_mixed
 from aejax.estimators.frames import cells_of_categories, with_cells
+from aejax.runs import defaults
 from aejax.storage.trees import named_arrays
 from aejax.tasks.imputation import new_rows
 from aejax.types import Dataset, Kept
 
 SHIPPED = "lecture/imputation"
-NARROWEST, WIDEST = 32, 256  # units of the blocks
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
@@ -66,9 +65,9 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
     def _sizes(self, dataset: Dataset) -> dict[str, Any]:
         width, sizes = self.width, {}
         if self.config == SHIPPED:
-            by_rows = 2 ** round(log2(3 * sqrt(len(dataset.train.x))))
-            sizes["train.batch_size"] = by_rows = min(max(by_rows, NARROWEST), WIDEST)
-            width = by_rows if width is None else width
+            sizes = defaults.imputation(len(dataset.train.x))
+            sizes["train.batch_size"] = sizes["model.width"]
+            width = sizes["model.width"] if width is None else width
         return sizes if width is None else sizes | {"model.width": width, "model.code": max(1, width // 2)}
 
     def transform(self, X: Any) -> Any:

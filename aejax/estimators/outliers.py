@@ -29,7 +29,8 @@ class AutoencoderDetector(OutlierMixin, Estimator):
 
     Hyperparameters beside those of `aejax.estimators.base.Estimator`:
         false_alarm_rate: share of normal rows that may raise an alarm, in (0, 1).
-        anomaly_score: ``"neighbours"``, ``"error"``, ``"code"`` or ``"both"``, as in `aejax.tasks.anomaly.evaluate`.
+        anomaly_score: ``"neighbours"``, ``"trimmed"``, ``"error"``, ``"code"`` or ``"both"``, as in
+            `aejax.tasks.anomaly.evaluate`: ``"trimmed"`` where anomalies are among the rows that it is fitted to.
 
     Attributes:
         offset_: the threshold: rows whose `score_samples` are below it are alarms.

@@ -13,6 +13,7 @@ from aejax.tasks import clustering, common, denoising, ranges
 from aejax.tasks.anomaly import scoring
 from aejax.tasks.imputation import methods, new_rows
 from aejax.tasks.imputation.methods import Methods
+from aejax.tasks.trees import Trees
 from aejax.types import Column, Kept, Model, Params
 
 Answers = dict[str, jax.Array]
@@ -176,9 +177,10 @@ def _mixed(x: jax.Array, of_net: jax.Array, guide: new_rows.Guide) -> jax.Array:
         return mixed
     is_category = methods.of_categories(guide.ranges.columns, x.shape[1])[None]
     start = jnp.where(is_category, of_net, (of_net + line) / 2)
-    trees = _by_trees(jnp.where(jnp.isnan(x), start, x), beside)
-    near = _by_neighbours(jnp.where(jnp.isnan(x), trees, x), trees, beside)
-    return mixed + weight[2] * trees + weight[3] * near
+    leaves = _leaves(jnp.where(jnp.isnan(x), start, x), beside.trees, methods.DEPTH)
+    by_trees = leaves.reshape(-1, x.shape[1], methods.TREES).sum(2) / methods.TREES
+    near = _by_neighbours(jnp.where(jnp.isnan(x), by_trees, x), by_trees, beside)
+    return mixed + weight[2] * by_trees + weight[3] * near
 
 
 def _conditional(x: jax.Array, mean: np.ndarray, covariance: np.ndarray) -> jax.Array:
@@ -197,16 +199,16 @@ def _conditional(x: jax.Array, mean: np.ndarray, covariance: np.ndarray) -> jax.
     return centre
 
 
-def _by_trees(x: jax.Array, beside: Methods) -> jax.Array:
-    """All trees at once, (m, n); rows have no holes."""
-    x, (columns, trees) = x.astype(jnp.float32), beside.roots.shape
-    at = jnp.broadcast_to(beside.roots.reshape(1, -1), (x.shape[0], columns * trees))
+def _leaves(x: jax.Array, grown: Trees, depth: int) -> jax.Array:
+    """`aejax.tasks.trees.leaves`, (m, trees) float64; rows have no holes."""
+    x, features = x.astype(jnp.float32), np.arange(x.shape[1], dtype=np.int32)
+    at = jnp.broadcast_to(grown.roots[None], (x.shape[0], len(grown.roots)))
     of_node = lambda array: jnp.take(jnp.asarray(array), at, axis=0, mode="clip")
-    for _ in range(methods.DEPTH):
-        is_looked_at = of_node(beside.feature)[..., None] == np.arange(columns, dtype=np.int32)[None, None]
-        lower = jnp.where(is_looked_at, x[:, None, :], np.float32(0)).sum(2) <= of_node(beside.threshold)
-        at = jnp.where(lower, of_node(beside.left), of_node(beside.right))
-    return of_node(beside.value).reshape(-1, columns, trees).astype(jnp.float64).sum(2) / trees
+    for _ in range(depth):
+        is_looked_at = of_node(grown.feature)[..., None] == features[None, None]
+        lower = jnp.where(is_looked_at, x[:, None, :], np.float32(0)).sum(2) <= of_node(grown.threshold)
+        at = jnp.where(lower, of_node(grown.left), of_node(grown.right))
+    return of_node(grown.value).astype(jnp.float64)
 
 
 def _by_neighbours(x: jax.Array, otherwise: jax.Array, beside: Methods) -> jax.Array:
@@ -321,6 +323,24 @@ def _neighbours(reference: scoring.Reference, info: Mapping[str, Any]) -> Callab
     return lambda rows: _near(known, beside(rows.x, _mean(rows.residuals)), count)
 
 
+def _trimmed(reference: scoring.Reference, info: Mapping[str, Any]) -> Callable[[_Looked], jax.Array]:
+    sigma, size = outliers.overall(reference.x), outliers.spread(reference.residual, reference.x)
+    weight, x = info["residual_weight"], reference.x[reference.usual]
+    known = np.concatenate([x / sigma, weight * reference.residual[reference.usual] / size[None]], 1)
+    count, marks = min(info["neighbours"], len(known) - 1), reference.marks
+
+    def score(rows: _Looked) -> jax.Array:
+        beside = jnp.concatenate([(rows.x / sigma).astype(jnp.float64), weight * _mean(rows.residuals) / size[None]], 1)
+        near = jnp.sqrt(-jax.lax.top_k(-_squared_distances(beside, known), count + 1)[0])
+        itself = (rows.x[:, None, :] == x[None]).all(2).any(1)
+        distance = (near[:, 1:].sum(1) + jnp.where(itself, 0.0, near[:, 0] - near[:, -1])) / count
+        length = _leaves(rows.x, reference.trees, scoring.ISOLATION_DEPTH).sum(1) / len(reference.roots)
+        log_distance = jnp.log(jnp.maximum(distance, scoring.TINY))
+        return (log_distance - marks[0]) / marks[1] - scoring.OF_FOREST * (length - marks[2]) / marks[3]
+
+    return score
+
+
 def _code(reference: scoring.Reference, info: Mapping[str, Any]) -> Callable[[_Looked], jax.Array]:
     deviation = reference.codes.std(1, keepdims=True)
     deviation = np.where(deviation > 0, deviation, 1)
@@ -334,4 +354,4 @@ def _both(reference: scoring.Reference, info: Mapping[str, Any]) -> Callable[[_L
     return lambda rows: jnp.sqrt(code(rows) * jnp.sqrt(error(rows)))
 
 
-_SCORES = {"neighbours": _neighbours, "error": _error, "code": _code, "both": _both}
+_SCORES = {"neighbours": _neighbours, "trimmed": _trimmed, "error": _error, "code": _code, "both": _both}

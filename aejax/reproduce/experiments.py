@@ -6,8 +6,11 @@ is told a number of them. Then the bits do not depend on how many cores a machin
 two cores better than two threads of one.
 
 And one instruction set: XLA, OpenBLAS and NumPy would each use what the processor has, which sums in another order with
-AVX-512 than with AVX2. So all are held to AVX2, and XLA is told to compile its products itself where it would call
-YNNPACK, which chooses by the processor and heeds no flag. Then processors with AVX2 should agree bit for bit.
+AVX-512 than with AVX2. So all are held to AVX2. XLA also calls YNNPACK and oneDNN for products of matrices and for
+convolutions, which choose by the processor and heed no flag of XLA; Eigen, which is compiled for one instruction set,
+takes their place. And 1/√x begins with an instruction of which each processor has its own approximation; XLA is told to
+divide. Then processors with AVX2 agree bit for bit, but for sums that Eigen cuts by the size of the first-level cache;
+docs/guide/reproducing.md has what was measured.
 """
 
 import argparse
@@ -31,13 +34,14 @@ from aejax.sweep import command
 from aejax.sweep.engines import jobs
 from aejax.sweep.engines.jobs import Job
 from aejax.sweep.folder import counted
+from aejax.training import numerics
 from aejax.training.interruption import InterruptedRunError
 
 SWEEPS = "sweeps"
 RUN_BYTES = 3 * 2**30
 """Memory that one experiment is assumed to need."""
 ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
-PORTABLE = (ONE_THREAD, record.AVX2, "--xla_cpu_experimental_ynn_fusion_type=")
+PORTABLE = (ONE_THREAD, "--xla_cpu_max_isa=AVX2", record.PORTABLE_MATH, "--xla_cpu_experimental_ynn_fusion_type=")
 """Flags of XLA for bits that are the same on every x86-64 processor with AVX2."""
 CORES = "2"
 """The number of cores that programs are compiled for on any machine; XLA reads NPROC."""
@@ -156,7 +160,7 @@ def environment() -> dict[str, str]:
     if not available & {"AVX2", "X86_V3"}:
         return variables
     beyond = sorted(name for name in available if "512" in name or name == "X86_V4")
-    variables |= {"XLA_FLAGS": " ".join(PORTABLE), "OPENBLAS_CORETYPE": "Haswell"}
+    variables |= {"XLA_FLAGS": " ".join(PORTABLE), numerics.ONEDNN: "false", "OPENBLAS_CORETYPE": "Haswell"}
     return variables | ({"NPY_DISABLE_CPU_FEATURES": ",".join(beyond)} if beyond else {})
 
 

@@ -52,8 +52,9 @@ ENVIRONMENT = Fields(
 """The form of a run's ``environment.json``, as far as the bits of a result depend on it."""
 
 
-AVX2 = "--xla_cpu_max_isa=AVX2"
-"""The flag of XLA that forbids instructions beyond AVX2."""
+PORTABLE_MATH = "--xla_cpu_enable_platform_dependent_math=false"
+"""The flag of XLA that forbids approximations by the processor; only reproductions have it, beside one that forbids
+instructions beyond AVX2."""
 
 
 class Run(NamedTuple):
@@ -286,7 +287,7 @@ def fingerprint(environment: Mapping[str, Any]) -> str:
     """
     backend, device = environment["backend"], environment["devices"][0].partition(" ")[2]
     what = environment["processor"] if backend == "cpu" else device
-    if AVX2 in environment.get("xla_flags", ""):
+    if PORTABLE_MATH in environment.get("xla_flags", ""):
         what = what.replace(", avx512f", ", avx2")  # which it has as well
     return f"{backend}, {what}, jaxlib {environment['packages']['jaxlib']}"
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from math import log2, sqrt
+from math import log2
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from aejax.data.images import path_of
 from aejax.data.labels import separate
 from aejax.data.tables import AS_SEEN
 from aejax.errors import UserError, one_of
-from aejax.runs import experiment
+from aejax.runs import defaults, experiment
 from aejax.training.build import load_data
 
 PASSES, FEWEST_STEPS, EVALUATIONS = 100, 300, 20
@@ -69,9 +69,11 @@ class Start(NamedTuple):
 
 def _anomaly(facts: Facts) -> Fields:
     if not facts.classes:
+        why = "compares rows with those that look usual: anomalies may be among the rows that are trained on"
         return {
             "data.normal": (None, "nobody says which rows are normal"),
             "data.test": (0.0, "all rows are looked at, each by nets that were trained without it"),
+            **{path: (value, why) for path, value in defaults.anomaly(labelled=False).items()},
         }
     usual = max(facts.classes, key=facts.classes.get)
     return {
@@ -81,13 +83,9 @@ def _anomaly(facts: Facts) -> Fields:
 
 
 def _imputation(facts: Facts) -> Fields:
-    width = min(max(2 ** round(log2(3 * sqrt(facts.rows))), 32), 256)
     hidden = {"name": "completely_at_random", "rate": 0.2}
-    return {
-        "data.missing": (hidden, "what is hidden, to see how well it is filled in"),
-        "model.width": (width, "by the number of rows"),
-        "model.code": (width // 2, ""),
-    }
+    sizes = {path: (value, "by the number of rows") for path, value in defaults.imputation(facts.rows).items()}
+    return {"data.missing": (hidden, "what is hidden, to see how well it is filled in"), **sizes}
 
 
 def _neighbours(facts: Facts) -> Fields:

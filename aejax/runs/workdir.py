@@ -180,7 +180,7 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What decides bits and is not as it was when a run began, in words; what older runs did not record is left out."""
     packages = before["packages"] if isinstance(before.get("packages"), dict) else {}
     versions = {name: (packages[name], now["packages"][name]) for name in ("jax", "jaxlib") if name in packages}
-    names = ("processor", "backend", "devices", "cores", "xla_flags")
+    names = ("processor", "backend", "devices", "cores", "xla_flags", "onednn")
     pairs = versions | {name: (before[name], now[name]) for name in names if name in before}
     return [f"{name} is {shown(new)} and was {shown(old)}" for name, (old, new) in pairs.items() if old != new]
 

@@ -7,6 +7,9 @@ from typing import Any
 
 import jax
 
+ONEDNN = "TENSORFLOW_USE_CUSTOM_CONTRACTION_KERNEL"
+"""The variable by which XLA's products of matrices are oneDNN's, which depend on the processor, or Eigen's (false)."""
+
 
 @contextmanager
 def fixed() -> Iterator[None]:
@@ -32,7 +35,11 @@ def fixed() -> Iterator[None]:
 
 
 def machine() -> dict[str, Any]:
-    """What is not fixed and may decide the last bits: XLA's flags, and the number of cores that XLA cuts sums for."""
+    """What is not fixed and may decide the last bits: XLA's flags and kernels, and the cores that it cuts sums for."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     cores = os.environ.get("NPROC", "")
-    return {"xla_flags": os.environ.get("XLA_FLAGS", ""), "cores": int(cores) if cores.isdigit() else available}
+    return {
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "onednn": os.environ.get(ONEDNN, "true"),
+        "cores": int(cores) if cores.isdigit() else available,
+    }

@@ -10,8 +10,8 @@ Expect, mean ± standard deviation over seeds 0-4 (--seed) on one split: mean sq
 continuity (5 neighbours) of the test rows, and accuracy of 5 nearest neighbours among the codes of all rows (5-fold):
 
                      error            trustworthiness   continuity       accuracy
-    default          .0684 ± .0010    .975 ± .001       .966 ± .005      .870 ± .002
-    paper            .1037 ± .0017    .965 ± .002       .977 ± .005      .847 ± .005
+    default          .0673 ± .0017    .976 ± .001       .967 ± .004      .873 ± .004
+    paper            .1047 ± .0020    .964 ± .002       .976 ± .005      .846 ± .004
     contractive      .1044 ± .0020    .964 ± .002       .978 ± .004      .847 ± .004
     PCA, 2           .1554            .948              .985             .824 ± .002
     all features                                                         .906 ± .001

@@ -92,7 +92,10 @@ def evaluate(
     - ``"code"``: the mean distance to the k nearest training rows in the standardised code (the mean over the nets);
     - ``"both"``: the geometric mean of that distance and the square root of that error;
     - ``"neighbours"``: the mean distance to the k nearest training rows, a row being (x / σ, w r / s), that is itself
-      and beside it what the nets cannot explain of it; σ is the standard deviation of all values.
+      and beside it what the nets cannot explain of it; σ is the standard deviation of all values;
+    - ``"trimmed"``: z(log d) − 2 z(h), for training rows with anomalies among them: d the distance of ``"neighbours"``
+      to the four fifths of the training rows that an isolation forest finds most usual, h the mean path length in an
+      isolation forest of these, and z a value less its mean over the training rows, over its standard deviation.
 
     The threshold comes from the training rows, each of which is compared with the others only; that of
     ``"false_alarm_rate"`` from the validation rows, where there are any. Labels are only looked at to judge.
@@ -169,7 +172,9 @@ def _look(
     rows = {name: on_device(splits[name], dataset) for name in splits if name in ("train", *others, calibrated_on)}
     out = {name: scoring.outputs(model, ensemble.params, part) for name, part in rows.items()}
     out["train"] = out["train"]._replace(fold=ensemble.fold[drawn])
-    return _Seen(splits, rows, out, scoring.reference(out["train"]), calibrated_on)
+    score = None if others else options.score
+    known = scoring.reference(out["train"], seed=seed, score=score, **_weights(options))
+    return _Seen(splits, rows, out, known, calibrated_on)
 
 
 def _of_training_rows(

@@ -15,12 +15,25 @@ from aejax.metrics import outliers
 from aejax.storage import records
 from aejax.storage.records import Whole, Word
 from aejax.storage.trees import shaped
+from aejax.tasks import trees
 from aejax.tasks.common import Arrays, seed_of
+from aejax.tasks.trees import Trees
 from aejax.training.evaluate import encode_and_reconstruct
 from aejax.types import Columns, Dataset, Kept, Model, Params, Reasons, Retrain, Rows
 
 # The scores, and what each of them reads of the training rows.
-READ = {"neighbours": ("x", "residual"), "error": (), "code": ("codes",), "both": ("codes",)}
+OF_TREES = Trees._fields
+READ = {
+    "neighbours": ("x", "residual"),
+    "trimmed": ("x", "residual", "usual", *OF_TREES, "marks"),
+    "error": (),
+    "code": ("codes",),
+    "both": ("codes",),
+}
+USUAL = 0.8  # of the training rows, the share that an isolation forest finds most usual
+ISOLATION_TREES, ISOLATION_ROWS, ISOLATION_DEPTH = 200, 256, 8
+OF_FOREST = 2.0  # its weight beside the neighbours
+TINY = 1e-12  # of a distance whose logarithm is taken
 
 # The form of what is kept beside the arrays of a scorer.
 INFO = {"score": Word("|".join(READ)), "neighbours": Whole(1), "residual_weight": float}
@@ -97,16 +110,100 @@ class Reference(NamedTuple):
         x: (l, n) scaled.
         residual: (l, n) x − x̂ of the net that was trained without the row; 0 where a value is missing.
         codes: (members, l, d).
+        usual: (l,) bool, the rows that are usual, which others are compared with by ``"trimmed"``.
+        roots: (trees,) int32 of `aejax.tasks.trees.Trees`, as the five that follow: an isolation forest of these rows.
+        feature: (nodes,) int32.
+        threshold: (nodes,) float32.
+        left: (nodes,) int32.
+        right: (nodes,) int32.
+        value: (nodes,) float32, how long the path of a row to a leaf is.
+        marks: (4,) mean and standard deviation over all rows, of the logarithm of the distance to usual neighbours and
+            of the mean length of the paths.
     """
 
     x: np.ndarray | None = None
     residual: np.ndarray | None = None
     codes: np.ndarray | None = None
+    usual: np.ndarray | None = None
+    roots: np.ndarray | None = None
+    feature: np.ndarray | None = None
+    threshold: np.ndarray | None = None
+    left: np.ndarray | None = None
+    right: np.ndarray | None = None
+    value: np.ndarray | None = None
+    marks: np.ndarray | None = None
+
+    @property
+    def trees(self) -> Trees:
+        """The isolation forest."""
+        return Trees(*(getattr(self, name) for name in OF_TREES))
 
 
-def reference(train: EnsembleOutputs) -> Reference:
-    """The training rows that others are compared with."""
-    return Reference(train.x, held_out(train.residuals, train), train.codes)
+def reference(
+    train: EnsembleOutputs, *, neighbours: int, residual_weight: float, seed: int, score: str | None = None
+) -> Reference:
+    """The training rows that others are compared with.
+
+    Args:
+        train: what nets make of them.
+        neighbours: k.
+        residual_weight: w.
+        seed: of the isolation forest.
+        score: the one that is wanted; None for all.
+    """
+    from sklearn.ensemble import IsolationForest
+
+    rows = Reference(train.x, held_out(train.residuals, train), train.codes)
+    if score not in (None, "trimmed"):
+        return rows
+    settings = {"n_estimators": ISOLATION_TREES, "random_state": seed}
+    grow = lambda x: IsolationForest(max_samples=min(ISOLATION_ROWS, len(x)), **settings).fit(x)
+    oddness = -grow(train.x).score_samples(train.x)
+    rows = rows._replace(usual=oddness <= np.quantile(oddness, USUAL))
+    forest = grow(train.x[rows.usual])
+    pairs = zip(forest.estimators_, forest.estimators_features_, strict=True)
+    grown = trees.as_arrays([(tree.tree_, features) for tree, features in pairs], _path_lengths)
+    rows = rows._replace(**grown._asdict())
+    distance, length = _log_distance(train, rows, neighbours, residual_weight), _length(train, rows)
+    return rows._replace(marks=np.array([distance.mean(), distance.std() or 1, length.mean(), length.std() or 1]))
+
+
+def _path_lengths(tree: Any) -> np.ndarray:
+    """Of the nodes of a tree, how many steps lead there, and would lead on if the rows there were told apart.
+
+    References:
+        Liu, Ting & Zhou 2008, Isolation forest, equation 1.
+    """
+    depth, rows = np.zeros(tree.node_count), tree.n_node_samples
+    for node in np.flatnonzero(tree.children_left >= 0):  # a node comes before those below it
+        depth[[tree.children_left[node], tree.children_right[node]]] = depth[node] + 1
+    harmonic = np.log(np.maximum(rows - 1, 1)) + np.euler_gamma
+    return depth + np.select([rows > 2, rows == 2], [2 * harmonic - 2 * (rows - 1) / rows, 1.0], 0.0)
+
+
+def _length(out: EnsembleOutputs, train: Reference) -> np.ndarray:
+    """The mean length of the paths of rows through the isolation forest: (m,)."""
+    return trees.leaves(out.x, train.trees, ISOLATION_DEPTH).mean(1, dtype=np.float64)
+
+
+def _log_distance(out: EnsembleOutputs, train: Reference, k: int, weight: float) -> np.ndarray:
+    """The logarithm of the mean distance of rows to usual neighbours: (m,)."""
+    return np.log(np.maximum(_near_usual(out, train, k, weight)[0].mean(1), TINY))
+
+
+def _near_usual(out: EnsembleOutputs, train: Reference, k: int, weight: float) -> tuple[np.ndarray, np.ndarray]:
+    """The distances to the k nearest usual rows and their places among the training rows, (m, k) each.
+
+    A row that equals one of them is that row, and not compared with itself.
+    """
+    known, rows = _beside(out, train, weight)
+    places = np.flatnonzero(train.usual)
+    k = min(k, len(places) - 1)
+    apart, index = outliers.nearest(known[places], rows, neighbours=k + 1)
+    equal = (train.x[places[index]] == out.x[:, None]).all(2)
+    last = np.where(equal.any(1), equal.argmax(1), k)
+    others = np.arange(k + 1)[None] != last[:, None]
+    return apart[others].reshape(-1, k), places[index[others]].reshape(-1, k)
 
 
 def scores(
@@ -138,6 +235,11 @@ def scores(
     by_name = {"error": held_out(errors(out), out)}
     if "neighbours" in names:
         by_name["neighbours"] = near(*_beside(out, train, residual_weight))
+    if "trimmed" in names:
+        distance, length = _log_distance(out, train, neighbours, residual_weight), _length(out, train)
+        mean, deviation = train.marks[::2], train.marks[1::2]
+        of_distance, of_length = (np.stack([distance, length]) - mean[:, None]) / deviation[:, None]
+        by_name["trimmed"] = of_distance - OF_FOREST * of_length
     if "code" in names or "both" in names:
         deviation = train.codes.std(1, keepdims=True)
         deviation = np.where(deviation > 0, deviation, 1)
@@ -168,8 +270,8 @@ def explained(
 ) -> tuple[np.ndarray, Reasons]:
     """The score of rows, (m,), and its reasons, in scaled units.
 
-    Those of ``"neighbours"`` are the shares of the squared distances to the neighbours, whose mean is expected; those
-    of the other scores are the squared residuals, and the reconstruction is expected.
+    Those of ``"neighbours"`` and ``"trimmed"`` are the shares of the squared distances to the neighbours, whose mean is
+    expected; those of the other scores are the squared residuals, and the reconstruction is expected.
 
     Args:
         out: of the rows.
@@ -178,17 +280,22 @@ def explained(
         info: the fields of `INFO`.
     """
     k, n = info["neighbours"], out.x.shape[1]
-    if info["score"] != "neighbours":
+    if info["score"] not in ("neighbours", "trimmed"):
         residual = held_out(out.residuals, out)
         return scores(out, train, itself, **info)[info["score"]], Reasons(np.square(residual), out.x - residual)
     known, rows = _beside(out, train, info["residual_weight"])
-    apart, index = _nearest(known, rows, k, itself)
+    if info["score"] == "trimmed":
+        values = scores(out, train, itself, **info)["trimmed"]
+        index = _near_usual(out, train, k, info["residual_weight"])[1]
+    else:
+        apart, index = _nearest(known, rows, k, itself)
+        values = apart.mean(1)
     shares, expected = np.zeros(out.x.shape), np.zeros(out.x.shape)
     for near in index.T:
         squares = np.square(rows - known[near])
-        shares += (squares[:, :n] + squares[:, n:]) / k
-        expected += train.x[near] / k
-    return apart.mean(1), Reasons(shares, expected)
+        shares += (squares[:, :n] + squares[:, n:]) / index.shape[1]
+        expected += train.x[near] / index.shape[1]
+    return values, Reasons(shares, expected)
 
 
 def means(model: Model, dataset: Dataset) -> np.ndarray | None:
@@ -230,13 +337,22 @@ def read(kept: Kept, model: Model) -> Kept:
         raise UserError(f"{KEPT} is damaged: it holds no ensemble of nets")
     like = lambda *shape: np.broadcast_to(np.float32(0), shape)
     train = {"x": like(rows, n), "residual": like(rows, n), "codes": like(members, rows, model.code_size)}
+    nodes, roots = (next(iter(shapes.get(f"train/{name}", ())), 0) for name in ("value", "roots"))
+    train |= {"usual": np.zeros(rows, bool), "marks": np.zeros(4)}
+    train |= {name: np.zeros(nodes, array.dtype) for name, array in trees.NONE._asdict().items()}
+    train["roots"] = np.zeros(roots, np.int32)
     train = {name: train[name] for name in READ[info["score"]]}
     if train and info["neighbours"] > rows:
         raise UserError(f"{KEPT} is damaged: it compares rows with {info['neighbours']} of {rows}")
     nets = jax.eval_shape(lambda: jax.vmap(model.init)(jax.random.split(jax.random.key(0), members)))
     mean = like(n) if "mean" in shapes else None
     tree = {"scorer": {"nets": nets, "train": train, "mean": mean, "threshold": np.float64(0)}}
-    return Kept(shaped(kept.tree, tree, prefix="", what=KEPT)["scorer"], info)
+    scorer = shaped(kept.tree, tree, prefix="", what=KEPT)["scorer"]
+    if info["score"] == "trimmed":
+        known = Reference(**scorer["train"])
+        if not trees.is_whole(known.trees, n) or not len(known.roots) or known.usual.sum() < 2:
+            raise UserError(f"{KEPT} is damaged: its trees lead nowhere")
+    return Kept(scorer, info)
 
 
 def score_and_alarm(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Columns:

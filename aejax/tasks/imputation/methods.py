@@ -10,10 +10,12 @@ import numpy as np
 
 from aejax.data.splits import permutation
 from aejax.metrics import outliers
+from aejax.tasks import trees
 from aejax.tasks.common import Pair
+from aejax.tasks.trees import Trees
 from aejax.types import Column
 
-MOST_FEATURES = 64  # with more the net stands alone: each pattern of holes takes the time of a linear system
+MOST_FEATURES = 100  # with more the net stands alone: each pattern of holes takes the time of a linear system
 GAUSSIAN_ROWS, ROUNDS = 1000, 10
 RIDGE = 1e-3  # of the variance of a column, which columns that follow from others need
 TREES, DEPTH = 25, 20
@@ -29,11 +31,11 @@ class Methods(NamedTuple):
     Attributes:
         mean: (n,) of the Gaussian.
         covariance: (n, n).
-        roots: (n, trees) int32, the first node of each tree of each column; the nodes lie one after the other.
-        feature: (nodes,) int32, which value of a row a node looks at.
-        threshold: (nodes,) float32; rows with that value or a lower one go on to the left.
-        left: (nodes,) int32, the next node there; of a leaf the leaf itself, which lies on both its sides.
-        right: (nodes,) int32, the next node of other rows.
+        roots: (n · trees,) int32, of `aejax.tasks.trees.Trees` as the five that follow; the first column's come first.
+        feature: (nodes,) int32.
+        threshold: (nodes,) float32.
+        left: (nodes,) int32.
+        right: (nodes,) int32.
         value: (nodes,) float32, the mean of the column in a leaf.
         donors: (l, n) float32, rows whose holes are filled.
         observed: (l, n) bool, what was observed of them.
@@ -52,25 +54,27 @@ class Methods(NamedTuple):
     observed: np.ndarray
     unit: np.ndarray
 
+    @property
+    def trees(self) -> Trees:
+        """The trees, of all columns."""
+        return Trees(*self[2:8])
+
 
 def without(features: int, mean: Any = None, covariance: Any = None) -> Methods:
     """No trees and no neighbours, nor a Gaussian where there is no covariance."""
     line = (np.zeros(features), np.zeros((0, 0))) if covariance is None else (mean, covariance)
-    nodes = [np.zeros(0, dtype) for dtype in ("i4", "f4", "i4", "i4", "f4")]
     rows = np.zeros((0, features))
-    return Methods(*line, np.zeros((0, TREES), np.int32), *nodes, rows, rows > 0, np.ones(features))
+    return Methods(*line, *trees.NONE, rows, rows > 0, np.ones(features))
 
 
 def is_whole(methods: Methods, features: int) -> bool:
     """Whether arrays are those of `Methods` for so many features, and no node leads out of the trees."""
-    m, length = methods, lambda array: array.shape[0] if array.ndim else -1
-    nodes, rows, columns = length(m.value), length(m.donors), features if m.covariance.size else 0
-    like = [(features,), (columns, columns), (length(m.roots), TREES), *5 * [(nodes,)], *2 * [(rows, features)]]
-    if [array.shape for array in m] != [*like, (features,)] or length(m.roots) not in (0, columns):
+    columns = features if methods.covariance.size else 0
+    rows = methods.donors.shape[0] if methods.donors.ndim else -1
+    like = [(features,), (columns, columns), *2 * [(rows, features)], (features,)]
+    if [array.shape for array in (*methods[:2], *methods[8:])] != like or not trees.is_whole(methods.trees, features):
         return False
-    inside = lambda array, end: array.dtype.kind == "i" and bool(((array >= 0) & (array < end)).all())
-    trees = inside(m.feature, features) and all(inside(each, nodes) for each in (m.roots, m.left, m.right))
-    return trees and (rows > 0 or not len(m.roots))
+    return (len(methods.roots) == columns * TREES and rows > 0) or not len(methods.roots)
 
 
 def fitted(x: np.ndarray, of_net: np.ndarray, columns: tuple[Column, ...], seed: int) -> Methods:
@@ -87,11 +91,10 @@ def fitted(x: np.ndarray, of_net: np.ndarray, columns: tuple[Column, ...], seed:
     x, of_net = x[chosen], of_net[chosen]
     line = conditional(x, mean, covariance)[0]
     start = np.where(np.isnan(x), _start(of_net, line, columns), x)
-    trees = without(x.shape[1])._replace(**_trees(start, ~np.isnan(x), seed))
-    donors = np.where(np.isnan(x), _by_trees(start, trees), x).astype(np.float32)
+    grown = _grown(start, ~np.isnan(x), seed)
+    donors = np.where(np.isnan(x), _by_trees(start, grown), x).astype(np.float32)
     unit = donors.std(0, dtype=np.float64)
-    rows = {"donors": donors, "observed": ~np.isnan(x), "unit": np.where(unit > 0, unit, 1)}
-    return trees._replace(mean=mean, covariance=covariance, **rows)
+    return Methods(mean, covariance, *grown, donors, ~np.isnan(x), np.where(unit > 0, unit, 1))
 
 
 def predictions(x: np.ndarray, of_net: np.ndarray, columns: tuple[Column, ...], methods: Methods) -> np.ndarray:
@@ -105,7 +108,7 @@ def predictions(x: np.ndarray, of_net: np.ndarray, columns: tuple[Column, ...], 
     if not len(methods.roots):
         return np.stack([of_net, line])
     start = np.where(np.isnan(x), _start(of_net, line, columns), x)
-    of_trees = _by_trees(start, methods)
+    of_trees = _by_trees(start, methods.trees)
     near = _by_neighbours(np.where(np.isnan(x), of_trees, x), of_trees, methods)
     return np.stack([of_net, line, of_trees, near])
 
@@ -197,45 +200,25 @@ def conditional(x: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> Pair
 # Trees.
 
 
-def _trees(x: np.ndarray, seen: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+def _grown(x: np.ndarray, seen: np.ndarray, seed: int) -> Trees:
     """Trees for each column of rows without holes, (m, n), grown from the rows where it was seen."""
     from sklearn.ensemble import ExtraTreesRegressor
 
-    x, fewest = x.astype(np.float32), max(2, len(x) // LEAVES)
-    roots, nodes, count = [], [], 0
+    x, fewest, grown = x.astype(np.float32), max(2, len(x) // LEAVES), []
     for column in range(x.shape[1]):
         others, rows = np.delete(np.arange(x.shape[1]), column), seen[:, column]
         rows = rows if rows.any() else np.ones_like(rows)
-        trees = ExtraTreesRegressor(TREES, min_samples_leaf=fewest, max_depth=DEPTH, random_state=seed)
-        grown = [tree.tree_ for tree in trees.fit(x[rows][:, others], x[rows, column]).estimators_]
-        starts = count + np.cumsum([0, *(tree.node_count for tree in grown)])
-        roots.append(starts[:-1])
-        nodes += [_nodes(tree, others, start) for tree, start in zip(grown, starts, strict=False)]
-        count = starts[-1]
-    arrays = map(np.concatenate, zip(*nodes, strict=True))
-    return {"roots": np.stack(roots).astype(np.int32)} | dict(zip(Methods._fields[3:8], arrays, strict=True))
+        model = ExtraTreesRegressor(TREES, min_samples_leaf=fewest, max_depth=DEPTH, random_state=seed)
+        model.fit(x[rows][:, others], x[rows, column])
+        grown += [(tree.tree_, others) for tree in model.estimators_]
+    return trees.as_arrays(grown, lambda tree: tree.value[:, 0, 0])
 
 
-def _nodes(tree: Any, others: np.ndarray, start: int) -> tuple[np.ndarray, ...]:
-    """The nodes, of one tree of scikit-learn whose first node has the number `start`."""
-    leaf, itself = tree.children_left < 0, start + np.arange(tree.node_count)
-    feature = np.where(leaf, 0, others[np.maximum(tree.feature, 0)])
-    children = (np.where(leaf, itself, start + side) for side in (tree.children_left, tree.children_right))
-    left, right = (side.astype(np.int32) for side in children)
-    value = tree.value[:, 0, 0].astype(np.float32)
-    return feature.astype(np.int32), tree.threshold.astype(np.float32), left, right, value
-
-
-def _by_trees(x: np.ndarray, methods: Methods) -> np.ndarray:
+def _by_trees(x: np.ndarray, grown: Trees) -> np.ndarray:
     """What the trees say of each column of rows without holes, (m, n) float64: the mean over its trees."""
-    x, out = x.astype(np.float32), np.empty(x.shape)
-    for column, roots in enumerate(methods.roots):
-        at = np.broadcast_to(roots, (len(x), len(roots)))
-        for _ in range(DEPTH):
-            lower = np.take_along_axis(x, methods.feature[at], axis=1) <= methods.threshold[at]
-            at = np.where(lower, methods.left[at], methods.right[at])
-        out[:, column] = methods.value[at].mean(1, dtype=np.float64)
-    return out
+    columns = (grown._replace(roots=roots) for roots in grown.roots.reshape(-1, TREES))
+    means = [trees.leaves(x, each, DEPTH).mean(1, dtype=np.float64) for each in columns]
+    return np.stack(means, 1)
 
 
 # Neighbours.

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from aejax.data.scaling import original, stored
+from aejax.data.splits import permutation
 from aejax.errors import UserError
 from aejax.storage import records
 from aejax.storage.records import Whole
@@ -23,7 +24,8 @@ from aejax.tasks.ranges import Ranges, observed
 from aejax.types import Columns, Dataset, Kept, Model, Params, Rows
 
 MOST_ROWS = 2000  # whose held-out predictions are kept
-FEWEST = 20  # held-out values of a column, without which those of training rows are kept too
+FEWEST = 60  # held-out values of a column, without which those of training rows are kept too
+FOLDS = 4  # of these training rows
 
 INFO = ranges.INFO | {"level": float, "residuals": Whole(1)}
 KEPT = "what the run kept"
@@ -64,20 +66,29 @@ def keep_needs(dataset: Dataset, model: Model, config: Mapping[str, Any], option
 def keep(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Any) -> Kept:
     """What `aejax.tasks.imputation.evaluate` keeps: held-out predictions of validation rows, ranges and kinds.
 
-    Where a column has few values among the validation rows, predictions of training rows stand beside them, which the
-    net knows, so that intervals are narrower than they should be.
+    Where a column has few values among the validation rows, predictions of training rows stand beside them, by methods
+    fitted to other training rows and by the net, which knows them: so intervals are a little narrow.
     """
     train, validation = (observed(part).astype(np.float64) for part in (dataset.train, dataset.validation))
-    rows = validation[:MOST_ROWS]
-    if (~np.isnan(rows)).sum(0).min() < FEWEST:
-        rows = np.concatenate([rows, train[: MOST_ROWS - len(rows)]])
-    units = (np.zeros(()), np.ones(()))
+    units, columns, seed = (np.zeros(()), np.ones(())), dataset.columns, seed_of(jax.random.fold_in(key, 1))
     predict = lambda x: predictions(model, params, dataset, units, x)
-    columns, features, seed = dataset.columns, train.shape[1], seed_of(jax.random.fold_in(key, 1))
-    beside = methods.fitted(train, predict(train), columns, seed)
-    every = lambda x: methods.predictions(x, predict(x), columns, beside)
+    fitted = lambda rows: methods.fitted(rows, predict(rows), columns, seed)
+    parts, beside = [validation[:MOST_ROWS]], fitted(train)
+    new, by_part = slice(len(parts[0])), [beside]
+    if (~np.isnan(parts[0])).sum(0).min() < FEWEST:
+        known = train[permutation(seed, len(train))][: MOST_ROWS - len(parts[0])]
+        folds = [fold for fold in np.array_split(np.arange(len(known)), FOLDS) if len(fold) and len(fold) < len(known)]
+        parts += [known[fold] for fold in folds]
+        by_part += [fitted(np.delete(known, fold, axis=0)) for fold in folds]
+    rows, ends = np.concatenate(parts), np.cumsum([len(part) for part in parts])
+
+    def every(x: np.ndarray) -> np.ndarray:
+        of_net = predict(x)
+        pairs = zip(np.split(x, ends[:-1]), np.split(of_net, ends[:-1]), by_part, strict=True)
+        return np.concatenate([methods.predictions(*pair, columns, each) for *pair, each in pairs if len(pair[0])], 1)
+
     said = hold_out(every, rows, columns, np.random.default_rng(seed))
-    net_alone, new = np.eye(4)[:, :1] * np.ones(features), slice(len(validation))
+    net_alone = np.eye(4)[:, :1] * np.ones(train.shape[1])
     weight = methods.shares(rows[new], said[:, new], columns) if len(said) == 4 else net_alone
     held_out = (weight[: len(said), None] * said).sum(0)
     single = lambda values: values.astype(np.float32)
