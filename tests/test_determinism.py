@@ -53,7 +53,7 @@ a, b = draw((15, 256)).astype(np.float32), draw((256, 32)).astype(np.float32)
 total = np.zeros((15, 32), np.float32)
 for term in range(256):
     total += a[:, term : term + 1] * b[term]
-if jax.__version_info__[:2] == (0, 10):  # with 0.12 Eigen multiplies and adds at once, and at the edges in another order
+if jax.__version_info__[:2] == (0, 10):  # Eigen of 0.12 multiplies and adds at once
     assert np.array_equal(jax.jit(jax.numpy.matmul)(a, b), total), "products"
 x = np.abs(a)
 assert np.array_equal(jax.jit(jax.lax.rsqrt)(x), np.float32(1) / np.sqrt(x)), "roots"

@@ -13,16 +13,16 @@ Expect, mean ± standard deviation over seeds 0-4 (--seed), of 200 test images r
 error, and the share of what the owner rebuilds beyond the mean image.
 
                            digits                    fashion_mnist
-    owner's decoder        .0070 ± .0003    100 %    .0062 ± .0001    100 %
+    owner's decoder        .0071 ± .0003    100 %    .0062 ± .0001    100 %
     10,000 leaked pairs                              .0080 ± .0001     98 %
     3000                                             .0105 ± .0001     95 %
-    1000                   .0076 ± .0004     99 %    .0133 ± .0001     92 %
-    300                    .0119 ± .0004     93 %    .0186 ± .0003     85 %
-    100                    .0194 ± .0006     81 %    .0288 ± .0016     73 %
+    1000                   .0077 ± .0004     99 %    .0133 ± .0001     92 %
+    300                    .0118 ± .0004     93 %    .0186 ± .0003     85 %
+    100                    .0195 ± .0007     81 %    .0288 ± .0016     73 %
     30                     .0334 ± .0033     60 %    .0425 ± .0024     57 %
-    10                     .0616 ± .0055     17 %    .0666 ± .0073     28 %
-    encoder known          .0321 ± .0018     62 %    .0649 ± .0061     30 %
-    codes only             .136  ± .024      none    .172  ± .005      none
+    10                     .0598 ± .0028     20 %    .0666 ± .0073     28 %
+    encoder known          .0327 ± .0019     61 %    .0649 ± .0061     30 %
+    codes only             .135  ± .022      none    .172  ± .005      none
     mean image             .0731              0 %    .0899              0 %
 
 So codes are no encryption. Who sees codes alone does not get the rows back by lining up principal components, yet sees
