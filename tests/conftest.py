@@ -105,6 +105,19 @@ def tiny(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def browser():
+    """A driver of a browser without a window; at the end nothing is left on its console."""
+    from browsing import BROWSER, DRIVER, MISSING, start
+
+    if not (BROWSER and DRIVER):
+        pytest.skip(MISSING)
+    driver = start()
+    yield driver
+    assert driver.get_log("browser") == []
+    driver.quit()
+
+
 def resident() -> int:
     """The bytes that this process holds, where Linux tells them."""
     statm = Path("/proc/self/statm")

@@ -1,11 +1,7 @@
-"""A page in a real browser, from a file: things move by pointer and by key, and what is drawn is what JAX computes.
-
-Needs Debian's chromium and chromium-driver, or any Chrome and its driver, on the path.
-"""
+"""A page in a real browser, from a file: things move by pointer and by key, and what is drawn is what JAX computes."""
 
 import base64
 import re
-import shutil
 from functools import cache
 from io import BytesIO
 
@@ -13,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from browsing import BROWSER, DRIVER, MISSING
 from PIL import Image
-from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -25,11 +21,7 @@ from aejax.runs import apply, workdir
 from aejax.training.build import load_data
 from aejax.training.evaluate import host_rows
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (BROWSER and DRIVER), reason="no chromium and chromedriver here: apt-get install chromium chromium-driver"
-)
+pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason=MISSING)
 
 SMALL = {"train.steps": 30, "train.evaluate_every": 30, "train.checkpoint_every": 30, "report.figures": False}
 RUNS = {
@@ -65,18 +57,6 @@ def pages(folders):
         words = [str(folders / name) for name in (*RUNS, "sweep")]
         assert main(["report", *words, "--lang", language, "--output", str(path)]) == 0
     return paths
-
-
-@pytest.fixture(scope="module")
-def browser():
-    asked = webdriver.ChromeOptions()
-    asked.binary_location = BROWSER
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        asked.add_argument(argument)
-    asked.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(asked, webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
 
 
 def show(browser, path, width, scheme="light"):

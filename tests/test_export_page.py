@@ -93,23 +93,6 @@ def test_what_a_task_does_is_computed_in_the_page(case, tmp_path):
         np.testing.assert_allclose(np.array(answers[action][name], float), np.asarray(values, float), **CLOSE)
 
 
-@pytest.fixture(scope="module")
-def browser():
-    from test_browser import BROWSER, DRIVER, webdriver
-
-    if not (BROWSER and DRIVER):
-        pytest.skip("no chromium and chromedriver here: apt-get install chromium chromium-driver")
-    asked = webdriver.ChromeOptions()
-    asked.binary_location = BROWSER
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        asked.add_argument(argument)
-    asked.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(asked, webdriver.ChromeService(DRIVER))
-    yield driver
-    assert driver.get_log("browser") == []
-    driver.quit()
-
-
 def test_a_row_of_a_table_in_a_browser(browser, tmp_path):
     task, holes, settings, kept_of, _ = TASKS["score"]
     frame = table(holes=holes)

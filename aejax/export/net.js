@@ -8,15 +8,15 @@ function steps(shape) {
   return out;
 }
 
-// Calls visit(at, place) for each entry of a shape, its place being the start and the sum of its index times the moves.
+// Calls visit(at, offset) for each entry of a shape, its offset being the start and the sum of its index times the moves.
 function walk(shape, moves, start, visit) {
   const index = new Array(shape.length).fill(0);
-  for (let at = 0, place = start, count = product(shape); at < count; at++) {
-    visit(at, place);
+  for (let at = 0, offset = start, count = product(shape); at < count; at++) {
+    visit(at, offset);
     for (let axis = shape.length - 1; axis >= 0; axis--) {
-      place += moves[axis];
+      offset += moves[axis];
       if (++index[axis] < shape[axis]) break;
-      place -= moves[axis] * shape[axis];
+      offset -= moves[axis] * shape[axis];
       index[axis] = 0;
     }
   }
@@ -24,14 +24,14 @@ function walk(shape, moves, start, visit) {
 
 function view(shape, data, moves, start = 0) {
   const out = new Float64Array(product(shape));
-  walk(shape, moves, start, (at, place) => { out[at] = data[place]; });
+  walk(shape, moves, start, (at, offset) => { out[at] = data[offset]; });
   return {shape, data: out};
 }
 
 function broadcast(a, shape) {
   if (a.shape.length === shape.length && a.shape.every((size, axis) => size === shape[axis])) return a;
-  const missing = shape.length - a.shape.length, own = steps(a.shape);
-  return view(shape, a.data, shape.map((_, axis) => axis < missing || a.shape[axis - missing] === 1 ? 0 : own[axis - missing]));
+  const missing = shape.length - a.shape.length, strides = steps(a.shape);
+  return view(shape, a.data, shape.map((_, axis) => axis < missing || a.shape[axis - missing] === 1 ? 0 : strides[axis - missing]));
 }
 
 function elementwise(f, inputs) {
@@ -44,8 +44,8 @@ function elementwise(f, inputs) {
 }
 
 function transpose(a, axes) {
-  const own = steps(a.shape);
-  return view(axes.map((axis) => a.shape[axis]), a.data, axes.map((axis) => own[axis]));
+  const strides = steps(a.shape);
+  return view(axes.map((axis) => a.shape[axis]), a.data, axes.map((axis) => strides[axis]));
 }
 
 function reduce(f, a, axes) {
@@ -82,20 +82,20 @@ function concatenate(inputs, axis) {
 }
 
 function slice(a, slices) {
-  const own = steps(a.shape);
+  const strides = steps(a.shape);
   const ends = slices.map(([first, last, step], axis) => {
     const size = a.shape[axis], end = last === null ? size : Math.min(last < 0 ? last + size : last, size);
     return Math.max(0, Math.ceil((end - first) / step));
   });
-  const start = slices.reduce((sum, [first], axis) => sum + first * own[axis], 0);
-  return view(ends, a.data, slices.map(([, , step], axis) => step * own[axis]), start);
+  const start = slices.reduce((sum, [first], axis) => sum + first * strides[axis], 0);
+  return view(ends, a.data, slices.map(([, , step], axis) => step * strides[axis]), start);
 }
 
 function pad(a, value, widths) {
-  const shape = a.shape.map((size, axis) => size + widths[axis][0] + widths[axis][1]), own = steps(shape);
+  const shape = a.shape.map((size, axis) => size + widths[axis][0] + widths[axis][1]), strides = steps(shape);
   const out = new Float64Array(product(shape)).fill(value);
-  const start = widths.reduce((sum, [low], axis) => sum + low * own[axis], 0);
-  walk(a.shape, own, start, (at, place) => { out[place] = a.data[at]; });
+  const start = widths.reduce((sum, [low], axis) => sum + low * strides[axis], 0);
+  walk(a.shape, strides, start, (at, offset) => { out[offset] = a.data[at]; });
   return {shape, data: out};
 }
 
@@ -103,8 +103,8 @@ function take(a, index, axis) {
   const shape = [...a.shape.slice(0, axis), ...index.shape, ...a.shape.slice(axis + 1)];
   const inner = product(a.shape.slice(axis + 1)), size = a.shape[axis], out = new Float64Array(product(shape));
   for (let at = 0; at < out.length; at++) {
-    const place = Math.floor(at / inner), number = index.data[place % index.data.length];
-    out[at] = a.data[(Math.floor(place / index.data.length) * size + number) * inner + at % inner];
+    const offset = Math.floor(at / inner), number = index.data[offset % index.data.length];
+    out[at] = a.data[(Math.floor(offset / index.data.length) * size + number) * inner + at % inner];
   }
   return {shape, data: out};
 }
@@ -149,8 +149,8 @@ function compute(operation, inputs, settings, rows) {
     case "broadcast": return broadcast(a, shape);
     case "transpose": return transpose(a, axes);
     case "flip": {
-      const own = steps(a.shape), start = axes.reduce((sum, axis) => sum + (a.shape[axis] - 1) * own[axis], 0);
-      return view(a.shape, a.data, own.map((step, axis) => axes.includes(axis) ? -step : step), start);
+      const strides = steps(a.shape), start = axes.reduce((sum, axis) => sum + (a.shape[axis] - 1) * strides[axis], 0);
+      return view(a.shape, a.data, strides.map((step, axis) => axes.includes(axis) ? -step : step), start);
     }
     case "concatenate": return concatenate(inputs, axes[0]);
     case "slice": return slice(a, settings.slices);

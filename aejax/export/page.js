@@ -22,7 +22,7 @@ const at = (id) => document.getElementById(id), size = product(net.shape), image
 const columns = net.columns.length ? net.columns
   : Array.from({length: image ? 0 : size}, (_, start) => ({name: String(start + 1), start, size: 1, categories: []}));
 const shown = (value) => Number.isNaN(value) ? "–" : Number(value.toPrecision(5)).toLocaleString(language);
-const told = (text, ...parts) => parts.reduce((line, part, number) => line.replace(`{${number}}`, part), text);
+const withParts = (text, ...parts) => parts.reduce((line, part, number) => line.replace(`{${number}}`, part), text);
 let row = Float64Array.from(net.middle);
 
 document.documentElement.lang = language;
@@ -39,9 +39,9 @@ function answer(action, data, shape) {
 function parsed(column, text) {
   const cell = text.trim(), number = Number(cell), kind = column.categories.indexOf(cell);
   if (cell === "") return new Array(column.size).fill(NaN);
-  if (column.categories.length ? kind < 0 : Number.isNaN(number)) throw new Error(told(say.unread, cell));
+  if (column.categories.length ? kind < 0 : Number.isNaN(number)) throw new Error(withParts(say.unread, cell));
   if (!column.categories.length) return [number];
-  return column.size === 1 ? [kind] : column.categories.map((_, place) => Number(place === kind));
+  return column.size === 1 ? [kind] : column.categories.map((_, level) => Number(level === kind));
 }
 
 // What the features of a column say, as text.
@@ -99,11 +99,11 @@ function guarded(change) {
 
 function enter(cells) {
   if (image) {
-    if (cells.length !== size) throw new Error(told(say.wrong, size, cells.length));
+    if (cells.length !== size) throw new Error(withParts(say.wrong, size, cells.length));
     row = Float64Array.from(cells, Number);
     return;
   }
-  if (cells.length !== columns.length) throw new Error(told(say.wrong, columns.length, cells.length));
+  if (cells.length !== columns.length) throw new Error(withParts(say.wrong, columns.length, cells.length));
   row = Float64Array.from(columns.flatMap((column, number) => parsed(column, cells[number])));
   columns.forEach((column, number) => { at("rows").rows[number + 1].querySelector("input, select").value = cells[number].trim(); });
 }
