@@ -10,10 +10,13 @@ from running import assert_refused, call
 
 from aejax import config as configs
 from aejax.cli import init
+from aejax.data.files import load_file
 from aejax.estimators import AutoencoderDetector
 from aejax.runs import experiment
 from aejax.runs.first_config import STARTS
+from aejax.runs.rows import filled_table
 from aejax.training.build import load_data
+from aejax.types import Column
 
 ROWS = 90
 RANDOM = np.random.default_rng(0)
@@ -156,6 +159,15 @@ def test_a_filled_table_is_that_of_the_file(run, capsys):
         changed = {name for name in old if old[name] != new[name]}
         assert changed == ({"height"} if row == 3 else set())
     assert TABLE["height"].min() <= float(filled[3]["height"]) <= TABLE["height"].max()
+
+
+def test_a_hole_is_filled_with_the_decimal_mark_of_its_column(tmp_path):
+    path = tmp_path / "homes.csv"
+    path.write_text("price;area\n1,5;2,25\nn/a;0,75\n3,5;-\n")
+    columns, whole = (Column("price", 0), Column("area", 1)), np.array([[1.5, 2.25], [2.125, 0.75], [3.5, 1.5]])
+    names, lines = filled_table(path, whole, columns, load_file(str(path), None).reading)
+    assert names == ("price", "area")
+    assert lines == [["1,5", "2,25"], ["2,125", "0,75"], ["3,5", "1,5"]]
 
 
 def test_new_rows_in_the_form_of_the_table(run, tmp_path, capsys):

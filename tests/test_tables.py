@@ -179,6 +179,11 @@ def test_words_for_missing_values_are_said_by_column(tmp_path):
     )
 
 
+def test_an_example_of_a_number_is_said_with_the_digits_that_it_has(tmp_path):
+    path = written(tmp_path, "a;b\n" + "".join(f"{row},4;{row}\n" for row in range(75, 84)))
+    assert "column 'a' holds numbers: '75,4' is read as 75.4" in load_file(str(path), None).understood
+
+
 def test_a_file_is_shown_as_it_was_understood(tmp_path, capsys):
     path = written(tmp_path, "a;kind\n" + "".join(f"{row},5;{'NA' if row == 2 else 'x'}\n" for row in range(9)))
     assert not cli.main(["data", "show", str(path)])

@@ -255,7 +255,7 @@ def are_written_numbers(cells: Cells) -> bool:
 
 def _said(name: str, form: _Form, example: str, mark: str | None) -> str:
     unit = f" in {form.unit}, whose sign is left away" if form.unit else ""
-    read = f": {example!r} is read as {float(_plain(example, mark)):.17g}" if example and mark else ""
+    read = f": {example!r} is read as {float(_plain(example, mark)):.15g}" if example and mark else ""
     return f"column {name!r} holds numbers{unit}{read}"
 
 

@@ -212,7 +212,8 @@ def filled_table(
     by_name = as_columns(filled, columns, reading.dates)
     for name, (values, missing) in table.items():
         cells = by_name.get(name, values)
-        in_holes = cells if cells.dtype == object else map(_digits, cells.tolist())
+        mark = reading.decimal or "." if values.dtype == object else "."  # as the column itself is written
+        in_holes = cells if cells.dtype == object else [_digits(cell).replace(".", mark) for cell in cells.tolist()]
         text = (
             "" if gone and values.dtype != object else str(cell) for cell, gone in zip(values, missing, strict=True)
         )
