@@ -37,6 +37,12 @@ CASES = {
         {"widths": (), "code": 3, "code_activation": "hard_sigmoid", "decoder_widths": (9,), "activation": "elu"},
         ("code", "decoder0"),
     ),
+    "shortcut": (
+        "dense.shortcut",
+        (2, 6),
+        {"widths": (7,), "code": 3, "activation": "tanh"},
+        ("encoder0", "code", "decoder0"),
+    ),
     "binary": (  # with noise its training pass is another than encode and decode: tests/test_hashing.py
         "binary.noisy",
         (12,),

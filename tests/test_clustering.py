@@ -289,7 +289,6 @@ def with_train(x, labels):
 @pytest.mark.parametrize(
     ("dataset", "options", "message"),
     [
-        (blobs(labels=False), {}, r"^task.clusters: blobs has no labels .*; allowed: int >= 2, or data with labels"),
         (with_train(np.ones((9, 4)), np.arange(9) % 2), {}, "2 clusters of 9 .* which 1 are different; .*that vary$"),
         (
             with_train(np.eye(4), np.arange(4)),
@@ -324,6 +323,30 @@ def test_data_it_cannot_serve_is_refused_in_one_line(dataset, options, message):
 def test_a_net_of_another_number_of_clusters_than_the_methods_beside_it_is_refused(own, options, message):
     model = clustered.dense((4,), clusters=own, **LINEAR)
     refused(clustering, message, blobs(), model, neighbours=5, **options)
+
+
+def test_clusters_without_a_number_are_as_many_as_have_the_highest_silhouette():
+    code = (np.random.default_rng(0).normal(size=(90, 3)) + 12 * np.eye(3)[np.arange(90) % 3]).astype(np.float32)
+    assert clustering.estimated(code, 0) == 3
+    assert clustering.estimated(np.repeat(np.eye(2), 5, axis=0), 0) == 2, "no more than there are different rows"
+    unlabelled = blobs(labels=False)
+    needs(clustering, unlabelled, dense.multilayer((4,), **LINEAR), neighbours=5)
+    evaluated = through(dense.multilayer((4,), **LINEAR), unlabelled, neighbours=5, spectral_rows=0)
+    assert evaluated.metrics["train"]["clusters"] == 3
+
+
+def test_clusters_of_the_features_stand_in_where_the_code_blurs_clear_ones():
+    x = np.random.default_rng(0).normal(size=(60, 2)) + 9 * np.eye(2)[np.arange(60) % 2]
+    blurred = clustering.k_means(np.random.default_rng(1).normal(size=(60, 3)), 2, restarts=2, seed=0)
+    either = clustering.Options(clusters=2, space="either")
+    chosen = clustering.of_space(blurred, x, either, 0)
+    assert chosen.of_features
+    assert partitions.accuracy(np.arange(60) % 2, chosen.clusters) == 1
+    assert clustering.of_space(blurred, x, clustering.Options(clusters=2), 0) is blurred
+    same = clustering.k_means(x, 2, restarts=2, seed=0)
+    assert clustering.of_space(same, x, either, 0) is same, "the code shows them as well"
+    vague = np.random.default_rng(2).normal(size=(60, 8))
+    assert clustering.of_space(blurred, vague, either, 0) is blurred, "nothing shows in the features"
 
 
 def test_a_net_of_as_many_clusters_as_there_are_classes_is_served():

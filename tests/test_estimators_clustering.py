@@ -1,5 +1,7 @@
 """Clusters of rows in memory, and of new rows: found, counted, saved, and the same by the task's action."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
@@ -38,6 +40,33 @@ def test_the_action_tells_how_sure_a_row_is_of_its_cluster(clusterer):
     nearness = 1 / (1 + np.square(codes[:, None] - centres[None]).sum(-1))
     np.testing.assert_array_equal(columns["cluster"], nearness.argmax(1))
     np.testing.assert_allclose(columns["probability"], nearness.max(1) / nearness.sum(1), rtol=1e-5)
+
+
+def test_clusters_of_the_features_are_those_of_new_rows_and_of_an_exported_net(clusterer):
+    rows = 20 * np.eye(3) + 1
+    fitted, data = clusterer.fitted_, clusterer.fitted_.data
+    x = (rows - data.shift) * data.scale
+    kept = Kept({"centres": x[::-1].astype(np.float64)}, {"features": True})
+    of_features = replace(fitted, kept=kept)
+    np.testing.assert_array_equal(of_features.apply("assign", rows).values["cluster"], [2, 1, 0])
+    with pytest.raises(UserError, match="is damaged"):
+        replace(fitted, kept=Kept(kept.tree, {})).apply("assign", rows)
+
+
+def test_a_config_with_centres_of_its_own_is_trained_as_before():
+    own = AutoencoderClusterer(config="lecture/clustering:satimage", n_clusters=3, steps=150, random_state=0)
+    own.fit(three_places())
+    assert "centres" in own.fitted_.params
+    assert not own.of_features_
+    assert [set(own.labels_[place::3]) for place in range(3)] == [{c} for c in own.labels_[:3]]
+
+
+def test_how_many_clusters_there_are_is_estimated():
+    assert set(AutoencoderClusterer(n_clusters=None, steps=150, random_state=0).fit_predict(three_places())) == {
+        0,
+        1,
+        2,
+    }
 
 
 def test_held_out_rows_have_clusters_too():

@@ -15,6 +15,7 @@ from aejax.runs import experiment
 SHRUNK = ("train.steps=6", "train.evaluate_every=3", "train.checkpoint_every=3")
 OWN = {
     "lecture/clustering": ("task.restarts=1", "task.spectral_rows=300"),
+    "tables/clustering": ("task.restarts=1", "task.spectral_rows=300"),
     "lecture/aeknn": ("task.layouts=((.25,),)", "task.repeats=1", "task.folds=2"),  # each layout is one to compile
 }
 """What else is shrunk, by experiment."""

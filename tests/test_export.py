@@ -168,6 +168,10 @@ def clusterer(model, params, dataset):
     return Kept({"centres": np.random.default_rng(4).normal(size=(4, model.code_size))}, {})
 
 
+def clusterer_of_features(model, params, dataset):
+    return Kept({"centres": np.random.default_rng(4).normal(size=(4, *model.feature_shape))}, {"features": True})
+
+
 TASKS = {
     "score": ("anomaly", 0.0, DENSE, scorer("neighbours"), "score"),
     "score of rows with holes": ("anomaly", 0.15, MASKED, scorer("neighbours"), "score"),
@@ -177,6 +181,7 @@ TASKS = {
     "fill": ("imputation", 0.2, MASKED, imputer, "fill"),
     "fill by the net alone": ("reconstruction", 0.2, MASKED, lambda *_: None, "fill"),
     "assign": ("clustering", 0.0, DENSE, clusterer, "assign"),
+    "assign by the features": ("clustering", 0.0, DENSE, clusterer_of_features, "assign"),
     "denoise": ("denoising", 0.0, DENSE, lambda *_: None, "denoise"),
 }
 

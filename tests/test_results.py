@@ -14,9 +14,10 @@ from aejax.data.files import load_file
 from aejax.estimators import AutoencoderDetector
 from aejax.runs import experiment
 from aejax.runs.first_config import STARTS
+from aejax.runs.reasons import reasons
 from aejax.runs.rows import filled_table
 from aejax.training.build import load_data
-from aejax.types import Column
+from aejax.types import Column, Columns, Reasons
 
 ROWS = 90
 RANDOM = np.random.default_rng(0)
@@ -90,8 +91,8 @@ def test_scores_of_every_row_in_the_order_of_the_file(run, capsys):
     assert (tallest["column_1"], tallest["value_1"]) == ("height", "260")
     assert 140 < float(tallest["expected_1"]) < 260
     assert {line[f"column_{rank}"] for line in lines for rank in (1, 2, 3)} == {"age", "height", "blood"}
-    reasons = [(line[f"column_{rank}"], line[f"value_{rank}"]) for line in lines for rank in (1, 2, 3)]
-    assert {value for column, value in reasons if column == "blood"} == set("ABO")
+    named = [(line[f"column_{rank}"], line[f"value_{rank}"]) for line in lines for rank in (1, 2, 3)]
+    assert {value for column, value in named if column == "blood"} == set("ABO")
 
 
 def test_training_rows_are_scored_by_nets_that_did_not_see_them(run, tmp_path, capsys):
@@ -168,6 +169,16 @@ def test_a_hole_is_filled_with_the_decimal_mark_of_its_column(tmp_path):
     names, lines = filled_table(path, whole, columns, load_file(str(path), None).reading)
     assert names == ("price", "area")
     assert lines == [["1,5", "2,25"], ["2,125", "0,75"], ["3,5", "1,5"]]
+
+
+def test_what_is_missing_or_as_expected_is_the_last_reason():
+    columns = (Column("kind", 0, 1, ("a", "b")), Column("x", 1), Column("y", 2), Column("z", 3))
+    rows = np.array([[0, 5, np.nan, 1], [1, 5, 2, 1]], float)
+    expected = np.array([[0.4, 4, 9, 2], [0.4, 4, 9, 2]])
+    out = Columns({}, "", Reasons(np.array([[9, 2, 8, 1], [9, 2, 8, 1]], float), expected))
+    answer = reasons(out, rows, columns, ())
+    assert [answer[f"column_{rank}"].tolist() for rank in (1, 2)] == [["x", "kind"], ["z", "y"]]
+    assert answer["expected_1"].tolist() == ["4", "a"]
 
 
 def test_new_rows_in_the_form_of_the_table(run, tmp_path, capsys):
@@ -367,8 +378,8 @@ def test_a_detector_explains_a_missing_cell_by_no_value():
     detector = AutoencoderDetector(steps=20, random_state=0).fit(frame)
     frame = frame.astype({"age": float})
     frame.loc[2, "age"] = None
-    reasons = detector.explain(frame.iloc[1:4])
+    explained = detector.explain(frame.iloc[1:4])
     for row in (1, 2, 3):
-        columns = {reasons.loc[row, f"column_{rank}"]: reasons.loc[row, f"value_{rank}"] for rank in (1, 2, 3)}
+        columns = {explained.loc[row, f"column_{rank}"]: explained.loc[row, f"value_{rank}"] for rank in (1, 2, 3)}
         assert columns["blood"] == frame.loc[row, "blood"]
         assert columns["age"] == ("" if row == 2 else f"{frame.loc[row, 'age']:g}")

@@ -94,8 +94,7 @@ class Estimator(BaseEstimator):
             x = x if hasattr(x, "shape") else np.asarray(x)
             x, weight = (_safe_indexing(each, np.flatnonzero(weight)) for each in (x, weight))
         dataset = self._dataset(x, y, seed, weight)
-        named, config = isinstance(self.config, str | Path), self.config
-        config = configs.load(config) if named else configs.resolve(literals(config, what="config"))
+        config = self._config()
         changes = {**self._sizes(dataset), **changes, **(self.changes or {})}
         changes = {path: _plain(value) for path, value in changes.items()}
         config = configs.varied(config, changes)
@@ -116,6 +115,12 @@ class Estimator(BaseEstimator):
         self.history_ = self.fitted_.history
         self.loss_curve_ = self.history_["train_loss"]
         return dataset
+
+    def _config(self) -> Mapping[str, Any]:
+        """The config that it starts from, resolved."""
+        if isinstance(self.config, str | Path):
+            return configs.load(self.config)
+        return configs.resolve(literals(self.config, what="config"))
 
     def _sizes(self, dataset: Dataset) -> dict[str, Any]:
         """The fields of the config, by their dotted paths, that follow from the rows."""

@@ -1,6 +1,6 @@
 """Autoencoders as transformers: to codes, and to rows without noise."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -8,11 +8,15 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin, 
 from sklearn.utils.validation import check_is_fitted
 
 from aejax.estimators.base import Estimator
+from aejax.tasks.reduction import better_pca
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     """An autoencoder whose code is the transformed rows.
+
+    Beside its layers lies a linear way (`aejax.models.shortcut`), and held-out rows say when training stops. Where
+    their error is still above that of as many principal components, the net becomes these.
 
     >>> import numpy as np
     >>> from aejax.estimators import Autoencoder
@@ -22,10 +26,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     Hyperparameters beside those of `aejax.estimators.base.Estimator`:
         code: units of the code, d.
+
+    Attributes:
+        is_pca_: whether the code is that of principal components.
     """
 
-    config: Any = "lecture/reduction"
+    config: Any = "tables/reduction"
     code: int = 2
+    steps: int | None = 4000
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -34,7 +42,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train on rows X, (m, n), drawn in proportion to `sample_weight`, (m,); y is passed over."""
-        self._train(X, weight=sample_weight, **{"model.code": self.code, "task": {"name": "reconstruction"}})
+        changes = {"model.code": self.code, "task": {"name": "reconstruction"}}
+        dataset = self._train(X, weight=sample_weight, **changes)
+        params = better_pca(self.fitted_.model, self.fitted_.params, dataset)
+        self.is_pca_ = params is not None
+        if self.is_pca_:
+            self.fitted_ = replace(self.fitted_, params=params)
         return self
 
     @property

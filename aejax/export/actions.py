@@ -246,11 +246,12 @@ def _settled(part: jax.Array, column: Column) -> jax.Array:
 
 def _clusterer(net: Net) -> Callable[[jax.Array], Answers]:
     """`aejax.tasks.clustering.assign`: the nearest centre, and Student's t of the distance."""
-    centres = np.asarray(net.kept.tree["centres"], np.float64)
+    centres, of_features = np.asarray(net.kept.tree["centres"], np.float64), clustering.is_of_features(net.kept)
 
     def assign(x: jax.Array) -> Answers:
-        code = _encode(net, _scaled(net, _stored(net, x))).astype(jnp.float64)
-        apart = _squared_distances(code, centres)
+        scaled = _scaled(net, _stored(net, x))
+        points = (scaled if of_features else _encode(net, scaled)).astype(jnp.float64)
+        apart = _squared_distances(points, centres)
         nearness = 1 / (1 + apart)
         probability = nearness.max(1) / nearness.sum(1)
         return {"cluster": apart.argmin(1).astype(jnp.int32), "probability": probability.astype(jnp.float32)}

@@ -13,7 +13,7 @@ from aejax.models import binary, clustered, dictionary, masked, unet, vamp, vari
 from aejax.models.adapters import from_functions, from_linen, from_nnx
 from aejax.models.architecture import Layer, layers, summary
 from aejax.models.conv import convolutional
-from aejax.models.dense import multilayer, vanilla
+from aejax.models.dense import multilayer, shortcut, vanilla
 
 __all__ = [
     "Layer",
@@ -27,6 +27,7 @@ __all__ = [
     "layers",
     "masked",
     "multilayer",
+    "shortcut",
     "summary",
     "unet",
     "vamp",

@@ -5,11 +5,12 @@ from math import prod
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from aejax.config.bounds import Count
 from aejax.errors import UserError
 from aejax.models.activations import OUTPUTS, Activation, name_of, named, of_layers
-from aejax.models.assemble import Outputs, Sample, component, halves
+from aejax.models.assemble import Outputs, Sample, assemble, component, halves
 from aejax.types import Model, Params
 
 
@@ -122,6 +123,75 @@ def multilayer(
     return stacked(feature_shape, widths, code, up, of_layers(activation, code_activation, output), tied=tied)
 
 
+@component
+def shortcut(
+    feature_shape: tuple[int, ...],
+    *,
+    widths: tuple[Count, ...] = (128, 64),
+    code: Count = 2,
+    activation: str = "silu",
+) -> Model:
+    """An autoencoder with a linear way beside the layers of each half: h = x A + f(x), x̂ = h B + g(h).
+
+    f and g are as `multilayer` has them, linear at their ends, n-widths-code and back, and begin at 0: training begins
+    as that of a linear autoencoder, whose least error is that of principal components, and bends it.
+
+    Args:
+        feature_shape: shape of one row; images are flattened to n = prod(feature_shape) values.
+        widths: units of the hidden layers of f, from the input on; g mirrors them.
+        code: d, units of the code.
+        activation: of the hidden layers.
+
+    Returns:
+        The model.
+
+    Raises:
+        UserError: an activation that does not exist.
+
+    References:
+        He et al. 2016, Deep residual learning for image recognition, equation 2, for the linear way.
+    """
+    features, end = prod(feature_shape), f"layer{len(widths)}"
+    kinds = of_layers(activation, "linear", "linear")
+    below = {f"encoder{index}": units for index, units in enumerate(widths)} | {"code": code}
+    above = {f"decoder{index}": units for index, units in enumerate(reversed(widths))} | {"x_hat": features}
+    nets = {"encoder": _stack(below, kinds), "decoder": _stack(above, kinds)}
+
+    def init(key: jax.Array) -> Params:
+        params, keys = {}, dict(zip((*nets, "down", "up"), jax.random.split(key, 4), strict=True))
+        for half, inputs in (("encoder", features), ("decoder", code)):
+            layers = nets[half].init(keys[half], jnp.zeros((1, inputs)))["params"]
+            params[half] = {**layers, end: jax.tree.map(jnp.zeros_like, layers[end])}
+        lecun = jax.nn.initializers.lecun_normal()
+        shapes = {"down": (features, code), "up": (code, features)}
+        return params | {"linear": {way: {"kernel": lecun(keys[way], shape)} for way, shape in shapes.items()}}
+
+    def passed(half: str, way: str, last: str, params: Params, x: jax.Array) -> Outputs:
+        outputs = nets[half].apply({"params": params[half]}, x)
+        z = outputs[last][0] + x @ params["linear"][way]["kernel"]
+        return outputs | {last: (z, z)}
+
+    encode = lambda params, x, key=None: (passed("encoder", "down", "code", params, x), {})
+    decode = lambda params, code: passed("decoder", "up", "x_hat", params, code)
+    return assemble(feature_shape, code, init=init, encode=encode, decode=decode, activations=kinds)
+
+
+def principal(params: Params, components: jax.Array, mean: jax.Array) -> Params:
+    """The parameters of a `shortcut` that is principal components: h = (x - mean) Vᵀ, x̂ = h V + mean.
+
+    Args:
+        params: of a `shortcut`; of its layers only the last ones count then, which put out what the mean asks for.
+        components: V, (d, n), with orthonormal rows.
+        mean: (n,).
+    """
+    biases = {"encoder": -(mean @ components.T), "decoder": mean}
+    changed = {"linear": {"down": {"kernel": components.T}, "up": {"kernel": components}}}
+    for half, bias in biases.items():
+        end = f"layer{len(params[half]) - 1}"
+        changed[half] = {**params[half], end: {"kernel": jnp.zeros_like(params[half][end]["kernel"]), "bias": bias}}
+    return {**params, **changed}
+
+
 def stacked(
     feature_shape: tuple[int, ...],
     widths: Sequence[int],
@@ -156,10 +226,7 @@ def stacked(
     if "hidden" in activations and not widths and not mirrored and name_of(activations["hidden"]) != "relu":
         raise UserError("model.activation: there are no hidden layers that could use it; allowed: leave it out")
     up = {f"decoder{index}": units for index, units in enumerate(mirrored)} | {"x_hat": prod(feature_shape)}
-    stack = lambda layers: Stack(
-        tuple(layers), tuple(layers.values()), tuple(activations.get(n) or activations["hidden"] for n in layers)
-    )
-    encoder, decoder = stack(down), stack(up)
+    encoder, decoder = _stack(down, activations), _stack(up, activations)
     kernels = lambda params: [params["encoder"][f"layer{index}"]["kernel"] for index in reversed(range(len(down)))]
     model = halves(feature_shape, code, encoder, decoder, activations, sample=sample, tied=kernels if tied else None)
 
@@ -170,3 +237,9 @@ def stacked(
         return [(w, layer["bias"], name) for w, layer, name in zip(weights, layers, names, strict=True)]
 
     return model._replace(decoder_layers=decoder_layers)
+
+
+def _stack(layers: Mapping[str, int], activations: Mapping[str, Activation]) -> Stack:
+    """Layers of so many units each, by their names."""
+    kinds = tuple(activations.get(name) or activations["hidden"] for name in layers)
+    return Stack(tuple(layers), tuple(layers.values()), kinds)

@@ -20,7 +20,6 @@ from aejax.runs import defaults, experiment
 from aejax.training.build import load_data
 
 PASSES, FEWEST_STEPS, EVALUATIONS = 100, 300, 20
-CLUSTERS = 8  # where no labels say how many
 Fields = dict[str, tuple[Any, str]]
 """Of a config, by their paths: the value of each, and why."""
 TEXT = '''"""{question} A config for {name}.
@@ -94,12 +93,15 @@ def _neighbours(facts: Facts) -> Fields:
 
 
 def _clustering(facts: Facts) -> Fields:
-    count, why = (len(facts.classes), "as many as labels") if facts.classes else (CLUSTERS, "a guess: say how many")
-    return {"model.clusters": (count, why), "task.clusters": (count, "")}
+    if facts.classes:
+        return {"task.clusters": (len(facts.classes), "as many as labels")}
+    return {"task.clusters": (None, "as many as the code shows, from 2 to 15; or say how many")}
 
 
 def _reduction(facts: Facts) -> Fields:
-    return {} if facts.classes else {"task": ({"name": "reconstruction"}, "there are no labels to judge codes by")}
+    train = {"train.steps": (4000, "at most: the validation rows say when"), "train.evaluate_every": (50, "")}
+    no_labels = {"task": ({"name": "reconstruction"}, "there are no labels to judge codes by")}
+    return train if facts.classes else train | no_labels
 
 
 def _generation(facts: Facts) -> Fields:
@@ -114,10 +116,10 @@ STARTS = {
     "anomaly": Start("Which rows are odd?", "lecture/anomaly", _anomaly),
     "imputation": Start("What stands in the holes?", "lecture/imputation", _imputation),
     "aeknn": Start("Of which class is a row?", "lecture/aeknn", _neighbours),
-    "clustering": Start("Which rows go together?", "lecture/clustering:satimage", _clustering),
+    "clustering": Start("Which rows go together?", "tables/clustering", _clustering),
     "hashing": Start("Which rows are like this one?", "lecture/hashing"),
     "generation": Start("How would more rows like these look?", "lecture/generation:satimage", _generation),
-    "reduction": Start("How do the rows lie in a plane?", "lecture/reduction", _reduction),
+    "reduction": Start("How do the rows lie in a plane?", "tables/reduction", _reduction),
 }
 
 

@@ -13,7 +13,8 @@ REASONS = 3  # columns that are named for each row
 def reasons(out: Columns, x: np.ndarray, columns: Sequence[Column], dates: Sequence[str]) -> dict[str, np.ndarray]:
     """For each row the columns that have most to do with the answer, the greatest share first: names, values, expected.
 
-    They are text; empty where a row has no answer, or a value is missing.
+    Columns that are missing, or are the category that was expected, come last. All are text; empty where a row has no
+    answer, or a value is missing.
     """
     values, expected = (_texts(as_columns(rows, columns, dates)) for rows in (x, out.reasons.expected))
     shares = dict.fromkeys(values, 0.0)
@@ -21,9 +22,10 @@ def reasons(out: Columns, x: np.ndarray, columns: Sequence[Column], dates: Seque
         name = column.name if column.name in values else column.name.rpartition(".")[0]  # of a part of a date
         shares[name] = shares[name] + out.reasons.shares[:, column.start : column.start + column.size].sum(1)
     by_share = np.stack(list(shares.values()), axis=1)
-    order = np.argsort(-np.nan_to_num(by_share), axis=1, kind="stable")[:, :REASONS]
     names = np.broadcast_to(np.array(list(values), object), by_share.shape)
     cells = {"column": names, "value": _side_by_side(values), "expected": _side_by_side(expected)}
+    says_nothing = (cells["value"] == "") | (cells["value"] == cells["expected"])
+    order = np.argsort(np.where(says_nothing, 0, -np.nan_to_num(by_share)), axis=1, kind="stable")[:, :REASONS]
     answered, by_name = ~np.isnan(by_share).any(1), {}
     for rank, at in enumerate(order.T, start=1):
         for name, texts in cells.items():

@@ -4,12 +4,14 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from math import prod
+from typing import Annotated, NamedTuple
 
 import jax
 import numpy as np
 
-from aejax.config.bounds import Count, Natural
+from aejax import console
+from aejax.config.bounds import Choice, Count, Natural
 from aejax.data.splits import with_rows
 from aejax.errors import UserError
 from aejax.figures.tasks.spaces import CLUSTERING
@@ -18,10 +20,12 @@ from aejax.metrics import partitions
 from aejax.relations import graph
 from aejax.tasks import needs
 from aejax.tasks.common import Arrays, Numbers, Several, attempted, cached, error, fitted_pca, outputs, seed_of
-from aejax.training.context import outline
+from aejax.training.context import clean, outline
 from aejax.training.evaluate import encoded
 from aejax.types import Columns, Dataset, Evaluation, Kept, Model, Params, Rows, Task
 
+MOST_CLUSTERS = 15  # where nobody says how many
+LEAST_SILHOUETTE, SHARE = 0.2, 0.8  # of k-means of the features, and what clusters of the code have of it
 GRAPH_COMPONENTS = 50  # in which neighbours are looked for, where there are more features
 SILHOUETTE_ROWS = 5000
 
@@ -31,13 +35,17 @@ class Options:
     """Options of the task.
 
     Attributes:
-        clusters: how many are looked for; None: as many as there are classes, without labels as the net has centres of.
+        clusters: how many are looked for; None: as many as there are classes, without labels as the net has centres
+            of; else those, from 2 to 15, of which k-means on the code has the highest silhouette there.
+        space: ``"code"``, or ``"either"``: clusters are those of k-means of the scaled features where their silhouette
+            there is .2 or more, and that of the code's clusters is less than four fifths of it.
         neighbours: of a row, in the graphs of spectral clustering and of the modularity.
         restarts: of k-means and of the mixture, of which the one with the best cost counts.
         spectral_rows: that spectral clustering sees at most, drawn by lot; 0 leaves it out.
     """
 
     clusters: Several | None = None
+    space: Annotated[str, Choice(("code", "either"))] = "code"
     neighbours: Count = 10
     restarts: Count = 10
     spectral_rows: Natural = 10_000
@@ -45,15 +53,10 @@ class Options:
 
 def _keep_needs(dataset: Dataset, model: Model, config: needs.Config, options: Options) -> None:
     train, rows, clusters, centres = dataset.train, len(dataset.train.x), options.clusters, centres_of(model)
-    if train.labels is None and clusters is None and centres is None:
-        raise UserError(
-            f"task.clusters: {dataset.name} has no labels whose classes could be counted; "
-            "allowed: int >= 2, or data with labels (a file's data.label_column)"
-        )
     if train.labels is not None:
         instead = "data without labels"
         needs.has_classes("clustering", dataset, train.labels, rows="all training rows", instead=instead)
-    wanted = wanted_clusters(clusters, train.labels, centres)
+    wanted = wanted_clusters(clusters, train.labels, centres) or 2
     if centres not in (None, wanted):
         why = f"task.clusters is {wanted}" if clusters else f"the data have {wanted} classes ({dataset.name})"
         other = f" or task.clusters={centres}" if 2 <= centres <= rows else ""
@@ -80,7 +83,7 @@ def centres_of(model: Model) -> int | None:
 
 
 def wanted_clusters(asked: int | None, labels: np.ndarray | None, centres: int | None) -> int | None:
-    """How many clusters are looked for: as asked, as there are classes, or as the net has centres of."""
+    """How many clusters are looked for: as asked, as there are classes, or as the net has centres of; else None."""
     return asked or (centres if labels is None else len(np.unique(labels)))
 
 
@@ -95,7 +98,8 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
     """Clusters of all training rows, judged by their classes where there are any, and by the rows' neighbours.
 
     A net that has centres (`aejax.models.clustered`) puts each row to the nearest one of its best set, that with the
-    least `aejax.losses.clustering.transport_cost`; on other nets' codes k-means is run. All methods are fitted to the
+    least `aejax.losses.clustering.transport_cost`; on other nets' codes k-means is run, or on the features
+    (`Options.space`). All methods are fitted to the
     training rows without their labels. Rows of other splits go to the nearest of the same centres. Where all rows are
     to be clustered, as in the literature, there are to be no other splits.
 
@@ -103,7 +107,7 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
         ``metrics["train"]`` with ``mse``, ``clusters`` (how many have rows), and what needs no labels: ``modularity``,
         and ``silhouette`` of the scaled features (at most 5000 rows); with labels also ``accuracy`` of the best
         pairing of clusters with classes, ``nmi`` and ``ari``. The same, without the middle ones, for other splits.
-        ``baselines``, of the training rows: ``code, k-means`` where the net has centres, ``k-means``,
+        ``baselines``, of the training rows: ``code, k-means`` where that is something else, ``k-means``,
         ``PCA, k-means`` and ``PCA, Gaussian mixture`` (with as many components as the code has units), and
         ``spectral``, or ``spectral, 10000 rows``. ``arrays``: ``code``, ``clusters`` and ``labels`` of training rows.
         ``kept``: the centres that training rows went to.
@@ -114,11 +118,13 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
     parts = {name: outputs(model, params, dataset, name) for name in with_rows(dataset)}
     by_split = {name: {"mse": error(part)} for name, part in parts.items()}
     (x, code, *_), labels = parts["train"], dataset.train.labels
-    count = wanted_clusters(options.clusters, labels, centres_of(model))
+    count = wanted_clusters(options.clusters, labels, centres_of(model)) or estimated(code, seed)
     of_code = k_means(code, count, restarts=restarts, seed=seed)
     net = own_clusters(for_model, model, params, x, code) or of_code
+    net = of_space(net, x, options, seed)
     for name in set(parts) - {"train"}:
-        by_split[name] |= by_classes(getattr(dataset, name).labels, net.assign(parts[name].code))
+        points = parts[name].x if net.of_features else parts[name].code
+        by_split[name] |= by_classes(getattr(dataset, name).labels, net.assign(points))
     judge = judging(x, labels, neighbours=neighbours, seed=seed)
     by_split["train"] |= judge(net.clusters)
     others = {} if net is of_code else {"code, k-means": of_code.clusters}
@@ -139,33 +145,42 @@ def keep(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: obje
     for_starts, for_model = jax.random.split(key)
     train = outputs(model, params, dataset, "train")
     net = own_clusters(for_model, model, params, train.x, train.code)
+    seed = seed_of(for_starts)
     if net is None:
-        count = wanted_clusters(options.clusters, dataset.train.labels, None)
-        net = k_means(train.code, count, restarts=options.restarts, seed=seed_of(for_starts))
-    return _kept(net)
+        count = wanted_clusters(options.clusters, dataset.train.labels, None) or estimated(train.code, seed)
+        net = k_means(train.code, count, restarts=options.restarts, seed=seed)
+    return _kept(of_space(net, train.x, options, seed))
 
 
 def _kept(net: "Partition") -> Kept:
-    return Kept({"centres": net.centres[np.unique(net.clusters)].astype(np.float64)}, {})
+    centres = net.centres[np.unique(net.clusters)].astype(np.float64)
+    return Kept({"centres": centres}, {"features": True} if net.of_features else {})
 
 
 def assign(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Columns:
     """The clusters of new rows, from 0, and how sure they are.
 
-    A row goes to the nearest centre. Its probability is Student's t of the distance in the code, as in the term `joint`
+    A row goes to the nearest centre. Its probability is Student's t of the distance in the code, or that of the scaled
+    features where centres lie there, as in the term `joint`
     of `aejax.losses.clustering`: q_j ∝ (1 + ‖h − c_j‖²)⁻¹ over the centres j. See `aejax.types.Task`.
     """
     if kept is None:
         raise UserError("assign: the run is older than clusters of new rows and kept no centres; train it again")
-    centres = kept.tree.get("centres", np.zeros(()))
-    if centres.ndim != 2 or not len(centres) or centres.shape[1] != model.code_size:
+    centres, of_features = kept.tree.get("centres", np.zeros(())), is_of_features(kept)
+    size = prod(model.feature_shape) if of_features else model.code_size
+    if centres.ndim != 2 or not len(centres) or centres.shape[1] != size:
         raise UserError("what the run kept is damaged: it holds no centres of clusters")
-    apart = distances(encoded(model, params, rows), centres)
+    apart = distances(np.asarray(clean(rows, slice(None))) if of_features else encoded(model, params, rows), centres)
     clusters, nearness = apart.argmin(1), 1 / (1 + apart)
     probability = nearness.max(1) / nearness.sum(1)
     sizes = np.bincount(clusters, minlength=len(centres))
     summary = f"rows in clusters 0 to {len(sizes) - 1}: {', '.join(map(str, sizes))}"
     return Columns({"cluster": clusters, "probability": probability}, summary)
+
+
+def is_of_features(kept: Kept) -> bool:
+    """Whether the centres that a run kept lie among its scaled features, and not in its code."""
+    return kept.info.get("features") is True
 
 
 def judging(x: np.ndarray, labels: np.ndarray | None, *, neighbours: int, seed: int) -> Callable[[np.ndarray], Numbers]:
@@ -212,11 +227,13 @@ class Partition(NamedTuple):
         clusters: (m,) int.
         centres: (k, d) of all clusters, also those without a row.
         assign: points of other rows, (l, d), in the space in which the training rows were clustered -> (l,) int.
+        of_features: whether that is the space of the scaled features, and not the code.
     """
 
     clusters: np.ndarray
     centres: np.ndarray
     assign: Callable[[np.ndarray], np.ndarray]
+    of_features: bool = False
 
 
 def own_clusters(key: jax.Array, model: Model, params: Params, x: np.ndarray, code: np.ndarray) -> Partition | None:
@@ -248,6 +265,33 @@ def k_means(points: np.ndarray, count: int, *, restarts: int, seed: int) -> Part
 
     fitted = KMeans(count, n_init=restarts, random_state=seed).fit(points)
     return Partition(fitted.labels_, fitted.cluster_centers_, fitted.predict)
+
+
+def of_space(net: Partition, x: np.ndarray, options: Options, seed: int) -> Partition:
+    """Clusters of the code, or those of k-means of the scaled features (m, n), as `Options.space` has it."""
+    if options.space == "code":
+        return net
+    plain = k_means(x, len(net.centres), restarts=options.restarts, seed=seed)
+    of_plain, of_net = silhouette(x, plain.clusters, seed), silhouette(x, net.clusters, seed)
+    if of_plain < LEAST_SILHOUETTE or of_net >= SHARE * of_plain:
+        return net
+    console.say(f"clusters of the features (silhouette {of_plain:.2f}), not of the code ({of_net:.2f})")
+    return plain._replace(of_features=True)
+
+
+def estimated(code: np.ndarray, seed: int) -> int:
+    """How many clusters codes (m, d) show: of 2 to 15, k-means has the highest silhouette; of at most 5000 rows.
+
+    References:
+        Rousseeuw 1987, Silhouettes: a graphical aid to the interpretation and validation of cluster analysis.
+    """
+    code = code[some(len(code), SILHOUETTE_ROWS, seed)]
+    most = min(MOST_CLUSTERS, different_rows(code, MOST_CLUSTERS))
+    counts = range(2, max(most, 2) + 1)
+    scores = {count: silhouette(code, k_means(code, count, restarts=3, seed=seed).clusters, seed) for count in counts}
+    count = max(scores, key=scores.__getitem__)
+    console.say(f"{count} clusters, of 2 to {max(scores)} those with the highest silhouette ({scores[count]:.2f})")
+    return count
 
 
 @cached
