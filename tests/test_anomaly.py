@@ -26,7 +26,7 @@ from aejax.types import Members, Split
 
 SHRUNK = ["train.steps=60", "train.evaluate_every=60", "task.members=2"]
 METRICS = {"roc_auc", "average_precision", "false_alarm_rate", "detection_rate", "threshold"}
-METHODS = {"error", "code", "both", "error_of_one_net", "knn", "isolation_forest", "one_class_svm", "pca"}
+METHODS = {"error", "code", "both", "trimmed", "error_of_one_net", "knn", "isolation_forest", "one_class_svm", "pca"}
 
 
 def test_neighbour_distance_by_brute_force():
