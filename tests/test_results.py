@@ -252,6 +252,14 @@ def test_a_first_config_runs_as_it_is_written(task, tmp_path, capsys, monkeypatc
     experiment.check_task(config, load_data(data))
 
 
+@pytest.mark.parametrize(
+    ("task", "variant"), [("anomaly", ":anomaly"), ("generation", ":generation"), ("reduction", "")]
+)
+def test_init_of_a_folder_names_the_run_for_photographs(task, variant, tmp_path, capsys):
+    line = f"aejax run photographs/autoencoder{variant} --set data.name=images:{tmp_path}"
+    assert_refused(call(["init", str(tmp_path), "--task", task], capsys), line)
+
+
 def test_the_tasks_that_init_names_are_those_that_it_has():
     assert set(init.TASKS) == set(STARTS)
 

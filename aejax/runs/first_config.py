@@ -137,7 +137,8 @@ def first_config(path: Path, task: str, label: str | None = None) -> str:
     if task not in STARTS:
         raise one_of(task, STARTS, what="--task")
     if path_of(path):
-        ready = "aejax run photographs/autoencoder --set data.name=images:DIR"
+        variant = f":{task}" if task in ("anomaly", "generation") else ""
+        ready = f"aejax run photographs/autoencoder{variant} --set data.name=images:{path}"
         raise UserError(f"{path}: photographs need no config of their own; allowed: {ready}")
     start, path = STARTS[task], path.absolute()
     fields = {"data.name": (f"file:{path}", ""), "data.scaling": ("standard", "to mean 0 and standard deviation 1")}
