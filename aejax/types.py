@@ -104,6 +104,7 @@ class Dataset(NamedTuple):
         log: bool, broadcastable to `feature_shape`, the columns whose natural logarithm stands in the rows, from where
             `origin` counts: `aejax.data.original` gives the values of the file.
         documents: an `aejax.data.documents.Documents` that makes rows of other documents; None of other data.
+        means: float32 of `feature_shape`, the training rows' means, which stand in holes; None where there are none.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Dataset(NamedTuple):
     origin: Any = np.zeros(())
     log: Any = np.zeros((), bool)
     documents: Any = None
+    means: np.ndarray | None = None
 
     def __repr__(self) -> str:
         parts = {"training": self.train, "validation": self.validation, "test": self.test}

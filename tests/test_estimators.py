@@ -157,6 +157,14 @@ def test_a_mixed_frame_with_holes_and_dates_is_fitted_and_scored():
         detector.predict(np.zeros((2, 4)))
 
 
+def test_an_empty_frame_is_refused_in_scikit_learns_words():
+    detector = quick("AutoencoderDetector")
+    with pytest.raises(ValueError, match=r"0 sample\(s\) \(shape=\(0, 4\)\) while a minimum of 2 is required"):
+        detector.fit(table(120)[:0])
+    with pytest.raises(ValueError, match=r"0 sample\(s\) .* minimum of 1 is required by AutoencoderDetector"):
+        detector.fit(table(120)).predict(table(120)[:0])
+
+
 def test_of_new_normal_rows_as_many_are_alarms_as_was_asked_for():
     draw = lambda seed, rows: np.random.default_rng(seed).normal(size=(rows, 5))
     detector = estimators.AutoencoderDetector(false_alarm_rate=0.1, steps=200, random_state=0).fit(draw(0, 500))

@@ -336,7 +336,7 @@ def test_rows_of_arrays_with_their_labels_and_two_features(tmp_path, capsys):
     assert not (tmp_path / "run" / "scores.npy").exists()
 
 
-def test_a_table_of_results_has_names_where_the_file_has_none_and_says_what_is_empty(tmp_path, capsys):
+def test_a_table_of_results_has_names_where_the_file_has_none_and_a_row_with_a_hole_is_answered(tmp_path, capsys):
     x = RANDOM.normal(size=(60, 3)).round(3)
     frame = pandas.DataFrame(x)
     frame.iloc[4, 1] = None
@@ -344,12 +344,23 @@ def test_a_table_of_results_has_names_where_the_file_has_none_and_says_what_is_e
     said = run_on(tmp_path / "t.csv", "multilayer", tmp_path / "run", capsys, *SMALL_NET)
     lines = table(tmp_path / "run" / "reconstructions.csv")
     assert list(lines[0]) == ["row", "split", "0", "1", "2"]
-    assert [row for row, line in enumerate(lines) if not line["0"]] == [4]
-    assert "reconstructions.csv: 60 rows of 3 values; not answered, since a value is missing: 1\n" in said
+    assert all(line["0"] for line in lines)
+    assert "1 of 180 values are missing; each is taken for the mean of its column, by aejax apply as well" in said
+    assert "reconstructions.csv: 60 rows of 3 values\n" in said
     settings = (*ANOMALY, "data.normal=None", "data.split_seed=1")
     said = run_on(tmp_path / "t.csv", "anomaly", tmp_path / "odd", capsys, *settings)
     alarms = sum(line["alarm"] == "1" for line in table(tmp_path / "odd" / "scores.csv"))
     assert f"scores.csv: {alarms} of 60 rows: alarm" in said
+    scores, output = table(tmp_path / "odd" / "scores.csv"), str(tmp_path / "again.csv")
+    answer = call(
+        ["apply", str(tmp_path / "odd"), "score", "--input", str(tmp_path / "t.csv"), "--output", output], capsys
+    )
+    assert "1 of 60 rows have a missing value, taken for the mean in training" in answer.out
+    again = table(tmp_path / "again.csv")
+    assert all(line["score"] for line in again)
+    for one, other in zip(scores, again, strict=True):
+        if one["split"] == "test":  # rows of training find themselves
+            assert float(one["score"]) == pytest.approx(float(other["score"]), rel=1e-5)
 
 
 def test_given_values_at_the_end_of_a_range_and_beside_dates(tmp_path, capsys):

@@ -287,7 +287,7 @@ def scaled(dataset: Dataset, bounds: tuple[float, float] | None = None) -> Datas
     Raises:
         UserError: a feature has no observed value among the training rows.
     """
-    parts = (dataset.train, dataset.validation, dataset.test)
+    parts, mean = (dataset.train, dataset.validation, dataset.test), None
     if any(part.mask is not None for part in parts):
         parts = tuple(map(with_mask, parts))
         check_columns(parts[0].mask, dataset.feature_names, "data: training rows", " or choose another split_seed")
@@ -296,4 +296,4 @@ def scaled(dataset: Dataset, bounds: tuple[float, float] | None = None) -> Datas
     train, validation, test = parts
     options = {"bounds": bounds, "per_feature": dataset.kind != "image", "columns": dataset.columns}
     fitted = fit(train.x, train.mask, scaling=dataset.scaling, **options)
-    return dataset._replace(train=train, validation=validation, test=test, **fitted._asdict())
+    return dataset._replace(train=train, validation=validation, test=test, means=mean, **fitted._asdict())

@@ -130,6 +130,7 @@ class Estimator(BaseEstimator):
         """The data set of rows that it is to be fitted to."""
         share, mixed = float(self.validation_fraction), is_mixed(x)
         if mixed:
+            self._refuse_empty(x, 2)
             validate_data(self, x, skip_check_array=True)
         else:
             x = validate_data(self, x, ensure_min_samples=2, **self._accepted(x))
@@ -148,6 +149,12 @@ class Estimator(BaseEstimator):
         self.fill_ = np.nanmean(observed, 0, dtype=np.float64)
         return dataset
 
+    def _refuse_empty(self, frame: Any, least: int) -> None:
+        """Refuse a frame of too few rows in scikit-learn's words."""
+        if rows_of(frame) < least:
+            line = f"Found array with {rows_of(frame)} sample(s) (shape={frame.shape})"
+            raise ValueError(f"{line} while a minimum of {least} is required by {type(self).__name__}.")
+
     def _accepted(self, x: Any) -> dict[str, Any]:
         """How rows that are no mixed frame are checked: sparse ones, where they are taken, have no holes."""
         sparse = "csr" if get_tags(self).input_tags.sparse else False
@@ -162,6 +169,7 @@ class Estimator(BaseEstimator):
             names = ", ".join(column.name for column in data.columns)
             raise UserError(f"X: has no names of columns, and some hold categories; allowed: a frame with {names}")
         if is_mixed(x) or data.columns:
+            self._refuse_empty(x, 1)
             validate_data(self, x, reset=False, skip_check_array=True)
             rows = rows_of_frame(x, data, "X")
             values = original(rows.x, data.origin, data.log).astype(np.float64)

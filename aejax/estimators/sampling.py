@@ -19,6 +19,7 @@ from aejax.tasks import synthesis
 from aejax.types import Dataset, Kept
 
 ROWS, MOST = 50, 30  # training rows for each component of the mixture, and components
+BLOCK = 64  # rows that go through the net at a time, at least
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
@@ -100,11 +101,13 @@ class AutoencoderSampler(Estimator):
         out. That of a row alone would be an integral over codes.
         """
         values, rows, net = self._values(X), self._rows(X), self.fitted_
-        data, codes = net.data, net.encode(rows)
+        data, whole = net.data, -(-len(rows) // BLOCK) * BLOCK  # so that a row's last bits do not depend on the others
+        codes = net.encode(np.resize(rows, (whole, *rows.shape[1:])))
+        decoded, codes = net.decode(codes)[: len(rows)], codes[: len(rows)]
         shift, scale = (np.asarray(each, np.float64).reshape(-1) for each in (data.shift, data.scale))
         scaled = lambda x: (stored(np.asarray(x, np.float64), data.origin, data.log) - shift) * scale
         kept = Kept(named_arrays(net.kept.tree), net.kept.info)
-        return synthesis.log_density(net.model, kept, codes, scaled(values), scaled(net.decode(codes)))
+        return synthesis.log_density(net.model, kept, codes, scaled(values), scaled(decoded))
 
     def _frame(self, numbers: np.ndarray, cells: dict[str, list[Any]]) -> Any:
         """A frame of features (m, n), and of the cells of some columns, those of categories."""

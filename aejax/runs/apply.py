@@ -149,7 +149,8 @@ def apply(
         trained: from `load`.
         action: ``"encode"`` or ``"reconstruct"`` rows (m, *feature_shape) or (m, n) in the units of the data set;
             ``"decode"`` codes (m, d); or one that the task has, such as ``"fill"`` or ``"score"``.
-        rows: float or integer values; NaN is a missing one, for a model that is told which are missing.
+        rows: float or integer values; NaN is a missing one, which a model is told, or which is the mean of its feature,
+            as in training, where some training row had one.
         names: of the columns of rows, where they have names; of no account for codes.
         where: what the rows are from, for messages.
 
@@ -173,7 +174,9 @@ def apply(
         check_order(names, trained.info["feature_names"], where)
         refuse_no_logarithm(flat, is_log, names, where)
     x = (flat if action == "decode" else stored(flat, *form)).astype(np.float32)
-    if action == "decode" or not model.takes_missing:
+    if action != "decode" and not model.takes_missing and (means := artifact.means_of(trained.info)) is not None:
+        x = np.where(missing, means.reshape(-1), x)
+    elif action == "decode" or not model.takes_missing:
         refuse_missing(missing, names, artifact.columns_of(trained.info), where)
     shift, scale = (np.broadcast_to(scaling[name], model.feature_shape).reshape(-1) for name in ("shift", "scale"))
     if of_task is not None:
@@ -226,7 +229,8 @@ def apply_each(
     Raises:
         UserError: as from `apply`, or no row can be answered.
     """
-    takes_missing = trained.model.takes_missing and action != "decode"
+    has_means = artifact.means_of(trained.info) is not None
+    takes_missing = (trained.model.takes_missing or has_means) and action != "decode"
     fits = answerable(rows, takes_missing=takes_missing)
     if action != "decode" and (is_log := artifact.log_of(trained.info)).any():
         fits &= ~((rows <= 0) & is_log).any(1)

@@ -55,6 +55,7 @@ INFO = Fields(
         "linked": bool,
         "origin": Many(float),
         "log": Many(Whole()),
+        "means": Many(float),
         "documents": (str, Word("|".join(WEIGHTINGS)), Many(float)),
         "reading": Fields(
             {},
@@ -121,9 +122,19 @@ def info_of(dataset: Dataset) -> dict[str, Any]:
         "columns": [astuple(column) for column in dataset.columns],
         **({"origin": dataset.origin.reshape(-1).tolist()} if np.any(dataset.origin) else {}),
         **({"log": np.flatnonzero(dataset.log).tolist()} if np.any(dataset.log) else {}),
+        **({} if dataset.means is None else {"means": dataset.means.reshape(-1).tolist()}),
         **({"reading": reading} if (reading := _reading_info(dataset.reading)) else {}),
         **({"documents": [*dataset.documents[:2], list(dataset.documents.rarity)]} if dataset.documents else {}),
     }
+
+
+def means_of(info: Mapping[str, Any]) -> np.ndarray | None:
+    """`Dataset.means` of the training data, float32 of the shape of a row."""
+    if not info.get("means"):
+        return None
+    if len(info["means"]) != prod(info["feature_shape"]):
+        raise UserError("the net is damaged: its means are not one for each value of a row")
+    return np.asarray(info["means"], np.float32).reshape(tuple(info["feature_shape"]))
 
 
 def _reading_info(reading: Reading | None) -> dict[str, Any]:

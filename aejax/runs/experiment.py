@@ -134,8 +134,9 @@ def _tell_missing(dataset: Dataset, model: Model) -> None:
             cells = np.isnan(per_column(np.where(observed, 0.0, np.nan), dataset.columns))
             missing, total = missing + int(cells.sum()), total + cells.size
     if missing:
-        refusal = "" if model.takes_missing else "; the trained net itself takes none (aejax apply needs whole rows)"
-        console.say(f"{dataset.name}: {missing} of {total} values are missing{refusal}")
+        is_told = model.takes_missing or dataset.train.mask is None
+        mean = "" if is_told else "; each is taken for the mean of its column, by aejax apply as well"
+        console.say(f"{dataset.name}: {missing} of {total} values are missing{mean}")
 
 
 def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Dataset, Parts, Rows | Windows]:

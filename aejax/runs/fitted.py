@@ -252,6 +252,7 @@ def open_folder(folder: str | Path, model: Model | None = None, *, trust: bool =
         reading=artifact.reading_of(trained.info),
         origin=artifact.origin_of(trained.info),
         log=artifact.log_of(trained.info),
+        means=artifact.means_of(trained.info),
         documents=artifact.documents_of(trained.info),
         **trained.scaling,
     )

@@ -90,6 +90,8 @@ def answer(
     else:
         out, lines = apply.apply_each(trained, action, file.x, file.names, source, faults)
         remarks += lines
+    if holes := _holes_of_means(trained, action, file.x):
+        remarks.append(f"{source}: {holes} of {len(file.x)} rows have a missing value, taken for the mean in training")
     out = instead(out)
     by_name, keys, labels = _columns(trained, action, file, out, source), file.keys, file.labels
     if isinstance(out, Columns):
@@ -109,6 +111,14 @@ def answer(
         out = np.moveaxis(out, 3, 1)
     seen = out.__getitem__ if reading.size and out.ndim == 4 else None
     return Answer(by_name, out, keys, labels, f"{len(out)} rows of {size}", tuple(remarks), of_one_form, seen)
+
+
+def _holes_of_means(trained: Trained, action: str, x: np.ndarray) -> int:
+    """How many rows have holes that a net is not told of, but that hold a mean of the training rows."""
+    if action == "decode" or trained.model.takes_missing or artifact.means_of(trained.info) is None:
+        return 0
+    missing = np.isnan(x.reshape(len(x), -1))
+    return int((missing.any(1) & ~missing.all(1)).sum())
 
 
 def _columns(

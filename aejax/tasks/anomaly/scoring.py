@@ -364,7 +364,7 @@ def score_and_alarm(model: Model, params: Params, rows: Rows, kept: Kept | None)
     if kept is None:
         raise UserError("score: the run is older than the scoring of new rows and kept nothing for it; train it again")
     scorer, info = read(kept, model)
-    if rows.mask is not None:
+    if rows.mask is not None and scorer["mean"] is not None:  # of another net the mean stands there already
         rows = rows._replace(x=np.where(rows.mask, rows.x, scorer["mean"]))
     out = outputs(model, scorer["nets"], jax.tree.map(jnp.asarray, rows))
     return columns(*explained(out, Reference(**scorer["train"]), **info), float(scorer["threshold"]), rows)

@@ -87,6 +87,8 @@ def fitted(x: np.ndarray, of_net: np.ndarray, columns: tuple[Column, ...], seed:
     if x.shape[1] > MOST_FEATURES:
         return without(x.shape[1])
     mean, covariance = _gaussian(x, seed)
+    if x.shape[1] == 1:  # which trees and neighbours would have nothing to look at
+        return without(1, mean, covariance)
     chosen = permutation(seed, len(x))[:MOST_ROWS]
     x, of_net = x[chosen], of_net[chosen]
     line = conditional(x, mean, covariance)[0]
