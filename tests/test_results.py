@@ -377,6 +377,20 @@ def test_given_values_at_the_end_of_a_range_and_beside_dates(tmp_path, capsys):
     assert answer.code == 0, answer.err
     assert {line["daylight"] for line in table(tmp_path / "new.csv")} == {"12.7"}
     assert_refused(call([*words, "--seed", str(10**25)], capsys), "--seed: ")
+    refusal = "given: day holds dates, which cannot be given; allowed: daylight, night"
+    assert_refused(call([*words, "--given", "day=2024-03-01"], capsys), refusal)
+
+
+def test_a_number_is_given_as_the_file_has_it(tmp_path, capsys):
+    lines = [f"{10 + row % 7},5;{20 - row % 7},25" for row in range(ROWS)]
+    (tmp_path / "t.csv").write_text("\n".join(["a;b", *lines]) + "\n")
+    task = ("task.features=rows", "task.components=2", "task.samples=20", "model.output=linear")
+    run_on(tmp_path / "t.csv", "generation:satimage", tmp_path / "run", capsys, *SMALL_NET, *task)
+    words = ["apply", str(tmp_path / "run"), "sample", "--rows", "3", "--output", str(tmp_path / "new.csv")]
+    for number in ("12,5", "12.5"):
+        answer = call([*words, "--given", f"a={number}"], capsys)
+        assert answer.code == 0, answer.err
+        assert {line["a"] for line in table(tmp_path / "new.csv")} == {"12.5"}
 
 
 def test_numbers_of_a_table_have_the_digits_that_they_need(run, tmp_path, capsys):

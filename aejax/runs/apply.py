@@ -331,25 +331,28 @@ def _features_of(given: Mapping[str, str], trained: Trained) -> np.ndarray:
     """Given values of columns as a row that is stored, (n,) float64, NaN elsewhere."""
     features = trained.info["feature_names"]
     columns = artifact.columns_of(trained.info) or tuple(Column(name, at) for at, name in enumerate(features))
-    by_name, dates = {column.name: column for column in columns}, artifact.reading_of(trained.info).dates
+    by_name, reading = {column.name: column for column in columns}, artifact.reading_of(trained.info)
     row, is_log = (
         np.full(len(features), np.nan),
         np.broadcast_to(artifact.log_of(trained.info).reshape(-1), len(features)),
     )
-    dated = {date.partition("=")[0] for date in dates}
+    dated = {date.partition("=")[0] for date in reading.dates}
     parts = {f"{name}.{part}" for name in dated for part in ("month", "weekday", "hour")}
     allowed = [name for name in by_name if name not in dated | parts]
     for name, value in given.items():
+        if name in dated:
+            raise UserError(f"given: {name} holds dates, which cannot be given; allowed: {', '.join(allowed)}")
         if name not in allowed:
             raise one_of(name, allowed, what="given: a column")
-        column, number = by_name[name], value_of(str(value))
-        if column.categories and str(value) not in column.categories:
-            raise one_of(str(value), column.categories, what=f"given: a category of {name}")
+        text = str(value)
+        column, number = by_name[name], value_of(text.replace(",", ".") if reading.decimal == "," else text)
+        if column.categories and text not in column.categories:
+            raise one_of(text, column.categories, what=f"given: a category of {name}")
         if not column.categories and (
             number is None or not np.isfinite(number) or (is_log[column.start] and number <= 0)
         ):
             raise UserError(f"given: {name}={value}; allowed: a number in the range of the column")
-        level = column.categories.index(str(value)) if column.categories else number
+        level = column.categories.index(text) if column.categories else number
         one_hot = np.arange(column.size) == level
         row[column.start : column.start + column.size] = level if column.size == 1 else one_hot
     form = (artifact.origin_of(trained.info).reshape(-1), artifact.log_of(trained.info).reshape(-1))
