@@ -265,7 +265,6 @@ def test_data_that_it_cannot_serve_are_refused_in_one_line(name, dataset, option
     ("name", "change", "line"),
     [
         ("aeknn", "data.name=swiss_roll", "aeknn: swiss_roll has no labels"),
-        ("clustering:code", "data.name=swiss_roll", "task.clusters: swiss_roll has no labels"),
         ("generation", "task.samples=1", "task.samples: expected int >= 2"),
         ("generation", "task.sampler=gausian", "unknown 'gausian' (did you mean 'gaussian'?)"),
         ("generation", "task.components=5000", "task.components: 5000 are too many"),

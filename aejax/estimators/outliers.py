@@ -29,8 +29,7 @@ class AutoencoderDetector(OutlierMixin, Estimator):
 
     Hyperparameters beside those of `aejax.estimators.base.Estimator`:
         false_alarm_rate: share of normal rows that may raise an alarm, in (0, 1).
-        anomaly_score: ``"neighbours"``, ``"trimmed"``, ``"error"``, ``"code"`` or ``"both"``, as in
-            `aejax.tasks.anomaly.evaluate`: ``"trimmed"`` where anomalies are among the rows that it is fitted to.
+        anomaly_score: one of `aejax.tasks.anomaly.SCORES`, such as ``"trimmed"`` where anomalies are among the rows.
 
     Attributes:
         offset_: the threshold: rows whose `score_samples` are below it are alarms.
