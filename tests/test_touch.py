@@ -36,6 +36,7 @@ DENSE = {
 OTHERS = {
     "conv.convolutional": {"channels": (2,), "code": 3},
     "variational.convolutional": {"channels": (2,), "code": 3},
+    "dense.shortcut": {"widths": (6,), "code": 3},
     "unet.unet": {"channels": (2, 3)},
     "masked.residual": {"width": 6, "blocks": 1, "code": 3, "frequencies": 1},
 }
