@@ -151,5 +151,7 @@ def test_without_internet_the_command_for_files_at_hand_is_told(monkeypatch):
 
 
 def test_only_documents_take_a_weighting():
-    with pytest.raises(UserError, match=r"^data.weighting: 'digits' does not take it; only text data do"):
+    with pytest.raises(
+        UserError, match=r"^data.weighting: 'digits' does not take it; only file, texts: and text data do"
+    ):
         data.load("digits", weighting="log")

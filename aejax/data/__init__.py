@@ -189,7 +189,8 @@ def _raw(name: str, settings: Mapping[str, Any]) -> Raw:
     kind = way(name)
     for option in _OPTIONS:
         if settings[option] is not None and option not in TAKES[kind]:
-            owners = " and ".join(other for other, taken in TAKES.items() if option in taken)
+            *others, last = (other for other, taken in TAKES.items() if option in taken)
+            owners = f"{', '.join(others)} and {last}" if others else last
             raise UserError(
                 f"data.{option}: {name!r} does not take it; only {owners} data do; allowed: data.{option}=None"
             )
