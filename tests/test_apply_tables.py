@@ -193,7 +193,7 @@ def test_a_run_says_how_many_values_of_a_table_are_missing(missing, tmp_path, ca
         (tmp_path / "rows.csv").write_text(text)
         answer = call(arguments({**TINY, **changes}, workdir=tmp_path / str(told)), capsys)
         assert answer.code == 0, answer.err
-        assert ("2 of 150 values are missing; the trained net itself takes none" in answer.out) == told
+        assert ("2 of 150 values are missing; each is taken for the mean of its column" in answer.out) == told
 
 
 def test_without_names_labels_are_a_column_too_many(tmp_path):
