@@ -217,6 +217,17 @@ def test_rows_of_more_weight_are_rebuilt_better():
     assert fits[1].score(other) > fits[0].score(other)
 
 
+def test_a_net_that_is_worse_than_principal_components_becomes_them(tmp_path):
+    x = X[:, :2] @ np.random.default_rng(1).normal(size=(2, 5))  # a plane, which three steps do not find
+    net = estimators.Autoencoder(steps=3, random_state=0).fit(x)
+    assert net.is_pca_
+    codes = net.transform(x)
+    np.testing.assert_allclose(net.reconstruct(x), x, atol=1e-3)
+    loaded = estimators.load(net.save(tmp_path / "folder"))
+    assert loaded.is_pca_
+    np.testing.assert_array_equal(loaded.transform(x), codes)
+
+
 def test_codes_come_back_as_rows():
     net = estimators.Autoencoder(code=4, steps=400, random_state=0).fit(X)
     codes = net.transform(X)

@@ -56,7 +56,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train on rows X, (m, n) or a mixed frame, NaN or an empty cell where a value is missing; y is passed over.
 
-        Rows are drawn in proportion to `sample_weight`, (m,); the Gaussian counts each of a weight above 0 once.
+        Rows are drawn in proportion to `sample_weight`, (m,); what stands beside the net counts each above 0 once.
         """
         dataset = self._train(X, weight=sample_weight)
         self.categories_ = cells_of_categories(X, dataset.columns) if is_mixed(X) else {}

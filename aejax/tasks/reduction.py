@@ -71,10 +71,10 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
 def better_pca(model: Model, params: Params, dataset: Dataset) -> Params | None:
     """The parameters that make an `aejax.models.shortcut` principal components; None where its own are better.
 
-    That is judged by the error of the validation rows; without any, or without a linear way, its own are kept.
+    That is judged by the error of the validation rows; without any, or of any other model, its own are kept.
     """
-    size = model.code_size
-    if "linear" not in params or not len(dataset.validation.x) or size > min(dataset.train.x.shape):
+    size, (_, name, _) = model.code_size, model.made or (None, "", ())
+    if name != "dense.shortcut" or not len(dataset.validation.x) or size > min(dataset.train.x.shape):
         return None
     pca = fitted_pca(outputs(model, params, dataset, "train").x, size)
     as_pca = dense.principal(params, *(jnp.asarray(each, jnp.float32) for each in (pca.components_, pca.mean_)))

@@ -11,6 +11,7 @@ import argparse
 import json
 import time
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -84,14 +85,12 @@ def reduction(name, seed):
     pca = PCA(2).fit(scaled[train])
     codes = {"autoencoder": ours.transform(x), "PCA": pca.transform(scaled)}
     rebuilt = {"autoencoder": (ours.reconstruct(x) - shift) / scale, "PCA": pca.inverse_transform(codes["PCA"])}
-    try:
+    if find_spec("umap"):
         from umap import UMAP
 
         mapping = UMAP(random_state=seed).fit(scaled[train])
         codes["UMAP"] = np.zeros((len(x), 2))
         codes["UMAP"][train], codes["UMAP"][test] = mapping.embedding_, mapping.transform(scaled[test])
-    except ImportError:
-        pass
 
     def accuracy(code):
         if labels is None:
