@@ -27,7 +27,8 @@ HEARTBEAT_SECONDS = 30
 FINISHING_SECONDS = 7 * 24 * 3600
 """That the others wait at the end for the first process, which evaluates and draws."""
 
-_FATAL = re.compile(rb"^F\d{4} \d\d:\d\d:\d\d")  # how the runtime begins the message that it ends with
+# How the runtime begins the message that it ends with, and C++ that of an error of the collectives that nobody catches.
+_FATAL = re.compile(rb"^(F\d{4} \d\d:\d\d:\d\d|terminate called after throwing an instance of 'gloo::)")
 _LOSS = re.compile(rb"^[EW]\d{4} [^\n]*(coordination_service|preemption)")  # and those before it
 _OWN = re.compile(rb"^(aejax: |Traceback|[EW]\d{4} )")  # what ends them
 _COLLECTIVE = re.compile("gloo|nccl|coordination service|heartbeat", re.IGNORECASE)
