@@ -10,6 +10,7 @@ import numpy as np
 from aejax import console
 from aejax.config.components import TASKS, resolve
 from aejax.config.resolving import component
+from aejax.data.dates import calendar_parts
 from aejax.data.encoding import NONE, observed, refuse_no_logarithm
 from aejax.data.scaling import original, stored
 from aejax.data.tables import value_of
@@ -336,8 +337,7 @@ def _features_of(given: Mapping[str, str], trained: Trained) -> np.ndarray:
         np.broadcast_to(artifact.log_of(trained.info).reshape(-1), len(features)),
     )
     dated = {date.partition("=")[0] for date in reading.dates}
-    parts = {f"{name}.{part}" for name in dated for part in ("month", "weekday", "hour")}
-    allowed = [name for name in by_name if name not in dated | parts]
+    allowed = [name for name in by_name if name not in dated | calendar_parts(dated)]
     for name, value in given.items():
         if name in dated:
             raise UserError(f"given: {name} holds dates, which cannot be given; allowed: {', '.join(allowed)}")

@@ -171,7 +171,7 @@ CLUSTERING = figures(keep_clustering, clusters=("points", _draw_clusters), centr
 
 
 SAMPLERS = ("uniform", "normal", "gaussian", "mixture", "kernel", "prior", "pca mixture")
-IN_PLANE = ("training rows", "mixture", "uniform", "pca mixture")
+IN_PLANE = ("training rows", "mixture", "uniform", "pca mixture", "mixture of rows", "independent columns")
 
 
 def keep_generation(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params, config: Tree) -> Kept:
@@ -185,7 +185,8 @@ def keep_generation(evaluation: Evaluation, dataset: Dataset, model: Model, para
     else:
         names = [name for name in IN_PLANE if name in arrays["plane"]]
         tree = {"plane": {name: arrays["plane"][name] for name in names}}
-    tree["frechet"] = {name: numbers[name]["frechet"] for name in names}
+    measure = "frechet" if "frechet" in evaluation.metrics["test"] else "c2st_auc"
+    tree[measure] = {name: numbers[name][measure] for name in names}
     return Kept(tree, {"data": dataset.name, "names": names})
 
 
@@ -200,7 +201,8 @@ def _draw_samples(tree: Tree, info: Tree, words: Words) -> Any:
 
 def _draw_plane(tree: Tree, info: Tree, words: Words) -> Any:
     name_of = lambda name: words.named("generation.samplers", name)
-    panel = lambda name: words("generation.panel", name=name_of(name), distance=tree["frechet"][name])
+    key, numbers = ("panel", tree["frechet"]) if "frechet" in tree else ("panel_of_forest", tree["c2st_auc"])
+    panel = lambda name: words(f"generation.{key}", name=name_of(name), distance=numbers[name])
     panels = {panel(name): (tree["plane"][name], None) for name in info["names"]}
     axis_names = (words("generation.first"), words("generation.second"))
     title = words("generation.plane", data=info["data"])
