@@ -242,4 +242,6 @@ def examples(apart: Distances, dataset: Dataset, random: Random) -> Arrays:
 
 NEW_ROWS = {"apply": {"hash": bits_of, "neighbours": neighbours}, "keep": keep, "keep_needs": _keep_needs}
 NEW_ROWS |= {"results": {"bits": "hash"}}
-TASK = Task(Options, evaluate, _needs, ("precision",), _baselines, figures=HASHING, **NEW_ROWS)
+TASK = Task(
+    Options, evaluate, _needs, ("precision",), _baselines, figures=HASHING, **NEW_ROWS, imports=("scipy.stats",)
+)

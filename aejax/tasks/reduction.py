@@ -111,4 +111,11 @@ def knn_accuracy(points: np.ndarray, labels: np.ndarray, *, neighbours: int, fol
     return float(cross_val_score(KNeighborsClassifier(neighbours), points, labels, cv=cut).mean())
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=("mse",), figures=REDUCTION)
+TASK = Task(
+    Options,
+    evaluate,
+    needs=_needs,
+    validated=("mse",),
+    figures=REDUCTION,
+    imports=("sklearn.model_selection", "sklearn.neighbors"),
+)
