@@ -323,8 +323,7 @@ def sample(
     scaling = [np.broadcast_to(trained.scaling[name], shape).reshape(-1) for name in ("shift", "scale")]
     about = {"given": fixed_values, "noise": noise}
     rows = drawn(key, trained.model, trained.params, scaling, kept_of(trained), count, **about)
-    form = (artifact.origin_of(trained.info).reshape(-1), artifact.log_of(trained.info).reshape(-1))
-    return original(rows, *form).reshape(-1, *shape)
+    return rows.reshape(-1, *shape)
 
 
 def _features_of(given: Mapping[str, str], trained: Trained) -> np.ndarray:

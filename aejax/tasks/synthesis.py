@@ -21,8 +21,8 @@ FEW = 10  # codes that stand behind rows with given values, below which a person
 def kept(sampler: Sampler, train: Outputs, dataset: Dataset) -> Kept | None:
     """What new rows are made by: the sampler, where it is a mixture of normal distributions; else None.
 
-    Beside it stand the standard deviation of what the decoder misses of each scaled value, ``"noise"``, and what each
-    column can hold.
+    Beside it stand the standard deviation of what the decoder misses of each scaled value, ``"noise"``, what each
+    column can hold, and its ``"decimals"``.
     """
     if sampler.normals is None:
         return None
@@ -30,7 +30,7 @@ def kept(sampler: Sampler, train: Outputs, dataset: Dataset) -> Kept | None:
     noise = np.sqrt(misses.mean(0, where=True if train.mask is None else train.mask))
     arrays, info = ranges.to_keep(ranges.of(dataset))
     tree = dict(zip(NORMALS, sampler.normals, strict=True)) | {"noise": np.nan_to_num(noise)}
-    return Kept(tree | arrays, info)
+    return Kept(tree | arrays | {"decimals": ranges.decimals(dataset)}, info)
 
 
 def sample(
@@ -46,9 +46,9 @@ def sample(
 ) -> np.ndarray:
     """New rows x = x̂(z) + s ε, with z from the sampler that a run kept, ε standard normal, s what the decoder misses.
 
-    A category is drawn by the probabilities that the decoder gives. Numbers stay in the range of their column, whole
-    numbers whole. With given values x_g, codes z are drawn in proportion to p(z) p(x_g | z), by resampling many from
-    p(z) with weights N(x_g; x̂_g(z), s²), or the probability of the category.
+    A category is drawn by the probabilities that the decoder gives. Numbers stay in the range of their column, and have
+    as many decimals as those that the net was trained on. With given values x_g, codes z are drawn in proportion to
+    p(z) p(x_g | z), by resampling many from p(z) with weights N(x_g; x̂_g(z), s²), or the probability of the category.
 
     Args:
         key: of what is drawn.
@@ -61,7 +61,7 @@ def sample(
         noise: factor of s.
 
     Returns:
-        (m, n) float64, as rows are stored.
+        (m, n) float64, in the units of the data.
 
     Raises:
         UserError: the run kept no sampler, or a given value lies outside the range of its column.
@@ -85,8 +85,10 @@ def sample(
         part = slice(column.start, column.start + column.size)
         if column.categories:
             with_noise[:, part] = _drawn(made[:, part], random)
-    out = ranges.possible(with_noise, bounds)
-    return out if given is None else np.where(np.isnan(given), out, given)
+    form = bounds.origin, bounds.log
+    decimals = of_run.tree.get("decimals", np.full(bounds.low.shape, -1))  # of older runs: as they are
+    out = ranges.written(original(ranges.possible(with_noise, bounds), *form), decimals)
+    return out if given is None else np.where(np.isnan(given), out, original(given, *form))
 
 
 def _read(of_run: Kept | None, model: Model) -> tuple[Sampler, np.ndarray, Ranges]:
