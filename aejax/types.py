@@ -422,6 +422,7 @@ class Task(NamedTuple):
             units of the data, by what `evaluate` left; see `aejax.tasks.synthesis.sample`.
         results: by the name of a table, without its ending, the action that says of every row of a person's own file
             what stands in it: ``{"scores": "score"}``.
+        imports: modules that `evaluate` imports and that take long to; a thread does so while the net trains.
     """
 
     options: type
@@ -436,6 +437,7 @@ class Task(NamedTuple):
     keep_needs: Callable[..., None] | None = None
     sample: Callable[..., np.ndarray] | None = None
     results: Mapping[str, str] = {}
+    imports: tuple[str, ...] = ()
 
 
 class Members(NamedTuple):

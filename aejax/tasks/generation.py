@@ -262,4 +262,12 @@ _outputs = jax.jit(_log_odds)
 
 
 NEW_ROWS = {"keep": keep, "keep_needs": _keep_needs, "sample": synthesis.sample}
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=GENERATION, **NEW_ROWS)
+TASK = Task(
+    Options,
+    evaluate,
+    needs=_needs,
+    validated=(),
+    figures=GENERATION,
+    **NEW_ROWS,
+    imports=("sklearn.ensemble", "sklearn.mixture"),
+)

@@ -10,6 +10,7 @@ from aejax.figures.images import are_images, as_images, as_strips, colours, imag
 from aejax.figures.panels import class_legend, labelled_points, maps, scatter
 from aejax.figures.words import Words
 from aejax.metrics.partitions import matching
+from aejax.relations.components import principal_components
 from aejax.types import Dataset, Evaluation, Kept, Model, Params
 
 MIDDLE = 0.96  # of the points along an axis
@@ -106,10 +107,8 @@ def keep_clustering(evaluation: Evaluation, dataset: Dataset, model: Model, para
 
 
 def _points(code: np.ndarray, clusters: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
-    from sklearn.decomposition import PCA
-
     chosen = np.random.default_rng(0).permutation(len(code))[:MOST_POINTS]
-    points = code if code.shape[1] == 2 else PCA(2, svd_solver="covariance_eigh").fit_transform(code)
+    points = code if code.shape[1] == 2 else principal_components(code, 2).transform(code)
     tree = {"places": points[chosen], "clusters": clusters[chosen]}
     return tree if labels is None else tree | {"labels": labels[chosen]}
 
