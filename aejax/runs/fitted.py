@@ -1,6 +1,6 @@
 """A trained net in Python: codes and reconstructions of new rows, its history, and how it is saved and opened."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -97,7 +97,13 @@ class Fitted:
         return reasons(out, values, columns, self.data.reading.dates if self.data.reading else ())
 
     def sample(
-        self, rows: int, seed: int = 0, *, given: Mapping[str, Any] = {}, noise: float | None = None
+        self,
+        rows: int,
+        seed: int = 0,
+        *,
+        given: Mapping[str, Any] = {},
+        noise: float | None = None,
+        unique: Sequence[str] = (),
     ) -> np.ndarray:
         """New rows, in the units of the data: codes that the config's task draws, decoded: (rows, *feature_shape).
 
@@ -106,7 +112,7 @@ class Fitted:
         Raises:
             UserError: the task draws none, as all but generation.
         """
-        return apply.sample(self._trained(), jax.random.key(seed), rows, given=given, noise=noise)
+        return apply.sample(self._trained(), jax.random.key(seed), rows, given=given, noise=noise, unique=unique)
 
     def loss(self, x: Any) -> dict[str, float]:
         """The loss of rows as in training, each of its terms, and the mean squared error of their scaled values."""
