@@ -13,7 +13,19 @@ from typing import Any
 __version__ = "0.1.0"
 
 ROOMS = (
-    *("config", "data", "errors", "estimators", "export", "figures", "losses", "metrics", "models", "optimizers"),
+    *(
+        "bench",
+        "config",
+        "data",
+        "errors",
+        "estimators",
+        "export",
+        "figures",
+        "losses",
+        "metrics",
+        "models",
+        "optimizers",
+    ),
     *("relations", "report", "reproduce", "runs", "storage", "sweep", "tasks", "training", "types"),
 )
 FRONT_DOOR = {

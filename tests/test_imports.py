@@ -34,6 +34,7 @@ ORDER = (
     ("sweep",),
     ("report",),
     ("reproduce",),
+    ("bench",),
     ("cli",),
     ("__main__",),
 )
@@ -43,7 +44,9 @@ PLACE = {name: place for place, names in enumerate(ORDER) for name in names}
 SEAMS = {
     "flax": "models",
     "tensorflow_datasets": "data",
-    "matplotlib": "figures",
+    "matplotlib": ("figures", "bench"),
+    "torch": "bench",  # which aejax is measured beside
+    "pyod": "bench",
     "array_record": "data",
     "grain": "data",
     "optax": ("config", "optimizers", "training"),
@@ -51,7 +54,7 @@ SEAMS = {
     "safetensors": ("storage",),
 }
 AT_THE_TOP = {"estimators": "sklearn"}  # whose base classes its classes have
-NOWHERE = {"pickle", "cloudpickle", "dill", "shelve", "torch", "tensorflow", "orbax", "clu", "absl"}
+NOWHERE = {"pickle", "cloudpickle", "dill", "shelve", "tensorflow", "orbax", "clu", "absl"}
 
 # Slow to import, or extras: only inside functions.
 LATE = {"tensorflow_datasets", "matplotlib", "sklearn", "skimage", "scipy", "pandas", "pyarrow", "rich", "PIL"}

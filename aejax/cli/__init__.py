@@ -84,7 +84,7 @@ def spelled(argv: Sequence[str]) -> list[str]:
 
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
-    from aejax.cli import apply, data, export, init, listing, run, show, split
+    from aejax.cli import apply, bench, data, export, init, listing, run, show, split
     from aejax.report.page import command as report
     from aejax.reproduce import command as reproduce
     from aejax.sweep import command as sweep
@@ -99,6 +99,9 @@ def parser() -> argparse.ArgumentParser:
     again = "Run the experiments of a collection again and compare every number with the recorded one."
     page = "Write one page, without network, of runs, sweeps or a reproduction."
     halves = "Write the encoder of a run as a file for anyone, and its decoder as one sealed with a passphrase."
+    speed = (
+        "Measure aejax beside what people would use instead, in turns, on this machine; extra 'bench' has the peers."
+    )
     leaving = "Write a trained net, with its scaling and what its task does, for use without aejax."
     for name, module, short, about in (
         ("run", run, "train an experiment", into),
@@ -112,6 +115,7 @@ def parser() -> argparse.ArgumentParser:
         ("export", export, "write a trained run for use without aejax", leaving),
         ("split", split, "part encoder and decoder, and seal the decoder", halves),
         ("data", data, "list or prepare data sets", None),
+        ("bench", bench, "measure speed beside other libraries", speed),
     ):
         command = commands.add_parser(name, help=short, description=about)
         command.set_defaults(command=getattr(module, "run", None))

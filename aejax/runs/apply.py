@@ -174,7 +174,7 @@ def apply(
     if action != "decode":
         check_order(names, trained.info["feature_names"], where)
         refuse_no_logarithm(flat, is_log, names, where)
-    x = (flat if action == "decode" else stored(flat, *form)).astype(np.float32)
+    x = (flat if action == "decode" else stored(flat, *form)).astype(np.float32, copy=False)
     if action != "decode" and not model.takes_missing and (means := artifact.means_of(trained.info)) is not None:
         x = np.where(missing, means.reshape(-1), x)
     elif action == "decode" or not model.takes_missing:
@@ -195,9 +195,9 @@ def apply(
         "reconstruct": lambda params, x: model.decode(params, model.encode(params, x)),
     }
     function = compiled_once(functions[action])
-    values = x if action == "decode" else (x - shift) * scale
-    parts = np.array_split(values, max(1, -(-len(values) // at_once(model))))
-    out = np.concatenate([np.asarray(function(params, part)) for part in parts])
+    values = lambda part: part if action == "decode" else (part - shift) * scale
+    parts = np.array_split(x, max(1, -(-len(x) // at_once(model))))
+    out = np.concatenate([np.asarray(function(params, values(part))) for part in parts])
     if action == "encode":
         return out
     if model.target_shape is not None:  # targets are not scaled

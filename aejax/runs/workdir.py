@@ -230,7 +230,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": versions(),
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor(),
         "backend": jax.default_backend(),
         "devices": [f"{device.platform}:{device.id} {device.device_kind}" for device in jax.devices()],
         "git_commit": _git_commit(),
@@ -251,7 +251,7 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _processor() -> str:
+def processor() -> str:
     """Its name and what code for it depends on: ``"AMD EPYC, family 25, model 17, avx512f"``."""
     try:
         first = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
