@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import tasking
 from looking import ENGLISH, readable
 from PIL import Image
 
@@ -13,6 +14,7 @@ from aejax.errors import UserError
 from aejax.figures import canvas, vector
 from aejax.figures.images import filters, grid_columns, laid_out, mosaic, thumbnails
 from aejax.figures.panels import class_style, code_histogram, loss_curves, maps, reconstructions, smooth, usage
+from aejax.figures.run import _filters
 
 RANDOM = np.random.default_rng(0)
 STEPS = np.arange(1, 401)
@@ -152,6 +154,18 @@ def test_a_positive_weight_is_red_and_a_negative_one_blue(tmp_path):
     strong = middle[np.ptp(middle, axis=1) > 60]
     assert strong[0, 0] > strong[0, 2]
     assert strong[-1, 2] > strong[-1, 0]
+
+
+def test_filters_show_what_weights_do_to_images():
+    x = np.zeros((40, 4, 4, 1), np.float32)
+    x[:, 0, 0, 0], x[:, 3, 3, 0] = np.arange(40) % 2, 3 * (np.arange(40) % 2)
+    kernels = np.ones((5, 4, 4, 1), np.float32) * np.array([1, 4, 0, 1e-4, 2], np.float32)[:, None, None, None]
+    kept = _filters(kernels, tasking.dataset(x, (20, 30, 40), kind="image"))
+    assert (kept["units"], kept["dead"]) == (5, 2), "units that do nothing to any image are counted, and left out"
+    assert kept["kernels"][:, 3, 3, 0].tolist() == [6.0, 3.0, 1.5], "the strongest first, by their pixel's spread"
+    assert kept["kernels"][:, 0, 0, 0].tolist() == [2.0, 1.0, 0.5]
+    assert np.count_nonzero(kept["kernels"]) == 6, "pixels that never change have no part in it"
+    assert "; 2 of 5 units do nothing" in readable(filters(ENGLISH, **kept))
 
 
 @pytest.mark.parametrize("half", [1, 3, 20])

@@ -209,13 +209,15 @@ def framed(images: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.where(right[:, :, None, None, None] | inside, padded, to_rgb(OKABE_ITO[5]))
 
 
-def filters(words: Words, kernels: Any, units: int | None = None) -> Any:
+def filters(words: Words, kernels: Any, units: int | None = None, dead: int = 0) -> Any:
     """Filters as a grid of small pictures, as a figure.
 
     Args:
         words: of the language.
-        kernels: (units, height, width[, 1 or 3]) weights; of more than 100 the first are drawn, as the title then says.
+        kernels: (units, height, width[, 1 or 3]) weights times the spread of their pixels; of more than 100 the first
+            are drawn, as the title then says.
         units: how many units there are, where not all of them are passed.
+        dead: how many of them do nothing and are not passed.
 
     Raises:
         UserError: if there is nothing to draw, or for another number of channels.
@@ -225,6 +227,7 @@ def filters(words: Words, kernels: Any, units: int | None = None) -> Any:
 
     units = len(kernels) if units is None else int(units)
     title = words("filters.title" if units <= MOST_FILTERS else "filters.title_first", shown=MOST_FILTERS, units=units)
+    title += words("filters.dead", dead=int(dead), units=units) if dead else ""
     signed = kernels.ndim == 3 or kernels.shape[-1] == 1
     picture = filter_grid(kernels[:MOST_FILTERS], 1.9)
     beside = 1.0 if signed else 0.3

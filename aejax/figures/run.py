@@ -19,6 +19,10 @@ from aejax.types import Dataset, Evaluation, Figures, Kept, Model, Params
 
 ARRAYS = "arrays"  # the folder below the figures where what they show is kept
 ROWS = ("x", "x_hat", "pca_x_hat")
+MOST_IMAGES = 5000
+"""Of which the spread of a pixel is taken."""
+DEAD = 0.01
+"""What the strongest unit of the first layer does, of which a unit that does less is dead."""
 
 
 def write(
@@ -84,8 +88,8 @@ def keep(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params,
     arrays, labels = evaluation.arrays, dataset.test.labels
     tree: dict[str, Any] = {}
     kernels = first_kernels(model, params) if are_images(dataset) else None
-    if kernels is not None:
-        tree["filters"] = {"kernels": kernels[:MOST_FILTERS], "units": len(kernels)}
+    if kernels is not None and kernels.shape[1:] == tuple(dataset.feature_shape):
+        tree["filters"] = _filters(kernels, dataset)
     if "x_hat" in arrays:
         tree["reconstructions"] = _reconstructions(dataset, evaluation)
         on_code = [term for term in config["terms"].values() if term.get("layer") == "code" and "target_rate" in term]
@@ -97,6 +101,21 @@ def keep(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params,
         if are_images(dataset) and dataset.reading is not None and dataset.reading.size:  # photographs of one's own
             tree["thumbnails"] = laid_out(arrays["code"], as_images([arrays["x"]], dataset)[0])
     return Kept(tree, {"labels": list(dataset.label_names), "features": list(dataset.feature_names), "curve": []})
+
+
+def _filters(kernels: np.ndarray, dataset: Dataset) -> dict[str, Any]:
+    """What each unit makes of the images: its weights times how much their pixels vary, the strongest units first.
+
+    A weight of a pixel that hardly ever changes does nothing, however large it is. A unit that does less than a
+    hundredth of what the strongest one does is dead; dead units are counted, and left out.
+    """
+    rows = next(part.x for part in (dataset.test, dataset.validation, dataset.train) if len(part.x))[:MOST_IMAGES]
+    spread = ((np.asarray(rows, np.float32) - dataset.shift) * dataset.scale).std(0, dtype=np.float64)
+    kernels = np.nan_to_num(kernels) * np.asarray(spread, np.float32)
+    does = np.sqrt(np.square(kernels, dtype=np.float64).sum(tuple(range(1, kernels.ndim))))
+    order = np.argsort(-does, kind="stable")
+    live = int((does >= DEAD * does.max()).sum())
+    return {"kernels": kernels[order[: min(live, MOST_FILTERS)]], "units": len(kernels), "dead": len(kernels) - live}
 
 
 def _reconstructions(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
