@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pandas
@@ -196,7 +197,7 @@ def test_a_hole_is_filled_in_the_form_of_its_column_and_read_again_alike(tmp_pat
         ("$7,10 %", ()),
         ("7,10 %", ("column 'price' has no sign, and was in $ in training: its numbers are taken as they stand",)),
         ("$7,", ()),
-        ("€7,10 %", "column 'price' is in €, in training it was in $; allowed: \\$"),
+        ("€7,10 %", "column 'price' is in €, in training it was in $; allowed: $"),
     ],
 )
 def test_the_sign_of_numbers_in_new_rows_is_that_of_training(tmp_path, cells, said):
@@ -205,7 +206,7 @@ def test_the_sign_of_numbers_in_new_rows_is_that_of_training(tmp_path, cells, sa
     new.write_text(f"price,share\n{cells}\n")
     read = lambda: read_values(new, trained=("price", "share"), reading=load_file(str(path), None).reading)
     if isinstance(said, str):
-        with pytest.raises(UserError, match=said):
+        with pytest.raises(UserError, match=re.escape(said)):
             read()
     else:
         assert read().lines == said

@@ -362,7 +362,7 @@ def test_the_range_of_images_is_looked_at(tmp_path, dtype, greatest, bounds):
     assert "pixels from 0 to" in " ".join(dataset.understood)
 
 
-@pytest.mark.parametrize("shape", [(9, 1, 8, 6), (9, 3, 32, 32), (9, 5, 16, 16), (9, 12, 64, 64)])
+@pytest.mark.parametrize("shape", [(9, 1, 8, 6), (9, 3, 32, 32), (9, 5, 16, 16), (9, 12, 64, 64), (9, 64, 8, 8)])
 def test_channels_first_are_seen_by_every_reader(tmp_path, shape):
     from aejax.data import stream
 

@@ -20,8 +20,9 @@ from aejax import config as configs
 from aejax import console
 from aejax.config import differences
 from aejax.config import files as config_files
+from aejax.data.inspection import OWN
 from aejax.errors import UserError, shown
-from aejax.files import append, is_used, write_atomic, write_json
+from aejax.files import append, is_used, to_json, write_atomic, write_json
 from aejax.storage import checkpoint, checksums, records, trust
 from aejax.storage.lock import LOCK
 from aejax.storage.records import Fields, Form, Named, Whole
@@ -209,7 +210,10 @@ def same_data(folder: Path, dataset: Dataset) -> None:
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """SHA-256 over the rows, masks and labels of every split, as stored, and over what tells a stream from others."""
+    """SHA-256 over the rows, masks and labels of every split, as stored, and over what tells a stream from others.
+
+    Of a person's own data it covers the names, and what values are counted from, as well.
+    """
     import jax
 
     digest = hashlib.sha256(b"" if dataset.stream is None else dataset.stream.records.digest.encode())
@@ -219,6 +223,9 @@ def fingerprint(dataset: Dataset) -> str:
             for leaf in jax.tree.leaves(values):  # sparse rows are several arrays
                 digest.update(f"{part}.{name} {leaf.dtype} {leaf.shape}".encode())
                 digest.update(np.ascontiguousarray(leaf).data)
+    if dataset.name.startswith(OWN):
+        stored = [each.tolist() for each in (dataset.origin, dataset.log)]
+        digest.update(to_json([dataset.feature_names, dataset.label_names, *stored]).encode())
     return digest.hexdigest()
 
 
