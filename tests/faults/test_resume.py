@@ -21,7 +21,10 @@ from running import (
     summary,
 )
 
+from aejax import data
+from aejax.errors import UserError
 from aejax.files import TEMPORARY
+from aejax.runs import workdir
 from aejax.runs.workdir import read_metrics
 from aejax.storage import checkpoint, trust
 
@@ -319,6 +322,20 @@ def test_a_sweep_does_not_go_on_with_other_data(tmp_path, capsys):
     table.write_text("\n".join(["a,b,c", *rows[::-1]]) + "\n")
     assert_refused(call([*command, "--axis", "seed=[0,1]"], capsys), "has changed since this run began")
     assert contents(tmp_path / "sweep") == before
+
+
+def test_computed_data_of_another_processor_are_known_again(tmp_path, capsys):
+    dataset = data.load("swiss_roll", rows=60)
+    workdir.same_data(tmp_path, dataset)
+    x = dataset.train.x
+    workdir.same_data(tmp_path, dataset._replace(train=dataset.train._replace(x=np.nextafter(x, np.float32(np.inf)))))
+    assert "swiss_roll has other last bits than the run began with" in capsys.readouterr().out
+    own = dataset._replace(name="file:roll.npy")
+    workdir.same_data(tmp_path / "own", own)
+    for other, changed in (("", x[::-1]), ("", x + np.float32(1e-3)), ("own", np.nextafter(x, np.float32(np.inf)))):
+        named = own if other else dataset
+        with pytest.raises(UserError, match="has changed since this run began"):
+            workdir.same_data(tmp_path / other, named._replace(train=dataset.train._replace(x=changed)))
 
 
 def test_a_key_that_a_kill_left_empty_is_made_again(tmp_path, monkeypatch):
