@@ -418,10 +418,11 @@ class Task(NamedTuple):
         keep: ``(key, model, params, dataset, retrain, options) -> Kept``, what `evaluate` leaves for new rows with the
             same key, without its comparisons: for who has rows in memory and no baselines to look at.
         keep_needs: as `needs`, of what `keep` cannot serve; None: of the same.
-        sample: ``(key, model, params, (shift, scale), kept, count, *, given, noise) -> (count, n)``, new rows as they
-            are stored, by what `evaluate` left; see `aejax.tasks.synthesis.sample`.
+        sample: ``(key, model, params, (shift, scale), kept, count, *, given, noise) -> (count, n)``, new rows in the
+            units of the data, by what `evaluate` left; see `aejax.tasks.synthesis.sample`.
         results: by the name of a table, without its ending, the action that says of every row of a person's own file
             what stands in it: ``{"scores": "score"}``.
+        imports: modules that `evaluate` imports and that take long to; a thread does so while the net trains.
     """
 
     options: type
@@ -436,6 +437,7 @@ class Task(NamedTuple):
     keep_needs: Callable[..., None] | None = None
     sample: Callable[..., np.ndarray] | None = None
     results: Mapping[str, str] = {}
+    imports: tuple[str, ...] = ()
 
 
 class Members(NamedTuple):

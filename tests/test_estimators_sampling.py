@@ -8,6 +8,7 @@ import tasking
 from scipy.stats import norm
 from tasking import start
 
+from aejax.data.scaling import original, stored
 from aejax.errors import UserError
 from aejax.estimators import AutoencoderDetector, AutoencoderSampler, load
 from aejax.models import dense
@@ -24,7 +25,7 @@ def table(rows=200):
             "day": pandas.Timestamp("2024-01-01") + pandas.to_timedelta(random.integers(0, 300, rows), "D"),
             "kind": kind,
             "age": np.where(kind == "pump", 60, 20) + random.integers(-5, 6, rows),
-            "flow": random.normal(3, 1, rows),
+            "flow": random.normal(3, 1, rows).round(2),
             "open": random.random(rows) < 0.3,
         }
     )
@@ -46,6 +47,38 @@ def test_a_frame_of_the_same_columns_and_types_comes_out(sampler):
     assert made["age"].between(15, 65).all()
     assert made["day"].between(frame["day"].min(), frame["day"].max()).all()
     assert not made.isna().any().any()
+
+
+def test_numbers_have_the_decimals_of_their_column_and_its_range(sampler):
+    flow, made = table()["flow"].drop(range(0, 200, 9)), sampler.sample(2000)["flow"]
+    np.testing.assert_array_equal(made, made.round(2))
+    assert (made != made.round(1)).any()
+    assert made.min() >= flow.min()
+    assert made.max() <= flow.max()
+    assert {flow.min(), flow.max()} <= set(made)  # where cut, to the last bit
+
+
+def test_decimals_are_the_fewest_that_give_all_values_again():
+    random, start = np.random.default_rng(0), 1.7e9
+    columns = {
+        "whole": random.integers(-9, 9, 50),
+        "price": random.normal(20, 9, 50).round(2),
+        "far": (start + random.random(50) * 9).round(1),
+        "logarithm": (np.exp(random.normal(size=50)) + 0.001).round(3),
+        "large": random.normal(3e8, 1e8, 50).round(4),  # of which float32 tells no decimals
+    }
+    x = np.stack(list(columns.values()), 1)
+    x[3, 1] = np.nan
+    origin, log = np.array([0, 0, start, 0, 0]), np.arange(5) == 3
+    rows = stored(x, origin, log).astype(np.float32)
+    dataset = tasking.dataset(rows, (30, 50, 50), names=(), mask=~np.isnan(rows))._replace(origin=origin, log=log)
+    decimals = ranges.decimals(dataset)
+    assert decimals.tolist() == [0, 2, 1, 3, 0]
+    again = ranges.written(original(rows.astype(np.float64), origin, log), decimals)
+    np.testing.assert_array_equal(again[:, :4], x[:, :4])
+    assert ranges.decimals(dataset._replace(kind="image")).tolist() == [-1] * 5
+    assert ranges.written(rows, np.full(5, -1)) is not rows
+    np.testing.assert_array_equal(ranges.written(rows, np.full(5, -1)), rows)
 
 
 def test_columns_go_together_as_in_the_data(sampler):

@@ -1,5 +1,7 @@
 """Generated rows: measures beside brute force and closed forms, samplers, refusals, and runs of the shipped config."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,7 @@ from looking import task_figures
 from tasking import evaluate, needs, start
 
 from aejax import config, console, data
+from aejax.data.splits import rescaled
 from aejax.errors import UserError
 from aejax.figures.tasks.spaces import GENERATION
 from aejax.metrics import generation as metrics
@@ -17,7 +20,7 @@ from aejax.runs import experiment
 from aejax.runs.fitted import open_folder
 from aejax.tasks import generation, samplers
 from aejax.tasks.generation import features, fit_classifier, predict
-from aejax.types import Evaluation, Sampler
+from aejax.types import Column, Evaluation, Sampler
 
 RNG = np.random.default_rng(0)
 
@@ -81,6 +84,68 @@ def test_nearest_rows_by_loops():
     np.testing.assert_array_equal(found, every.argmin(1))
     np.testing.assert_allclose(apart, every.min(1), rtol=1e-5)
     np.testing.assert_array_equal(metrics.nearest_rows(rows, rows)[1], 0)
+
+
+# Measures of tables.
+
+MIXED = (Column("a", 0), Column("b", 1), Column("two", 2, 1, ("x", "y")), Column("three", 3, 3, ("p", "q", "r")))
+
+
+def mixed(rows, seed=0, copy=True):
+    """Rows of MIXED: b follows a where `copy`, and three follows two."""
+    random = np.random.default_rng(seed)
+    a, two, one = random.normal(size=rows), random.integers(0, 2, rows), random.integers(0, 3, rows)
+    b = a + random.normal(size=rows) / 9 if copy else random.normal(size=rows)
+    return np.column_stack([a, b, two, np.eye(3)[two if copy else one]]).astype(np.float32)
+
+
+def test_errors_of_columns_by_counting():
+    real, made = mixed(40), mixed(30, 1) + np.float32([0.5, 0, 0, 0, 0, 0])
+    real[3, 0] = made[5, 2] = np.nan
+    below = lambda rows, at, t: np.mean(rows[~np.isnan(rows[:, at]), at] <= t)
+    steps = [np.concatenate([real[:, at], made[:, at]]) for at in (0, 1)]
+    expected = [max(abs(below(real, at, t) - below(made, at, t)) for t in steps[at]) for at in (0, 1)]
+    expected.append(abs(real[:, 2].mean() - np.nanmean(made[:, 2])))
+    expected.append(np.abs(real[:, 3:].mean(0) - made[:, 3:].mean(0)).sum() / 2)
+    assert metrics.column_error(real, made, MIXED) == pytest.approx(np.mean(expected), rel=1e-6)
+    assert metrics.column_error(real, real[::-1], MIXED) == 0
+
+
+def test_errors_of_pairs_by_counting():
+    real, made = mixed(60), mixed(50, 1, copy=False)
+    edges = [np.quantile(real[:, at].astype(float), [0.25, 0.5, 0.75]) for at in (0, 1)]
+    quarters = lambda rows: [np.digitize(rows[:, at], edges[at]) for at in (0, 1)]
+    cells = lambda rows: [*quarters(rows), rows[:, 2], rows[:, 3:].argmax(1)]
+    of_both = list(zip(cells(real), cells(made), strict=True))
+    expected = [abs(np.corrcoef(real[:, 0], real[:, 1])[0, 1] - np.corrcoef(made[:, 0], made[:, 1])[0, 1]) / 2]
+    for (one, other), (two, another) in itertools.combinations(of_both, 2):
+        if one is of_both[0][0] and two is of_both[1][0]:
+            continue  # both are numbers
+        share = lambda a, b, i, j: np.mean((a == i) & (b == j))
+        grid = itertools.product(range(4), range(4))
+        expected.append(sum(abs(share(one, two, i, j) - share(other, another, i, j)) for i, j in grid) / 2)
+    assert len(expected) == 6
+    assert metrics.pair_error(real, made, MIXED) == pytest.approx(np.mean(expected), rel=1e-6)
+    assert metrics.pair_error(real, real[::-1], MIXED) == pytest.approx(0, abs=1e-12)
+    assert metrics.pair_error(real, made, MIXED[:1]) == 0
+
+
+def test_a_forest_tells_other_rows_and_not_rows_of_the_same_kind():
+    real = mixed(150)
+    real[::7, 1] = np.nan
+    alike, other = mixed(150, 1), mixed(150, 2, copy=False)
+    alike[::7, 1] = other[::7, 1] = np.nan
+    assert metrics.c2st_auc(real, alike) == pytest.approx(0.5, abs=0.12)
+    assert metrics.c2st_auc(real, other) > 0.9
+    assert metrics.c2st_auc(real[:2], other[:2]) <= 1
+
+
+def test_copies_are_nearer_to_training_rows():
+    train, test, made = mixed(80), mixed(80, 1), mixed(400, 2)
+    assert metrics.nearer_to_training(train, train, test) == 1
+    assert metrics.nearer_to_training(test, train, test) == 0
+    assert metrics.nearer_to_training(made, train, test) == pytest.approx(0.5, abs=0.12)
+    assert metrics.nearer_to_training(made, train, train) == 0.5
 
 
 # Samplers.
@@ -287,3 +352,43 @@ def test_rows_without_labels_are_compared_as_they_are(deterministic):
         *("frechet", "precision", "recall", "density", "coverage", "nearest", "copies")
     }
     assert found.arrays["made"]["mixture"].shape == (10, 3)
+
+
+OF_COLUMNS = {"c2st_auc", "column_error", "pair_error", "nearer_to_training", "copies"}
+
+
+def test_rows_of_a_table_are_compared_column_by_column():
+    x, observed = mixed(240), np.random.default_rng(1).random((240, 6)) > 0.1
+    observed[:, 2:] = True
+    labels = (x[:, 0] > 0).astype(np.int32)
+    dataset = tasking.dataset(x, (120, 120, 240), labels=labels, mask=observed)._replace(columns=MIXED)
+    dataset = rescaled(dataset._replace(scaling="standard"))
+    model = dense.multilayer((6,), widths=(4,), code=2, output="linear")
+    options = {"features": "columns", "components": 3, "samples": 120}
+    needs(generation, dataset, **options)
+    found = evaluate(generation, jax.random.key(0), model, start(model), dataset, **options)
+    test, others = found.metrics["test"], found.baselines
+    assert set(others) == {"mixture of rows", "gaussian of rows", "independent columns", "training rows"}
+    for numbers in (test, *others.values()):
+        assert set(numbers) == OF_COLUMNS | {"accuracy"}
+        assert all(0 <= value <= 1 for value in numbers.values())
+    assert others["training rows"]["nearer_to_training"] == 1
+    assert others["training rows"]["c2st_auc"] == pytest.approx(0.5, abs=0.12)
+    assert others["training rows"]["accuracy"] > 0.9
+    assert others["independent columns"]["column_error"] == pytest.approx(
+        others["training rows"]["column_error"], abs=0.1
+    )
+    assert others["independent columns"]["pair_error"] > 3 * others["training rows"]["pair_error"]
+    assert others["gaussian of rows"]["pair_error"] < others["independent columns"]["pair_error"]
+    assert test["c2st_auc"] > 0.9  # of a net that was not trained
+    assert found.kept is not None
+    figure = task_figures(GENERATION, found, dataset, config={"task": {"sampler": "mixture"}})["plane"]
+    assert any("AUC" in axes.get_title("left") for axes in figure.axes)
+
+
+def test_images_have_no_columns_to_be_compared():
+    dataset = table()._replace(kind="image")
+    line = r"^task.features: columns are of tables, and rows is none; allowed: rows$"
+    tasking.refused(generation, line, dataset, features="columns", components=2)
+    none = table(test=1)
+    tasking.refused(generation, "has fewer than 2 test rows", none, features="columns", components=2)

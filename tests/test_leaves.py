@@ -333,6 +333,14 @@ def test_every_option_of_a_task_is_read(name):
     assert not missing
 
 
+@pytest.mark.parametrize("name", components.available(components.TASKS))
+def test_what_a_task_imports_while_the_net_trains_is_there_and_used(name):
+    home = Path(import_module("aejax").__file__).parent
+    code = "".join(file.read_text("utf-8") for room in ("tasks", "metrics") for file in (home / room).rglob("*.py"))
+    for module in components.available(components.TASKS)[name].imports:
+        assert f"from {import_module(module).__name__} import" in code, module
+
+
 def _codes(code):
     return [code, *(inner for constant in code.co_consts if hasattr(constant, "co_code") for inner in _codes(constant))]
 

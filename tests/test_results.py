@@ -8,13 +8,15 @@ import numpy as np
 import pandas
 import pytest
 from running import assert_refused, call
+from scipy.stats import norm
 
 from aejax import config as configs
 from aejax.cli import init
 from aejax.data.files import load_file, read_values
+from aejax.data.tables import AS_SEEN
 from aejax.errors import UserError
 from aejax.estimators import AutoencoderDetector
-from aejax.runs import experiment
+from aejax.runs import constraints, experiment
 from aejax.runs.first_config import STARTS
 from aejax.runs.reasons import reasons
 from aejax.runs.rows import filled_table
@@ -241,9 +243,44 @@ def test_new_rows_in_the_form_of_the_table(run, tmp_path, capsys):
     assert output.read_text() == first
 
 
+def test_new_rows_in_a_range_without_repeated_values(run, tmp_path, capsys):
+    folder, _ = run("generation:satimage", capsys)
+    output = tmp_path / "new.csv"
+    words = ["apply", str(folder), "sample", "--rows", "8", "--output", str(output), "--given", "blood=B"]
+    assert call([*words, "--given", "age=40..55", "--given", "height=..175", "--unique", "age"], capsys).code == 0
+    made = pandas.read_csv(output)
+    assert len(made) == made["age"].nunique() == 8
+    assert made["age"].between(40, 55).all()
+    assert made["height"].max() <= 175
+    assert (made["blood"] == "B").all()
+
+
+def test_constraints_leave_the_distribution_of_rows_that_hold():
+    columns = (Column("a", 0), Column("kind", 1, 3, ("x", "y", "z")))
+
+    def draw(number, rows):
+        random = np.random.default_rng(number)
+        return np.column_stack([random.normal(size=rows), np.eye(3)[random.integers(0, 3, rows)]])
+
+    held_to, values = constraints.read({"a": (0.5, ""), "kind": "y"}, (), columns, AS_SEEN)
+    assert values == {"kind": "y"}
+    made = constraints.held(draw, 2000, held_to)
+    assert made.shape == (2000, 4)
+    assert made[:, 0].min() >= 0.5
+    assert made[:, 0].mean() == pytest.approx(norm.pdf(0.5) / norm.sf(0.5), abs=0.03)
+    np.testing.assert_array_equal(made[:50], constraints.held(draw, 2000, held_to)[:50])
+    held_to, _ = constraints.read({}, ["kind"], columns, AS_SEEN)
+    assert constraints.held(draw, 3, held_to)[:, 1:].sum(0).tolist() == [1, 1, 1]
+    with pytest.raises(UserError, match=r"^sample: of 50000 rows that were drawn 3 hold to what is asked of kind"):
+        constraints.held(draw, 4, held_to)
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
+        (["--rows", "3", "--unique", "weight"], "unique: a column: unknown 'weight'"),
+        (["--rows", "3", "--given", "age=50..40"], "given: age=50..40; allowed: LOW..HIGH, two numbers"),
+        (["--rows", "3", "--given", "age=500.."], "hold to what is asked of age; allowed: fewer rows, or wider ranges"),
         (["--rows", "3", "--given", "blood=X"], "given: a category of blood: unknown 'X'; allowed: A, B, O"),
         (["--rows", "3", "--given", "weight=1"], "given: a column: unknown 'weight'"),
         (["--rows", "3", "--given", "age=500"], "given: age lies outside of what was seen; allowed: 2"),

@@ -34,7 +34,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help=".csv, .parquet, .npy or .npz; or a folder, of photographs",
     )
     add("--rows", type=int, metavar="N", help="of sample: how many new rows")
-    add("--given", action="append", default=[], metavar="COLUMN=VALUE", help="of sample: what every row has there")
+    given = "of sample: what every row has there, or LOW..HIGH, between which its number lies"
+    add("--given", action="append", default=[], metavar="COLUMN=VALUE", help=given)
+    add("--unique", action="append", default=[], metavar="COLUMN", help="of sample: no two rows are alike there")
     add("--seed", type=int, metavar="N", help="of sample; else 0")
     add(
         "--strict", action="store_true", help="refuse a file with a row that cannot be answered; else it gets no output"
@@ -60,7 +62,9 @@ def run(arguments: argparse.Namespace) -> None:
     if action == SAMPLE:
         check(output)
         given = dict(each.split("=", 1) for each in arguments.given)
-        values, columns = results.sampled(trained, jax.random.key(arguments.seed or 0), arguments.rows, given)
+        values, columns = results.sampled(
+            trained, jax.random.key(arguments.seed or 0), arguments.rows, given, arguments.unique
+        )
         if into_folder:
             pictures.write(output, values.reshape(-1, *trained.model.feature_shape))
         else:
@@ -96,8 +100,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UserError(
             "sample: needs --rows, how many" if is_sample else f"--rows: is of sample, not {arguments.action}"
         )
-    if not is_sample and (arguments.given or arguments.seed is not None):
-        raise UserError(f"--given and --seed: are of sample, not {arguments.action}")
+    if not is_sample and (arguments.given or arguments.unique or arguments.seed is not None):
+        raise UserError(f"--given, --unique and --seed: are of sample, not {arguments.action}")
     check(arguments.seed, SEED | None, what="--seed")
     for each in arguments.given:
         if "=" not in each:

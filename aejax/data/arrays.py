@@ -10,6 +10,7 @@ from aejax.config.components import check
 from aejax.config.fields import SCALINGS
 from aejax.data.array_files import described_pixels, pixel_bounds
 from aejax.data.columns import other_units, understand
+from aejax.data.dates import calendar_parts
 from aejax.data.documents import WEIGHTINGS, counted, of_list
 from aejax.data.encoding import NONE, Storage, as_raw, features, observed, refuse_no_logarithm, storage
 from aejax.data.inspection import after_scaling, columns_of
@@ -380,8 +381,7 @@ def rows_of_frame(frame: Any, dataset: Dataset, part: str) -> Split:
     raw = Raw(dataset.train, columns=dataset.columns, feature_names=dataset.feature_names, origin=dataset.origin)
     raw = raw._replace(log=dataset.log, reading=dataset.reading or AGAIN)
     dates = [each.partition("=")[0] for each in raw.reading.dates]
-    parts = {f"{date}.{unit}" for date in dates for unit in ("month", "weekday", "hour")}
-    used = [column.name for column in columns_of(raw) if column.name not in parts]
+    used = [column.name for column in columns_of(raw) if column.name not in calendar_parts(dates)]
     names = [str(name) for name in frame.columns]
     if new := [name for name in names if name not in (*used, *raw.reading.left_out())]:
         raise UserError(f"{part}: column {new[0]!r} is none of the training data; allowed: {', '.join(used)}")

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,11 @@ def are_dates(texts: np.ndarray) -> bool:
     """Whether cells are dates, or times of a day."""
     forms = (_ISO, _NUMBERS_OF_A_DATE, _CLOCK)
     return len(texts) > 0 and any(all(form.fullmatch(text) for text in texts[:100]) for form in forms)
+
+
+def calendar_parts(dates: Iterable[str]) -> set[str]:
+    """The names of the columns that `days_of` makes of columns of dates, beside their days."""
+    return {f"{name}.{part}" for name in dates for part in ("month", "weekday", "hour")}
 
 
 def days_of(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from aejax.data.columns import understand
-from aejax.data.dates import as_date
+from aejax.data.dates import as_date, calendar_parts
 from aejax.data.labels import WHOLE, separate
 from aejax.data.scaling import stored
 from aejax.data.splits import Raw, check_columns
@@ -399,7 +399,7 @@ def as_columns(x: np.ndarray, columns: Sequence[Column], dates: Sequence[str] = 
         dates: columns of dates and their layout, ``name=%d/%m/%Y``; the parts of their calendar are left out.
     """
     layouts = {name: layout for name, _, layout in (each.partition("=") for each in dates)}
-    parts = {f"{name}.{part}" for name in layouts for part in ("month", "weekday", "hour")}
+    parts = calendar_parts(layouts)
     by_name = {}
     for column in columns:
         values, missing = x[:, column.start], np.isnan(x[:, column.start])

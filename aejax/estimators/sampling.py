@@ -1,6 +1,6 @@
 """New rows: codes drawn from a mixture fitted to those of the training rows, decoded, in the form of the data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -66,27 +66,35 @@ class AutoencoderSampler(Estimator):
         by_rows = min(MOST, max(1, len(dataset.train.x) // ROWS))
         return {"task.components": by_rows if self.components is None else self.components}
 
-    def sample(self, n_samples: int = 1, random_state: Any = None, *, given: Mapping[str, Any] | None = None) -> Any:
+    def sample(
+        self,
+        n_samples: int = 1,
+        random_state: Any = None,
+        *,
+        given: Mapping[str, Any] | None = None,
+        unique: Sequence[str] = (),
+    ) -> Any:
         """New rows in the units of the data.
 
         Args:
             n_samples: m, how many.
             random_state: as in scikit-learn; None: that of the estimator.
             given: by the name of a column of a frame, the number or category that every row has there; codes are drawn
-                by how likely they make it.
+                by how likely they make it. Or a pair (low, high), between which its numbers lie.
+            unique: names of columns in which no two rows are alike.
 
         Returns:
             (m, n) float64, or a pandas frame with the columns of the frame that it was fitted to. Nothing is missing.
 
         Raises:
-            UserError: `n_samples` is below 1, or a given value is none of its column.
+            UserError: `n_samples` is below 1, a given value is none of its column, or there are no such rows.
         """
         check_is_fitted(self)
         if n_samples < 1:
             raise UserError(f"n_samples: {n_samples}; allowed: 1 or more")
         chosen = self.random_state if random_state is None else random_state
         seed, given = int(check_random_state(chosen).randint(2**31 - 1)), given or {}
-        rows = self.fitted_.sample(int(n_samples), seed, given=given, noise=self.noise)
+        rows = self.fitted_.sample(int(n_samples), seed, given=given, noise=self.noise, unique=unique)
         if not hasattr(self, "feature_names_in_"):
             return rows
         columns = [column for column in self.fitted_.data.columns if column.categories]

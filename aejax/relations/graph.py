@@ -7,6 +7,7 @@ import numpy as np
 
 from aejax.config.bounds import Count, Natural
 from aejax.errors import UserError
+from aejax.relations.components import principal_components
 
 MOST_ROWS = 20_000  # 1.6 GB of distances
 
@@ -27,11 +28,10 @@ def nearest(x: np.ndarray, *, neighbours: Count = 10, components: Natural = 0) -
     """
     if len(x) < 2:
         return {"index": np.zeros((len(x), 1), np.int32)}
-    from sklearn.decomposition import PCA
     from sklearn.neighbors import NearestNeighbors
 
     if 0 < components < min(x.shape):
-        x = PCA(components, svd_solver="covariance_eigh").fit_transform(x)
+        x = principal_components(x, components).transform(x)
     finder = NearestNeighbors(n_neighbors=min(neighbours, len(x) - 1), algorithm="brute").fit(x)
     return {"index": finder.kneighbors(return_distance=False).astype(np.int32)}
 

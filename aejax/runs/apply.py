@@ -10,11 +10,12 @@ import numpy as np
 from aejax import console
 from aejax.config.components import TASKS, resolve
 from aejax.config.resolving import component
+from aejax.data.dates import calendar_parts
 from aejax.data.encoding import NONE, observed, refuse_no_logarithm
 from aejax.data.scaling import original, stored
 from aejax.data.tables import value_of
 from aejax.errors import UserError, one_of
-from aejax.runs import artifact, hub, workdir
+from aejax.runs import artifact, constraints, hub, workdir
 from aejax.runs.artifact import Trained
 from aejax.runs.rows import answerable, check_order, laid_flat, refuse_missing
 from aejax.storage import checkpoint, checksums, records
@@ -296,19 +297,30 @@ def task_action(trained: Trained, action: str) -> Callable[..., Any] | None:
 
 @fixed()
 def sample(
-    trained: Trained, key: jax.Array, count: int, *, given: Mapping[str, str] = {}, noise: float | None = None
+    trained: Trained,
+    key: jax.Array,
+    count: int,
+    *,
+    given: Mapping[str, Any] = {},
+    noise: float | None = None,
+    unique: Sequence[str] = (),
 ) -> np.ndarray:
     """New rows, (count, *feature_shape) in the units of the data, that the task of a run draws.
+
+    Rows outside of a range that is given, or with a value of a unique column that an earlier row has, are drawn again.
 
     Args:
         trained: from `load`.
         key: of what is drawn.
         count: how many rows.
-        given: by the name of a column, the number or category that every row has there.
+        given: by the name of a column, the number or category that every row has there; or a pair, or ``"LOW..HIGH"``,
+            between which its numbers lie, where one of the two may be left out.
         noise: how much of what the decoder misses is added; None: all of it to tables, nothing to images.
+        unique: names of columns in which no two rows are alike.
 
     Raises:
-        UserError: its task draws none, the run kept nothing to draw them by, or a given value is none of its column.
+        UserError: its task draws none, the run kept nothing to draw them by, a given value is none of its column, or
+            there are not so many rows of this kind among many that were drawn.
     """
     task = trained.config.get("task") or {}
     drawn = resolve(task["name"], TASKS, what="task.name").sample if "name" in task else None
@@ -319,26 +331,32 @@ def sample(
         raise UserError(f"sample: {count} rows; allowed: 1 or more")
     shape = tuple(trained.info["feature_shape"])
     noise = float(len(shape) == 1) if noise is None else noise
-    fixed_values = _features_of(given, trained) if given else None
+    held_to, values = constraints.read(given, unique, _columns_of(trained), artifact.reading_of(trained.info))
+    about = {"given": _features_of(values, trained) if values else None, "noise": noise}
     scaling = [np.broadcast_to(trained.scaling[name], shape).reshape(-1) for name in ("shift", "scale")]
-    about = {"given": fixed_values, "noise": noise}
-    rows = drawn(key, trained.model, trained.params, scaling, kept_of(trained), count, **about)
-    form = (artifact.origin_of(trained.info).reshape(-1), artifact.log_of(trained.info).reshape(-1))
-    return original(rows, *form).reshape(-1, *shape)
+    draw = lambda key, count: drawn(key, trained.model, trained.params, scaling, kept_of(trained), count, **about)
+    if not held_to.names:
+        return draw(key, count).reshape(-1, *shape)
+    rows = constraints.held(lambda number, size: draw(jax.random.fold_in(key, number), size), count, held_to)
+    return rows.reshape(-1, *shape)
+
+
+def _columns_of(trained: Trained) -> tuple[Column, ...]:
+    """The columns of the rows, those of numbers alone too."""
+    features = trained.info["feature_names"]
+    return artifact.columns_of(trained.info) or tuple(Column(name, at) for at, name in enumerate(features))
 
 
 def _features_of(given: Mapping[str, str], trained: Trained) -> np.ndarray:
     """Given values of columns as a row that is stored, (n,) float64, NaN elsewhere."""
-    features = trained.info["feature_names"]
-    columns = artifact.columns_of(trained.info) or tuple(Column(name, at) for at, name in enumerate(features))
-    by_name, reading = {column.name: column for column in columns}, artifact.reading_of(trained.info)
+    features, by_name = trained.info["feature_names"], {column.name: column for column in _columns_of(trained)}
+    reading = artifact.reading_of(trained.info)
     row, is_log = (
         np.full(len(features), np.nan),
         np.broadcast_to(artifact.log_of(trained.info).reshape(-1), len(features)),
     )
     dated = {date.partition("=")[0] for date in reading.dates}
-    parts = {f"{name}.{part}" for name in dated for part in ("month", "weekday", "hour")}
-    allowed = [name for name in by_name if name not in dated | parts]
+    allowed = [name for name in by_name if name not in dated | calendar_parts(dated)]
     for name, value in given.items():
         if name in dated:
             raise UserError(f"given: {name} holds dates, which cannot be given; allowed: {', '.join(allowed)}")

@@ -3,8 +3,10 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import jax
@@ -92,7 +94,7 @@ def _run(config: Mapping[str, Any], folder: Path, working: ExitStack) -> dict[st
             console.say(summary(parts.model, terms=config["terms"]))
             _tell_missing(dataset, parts.model)
     prepare_seconds = time.perf_counter() - started
-    with _tensorboard(config, folder) as record:
+    with _tensorboard(config, folder) as record, _imported_meanwhile(config):
         params, _, timing = train(parts, dataset, rows, config["train"], folder, bar=True, on_evaluation=record)
     if not devices.is_first():
         return {}
@@ -192,6 +194,28 @@ def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Dataset, Parts, Rows | 
     shares = f"{mesh.shape[devices.DATA]} share each batch, {mesh.shape[devices.CODE]} the units of the code"
     console.say(f"training on {mesh.size} devices: {shares}")
     return loaded, dataset, parts, rows if isinstance(rows, Windows) else devices.put(rows, devices.whole(mesh))
+
+
+@contextmanager
+def _imported_meanwhile(config: Mapping[str, Any]) -> Iterator[None]:
+    """Import in a thread what the evaluation and its figures need; they begin when it has ended."""
+    if not devices.is_first():
+        yield
+        return
+    drawing = ("aejax.figures.run", "matplotlib.figure", "matplotlib.backends.backend_agg")
+    names = configured_task(config["task"])[0].imports + (drawing if config["report"]["figures"] else ())
+
+    def work() -> None:
+        for name in names:
+            with suppress(Exception):  # is said where it is needed
+                import_module(name)
+
+    thread = Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 @contextmanager

@@ -142,10 +142,10 @@ def _columns(
 
 
 def sampled(
-    trained: Trained, key: Any, count: int, given: Mapping[str, str] = {}
+    trained: Trained, key: Any, count: int, given: Mapping[str, str] = {}, unique: Sequence[str] = ()
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """New rows that the task of a run draws, as an array and as columns of a table; see `aejax.runs.apply.sample`."""
-    made = apply.sample(trained, key, count, given=given)
+    made = apply.sample(trained, key, count, given=given, unique=unique)
     features, reading = trained.info["feature_names"], artifact.reading_of(trained.info)
     columns = artifact.columns_of(trained.info) or tuple(Column(name, at) for at, name in enumerate(features))
     return made, as_columns(made.reshape(count, -1), columns, reading.dates)

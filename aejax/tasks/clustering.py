@@ -322,4 +322,6 @@ def spectral(x: np.ndarray, count: int, *, neighbours: int, seed: int) -> np.nda
 
 VALIDATED = ("mse", "clusters", "accuracy", "nmi", "ari")
 NEW_ROWS = {"apply": {"assign": assign}, "keep": keep, "keep_needs": _keep_needs, "results": {"clusters": "assign"}}
-TASK = Task(Options, evaluate, _needs, VALIDATED, figures=CLUSTERING, **NEW_ROWS)
+TASK = Task(
+    Options, evaluate, _needs, VALIDATED, figures=CLUSTERING, **NEW_ROWS, imports=("sklearn.cluster", "sklearn.mixture")
+)

@@ -12,6 +12,7 @@ from aejax import console, metrics
 from aejax.config.bounds import Within
 from aejax.errors import UserError, first_line
 from aejax.losses.latent import unit_divergences
+from aejax.relations.components import Components, principal_components
 from aejax.storage.trees import digest
 from aejax.training.context import clean, outline, scaled, shown
 from aejax.training.evaluate import at_once, batches, encode_and_reconstruct, on_device, rebuilt
@@ -244,7 +245,7 @@ def pca_errors(train: np.ndarray, rows: np.ndarray, mask: np.ndarray | None, cou
     counts = set(counts)
     pca = fitted_pca(train, max(1, *counts))
     scores = pca.transform(rows)
-    rebuilt = lambda count: (scores[:, :count] @ pca.components_[:count] + pca.mean_).astype(np.float32)
+    rebuilt = lambda count: (scores[:, :count] @ pca.components[:count] + pca.mean).astype(np.float32)
     return {count: metrics.mse(rows, rebuilt(count), mask) for count in counts}
 
 
@@ -255,16 +256,6 @@ def pca_reconstruction(train: np.ndarray, rows: np.ndarray, components: int) -> 
 
 
 @cached
-def fitted_pca(train: np.ndarray, components: int) -> Any:
-    """scikit-learn's PCA of the training rows, with as many of the components as there are.
-
-    Of many wide rows a few components are found by Lanczos iteration: all of them would take minutes.
-    """
-    from sklearn.decomposition import PCA
-
-    components, least = min(components, *train.shape), min(train.shape)
-    if train.shape[1] <= 2000:
-        solver = "covariance_eigh"
-    else:
-        solver = "arpack" if least > 2000 and components < least // 10 else "full"
-    return PCA(components, svd_solver=solver, random_state=0).fit(train)
+def fitted_pca(train: np.ndarray, components: int) -> Components:
+    """Principal components of the training rows, with as many of them as there are."""
+    return principal_components(train, components)

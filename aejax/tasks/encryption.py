@@ -207,4 +207,11 @@ def from_codes(codes: np.ndarray, known: np.ndarray, code: np.ndarray) -> np.nda
     return rows_pca.inverse_transform(guessed).astype(np.float32)
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=ENCRYPTION)
+TASK = Task(
+    Options,
+    evaluate,
+    needs=_needs,
+    validated=(),
+    figures=ENCRYPTION,
+    imports=("sklearn.linear_model", "sklearn.decomposition", "scipy.stats"),
+)

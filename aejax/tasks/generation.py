@@ -1,6 +1,6 @@
 """Generation of new rows from random codes: their quality, whether they are copies, and their use as training data."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -13,15 +13,14 @@ import numpy as np
 from aejax import console, optimizers
 from aejax.config.bounds import Choice, Count
 from aejax.data.batches import batch_rows
+from aejax.errors import UserError
 from aejax.figures.tasks.spaces import GENERATION
 from aejax.metrics import generation as metrics
 from aejax.optimizers import schedules
-from aejax.tasks import likelihood, needs, samplers, synthesis
+from aejax.tasks import likelihood, likeness, needs, samplers, synthesis
 from aejax.tasks.common import (
     Decode,
     Numbers,
-    Outputs,
-    Random,
     Several,
     attempted,
     decoder,
@@ -29,18 +28,15 @@ from aejax.tasks.common import (
     generator,
     outputs,
 )
+from aejax.tasks.likeness import COPY, LOOKED_UP, Makers
 from aejax.training.context import outline
 from aejax.training.minimise import minimise
-from aejax.types import Dataset, Evaluation, Kept, Model, Params, Sampler, Task
+from aejax.types import Dataset, Evaluation, Kept, Model, Params, Task
 
-LOOKED_UP = 1000  # generated rows whose nearest training row is searched
 BALLS = 2000  # rows, of each kind, that precision, recall, density and coverage are counted over
 SHOWN, IN_PLANE = 10, 1000
 WIDTHS = (256, 64)
 STEPS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 2000, 128, 2e-3, 1e-4
-COPY = 0.01  # share of test rows that are as near to a training row as what counts as a copy
-
-Makers = Mapping[str, tuple[Sampler, Decode]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +50,7 @@ class Options:
         samples: how many rows each sampler makes.
         neighbours: k, of precision, recall, density and coverage.
         features: ``"classifier"``: rows are compared in the last hidden layer of a classifier of the training rows;
-            ``"rows"``: as they are.
+            ``"rows"``: as they are; ``"columns"``: as rows of a table, column by column, with other measures.
         draws: for each row, of the log-likelihood; of variational nets and binary rows only.
     """
 
@@ -62,7 +58,7 @@ class Options:
     components: Count = 20
     samples: Several = 2000
     neighbours: Count = 5
-    features: Annotated[str, Choice(("classifier", "rows"))] = "classifier"
+    features: Annotated[str, Choice(("classifier", "rows", "columns"))] = "classifier"
     draws: Count = 50
 
 
@@ -80,6 +76,11 @@ def _needs(dataset: Dataset, model: Model, config: needs.Config, options: Option
         needs.has_classes("generation", dataset, train.labels, rows="all training rows", instead=instead)
     _keep_needs(dataset, model, config, options)
     needs.has_rows("generation", dataset, "train", least=3)
+    if options.features == "columns":
+        if dataset.kind in ("image", "text"):
+            raise UserError(f"task.features: columns are of tables, and {dataset.name} is none; allowed: rows")
+        needs.has_rows("generation", dataset, least=2)
+        return
     most, of = min(options.samples, test, BALLS) - 1, f"{options.samples} samples and {test} test rows"
     needs.at_most("neighbours", options.neighbours, most, of, hint="with 2 of both or more")
 
@@ -97,10 +98,19 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
         and ``accuracy``; also the numbers of `aejax.tasks.likelihood.bounds`, where there are any. ``baselines``: the
         same for the other samplers, for a Gaussian and a mixture of principal components, for training rows drawn at
         random (what is best) and for decoded test rows (what the net can do); ``nearest`` of test rows.
+
+        Of ``features="columns"``, rows in the form of the data: ``c2st_auc``, how well a random forest tells them from
+        test rows; ``column_error`` and ``pair_error``, how far columns and pairs of columns are from those of the test
+        rows; ``nearer_to_training``, the share nearer to a training row than to one of as many test rows; ``copies``
+        and ``accuracy``. ``baselines``: the same of a Gaussian and a mixture of the scaled rows, of columns drawn
+        independently of each other, and of training rows.
+
         ``arrays``: ``made``, ``nearest`` and ``plane``, by name: a few rows, their nearest training rows, and more of
         them on two principal components. ``kept``: what new rows are made by, where it is a mixture of normal
         distributions.
     """
+    if options.features == "columns":
+        return likeness.evaluate(key, model, params, dataset, options.sampler, options.components, options.samples)
     components, samples, fitting = options.components, options.samples, jax.random.fold_in(key, 1)
     for_classifier, likely = jax.random.split(key)
     train, test = (outputs(model, params, dataset, name) for name in ("train", "test"))
@@ -115,7 +125,7 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
         view = partial(features, fit_classifier(for_classifier, train.x, labels, int(labels.max()) + 1))
     numbers = _compare(made, test.x[:samples], train.x, view, options.neighbours)
     if dataset.kind == "table" and labels is not None and dataset.test.labels is not None:
-        for name, accuracy in _usefulness(fit, dataset, train, test.x, components, random).items():
+        for name, accuracy in likeness.usefulness(fit, dataset, train, test.x, components, random).items():
             if name in numbers:  # else a sampler that serves some classes, and not all rows
                 numbers[name]["accuracy"] = accuracy
     name = options.sampler.removeprefix("samplers.")
@@ -175,30 +185,6 @@ def _compare(made: Mapping, test: np.ndarray, train: np.ndarray, view: Decode, n
             "copies": float((apart <= threshold).mean()),
         }
     return measures
-
-
-def _usefulness(
-    fit: Callable[..., Makers], dataset: Dataset, train: Outputs, test: np.ndarray, components: int, random: Random
-) -> Numbers:
-    """Accuracy on test rows of a random forest trained on rows that each sampler, fitted class by class, makes.
-
-    A mixture has its share of the components in each class, at least one and at most one for two rows.
-    """
-    from sklearn.ensemble import RandomForestClassifier
-
-    labels, parts = dataset.train.labels, {}
-    for label, count in zip(*np.unique(labels, return_counts=True), strict=True):
-        of_class = labels == label
-        if count < 3:
-            continue
-        share = int(np.clip(round(components * of_class.mean()), 1, count // 2))
-        for name, (sampler, make) in fit(train.x[of_class], train.code[of_class], share).items():
-            if name != "prior":  # which is the same for every class
-                parts.setdefault(name, []).append((make(sampler.draw(random, count)), np.full(count, label)))
-    sets = {name: tuple(map(np.concatenate, zip(*pairs, strict=True))) for name, pairs in parts.items()}
-    sets["training rows"] = train.x, labels
-    forest = lambda x, y: RandomForestClassifier(100, random_state=0).fit(x, y)
-    return {name: float((forest(x, y).predict(test) == dataset.test.labels).mean()) for name, (x, y) in sets.items()}
 
 
 # Features of rows: the last hidden layer of a small classifier that is trained on real ones.
@@ -276,4 +262,12 @@ _outputs = jax.jit(_log_odds)
 
 
 NEW_ROWS = {"keep": keep, "keep_needs": _keep_needs, "sample": synthesis.sample}
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=GENERATION, **NEW_ROWS)
+TASK = Task(
+    Options,
+    evaluate,
+    needs=_needs,
+    validated=(),
+    figures=GENERATION,
+    **NEW_ROWS,
+    imports=("sklearn.ensemble", "sklearn.mixture"),
+)

@@ -96,4 +96,4 @@ def group(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Column
 
 
 NEW_ROWS = {"apply": {"group": group}, "results": {"groups": "group"}}
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=GROUPING, **NEW_ROWS)
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=GROUPING, **NEW_ROWS, imports=("sklearn.metrics",))

@@ -13,6 +13,7 @@ from aejax.errors import UserError
 from aejax.figures.tasks.retrieval import HASHING
 from aejax.metrics import hamming
 from aejax.metrics.retrieval import Distances, by_distance, curve, precision, rising, shuffled_ties
+from aejax.relations.components import principal_components
 from aejax.relations.nearest import similarities, unit
 from aejax.tasks import needs
 from aejax.tasks.common import Arrays, Numbers, Pair, Random, generator
@@ -166,12 +167,10 @@ def by_hamming(train: np.ndarray, queries: np.ndarray) -> Distances:
 
 def without_a_net(dataset: Dataset, directions: tuple[Any, Any], size: int, random: Random) -> dict[str, Pair]:
     """As many bits as the code has by each of the other ways: by name, those of training and of test rows."""
-    from sklearn.decomposition import PCA
-
     train, test = host_rows(dataset.train, dataset), host_rows(dataset.test, dataset)
     ways = {"hyperplanes": hyperplanes(*directions, size, random)}
     if size <= min(train.shape):
-        pca = PCA(size, svd_solver="covariance_eigh" if train.shape[1] <= 4000 else "arpack").fit(train)
+        pca = principal_components(train, size)
         points = pca.transform(train), pca.transform(test)
         turn, _ = itq(points[0], random)
         ways["pca signs"] = points[0] > 0, points[1] > 0
@@ -243,4 +242,6 @@ def examples(apart: Distances, dataset: Dataset, random: Random) -> Arrays:
 
 NEW_ROWS = {"apply": {"hash": bits_of, "neighbours": neighbours}, "keep": keep, "keep_needs": _keep_needs}
 NEW_ROWS |= {"results": {"bits": "hash"}}
-TASK = Task(Options, evaluate, _needs, ("precision",), _baselines, figures=HASHING, **NEW_ROWS)
+TASK = Task(
+    Options, evaluate, _needs, ("precision",), _baselines, figures=HASHING, **NEW_ROWS, imports=("scipy.stats",)
+)

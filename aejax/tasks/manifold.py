@@ -99,4 +99,4 @@ def fitted_maps(x: np.ndarray, new_x: np.ndarray, components: int, neighbours: i
     return maps
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=MANIFOLD)
+TASK = Task(Options, evaluate, needs=_needs, validated=(), figures=MANIFOLD, imports=("sklearn.manifold",))

@@ -15,6 +15,7 @@ from aejax.types import Column, Dataset, Split
 COLUMN = Fields({"name": str, "start": Whole(), "size": Whole(1), "categories": Many(str)}, {})
 INFO = {"columns": Many(COLUMN, 1)}
 """The form of what is kept of the columns beside arrays."""
+MOST_DECIMALS = 15
 
 
 class Ranges(NamedTuple):
@@ -58,6 +59,31 @@ def of(dataset: Dataset) -> Ranges:
     whole = (np.isnan(values) | (values == np.round(values))).all(0) & ~log
     columns = columns_of(dataset) or tuple(Column(str(at), at) for at in range(every.shape[1]))
     return Ranges(low, high, whole, origin, log, tuple(columns))
+
+
+def decimals(dataset: Dataset) -> np.ndarray:
+    """With how many decimals each number of a table is written, (n,) int; -1 where `MOST_DECIMALS` are too few.
+
+    They are the fewest that give all training and validation values again, to the last bit of float32.
+    """
+    values = np.concatenate([observed(part) for part in (dataset.train, dataset.validation)]).astype(np.float32)
+    form = dataset.origin.reshape(-1), dataset.log.reshape(-1)
+    exact, count = original(values.astype(np.float64), *form), np.full(values.shape[1], -1)
+    for number in range(MOST_DECIMALS + 1 if dataset.kind == "table" else 0):
+        with np.errstate(divide="ignore"):  # of a logarithm whose value is rounded to 0
+            again = stored(np.round(exact, number), *form).astype(np.float32)
+        count[(count < 0) & ((again == values) | np.isnan(values)).all(0)] = number
+        if (count >= 0).all():
+            break
+    return count
+
+
+def written(x: np.ndarray, decimals: np.ndarray) -> np.ndarray:
+    """Numbers (m, n), as in a file, with so many decimals in each column; where there are -1, as they are."""
+    out = x.copy()
+    for number in np.unique(decimals[decimals >= 0]):
+        out[:, decimals == number] = np.round(x[:, decimals == number], number)
+    return out
 
 
 def to_keep(ranges: Ranges) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

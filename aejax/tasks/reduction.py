@@ -77,7 +77,7 @@ def better_pca(model: Model, params: Params, dataset: Dataset) -> Params | None:
     if name != "dense.shortcut" or not len(dataset.validation.x) or size > min(dataset.train.x.shape):
         return None
     pca = fitted_pca(outputs(model, params, dataset, "train").x, size)
-    as_pca = dense.principal(params, *(jnp.asarray(each, jnp.float32) for each in (pca.components_, pca.mean_)))
+    as_pca = dense.principal(params, *(jnp.asarray(each, jnp.float32) for each in (pca.components, pca.mean)))
     of_net, of_pca = (error(outputs(model, each, dataset, "validation")) for each in (params, as_pca))
     return as_pca if of_pca < of_net else None
 
@@ -111,4 +111,11 @@ def knn_accuracy(points: np.ndarray, labels: np.ndarray, *, neighbours: int, fol
     return float(cross_val_score(KNeighborsClassifier(neighbours), points, labels, cv=cut).mean())
 
 
-TASK = Task(Options, evaluate, needs=_needs, validated=("mse",), figures=REDUCTION)
+TASK = Task(
+    Options,
+    evaluate,
+    needs=_needs,
+    validated=("mse",),
+    figures=REDUCTION,
+    imports=("sklearn.model_selection", "sklearn.neighbors"),
+)

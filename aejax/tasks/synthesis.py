@@ -1,5 +1,7 @@
 """New rows: codes that a sampler draws, decoded, in the form of the data; also with some of their values given."""
 
+from collections.abc import Sequence
+
 import jax
 import numpy as np
 
@@ -10,7 +12,7 @@ from aejax.storage import records
 from aejax.tasks import ranges, samplers
 from aejax.tasks.common import Outputs, Pair, Random, decoder, generator
 from aejax.tasks.ranges import Ranges
-from aejax.types import Dataset, Kept, Model, Params, Sampler
+from aejax.types import Column, Dataset, Kept, Model, Params, Sampler
 
 NORMALS = ("weights", "means", "covariances")  # of a sampler
 TRIED, MOST_TRIED = 50, 200_000  # codes for each row whose values are given, and of all together
@@ -21,16 +23,20 @@ FEW = 10  # codes that stand behind rows with given values, below which a person
 def kept(sampler: Sampler, train: Outputs, dataset: Dataset) -> Kept | None:
     """What new rows are made by: the sampler, where it is a mixture of normal distributions; else None.
 
-    Beside it stand the standard deviation of what the decoder misses of each scaled value, ``"noise"``, and what each
-    column can hold.
+    Beside it stand the standard deviation of what the decoder misses of each scaled value, ``"noise"``, what each
+    column can hold, and its ``"decimals"``.
     """
     if sampler.normals is None:
         return None
-    misses = np.square(train.x - train.x_hat, dtype=np.float64)
-    noise = np.sqrt(misses.mean(0, where=True if train.mask is None else train.mask))
     arrays, info = ranges.to_keep(ranges.of(dataset))
-    tree = dict(zip(NORMALS, sampler.normals, strict=True)) | {"noise": np.nan_to_num(noise)}
-    return Kept(tree | arrays, info)
+    tree = dict(zip(NORMALS, sampler.normals, strict=True)) | {"noise": missed(train)}
+    return Kept(tree | arrays | {"decimals": ranges.decimals(dataset)}, info)
+
+
+def missed(train: Outputs) -> np.ndarray:
+    """The standard deviation of what the decoder misses of each scaled value, (n,)."""
+    misses = np.square(train.x - train.x_hat, dtype=np.float64)
+    return np.nan_to_num(np.sqrt(misses.mean(0, where=True if train.mask is None else train.mask)))
 
 
 def sample(
@@ -46,9 +52,9 @@ def sample(
 ) -> np.ndarray:
     """New rows x = x̂(z) + s ε, with z from the sampler that a run kept, ε standard normal, s what the decoder misses.
 
-    A category is drawn by the probabilities that the decoder gives. Numbers stay in the range of their column, whole
-    numbers whole. With given values x_g, codes z are drawn in proportion to p(z) p(x_g | z), by resampling many from
-    p(z) with weights N(x_g; x̂_g(z), s²), or the probability of the category.
+    A category is drawn by the probabilities that the decoder gives. Numbers stay in the range of their column, and have
+    as many decimals as those that the net was trained on. With given values x_g, codes z are drawn in proportion to
+    p(z) p(x_g | z), by resampling many from p(z) with weights N(x_g; x̂_g(z), s²), or the probability of the category.
 
     Args:
         key: of what is drawn.
@@ -61,7 +67,7 @@ def sample(
         noise: factor of s.
 
     Returns:
-        (m, n) float64, as rows are stored.
+        (m, n) float64, in the units of the data.
 
     Raises:
         UserError: the run kept no sampler, or a given value lies outside the range of its column.
@@ -80,13 +86,24 @@ def sample(
         made = _that_fit(
             rows(sampler.draw(random, min(TRIED * count, MOST_TRIED))), given, spread, bounds, count, random
         )
-    with_noise = made + noise * spread * random.normal(size=made.shape)
-    for column in bounds.columns:
+    decimals = of_run.tree.get("decimals", np.full(bounds.low.shape, -1))  # of older runs: as they are
+    out = finished(drawn(made, noise * spread, bounds.columns, random), bounds, decimals)
+    return out if given is None else np.where(np.isnan(given), out, original(given, bounds.origin, bounds.log))
+
+
+def drawn(rows: np.ndarray, spread: np.ndarray, columns: Sequence[Column], random: Random) -> np.ndarray:
+    """Rows, (m, n) as stored, by what a decoder says of them: numbers with noise, categories by their probabilities."""
+    out = rows + spread * random.normal(size=rows.shape)
+    for column in columns:
         part = slice(column.start, column.start + column.size)
         if column.categories:
-            with_noise[:, part] = _drawn(made[:, part], random)
-    out = ranges.possible(with_noise, bounds)
-    return out if given is None else np.where(np.isnan(given), out, given)
+            out[:, part] = _drawn(rows[:, part], random)
+    return out
+
+
+def finished(x: np.ndarray, bounds: Ranges, decimals: np.ndarray) -> np.ndarray:
+    """Rows that the columns can hold, in the units of the data, from such as are stored, (m, n)."""
+    return ranges.written(original(ranges.possible(x, bounds), bounds.origin, bounds.log), decimals)
 
 
 def _read(of_run: Kept | None, model: Model) -> tuple[Sampler, np.ndarray, Ranges]:

@@ -10,6 +10,7 @@ from aejax.figures.images import are_images, as_images, as_strips, colours, imag
 from aejax.figures.panels import class_legend, labelled_points, maps, scatter
 from aejax.figures.words import Words
 from aejax.metrics.partitions import matching
+from aejax.relations.components import principal_components
 from aejax.types import Dataset, Evaluation, Kept, Model, Params
 
 MIDDLE = 0.96  # of the points along an axis
@@ -106,10 +107,8 @@ def keep_clustering(evaluation: Evaluation, dataset: Dataset, model: Model, para
 
 
 def _points(code: np.ndarray, clusters: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
-    from sklearn.decomposition import PCA
-
     chosen = np.random.default_rng(0).permutation(len(code))[:MOST_POINTS]
-    points = code if code.shape[1] == 2 else PCA(2, svd_solver="covariance_eigh").fit_transform(code)
+    points = code if code.shape[1] == 2 else principal_components(code, 2).transform(code)
     tree = {"places": points[chosen], "clusters": clusters[chosen]}
     return tree if labels is None else tree | {"labels": labels[chosen]}
 
@@ -171,7 +170,7 @@ CLUSTERING = figures(keep_clustering, clusters=("points", _draw_clusters), centr
 
 
 SAMPLERS = ("uniform", "normal", "gaussian", "mixture", "kernel", "prior", "pca mixture")
-IN_PLANE = ("training rows", "mixture", "uniform", "pca mixture")
+IN_PLANE = ("training rows", "mixture", "uniform", "pca mixture", "mixture of rows", "independent columns")
 
 
 def keep_generation(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params, config: Tree) -> Kept:
@@ -185,7 +184,8 @@ def keep_generation(evaluation: Evaluation, dataset: Dataset, model: Model, para
     else:
         names = [name for name in IN_PLANE if name in arrays["plane"]]
         tree = {"plane": {name: arrays["plane"][name] for name in names}}
-    tree["frechet"] = {name: numbers[name]["frechet"] for name in names}
+    measure = "frechet" if "frechet" in evaluation.metrics["test"] else "c2st_auc"
+    tree[measure] = {name: numbers[name][measure] for name in names}
     return Kept(tree, {"data": dataset.name, "names": names})
 
 
@@ -200,7 +200,8 @@ def _draw_samples(tree: Tree, info: Tree, words: Words) -> Any:
 
 def _draw_plane(tree: Tree, info: Tree, words: Words) -> Any:
     name_of = lambda name: words.named("generation.samplers", name)
-    panel = lambda name: words("generation.panel", name=name_of(name), distance=tree["frechet"][name])
+    key, numbers = ("panel", tree["frechet"]) if "frechet" in tree else ("panel_of_forest", tree["c2st_auc"])
+    panel = lambda name: words(f"generation.{key}", name=name_of(name), distance=numbers[name])
     panels = {panel(name): (tree["plane"][name], None) for name in info["names"]}
     axis_names = (words("generation.first"), words("generation.second"))
     title = words("generation.plane", data=info["data"])

@@ -235,4 +235,5 @@ TASK = Task(
     keep=new_rows.keep,
     keep_needs=new_rows.keep_needs,
     results={"classes": "classify"},
+    imports=("sklearn.discriminant_analysis", "sklearn.neighbors"),
 )

@@ -267,4 +267,14 @@ def detector_scores(train: np.ndarray, parts: Arrays, *, neighbours: int, seed: 
 
 ACTIONS = {"score": scoring.score_and_alarm, "fill": fill}
 RESULTS = {"scores": "score"}
-TASK = Task(Options, evaluate, _needs, (), figures=ANOMALY, apply=ACTIONS, keep=keep, results=RESULTS)
+TASK = Task(
+    Options,
+    evaluate,
+    _needs,
+    (),
+    figures=ANOMALY,
+    apply=ACTIONS,
+    keep=keep,
+    results=RESULTS,
+    imports=("sklearn.ensemble", "sklearn.svm", "sklearn.neighbors"),
+)

@@ -302,4 +302,5 @@ TASK = Task(
     keep=new_rows.keep,
     keep_needs=new_rows.keep_needs,
     results={"filled": "fill"},
+    imports=("sklearn.ensemble", "sklearn.impute"),
 )
