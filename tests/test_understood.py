@@ -692,6 +692,42 @@ def test_a_file_is_shown_as_it_is_understood(tmp_path, capsys, name, words, expe
         assert each in answer.out
 
 
+@pytest.mark.parametrize(
+    ("line", "words", "said", "unsaid"),
+    [
+        (
+            lambda k: f"{k}.5,{k}.5,7,{k % 5}",
+            [],
+            ["copies of others: 'b' (of 'a')", "'c' has one value only"],
+            "refuse",
+        ),
+        (lambda k: f"{k % 2 * 1e9 + k % 4},{k}.5,{k},{k % 5}", ["--key"], ["float32 makes 3 values of 4"], "refuse"),
+        (lambda k: f"{(1, -999)[k % 6 == 0]},{k}.5,3,{k % 5}", [], ["holds -999 2 times"], "refuse"),
+        (
+            lambda k: f"{k}.5,inf,{k % 3},{k % 5}",
+            [],
+            ["a run would refuse it: row 1, column 'b' holds inf"],
+            "one value",
+        ),
+        (lambda k: f"{k % 2},{k % 2},{'xyz'[k % 3]},1", [], ["copies of others: 'b'"], "different; copies"),
+        (
+            lambda k: f"{k % 2},3,{'xyz'[k % 3]},1",
+            ["--categories", "c"],
+            ["12 rows, of which 6 are different"],
+            "'c' h",
+        ),
+    ],
+)
+def test_what_a_run_says_of_values_is_shown_without_training(tmp_path, capsys, line, words, said, unsaid):
+    path = tmp_path / "t.csv"
+    path.write_text(text("a,b,c,d", line))
+    answer = call(["data", "show", str(path), *words], capsys)
+    assert answer.code == 0, answer.err
+    for each in said:
+        assert each in answer.out
+    assert unsaid not in answer.out
+
+
 def test_the_logarithm_of_a_column_is_said_before_anything_is_trained(tmp_path, capsys):
     path = tmp_path / "t.csv"
     path.write_text("a,b\n" + "".join(f"{10**at},{-at}.5\n" for at in range(6)))
