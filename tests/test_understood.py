@@ -478,6 +478,27 @@ def test_labels_that_do_not_fit_the_rows_get_one_line(tmp_path, arrays, line):
         data.load(f"file:{tmp_path / 'x.npy'}", labels=str(tmp_path / "y.npz"))
 
 
+@pytest.mark.parametrize("label", ["fine", "fine_train", "fine_test"])
+def test_the_labels_of_published_arrays_are_those_that_are_asked_for(tmp_path, label):
+    path, parts = tmp_path / "t.npz", {"train": 20, "test": 8}
+    arrays = {f"x_{part}": np.random.default_rng(0).random((rows, 3)) for part, rows in parts.items()}
+    arrays |= {f"y_{part}": np.zeros(rows, int) for part, rows in parts.items()}
+    arrays |= {f"fine_{part}": np.arange(rows)[:, None] % 4 for part, rows in parts.items()}
+    np.savez(path, **arrays)
+    dataset = data.load(f"file:{path}", label_column=label, validation=0)
+    assert dataset.label_names == ("0", "1", "2", "3")
+    np.testing.assert_array_equal(dataset.test.labels, np.arange(8) % 4)
+    assert "arrays that are not read: y_train, y_test" in dataset.understood
+    with pytest.raises(UserError, match="labels of each part of .*: unknown 'coarse'"):
+        data.load(f"file:{path}", label_column="coarse")
+
+
+def test_whole_numbers_that_float64_makes_equal_are_named(tmp_path):
+    np.save(tmp_path / "t.npy", np.array([[2**53 + k, k] for k in range(40)]))
+    said = "column '0' holds whole numbers of which float64 makes 21 of 40 different ones"
+    assert said in data.load(f"file:{tmp_path / 't.npy'}").understood
+
+
 def test_what_else_an_npz_holds_is_read_or_said(tmp_path):
     x, y = np.random.default_rng(0).normal(size=(30, 3)), np.arange(30) % 3
     mask = np.ones((30, 3), bool)

@@ -16,7 +16,8 @@ from aejax.data.array_files import (
     read_arrays,
 )
 from aejax.data.columns import other_units, understand
-from aejax.data.encoding import as_raw, features, observed, storage
+from aejax.data.dates import calendar_parts
+from aejax.data.encoding import as_raw, beyond_float64, features, observed, storage
 from aejax.data.images import FILE, path_of, read_images
 from aejax.data.labels import Labels, as_labels
 from aejax.data.scaling import stored
@@ -82,7 +83,7 @@ def load_file(
     column = label_column if arrays.labels is None else None
     if arrays.x.ndim == 2 and arrays.mask is None and arrays.train_rows is None:
         raw = as_raw(from_array(arrays.x).columns, column, (), path, source=source, reading=AGAIN, log=log)
-        raw = raw._replace(reading=None, understood=(_size(arrays.x), *raw.understood))
+        raw = raw._replace(reading=None, understood=(_size(arrays.x), *raw.understood, *beyond_float64(arrays.x)))
     elif column is not None:
         raise UserError(f"data.label_column: {path} has no columns with names; use .npz with an array of labels")
     else:
@@ -243,6 +244,10 @@ def read_values(
         table = table_of(path, trained, label_column, reading)
         text = [column.name for column in columns if column.categories]
         cells = _without_labels(table.columns, label_column, trained)
+        if not {*text} <= cells.keys():  # said before anybody wonders at cells of columns without names
+            others = {*calendar_parts(each.partition("=")[0] for each in reading.dates), *reading.left_out()}
+            expected = [name for name in trained if name not in others]
+            _matched({n: c for n, c in cells.items() if n not in others}, expected, path, by_place=False)
         keys = {name: texts(cells[name]) for name in reading.key_names() if name in cells}
         labels = texts(table.columns[label_column]) if table.columns.keys() - cells.keys() else None
         meaning = understand(cells, text, reading, path, again=True, faults=faults)
