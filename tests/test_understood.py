@@ -489,7 +489,7 @@ def test_the_labels_of_published_arrays_are_those_that_are_asked_for(tmp_path, l
     assert dataset.label_names == ("0", "1", "2", "3")
     np.testing.assert_array_equal(dataset.test.labels, np.arange(8) % 4)
     assert "arrays that are not read: y_train, y_test" in dataset.understood
-    with pytest.raises(UserError, match="labels of each part of .*: unknown 'coarse'"):
+    with pytest.raises(UserError, match=r"labels of each part of .*: unknown 'coarse'"):
         data.load(f"file:{path}", label_column="coarse")
 
 
