@@ -749,6 +749,18 @@ def test_what_a_run_says_of_values_is_shown_without_training(tmp_path, capsys, l
     assert unsaid not in answer.out
 
 
+def test_sheets_that_are_not_read_and_empty_columns_are_said(tmp_path, capsys):
+    frame = pandas.DataFrame({"a": np.arange(12) * 1.5, "b": [None] * 12, "c": np.arange(12) % 5})
+    with pandas.ExcelWriter(tmp_path / "t.xlsx") as book:
+        frame.to_excel(book, sheet_name="one", index=False)
+        frame.head(3).to_excel(book, sheet_name="two", index=False)
+    answer = call(["data", "show", str(tmp_path / "t.xlsx")], capsys)
+    assert "of 2 sheets the first is read, 'one'; not read: 'two'" in answer.out
+    assert "12 rows of 3 columns" in answer.out
+    assert "nothing; data.ignore is to name it" in answer.out
+    assert "a run would refuse it: every value of column 'b' is missing" in answer.out
+
+
 def test_the_logarithm_of_a_column_is_said_before_anything_is_trained(tmp_path, capsys):
     path = tmp_path / "t.csv"
     path.write_text("a,b\n" + "".join(f"{10**at},{-at}.5\n" for at in range(6)))
