@@ -417,6 +417,20 @@ def test_a_net_of_channels_that_came_first_takes_and_gives_back_such_images(tmp_
     np.testing.assert_array_equal(np.moveaxis(again, 1, 3), fitted.reconstruct(images))
 
 
+def test_new_images_in_another_unit_are_said(tmp_path, capsys):
+    images = np.random.default_rng(0).integers(0, 2, (40, 4, 4)).astype(np.uint8)
+    np.save(tmp_path / "t.npy", images)
+    changes = {"data.name": f"file:{tmp_path / 't.npy'}", "data.rows": "none"}
+    assert call(arguments({**TINY, **changes}, workdir=tmp_path / "run"), capsys).code == 0
+    said = "pixels from 0 to {}, in training they were from 0 to 1: is it another unit?"
+    for factor, is_said in ((1, False), (255, True), (0.01, True), (0.5, False)):
+        np.save(tmp_path / "new.npy", images * factor)
+        words = ["apply", str(tmp_path / "run"), "encode", "--output", str(tmp_path / "out.npy")]
+        answer = call([*words, "--input", str(tmp_path / "new.npy")], capsys)
+        assert answer.code == 0, answer.err
+        assert (said.format(factor) in answer.out) == is_said
+
+
 @pytest.mark.parametrize("spelled", ["{kind}_{part}", "{part}_{kind}"])
 def test_published_arrays_have_their_test_rows_and_labels(tmp_path, spelled):
     random = np.random.default_rng(0)
