@@ -134,12 +134,12 @@ def _compared(
     train = scaled(rows)
     few = train[random.permutation(len(train))[: len(held_out)]]
     threshold = np.quantile(metrics.nearest_rows(held_out, train)[1], COPY)
-    measures = {}
+    count, measures = min(len(real), len(rows)), {}  # so that no training row stands twice among what is told apart
     for name, x in made.items():
         seen = np.where(False if holes is None else holes, np.nan, x)[:, features]
         near = scaled(x[:LOOKED_UP])
         measures[name] = {
-            "c2st_auc": metrics.c2st_auc(real[: len(seen)], seen[: len(real)]),
+            "c2st_auc": metrics.c2st_auc(real[: min(count, len(seen))], seen[:count]),
             "column_error": metrics.column_error(real, seen, columns),
             "pair_error": metrics.pair_error(real, seen, columns),
             "nearer_to_training": metrics.nearer_to_training(near, few, held_out),
