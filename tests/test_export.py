@@ -182,6 +182,9 @@ TASKS = {
     "fill by the net alone": ("reconstruction", 0.2, MASKED, lambda *_: None, "fill"),
     "assign": ("clustering", 0.0, DENSE, clusterer, "assign"),
     "assign by the features": ("clustering", 0.0, DENSE, clusterer_of_features, "assign"),
+    "score of rows with means in their holes": ("anomaly", 0.15, DENSE, scorer("both"), "score"),
+    "assign rows with means in their holes": ("clustering", 0.15, DENSE, clusterer, "assign"),
+    "denoise rows with means in their holes": ("denoising", 0.15, DENSE, lambda *_: None, "denoise"),
     "denoise": ("denoising", 0.0, DENSE, lambda *_: None, "denoise"),
 }
 
@@ -203,6 +206,7 @@ def test_what_a_task_does_goes_along(case, format_name, tmp_path):
     for name, values in wanted.values.items():
         np.testing.assert_allclose(answers[name], values, **CLOSE)
     assert len(np.unique(answers[min(answers)])) > 1
+    np.testing.assert_allclose(net("encode", frame), fitted.encode(frame), **CLOSE)
     for name, values in net(action, frame[:5].to_dict("records")).items():
         np.testing.assert_allclose(values, answers[name][:5], **CLOSE)
 

@@ -306,3 +306,15 @@ def test_the_table_of_contents():
     assert {"fit", "run", "open", "sweep", "summary", "models", "losses", "data"} <= set(dir(aejax))
     assert {"multilayer", "convolutional", "from_functions", "from_linen", "from_nnx"} <= set(dir(models))
     assert callable(aejax.sweep)
+
+
+def test_rows_with_holes_go_where_training_had_some():
+    x = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+    x[::7, 1] = np.nan
+    fitted = aejax.fit(models.multilayer((4,), widths=(), code=2, output="linear"), data=x, steps=5)
+    whole = np.where(np.isnan(x), fitted.data.means, x)
+    np.testing.assert_array_equal(fitted.encode(x), fitted.encode(whole))
+    assert np.isfinite(fitted.loss(x)["loss"])
+    without = aejax.fit(models.multilayer((4,), widths=(), code=2, output="linear"), data=whole, steps=5)
+    with pytest.raises(UserError, match="has missing values, and this net takes none"):
+        without.encode(x)

@@ -29,6 +29,8 @@ class Net(NamedTuple):
         scale: of the data.
         origin: `Dataset.origin`, float64.
         log: `Dataset.log`, bool.
+        means: `Dataset.means`, what stands where a value is missing, float32; None where the model is told of it, or
+            no value of the training rows was missing.
         columns: of the table, those of numbers too; empty where features have no names.
         apply: `Task.apply` of its task.
         kept: what the task left for new rows, arrays by their paths.
@@ -42,6 +44,7 @@ class Net(NamedTuple):
     scale: np.ndarray
     origin: np.ndarray
     log: np.ndarray
+    means: np.ndarray | None = None
     columns: tuple[Column, ...] = ()
     apply: Mapping[str, Callable[..., Any]] = {}
     kept: Kept | None = None
@@ -114,10 +117,12 @@ def _rebuilt(net: Net, x: jax.Array) -> jax.Array:
 
 
 def _stored(net: Net, x: jax.Array) -> jax.Array:
-    """Raw rows as the data set stores them: flat, (m, n) float32."""
+    """Raw rows as the data set stores them: flat, (m, n) float32, with `Net.means` where a value is missing."""
     x = x.reshape(x.shape[0], -1)
+    missing = jnp.isnan(x)
     x = jnp.where(net.log[None], jnp.log(x), x) if net.log.any() else x
-    return (x - net.origin[None] if net.origin.any() else x).astype(jnp.float32)
+    x = (x - net.origin[None] if net.origin.any() else x).astype(jnp.float32)
+    return x if net.means is None else jnp.where(missing, net.means[None], x)
 
 
 def _original(net: Net, x: jax.Array) -> jax.Array:
@@ -287,14 +292,13 @@ def _scorer(net: Net) -> Callable[[jax.Array], Answers]:
     members = range(jax.tree.leaves(scorer["nets"])[0].shape[0])
     nets = [jax.tree.map(lambda leaf, n=n: np.asarray(leaf[n]), scorer["nets"]) for n in members]
     of_rows = _SCORES[info["score"]](reference, info)
-    mean = None if scorer["mean"] is None else np.asarray(scorer["mean"])[None]
+    mean = net.means if scorer["mean"] is None else np.asarray(scorer["mean"])
 
     def look(x: jax.Array) -> _Looked:
-        stored = _stored(net, x)
-        missing = jnp.isnan(stored)
+        stored, missing = _stored(net, x), jnp.isnan(x.reshape(x.shape[0], -1))
         where_missing = lambda value, x: x if mean is None else jnp.where(missing, value, x)
-        z = _scaled(net, where_missing(mean, stored))
-        seen = jnp.where(missing, jnp.nan, z)
+        z = _scaled(net, stored if mean is None else where_missing(mean[None], stored))
+        seen = jnp.where(missing, jnp.nan, z) if net.model.takes_missing else z
         codes = [_encode(net, seen, params) for params in nets]
         rebuilt = [_decode(net, code, params) for code, params in zip(codes, nets, strict=True)]
         residuals = [where_missing(0.0, z - x_hat) for x_hat in rebuilt]

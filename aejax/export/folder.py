@@ -72,7 +72,8 @@ def write(net: Net, path: Path, name: str, card: Mapping[str, Any]) -> tuple[str
         return ("encode", "decode", "reconstruct", *net.apply)
     every = actions(net)
     columns = [asdict(column) for column in net.columns]
-    about = {"format": name, **card, "takes_missing": net.model.takes_missing, "columns": columns}
+    takes_missing = net.model.takes_missing or net.means is not None
+    about = {"format": name, **card, "takes_missing": takes_missing, "columns": columns}
     about["actions"] = _described(every)
     if name == "html":
         write_atomic(path, page.page(net, _traced(every), about))

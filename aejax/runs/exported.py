@@ -50,6 +50,7 @@ def net_of(trained: Trained) -> export.Net:
     info, task = trained.info, trained.config.get("task")
     flat = lambda values: np.broadcast_to(values, trained.model.feature_shape).reshape(-1)
     names = () if are_numbered(info["feature_names"]) else info["feature_names"]
+    means = artifact.means_of(info)
     named = isinstance(task, Mapping) and "name" in task
     return export.Net(
         trained.model,
@@ -57,6 +58,7 @@ def net_of(trained: Trained) -> export.Net:
         **{name: flat(trained.scaling[name]).astype(np.float32) for name in ("shift", "scale")},
         origin=flat(artifact.origin_of(info)),
         log=flat(artifact.log_of(info)),
+        means=None if means is None or trained.model.takes_missing else flat(means),
         columns=artifact.columns_of(info) or tuple(Column(name, at) for at, name in enumerate(names)),
         apply=resolve(task["name"], TASKS, what="task.name").apply if named else {},
         kept=apply.kept_of(trained),

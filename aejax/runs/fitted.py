@@ -54,6 +54,9 @@ class Fitted:
     def encode(self, x: Any) -> np.ndarray:
         """The codes of rows: (m, *feature_shape) or (m, n) -> (m, d) float32.
 
+        NaN is a missing value: a model that takes such rows is told; for any other the mean of the column stands there,
+        as in training, where some training row had a hole.
+
         The columns of a frame are matched by their names, where the net was trained on some; those of an array go by
         their place. A net that was trained on documents takes a list of texts, too.
         """
@@ -115,7 +118,10 @@ class Fitted:
         """The loss of rows as in training, each of its terms, and the mean squared error of their scaled values."""
         if self.measure is None:
             raise UserError("loss: a net that was opened from a folder knows no loss; allowed: a net from aejax.fit")
-        return dict(self.measure(on_device(self._rows(x), self.data)))
+        rows = self._rows(x)
+        if rows.mask is not None and not self.model.takes_missing:
+            rows = rows._replace(x=np.where(rows.mask, rows.x, self.data.means))
+        return dict(self.measure(on_device(rows, self.data)))
 
     def save(self, folder: str | Path) -> Path:
         """Write the parameters and the scaling of the data into a new folder, which `aejax.open` reads; its path.
@@ -197,7 +203,7 @@ class Fitted:
             raise UserError(f"x: a column {line}")
         if rows.x.shape[1:] not in (shape, (prod(shape),)):
             raise UserError(f"x: rows of shape {rows.x.shape[1:]}; allowed: {shape}")
-        if rows.mask is not None and not self.model.takes_missing:
+        if rows.mask is not None and not self.model.takes_missing and self.data.means is None:
             raise UserError("x: has missing values, and this net takes none; allowed: whole rows")
         fold = lambda values: values if values is None else values.reshape(-1, *shape)
         return rows._replace(x=fold(rows.x), mask=fold(rows.mask))

@@ -99,19 +99,26 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
     curves = {name: curve(apart, some, wanted, labels, random) for name, apart in near.items()}
     arrays = {"curves": curves, "cosine_distances": means, "pairs": pairs}
     arrays |= examples(near["autoencoder"], dataset, random)
-    return Evaluation(by_split, baselines, arrays, _kept(codes["train"]))
+    source = dataset.train.source_index
+    return Evaluation(by_split, baselines, arrays, _kept(codes["train"], None if source is None else source + 1))
 
 
 def keep(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Kept:
     """What `evaluate` keeps for new rows: the medians of the code, and the training rows' bits."""
-    return _kept(encoded(model, params, on_device(dataset.train, dataset)))
+    return _kept(encoded(model, params, on_device(dataset.train, dataset)), dataset.train.source_index)
 
 
-def _kept(codes: np.ndarray) -> Kept:
-    """Codes (m, d) as bits, and what decides these, halfway from the middle value of each unit to the next one."""
+def _kept(codes: np.ndarray, numbers: np.ndarray | None = None) -> Kept:
+    """Codes (m, d) as bits, and what decides these, halfway from the middle value of each unit to the next one.
+
+    Args:
+        codes: of the training rows.
+        numbers: what `neighbours` calls these rows, (m,); None: by their places.
+    """
     ordered, middle = np.sort(codes.astype(np.float64), axis=0), (len(codes) - 1) // 2
     middles = (ordered[middle] + ordered[min(middle + 1, len(codes) - 1)]) / 2
-    return Kept({"middles": middles, "codes": hamming.pack(codes > middles).view(np.uint8)}, {})
+    numbers = np.arange(len(codes)) if numbers is None else numbers
+    return Kept({"middles": middles, "codes": hamming.pack(codes > middles).view(np.uint8), "numbers": numbers}, {})
 
 
 def bits_of(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Columns:
@@ -119,7 +126,7 @@ def bits_of(model: Model, params: Params, rows: Rows, kept: Kept | None) -> Colu
 
     See `aejax.types.Task`.
     """
-    bits, _ = _hashed("hash", model, params, rows, kept)
+    bits, _, _ = _hashed("hash", model, params, rows, kept)
     columns = {f"bit_{number}": column.astype(np.uint8) for number, column in enumerate(bits.T, start=1)}
     return Columns(columns, f"{len(bits)} rows of {len(columns)} bits")
 
@@ -128,23 +135,30 @@ def neighbours(model: Model, params: Params, rows: Rows, kept: Kept | None) -> C
     """The ten training rows whose bits are nearest to those of each new row, the nearest first.
 
     Returns:
-        ``row_1``, …, their places among the training rows, from 0, and ``distance_1``, …, in how many bits they differ.
+        ``row_1``, …, which they are, and ``distance_1``, …, in how many bits they differ. Of a run on a person's file
+        they are called by the row of the file, from 1, as in the tables of the run; of rows in memory by their place
+        among these, from 0; of any other by their place among the training rows, from 0.
     """
-    bits, codes = _hashed("neighbours", model, params, rows, kept)
+    bits, codes, names = _hashed("neighbours", model, params, rows, kept)
     distances, index = hamming.neighbours(hamming.pack(bits), codes, min(NEIGHBOURS, len(codes)))
     numbered = lambda name, values: {f"{name}_{number}": each for number, each in enumerate(values.T, start=1)}
-    summary = f"{len(index)} rows, each with the places and distances of {index.shape[1]} of {len(codes)} training rows"
-    return Columns(numbered("row", index) | numbered("distance", distances), summary)
+    of_all = f"{index.shape[1]} of {len(codes)} training rows"
+    summary = f"{len(index)} rows, each with the numbers and the distances of {of_all}"
+    return Columns(numbered("row", names[index]) | numbered("distance", distances), summary)
 
 
-def _hashed(action: str, model: Model, params: Params, rows: Rows, kept: Kept | None) -> tuple[np.ndarray, np.ndarray]:
-    """The bits of new rows, (m, d) bool, and the packed codes of the training rows."""
+def _hashed(
+    action: str, model: Model, params: Params, rows: Rows, kept: Kept | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The bits of new rows, (m, d) bool, and the packed codes of the training rows, with the numbers of these."""
     if kept is None:
         raise UserError(f"{action}: the run is older than hashing of new rows and kept no medians; train it again")
     middles, codes, size = kept.tree.get("middles"), kept.tree.get("codes"), -(-model.code_size // hamming.WORD) * 8
-    if np.shape(middles) != (model.code_size,) or np.shape(codes)[1:] != (size,) or codes.dtype != np.uint8:
+    numbers = kept.tree.get("numbers", np.arange(len(codes)) if np.ndim(codes) else None)
+    shapes = (np.shape(middles), np.shape(codes)[1:], np.shape(numbers))
+    if shapes != ((model.code_size,), (size,), np.shape(codes)[:1]) or codes.dtype != np.uint8:
         raise UserError("what the run kept is damaged: it holds no bits of this net's codes")
-    return encoded(model, params, rows) > middles, np.ascontiguousarray(codes).view(np.uint64)
+    return encoded(model, params, rows) > middles, np.ascontiguousarray(codes).view(np.uint64), numbers
 
 
 def _baselines(dataset: Dataset, options: Options) -> dict[str, Numbers]:
