@@ -68,6 +68,10 @@ def test_the_real_trouble_of_a_table_with_labels(action, line, fragment, labelle
         ),
         ("height,weight,kind,colour\n1,2,left,red\n3,4,left,", "row 2, column 'colour' is missing; fill it in"),
         ("height,weight,kind\n1,2,left", "training data: 'colour' is missing"),
+        (
+            "01,02,03\n04,05,06",
+            "training data: 'height', 'weight', 'colour' are missing and '0', '1', '2' are too many",
+        ),
         ("height,weight,kind,color\n1,2,left,red", "training data: 'colour' is missing and 'color' is too many"),
     ],
 )

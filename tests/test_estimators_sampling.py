@@ -5,16 +5,18 @@ import numpy as np
 import pandas
 import pytest
 import tasking
-from scipy.stats import norm
+from scipy.stats import ks_2samp, norm, spearmanr
 from tasking import start
 
 from aejax.data.scaling import original, stored
 from aejax.errors import UserError
 from aejax.estimators import AutoencoderDetector, AutoencoderSampler, load
 from aejax.models import dense
-from aejax.tasks import generation, ranges, synthesis
+from aejax.storage.trees import named_arrays
+from aejax.tasks import generation, ranges, samplers, synthesis
+from aejax.tasks.common import generator
 from aejax.training.evaluate import on_device, rebuilt
-from aejax.types import Column, Kept
+from aejax.types import Column, Kept, Sampler
 
 
 def table(rows=200):
@@ -81,6 +83,28 @@ def test_decimals_are_the_fewest_that_give_all_values_again():
     np.testing.assert_array_equal(ranges.written(rows, np.full(5, -1)), rows)
 
 
+def test_columns_of_made_rows_get_the_quantiles_of_real_ones():
+    random = np.random.default_rng(0)
+    real = np.column_stack([np.exp(random.normal(size=2000)), random.choice([0, 1, 5], 2000), random.random(2000)])
+    real[::9, 0] = np.nan
+    bends = lambda x: x @ np.array([[1, 0.5, 0], [0, 2, 0], [0, 0, 1]])
+    sampler = Sampler(lambda key, count: key.normal(size=(count, 3)))
+    levels = synthesis.quantiles(sampler, bends, real)
+    assert levels.few.tolist() == [False, True, False]
+    columns = (Column("a", 0), Column("b", 1), Column("c", 2, 1, ("x", "y")))
+    x = bends(np.random.default_rng(1).normal(size=(4000, 3)))
+    made = synthesis.matched(x, levels, columns)
+    assert ks_2samp(made[:, 0], real[~np.isnan(real[:, 0]), 0]).statistic < 0.05
+    assert set(made[:, 1]) == {0, 1, 5}
+    assert (made[:, 1] == 5).mean() == pytest.approx((real[:, 1] == 5).mean(), abs=0.03)
+    np.testing.assert_array_equal(made[:, 2], x[:, 2])
+    assert spearmanr(made[:, 0], x[:, 0]).statistic > 0.999
+    inside = np.argsort(x[:, 0])[[400, 2000, 3600]]
+    again = [synthesis.unmatched(np.array([made[row, 0], np.nan, 0.3]), levels, columns) for row in inside]
+    np.testing.assert_allclose([row[0] for row in again], x[inside, 0], atol=0.02)
+    assert all(np.isnan(row[1]) and row[2] == 0.3 for row in again)
+
+
 def test_columns_go_together_as_in_the_data(sampler):
     ages = sampler.sample(500).groupby("kind")["age"].mean()
     assert ages["pump"] - ages["valve"] == pytest.approx(40, abs=8)
@@ -117,8 +141,12 @@ def test_of_numbers_mean_and_covariance_are_near_those_of_the_data():
 
 def test_without_noise_rows_are_what_the_decoder_makes_of_drawn_codes():
     x = np.random.default_rng(0).normal(size=(60, 2))
-    made = lambda noise: AutoencoderSampler(steps=20, noise=noise, random_state=0).fit(x).sample(2000)
-    assert (made(0.0).std(0) < made(1.0).std(0)).all()
+    net = AutoencoderSampler(steps=20, random_state=0).fit(x).fitted_
+    tree = named_arrays(net.kept.tree)
+    codes = samplers.of_normals(*(tree[name] for name in synthesis.NORMALS)).draw(generator(jax.random.key(5)), 100)
+    expected = net.decode(codes).clip(x.min(0), x.max(0))
+    np.testing.assert_allclose(net.sample(100, 5, noise=0.0), expected, atol=1e-5)
+    assert np.abs(net.sample(100, 5, noise=1.0) - expected).max() > 0.1
 
 
 def test_wrong_numbers_of_rows_and_nets_of_other_tasks_are_refused(sampler):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pandas
@@ -11,7 +12,7 @@ from scipy.stats import norm
 
 from aejax import config as configs
 from aejax.cli import init
-from aejax.data.files import load_file
+from aejax.data.files import load_file, read_values
 from aejax.data.tables import AS_SEEN
 from aejax.errors import UserError
 from aejax.estimators import AutoencoderDetector
@@ -172,6 +173,55 @@ def test_a_hole_is_filled_with_the_decimal_mark_of_its_column(tmp_path):
     names, lines = filled_table(path, whole, columns, load_file(str(path), None).reading)
     assert names == ("price", "area")
     assert lines == [["1,5", "2,25"], ["2,125", "0,75"], ["3,5", "1,5"]]
+
+
+def test_a_hole_is_filled_in_the_form_of_its_column_and_read_again_alike(tmp_path):
+    path, again = tmp_path / "sales.csv", tmp_path / "filled.csv"
+    path.write_text("share;price;paid;flag;n\n12,5 %;$ 1.234,50;(5 €);TRUE;3\n;;;;1\n50 %;$-2;7,5 €;FALSE;2\n")
+    names = ("share", "price", "paid", "flag", "n")
+    columns = tuple(Column(name, at) for at, name in enumerate(names))
+    whole = np.array([[12.5, 1234.5, -5, 1, 3], [0.75, -20.25, -1, 0, 1], [50, -2, 7.5, 0, 2]])
+    raw = load_file(str(path), None)
+    assert raw.reading.units == ("share=%", "price=$", "paid=€")
+    head, lines = filled_table(path, whole, columns, raw.reading)
+    assert lines[1] == ["0,75 %", "-$ 20,25", "-1 €", "FALSE", "1"]
+    assert [lines[0], lines[2]] == [
+        ["12,5 %", "$ 1.234,50", "(5 €)", "TRUE", "3"],
+        ["50 %", "$-2", "7,5 €", "FALSE", "2"],
+    ]
+    again.write_text("\n".join(map(";".join, [head, *lines])) + "\n")
+    np.testing.assert_array_equal(load_file(str(again), None).train.x, whole.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ("$7,10 %", ()),
+        ("7,10 %", ("column 'price' has no sign, and was in $ in training: its numbers are taken as they stand",)),
+        ("$7,", ()),
+        ("€7,10 %", "column 'price' is in €, in training it was in $; allowed: $"),
+    ],
+)
+def test_the_sign_of_numbers_in_new_rows_is_that_of_training(tmp_path, cells, said):
+    path, new = tmp_path / "sales.csv", tmp_path / "new.csv"
+    path.write_text("price,share\n" + "".join(f"${row * 3},{row * 7 % 30}%\n" for row in range(12)))
+    new.write_text(f"price,share\n{cells}\n")
+    read = lambda: read_values(new, trained=("price", "share"), reading=load_file(str(path), None).reading)
+    if isinstance(said, str):
+        with pytest.raises(UserError, match=re.escape(said)):
+            read()
+    else:
+        assert read().lines == said
+        assert read().x[0, 0] == 7
+
+
+def test_an_array_is_taken_by_a_net_of_a_table_whose_numbers_had_marks(tmp_path):
+    path, new = tmp_path / "homes.csv", tmp_path / "new.npy"
+    path.write_text("price;area\n" + "".join(f"{row},5;{row * 7 % 30}\n" for row in range(12)))
+    np.save(new, [[1.5, 2]])
+    reading = load_file(str(path), None).reading
+    assert reading.decimal == ","
+    assert read_values(new, trained=("price", "area"), reading=reading).x.tolist() == [[1.5, 2]]
 
 
 def test_what_is_missing_or_as_expected_is_the_last_reason():

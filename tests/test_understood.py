@@ -362,7 +362,7 @@ def test_the_range_of_images_is_looked_at(tmp_path, dtype, greatest, bounds):
     assert "pixels from 0 to" in " ".join(dataset.understood)
 
 
-@pytest.mark.parametrize("shape", [(9, 1, 8, 6), (9, 3, 32, 32), (9, 5, 16, 16), (9, 12, 64, 64)])
+@pytest.mark.parametrize("shape", [(9, 1, 8, 6), (9, 3, 32, 32), (9, 5, 16, 16), (9, 12, 64, 64), (9, 64, 8, 8)])
 def test_channels_first_are_seen_by_every_reader(tmp_path, shape):
     from aejax.data import stream
 
@@ -415,6 +415,20 @@ def test_a_net_of_channels_that_came_first_takes_and_gives_back_such_images(tmp_
     again = np.load(tmp_path / "out.npy")
     assert again.shape == images.shape
     np.testing.assert_array_equal(np.moveaxis(again, 1, 3), fitted.reconstruct(images))
+
+
+def test_new_images_in_another_unit_are_said(tmp_path, capsys):
+    images = np.random.default_rng(0).integers(0, 2, (40, 4, 4)).astype(np.uint8)
+    np.save(tmp_path / "t.npy", images)
+    changes = {"data.name": f"file:{tmp_path / 't.npy'}", "data.rows": "none"}
+    assert call(arguments({**TINY, **changes}, workdir=tmp_path / "run"), capsys).code == 0
+    said = "pixels from 0 to {}, in training they were from 0 to 1: is it another unit?"
+    for factor, is_said in ((1, False), (255, True), (0.01, True), (0.5, False)):
+        np.save(tmp_path / "new.npy", images * factor)
+        words = ["apply", str(tmp_path / "run"), "encode", "--output", str(tmp_path / "out.npy")]
+        answer = call([*words, "--input", str(tmp_path / "new.npy")], capsys)
+        assert answer.code == 0, answer.err
+        assert (said.format(factor) in answer.out) == is_said
 
 
 @pytest.mark.parametrize("spelled", ["{kind}_{part}", "{part}_{kind}"])
@@ -476,6 +490,27 @@ def test_labels_that_do_not_fit_the_rows_get_one_line(tmp_path, arrays, line):
     np.savez(tmp_path / "y.npz", **arrays)
     with pytest.raises(UserError, match=line):
         data.load(f"file:{tmp_path / 'x.npy'}", labels=str(tmp_path / "y.npz"))
+
+
+@pytest.mark.parametrize("label", ["fine", "fine_train", "fine_test"])
+def test_the_labels_of_published_arrays_are_those_that_are_asked_for(tmp_path, label):
+    path, parts = tmp_path / "t.npz", {"train": 20, "test": 8}
+    arrays = {f"x_{part}": np.random.default_rng(0).random((rows, 3)) for part, rows in parts.items()}
+    arrays |= {f"y_{part}": np.zeros(rows, int) for part, rows in parts.items()}
+    arrays |= {f"fine_{part}": np.arange(rows)[:, None] % 4 for part, rows in parts.items()}
+    np.savez(path, **arrays)
+    dataset = data.load(f"file:{path}", label_column=label, validation=0)
+    assert dataset.label_names == ("0", "1", "2", "3")
+    np.testing.assert_array_equal(dataset.test.labels, np.arange(8) % 4)
+    assert "arrays that are not read: y_train, y_test" in dataset.understood
+    with pytest.raises(UserError, match=r"labels of each part of .*: unknown 'coarse'"):
+        data.load(f"file:{path}", label_column="coarse")
+
+
+def test_whole_numbers_that_float64_makes_equal_are_named(tmp_path):
+    np.save(tmp_path / "t.npy", np.array([[2**53 + k, k] for k in range(40)]))
+    said = "column '0' holds whole numbers of which float64 makes 21 of 40 different ones"
+    assert said in data.load(f"file:{tmp_path / 't.npy'}").understood
 
 
 def test_what_else_an_npz_holds_is_read_or_said(tmp_path):
@@ -690,6 +725,54 @@ def test_a_file_is_shown_as_it_is_understood(tmp_path, capsys, name, words, expe
     assert answer.code == 0, answer.err
     for each in expected:
         assert each in answer.out
+
+
+@pytest.mark.parametrize(
+    ("line", "words", "said", "unsaid"),
+    [
+        (
+            lambda k: f"{k}.5,{k}.5,7,{k % 5}",
+            [],
+            ["copies of others: 'b' (of 'a')", "'c' has one value only"],
+            "refuse",
+        ),
+        (lambda k: f"{k % 2 * 1e9 + k % 4},{k}.5,{k},{k % 5}", ["--key"], ["float32 makes 3 values of 4"], "refuse"),
+        (lambda k: f"{(1, -999)[k % 6 == 0]},{k}.5,3,{k % 5}", [], ["holds -999 2 times"], "refuse"),
+        (
+            lambda k: f"{k}.5,inf,{k % 3},{k % 5}",
+            [],
+            ["a run would refuse it: row 1, column 'b' holds inf"],
+            "one value",
+        ),
+        (lambda k: f"{k % 2},{k % 2},{'xyz'[k % 3]},1", [], ["copies of others: 'b'"], "different; copies"),
+        (
+            lambda k: f"{k % 2},3,{'xyz'[k % 3]},1",
+            ["--categories", "c"],
+            ["12 rows, of which 6 are different"],
+            "'c' h",
+        ),
+    ],
+)
+def test_what_a_run_says_of_values_is_shown_without_training(tmp_path, capsys, line, words, said, unsaid):
+    path = tmp_path / "t.csv"
+    path.write_text(text("a,b,c,d", line))
+    answer = call(["data", "show", str(path), *words], capsys)
+    assert answer.code == 0, answer.err
+    for each in said:
+        assert each in answer.out
+    assert unsaid not in answer.out
+
+
+def test_sheets_that_are_not_read_and_empty_columns_are_said(tmp_path, capsys):
+    frame = pandas.DataFrame({"a": np.arange(12) * 1.5, "b": [None] * 12, "c": np.arange(12) % 5})
+    with pandas.ExcelWriter(tmp_path / "t.xlsx") as book:
+        frame.to_excel(book, sheet_name="one", index=False)
+        frame.head(3).to_excel(book, sheet_name="two", index=False)
+    answer = call(["data", "show", str(tmp_path / "t.xlsx")], capsys)
+    assert "of 2 sheets the first is read, 'one'; not read: 'two'" in answer.out
+    assert "12 rows of 3 columns" in answer.out
+    assert "nothing; data.ignore is to name it" in answer.out
+    assert "a run would refuse it: every value of column 'b' is missing" in answer.out
 
 
 def test_the_logarithm_of_a_column_is_said_before_anything_is_trained(tmp_path, capsys):

@@ -18,7 +18,7 @@ from aejax.data.inspection import OWN
 from aejax.data.missing import hide
 from aejax.data.scaling import original, scale, unscale
 from aejax.data.splits import Raw, numbered, split
-from aejax.data.tables import Reading, names_of, reading_of
+from aejax.data.tables import OPTIONS, names_of, reading_of
 from aejax.errors import UserError
 from aejax.types import Dataset
 
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 _OPTIONS = (
-    "label_column", "labels", "data_dir", "rows", "noise", "categories", "log", "text", "weighting", *Reading._fields
+    "label_column", "labels", "data_dir", "rows", "noise", "categories", "log", "text", "weighting", *OPTIONS
 )  # fmt: skip
 _OF_OUTLIERS = ("normal", "left_out", "contamination")
 

@@ -1,5 +1,6 @@
 """Array files: the rows or images in a .npy or .npz file, and what a published set keeps beside them."""
 
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -93,13 +94,13 @@ def as_rows_or_images(x: np.ndarray | dict[str, np.ndarray], path: Path, channel
 
 def _from_npz(arrays: dict[str, np.ndarray], label_column: str | None, path: Path) -> Arrays:
     """The rows, ``x`` or the only array with two or more axes, or the parts of a published set, and what is beside."""
-    if label_column is not None and label_column not in arrays:
-        raise one_of(label_column, arrays, what=f"data.label_column, an array of {path}")
     mask = arrays.pop("mask", None) if label_column != "mask" else None
     if mask is not None and (mask.dtype.kind not in "biu" or not np.isin(mask, (0, 1)).all()):
         raise UserError(f"{path}: 'mask' holds values of type {mask.dtype}; allowed: true where a value was observed")
-    if parts := _published(arrays, path):
+    if parts := _published(arrays, label_column, path):
         return parts if mask is None else parts._replace(mask=mask.astype(bool))
+    if label_column is not None and label_column not in arrays:
+        raise one_of(label_column, arrays, what=f"data.label_column, an array of {path}")
     label = label_column or next((n for n in _LABEL_ARRAYS if n in arrays), None)
     wide = [n for n, a in arrays.items() if a.ndim >= 2 and n != label]
     name = "x" if "x" in arrays and label != "x" else wide[0] if len(wide) == 1 else None
@@ -133,8 +134,11 @@ def _labels(values: np.ndarray, label: str, rows: int, name: str, path: Path) ->
     return labels
 
 
-def _published(arrays: Mapping[str, np.ndarray], path: Path) -> Arrays | None:
-    """The rows of a file with arrays such as x_train, y_train, x_test, y_test; None of another one."""
+def _published(arrays: Mapping[str, np.ndarray], label: str | None, path: Path) -> Arrays | None:
+    """The rows of a file with arrays such as x_train, y_train, x_test, y_test; None of another one.
+
+    A label that is asked for is that of all parts, by its name there or without that of a part: y_train, or y.
+    """
     named = lambda kinds, part: [n for k in kinds for n in (f"{k}_{part}", f"{part}_{k}") if n in arrays]
     parts = {part: [named(_FEATURE_ARRAYS, word) for word in words] for part, words in _PARTS.items()}
     if not parts["train"][0]:
@@ -145,7 +149,13 @@ def _published(arrays: Mapping[str, np.ndarray], path: Path) -> Arrays | None:
         if arrays[name].shape[1:] != arrays[names[0]].shape[1:] or arrays[name].dtype != arrays[names[0]].dtype:
             raise UserError(f"{path}: {names[0]!r} and {name!r} hold rows of different shapes or types")
     x = np.concatenate([arrays[name] for name in names])
-    labelled = [named(_LABEL_ARRAYS, word)[:1] for word in _WORDS if named(_FEATURE_ARRAYS, word)]
+    words = "|".join(_WORDS)
+    kinds = _LABEL_ARRAYS if label is None else (re.sub(rf"\A(?:{words})_|_(?:{words})\Z", "", label),)
+    labelled = [named(kinds, word)[:1] for word in _WORDS if named(_FEATURE_ARRAYS, word)]
+    if label is not None and not all(labelled):
+        raise one_of(
+            label, [n for n in arrays if n not in names], what=f"data.label_column, labels of each part of {path}"
+        )
     cut = sum(len(arrays[name]) for name in chosen["train"]) if chosen["test"] else None
     masks = [named(("mask",), word)[:1] for word in _WORDS if named(_FEATURE_ARRAYS, word)]
     mask = np.concatenate([arrays[each].astype(bool) for (each,) in masks]) if all(masks) else None

@@ -9,7 +9,7 @@ from aejax.config.bounds import Choice, Fraction, Natural
 from aejax.config.components import check
 from aejax.config.fields import SCALINGS
 from aejax.data.array_files import described_pixels, pixel_bounds
-from aejax.data.columns import understand
+from aejax.data.columns import other_units, understand
 from aejax.data.dates import calendar_parts
 from aejax.data.documents import WEIGHTINGS, counted, of_list
 from aejax.data.encoding import NONE, Storage, as_raw, features, observed, refuse_no_logarithm, storage
@@ -359,6 +359,7 @@ def _rows_like(raw: Raw, frame: Any, used: Sequence[str], label: str | None, par
         raise UserError(f"{part}: column {missing[0]!r} is missing; allowed: the columns of the training rows")
     text = [column.name for column in raw.columns if column.categories]
     meaning = understand({column: columns[column] for column in used}, text, raw.reading, part, again=True)
+    other_units(raw.reading, meaning, part)
     values, names = features(meaning.columns, columns_of(raw), part)
     refuse_no_logarithm(values, raw.log, names, part)
     x, mask = observed(stored(values, raw.origin, raw.log), names, part)

@@ -8,7 +8,7 @@ from aejax.data.files import ENDINGS
 from aejax.data.image_files import is_image
 from aejax.data.published import faces, mnist, newsgroups, uci
 from aejax.data.table_files import ending
-from aejax.data.tables import OF_PHOTOGRAPHS, Reading
+from aejax.data.tables import OF_PHOTOGRAPHS, OPTIONS
 from aejax.errors import UserError, one_of
 
 FAMILIES = {
@@ -28,7 +28,7 @@ TAKES = {
         "log",
         "text",
         "weighting",
-        *sorted({*Reading._fields} - {*OF_PHOTOGRAPHS}),
+        *sorted({*OPTIONS} - {*OF_PHOTOGRAPHS}),
     ),
     "images:": ("label_column", "labels", *OF_PHOTOGRAPHS),
     "texts:": ("labels", "weighting"),

@@ -67,7 +67,7 @@ def understand(
     words = {n: c for n, c in words.items() if named or are_written_numbers(c)}
     words |= {} if faults is None else {n: _readable(n, c, faults) for n, c in words.items()}
     columns = {**columns, **words}
-    values, decimal = _numbers_of(words, reading, where, lines)
+    values, decimal, units = _numbers_of(words, reading, where, lines)
     keys = () if again else _keys(columns, values, (*text, *dated), reading)
     for name, why in keys:
         lines.append(f"column {name!r} {why}, so it is no measurement and is left out; data.key=() keeps it")
@@ -93,7 +93,8 @@ def understand(
                 raise UserError(f"{where}: {text_is}")
             lines += [text_is] if text_is else []
     key = (*reading.key_names(), *(name for name, _ in keys))
-    return Understood(out, tuple(lines), reading._replace(key=key, decimal=decimal, dates=tuple(layouts)))
+    seen = {"key": key, "decimal": decimal, "dates": tuple(layouts), "units": units}
+    return Understood(out, tuple(lines), reading._replace(**seen))
 
 
 def _expanded_key(reading: Reading, columns: Mapping[str, Cells]) -> tuple[str, ...] | None:
@@ -191,8 +192,8 @@ def _form(texts: Iterable[str]) -> _Form | None:
 
 def _numbers_of(
     words: Mapping[str, Cells], reading: Reading, where: object, lines: list[str]
-) -> tuple[dict[str, Cells], str | None]:
-    """The columns of text that are numbers or truth values, as numbers, and the decimal mark of the file.
+) -> tuple[dict[str, Cells], str | None, tuple[str, ...]]:
+    """The columns of text that are numbers or truth values, as numbers; the decimal mark of the file; `Reading.units`.
 
     Raises:
         UserError: the marks in a column may be decimal marks or stand between thousands, and no column tells.
@@ -231,8 +232,43 @@ def _numbers_of(
         if form.unit or not _is_plain(example) or mark == ",":
             lines.append(_said(name, form, example, mark))
         if form.written:
-            lines.append("column {!r} holds numbers: {!r} is read as {}".format(name, *form.written))
-    return out, decimal
+            lines.append(
+                f"column {name!r} holds numbers: {form.written[0]!r} is read as {_plain(form.written[1], mark or '.')}"
+            )
+    return out, decimal, tuple(f"{name}={form.unit}" for name, form in forms.items() if form.unit)
+
+
+def other_units(before: Reading, meaning: Understood, where: object) -> list[str]:
+    """Lines on columns of new rows whose numbers have a sign that they had not in training, or no longer have it.
+
+    Raises:
+        UserError: they have another one, such as € and not $.
+    """
+    units, lines = [dict(each.rsplit("=", 1) for each in of.units) for of in (before, meaning.reading)], []
+    for name in dict.fromkeys([*units[0], *units[1]]):
+        then, now = (of.get(name) for of in units)
+        if then and now and then != now:
+            raise UserError(f"{where}: column {name!r} is in {now}, in training it was in {then}; allowed: {then}")
+        if then != now and name in meaning.columns and not meaning.columns[name].missing.all():
+            said = f"is in {now}, and had no sign in training" if now else f"has no sign, and was in {then} in training"
+            lines.append(f"column {name!r} {said}: its numbers are taken as they stand")
+    return lines
+
+
+def written_like(cells: Cells, values: Iterable[str]) -> list[str]:
+    """Plain numbers as a column of text has them: with its sign, such as 12.5 %, or as its words for truth values."""
+    texts = cells.values[~cells.missing]
+    if len(texts) and {text.lower() for text in texts} <= set(_TRUTH):
+        case = str.upper if texts[0].isupper() else str.title if texts[0].istitle() else str.lower
+        words = {f"{value:g}": case(word) for word, value in _TRUTH.items()}
+        return [words.get(value, value) for value in values]
+    form = _form(texts) if len(texts) else None
+    if form is None or not form.unit:
+        return list(values)
+    example = _usual(texts[0])
+    number = _NUMBER.fullmatch(example)
+    before, after = example[number.end(1) : number.start(3)], example[number.end(3) :]
+    return [f"{'-' * value.startswith('-')}{before}{value.removeprefix('-')}{after}" for value in values]
 
 
 def _readable(name: str, cells: Cells, faults: dict[int, str]) -> Cells:

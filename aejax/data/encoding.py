@@ -11,7 +11,7 @@ from aejax.data.dates import as_date, calendar_parts
 from aejax.data.labels import WHOLE, separate
 from aejax.data.scaling import stored
 from aejax.data.splits import Raw, check_columns
-from aejax.data.tables import AGAIN, AS_SEEN, MISSING_MEAN, Cells, Reading, expanded, numbers, value_of
+from aejax.data.tables import AGAIN, AS_SEEN, LARGEST_WHOLE, MISSING_MEAN, Cells, Reading, expanded, numbers, value_of
 from aejax.errors import UserError, one_of
 from aejax.types import Column, Split
 
@@ -266,6 +266,17 @@ def precision(x: np.ndarray, start: np.ndarray, names: Sequence[str]) -> list[st
             before, after = (1 + int((np.diff(each) != 0).sum()) for each in (values, values.astype(np.float32)))
         if after < 0.99 * before:
             lines.append(f"{name(at)}: float32 makes {after} values of {before} different ones")
+    return lines
+
+
+def beyond_float64(x: np.ndarray) -> list[str]:
+    """Lines on the columns of an array (m, n) of whole numbers so large that float64 makes different ones equal."""
+    lines = []
+    for at, column in enumerate(x.T if x.dtype.kind in "iu" and x.dtype.itemsize == 8 else ()):
+        if max(int(column.max()), -int(column.min())) >= LARGEST_WHOLE:
+            before, after = len(np.unique(column)), len(np.unique(column.astype(np.float64)))
+            said = f"column {str(at)!r} holds whole numbers of which float64 makes {after} of {before} different ones"
+            lines += [said] if after < before else []
     return lines
 
 

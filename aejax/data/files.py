@@ -15,8 +15,9 @@ from aejax.data.array_files import (
     pixel_bounds,
     read_arrays,
 )
-from aejax.data.columns import understand
-from aejax.data.encoding import as_raw, features, observed, storage
+from aejax.data.columns import other_units, understand
+from aejax.data.dates import calendar_parts
+from aejax.data.encoding import as_raw, beyond_float64, features, observed, storage
 from aejax.data.images import FILE, path_of, read_images
 from aejax.data.labels import Labels, as_labels
 from aejax.data.scaling import stored
@@ -82,7 +83,7 @@ def load_file(
     column = label_column if arrays.labels is None else None
     if arrays.x.ndim == 2 and arrays.mask is None and arrays.train_rows is None:
         raw = as_raw(from_array(arrays.x).columns, column, (), path, source=source, reading=AGAIN, log=log)
-        raw = raw._replace(reading=None, understood=(_size(arrays.x), *raw.understood))
+        raw = raw._replace(reading=None, understood=(_size(arrays.x), *raw.understood, *beyond_float64(arrays.x)))
     elif column is not None:
         raise UserError(f"data.label_column: {path} has no columns with names; use .npz with an array of labels")
     else:
@@ -206,7 +207,7 @@ class FileRows(NamedTuple):
         names: of the features; empty where there are none.
         keys: by the name of a column that names the rows, (m,) text.
         labels: (m,) text of the column that was left out as that of labels; None where there is none.
-        lines: on how photographs were read.
+        lines: on how photographs were read, or columns that have no longer the sign that they had in training.
     """
 
     x: np.ndarray
@@ -232,7 +233,8 @@ def read_values(
     if photographs := path_of(name) if reading.size else None:
         images = read_images(photographs, reading=reading)
         return FileRows(images.x, keys={FILE: np.array(images.names, object)}, lines=images.lines)
-    path, keys, labels = checked(name, columns, reading), {}, None
+    of_cells = {field: Reading._field_defaults[field] for field in ("separator", "decimal", "missing_words", "units")}
+    path, keys, labels, lines = checked(name, columns, reading._replace(**of_cells)), {}, None, ()
     if not is_table(path):
         arrays = read_arrays(path, None, label_column, reading.channels)
         x = arrays.x if arrays.mask is None else np.where(arrays.mask, arrays.x, np.nan)
@@ -243,14 +245,19 @@ def read_values(
         table = table_of(path, trained, label_column, reading)
         text = [column.name for column in columns if column.categories]
         cells = _without_labels(table.columns, label_column, trained)
+        if not {*text} <= cells.keys():  # said before anybody wonders at cells of columns without names
+            others = {*calendar_parts(each.partition("=")[0] for each in reading.dates), *reading.left_out()}
+            expected = [name for name in trained if name not in others]
+            _matched({n: c for n, c in cells.items() if n not in others}, expected, path, by_place=False)
         keys = {name: texts(cells[name]) for name in reading.key_names() if name in cells}
         labels = texts(table.columns[label_column]) if table.columns.keys() - cells.keys() else None
         meaning = understand(cells, text, reading, path, again=True, faults=faults)
+        lines = tuple(other_units(reading, meaning, path))
         dated = {part for each in reading.dates for part in _parts_of(each.partition("=")[0], meaning.columns)}
         gone = dated - set(trained)
         table = Table({n: c for n, c in meaning.columns.items() if n not in gone})
     matched = _matched(table.columns, trained, path, by_place=not columns)
-    return FileRows(*features(matched, columns, path, faults), keys, labels)
+    return FileRows(*features(matched, columns, path, faults), keys, labels, lines)
 
 
 def _parts_of(name: str, columns: Mapping[str, Cells]) -> list[str]:

@@ -6,14 +6,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aejax.data.columns import understand
+from aejax.data.arrays import dataset_of
+from aejax.data.columns import Understood, understand
 from aejax.data.documents import load_documents
+from aejax.data.encoding import as_raw
 from aejax.data.files import checked, is_table, labels_beside, load_file, table_of
 from aejax.data.images import load_images, path_of, read_images
+from aejax.data.inspection import constant_columns, copied_columns, copies
 from aejax.data.labels import separate
 from aejax.data.scaling import original
-from aejax.data.splits import Raw
+from aejax.data.splits import Raw, split
 from aejax.data.tables import AS_SEEN, Cells, Reading, expanded
+from aejax.errors import UserError
 
 FACTS = ("column", "holds", "least", "greatest", "missing", "different")
 """What is said of each column."""
@@ -71,7 +75,9 @@ def preview(
         rows = [(name, *row[1:]) for name, row in zip(names, shown.rows, strict=False)]
         return shown._replace(rows=rows)
     if not is_table(checked(path, categories, reading)):
-        return _of_arrays(load_file(str(path), label_column, categories, reading, labels, log), first)
+        raw = load_file(str(path), label_column, categories, reading, labels, log)
+        shown = _of_arrays(raw, first)
+        return shown._replace(lines=_of_values(raw, path)) if raw.train.x.ndim == 2 else shown
     table = table_of(path, (), label_column, reading)
     if labels:
         rows, columns = len(next(iter(table.columns.values())).values), table.columns
@@ -93,21 +99,43 @@ def preview(
         facts.append(_facts(name, column, name in categories))
         cells[name] = list(map(_word, column.values[:first], column.missing[:first]))
     rows = list(zip(*cells.values(), strict=True))
-    lines = (*table.understood, *meaning.lines)
-    if log:
-        loaded = load_file(str(path), label_column, categories, reading, labels, log).understood
-        lines = (*lines, *(line for line in loaded if line not in lines))
-    return Preview(lines, facts, tuple(cells), rows)
+    lines = dict.fromkeys([*table.understood, *meaning.lines, *_of_readable(meaning, categories, path, log)])
+    return Preview(tuple(lines), facts, tuple(cells), rows)
+
+
+def _of_readable(meaning: Understood, categories: Sequence[str], path: Path, log: Sequence[str]) -> Sequence[str]:
+    """As `_of_values`, or why a run would refuse the columns; of text that is to be named nothing is known yet.
+
+    Raises:
+        UserError: as from `as_raw`, where logarithms are asked for.
+    """
+    columns = {n: each for n, each in meaning.columns.items() if each.values.dtype != object or n in categories}
+    reading, is_whole = meaning.reading._replace(ignore=(), dates=(), key=()), len(columns) == len(meaning.columns)
+    try:
+        raw = as_raw(columns, None, categories, path, source=str(path), reading=reading, log=log)
+    except UserError as error:
+        if log:
+            raise
+        return [f"a run would refuse it: {str(error).removeprefix(f'{path}: ')}"] if is_whole else []
+    return _of_values(raw, path, is_whole=is_whole)
+
+
+def _of_values(raw: Raw, path: Path, *, is_whole: bool = True) -> tuple[str, ...]:
+    """What a run says of the values of a table, besides their range and scaling; of its rows only of a whole one."""
+    dataset = dataset_of(f"file:{path}", raw, split(raw, validation=0.0, test=0.0, seed=0), "standard")
+    others = (copies(dataset) if is_whole else None, constant_columns(dataset), copied_columns(dataset))
+    return (*dataset.understood, *(line.removeprefix(f"{dataset.name}: ") for line in others if line))
 
 
 def _facts(name: str, column: Cells, is_category: bool) -> tuple[str, ...]:
     values = column.values[~column.missing]
     share = f"{np.mean(column.missing):.1%}"
+    if not len(values):
+        return name, "nothing; data.ignore is to name it", "", "", share, "0"
     if column.values.dtype == object:
         holds = "categories" if is_category else "text; data.categories or data.ignore is to name it"
         return name, holds, "", "", share, str(len(set(values)))
-    ends = (f"{values.min():.9g}", f"{values.max():.9g}") if len(values) else ("", "")
-    return name, "numbers", *ends, share, str(len(np.unique(values)))
+    return name, "numbers", f"{values.min():.9g}", f"{values.max():.9g}", share, str(len(np.unique(values)))
 
 
 def _word(value: object, missing: bool) -> str:

@@ -59,7 +59,8 @@ def rows_or_images(x: np.ndarray, what: str, hint: str = "", channels: str | Non
         what: is read, for messages.
         hint: on what reads what is no array of numbers.
         channels: ``"first"`` or ``"last"``, where they stand in `x`; None: last, and a shape that looks like channels
-            before height and width, which is smaller than both and not followed by at most 4, is refused.
+            before height and width, which is smaller than both, or larger than both where these are equal, and not
+            followed by at most 4, is refused.
 
     Raises:
         UserError: what it is, its type or shape, and what is allowed.
@@ -85,7 +86,7 @@ def rows_or_images(x: np.ndarray, what: str, hint: str = "", channels: str | Non
 def _channels_first(shape: tuple[int, ...]) -> bool:
     """Whether a shape of images, (rows, a, b, c), looks like channels before height and width."""
     _, first, second, last = shape
-    return first < second == last or (last > 4 and first < min(second, last))
+    return first < second == last or (last > 4 and (first < min(second, last) or first > second == last))
 
 
 def check_columns(mask: np.ndarray | None, names: Sequence[str], where: object, advice: str = "") -> None:

@@ -37,6 +37,7 @@ class Reading(NamedTuple):
         fit: how a photograph becomes as large, ``"crop"``, ``"pad"`` or ``"stretch"``; None: ``"crop"``.
         colour: ``"grey"`` or ``"colour"``; None: as they are.
         bits: of grey photographs of 16 bits for each value, how many of these are used; None: by the greatest value.
+        units: seen, and said by nobody: ``share=%``, ``price=$``, of the columns whose numbers have a sign.
     """
 
     separator: str | None = None
@@ -50,6 +51,7 @@ class Reading(NamedTuple):
     fit: str | None = None
     colour: str | None = None
     bits: int | None = None
+    units: tuple[str, ...] = ()
 
     def key_names(self) -> tuple[str, ...]:
         """The columns that are said to be keys."""
@@ -72,6 +74,8 @@ def expanded(names: Sequence[str], columns: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(chain.from_iterable(each)))
 
 
+OPTIONS = Reading._fields[:-1]
+"""The fields of a `Reading` that a person can say."""
 OF_PHOTOGRAPHS = ("size", "fit", "colour", "bits")
 """The fields of a `Reading` that are of photographs only."""
 AS_SEEN, AGAIN = Reading(), Reading(key=())
@@ -84,7 +88,7 @@ def reading_of(settings: Mapping[str, Any]) -> Reading:
     Raises:
         UserError: a separator or a decimal mark that there is not.
     """
-    values = {field: settings.get(field) for field in Reading._fields}
+    values = {field: settings.get(field) for field in OPTIONS}
     for field in ("missing_words", "dates", "ignore", "key"):
         values[field] = None if values[field] is None else names_of(values[field])
     separator = SEPARATOR_NAMES.get(values["separator"], values["separator"])

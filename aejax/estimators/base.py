@@ -28,8 +28,8 @@ from aejax.types import Columns, Dataset
 
 FILE = "estimator.json"
 OF_NET = ("fitted_", "history_", "loss_curve_")  # what the saved net holds
-PASSES, FEWEST, EVALUATIONS = 100, 300, 20
-"""Over the rows, of steps and of training, where nobody says how many; never more steps than the config has."""
+FEWEST, EVALUATIONS = 300, 20
+"""Of steps and of training, where nobody says how many."""
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
@@ -39,7 +39,8 @@ class Estimator(BaseEstimator):
     Hyperparameters:
         config: a shipped experiment, the path of a config file, or a dict; its `data` section is passed over.
         changes: fields of the config by their dotted paths, such as ``{"model.code": 4}``; None for none.
-        steps: of training; None for 100 passes over the rows, from 300 steps to what the config has.
+        steps: of training; None for 100 passes over the rows, of AutoencoderSampler 400, from 300 steps to what the
+            config has.
         validation_fraction: share of the rows that are held out to stop by, and to draw thresholds from, in [0, 1).
         warm_start: whether `fit` goes on from the parameters of the fit before, which has to be of the same net.
         patience: evaluations without a lower validation loss after which training stops; None trains to the end.
@@ -53,6 +54,8 @@ class Estimator(BaseEstimator):
         n_features_in_: columns of the rows that it was fitted to.
         feature_names_in_: their names, where they had some.
     """
+
+    passes = 100  # over the rows, where nobody says how many steps
 
     config: Any = None
     changes: Mapping[str, Any] | None = None
@@ -100,7 +103,7 @@ class Estimator(BaseEstimator):
         config = configs.varied(config, changes)
         settings, rows, held_out = config["train"], len(dataset.train.x), len(dataset.validation.x)
         batch = settings["batch_size"] and min(settings["batch_size"], rows)
-        usual = min(settings["steps"], max(FEWEST, PASSES * rows // (batch or rows)))
+        usual = min(settings["steps"], max(FEWEST, self.passes * rows // (batch or rows)))
         steps = usual if self.steps is None else self.steps
         every = max(1, min(settings["evaluate_every"], steps // EVALUATIONS))
         train = {"steps": steps, "evaluate_every": every, "patience": self.patience if held_out else None}

@@ -27,8 +27,9 @@ class AutoencoderSampler(Estimator):
     """Makes new rows that are like those that it was fitted to; see `aejax.tasks.generation`.
 
     x = x̂(z) + s ε with z from a mixture of normal distributions that is fitted to the codes of the training rows, ε
-    standard normal, and s what the decoder misses of each column. A category is drawn by its probability. Numbers stay
-    in the range of their column, whole numbers whole, and dates are to the second.
+    standard normal, and s what the decoder misses of each column. A category is drawn by its probability. Each column
+    of numbers gets the quantiles of the training rows, and stays in their range with as many decimals as they have;
+    dates are to the second.
 
     >>> import numpy as np
     >>> from aejax.estimators import AutoencoderSampler
@@ -39,7 +40,7 @@ class AutoencoderSampler(Estimator):
     Hyperparameters beside those of `aejax.estimators.base.Estimator`:
         code: units of the code, d.
         components: of the mixture; None: one for each 50 rows, at most 30.
-        noise: factor of s; 0 gives the decoder's rows as they are.
+        noise: factor of s; 0 gives the decoder's rows as they are, with its quantiles.
 
     Attributes:
         categories_: of the columns of a frame that hold categories, by name, the categories in their order.
@@ -49,7 +50,9 @@ class AutoencoderSampler(Estimator):
         Ghosh et al. 2020, From variational to deterministic autoencoders, section 4, for the mixture.
     """
 
-    config: Any = "lecture/generation:satimage"
+    passes = 400
+
+    config: Any = "tables/generation"
     code: int = 10
     components: int | None = None
     noise: float = 1.0
@@ -105,8 +108,8 @@ class AutoencoderSampler(Estimator):
     def score_samples(self, X: Any) -> np.ndarray:
         """log p(z) + log p(x | z) of each row and its code z = f(x), in nats: (m, n) -> (m,) float64.
 
-        It is the density that `sample` draws a row and its code from, of standardised values; missing ones are left
-        out. That of a row alone would be an integral over codes.
+        It is the density that `sample` draws a row and its code from, before columns get their quantiles, of
+        standardised values; missing ones are left out. That of a row alone would be an integral over codes.
         """
         values, rows, net = self._values(X), self._rows(X), self.fitted_
         data, whole = net.data, -(-len(rows) // BLOCK) * BLOCK  # so that a row's last bits do not depend on the others

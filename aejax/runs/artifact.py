@@ -71,6 +71,7 @@ INFO = Fields(
                 "fit": Word("crop|pad|stretch"),
                 "colour": Word("grey|colour"),
                 "bits": Whole(8, 16),
+                "units": Many(Word(r"(?s).*=[%$€£¥]")),
             },
         ),
     },

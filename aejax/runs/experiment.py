@@ -77,6 +77,7 @@ def _run(config: Mapping[str, Any], folder: Path, working: ExitStack) -> dict[st
         workdir.check(folder, config)
         finished = workdir.finished(folder)
     if finished is not None:
+        _look_at_data(config["data"], folder)
         console.say(f"{folder}: this run is finished")
         if not _is_lost(folder, finished):
             return finished
@@ -111,6 +112,24 @@ def _run(config: Mapping[str, Any], folder: Path, working: ExitStack) -> dict[st
     names += [name for name in tables if (folder / name).is_file()]
     checksums.write(folder, [*workdir.WRITTEN, *names], {workdir.FINISHED: to_json(evaluated)})
     return evaluated
+
+
+def _look_at_data(settings: Mapping[str, Any], folder: Path) -> None:
+    """Refuse what a finished run says of a person's own data that have changed since, and say again how they are read.
+
+    Raises:
+        UserError: they have changed.
+    """
+    if not settings["name"].startswith((*inspection.OWN, "stream:")):
+        return
+    try:
+        dataset = load_data(settings)
+    except UserError as error:
+        console.say(f"{folder}: its data cannot be read any more, so whether they have changed is not known: {error}")
+        return
+    workdir.same_data(folder, dataset)
+    for line in inspection.described(dataset):
+        console.say(line)
 
 
 def _is_lost(folder: Path, summary: Mapping[str, Any]) -> bool:

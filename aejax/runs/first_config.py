@@ -59,11 +59,13 @@ class Start(NamedTuple):
         question: that it answers.
         experiment: that is shipped.
         changes: of the fields of its config, each with a comment.
+        passes: through the rows, at most.
     """
 
     question: str
     experiment: str
     changes: Callable[[Facts], Fields] = lambda facts: {}
+    passes: int = PASSES
 
 
 def _anomaly(facts: Facts) -> Fields:
@@ -107,7 +109,6 @@ def _reduction(facts: Facts) -> Fields:
 def _generation(facts: Facts) -> Fields:
     return {
         "task.components": (min(30, max(1, facts.rows // 70)), "of the mixture, by the rows"),
-        "task.features": ("rows", "rows are compared as they are"),
         "task.samples": (min(2000, facts.rows), "new rows that are judged"),
     }
 
@@ -118,7 +119,7 @@ STARTS = {
     "aeknn": Start("Of which class is a row?", "lecture/aeknn", _neighbours),
     "clustering": Start("Which rows go together?", "tables/clustering", _clustering),
     "hashing": Start("Which rows are like this one?", "lecture/hashing"),
-    "generation": Start("How would more rows like these look?", "lecture/generation:satimage", _generation),
+    "generation": Start("How would more rows like these look?", "tables/generation", _generation, 400),
     "reduction": Start("How do the rows lie in a plane?", "tables/reduction", _reduction),
 }
 
@@ -151,7 +152,7 @@ def first_config(path: Path, task: str, label: str | None = None) -> str:
     labels = [dataset.label_names[at] for part in parts if part.labels is not None for at in part.labels]
     facts = Facts(sum(len(part.x) for part in parts), dataset.feature_shape[0], Counter(labels))
     shipped = configs.load(start.experiment)
-    fields |= _sizes(shipped["train"], facts.rows) | start.changes(facts)
+    fields |= _sizes(shipped["train"], facts.rows, start.passes) | start.changes(facts)
     config = configs.varied(shipped, {field: value for field, (value, _) in fields.items()})
     experiment.check_task(config, load_data(config["data"]))  # what is written can be run
     return _written(path, start, fields, dataset.understood)
@@ -181,13 +182,13 @@ def _columns(path: Path, label: str | None) -> Fields:
     return {field: (names, why) for field, (names, why) in fields.items() if names}
 
 
-def _sizes(train: Mapping[str, Any], rows: int) -> Fields:
+def _sizes(train: Mapping[str, Any], rows: int, passes: int) -> Fields:
     """The batch and the number of steps, by the number of rows; never more than the experiment has."""
     batch = min(train["batch_size"], 2 ** max(int(log2(max(rows // 4, 1))), 1))
-    steps = min(train["steps"], max(FEWEST_STEPS, PASSES * rows // batch))
+    steps = min(train["steps"], max(FEWEST_STEPS, passes * rows // batch))
     return {
         "train.batch_size": (batch, f"of {rows} rows"),
-        "train.steps": (steps, f"at most {PASSES} times through the rows"),
+        "train.steps": (steps, f"at most {passes} times through the rows"),
         "train.evaluate_every": (max(1, steps // EVALUATIONS), ""),
     }
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from aejax.data.columns import written_like
 from aejax.data.documents import Documents, read_documents
 from aejax.data.encoding import LARGEST, as_columns, observed
 from aejax.data.files import FileRows, read_values
 from aejax.data.table_files import read_table
-from aejax.data.tables import AGAIN, Reading, are_numbered, number
+from aejax.data.tables import AGAIN, Cells, Reading, are_numbered, number
 from aejax.errors import UserError, one_of
 from aejax.files import write_atomic
 from aejax.types import Column
@@ -214,6 +215,8 @@ def filled_table(
         cells = by_name.get(name, values)
         mark = reading.decimal or "." if values.dtype == object else "."  # as the column itself is written
         in_holes = cells if cells.dtype == object else [_digits(cell).replace(".", mark) for cell in cells.tolist()]
+        if values.dtype == object and cells.dtype != object:
+            in_holes = written_like(Cells(values, missing), in_holes)
         text = (
             "" if gone and values.dtype != object else str(cell) for cell, gone in zip(values, missing, strict=True)
         )

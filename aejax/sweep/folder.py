@@ -7,6 +7,7 @@ from typing import Any
 
 from aejax import console
 from aejax.config.differences import differences, first_of
+from aejax.data.inspection import OWN
 from aejax.errors import UserError
 from aejax.files import to_json, write_json
 from aejax.runs import workdir
@@ -18,6 +19,7 @@ from aejax.sweep.engines.groups import TrainGroups, cost, local
 from aejax.sweep.plan import Plan
 from aejax.sweep.prepared import prepare, readable
 from aejax.sweep.table import METRIC
+from aejax.training.build import load_data
 from aejax.training.numerics import fixed
 
 
@@ -38,11 +40,17 @@ def check_folder(folder: Path, identity: Mapping[str, Any]) -> None:
         console.say(f"{folder / name}: is missing or damaged, and is written again")
 
 
-def begin(folder: Path, identity: dict[str, Any]) -> None:
-    """Write down whose folder this is, unless that is done."""
+def begin(folder: Path, identity: dict[str, Any], data: Mapping[str, Any]) -> None:
+    """Write down whose folder this is, and of a person's own data which they are, unless that is done.
+
+    Raises:
+        UserError: the data have changed since.
+    """
     if not (folder / "sweep.json").exists():
         write_json(folder / "sweep.json", identity)
         write_json(folder / "environment.json", workdir.environment())
+    if data["name"].startswith(OWN):
+        workdir.same_data(folder, load_data(data))
 
 
 def _identity(plan: Plan, options: Options) -> dict[str, Any]:
@@ -88,7 +96,7 @@ def run(
     for group in todo:  # before anything is trained
         cost(group, prepare(group[0].config, plan.folds), options)
     with engine if engine and todo else nullcontext(local) as train:
-        begin(folder, identity)
+        begin(folder, identity, plan.groups[0][0].config["data"])
         if count := len(plan.members) - sum(map(len, todo)):
             console.say(f"{folder}: {count} of {len(plan.members)} runs are done")
         else:

@@ -148,10 +148,10 @@ def run(space: Space, search: Search, folder: Path, options: Options) -> dict[st
     settings: dict[str, Setting] = {plans.static_of(space.base): (prepared, None)}
     check_fit(space, search, options, prepared)
     if search.storage is None:
-        begin(folder, identity)
+        begin(folder, identity, space.base["data"])
     database = studies.storage(optuna, search.storage, folder)
     study = studies.open_study(optuna, database, search, space.identity)
-    begin(folder, identity)
+    begin(folder, identity, space.base["data"])
     studies.finished(study)  # refused before anything is proposed by damaged ones
     dimensions = {axis.name: axis for axis in space.axes}
     with studies.searcher(folder) as name, asked_to_stop() as stop:

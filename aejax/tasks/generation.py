@@ -138,7 +138,7 @@ def evaluate(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: 
     to_plane = fitted_pca(train.x, 2).transform
     plane = {name: to_plane(rows[:IN_PLANE]) for name, rows in made.items()}
     arrays = {"made": shown, "nearest": nearest, "plane": plane}
-    return Evaluation({"test": chosen}, numbers, arrays, synthesis.kept(makers[name][0], train, dataset))
+    return Evaluation({"test": chosen}, numbers, arrays, synthesis.kept(makers[name][0], train, dataset, model, params))
 
 
 def keep(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: object, options: Options) -> Kept | None:
@@ -146,7 +146,8 @@ def keep(key: jax.Array, model: Model, params: Params, dataset: Dataset, _: obje
     train = outputs(model, params, dataset, "train")
     more = {"components": options.components} if options.sampler.removeprefix("samplers.") == "mixture" else {}
     make = samplers.sampler(options.sampler, what="task.sampler")
-    return synthesis.kept(make(jax.random.fold_in(key, 1), model, params, train.code, **more), train, dataset)
+    sampler = make(jax.random.fold_in(key, 1), model, params, train.code, **more)
+    return synthesis.kept(sampler, train, dataset, model, params)
 
 
 def _makers(

@@ -11,7 +11,7 @@ from aejax.data.dates import calendar_parts
 from aejax.data.scaling import stored
 from aejax.metrics import generation as metrics
 from aejax.tasks import ranges, samplers, synthesis
-from aejax.tasks.common import Decode, Numbers, Outputs, Random, attempted, decoder, fitted_pca, generator, outputs
+from aejax.tasks.common import Decode, Numbers, Outputs, Random, attempted, fitted_pca, generator, outputs
 from aejax.types import Column, Dataset, Evaluation, Model, Params, Sampler
 
 LOOKED_UP = 1000  # made rows whose nearest rows are searched
@@ -26,9 +26,9 @@ def evaluate(
 ) -> Evaluation:
     """Made rows as `aejax.tasks.synthesis.sample` makes them, beside the test rows of a table.
 
-    Rows of the baselines are cut to the range of their columns and rounded alike, their categories the likeliest ones.
-    Where training rows have holes, made ones get those of training rows drawn at random before they are compared; of
-    dates the days are.
+    Rows of the baselines are cut to the range of their columns and rounded alike, their categories the likeliest ones;
+    those of one mixture get the quantiles of the columns alike too. Where training rows have
+    holes, made ones get those of training rows drawn at random before they are compared; of dates the days are.
 
     Args:
         key: of what is drawn.
@@ -43,23 +43,23 @@ def evaluate(
         As of `aejax.tasks.generation.evaluate`, with the measures of ``features="columns"``.
     """
     train, random = outputs(model, params, dataset, "train"), generator(key)
-    flat = lambda split: split.x.reshape(len(split.x), -1).astype(np.float32)
-    rows, test, wanted = flat(dataset.train), flat(dataset.test), name.removeprefix("samplers.")
+    rows, test = (ranges.observed(split).astype(np.float32) for split in (dataset.train, dataset.test))
+    filled, wanted = _filled(rows, dataset), name.removeprefix("samplers.")
     fit = partial(_makers, name, jax.random.fold_in(key, 1), model, params, dataset, synthesis.missed(train), random)
     makers = fit(rows, train.code, components)
     again = np.resize(random.permutation(len(rows)), samples)
     made = {each: make(sampler.draw(random, samples)) for each, (sampler, make) in makers.items()}
-    made["training rows"] = rows[again]
+    made["training rows"] = filled[again]
     holes = None if dataset.train.mask is None else ~dataset.train.mask[again]
-    numbers = _compared(made, holes, rows, dataset, random)
+    numbers = _compared(made, holes, filled, dataset, random)
     if dataset.train.labels is not None and dataset.test.labels is not None:
         for each, accuracy in usefulness(fit, dataset, train._replace(x=rows), test, components, random).items():
             if each in numbers:  # else a sampler that serves some classes, and not all rows
                 numbers[each]["accuracy"] = accuracy
     scaled = _scaler(dataset)
-    to_plane = fitted_pca(scaled(rows), 2).transform
+    to_plane = fitted_pca(scaled(filled), 2).transform
     plane = {each: to_plane(scaled(few[:IN_PLANE])) for each, few in made.items()}
-    kept = synthesis.kept(makers[wanted][0], train, dataset)
+    kept = synthesis.kept(makers[wanted][0], train, dataset, model, params)
     return Evaluation({"test": numbers.pop(wanted)}, numbers, {"plane": plane}, kept)
 
 
@@ -69,40 +69,51 @@ def _makers(
     model: Model,
     params: Params,
     dataset: Dataset,
-    spread: np.ndarray,
+    noise: np.ndarray,
     random: Random,
     rows: np.ndarray,
     codes: np.ndarray,
     components: int,
 ) -> Makers:
     """By name, where codes or scaled rows are drawn from, and what makes rows of them, float32 as they are stored."""
-    bounds, decimals, decode = ranges.of(dataset), ranges.decimals(dataset), decoder(model, params)
+    if dataset.means is not None:  # of a class in which no value of a column was observed
+        rows = np.where(np.isnan(rows).all(0), dataset.means.reshape(-1), rows)
+    bounds, decimals, columns = ranges.of(dataset), ranges.decimals(dataset), ranges.of(dataset).columns
     shift, scale = (np.asarray(each, np.float64).reshape(-1) for each in (dataset.shift, dataset.scale))
     as_stored = lambda x: stored(synthesis.finished(x, bounds, decimals), bounds.origin, bounds.log).astype(np.float32)
-    of_scaled = lambda x: as_stored(x / scale + shift)
-    of_codes = lambda z: as_stored(synthesis.drawn(decode(z) / scale + shift, spread / scale, bounds.columns, random))
+    of_scaled, of_codes = lambda x: x / scale + shift, synthesis.maker(model, params, dataset, noise, columns, random)
+
+    def matching(sampler: Sampler, make: Decode) -> tuple[Sampler, Decode]:
+        levels = synthesis.quantiles(sampler, make, rows)
+        return sampler, lambda x: as_stored(synthesis.matched(make(x), levels, columns))
+
     wanted, more = name.removeprefix("samplers."), {"components": components}
     make = partial(samplers.sampler(name, what="task.sampler"), key, model, params)
-    fitted = {wanted: (make(codes, **(more if wanted == "mixture" else {})), of_codes)}
-    of_rows = (key, model, params, _scaler(dataset)(rows))
-    baselines = attempted(
-        {
-            "mixture of rows": partial(samplers.mixture, *of_rows, **more),
-            "gaussian of rows": partial(samplers.gaussian, *of_rows),
-        }
-    )
-    fitted |= {each: (sampler, of_scaled) for each, sampler in baselines.items()}
-    return fitted | {"independent columns": (_independent(rows, bounds.columns), lambda x: x)}
+    chosen = make(codes, **(more if wanted == "mixture" else {}))
+    of_rows = {"mixture of rows": partial(samplers.mixture, **more), "gaussian of rows": samplers.gaussian}
+    scaled = (key, model, params, _scaler(dataset)(_filled(rows, dataset)))
+    of_rows = attempted({each: partial(fit, *scaled) for each, fit in of_rows.items()})
+    makers = {wanted: matching(chosen, of_codes)}
+    makers |= {each: (sampler, lambda x: as_stored(of_scaled(x))) for each, sampler in of_rows.items()}
+    if "mixture of rows" in of_rows:
+        makers["matched mixture of rows"] = matching(of_rows["mixture of rows"], of_scaled)
+    return makers | {"independent columns": (_independent(rows, columns), lambda x: x)}
 
 
 def _independent(rows: np.ndarray, columns: tuple[Column, ...]) -> Sampler:
-    """Draws each column from those of the rows, by itself."""
+    """Draws each column from what was observed of it in some rows, by itself."""
 
     def draw(random: Random, count: int) -> np.ndarray:
-        parts = [slice(column.start, column.start + column.size) for column in columns]
-        return np.concatenate([rows[random.integers(0, len(rows), count), part] for part in parts], 1)
+        parts = [rows[:, column.start : column.start + column.size] for column in columns]
+        parts = [part[~np.isnan(part[:, 0])] for part in parts]
+        return np.concatenate([part[random.integers(0, len(part), count)] for part in parts], 1)
 
     return Sampler(draw)
+
+
+def _filled(rows: np.ndarray, dataset: Dataset) -> np.ndarray:
+    """Rows with the mean of the column where a value is missing."""
+    return rows if dataset.means is None else np.where(np.isnan(rows), dataset.means.reshape(-1), rows)
 
 
 def _scaler(dataset: Dataset) -> Decode:
@@ -123,12 +134,12 @@ def _compared(
     train = scaled(rows)
     few = train[random.permutation(len(train))[: len(held_out)]]
     threshold = np.quantile(metrics.nearest_rows(held_out, train)[1], COPY)
-    measures = {}
+    count, measures = min(len(real), len(rows)), {}  # so that no training row stands twice among what is told apart
     for name, x in made.items():
         seen = np.where(False if holes is None else holes, np.nan, x)[:, features]
         near = scaled(x[:LOOKED_UP])
         measures[name] = {
-            "c2st_auc": metrics.c2st_auc(real[: len(seen)], seen[: len(real)]),
+            "c2st_auc": metrics.c2st_auc(real[: min(count, len(seen))], seen[:count]),
             "column_error": metrics.column_error(real, seen, columns),
             "pair_error": metrics.pair_error(real, seen, columns),
             "nearer_to_training": metrics.nearer_to_training(near, few, held_out),

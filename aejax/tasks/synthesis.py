@@ -1,6 +1,7 @@
 """New rows: codes that a sampler draws, decoded, in the form of the data; also with some of their values given."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -10,27 +11,96 @@ from aejax.data.scaling import original
 from aejax.errors import UserError
 from aejax.storage import records
 from aejax.tasks import ranges, samplers
-from aejax.tasks.common import Outputs, Pair, Random, decoder, generator
+from aejax.tasks.common import Decode, Outputs, Pair, Random, decoder, generator
 from aejax.tasks.ranges import Ranges
 from aejax.types import Column, Dataset, Kept, Model, Params, Sampler
 
 NORMALS = ("weights", "means", "covariances")  # of a sampler
 TRIED, MOST_TRIED = 50, 200_000  # codes for each row whose values are given, and of all together
 LEAST_NOISE = 1e-3  # of the range of a column, where its given value has to fit a row
+PROBABILITIES = np.linspace(0, 1, 501)  # of the quantiles that columns are matched by
+DRAWN, FEWEST_AND_MOST = 10_000_000, (500, 5000)  # values, and rows, whose quantiles stand for those of made rows
+SEVERAL = 5  # rows for each value of a column that has no values between these
 FEW = 10  # codes that stand behind rows with given values, below which a person is told
 
 
-def kept(sampler: Sampler, train: Outputs, dataset: Dataset) -> Kept | None:
+class Quantiles(NamedTuple):
+    """Quantiles of each feature of made rows and of training rows, values as stored, at k equidistant probabilities.
+
+    Attributes:
+        made: (k, n) of rows as they are made; float64.
+        real: (k, n) of the training rows, each a value of one of them.
+        few: (n,) bool, whether each training value stands in several rows, so that made ones are never between them.
+    """
+
+    made: np.ndarray
+    real: np.ndarray
+    few: np.ndarray
+
+
+def kept(sampler: Sampler, train: Outputs, dataset: Dataset, model: Model, params: Params) -> Kept | None:
     """What new rows are made by: the sampler, where it is a mixture of normal distributions; else None.
 
     Beside it stand the standard deviation of what the decoder misses of each scaled value, ``"noise"``, what each
-    column can hold, and its ``"decimals"``.
+    column can hold, its ``"decimals"`` and, of a table, the `Quantiles`.
     """
     if sampler.normals is None:
         return None
-    arrays, info = ranges.to_keep(ranges.of(dataset))
+    bounds = ranges.of(dataset)
+    arrays, info = ranges.to_keep(bounds)
     tree = dict(zip(NORMALS, sampler.normals, strict=True)) | {"noise": missed(train)}
-    return Kept(tree | arrays | {"decimals": ranges.decimals(dataset)}, info)
+    tree |= arrays | {"decimals": ranges.decimals(dataset)}
+    if dataset.kind == "table":
+        make = maker(model, params, dataset, missed(train), bounds.columns, np.random.default_rng(0))
+        tree |= quantiles(sampler, make, ranges.observed(dataset.train))._asdict()
+    return Kept(tree, info)
+
+
+def maker(
+    model: Model, params: Params, dataset: Dataset, noise: np.ndarray, columns: Sequence[Column], random: Random
+) -> Decode:
+    """Codes (m, d) to rows (m, n) as stored, float64, with what the decoder misses of scaled values as noise."""
+    decode = decoder(model, params)
+    shift, scale = (np.asarray(each, np.float64).reshape(-1) for each in (dataset.shift, dataset.scale))
+    return lambda codes: drawn(decode(codes) / scale + shift, noise / scale, columns, random)
+
+
+def quantiles(sampler: Sampler, make: Decode, train: np.ndarray) -> Quantiles:
+    """The quantiles of rows that are made of drawn codes, and of training rows (m, n), NaN where a value is missing."""
+    made = make(sampler.draw(np.random.default_rng(0), int(np.clip(DRAWN // train.shape[1], *FEWEST_AND_MOST))))
+    train = train.astype(np.float64)
+    real = np.nanquantile(train, PROBABILITIES, axis=0, method="nearest")
+    distinct = [len(np.unique(column[~np.isnan(column)])) for column in train.T]
+    few = np.array(distinct) * SEVERAL <= (~np.isnan(train)).sum(0)
+    return Quantiles(np.quantile(made, PROBABILITIES, axis=0), real, few)
+
+
+def matched(x: np.ndarray, quantiles: Quantiles, columns: Sequence[Column]) -> np.ndarray:
+    """Made rows (m, n) as stored, each column of numbers with the quantiles of the real one: G⁻¹(F(x)).
+
+    F and G are the distribution functions of made and of real values.
+
+    References:
+        Panofsky & Brier 1958, Some applications of statistics to meteorology (quantile mapping).
+    """
+    out = x.copy()
+    for at in (column.start for column in columns if not column.categories):
+        real = quantiles.real[:, at]
+        share = np.interp(x[:, at], quantiles.made[:, at], PROBABILITIES)
+        steps = real[np.rint(share * (len(real) - 1)).astype(int)]
+        out[:, at] = steps if quantiles.few[at] else np.interp(share, PROBABILITIES, real)
+    return out
+
+
+def unmatched(x: np.ndarray, quantiles: Quantiles, columns: Sequence[Column]) -> np.ndarray:
+    """The values (n,), NaN where any, that `matched` makes these of."""
+    out = x.copy()
+    for at in (column.start for column in columns if not column.categories):
+        if not np.isnan(x[at]):
+            same = (np.searchsorted(quantiles.real[:, at], x[at], side) for side in ("left", "right"))
+            share = np.mean([*same]) / len(PROBABILITIES)
+            out[at] = np.interp(share, PROBABILITIES, quantiles.made[:, at])
+    return out
 
 
 def missed(train: Outputs) -> np.ndarray:
@@ -52,9 +122,11 @@ def sample(
 ) -> np.ndarray:
     """New rows x = x̂(z) + s ε, with z from the sampler that a run kept, ε standard normal, s what the decoder misses.
 
-    A category is drawn by the probabilities that the decoder gives. Numbers stay in the range of their column, and have
-    as many decimals as those that the net was trained on. With given values x_g, codes z are drawn in proportion to
-    p(z) p(x_g | z), by resampling many from p(z) with weights N(x_g; x̂_g(z), s²), or the probability of the category.
+    A category is drawn by the probabilities that the decoder gives. Of a table each column of numbers then gets the
+    quantiles of the training rows (`matched`), unless there is no noise. Numbers stay in the range of their column, and
+    have as many decimals as those that the net was trained on. With given values x_g, codes z are drawn in proportion
+    to p(z) p(x_g | z), by resampling many from p(z) with weights N(x_g; x̂_g(z), s²), or by the probability of the
+    category.
 
     Args:
         key: of what is drawn.
@@ -76,6 +148,7 @@ def sample(
         Smith & Gelfand 1992, Bayesian statistics without tears: a sampling-resampling perspective, section 3.
     """
     sampler, spread, bounds = _read(of_run, model)
+    levels = Quantiles(*map(of_run.tree.get, Quantiles._fields)) if "made" in of_run.tree and noise else None
     random, decode = generator(key), decoder(model, params)
     shift, scale = (np.asarray(each, np.float64).reshape(-1) for each in scaling)
     rows = lambda codes: decode(codes).astype(np.float64) / scale + shift
@@ -83,11 +156,14 @@ def sample(
     if given is None or np.isnan(given).all():
         made = rows(sampler.draw(random, count))
     else:
-        made = _that_fit(
-            rows(sampler.draw(random, min(TRIED * count, MOST_TRIED))), given, spread, bounds, count, random
-        )
+        many, wanted = rows(sampler.draw(random, min(TRIED * count, MOST_TRIED))), given
+        _refuse_unseen(given, bounds)
+        if levels is not None:
+            wanted = unmatched(given, levels, bounds.columns)
+        made = _that_fit(many, wanted, spread, bounds, count, random)
     decimals = of_run.tree.get("decimals", np.full(bounds.low.shape, -1))  # of older runs: as they are
-    out = finished(drawn(made, noise * spread, bounds.columns, random), bounds, decimals)
+    made = drawn(made, noise * spread, bounds.columns, random)
+    out = finished(made if levels is None else matched(made, levels, bounds.columns), bounds, decimals)
     return out if given is None else np.where(np.isnan(given), out, original(given, bounds.origin, bounds.log))
 
 
@@ -126,7 +202,6 @@ def _that_fit(
     tried: np.ndarray, given: np.ndarray, spread: np.ndarray, bounds: Ranges, count: int, random: Random
 ) -> np.ndarray:
     """As many of some rows, with repetition, in proportion to how likely they make the given values."""
-    _refuse_unseen(given, bounds)
     width = np.maximum(spread, LEAST_NOISE * (bounds.high - bounds.low))
     log = _log_likelihood(np.broadcast_to(given, tried.shape), tried, width, bounds)
     weights = np.exp(log - log.max())
@@ -170,7 +245,7 @@ def _log_likelihood(x: np.ndarray, mean: np.ndarray, width: np.ndarray, bounds: 
 
 
 def log_density(model: Model, of_run: Kept | None, codes: np.ndarray, x: np.ndarray, x_hat: np.ndarray) -> np.ndarray:
-    """log p(z) + log p(x | z) of rows and their codes z, in nats: the density that `sample` draws both from.
+    """log p(z) + log p(x | z) of rows and their codes z, in nats: what `sample` draws from, before it matches columns.
 
     Args:
         model: the autoencoder.

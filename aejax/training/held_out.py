@@ -75,7 +75,7 @@ def outside(dataset: Dataset) -> str | None:
     where = f" in {names[0]!r}" if names else ""
     return (
         f"{dataset.name}: {count} values of {rows} validation and test rows lie beyond the range of the training rows, "
-        f"the farthest {value:.6g}{where}, where that is {low:.6g} to {high:.6g}"
+        f"the farthest {value:.9g}{where}, where that is {low:.9g} to {high:.9g}"
     )
 
 

@@ -1,8 +1,9 @@
-"""Our defaults beside simple methods, on tables that nobody tuned on: imputation and anomaly detection.
+"""Our defaults beside simple methods, on tables that nobody tuned on: imputation, anomaly detection and made rows.
 
     python scripts/bench/practice.py imputation --tables judged --seeds 0 1 2 3 4 --output imputation.json
     python scripts/bench/practice.py unlabelled --tables judged --seeds 0 1 2 3 4 --output unlabelled.json
     python scripts/bench/practice.py one_class --tables judged --seeds 0 1 2 3 4 --output one_class.json
+    python scripts/bench/practice.py synthetic --tables judged --most-rows 2500 --output synthetic.json
     python scripts/bench/practice.py imputation --output imputation.json --print    # the table of what is there
 
 - ``imputation``: a fifth of the values is hidden, completely at random; a method is fitted to all rows and fills them.
@@ -14,6 +15,8 @@
   Ours takes ``anomaly_score="trimmed"``.
 - ``one_class``: a method is fitted to half of the normal rows; the others and as many anomalies as above are scored.
   ``alarms``: of the normal ones, the share that raises an alarm, where .05 was asked for.
+- ``synthetic``: a method is fitted to half of the rows, and makes 1000 new ones, which are compared with the other half
+  by the measures of the task generation with ``features="columns"``: see there.
 
 With PyOD installed, its AutoEncoder, DeepSVDD and ECOD are measured as well, as it sets them.
 
@@ -170,8 +173,37 @@ def one_class(name, seed, methods):
     return detection(name, seed, methods, one_class=True)
 
 
-TASKS = {"imputation": imputation, "unlabelled": unlabelled, "one_class": one_class}
-LOWER_IS_BETTER = {"rmse", "possible"}
+# Made rows: all methods are those of one evaluation, the baselines of the task.
+
+OF_ROWS = ("mixture of rows", "matched mixture of rows", "gaussian of rows", "independent columns", "training rows")
+
+
+def synthetic(name, seed, methods):
+    import jax
+
+    from aejax import config, data
+    from aejax.runs.from_config import train_in_memory
+    from aejax.tasks.generation import TASK
+
+    table = tables.load(name)
+    frame = table.frame.loc[:, table.frame.nunique() > 1].reset_index(drop=True)
+    labels = None if table.labels is None else np.char.add("class ", table.labels.astype(str))
+    dataset = data.from_frame(frame, labels, test=0.5, seed=seed)
+    rows, started = len(dataset.train.x), time.perf_counter()
+    steps = min(5000, max(300, 400 * rows // min(rows, 128)))
+    changes = {"train.steps": steps, "train.evaluate_every": steps // 20, "seed": seed}
+    settings = config.varied(config.load("tables/generation"), changes)
+    fitted = train_in_memory(settings, dataset)
+    seconds = time.perf_counter() - started
+    options = TASK.options(features="columns", components=min(30, max(1, rows // 50)), samples=1000)
+    found = TASK.evaluate(jax.random.key(seed), fitted.model, fitted.params, dataset, None, options)
+    by_name = {"aejax": {**found.metrics["test"], "seconds": seconds}, **found.baselines}
+    for method in methods:
+        yield method, lambda method=method: by_name[method]
+
+
+TASKS = {"imputation": imputation, "unlabelled": unlabelled, "one_class": one_class, "synthetic": synthetic}
+LOWER_IS_BETTER = {"rmse", "possible", "c2st_auc", "column_error", "pair_error", "nearer_to_training", "copies"}
 
 
 def compute(task, names, seeds, methods, output):
@@ -220,8 +252,8 @@ def compare(by_method, measure):
         if method == "aejax" or not both:
             continue
         gain = sign * np.array([ours[name] - values[name] for name in both])
-        worst = min(both, key=lambda name: sign * (ours[name] - values[name]) / values[name])
-        ratio = ours[worst] / values[worst] - 1
+        worst = min(both, key=lambda name: sign * (ours[name] - values[name]) / (values[name] or np.inf))
+        ratio = ours[worst] / (values[worst] or np.inf) - 1
         print(
             f"aejax against {method}: {gain.mean():+.4f}, {(gain > 0).sum()} better, {(gain < 0).sum()} worse of "
             f"{len(both)}; at worst {100 * ratio:+.1f} % on {worst}"
@@ -240,9 +272,10 @@ def main():
     args = parser.parse_args()
     groups = {"chosen": tables.CHOSEN_ON, "judged": tables.JUDGED_ON, "all": tables.NAMES}
     names = sorted(name for each in args.tables for name in groups.get(each, [each]))
-    names = names if args.task == "imputation" else tables.with_anomalies(names)
+    names = tables.with_anomalies(names) if args.task in ("unlabelled", "one_class") else names
     names = [name for name in names if len(tables.load(name).frame) <= args.most_rows]
-    every = imputers(0) if args.task == "imputation" else detectors(0, one_class=args.task == "one_class")
+    every = {"imputation": lambda: imputers(0), "synthetic": lambda: ("aejax", *OF_ROWS)}
+    every = every.get(args.task, lambda: detectors(0, one_class=args.task == "one_class"))()
     seeds = () if args.print else args.seeds
     show(compute(args.task, names, seeds, args.methods or list(every), args.output), names)
 

@@ -21,7 +21,10 @@ from running import (
     summary,
 )
 
+from aejax import data
+from aejax.errors import UserError
 from aejax.files import TEMPORARY
+from aejax.runs import workdir
 from aejax.runs.workdir import read_metrics
 from aejax.storage import checkpoint, trust
 
@@ -282,18 +285,57 @@ def test_a_run_that_goes_on_says_which_option_would_change_it(tiny, tmp_path, ca
     assert contents(tmp_path / "run") == before
 
 
-def test_a_run_does_not_go_on_with_other_data(tmp_path, capsys):
+@pytest.mark.parametrize("is_finished", [True, False])
+def test_a_run_does_not_go_on_with_other_data(tmp_path, capsys, is_finished):
     table = tmp_path / "rows.csv"
     rows = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
-    np.savetxt(table, rows, delimiter=",", header="a,b,c,d", comments="")
+    write = lambda names, shift=0: np.savetxt(
+        table, rows + shift, delimiter=",", header=names, comments="", fmt="%.17g"
+    )
+    write("a,b,c,d")
     command = arguments({**TINY, "data.name": f"file:{table}", "data.rows": "none"}, workdir=tmp_path / "run")
     assert call(command, capsys).code == 0
-    (tmp_path / "run" / "summary.json").unlink()
+    if not is_finished:
+        (tmp_path / "run" / "summary.json").unlink()
+    before = contents(tmp_path / "run")
+    write("a,b,d,c")
+    assert_refused(call(command, capsys), "has changed since this run began")
     rows[3, 2] += 1
-    np.savetxt(table, rows, delimiter=",", header="a,b,c,d", comments="")
-    answer = call(command, capsys)
-    assert answer.code == 2
-    assert "has changed since this run began" in answer.err
+    write("a,b,c,d")
+    assert_refused(call(command, capsys), "has changed since this run began")
+    assert contents(tmp_path / "run") == before
+    if is_finished:
+        table.unlink()
+        answer = call(command, capsys)
+        assert answer.code == 0
+        assert "cannot be read any more, so whether they have changed is not known" in answer.out
+
+
+def test_a_sweep_does_not_go_on_with_other_data(tmp_path, capsys):
+    table = tmp_path / "rows.csv"
+    rows = [f"{row},{row * 7 % 31},{row * 5 % 17}" for row in range(60)]
+    table.write_text("\n".join(["a,b,c", *rows]) + "\n")
+    settings = {**TINY, "data.name": f"file:{table}", "data.rows": "none", "data.key": "()"}
+    command = ["sweep", *arguments(settings, workdir=tmp_path / "sweep")[1:]]
+    assert call([*command, "--axis", "seed=[0,1]"], capsys).code == 0
+    before = contents(tmp_path / "sweep")
+    table.write_text("\n".join(["a,b,c", *rows[::-1]]) + "\n")
+    assert_refused(call([*command, "--axis", "seed=[0,1]"], capsys), "has changed since this run began")
+    assert contents(tmp_path / "sweep") == before
+
+
+def test_computed_data_of_another_processor_are_known_again(tmp_path, capsys):
+    dataset = data.load("swiss_roll", rows=60)
+    workdir.same_data(tmp_path, dataset)
+    x = dataset.train.x
+    workdir.same_data(tmp_path, dataset._replace(train=dataset.train._replace(x=np.nextafter(x, np.float32(np.inf)))))
+    assert "swiss_roll has other last bits than the run began with" in capsys.readouterr().out
+    own = dataset._replace(name="file:roll.npy")
+    workdir.same_data(tmp_path / "own", own)
+    for other, changed in (("", x[::-1]), ("", x + np.float32(1e-3)), ("own", np.nextafter(x, np.float32(np.inf)))):
+        named = own if other else dataset
+        with pytest.raises(UserError, match="has changed since this run began"):
+            workdir.same_data(tmp_path / other, named._replace(train=dataset.train._replace(x=changed)))
 
 
 def test_a_key_that_a_kill_left_empty_is_made_again(tmp_path, monkeypatch):
