@@ -165,7 +165,8 @@ def test_filters_show_what_weights_do_to_images():
     assert kept["kernels"][:, 3, 3, 0].tolist() == [6.0, 3.0, 1.5], "the strongest first, by their pixel's spread"
     assert kept["kernels"][:, 0, 0, 0].tolist() == [2.0, 1.0, 0.5]
     assert np.count_nonzero(kept["kernels"]) == 6, "pixels that never change have no part in it"
-    assert "; 2 of 5 units do nothing" in readable(filters(ENGLISH, **kept))
+    figure = readable(lambda words: {"filters": filters(words, **kept)})["filters"]
+    assert "; 2 of 5 units do nothing" in figure.get_suptitle()
 
 
 @pytest.mark.parametrize("half", [1, 3, 20])
