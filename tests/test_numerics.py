@@ -2,10 +2,14 @@
 
 import doctest
 import json
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
 
 import jax
 import pytest
-from running import TINY, arguments, call, digest, table
+from running import TINY, arguments, call, digest, execute, table
 
 from aejax.training import numerics
 
@@ -15,7 +19,22 @@ SETTINGS = {
     "keys split otherwise": lambda: jax.threefry_partitionable(False),
     "strict promotion": lambda: jax.numpy_dtype_promotion("strict"),
     "coarse products": lambda: jax.default_matmul_precision("bfloat16"),
+    "other keys": lambda: of_jax("jax_random_seed_offset", 7),
+    "no programs": lambda: of_jax("jax_disable_jit", True),
+    "strict ranks": lambda: of_jax("jax_numpy_rank_promotion", "raise"),
+    "no transfers": lambda: of_jax("jax_transfer_guard", "disallow"),
 }
+
+
+@contextmanager
+def of_jax(name, value):
+    before = getattr(jax.config, name)
+    jax.config.update(name, value)
+    try:
+        yield
+        assert getattr(jax.config, name) == value
+    finally:
+        jax.config.update(name, before)
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +97,27 @@ def test_a_run_of_older_code_goes_on_without_a_word(tmp_path, capsys):
     answer = call(arguments(TINY, workdir=folder), capsys)
     assert answer.code == 0
     assert "goes on where" not in answer.out + answer.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "value"), [("JAX_PLATFORMS", "tpu"), ("JAX_NUMPY_DTYPE_PROMOTION", "bogus")])
+def test_a_variable_that_jax_cannot_use_gets_one_line(name, value):
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from aejax.cli import main; sys.exit(main(['show', 'lecture/vanilla']))",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, name: value})
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert value in line
+
+
+@pytest.mark.slow
+def test_optimisations_that_the_shell_turns_off_are_on(tmp_path):
+    for value in ("0", "1"):
+        assert execute(arguments(TINY, workdir=tmp_path / value), JAX_DISABLE_MOST_OPTIMIZATIONS=value).code == 0
+    assert digest(tmp_path / "0") == digest(tmp_path / "1")
 
 
 def test_the_example():

@@ -215,6 +215,15 @@ def test_the_sign_of_numbers_in_new_rows_is_that_of_training(tmp_path, cells, sa
         assert read().x[0, 0] == 7
 
 
+def test_an_array_is_taken_by_a_net_of_a_table_whose_numbers_had_marks(tmp_path):
+    path, new = tmp_path / "homes.csv", tmp_path / "new.npy"
+    path.write_text("price;area\n" + "".join(f"{row},5;{row * 7 % 30}\n" for row in range(12)))
+    np.save(new, [[1.5, 2]])
+    reading = load_file(str(path), None).reading
+    assert reading.decimal == ","
+    assert read_values(new, trained=("price", "area"), reading=reading).x.tolist() == [[1.5, 2]]
+
+
 def test_what_is_missing_or_as_expected_is_the_last_reason():
     columns = (Column("kind", 0, 1, ("a", "b")), Column("x", 1), Column("y", 2), Column("z", 3))
     rows = np.array([[0, 5, np.nan, 1], [1, 5, 2, 1]], float)

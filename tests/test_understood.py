@@ -417,6 +417,20 @@ def test_a_net_of_channels_that_came_first_takes_and_gives_back_such_images(tmp_
     np.testing.assert_array_equal(np.moveaxis(again, 1, 3), fitted.reconstruct(images))
 
 
+def test_new_images_in_another_unit_are_said(tmp_path, capsys):
+    images = np.random.default_rng(0).integers(0, 2, (40, 4, 4)).astype(np.uint8)
+    np.save(tmp_path / "t.npy", images)
+    changes = {"data.name": f"file:{tmp_path / 't.npy'}", "data.rows": "none"}
+    assert call(arguments({**TINY, **changes}, workdir=tmp_path / "run"), capsys).code == 0
+    said = "pixels from 0 to {}, in training they were from 0 to 1: is it another unit?"
+    for factor, is_said in ((1, False), (255, True), (0.01, True), (0.5, False)):
+        np.save(tmp_path / "new.npy", images * factor)
+        words = ["apply", str(tmp_path / "run"), "encode", "--output", str(tmp_path / "out.npy")]
+        answer = call([*words, "--input", str(tmp_path / "new.npy")], capsys)
+        assert answer.code == 0, answer.err
+        assert (said.format(factor) in answer.out) == is_said
+
+
 @pytest.mark.parametrize("spelled", ["{kind}_{part}", "{part}_{kind}"])
 def test_published_arrays_have_their_test_rows_and_labels(tmp_path, spelled):
     random = np.random.default_rng(0)
@@ -747,6 +761,18 @@ def test_what_a_run_says_of_values_is_shown_without_training(tmp_path, capsys, l
     for each in said:
         assert each in answer.out
     assert unsaid not in answer.out
+
+
+def test_sheets_that_are_not_read_and_empty_columns_are_said(tmp_path, capsys):
+    frame = pandas.DataFrame({"a": np.arange(12) * 1.5, "b": [None] * 12, "c": np.arange(12) % 5})
+    with pandas.ExcelWriter(tmp_path / "t.xlsx") as book:
+        frame.to_excel(book, sheet_name="one", index=False)
+        frame.head(3).to_excel(book, sheet_name="two", index=False)
+    answer = call(["data", "show", str(tmp_path / "t.xlsx")], capsys)
+    assert "of 2 sheets the first is read, 'one'; not read: 'two'" in answer.out
+    assert "12 rows of 3 columns" in answer.out
+    assert "nothing; data.ignore is to name it" in answer.out
+    assert "a run would refuse it: every value of column 'b' is missing" in answer.out
 
 
 def test_the_logarithm_of_a_column_is_said_before_anything_is_trained(tmp_path, capsys):

@@ -11,7 +11,10 @@ from typing import Any
 
 from aejax import __version__
 from aejax.console import complain
-from aejax.errors import UserError
+from aejax.errors import UserError, first_line
+
+OF_JAX = ("Unable to initialize backend", "Unknown backend", 'Invalid value "', "invalid truth value")
+"""What JAX begins with where a variable of the shell, such as `JAX_PLATFORMS`, has a value that it cannot use."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,6 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         path = f"{error.filename}: " if error.filename else ""
         return complain(f"{path}{error.strerror or error}")
+    except (RuntimeError, ValueError) as error:
+        if not first_line(error).startswith(OF_JAX):
+            raise
+        return complain(f"jax: {first_line(error)}")
     except MemoryError as error:
         return complain(f"out of memory: {error}")
     except KeyboardInterrupt:

@@ -233,7 +233,8 @@ def read_values(
     if photographs := path_of(name) if reading.size else None:
         images = read_images(photographs, reading=reading)
         return FileRows(images.x, keys={FILE: np.array(images.names, object)}, lines=images.lines)
-    path, keys, labels, lines = checked(name, columns, reading), {}, None, ()
+    of_cells = {field: Reading._field_defaults[field] for field in ("separator", "decimal", "missing_words", "units")}
+    path, keys, labels, lines = checked(name, columns, reading._replace(**of_cells)), {}, None, ()
     if not is_table(path):
         arrays = read_arrays(path, None, label_column, reading.channels)
         x = arrays.x if arrays.mask is None else np.where(arrays.mask, arrays.x, np.nan)
@@ -276,7 +277,7 @@ def checked(name: str | Path, categories: Sequence[object], reading: Reading = A
     if not path.is_file():
         raise UserError(f"{path}: there is no such file")
     asked = [option for option, value in reading._asdict().items() if value != Reading._field_defaults[option]]
-    of_tables = [option for option in asked if option not in ("key", "channels", "units", *OF_PHOTOGRAPHS)]
+    of_tables = [option for option in asked if option not in ("key", "channels", *OF_PHOTOGRAPHS)]
     for option, is_set in (("categories", categories), *((option, True) for option in of_tables)):
         if is_set and not is_table(path):
             raise UserError(f"data.{option}: {path} has no named columns; allowed: a table, {FORMS}")

@@ -130,11 +130,12 @@ def _of_values(raw: Raw, path: Path, *, is_whole: bool = True) -> tuple[str, ...
 def _facts(name: str, column: Cells, is_category: bool) -> tuple[str, ...]:
     values = column.values[~column.missing]
     share = f"{np.mean(column.missing):.1%}"
+    if not len(values):
+        return name, "nothing; data.ignore is to name it", "", "", share, "0"
     if column.values.dtype == object:
         holds = "categories" if is_category else "text; data.categories or data.ignore is to name it"
         return name, holds, "", "", share, str(len(set(values)))
-    ends = (f"{values.min():.9g}", f"{values.max():.9g}") if len(values) else ("", "")
-    return name, "numbers", *ends, share, str(len(np.unique(values)))
+    return name, "numbers", f"{values.min():.9g}", f"{values.max():.9g}", share, str(len(np.unique(values)))
 
 
 def _word(value: object, missing: bool) -> str:

@@ -54,14 +54,14 @@ def read_table(path: Path, trained: Sequence[str] = (), label: str | None = None
     """
     if ending(path)[:4] in TEXT:
         return _read_text(path, trained, label, reading)
-    frame = _read_frame(path)
+    frame, of_sheets = _read_frame(path)
     words = reading.missing_words
     columns = {str(name): from_series(frame.iloc[:, at], words) for at, name in enumerate(frame.columns)}
     if twice := [name for name, count in Counter(map(str, frame.columns)).items() if count > 1]:
         raise UserError(f"{path}: two columns have the name {twice[0]!r}")
     if not len(frame) or not columns:
         raise UserError(f"{path}: there is no row")
-    return Table(columns, _described(columns, "names in the first line"))
+    return Table(columns, (*_described(columns, "names in the first line"), *of_sheets))
 
 
 def ending(path: Path) -> str:
@@ -300,15 +300,19 @@ def _is_spaced(values: np.ndarray) -> bool:
     return bool(steps[0] != 0 and np.allclose(steps, steps[0], rtol=1e-6, atol=0))
 
 
-def _read_frame(path: Path) -> Any:
-    """The frame of a Parquet, Feather or Excel file; an index with names is columns too."""
+def _read_frame(path: Path) -> tuple[Any, list[str]]:
+    """The frame of a Parquet, Feather or Excel file, and a line on unread sheets; an index is columns too."""
     import pandas
 
     kind = {".xlsx": "Excel", ".parquet": "Parquet"}.get(ending(path), "Feather")
     try:
         check_size(path, {"Excel": size_of_excel, "Parquet": size_of_parquet, "Feather": size_of_feather}[kind](path))
         if kind == "Excel":
-            return pandas.read_excel(path, dtype=object, engine="openpyxl", keep_default_na=False, na_values=[""])
+            with pandas.ExcelFile(path, engine="openpyxl") as book:
+                frame = pandas.read_excel(book, dtype=object, keep_default_na=False, na_values=[""])
+                first, *others = map(repr, book.sheet_names)
+            line = f"of {len(others) + 1} sheets the first is read, {first}; not read: {', '.join(others[:5])}"
+            return frame, [line] if others else []
         read = pandas.read_parquet if kind == "Parquet" else pandas.read_feather
         frame = read(path, **({"engine": "pyarrow"} if kind == "Parquet" else {}))
     except UserError:
@@ -319,4 +323,4 @@ def _read_frame(path: Path) -> Any:
     except Exception as error:  # damaged files raise whatever their parsers do
         raise UserError(f"{path}: not a readable {kind} file: {first_line(error)}") from error
     named = any(name is not None for name in frame.index.names)
-    return frame.reset_index() if named and not isinstance(frame.index, pandas.RangeIndex) else frame
+    return frame.reset_index() if named and not isinstance(frame.index, pandas.RangeIndex) else frame, []

@@ -23,6 +23,8 @@ from aejax.types import Column, Columns, Dataset, Evaluation
 
 MOST_UNITS = 4096  # of a code that a table has a column for each of
 HIGHEST = 8  # images of which it is shown where they are odd
+DARK, BRIGHT = 1 / 16, 1.5
+"""Of the range of training pixels, where the greatest of new ones lies that are of one unit."""
 SAMPLES = 1  # of the seed of a run, what its new rows are drawn by
 PLACE, LABEL = ("row", "split"), "label"  # columns of the tables of a run that stand before what the net says
 
@@ -92,6 +94,7 @@ def answer(
         remarks += lines
     if holes := _holes_of_means(trained, action, file.x):
         remarks.append(f"{source}: {holes} of {len(file.x)} rows have a missing value, taken for the mean in training")
+    remarks += [f"{source}: {line}" for line in _other_range(trained, file.x)] if action != "decode" else []
     out = instead(out)
     by_name, keys, labels = _columns(trained, action, file, out, source), file.keys, file.labels
     if isinstance(out, Columns):
@@ -111,6 +114,20 @@ def answer(
         out = np.moveaxis(out, 3, 1)
     seen = out.__getitem__ if reading.size and out.ndim == 4 else None
     return Answer(by_name, out, keys, labels, f"{len(out)} rows of {size}", tuple(remarks), of_one_form, seen)
+
+
+def _other_range(trained: Trained, x: np.ndarray) -> list[str]:
+    """A line on images whose pixels have another range than those of training, such as 0 to 255 and not 0 to 1."""
+    shift, factor = (np.asarray(trained.scaling[name], np.float64) for name in ("shift", "scale"))
+    least = {"unit": 0.0, "signed": -1.0}.get(trained.config.get("data", {}).get("scaling"))
+    if x.ndim != 4 or least is None or shift.ndim or factor.ndim or np.isnan(x).all():
+        return []
+    ends = np.array([np.nanmin(x), np.nanmax(x)], np.float64)
+    if ends[0] < ends[1] and DARK < ((ends - shift) * factor - least).max() / (1 - least) < BRIGHT:
+        return []
+    low, high = (end / factor + shift for end in (least, 1.0))
+    said = f"pixels from {ends[0]:g} to {ends[1]:g}, in training they were from {low:g} to {high:g}"
+    return [f"{said}: is it another unit?"]
 
 
 def _holes_of_means(trained: Trained, action: str, x: np.ndarray) -> int:

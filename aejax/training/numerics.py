@@ -10,6 +10,18 @@ import jax
 ONEDNN = "TENSORFLOW_USE_CUSTOM_CONTRACTION_KERNEL"
 """The variable by which XLA's products of matrices are oneDNN's, which depend on the processor, or Eigen's (false)."""
 
+SETTINGS = {
+    "jax_random_seed_offset": 0,
+    "jax_high_dynamic_range_gumbel": False,
+    "jax_softmax_custom_jvp": False,
+    "jax_disable_jit": False,
+    "jax_numpy_rank_promotion": "allow",
+    "jax_transfer_guard": None,
+}
+"""Of JAX, that have no context manager there; one that a version lacks is of no account."""
+UNOPTIMISED = "JAX_DISABLE_MOST_OPTIMIZATIONS"
+"""The variable by which XLA compiles faster, and to other bits."""
+
 
 @contextmanager
 def fixed() -> Iterator[None]:
@@ -17,6 +29,7 @@ def fixed() -> Iterator[None]:
 
     Keys are those of Threefry, split in its partitionable form; values have 32 bits, and types are promoted as JAX does
     where nobody says otherwise. ``JAX_ENABLE_X64=1``, ``JAX_DEFAULT_PRNG_IMPL=rbg`` and their like change none of it.
+    Optimisations that the shell turns off are on; a program's own ``jax_disable_most_optimizations`` stays.
     Afterwards all is as before. Also a decorator.
 
     >>> import jax
@@ -31,6 +44,13 @@ def fixed() -> Iterator[None]:
         stack.enter_context(jax.enable_x64(False))
         stack.enter_context(jax.numpy_dtype_promotion("standard"))
         stack.enter_context(jax.default_matmul_precision(None))
+        for name, value in SETTINGS.items():
+            if (before := getattr(jax.config, name, value)) != value:
+                stack.callback(jax.config.update, name, before)
+                jax.config.update(name, value)
+        if os.environ.get(UNOPTIMISED, "").lower() in ("1", "true", "on", "yes", "t", "y"):
+            stack.callback(jax.config.update, UNOPTIMISED.lower(), True)
+            jax.config.update(UNOPTIMISED.lower(), False)
         yield
 
 

@@ -19,6 +19,7 @@ from aejax.runs import workdir
 from aejax.runs.artifact import Trained
 from aejax.training.build import load_data
 from aejax.training.evaluate import encode_and_reconstruct, on_device
+from aejax.training.numerics import fixed
 from aejax.types import Dataset
 
 MOST_WEIGHTS, MOST_VALUES = 450_000, 200_000
@@ -78,6 +79,7 @@ class Source(NamedTuple):
     scale: Scale
 
 
+@fixed()
 def load(trained: Trained) -> Source | None:
     """The source of a run's fragments; None where its data are not at hand, or nothing can be drawn of it.
 
