@@ -9,7 +9,7 @@ import pytest
 from running import call
 
 from aejax.errors import UserError
-from aejax.estimators import AutoencoderImputer, imputation, load
+from aejax.estimators import AutoencoderImputer, frames, imputation, load
 
 RNG = np.random.default_rng
 
@@ -187,3 +187,19 @@ def test_few_rows_of_which_none_is_held_out_are_filled():
 
 def test_the_example_runs():
     assert doctest.testmod(imputation).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("cells", "mark", "filled"),
+    [
+        (["12,5 %", None, "3 %"], ",", ["0,25 %", "-7 %"]),
+        ([" $1,000", "$7", "?"], ".", ["$0.25", "-$7"]),
+        (["TRUE", "", "FALSE"], None, ["0.25", "-7"]),
+        ([True, None, False], None, [False, True]),
+        ([3, None, 4], None, [0, -7]),
+        ([3.5, None, 4.0], None, [0.25, -7.0]),
+    ],
+)
+def test_holes_are_filled_in_the_kind_of_their_column(cells, mark, filled):
+    missing = np.array([cell in (None, "", "?") for cell in cells])
+    assert frames._numbers(np.array([0.25, -7.0]), cells, missing, mark) == filled

@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from aejax.data.columns import written_like
 from aejax.data.dates import DAY
 from aejax.data.encoding import spelled
 from aejax.data.inspection import columns_of
+from aejax.data.tables import Cells
 from aejax.types import Column, Dataset
 
 
@@ -55,8 +57,7 @@ def with_cells(
         elif column.name in dates:
             cells = _dates(part[:, 0], frame[name])
         else:
-            seen = next((values[row] for row in np.flatnonzero(~np.isnan(known[:, column.start]))), 0.0)
-            cells = [_number(value, seen) for value in part[:, 0].tolist()]
+            cells = _numbers(part[:, 0], values, np.isnan(known[:, column.start]), data.reading.decimal)
         for row, cell in zip(holes.tolist(), cells, strict=True):
             values[row] = cell
         columns[name] = values
@@ -70,13 +71,17 @@ def with_cells(
     return out
 
 
-def _number(value: float, seen: Any) -> Any:
-    """A number in the kind of a cell that was seen: a truth value, a whole number, text, or a number."""
+def _numbers(numbers: np.ndarray, cells: Sequence[Any], missing: np.ndarray, decimal: str | None) -> list[Any]:
+    """Numbers in the kind of the cells of their column: truth values, whole numbers, text with its sign, or numbers."""
+    seen = next((cell for cell, gone in zip(cells, missing, strict=True) if not gone), 0.0)
     if isinstance(seen, bool | np.bool_):
-        return bool(round(value))
+        return [bool(round(value)) for value in numbers.tolist()]
     if isinstance(seen, int | np.integer):
-        return round(value)
-    return f"{value:.9g}" if isinstance(seen, str) else value
+        return [round(value) for value in numbers.tolist()]
+    if not isinstance(seen, str):
+        return numbers.tolist()
+    texts = np.array(["" if gone else str(cell).strip() for cell, gone in zip(cells, missing, strict=True)], object)
+    return written_like(Cells(texts, missing), [f"{value:.9g}".replace(".", decimal or ".") for value in numbers])
 
 
 def _dates(days: np.ndarray, series: Any) -> list[Any]:
