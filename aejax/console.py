@@ -24,6 +24,18 @@ def complain(line: str, code: int = 2) -> int:
 
 
 @contextmanager
+def during(what: str) -> Iterator[None]:
+    """Say on a terminal what is done, as long as it is; nothing elsewhere."""
+    if not sys.stdout.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console().status(what):
+        yield
+
+
+@contextmanager
 def progress(total: int, done: int) -> Iterator[Advance]:
     """A progress bar over training steps: steps per second, loss, time left.
 

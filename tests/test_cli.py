@@ -86,7 +86,8 @@ def test_run_leaves_what_is_worth_keeping(tmp_path, capsys):
     assert (answer.code, answer.err) == (0, "")
     assert "step 4/4" in answer.out
     assert "pca" in answer.out
-    assert answer.out.splitlines()[-1] == str(tmp_path / "run" / "summary.json")
+    lines = [str(tmp_path / "run" / "summary.json"), f"a page of it: aejax report {tmp_path / 'run'}"]
+    assert answer.out.splitlines()[-2:] == lines
     folder = tmp_path / "run"
     names = {name.split("/")[0] for name in contents(folder)}
     assert names == {

@@ -63,6 +63,7 @@ def train(arguments: argparse.Namespace, config: dict[str, Any]) -> int:
     console.say(str(folder / "summary.json"))
     for name, what in summary.get("tables", {}).items():
         console.say(f"{folder / name}: {what}")
+    console.say(f"a page of it: aejax report {folder}")
     return 0
 
 

@@ -77,7 +77,8 @@ def train(
     feed, example, stops = (rows.at, rows.example, (rows.steps,)) if isinstance(rows, Windows) else (rows, rows, ())
     shardings = None if parts.layout is None else (parts.layout, devices.whole(parts.layout.step.mesh))
     started = time.perf_counter()
-    program = compile_advance(parts.run, state, parts.key, parts.hparams, example, shardings)
+    with console.during("compiling") if bar else nullcontext():
+        program = compile_advance(parts.run, state, parts.key, parts.hparams, example, shardings)
     compile_seconds = time.perf_counter() - started
     evaluations, record = _recorder(folder if devices.is_first() else None, before.step, on_evaluation)
     shown = console.progress(settings["steps"], before.step) if bar else nullcontext()
