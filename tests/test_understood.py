@@ -178,7 +178,8 @@ def test_dates_can_be_had_back():
         (",c", lambda k: f"{k},{k % 5}", {}, ("c",), "column '0' counts the rows"),
         (",0,1,2", lambda k: f"{k},{k % 5}.5,{k % 3},1.5", {}, ("0", "1", "2"), "column 'Unnamed: 0' counts the rows"),
         ("nr,c", lambda k: f"{k + 1},{k % 5}", {}, ("c",), "column 'nr' counts the rows"),
-        ("year,c", lambda k: f"{k + 1990},{k % 5}", {}, ("year", "c"), ""),
+        ("year,c", lambda k: f"{k + 1990},{k % 5}", {}, ("year", "c"), "'year' rises by 1 in every row: if it numbers"),
+        ("year,c", lambda k: f"{k + 1990},{k % 5}", {"key": ()}, ("year", "c"), ""),
         ("name,c", lambda k: f"n{k},{k % 5}", {}, ("c",), "column 'name' has another text in every row"),
         ("plot_id,c", lambda k: f"{k * 7 + 3},{k % 5}", {}, ("c",), "and the name of a key"),
         ("patient,c", lambda k: f"{1000 - k},{k % 5}", {}, ("c",), "and the name of a key"),
@@ -196,6 +197,8 @@ def test_what_names_or_counts_rows_is_no_measurement(tmp_path, head, line, optio
     dataset = loaded(tmp_path / "t.csv", text(head, line), **options)
     assert dataset.feature_names == names
     assert said in " ".join(dataset.understood)
+    if names[0] == "year":
+        assert ("rises by 1" in " ".join(dataset.understood)) == ("key" not in options)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def understand(
     keys = () if again else _keys(columns, values, (*text, *dated), reading)
     for name, why in keys:
         lines.append(f"column {name!r} {why}, so it is no measurement and is left out; data.key=() keeps it")
-    lines += [] if again else _hints({n: c for n, c in columns.items() if n not in (*text, *dated)}, values)
+    lines += [] if again else _hints({n: c for n, c in columns.items() if n not in (*text, *dated)}, values, reading)
     left_out = {name for name, _ in keys}
     out, layouts = {}, []
     for name, cells in columns.items():
@@ -101,8 +101,8 @@ def _expanded_key(reading: Reading, columns: Mapping[str, Cells]) -> tuple[str, 
     return None if reading.key is None else expanded(reading.key, columns)
 
 
-def _hints(columns: Mapping[str, Cells], values: Mapping[str, Cells]) -> list[str]:
-    """Lines on columns of numbers that may be something else: days such as 20240131, or longer than float64 holds."""
+def _hints(columns: Mapping[str, Cells], values: Mapping[str, Cells], reading: Reading) -> list[str]:
+    """Lines on columns of numbers that may be something else: days, counts, or too long for float64."""
     lines = []
     for name, cells in columns.items():
         numbers = values.get(name, cells)
@@ -111,6 +111,9 @@ def _hints(columns: Mapping[str, Cells], values: Mapping[str, Cells]) -> list[st
             continue
         if numbers.min() > 19e6 and all(_DAY_IN_DIGITS.fullmatch(f"{value:.0f}") for value in numbers[:1000]):
             lines.append(f"column {name!r} holds numbers such as {numbers[0]:.0f}: data.dates=({name!r},) reads days")
+        is_whole = len(numbers) == len(cells.values) >= LEAST_ROWS and numbers[0] not in (0, 1, np.inf, -np.inf)
+        if reading.key is None and is_whole and (numbers == numbers[0] + np.arange(len(numbers))).all():
+            lines.append(f"column {name!r} rises by 1 in every row: if it numbers them, data.key=({name!r},) says so")
         texts = cells.values[~cells.missing]
         if np.abs(numbers).max() >= LARGEST_WHOLE and len(set(texts)) > len(set(numbers)):
             said = f"float64 makes {len(set(numbers))} of {len(set(texts))} different ones"
