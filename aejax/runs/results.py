@@ -119,7 +119,9 @@ def answer(
 def _other_range(trained: Trained, x: np.ndarray) -> list[str]:
     """A line on images whose pixels have another range than those of training, such as 0 to 255 and not 0 to 1."""
     shift, factor = (np.asarray(trained.scaling[name], np.float64) for name in ("shift", "scale"))
-    least = {"unit": 0.0, "signed": -1.0}.get(trained.config.get("data", {}).get("scaling"))
+    settings = trained.config.get("data")  # of a folder that anybody may have made
+    scaling = settings.get("scaling") if isinstance(settings, Mapping) else None
+    least = 0.0 if scaling == "unit" else -1.0 if scaling == "signed" else None
     if x.ndim != 4 or least is None or shift.ndim or factor.ndim or np.isnan(x).all():
         return []
     ends = np.array([np.nanmin(x), np.nanmax(x)], np.float64)
