@@ -23,7 +23,6 @@ class Row(NamedTuple):
         least: the ratio that aejax is meant to reach beside the fastest of the peers.
         threads: how many processor cores the ways may use, a measurement for each.
         turns: of each way that are timed.
-        needs: data sets that have to be prepared.
     """
 
     about: str
@@ -31,7 +30,6 @@ class Row(NamedTuple):
     least: float
     threads: tuple[int, ...] = (1, 2)
     turns: int = 9
-    needs: tuple[str, ...] = ()
 
 
 def _steps(about: str, least: float, shape: tuple[int, ...], batch: int, **net: object) -> Row:
@@ -69,7 +67,6 @@ ROWS: Mapping[str, Row] = {
         1.5,
         (2,),
         5,
-        ("fashion_mnist",),
     ),
     "table-2200": _table(2200),
     "table-103": _table(103),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from aejax.errors import UserError, first_line
+from aejax.errors import UserError
 
 
 def _process(words: Sequence[str]) -> float:
@@ -23,7 +23,7 @@ def _process(words: Sequence[str]) -> float:
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True)
     seconds = time.perf_counter() - started
     if done.returncode:
-        raise UserError(f"bench: {' '.join(words)}: {first_line(done.stderr.strip()[-300:])}")
+        raise UserError(f"{' '.join(words[:4])}: {done.stderr.strip().splitlines()[-1:]}")
     return seconds
 
 

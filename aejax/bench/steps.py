@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 ROWS = 60_000
-SECONDS = 1.0
-"""That a turn takes, about."""
+SECONDS = 8.0
+"""That a turn takes at most, about."""
 
 
 def rows_of(shape: Sequence[int]) -> np.ndarray:
-    """Random bytes, (rows, *shape): 60,000, or as many as 100 MB hold."""
-    count = min(ROWS, 100_000_000 // math.prod(shape))
+    """Random bytes, (rows, *shape): 60,000, or as many as 50 MB hold."""
+    count = min(ROWS, 50_000_000 // math.prod(shape))
     return np.random.default_rng(0).integers(0, 256, (count, *shape), dtype=np.uint8)
 
 
@@ -49,7 +49,7 @@ def of_aejax(threads: int, shape: Sequence[int], batch: int, **net: Any) -> Call
         jax.block_until_ready(advance(state, key, hparams, rows, jnp.int32(steps), 10_000))
         return time.perf_counter() - started
 
-    unit = per_step(turn)
+    unit = per_step(turn, len(rows.x) // batch)
     step = jax.jit(partial(parts.run.advance, capacity=1)).lower(state, key, hparams, rows, jnp.int32(1)).compile()
     unit.operations, unit.peak = step.cost_analysis()["flops"], product_rate()
     return unit
@@ -95,13 +95,18 @@ def of_torch(threads: int, shape: Sequence[int], batch: int, **net: Any) -> Call
             optimizer.step()
         return time.perf_counter() - started
 
-    return per_step(turn)
+    return per_step(turn, per_epoch)
 
 
-def per_step(turn: Callable[[int], float]) -> Callable[[], float]:
-    """The seconds of a step, over as many as take `SECONDS`."""
-    turn(5)
-    steps = min(10_000, max(5, round(5 * SECONDS / turn(5))))
+def per_step(turn: Callable[[int], float], per_epoch: int) -> Callable[[], float]:
+    """The seconds of a step, over an epoch, which shuffles once, or over as many as take `SECONDS` where these are fewer.
+
+    Args:
+        turn: the seconds of so many steps, from the start of an epoch on.
+        per_epoch: steps of an epoch.
+    """
+    turn(3)
+    steps = max(10, min(per_epoch, round(10 * SECONDS / turn(10))))
     return lambda: turn(steps) / steps
 
 

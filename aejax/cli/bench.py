@@ -17,7 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure row by row, and print each as soon as it is known; 1 where one misses its line."""
+    """Measure row by row, and print each as soon as it is known; 1 where one misses its line, 2 where one failed."""
     from contextlib import nullcontext
 
     from aejax import console
@@ -36,18 +36,23 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(f"--turns: {arguments.turns}; allowed: 1 or more")
     if arguments.against is None:
         measure.check(names)
-    results = []
+    results, left_out = [], []
     with measure.tree_of(arguments.against) if arguments.against else nullcontext() as tree:
         console.say(measure.machine())
         for name in names:
             for threads in measure.threads_of(ROWS[name], arguments.threads):
-                results.append(measure.measure(name, threads, arguments.turns, tree))
-                console.say(measure.line(results[-1]))
-    if arguments.json:
-        write_json(arguments.json, [result._asdict() for result in results])
-    if arguments.picture:
+                try:
+                    results.append(measure.measure(name, threads, arguments.turns, tree))
+                    console.say(measure.line(results[-1]))
+                except UserError as error:  # the rows that were measured are kept
+                    left_out.append(name)
+                    console.complain(f"{error}; the row is left out")
+                if arguments.json:
+                    write_json(arguments.json, [result._asdict() for result in results])
+    if arguments.picture and results:
         from aejax.figures.speed import ratios
         from aejax.figures.words import load
 
         console.say(str(ratios(results, load("en"), arguments.picture)))
-    return int(arguments.against is None and any(each.ratio < ROWS[each.name].least for each in results))
+    misses = arguments.against is None and any(each.ratio < ROWS[each.name].least for each in results)
+    return 2 if left_out else int(misses)
