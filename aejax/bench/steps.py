@@ -99,7 +99,7 @@ def of_torch(threads: int, shape: Sequence[int], batch: int, **net: Any) -> Call
 
 
 def per_step(turn: Callable[[int], float], per_epoch: int) -> Callable[[], float]:
-    """The seconds of a step, over an epoch, which shuffles once, or over as many as take `SECONDS` where these are fewer.
+    """The seconds of a step, over an epoch, which shuffles once, or over as many as take `SECONDS` if these are fewer.
 
     Args:
         turn: the seconds of so many steps, from the start of an epoch on.
