@@ -149,10 +149,13 @@ def test_a_run_says_the_bits_of_every_document_and_apply_takes_new_ones(run, fil
     assert apply("neighbours", files / "tree" / "test", "folder.csv") == 0
     assert cells(files / "folder.csv")[0][:2] == ["file", "row_1"]
     assert apply("neighbours", files / "table.csv", "near.csv") == 0
-    near = [row[2:] for row in cells(files / "near.csv")[1:]]
-    of_training = [at for at, row in enumerate(rows[1:], start=1) if row[1] == "train" and row[3]]
-    at_once = [str(at) in near[at - 1][:10] for at in of_training]
-    assert np.mean(at_once) > 0.7, "a training row is among the nearest of itself, by its row in the file"
+    header, *near = cells(files / "near.csv")
+    nearest, apart = header.index("row_10"), header.index("distance_10")
+    for row, answer in zip(rows[1:], near, strict=True):
+        if row[3]:  # else it holds no words, and is not answered
+            other = rows[int(answer[nearest])]
+            assert other[1] == "train", "rows are named by their number in the file, from 1"
+            assert sum(a != b for a, b in zip(row[3:], other[3:], strict=True)) == int(answer[apart])
 
 
 def test_a_list_of_texts_is_hashed_and_kept(tmp_path):

@@ -89,7 +89,7 @@ def test_scores_of_every_row_in_the_order_of_the_file(run, capsys):
     assert [line["state"] for line in lines] == TABLE["state"].tolist()
     assert [line["split"] for line in lines] == splits(folder)
     alarms = sum(line["alarm"] == "1" for line in lines)
-    assert said.rstrip().endswith(f"{folder / 'scores.csv'}: {alarms} of {ROWS} rows: alarm")
+    assert said.splitlines()[-2] == f"{folder / 'scores.csv'}: {alarms} of {ROWS} rows: alarm"
     tallest = lines[17]
     assert tallest["alarm"] == "1"
     assert (tallest["column_1"], tallest["value_1"]) == ("height", "260")

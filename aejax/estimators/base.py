@@ -39,8 +39,7 @@ class Estimator(BaseEstimator):
     Hyperparameters:
         config: a shipped experiment, the path of a config file, or a dict; its `data` section is passed over.
         changes: fields of the config by their dotted paths, such as ``{"model.code": 4}``; None for none.
-        steps: of training; None for 100 passes over the rows, of AutoencoderSampler 400, from 300 steps to what the
-            config has.
+        steps: of training; None for 100 passes over the rows (the sampler: 400), from 300 steps to what the config has.
         validation_fraction: share of the rows that are held out to stop by, and to draw thresholds from, in [0, 1).
         warm_start: whether `fit` goes on from the parameters of the fit before, which has to be of the same net.
         patience: evaluations without a lower validation loss after which training stops; None trains to the end.

@@ -19,15 +19,18 @@ def ratios(results: Sequence[Any], words: Words, path: Path) -> Path:
     """
     bars = [(each, peer, values) for each in results for peer, values in each.ratios.items()][::-1]
     title, label = words("speed.title"), words("speed.axis")
-    figure, (axes,) = canvas.new_panels(1.2 + 0.3 * len(bars), title, [("", "")])
+    figure, (axes,) = canvas.new_panels(1.8 + 0.3 * len(bars), title, [("", "")])
     canvas.quiet(axes, x=label, y="")
     middle = [statistics.median(values) for _, _, values in bars]
     reach = [[m - min(v) for m, (_, _, v) in zip(middle, bars, strict=True)]]
     reach += [[max(v) - m for m, (_, _, v) in zip(middle, bars, strict=True)]]
     colours = [canvas.OKABE_ITO[0 if m >= 1 else 1] for m in middle]
-    axes.barh(range(len(bars)), middle, xerr=reach, color=colours, height=0.6, error_kw={"ecolor": canvas.GREY})
+    lengths, error = [m - 1 for m in middle], {"ecolor": canvas.GREY}  # from 1 on: neither side is faster there
+    axes.barh(range(len(bars)), lengths, left=1, xerr=reach, color=colours, height=0.6, error_kw=error)
     axes.axvline(1, color=canvas.GREY, linewidth=1)
     axes.set_xscale("log")
+    every = [value for _, _, values in bars for value in values]
+    axes.set_xlim(min(0.5, 0.7 * min(every)), max(2, 1.6 * max(every)))  # with room for the numbers
     names = [words("speed.bar", row=each.name, peer=peer, threads=each.threads) for each, peer, _ in bars]
     axes.set_yticks(range(len(bars)), map(canvas.plain, names), size=canvas.SMALL)
     for at, value in enumerate(middle):
