@@ -24,7 +24,7 @@ def main() -> None:
 
     counts, panels = [2**power for power in range(9)], {}
     for net in sweeps.NETS:
-        seconds = [sweeps.block(net, count)() for count in counts]
+        seconds = [sweeps.together(net, count)() for count in counts]
         theirs = sweeps.of_torch(os.cpu_count() or 1, net)() / sweeps.SETTINGS
         panels[f"net {net}"] = {
             "aejax, compiled before": np.array([train / n for (train, _), n in zip(seconds, counts, strict=True)]),

@@ -1,5 +1,6 @@
 """Whole processes, from their start to the files that they leave: aejax's commands, and scripts that do the same."""
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,7 @@ def _process(words: Sequence[str]) -> float:
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True)
     seconds = time.perf_counter() - started
     if done.returncode:
-        raise UserError(f"{' '.join(words[:4])}: {done.stderr.strip().splitlines()[-1:]}")
+        raise UserError(f"{' '.join(words[:4])}: {''.join(done.stderr.strip().splitlines()[-1:])}")
     return seconds
 
 
@@ -60,8 +61,6 @@ def script(
     threads: int, function: str, arguments: Mapping[str, Any] = {}, rows: int = 0, columns: int = 0
 ) -> Callable[[], float]:
     """A function of `aejax.bench.peers`, which imports nothing of aejax, as a script."""
-    import json
-
     data = _DATA[function](rows, columns)
     here, words = Path(__file__).with_name("peers.py"), [function, str(data), json.dumps(dict(arguments)), str(threads)]
 

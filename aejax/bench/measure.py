@@ -79,16 +79,19 @@ def measure(name: str, threads: int, turns: int | None = None, against: Path | N
     if against is not None:
         ways = {ours: (ours, None), "before": (ours, against)}
     with ExitStack() as running:
-        ask = {way: running.enter_context(_worker(name, *about, threads)) for way, about in ways.items()}
-        about = {way: each() for way, each in ask.items()}[ours]
+        ask, about = {}, {}
+        for way, which in ways.items():  # one after the other, so that each gets ready with the machine to itself
+            ask[way] = running.enter_context(_worker(name, *which, threads))
+            about[way] = ask[way]()
         answers = [{way: each() for way, each in ask.items()} for _ in range(turns or row.turns)]
     seconds = {way: [answer[way]["seconds"] for answer in answers] for way in ways}
     over = lambda theirs: tuple(b / a for a, b in zip(seconds[ours], theirs, strict=True))
     ratios = {way: over(values) for way, values in seconds.items() if way != ours}
     medians = {way: statistics.median(values) for way, values in seconds.items()}
     megabytes = {way: answers[-1][way]["megabytes"] for way in ways}
-    share = about["operations"] and about["operations"] / medians[ours] / about["peak"]
-    return Result(name, threads, medians, megabytes, ratios, about["versions"], share)
+    of_ours = about[ours]
+    share = of_ours["operations"] and of_ours["operations"] / medians[ours] / of_ours["peak"]
+    return Result(name, threads, medians, megabytes, ratios, of_ours["versions"], share)
 
 
 @contextmanager

@@ -31,16 +31,16 @@ def data_of(net: Net) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (net.rows, net.features), dtype=np.uint8)
 
 
-def of_aejax(threads: int, net: str, settings: int = SETTINGS) -> Callable[[], float]:
+def of_aejax(threads: int, net: str) -> Callable[[], float]:
     """A block of a sweep, compiled afresh in each turn."""
     from aejax.sweep.command import split_processor
 
     split_processor(None)
-    sides = block(net, settings)
-    return lambda: sum(sides())
+    turn = together(net, SETTINGS)
+    return lambda: sum(turn())
 
 
-def block(net: str, settings: int) -> Callable[[], tuple[float, float]]:
+def together(net: str, settings: int) -> Callable[[], tuple[float, float]]:
     """Seconds of training, and of compiling, of a sweep over learning rates; each JAX device is a core."""
     import jax
     import jax.numpy as jnp

@@ -106,9 +106,7 @@ def parser() -> argparse.ArgumentParser:
     again = "Run the experiments of a collection again and compare every number with the recorded one."
     page = "Write one page, without network, of runs, sweeps or a reproduction."
     halves = "Write the encoder of a run as a file for anyone, and its decoder as one sealed with a passphrase."
-    speed = (
-        "Measure aejax beside what people would use instead, in turns, on this machine; extra 'bench' has the peers."
-    )
+    speed = "Measure aejax beside what people would use instead, in turns; the extra 'bench' has the peers."
     leaving = "Write a trained net, with its scaling and what its task does, for use without aejax."
     for name, module, short, about in (
         ("run", run, "train an experiment", into),
