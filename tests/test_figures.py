@@ -110,6 +110,14 @@ def test_maps_that_are_to_be_compared_have_the_same_axes(same):
         assert right > POINTS[:, 0].max() + 50
 
 
+def test_a_map_is_not_spanned_by_outliers_and_counts_them():
+    points = np.concatenate([POINTS, [[1000.0, 0.0]]])
+    near, all_near = maps(ENGLISH, {"code": (points, None), "near": (POINTS, None)}).axes
+    assert near.get_title(loc="left") == "code (1 of 61 points lie outside)"
+    assert POINTS[:, 0].max() < near.get_xlim()[1] < 20
+    assert all_near.get_title(loc="left") == "near"
+
+
 @pytest.mark.parametrize("name", ["loss terms", "images", "two maps"])
 def test_the_same_arrays_give_the_same_bytes(tmp_path, name):
     one, other = (canvas.finish(CASES[name](ENGLISH), ENGLISH) for _ in range(2))
