@@ -39,19 +39,34 @@ def of_jax(name, value):
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
-    """The digest of a run under the settings that JAX has by itself."""
+    """A run under the settings that JAX has by itself."""
     from aejax import cli
 
     folder = tmp_path_factory.mktemp("plain") / "run"
     assert cli.main(arguments(TINY, workdir=folder)) == 0
-    return digest(folder)
+    return folder
 
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_settings_of_jax_change_no_bit_of_a_run(plain, name, tmp_path, capsys):
     with SETTINGS[name]():
         assert call(arguments(TINY, workdir=tmp_path / "run"), capsys).code == 0
-        assert digest(tmp_path / "run") == plain
+        assert digest(tmp_path / "run") == digest(plain)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_settings_of_jax_stop_no_command_on_a_folder(plain, name, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("AEJAX_PASSPHRASE", "correct horse battery staple")
+    out = lambda option, file: [option, str(tmp_path / file)]
+    with SETTINGS[name]():
+        for words in (
+            ["show", str(plain)],
+            ["report", str(plain), *out("--output", "page.html")],
+            ["export", str(plain), "--format", "numpy", *out("--output", "numpy")],
+            ["export", str(plain), "--format", "stablehlo", *out("--output", "stablehlo")],
+            ["split", str(plain), *out("--encoder", "encoder"), *out("--decoder", "decoder")],
+        ):
+            assert call(words, capsys).code == 0, words
 
 
 def test_settings_of_jax_change_no_bit_of_a_sweep(tmp_path, capsys):

@@ -19,6 +19,7 @@ def run(arguments: argparse.Namespace) -> None:
     from aejax.models.architecture import summary
     from aejax.runs import apply
     from aejax.training.build import build_model, load_data
+    from aejax.training.numerics import fixed
 
     folder = Path(arguments.source)
     if (folder / "config.json").is_file() or (folder / "model").is_dir():
@@ -28,4 +29,6 @@ def run(arguments: argparse.Namespace) -> None:
         config = configs.load(arguments.source, arguments.set)
         dataset = load_data(config["data"])
         model, params = build_model(config["model"], dataset.feature_shape, dataset.columns), None
-    console.say(summary(model, params, terms=config.get("terms")))
+    with fixed():
+        described = summary(model, params, terms=config.get("terms"))
+    console.say(described)

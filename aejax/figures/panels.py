@@ -1,7 +1,6 @@
 """Figures that runs of any task may have: the loss, codes, maps of codes, and rows beside their reconstructions."""
 
 from collections.abc import Sequence
-from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -18,33 +17,61 @@ MOST_PROFILES, MOST_TICKS = 6, 20
 STYLES = {"original": ("#000000", "-", 2.2), "autoencoder": (OKABE_ITO[5], "-", 1.6), "pca": (BLUE, "--", 1.4)}
 
 
-def loss_curves(words: Words, steps: Any, series: Tree, validation: tuple[Any, Any] | None = None) -> Any:
-    """The training loss, raw and smoothed, its evaluations, and beside them the terms of the loss, as a figure.
+def loss_curves(
+    words: Words,
+    steps: Any,
+    series: Tree,
+    validation: tuple[Any, Any] | None = None,
+    unit: str = "",
+    floor: float | None = None,
+) -> Any:
+    """The training loss, raw and smoothed, its evaluations, and beside them the terms it is the sum of, as a figure.
 
-    The smooth curve is the mean over a window of 1/40 of the steps around each. The axis is logarithmic where
-    all values are positive and the largest is more than 20 times the smallest.
+    The smooth curve is the mean over a window of 1/40 of the steps around each. The axis of the loss is logarithmic
+    where all values are positive and the largest is more than 20 times the smallest; terms are areas on one another,
+    on a plain axis that leaves out what is larger than three times the 90 % quantile.
 
     Args:
         words: of the language; a series that they know is called as they say.
         steps: (n,) the steps of the values.
         series: values (n,) by name. The first is the loss; the others, where there are two or more, are its
-            terms and get a panel of their own.
+            weighted terms, which add up to it, and get a panel of their own.
         validation: steps and losses of the validation rows.
+        unit: of the loss, a name under ``loss.units`` of the texts.
+        floor: below which the loss cannot fall, drawn as a line.
     """
     loss, *terms = series
-    names = {words("loss.of_row"): [loss]} | ({words("loss.terms"): terms} if len(terms) > 1 else {})
-    height = 3.6 + 0.12 * len(terms) * (len(names) - 1)
-    figure, grid = canvas.new_panels(height, words("loss.title"), [(words("loss.step"), label) for label in names])
-    colours = cycle(OKABE_ITO[i] for i in (0, 2, 3, 5, 4, 1, 6))
-    for axes, some in zip(grid, names.values(), strict=True):
-        for name in some:
-            _curve(axes, steps, canvas.finite(series[name]), words.named("terms", name), next(colours))
-        if loss in some and validation is not None:
-            style = {"color": OKABE_ITO[1], "marker": "o", "markersize": 3.5, "linewidth": 1.4, "linestyle": "--"}
-            style |= {"label": words.named("terms", "validation"), "markevery": max(1, len(validation[0]) // 40)}
-            axes.plot(validation[0], canvas.finite(validation[1]), **style)
-        _scale(axes, words)
+    names = [words("loss.of_row")] + [words("loss.terms")] * (len(terms) > 1)
+    labels = [(words("loss.step"), words(f"loss.units.{unit}", label=label) if unit else label) for label in names]
+    figure, grid = canvas.new_panels(3.6 + 0.12 * len(terms) * (len(names) - 1), words("loss.title"), labels)
+    _curve(grid[0], steps, canvas.finite(series[loss]), words.named("terms", loss), OKABE_ITO[0])
+    if validation is not None:
+        style = {"color": OKABE_ITO[1], "marker": "o", "markersize": 3.5, "linewidth": 1.4, "linestyle": "--"}
+        style |= {"label": words.named("terms", "validation"), "markevery": max(1, len(validation[0]) // 40)}
+        grid[0].plot(validation[0], canvas.finite(validation[1]), **style)
+    if floor is not None:
+        grid[0].axhline(floor, color=GREY, linestyle=":", linewidth=1.4, label=words("loss.floor", floor=floor))
+    if len(terms) > 1:
+        _stack(grid[1], steps, {words.named("terms", name): series[name] for name in terms})
+    for axes in grid:
+        _scale(axes, words, logarithmic=axes is grid[0])
     return figure
+
+
+def _stack(axes: Any, steps: Any, terms: Tree) -> None:
+    """Draw terms as areas on one another, those below 0 downwards; their sum is the upper edge where all are above."""
+    half = len(steps) // 80
+    smoothed = {name: np.nan_to_num(smooth(canvas.finite(values), half)) for name, values in terms.items()}
+    colours = [OKABE_ITO[i] for i in (2, 3, 5, 4, 1, 6, 0)]
+    for sign in (1, -1):
+        parts = [np.maximum(sign * values, 0) * sign for values in smoothed.values()]
+        if sign > 0 or any(part.any() for part in parts):
+            names = [canvas.plain(name) for name in terms] if sign > 0 else []
+            axes.stackplot(steps, parts, labels=names, colors=colours, alpha=0.75, linewidth=0)
+    total = sum(np.maximum(values, 0) for values in smoothed.values())
+    top = 3 * np.quantile(total, 0.9)
+    if 0 < top < total.max():
+        axes.set_ylim(top=top)
 
 
 def _curve(axes: Any, steps: Any, values: np.ndarray, name: str, colour: str) -> None:
@@ -64,13 +91,13 @@ def smooth(values: np.ndarray, half: int) -> np.ndarray:
     return np.where(counts > 0, sums(np.where(known, values, 0.0)) / np.maximum(counts, 1), np.nan)
 
 
-def _scale(axes: Any, words: Words) -> None:
-    """Scale the axes of curves, and name the curves above them."""
-    drawn = np.concatenate([line.get_ydata() for line in axes.get_lines()])
+def _scale(axes: Any, words: Words, logarithmic: bool) -> None:
+    """Scale the axes of curves, logarithmically if asked for and worth it, and name the curves above them."""
+    drawn = np.concatenate([[], *(line.get_ydata() for line in axes.get_lines())])
     values = drawn[np.isfinite(drawn)]
-    if values.size == 0:
+    if logarithmic and values.size == 0:
         axes.text(0.5, 0.5, words("loss.not_finite"), transform=axes.transAxes, ha="center", size=TEXT, color=GREY)
-    elif canvas.is_logarithmic(values):
+    elif logarithmic and canvas.is_logarithmic(values):
         axes.set_ylabel(words("common.log_scale", label=axes.get_ylabel()))
         axes.set_yscale("log")
         if values.max() < 1000 * values.min():

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from aejax import console
+from aejax.config.components import resolve
 from aejax.errors import UserError
 from aejax.figures import canvas, names
 from aejax.figures.canvas import Tree
@@ -21,6 +22,16 @@ ARRAYS = "arrays"  # the folder below the figures where what they show is kept
 ROWS = ("x", "x_hat", "pca_x_hat")
 MOST_IMAGES = 5000
 """Of which the spread of a pixel is taken."""
+UNITS = {
+    "reconstruction.cross_entropy": "nats",
+    "reconstruction.multinomial": "nats",
+    "imputation.likelihood": "nats",
+    "bounds.importance_weighted": "nats",
+    "reconstruction.squared_error": "squares",
+    "reconstruction.huber": "squares",
+    "reconstruction.correntropy": "squares",
+}
+"""What the cost of a reconstruction is measured in, and with it the loss, whatever else is added to it."""
 DEAD = 0.01
 """What the strongest unit of the first layer does, of which a unit that does less is dead."""
 
@@ -43,6 +54,9 @@ def write(
     if curve:
         content.info["curve"] = list(curve[0])
         content.tree["loss"] = {"rows": np.array([list(row.values()) for row in curve], np.float64)}
+        content.tree["loss"] |= _weights([int(row["step"]) for row in curve], others[-1])
+        content.tree["loss"] |= _floor(others[-1], dataset)
+        content.info["unit"] = UNITS.get(_cost(others[-1]), "")
     if of_task is not None:
         content.tree["task"], content.info["task"] = of_task.keep(*parts)
     checkpoint.save(folder / ARRAYS, 0, content.tree, keep=1, info=content.info)
@@ -130,12 +144,53 @@ def _reconstructions(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]
     return dict(zip(ROWS, rows, strict=True)) | {"errors": errors}
 
 
+def _weights(steps: Sequence[int], config: Tree) -> dict[str, dict[str, Any]]:
+    """What each term of the loss counts for in the mean of the steps before each evaluation: weight times schedule."""
+    edges = np.array([0, *steps])
+    progress = np.arange(edges[-1]) / config["train"]["steps"]
+    weights = {}
+    for name, term in config["terms"].items():
+        factor = np.ones(len(steps))
+        if "schedule" in term:
+            numbers = dict(term["schedule"])
+            schedule = resolve(numbers.pop("name"), "aejax.optimizers.schedules", what="schedule.name")
+            sums = np.cumsum([0.0, *np.broadcast_to(np.asarray(schedule(progress, **numbers)), progress.shape)])
+            factor = np.diff(sums[edges]) / np.maximum(np.diff(edges), 1)
+        weights[name] = term["weight"] * factor
+    return {"weights": weights}
+
+
+def _cost(config: Tree) -> str:
+    """The function of the term that measures the reconstruction; "" where no term does."""
+    return next((term["name"] for term in config["terms"].values() if term["name"] in UNITS), "")
+
+
+def _floor(config: Tree, dataset: Dataset) -> dict[str, float]:
+    """What a perfect reconstruction costs in cross-entropy, Σ_i H(x_i) in the mean over training rows; else nothing.
+
+    With other terms it is the least of the loss as long as these cannot fall below 0.
+    """
+    terms, x = config["terms"].values(), dataset.train.x
+    cost = [term["weight"] for term in terms if term["name"] == "reconstruction.cross_entropy"]
+    bounded = all(term["name"].partition(".")[0] in ("reconstruction", "sparsity", "weights") for term in terms)
+    if len(cost) != 1 or not bounded or dataset.train.mask is not None or not isinstance(x, np.ndarray):
+        return {}
+    total = 0.0
+    for rows in np.array_split(x, -(-len(x) // MOST_IMAGES)):
+        share = np.clip((rows.astype(np.float32) - dataset.shift) * dataset.scale, 1e-6, 1 - 1e-6)
+        total -= float((share * np.log(share) + (1 - share) * np.log1p(-share)).sum(dtype=np.float64))
+    return {"floor": cost[0] * total / len(x)}
+
+
 def _draw_loss(tree: Tree, info: Tree, words: Words) -> Any:
     columns = dict(zip(info["curve"], tree["loss"]["rows"].T, strict=True))
-    series = {name.removeprefix("train_"): values for name, values in columns.items() if name.startswith("train_")}
-    series = {"training": series.pop("loss"), **series}
+    weights = tree["loss"].get("weights", {})  # earlier versions did not keep them, and draw the loss alone
+    series = {"training": columns["train_loss"]}
+    names = sorted(weights, key=lambda name: name != "reconstruction")
+    series |= {name: weights[name] * columns[f"train_{name}"] for name in names}
     validation = (columns["step"], columns["validation_loss"]) if "validation_loss" in columns else None
-    return loss_curves(words, columns["step"], series, validation)
+    floor = tree["loss"].get("floor")
+    return loss_curves(words, columns["step"], series, validation, info.get("unit", ""), floor)
 
 
 def _draw_reconstructions(tree: Tree, info: Tree, words: Words) -> Any:

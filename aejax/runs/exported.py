@@ -15,9 +15,11 @@ from aejax.errors import UserError
 from aejax.runs import apply, artifact, workdir
 from aejax.runs.artifact import Trained
 from aejax.storage.trees import digest
+from aejax.training.numerics import fixed
 from aejax.types import Column
 
 
+@fixed()
 def write(trained: Trained, path: Path, name: str, about: Mapping[str, Any]) -> tuple[str, ...]:
     """Write a trained net in one of the formats of `aejax.export`.
 

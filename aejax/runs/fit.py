@@ -163,9 +163,8 @@ def _begin(folder: Path, parts: Parts, dataset: Dataset, settings: Mapping[str, 
 
 def fitted_of(parts: Parts, dataset: Dataset, params: Params, history: Mapping[str, np.ndarray]) -> Fitted:
     """A trained net with all that it needs on new rows."""
-    look = make_losses(parts.model, parts.objective, parts.corrupt, target_range(dataset))
     key = jax.random.fold_in(parts.key, EVALUATION_STREAM)
-    measured = lambda rows: look(params, key, parts.hparams, rows, 1.0)
+    measured = lambda rows: parts.losses(params, key, parts.hparams, rows, 1.0)
     return Fitted(parts.model, params, dataset._replace(train=None, validation=None, test=None), history, measured)
 
 
@@ -239,7 +238,8 @@ def parts_of(
     sizes = {"steps": settings["steps"], "batch_size": settings["batch_size"], "data_range": target_range(dataset)}
     run = make_run(model, made.objective, corrupt, rule, **sizes, average=average)
     hparams = jax.tree.map(jnp.float32, {"terms": dict(made.hparams), "corruption": {}, "optimizer": numbers})
-    return Parts(model, made.objective, corrupt, run, hparams, key, {})
+    look = make_losses(model, made.objective, corrupt, sizes["data_range"])
+    return Parts(model, made.objective, corrupt, run, look, hparams, key, {})
 
 
 def _one_key(key: Any) -> jax.Array:

@@ -18,7 +18,7 @@ from aejax.storage.records import Fields, Named
 from aejax.training import devices
 from aejax.training.build import Parts
 from aejax.training.compilation import compiled_once
-from aejax.training.evaluate import make_losses, on_device, target_range
+from aejax.training.evaluate import on_device
 from aejax.training.interruption import InterruptedRunError, asked_to_stop
 from aejax.training.loop import Progress, begin, compile_advance, loop, refusing
 from aejax.training.step import EVALUATION_STREAM, begun_with, weights
@@ -195,12 +195,11 @@ def _measure(parts: Parts, dataset: Dataset) -> Callable[[Params, float], dict[s
     """``(params, progress) -> {"validation_loss", …}``, the same in all processes; nothing without validation rows."""
     if not len(dataset.validation.x):
         return lambda params, progress: {}
-    losses = make_losses(parts.model, parts.objective, parts.corrupt, target_range(dataset))
     rows = on_device(dataset.validation, dataset, parts.relations)
     key = jax.random.fold_in(parts.key, EVALUATION_STREAM)
 
     def measure(params: Params, progress: float) -> dict[str, float]:
-        values = losses(_on_host(parts, params), key, parts.hparams, rows, progress)
+        values = parts.losses(_on_host(parts, params), key, parts.hparams, rows, progress)
         return {f"validation_{name}": devices.agreed(value) for name, value in values.items()}
 
     return measure

@@ -1,7 +1,8 @@
 """From a resolved config and its data to the parts of a run: the one place where names become functions."""
 
+import json
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -17,11 +18,11 @@ from aejax.errors import UserError
 from aejax.models import contract
 from aejax.models.links import mixed
 from aejax.optimizers import schedules
-from aejax.training import devices
+from aejax.training import compilation, devices
 from aejax.training.context import Corruption, Objective, Rows
-from aejax.training.evaluate import Relations, target_range
+from aejax.training.evaluate import Relations, make_losses, target_range
 from aejax.training.step import in_training, make_run
-from aejax.types import Column, Dataset, Hparams, Model, Run
+from aejax.types import Column, Dataset, Hparams, Model, Range, Run
 
 
 class Parts(NamedTuple):
@@ -32,20 +33,24 @@ class Parts(NamedTuple):
         objective: ``(ctx, hparams["terms"], progress) -> (loss, {term: value})``.
         corrupt: ``(key, x, **hparams["corruption"]) -> x_in``.
         run: the run as pure functions.
+        losses: of a split, from `aejax.training.evaluate.make_losses`.
         hparams: every float of the terms, the optimiser and the corruption, as float32 scalars.
         key: of the whole run.
         relations: by name, functions of the scaled rows of a split.
         layout: where each leaf of the state lies, from `aejax.training.devices.layout`; None on one device.
+        known_as: what the functions follow from; None of those that are made afresh each time.
     """
 
     model: Model
     objective: Objective
     corrupt: Corruption
     run: Run
+    losses: Callable[..., Mapping[str, float]]
     hparams: Hparams
     key: jax.Array
     relations: Relations
     layout: Any = None
+    known_as: str | None = None
 
 
 def load_data(settings: Mapping[str, Any]) -> Dataset:
@@ -73,6 +78,11 @@ def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None)
         UserError: the model does not fit the data or the mesh, or the batch is larger than the data. Whether terms,
             model and data fit each other is for `check` to find out.
     """
+    known_as = None if mesh is not None else _known_as(config, dataset)
+    if known_as is not None and (known := _checked(known_as)):
+        _check_fit(config, known[0].model, dataset)
+        relations = {name: _relation(name, component) for name, component in config["relations"].items()}
+        return known[0]._replace(key=jax.random.key(config["seed"]), relations=relations)
     model, train = build_model(config["model"], dataset.feature_shape, dataset.columns), config["train"]
     _check_fit(config, model, dataset)
     terms, factors, term_hparams = {}, {}, {}
@@ -86,7 +96,7 @@ def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None)
     optimizer, optimizer_hparams = optimizer_of(config["optimizer"])
     if train.get("accumulate", 1) > 1:
         optimizer = optimizers.accumulated(optimizer, train["accumulate"])
-    objective = losses.weighted_sum(terms, factors)
+    objective, data_range = losses.weighted_sum(terms, factors), target_range(dataset)
     run = make_run(
         in_training(model, precision=train.get("precision"), remat=train.get("remat", False)),
         objective,
@@ -94,7 +104,7 @@ def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None)
         optimizer,
         steps=train["steps"],
         batch_size=batch_size_of(train, dataset),
-        data_range=target_range(dataset),
+        data_range=data_range,
         cut=None if mesh is None else devices.cut_batch(mesh),
         average=train.get("average"),
     )
@@ -102,7 +112,35 @@ def build(config: Mapping[str, Any], dataset: Dataset, mesh: Mesh | None = None)
     hparams = {"terms": term_hparams, "corruption": corruption_hparams, "optimizer": optimizer_hparams}
     key, hparams = jax.random.key(config["seed"]), jax.tree.map(jnp.float32, hparams)
     layout = None if mesh is None else devices.layout(mesh, jax.eval_shape(run.init, key, hparams), model.code_size)
-    return Parts(model, objective, corrupt, run, hparams, key, relations, layout)
+    look = make_losses(model, objective, corrupt, data_range)
+    return Parts(model, objective, corrupt, run, look, hparams, key, relations, layout, known_as)
+
+
+@lru_cache(maxsize=8)
+def _checked(known_as: str) -> list[Parts]:
+    """The parts that passed `check` under that name, or none so far: as equal functions they share their programs."""
+    return []
+
+
+compilation.FORGETTING.append(_checked.cache_clear)
+
+
+def _known_as(config: Mapping[str, Any], dataset: Dataset) -> str | None:
+    """All that the functions of a run follow from, if they are aejax's own, as text.
+
+    Of the range of the data it has what terms may ask before they refuse it: whether it is in [0, 1], or below 0.
+    """
+    sections = {name: config[name] for name in ("model", "terms", "corruption", "optimizer")}
+    train = {name: config["train"].get(name) for name in ("steps", "precision", "remat", "accumulate", "average")}
+    try:
+        components.check_own(sections, "config")
+        text = json.dumps([sections, train], sort_keys=True)
+    except (UserError, TypeError):
+        return None
+    values, targets = target_range(dataset), dataset.train.target
+    asked = values.within(0, 1), values.low < 0, values == Range()
+    shapes = dataset.feature_shape, None if targets is None else targets.shape[1:]
+    return f"{text} {batch_size_of(config['train'], dataset)} {shapes} {dataset.columns} {asked}"
 
 
 def _check_fit(config: Mapping[str, Any], model: Model, dataset: Dataset) -> None:
@@ -170,6 +208,8 @@ def check(parts: Parts, rows: Rows) -> None:
     state = jax.eval_shape(parts.run.init, parts.key, parts.hparams)
     guards.enough_memory(state, 1 if parts.layout is None else parts.layout.step.mesh.shape[devices.CODE])
     jax.eval_shape(partial(parts.run.advance, n=1), state, parts.key, parts.hparams, rows)
+    if parts.known_as is not None and not (known := _checked(parts.known_as)):
+        known.append(parts._replace(relations={}))
 
 
 def _arguments(component: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from hashlib import sha256
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from aejax.files import cache_folder
 
 SWITCH = "AEJAX_COMPILE_CACHE"
+FORGETTING: list[Callable[[], Any]] = []
+"""What `forget` calls: modules that keep functions for their programs add to it."""
 
 
 def enable_cache() -> None:
@@ -71,20 +74,44 @@ def quick_compile(lowered: Any, level: int | None, arguments: Any = ()) -> Any:
     return compiled(Lowered(text, lowered.in_tree, lowered.out_tree, [lowered]), options)
 
 
-def compiled_once(function: Callable[..., Any]) -> Callable[..., Any]:
-    """As `jax.jit`, and a program that the process has compiled for another function is not compiled again."""
+_PROGRAMS: WeakKeyDictionary[Callable[..., Any], dict[Any, Any]] = WeakKeyDictionary()
+"""Of each function, while it is in use, its programs: of one that was seen before not even the text is made again."""
+_TRACED_BY = ("x64_enabled", "numpy_dtype_promotion", "default_matmul_precision", "default_device", "disable_jit")
+
+
+def program(
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    change: tuple[Any, ...] = (),
+    *,
+    level: int | None = None,
+    donate: tuple[int, ...] = (),
+) -> Any:
+    """A function, compiled for arguments of these shapes, types and devices.
+
+    Args:
+        function: pure; the same object is the same program.
+        arguments: trees of arrays.
+        change: ``(transform, *its further arguments)``: what is compiled is ``transform(function, *those)``.
+        level: as of `quick_compile`.
+        donate: places of the arguments whose memory it may use.
+    """
     import jax
 
-    jitted, programs = jax.jit(function), {}
+    leaves, structure = jax.tree.flatten(arguments)
+    devices = {device for leaf in leaves if isinstance(leaf, jax.Array) for device in leaf.devices()}
+    settings = tuple(str(getattr(jax.config, f"jax_{name}", None)) for name in _TRACED_BY)
+    form = (change, level, donate, structure, settings, frozenset(devices), *map(jax.typeof, leaves))
+    programs = _PROGRAMS.setdefault(function, {})
+    if form not in programs:
+        changed = change[0](function, *change[1:]) if change else function
+        programs[form] = quick_compile(jax.jit(changed, donate_argnums=donate).lower(*arguments), level, arguments)
+    return programs[form]
 
-    def call(*args: Any) -> Any:
-        leaves, structure = jax.tree.flatten(args)
-        form = (structure, jax.config.jax_default_device, *map(jax.typeof, leaves))
-        if form not in programs:
-            programs[form] = quick_compile(jitted.lower(*args), None, args)
-        return programs[form](*args)
 
-    return call
+def compiled_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As `jax.jit`, and a program that the process has compiled for another function is not compiled again."""
+    return lambda *arguments: program(function, arguments)(*arguments)
 
 
 @dataclass(frozen=True)
@@ -115,6 +142,9 @@ def forget() -> None:
     import jax
 
     compiled.cache_clear()
+    _PROGRAMS.clear()
+    for function in FORGETTING:
+        function()
     jax.clear_caches()
     gc.collect()
     with suppress(AttributeError, OSError, TypeError):  # glibc alone keeps to itself what was freed

@@ -30,7 +30,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.errors import UserError
-from aejax.training.compilation import quick_compile
+from aejax.training.compilation import program as program_of
 from aejax.training.devices import agreed
 from aejax.training.step import weights
 from aejax.types import Hparams, Params, Rows, Run
@@ -278,16 +278,22 @@ def lowered(
     advance: Callable[..., Any], state: Any, key: jax.Array, hparams: Hparams, rows: Any, shardings: Any = None
 ) -> Any:
     """`Run.advance` lowered for chunks of any length up to `CAPACITY`; it uses up the buffers of its state."""
-    chunk = jax.jit(partial(advance, capacity=CAPACITY), donate_argnums=0, out_shardings=shardings)
+    chunk = jax.jit(in_chunks(advance), donate_argnums=0, out_shardings=shardings)
     return chunk.lower(state, key, hparams, rows, jnp.int32(1))
+
+
+def in_chunks(advance: Callable[..., Any]) -> Callable[..., Any]:
+    """`Run.advance` of chunks of any length up to `CAPACITY`."""
+    return partial(advance, capacity=CAPACITY)
 
 
 def compile_advance(
     run: Run, state: Any, key: jax.Array, hparams: Hparams, rows: Rows, shardings: Any = None
 ) -> Callable[..., Any]:
     """`lowered` and compiled; where a run has several devices, `shardings` are those of the state and the history."""
-    program = lowered(run.advance, state, key, hparams, rows, shardings)
-    return quick_compile(program, None, (state, rows)) if shardings is None else program.compile()
+    if shardings is not None:
+        return lowered(run.advance, state, key, hparams, rows, shardings).compile()
+    return program_of(run.advance, (state, key, hparams, rows, jnp.int32(1)), (in_chunks,), donate=(0,))
 
 
 def refusing(

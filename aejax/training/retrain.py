@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from functools import partial
 from typing import Any
 
 import jax
@@ -11,9 +10,9 @@ import numpy as np
 
 from aejax import config as configs
 from aejax.training.build import Parts, build
-from aejax.training.compilation import quick_compile
+from aejax.training.compilation import program
 from aejax.training.evaluate import on_device
-from aejax.training.loop import CAPACITY, loop, refusing
+from aejax.training.loop import in_chunks, loop, refusing
 from aejax.training.members import few_shapes, likely_form, likely_level, over_members, stacked
 from aejax.training.step import weights
 from aejax.types import Dataset, Members, Params, Range, Retrain, Rows
@@ -66,14 +65,18 @@ def of_one_range(datasets: Sequence[Dataset]) -> list[Dataset]:
 
 def _train(parts: Parts, keys: jax.Array, rows: Rows, steps: int, *, shared: bool, on_chunk: Any) -> Params:
     """The parameters of all members, leaves (members, ...)."""
-    begin = jax.jit(jax.vmap(parts.run.init, in_axes=(0, None)))
-    state = quick_compile(begin.lower(keys, parts.hparams), 0)(keys, parts.hparams)
+    begin = program(parts.run.init, (keys, parts.hparams), (over_members, "vmap", (True, False)), level=0)
+    state = begin(keys, parts.hparams)
     size = sum(leaf.size for leaf in jax.tree.leaves(state.params)) // keys.shape[0]
-    one = partial(parts.run.advance, capacity=CAPACITY)
-    together = over_members(one, likely_form(size), own=(True, True, False, not shared, False))
-    chunk = jax.jit(together, donate_argnums=0).lower(state, keys, parts.hparams, rows, jnp.int32(1))
-    advance = refusing(quick_compile(chunk, likely_level(size)), keys, parts.hparams, rows)
+    change = (_members_in_chunks, likely_form(size), (True, True, False, not shared, False))
+    arguments = (state, keys, parts.hparams, rows, jnp.int32(1))
+    chunk = program(parts.run.advance, arguments, change, level=likely_level(size), donate=(0,))
+    advance = refusing(chunk, keys, parts.hparams, rows)
     return weights(loop(advance, state, steps=steps, evaluate_every=steps, on_chunk=on_chunk)[0])
+
+
+def _members_in_chunks(advance: Callable[..., Any], form: str, own: tuple[bool, ...]) -> Callable[..., Any]:
+    return over_members(in_chunks(advance), form, own)
 
 
 def member(members: Members, number: int) -> Params:

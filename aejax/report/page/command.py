@@ -52,6 +52,7 @@ def write(paths: Sequence[Path], output: Path | None, words: Words, *, trust: bo
     """
     from aejax.report import folders
     from aejax.report.page import render
+    from aejax.training.numerics import fixed
 
     read = partial(folders.read, trust=trust)
     sources = [read(paths[0])] if len(paths) == 1 else folders.whole(paths, read)
@@ -60,7 +61,8 @@ def write(paths: Sequence[Path], output: Path | None, words: Words, *, trust: bo
     output = output or (paths[0] / FILE if len(paths) == 1 else Path(FILE))
     if output.is_dir():
         raise UserError(f"--output {output}: is a folder; allowed: a file, such as {output / FILE}")
-    return render.write(output, lambda widest: _page(sources, words, widest), words)
+    with fixed():
+        return render.write(output, lambda widest: _page(sources, words, widest), words)
 
 
 def _page(sources: "Sequence[Run | Sweep | Reproduction]", words: Words, widest: int) -> "Page":
