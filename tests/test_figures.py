@@ -16,8 +16,9 @@ from aejax.errors import UserError
 from aejax.figures import canvas, vector
 from aejax.figures.images import filters, grid_columns, laid_out, mosaic, thumbnails
 from aejax.figures.panels import class_style, code_histogram, loss_curves, maps, reconstructions, smooth, usage
-from aejax.figures.run import ARRAYS, _filters
+from aejax.figures.run import ARRAYS, _filters, _reconstructions
 from aejax.storage import checkpoint
+from aejax.types import Evaluation
 
 RANDOM = np.random.default_rng(0)
 STEPS = np.arange(1, 401)
@@ -273,3 +274,14 @@ def test_thumbnails_lie_where_their_codes_lie():
     kept = laid_out(code, images)
     at = {tuple(field): int(tile[0, 0, 0]) for field, tile in zip(kept["fields"], kept["tiles"], strict=True)}
     assert at == {(15, 0): 0, (15, 15): 1, (0, 0): 2, (0, 15): 4}, "up and across; of two the one nearer to the middle"
+
+
+@pytest.mark.parametrize(("units", "lines"), [(3, 3), (64, 2)])
+def test_pca_is_beside_reconstructions_only_where_its_code_is_no_copy(units, lines):
+    x = IMAGES.astype(np.float32)
+    flat = x.reshape(15, -1)
+    arrays = {"x": flat, "x_hat": flat / 2, "pca_x_hat": flat}
+    evaluation = Evaluation({"test": {"mse": 0.1}}, {"pca": {"mse": 0.0}}, arrays)
+    kept = _reconstructions(tasking.dataset(x, (15, 15, 15), kind="image"), evaluation, units)
+    figure = readable(lambda words: {"figure": canvas.finish(reconstructions(words, kept), words)})["figure"]
+    assert len(figure.axes[0].get_yticks()) == lines

@@ -164,20 +164,22 @@ def code_histogram(words: Words, usage: Tree) -> Any:
 def reconstructions(words: Words, content: Tree, features: Names = ()) -> Any:
     """Some rows of a data set above, or behind, what the autoencoder and PCA make of them, as a figure.
 
-    Images become a line for each of the three; rows of a table become profiles over the features. As many of
+    Images become a line for each of them; rows of a table become profiles over the features. As many of
     the first rows are drawn as fit: up to 12 images or 6 profiles.
 
     Args:
         words: of the language.
-        content: ``x``, ``x_hat`` and ``pca_x_hat``, (n, height, width[, 1 or 3]) as bytes or in [0, 1], or
-            (n, features), where NaN of x is a missing value, a gap; and ``errors``, the mean squared error of
-            ``"autoencoder"`` and of ``"pca"``, where it is to be written.
+        content: ``x``, ``x_hat`` and, where PCA is compared, ``pca_x_hat``, (n, height, width[, 1 or 3]) as bytes or in
+            [0, 1], or (n, features), where NaN of x is a missing value, a gap; and ``errors``, the mean squared error
+            of ``"autoencoder"`` and of ``"pca"``, where it is to be written.
         features: names of them, of a table, written below the axis where they fit.
     """
-    names = {name: words(f"reconstructions.{name}") for name in STYLES}
+    arrays = {"original": "x", "autoencoder": "x_hat", "pca": "pca_x_hat"}
+    names = {name: words(f"reconstructions.{name}") for name, array in arrays.items() if array in content}
     for name, error in content.get("errors", {}).items():
-        names[name] += f"\n{words('reconstructions.error', error=error)}"
-    rows = [content[array] for array in ("x", "x_hat", "pca_x_hat")]
+        if name in names:
+            names[name] += f"\n{words('reconstructions.error', error=error)}"
+    rows = [content[arrays[name]] for name in names]
     if rows[0].ndim == 2:
         return _profiles(words, rows, [*names.values()], features)
     return image_lines(rows, [*names.values()], words("reconstructions.title"), large=True)
@@ -194,7 +196,7 @@ def _profiles(words: Words, rows: Sequence[np.ndarray], names: Names, features: 
     axis_names = ("" if labelled else words("common.feature_axis"), words("common.value"))
     figure, grid = canvas.new_panels(height, words("reconstructions.title"), [axis_names] * count, across, shared=True)
     for index, axes in enumerate(grid):
-        for name, values, (colour, line, width) in zip(names, rows, STYLES.values(), strict=True):
+        for name, values, (colour, line, width) in zip(names, rows, STYLES.values(), strict=False):
             profile = canvas.finite(values[index])
             alone = _alone(profile)
             style = {"color": colour, "linestyle": line, "linewidth": width, "markersize": 3.5}
