@@ -16,8 +16,9 @@ from aejax.errors import UserError
 from aejax.figures import canvas, vector
 from aejax.figures.images import filters, grid_columns, laid_out, mosaic, thumbnails
 from aejax.figures.panels import class_style, code_histogram, loss_curves, maps, reconstructions, smooth, usage
-from aejax.figures.run import ARRAYS, _filters
+from aejax.figures.run import ARRAYS, _filters, _reconstructions
 from aejax.storage import checkpoint
+from aejax.types import Evaluation
 
 RANDOM = np.random.default_rng(0)
 STEPS = np.arange(1, 401)
@@ -108,6 +109,14 @@ def test_maps_that_are_to_be_compared_have_the_same_axes(same):
         ((left, right, *_),) = limits
         assert left < 10 * POINTS[:, 0].min()
         assert right > POINTS[:, 0].max() + 50
+
+
+def test_a_map_is_not_spanned_by_outliers_and_counts_them():
+    points = np.concatenate([POINTS, [[1000.0, 0.0]]])
+    near, all_near = maps(ENGLISH, {"code": (points, None), "near": (POINTS, None)}).axes
+    assert near.get_title(loc="left") == "code (1 of 61 points lie outside)"
+    assert POINTS[:, 0].max() < near.get_xlim()[1] < 20
+    assert all_near.get_title(loc="left") == "near"
 
 
 @pytest.mark.parametrize("name", ["loss terms", "images", "two maps"])
@@ -265,3 +274,14 @@ def test_thumbnails_lie_where_their_codes_lie():
     kept = laid_out(code, images)
     at = {tuple(field): int(tile[0, 0, 0]) for field, tile in zip(kept["fields"], kept["tiles"], strict=True)}
     assert at == {(15, 0): 0, (15, 15): 1, (0, 0): 2, (0, 15): 4}, "up and across; of two the one nearer to the middle"
+
+
+@pytest.mark.parametrize(("units", "lines"), [(3, 3), (64, 2)])
+def test_pca_is_beside_reconstructions_only_where_its_code_is_no_copy(units, lines):
+    x = IMAGES.astype(np.float32)
+    flat = x.reshape(15, -1)
+    arrays = {"x": flat, "x_hat": flat / 2, "pca_x_hat": flat}
+    evaluation = Evaluation({"test": {"mse": 0.1}}, {"pca": {"mse": 0.0}}, arrays)
+    kept = _reconstructions(tasking.dataset(x, (15, 15, 15), kind="image"), evaluation, units)
+    figure = readable(lambda words: {"figure": canvas.finish(reconstructions(words, kept), words)})["figure"]
+    assert len(figure.axes[0].get_yticks()) == lines

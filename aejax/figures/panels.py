@@ -164,20 +164,22 @@ def code_histogram(words: Words, usage: Tree) -> Any:
 def reconstructions(words: Words, content: Tree, features: Names = ()) -> Any:
     """Some rows of a data set above, or behind, what the autoencoder and PCA make of them, as a figure.
 
-    Images become a line for each of the three; rows of a table become profiles over the features. As many of
+    Images become a line for each of them; rows of a table become profiles over the features. As many of
     the first rows are drawn as fit: up to 12 images or 6 profiles.
 
     Args:
         words: of the language.
-        content: ``x``, ``x_hat`` and ``pca_x_hat``, (n, height, width[, 1 or 3]) as bytes or in [0, 1], or
-            (n, features), where NaN of x is a missing value, a gap; and ``errors``, the mean squared error of
-            ``"autoencoder"`` and of ``"pca"``, where it is to be written.
+        content: ``x``, ``x_hat`` and, where PCA is compared, ``pca_x_hat``, (n, height, width[, 1 or 3]) as bytes or in
+            [0, 1], or (n, features), where NaN of x is a missing value, a gap; and ``errors``, the mean squared error
+            of ``"autoencoder"`` and of ``"pca"``, where it is to be written.
         features: names of them, of a table, written below the axis where they fit.
     """
-    names = {name: words(f"reconstructions.{name}") for name in STYLES}
+    arrays = {"original": "x", "autoencoder": "x_hat", "pca": "pca_x_hat"}
+    names = {name: words(f"reconstructions.{name}") for name, array in arrays.items() if array in content}
     for name, error in content.get("errors", {}).items():
-        names[name] += f"\n{words('reconstructions.error', error=error)}"
-    rows = [content[array] for array in ("x", "x_hat", "pca_x_hat")]
+        if name in names:
+            names[name] += f"\n{words('reconstructions.error', error=error)}"
+    rows = [content[arrays[name]] for name in names]
     if rows[0].ndim == 2:
         return _profiles(words, rows, [*names.values()], features)
     return image_lines(rows, [*names.values()], words("reconstructions.title"), large=True)
@@ -194,7 +196,7 @@ def _profiles(words: Words, rows: Sequence[np.ndarray], names: Names, features: 
     axis_names = ("" if labelled else words("common.feature_axis"), words("common.value"))
     figure, grid = canvas.new_panels(height, words("reconstructions.title"), [axis_names] * count, across, shared=True)
     for index, axes in enumerate(grid):
-        for name, values, (colour, line, width) in zip(names, rows, STYLES.values(), strict=True):
+        for name, values, (colour, line, width) in zip(names, rows, STYLES.values(), strict=False):
             profile = canvas.finite(values[index])
             alone = _alone(profile)
             style = {"color": colour, "linestyle": line, "linewidth": width, "markersize": 3.5}
@@ -230,7 +232,10 @@ def maps(
         axis_names: of the horizontal and the vertical axis, if not just the first and the second; where they are
             empty, no numbers stand along the axes either.
         title: of the figure, if not the usual one.
-        same_axes: all maps have the limits that hold the points of every one, so that clouds can be compared.
+        same_axes: all maps have the same limits, so that clouds can be compared.
+
+    A few points far outside do not span a map of two dimensions: its limits are those of `near`, and its title says how
+    many points lie beyond them.
 
     Raises:
         UserError: if no point of a map is finite.
@@ -246,11 +251,21 @@ def maps(
     axes_labels = [(x if number >= last else "", "" if number % columns else y) for number in range(len(drawn))]
     figure, grid = canvas.new_panels(height, title or words("map.title"), axes_labels, columns, shared=same_axes)
     classes = len(names) or labels.max() + 1
+    limits = {name: near(points) for name, (points, _) in drawn.items() if points.shape[1] == 2}
+    if same_axes:
+        lows, highs = zip(*limits.values(), strict=True)
+        limits = dict.fromkeys(limits, (np.min(lows, axis=0), np.max(highs, axis=0)))
     for axes, (name, (points, values)) in zip(grid, drawn.items(), strict=True):
         if not x and not y:
             axes.tick_params(labelbottom=False, labelleft=False)
         axes = _in_space(axes) if points.shape[1] == 3 else axes
         mark = scatter(axes, points, values.astype(labels.dtype), classes, (labels.min(), labels.max()))
+        if points.shape[1] == 2:
+            low, high = limits[name]
+            outside = int((~((low <= points) & (points <= high)).all(1)).sum())
+            if outside:
+                name = words("map.outside", name=name, outside=outside, points=len(points))
+                axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
         axes.set_title(canvas.plain(name), size=TEXT, loc="left")
     if quantity:
         label = names[0] if names else words("common.value")
@@ -258,6 +273,18 @@ def maps(
     else:
         class_legend(words, figure, np.unique(labels).tolist(), names)
     return figure
+
+
+def near(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Limits of points (m, d), (d,) and (d,), that are not spanned by a few far outside.
+
+    Along each axis they leave, on either side of the middle 96 % of the points, half the length that these take up, and
+    no more room than there are points.
+    """
+    low, high = np.percentile(points, [2, 98], axis=0)
+    half = np.where(high > low, (high - low) / 2, np.inf)
+    room = 0.03 * np.ptp(points, axis=0)
+    return np.maximum(low - half, points.min(0) - room), np.minimum(high + half, points.max(0) + room)
 
 
 def _in_space(axes: Any) -> Any:

@@ -32,6 +32,8 @@ UNITS = {
     "reconstruction.correntropy": "squares",
 }
 """What the cost of a reconstruction is measured in, and with it the loss, whatever else is added to it."""
+SPARSE = 0.2
+"""The share of zeros among the values of a code from which on it is sparse; how a dense one is used tells nothing."""
 DEAD = 0.01
 """What the strongest unit of the first layer does, of which a unit that does less is dead."""
 
@@ -105,11 +107,14 @@ def keep(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params,
     if kernels is not None and kernels.shape[1:] == tuple(dataset.feature_shape):
         tree["filters"] = _filters(kernels, dataset)
     if "x_hat" in arrays:
-        tree["reconstructions"] = _reconstructions(dataset, evaluation)
+        tree["reconstructions"] = _reconstructions(dataset, evaluation, model.code_size)
         on_code = [term for term in config["terms"].values() if term.get("layer") == "code" and "target_rate" in term]
         target = {"target_rate": on_code[0]["target_rate"]} if on_code else {}
-        tree["code"] = usage(arrays["code"]) | target
-        if model.code_size == 2:
+        of_code = usage(arrays["code"])
+        sparse = any(term["name"].startswith("sparsity.") for term in config["terms"].values())
+        if sparse or of_code["zeros"] >= SPARSE:
+            tree["code"] = of_code | target
+        if model.code_size == 2 and not config["task"]["name"].startswith("reduction."):  # which draws the map itself
             labels = np.zeros(len(arrays["code"]), int) if labels is None else labels
             tree["map"] = {"points": arrays["code"], "labels": labels}
         if are_images(dataset) and dataset.reading is not None and dataset.reading.size:  # photographs of one's own
@@ -132,16 +137,18 @@ def _filters(kernels: np.ndarray, dataset: Dataset) -> dict[str, Any]:
     return {"kernels": kernels[order[: min(live, MOST_FILTERS)]], "units": len(kernels), "dead": len(kernels) - live}
 
 
-def _reconstructions(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
+def _reconstructions(dataset: Dataset, evaluation: Evaluation, units: int) -> dict[str, Any]:
+    """Some rows and what is made of them; PCA where its code of so many units is narrower than a row, not its copy."""
     chosen = choose(dataset.test.labels, len(evaluation.arrays["x"]))
-    rows = [evaluation.arrays[name][chosen] for name in ROWS]
+    names = ROWS if units < evaluation.arrays["x"].shape[1] else ROWS[:2]
+    rows = [evaluation.arrays[name][chosen] for name in names]
     if are_images(dataset):
         rows = as_images(rows, dataset)
     elif dataset.test.mask is not None:
         observed = dataset.test.mask.reshape(len(dataset.test.mask), -1)[chosen]
         rows[0] = np.where(observed, rows[0], np.nan)  # what fills a missing value was never measured
     errors = {"autoencoder": evaluation.metrics["test"]["mse"], "pca": evaluation.baselines["pca"]["mse"]}
-    return dict(zip(ROWS, rows, strict=True)) | {"errors": errors}
+    return dict(zip(names, rows, strict=True)) | {"errors": errors}
 
 
 def _weights(steps: Sequence[int], config: Tree) -> dict[str, dict[str, Any]]:

@@ -61,7 +61,7 @@ def _of_points(summary: Tree, words: Words) -> dict[str, Any]:
     values = {path: unique(point["axes"][path] for point in points) for path in points[0]["axes"]}
     axes = [path for path in values if len(values[path]) > 1]
     figures = {}
-    for path in axes:
+    for path in (path for path in axes if len(values[path]) > 2):  # of two values the table says as much
         others = [other for other in axes if other != path]
         figures[path.replace(".", "-")] = against_axis(words, points, path, others, metric, least=least)
     tiles = math.prod(len(values[path]) for path in axes)
