@@ -123,7 +123,8 @@ def test_a_few_codes_far_outside_do_not_span_the_plane(root):
 
 def test_a_walk_starts_at_the_best_sample_of_each_class(root):
     seen = source.load(apply.load(run(root / "best", {"model.code": "3"})))
-    rows, errors, labels = explorer.latent.best(seen), explorer.latent.errors_of(seen), seen.dataset.test.labels
+    rows, labels = explorer.latent.best(seen), seen.dataset.test.labels
+    errors = explorer.latent.errors_of(seen) / seen.x.var(1)
     assert sorted(labels[rows]) == sorted(set(labels))
     assert all(errors[row] == errors[labels == labels[row]].min() for row in rows)
 

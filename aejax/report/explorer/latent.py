@@ -19,8 +19,12 @@ def errors_of(source: Source) -> np.ndarray:
 
 
 def best(source: Source) -> np.ndarray:
-    """The rows to start from: of each class in turn the one with the least error, or those with the least of all."""
-    order, labels = np.argsort(errors_of(source), kind="stable"), source.dataset.test.labels
+    """The rows to start from: the best rebuilt of each class, or of all, by the share of their variance that is lost.
+
+    A row that hardly varies, such as a grey image, has a small error without having been rebuilt.
+    """
+    lost = errors_of(source) / np.maximum(source.x.var(1), 1e-12)
+    order, labels = np.argsort(lost, kind="stable"), source.dataset.test.labels
     if labels is None:
         return order[:SHOWN]
     return order[np.unique(labels[order], return_index=True)[1]][:SHOWN]

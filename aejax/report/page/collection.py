@@ -76,6 +76,7 @@ def _lecture(report: Mapping[str, Any], words: Words) -> list[dict[str, Any]]:
         more = [name for name in verdicts.experiments(report) if name not in listed and _config(name) in configs]
         listed.update(more)
         plan = {"names": [*chapter["experiments"], *more], "figures": chapter.get("figures")}
+        plan["unfolded"] = chapter.get("unfolded", ())
         plans.append(_opening(chapter, words) | plan)
     return plans
 
@@ -112,7 +113,7 @@ def _plain(report: Mapping[str, Any], collection: Path) -> list[dict[str, Any]]:
     names: dict[str, list[str]] = {}
     for name in verdicts.experiments(report):
         names.setdefault(_config(name), []).append(name)
-    nothing = {"slide": "", "formulas": [], "figures": None, "published": "", "finding": ""}
+    nothing = {"slide": "", "formulas": [], "figures": None, "unfolded": (), "published": "", "finding": ""}
     plans = []
     for config, variants in names.items():
         first, paragraphs = docstring(collection / f"{config}.py")
@@ -168,6 +169,7 @@ def _entry(name: str, plan: Mapping[str, Any], reproduction: Reproduction, words
     return {
         "id": f"{plan['id']}--{stem}",
         "name": name,
+        "unfolded": name in plan["unfolded"],
         "command": command(name, reproduction.collection),
         "config_code": code.of_config(reproduction.collection / f"{_config(name)}.py", name.partition(":")[2]),
         "verdict": verdicts.verdict(name, reproduction.report, words, ran=bool(runs)),

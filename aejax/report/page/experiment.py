@@ -20,7 +20,7 @@ from aejax.runs import apply, workdir
 from aejax.runs.artifact import Trained
 
 COUNT = re.compile(r"_(\d+)$")
-DENSE = 0.9  # the share of active units from which on it is not worth a line
+DENSE = 0.5  # the share of active units from which on it is not worth a line
 COPY = 1e-6  # the error of PCA, as a share of that of the mean, of a code that can hold the whole row
 LAST = "loss"  # the figure that every run has says least of it
 
@@ -94,7 +94,8 @@ def show(
     fragment = trained and explorer.run_fragment(trained, words)
     if fragment and fragment.kind == "plane":  # the map of the codes, to touch
         names = [name for name in names if name != "map"]
-    sparse = run.measures.get("test/active_fraction", 0) < DENSE
+    of_sparsity = any(term["name"].startswith("sparsity.") for term in run.config["terms"].values())
+    sparse = of_sparsity or run.measures.get("test/active_fraction", 0) < DENSE
     measures = [name for name in measures if name in run.measures and (sparse or not name.endswith("active_fraction"))]
     return {
         "drawing": trained and net.drawing(net.network(trained), words),
