@@ -45,7 +45,9 @@ def test_the_second_training_of_a_net_makes_no_program_and_gives_what_a_first_on
     assert alone.history["validation_loss"].tolist() == second.history["validation_loss"].tolist()
 
 
-@pytest.mark.parametrize("change", ["terms.reconstruction.name=reconstruction.squared_error", "train.steps=7", "model.code=3"])
+@pytest.mark.parametrize(
+    "change", ["terms.reconstruction.name=reconstruction.squared_error", "train.steps=7", "model.code=3"]
+)
 def test_another_net_or_loss_is_another_program(change, caplog):
     trained(X)
     names, _ = lowered(caplog, lambda: trained(X, change))

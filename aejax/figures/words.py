@@ -34,6 +34,19 @@ class Words(NamedTuple):
         """What a name of a group is called, such as a loss term's; the name itself where the catalogue lacks it."""
         return self.texts.get(f"{group}.{name}", name)
 
+    def measure(self, name: str) -> str:
+        """A metric in words: ``"test/mse"`` is "mean squared error"; rows other than test rows are named."""
+        part, _, metric = name.rpartition("/")
+        shown = self.named("measures", metric)
+        return shown if part in ("test", "") else f"{shown} ({self.named('rows', part)})"
+
+    def field(self, path: str) -> str:
+        """A field of a config in words, such as of ``"model.code"``; its path where the catalogue lacks it."""
+        section, _, name = path.partition(".")
+        if section == "terms" and name.endswith(".weight"):
+            return self("fields.weight", term=self.named("terms", name.removesuffix(".weight")))
+        return self.named("fields", path)
+
     def number(self, value: Any, form: str = "g") -> str:
         """A number, formatted as for `format`, with the marks of the language."""
         return self.marked(format(value, form))

@@ -136,7 +136,7 @@ def figure(name: str, path: Path, drawn: Any, caption: str, words: Words, widest
         widest: of the picture, in pixels.
     """
     captions = words.text["captions"]
-    texts, axis = captions.get(caption) or captions.get(name), name.replace("-", ".")
+    texts, axis = captions.get(caption) or captions.get(name), words.figures.field(name.replace("-", "."))
     picture = images.of_file(path, widest) if drawn is None else images.of_figure(drawn, widest)
     if texts is None:
         return Figure(picture, words.text["labels"]["picture"].format(name=name), name.replace("_", " "))
