@@ -203,7 +203,10 @@ def _planned(
     space = search.space_of(*words) if arguments.search else None
     made = None if space else plan.make(*words)
     metric, home = arguments.metric, path.parent
-    table.check_metric(metric, space.configs if space else [group[0].config for group in made.groups])
+    bounds = [table.bound_of(text) for text in arguments.subject_to]
+    configs = space.configs if space else [group[0].config for group in made.groups]
+    for option, name in (("--metric", metric), *(("--subject-to", bound.metric) for bound in bounds)):
+        table.check_metric(name, configs, option)
     table.warn(metric, table.incomparable(metric, axes, (space or made).base["terms"]))
     if space:
         numbers = {name: getattr(arguments, name) for name in ("trials", "batch", "storage")}
@@ -211,6 +214,5 @@ def _planned(
         asked = studies.Search(metric, arguments.maximize, study=arguments.study or path.stem, **numbers)
         asked = asked._replace(prune=not arguments.no_pruning)
         return lambda: search.describe(space, asked, options), lambda folder: search.run(space, asked, folder, options)
-    bounds = [table.bound_of(text) for text in arguments.subject_to]
     how = {"maximise": arguments.maximize, "bounds": bounds, "engine": engine(arguments, home)}
     return lambda: folders.describe(made, options), lambda folder: folders.run(made, folder, options, metric, **how)

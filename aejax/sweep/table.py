@@ -81,12 +81,13 @@ def bound_of(text: str) -> Bound:
     return Bound(metric, sign == ">", number)
 
 
-def check_metric(metric: str, configs: Iterable[Mapping[str, Any]]) -> None:
+def check_metric(metric: str, configs: Iterable[Mapping[str, Any]], option: str = "--metric") -> None:
     """Refuse to choose by anything but a column of validation rows that some run may have.
 
     Args:
         metric: the name of the column.
         configs: resolved, one or more for each static setting.
+        option: that named it.
 
     Raises:
         UserError: it is of other rows, or no run has it.
@@ -100,10 +101,10 @@ def check_metric(metric: str, configs: Iterable[Mapping[str, Any]]) -> None:
     others = [f"validation/… that {task} finds" for task, columns in tasks.items() if columns is None]
     if not metric.startswith("validation/"):
         raise UserError(
-            f"--metric {metric}: settings are chosen on validation rows alone; allowed: {', '.join([*known, *others])}"
+            f"{option} {metric}: settings are chosen on validation rows alone; allowed: {', '.join([*known, *others])}"
         )
     if metric not in known and not others:
-        raise one_of(metric, known, what="--metric")
+        raise one_of(metric, known, what=option)
 
 
 def check_column(metric: str, columns: Iterable[str]) -> None:
