@@ -139,7 +139,7 @@ def test_nothing_is_wider_than_the_page(opened):
 def test_every_figure_is_shown_in_the_size_that_is_kept_for_it(opened):
     sizes = opened.execute_script(
         "return Array.from(document.images, async e => { await e.decode();"
-        "return [e.naturalWidth, e.naturalHeight, e.getAttribute('width') / e.getAttribute('height')]; })"
+        "return [e.naturalWidth, e.naturalHeight, e.clientWidth / e.clientHeight]; })"
         ".reduce(async (all, size) => [...await all, await size], Promise.resolve([]))"
     )
     assert len(sizes) >= 2

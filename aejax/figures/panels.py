@@ -8,7 +8,7 @@ import numpy as np
 
 from aejax.errors import UserError
 from aejax.figures import canvas
-from aejax.figures.canvas import GREY, OKABE_ITO, PETROFF, SMALL, TEXT, WIDTH, Names, Tree
+from aejax.figures.canvas import GREY, OKABE_ITO, PETROFF, SMALL, TEXT, Names, Tree
 from aejax.figures.images import image_lines
 from aejax.figures.words import Words
 
@@ -160,7 +160,7 @@ def _profiles(words: Words, rows: Sequence[np.ndarray], names: Names, features: 
     """A figure with a panel for each of the first rows: its values over the features."""
     count, size = rows[0].shape
     count = min(count, MOST_PROFILES)
-    across = min(count, 2)
+    across = canvas.side_by_side(min(count, 2))
     down = -(-count // across)
     few, labelled = size <= MOST_TICKS, len(features) == size <= MOST_TICKS
     height = 1.0 + 1.6 * down + 0.6 * labelled + 0.4 * (down == 1)
@@ -179,7 +179,7 @@ def _profiles(words: Words, rows: Sequence[np.ndarray], names: Names, features: 
             axes.set_xticks(np.arange(1, size + 1), [canvas.plain(canvas.cut(name, 18)) for name in features], **aside)
         else:
             axes.locator_params(axis="x", integer=True)
-    style = {"loc": "outside lower center", "ncols": 4, "frameon": False, "fontsize": TEXT}
+    style = {"loc": "outside lower center", "ncols": canvas.side_by_side(4), "frameon": False, "fontsize": TEXT}
     figure.legend(*grid[0].get_legend_handles_labels(), **style)
     return figure
 
@@ -212,9 +212,9 @@ def maps(
     drawn = {name: labelled_points(name, *panel) for name, panel in panels.items()}
     labels = np.concatenate([labels for _, labels in drawn.values()])
     quantity = labels.dtype.kind == "f"
-    columns = 2 if len(drawn) == 4 else min(len(drawn), 3)
+    columns = canvas.side_by_side(2 if len(drawn) == 4 else min(len(drawn), 3))
     side = 1.4 if quantity or labels.max() >= 0 else 0.2
-    height = 0.7 + -(-len(drawn) // columns) * min((WIDTH - side) / columns, 4.2)
+    height = 0.7 + -(-len(drawn) // columns) * min((canvas.full_width() - side) / columns, 4.2)
     last = len(drawn) - columns if same_axes else 0
     axes_labels = [(x if number >= last else "", "" if number % columns else y) for number in range(len(drawn))]
     figure, grid = canvas.new_panels(height, title or words("map.title"), axes_labels, columns, shared=same_axes)

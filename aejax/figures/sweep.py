@@ -99,8 +99,9 @@ def against_axis(words: Words, points: Sequence[Point], axis: str, others: Names
         metric: along the vertical.
         least: whether less of it is better.
     """
-    names = words.measure(metric), words.field(axis)
-    figure, (axes,) = canvas.new_panels(4.0, words("sweep.against", metric=names[0], axis=names[1]), [names[::-1]])
+    field = words.field(axis)
+    title = words("sweep.against", metric=words.measure(metric), axis=field)
+    figure, (axes,) = canvas.new_panels(4.0, title, [(field, words.stem(metric))])
     values = unique(point["axes"][axis] for point in points)
     along = _positions(values)
     lines: dict[tuple, list[Point]] = {}
@@ -132,7 +133,7 @@ def against_axis(words: Words, points: Sequence[Point], axis: str, others: Names
     if any(axes.get_legend_handles_labels()[1]):
         canvas.legend_above(axes)
     if not all(map(is_number, values)):
-        axes.set_xticks(along, [_tick(words, value) for value in values])
+        axes.set_xticks(along, [_broken(_tick(words, value), len(values)) for value in values])
         axes.margins(x=0.1)
     elif canvas.is_logarithmic(values):
         axes.set_xscale("log")
@@ -169,6 +170,11 @@ def _positions(values: Sequence[Any]) -> list[float]:
 def _tick(words: Words, value: Any) -> str:
     """A value as a short text."""
     return words.number(value, ".3g") if isinstance(value, float) else canvas.plain(canvas.cut(value, 24))
+
+
+def _broken(text: str, columns: int) -> str:
+    """A text below one of so many columns of a figure, in lines that fit."""
+    return fill(text, max(6, int(10.5 * (canvas.full_width() - 1) / columns)))
 
 
 def _intervals(points: Sequence[Point], metric: str) -> list[list[float]]:
@@ -209,7 +215,7 @@ def heat_map(words: Words, points: Sequence[Point], axes: Names, metric: str, *,
     for values, most, set_ticks in ((down, 20, plot.set_yticks), (across, 10, plot.set_xticks)):
         every = -(-len(values) // most)
         set_ticks(range(0, len(values), every), [_tick(words, value) for value in values[::every]], size=SMALL)
-    canvas.colour_bar(figure, image, plot, words.measure(metric))
+    canvas.colour_bar(figure, image, plot, words.stem(metric))
     return figure
 
 
@@ -236,7 +242,8 @@ def parallel_coordinates(words: Words, points: Sequence[Point], axes: Names, met
         style = {"color": colormaps["viridis"](0.1 + 0.85 * rank[i]), "linewidth": 1.0, "alpha": 1 - 0.6 * rank[i]}
         best = {"color": OKABE_ITO[5], "linewidth": 2.2, "label": words("sweep.best")} if rank[i] == 0 else {}
         plot.plot(range(len(columns)), lines[i], **style | best)
-    names = [fill(canvas.plain(name), 18) for name in (*map(words.field, axes), words.measure(metric))]
+    names = (*map(words.field, axes), words.stem(metric))
+    names = [_broken(canvas.plain(name), len(names)) for name in names]
     plot.set_xticks(range(len(columns)), names, size=SMALL)
     plot.set_yticks([])
     plot.set_xlim(-0.35, len(columns) - 0.9)
@@ -276,7 +283,7 @@ def trade_off(words: Words, points: Sequence[Point], error: str, sparsity: str) 
     """
     pairs = [(mean_of(point, sparsity), mean_of(point, error)) for point in points]
     known = np.array([pair for pair in pairs if None not in pair], dtype=float).reshape(-1, 2)
-    figure, (axes,) = canvas.new_panels(4.0, words("sweep.trade_off"), [tuple(map(words.measure, (sparsity, error)))])
+    figure, (axes,) = canvas.new_panels(4.0, words("sweep.trade_off"), [tuple(map(words.stem, (sparsity, error)))])
     axes.scatter(*known.T, s=22, color=GREY, alpha=0.7, label=words("sweep.settings"), linewidths=0)
     style = {"color": OKABE_ITO[0], "marker": "o", "markersize": 5, "drawstyle": "steps-post"}
     axes.plot(*known[front(known)].T, label=words("sweep.front"), **style)
@@ -293,8 +300,8 @@ def front(pairs: np.ndarray) -> np.ndarray:
 
 def _history(words: Words, trials: Sequence[Tree], metric: str, *, maximise: bool) -> Any:
     """The objective of every trial of a search, and the best so far as a line, as a figure."""
-    name = words.measure(metric)
-    figure, (axes,) = canvas.new_panels(4.0, words("search.history", metric=name), [(words("search.trial"), name)])
+    title = words("search.history", metric=words.measure(metric))
+    figure, (axes,) = canvas.new_panels(4.0, title, [(words("search.trial"), words.stem(metric))])
     known = [trial for trial in trials if trial["value"] is not None]
     of_state = lambda state: [(trial["trial"], trial["value"]) for trial in known if trial["state"] == state]
     for state, mark in (("complete", "o"), ("pruned", "x")):

@@ -36,9 +36,12 @@ class Words(NamedTuple):
 
     def measure(self, name: str) -> str:
         """A metric in words: ``"test/mse"`` is "mean squared error"; rows other than test rows are named."""
-        part, _, metric = name.rpartition("/")
-        shown = self.named("measures", metric)
-        return shown if part in ("test", "") else f"{shown} ({self.named('rows', part)})"
+        part = name.rpartition("/")[0]
+        return self.stem(name) + (f" ({self.named('rows', part)})" if part not in ("test", "") else "")
+
+    def stem(self, name: str) -> str:
+        """A metric in words, without the rows that it is of."""
+        return self.named("measures", name.rpartition("/")[2])
 
     def field(self, path: str) -> str:
         """A field of a config in words, such as of ``"model.code"``; its path where the catalogue lacks it."""

@@ -139,9 +139,9 @@ def _draw_worst(tree: Tree, info: Tree, words: Words) -> Any:
 
 def _draw_features(worst: Tree, names: list[str], words: Words) -> Any:
     """The features that the nets rebuild worst, of the rows with the highest scores."""
-    rows, count = worst["feature"].shape
-    figure = canvas.new_figure(0.8 + (0.6 + 0.24 * count) * -(-rows // 2), words("anomaly.worst_rows"))
-    for row, part in enumerate(figure.subfigures(-(-rows // 2), 2, squeeze=False).ravel()[:rows]):
+    (rows, count), columns = worst["feature"].shape, canvas.side_by_side(2)
+    figure = canvas.new_figure(0.8 + (0.6 + 0.24 * count) * -(-rows // columns), words("anomaly.worst_rows"))
+    for row, part in enumerate(figure.subfigures(-(-rows // columns), columns, squeeze=False).ravel()[:rows]):
         labels, residual = [], worst["residual"][row]
         for i, number in enumerate(worst["feature"][row]):
             key = "anomaly.missing" if worst["missing"][row, i] else "anomaly.value"

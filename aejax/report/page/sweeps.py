@@ -125,8 +125,7 @@ def _heading(name: str, words: Words) -> str:
     if name.startswith(BASELINE):
         _, method, part, *_ = *name.split("/", 3), ""
         return f"{words.method(method)}, {words.rows(part)}"
-    part, _, metric = name.partition("/")
-    shown = words.figures.named("measures", metric)
+    part, shown = name.partition("/")[0], words.figures.stem(name)
     return shown if part == "test" else f"{shown}, {words.rows(part)}"
 
 
@@ -186,7 +185,8 @@ def _statuses(sweep: Sweep, words: Words) -> list[tuple[str, str]]:
 def _figures(sweep: Sweep, words: Words, widest: int) -> list[Figure]:
     files = folders.figures(sweep.folder)
     try:
-        drawn = pictures.draw(sweep.summary, words.figures) if files else {}
+        draw = lambda: pictures.draw(sweep.summary, words.figures) if files else {}
+        drawn = experiment.both_widths(draw)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{sweep.folder / 'summary.json'}: is damaged: no figure can be drawn ({error!r})") from None
     captions = {name: name if name in NAMED else "sweep-axis" for name in files}
