@@ -35,7 +35,7 @@ def run_figures(folder):
 
 def readable(draw):
     """The finished figures by name that ``draw(words)`` makes, in English; all can be read, on a phone as well."""
-    with canvas.narrow():
+    with canvas.as_wide_as(canvas.NARROW):
         for figure in (figure for words in (SPANISH, ENGLISH) for figure in draw(words).values()):
             read(figure)
     drawn = {words.language: draw(words) for words in (SPANISH, ENGLISH)}

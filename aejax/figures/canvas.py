@@ -36,9 +36,9 @@ _WIDTH = ContextVar("width", default=WIDTH)
 
 
 @contextmanager
-def narrow() -> Iterator[None]:
-    """Meanwhile, figures are as wide as a phone: panels stand below each other, and lines of images are shorter."""
-    before = _WIDTH.set(NARROW)
+def as_wide_as(width: float) -> Iterator[None]:
+    """Meanwhile, a figure may be that wide, `WIDTH` or `NARROW`: then panels stand below each other."""
+    before = _WIDTH.set(width)
     try:
         yield
     finally:
@@ -63,7 +63,7 @@ def new_figure(height: float, title: str, *, width: float = 0) -> Any:
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06)
     if title:
-        wrapped = fill(plain(title), int(width * 9))
+        wrapped = fill(plain(title), int(width * (9 if width > NARROW else 7.5)))
         figure.suptitle(wrapped, x=0.1 / width, ha="left", size=TITLE, weight="bold")
     return figure
 
@@ -227,7 +227,8 @@ def legend_above(axes: Any) -> None:
     width = axes.figure.get_figwidth() / axes.get_subplotspec().get_gridspec().ncols - 0.9
     columns = max(1, int(width / (0.5 + 0.09 * max(map(len, axes.get_legend_handles_labels()[1])))))
     style = {"frameon": False, "fontsize": TEXT, "borderaxespad": 0.2, "handlelength": 1.4, "columnspacing": 1.2}
-    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, **style)
+    legend = axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, **style)
+    _make_room(axes.figure, len(legend.get_texts()) // columns - 1)
 
 
 def legend_right(axes: Any, title: str | None = None) -> None:
@@ -237,7 +238,13 @@ def legend_right(axes: Any, title: str | None = None) -> None:
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), **style)
     else:
         legend = axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), alignment="left", **style)
-        axes.figure.set_figheight(axes.figure.get_figheight() + 0.17 * len(legend.get_texts()))
+        _make_room(axes.figure, len(legend.get_texts()) + (title is not None))
+
+
+def _make_room(figure: Any, lines: int) -> None:
+    """Make a narrow figure higher by lines of a legend."""
+    if side_by_side(2) == 1:
+        figure.set_figheight(figure.get_figheight() + 0.18 * max(0, lines))
 
 
 def colour_bar(figure: Any, mark: Any, axes: Any, label: str, **style: Any) -> None:

@@ -130,13 +130,19 @@ def image_lines(
         large: up to 12 columns, as many as leave two lines of text their height; else all, and each is small.
     """
     tiles = np.stack([colours(line, name) for line, name in zip(lines, left, strict=True)])
-    left, right = ([_broken(text, 34) for text in side] for side in (left, right))
+    wide = canvas.side_by_side(2) == 2
+    if not wide and not large:  # no column can be left out
+        with canvas.as_wide_as(canvas.WIDTH):
+            return image_lines(lines, left, title, right, below)
+    left, right = ([_broken(text, 34 if wide else 16) for text in side] for side in (left, right))
     beside = _width_of(left) + (_width_of(right) - 0.3 if any(right) else 0.0)
     shape = tiles.shape[2] / tiles.shape[3]
+    high = 0.45 if wide else 0.12 + 0.17 * max(text.count("\n") + 1 for text in (*left, *right))
     if large:
-        tiles = tiles[:, : max(1, min(MOST_IMAGES, int((full_width() - beside) * shape / 0.45)))]
+        least = max(high / shape, 0 if wide or not below else 1.3)
+        tiles = tiles[:, : max(1, min(MOST_IMAGES, int((full_width() - beside) / least)))]
     count, columns, height, width, _ = tiles.shape
-    one = min((full_width() - beside) / columns, max(1.2, 0.45 / shape) if large else 0.65, 3.0 / shape)
+    one = min((full_width() - beside) / columns, max(1.2, high / shape) if large else 0.65, 3.0 / shape)
     gap = max(1, round(min(height, width) / 14))
     picture = mosaic(tiles, gap=gap, between=1.0)
     below = [_broken(text, int(12.4 * one)) for text in below[:columns]]

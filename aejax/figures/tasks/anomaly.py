@@ -151,6 +151,8 @@ def _draw_features(worst: Tree, names: list[str], words: Words) -> Any:
         canvas.quiet(axes, x="", y="")
         canvas.bars(axes, labels, residual, color=[RED if value > 0 else BLUE for value in residual])
         axes.axvline(0, color=GREY, linewidth=0.8)
+        if columns == 1:
+            axes.locator_params(axis="x", nbins=4)
         part.suptitle(_title(worst, row, words, "line"), size=TEXT, x=0.02, ha="left")
     figure.supxlabel(words("anomaly.residual"), size=TEXT)
     return figure

@@ -1,5 +1,6 @@
 """Methods beside each other: kNN on codes, attacks on codes, fills of missing values, and denoising."""
 
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -255,7 +256,9 @@ def _draw_kernels(tree: Tree, info: Tree, words: Words) -> Any:
         axes.imshow(filter_grid(kernels["weights"].mean(-1), 1.0))
         axes.set_axis_off()
         axes.set_title(words(f"denoising.kernels_of.{name}", spread=kernels["spread"]), size=TEXT, loc="left")
-    figure.supxlabel(words("denoising.kernels_note"), x=0.01, ha="left", size=SMALL)
+    note = words("denoising.kernels_note")
+    note = note if canvas.side_by_side(2) == 2 else fill(note, 58)
+    figure.supxlabel(note, x=0.01, ha="left", size=SMALL)
     return figure
 
 

@@ -130,7 +130,7 @@ def figures(run: Run, names: Sequence[str], words: Words, widest: int) -> dict[s
 def both_widths(draw: Callable[[], Mapping[str, Any]]) -> dict[str, tuple[Any, Any]]:
     """Figures as wide as a page, and as on a phone, by name."""
     wide = draw()
-    with canvas.narrow():
+    with canvas.as_wide_as(canvas.NARROW):
         narrow = draw()
     return {name: (each, narrow[name]) for name, each in wide.items()}
 
