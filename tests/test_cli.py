@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -109,6 +110,7 @@ def test_run_leaves_what_is_worth_keeping(tmp_path, capsys):
     assert all(float(row["train_loss"]) > 0 and float(row["validation_mse"]) > 0 for row in rows)
     found = summary(folder)
     assert set(found) == {"seed", "metrics", "baselines", "timing", "parameters_digest", "remarks"}
+    assert found["timing"]["peak_memory_mb"] > 50
     assert json.loads((folder / "environment.json").read_text())["packages"]["jax"]
 
 
@@ -317,3 +319,10 @@ def test_the_time_that_compiling_takes_is_in_no_estimate(monkeypatch, capsys):
     assert first == "step 10/1000  loss 3"
     assert second == "step 100/1000  4 steps/s  loss 2  200 s left"
     assert last == "step 1000/1000  20 steps/s  loss 1  0 s left"
+
+
+def test_peak_memory_is_that_of_the_process():
+    lines = "from aejax.runs.workdir import peak_memory as peak; a = peak(); x = b'1' * 2**28; x = 0; print(a, peak())"
+    answer = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=True).stdout
+    before, after = map(float, re.findall(r"[\d.]+(?=})", answer))
+    assert after - before == pytest.approx(256, rel=0.1)

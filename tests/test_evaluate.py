@@ -1,5 +1,7 @@
 """Evaluation of whole splits beside NumPy on all rows at once, and PCA beside the singular values."""
 
+import tracemalloc
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -184,6 +186,20 @@ def test_mean_squared_error_is_over_what_was_observed():
 def test_mean_squared_error_does_not_round_in_float32():
     x = np.full((1, 2), 1e4, np.float32)
     assert metrics.mse(x, x + np.float32([[0, 2.0**-9]])) == pytest.approx(2.0**-19, rel=1e-6)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_mean_squared_error_of_many_rows_has_the_bits_of_one_sum_and_holds_a_block(missing):
+    x, x_hat = np.random.default_rng(0).random((2, 3001, 701), np.float32)
+    mask = np.random.default_rng(1).random(x.shape) < 0.7 if missing else np.ones(x.shape, bool)
+    squares = np.square(x.astype(np.float64) - x_hat.astype(np.float64))[mask]
+    tracemalloc.start()
+    try:
+        assert metrics.mse(x, x_hat, mask if missing else None) == squares.sum() / squares.size
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 4 * 8 * metrics.BLOCK + (8 * squares.size if missing else 0) < 2 * 8 * x.size
 
 
 @pytest.mark.parametrize("metric", [metrics.mse, images.psnr, lambda x, x_hat: images.error_removed(x, x + 1, x_hat)])

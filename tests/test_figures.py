@@ -9,12 +9,16 @@ import pytest
 import tasking
 from looking import ENGLISH, readable
 from PIL import Image
+from running import arguments
 
+from aejax.cli import main
 from aejax.errors import UserError
 from aejax.figures import canvas, vector
 from aejax.figures.images import filters, grid_columns, laid_out, mosaic, thumbnails
 from aejax.figures.panels import class_style, code_histogram, loss_curves, maps, reconstructions, smooth, usage
-from aejax.figures.run import _filters
+from aejax.figures.run import ARRAYS, _filters, _reconstructions
+from aejax.storage import checkpoint
+from aejax.types import Evaluation
 
 RANDOM = np.random.default_rng(0)
 STEPS = np.arange(1, 401)
@@ -34,7 +38,15 @@ def three(x, x_hat, pca_x_hat, **errors):
 CASES = {
     "loss": lambda words: loss_curves(words, STEPS, {"loss": FALLING}, ([1, 400], [2, 0.02])),
     "loss terms": lambda words: loss_curves(
-        words, STEPS, {"loss": FALLING, "mse": FALLING / 2, "_kl $x$": FALLING * 0}, (STEPS[::9], FALLING[::9])
+        words,
+        STEPS,
+        {"loss": FALLING, "mse": FALLING / 2, "_kl $x$": FALLING / 2},
+        (STEPS[::9], FALLING[::9]),
+        "nats",
+        0.01,
+    ),
+    "loss terms below 0": lambda words: loss_curves(
+        words, STEPS, {"loss": BROKEN, "a": FALLING - 0.5, "b": BROKEN}, None, "squares"
     ),
     "loss at one step": lambda words: loss_curves(words, [7], {"loss": np.array([0.5])}),
     "loss that diverges": lambda words: loss_curves(words, STEPS, {"loss": BROKEN}),
@@ -99,6 +111,14 @@ def test_maps_that_are_to_be_compared_have_the_same_axes(same):
         assert right > POINTS[:, 0].max() + 50
 
 
+def test_a_map_is_not_spanned_by_outliers_and_counts_them():
+    points = np.concatenate([POINTS, [[1000.0, 0.0]]])
+    near, all_near = maps(ENGLISH, {"code": (points, None), "near": (POINTS, None)}).axes
+    assert near.get_title(loc="left") == "code (1 of 61 points lie outside)"
+    assert POINTS[:, 0].max() < near.get_xlim()[1] < 20
+    assert all_near.get_title(loc="left") == "near"
+
+
 @pytest.mark.parametrize("name", ["loss terms", "images", "two maps"])
 def test_the_same_arrays_give_the_same_bytes(tmp_path, name):
     one, other = (canvas.finish(CASES[name](ENGLISH), ENGLISH) for _ in range(2))
@@ -113,6 +133,34 @@ def test_an_svg_has_its_letters_as_text_and_says_nothing_of_its_making():
     assert ">\u00a0_kl $x$</text>" in text
     assert not re.search("metadata|Matplotlib|<!DOCTYPE|<script|20\\d\\d-", text)
     assert {link.partition(":")[0] for link in re.findall(r'href="(?!#)([^"]*)"', text)} <= {"data"}
+
+
+def test_terms_of_the_loss_are_stacked_up_to_it():
+    figure = CASES["loss terms"](ENGLISH)
+    areas = [area.get_paths()[0].vertices for area in figure.axes[1].collections]
+    assert max(area[:, 1].max() for area in areas) == pytest.approx(smooth(FALLING, 5).max())
+    assert [line.get_ydata()[0] for line in figure.axes[0].get_lines()][-1] == 0.01
+    assert "(nats)" in figure.axes[0].get_ylabel()
+
+
+def test_what_a_run_keeps_of_its_loss_adds_up_to_it(kept_loss):
+    tree, info = kept_loss
+    columns = dict(zip(info["curve"], tree["rows"].T, strict=True))
+    total = sum(weight * columns[f"train_{name}"] for name, weight in tree["weights"].items())
+    np.testing.assert_allclose(total, columns["train_loss"], rtol=1e-4)
+    assert info["unit"] == "nats"
+    assert 0 < tree["floor"] < columns["train_loss"].min()
+
+
+@pytest.fixture(scope="module")
+def kept_loss(tmp_path_factory):
+    """The loss of a run with a scheduled term, as its folder keeps it."""
+    folder = tmp_path_factory.mktemp("loss") / "run"
+    changes = {"terms.sparsity.weight": "0.5", "terms.sparsity.schedule": "{'name': 'after', 'start': 0.5}"}
+    steps = {"train.steps": "200", "train.evaluate_every": "50", "train.checkpoint_every": "200"}
+    assert main(arguments(steps | changes, "lecture/sparse_kl", folder)) == 0
+    content = checkpoint.restore_nested(folder / "figures" / ARRAYS)
+    return content.tree["loss"], content.info
 
 
 def test_figures_leave_no_trace_in_the_process():
@@ -226,3 +274,14 @@ def test_thumbnails_lie_where_their_codes_lie():
     kept = laid_out(code, images)
     at = {tuple(field): int(tile[0, 0, 0]) for field, tile in zip(kept["fields"], kept["tiles"], strict=True)}
     assert at == {(15, 0): 0, (15, 15): 1, (0, 0): 2, (0, 15): 4}, "up and across; of two the one nearer to the middle"
+
+
+@pytest.mark.parametrize(("units", "lines"), [(3, 3), (64, 2)])
+def test_pca_is_beside_reconstructions_only_where_its_code_is_no_copy(units, lines):
+    x = IMAGES.astype(np.float32)
+    flat = x.reshape(15, -1)
+    arrays = {"x": flat, "x_hat": flat / 2, "pca_x_hat": flat}
+    evaluation = Evaluation({"test": {"mse": 0.1}}, {"pca": {"mse": 0.0}}, arrays)
+    kept = _reconstructions(tasking.dataset(x, (15, 15, 15), kind="image"), evaluation, units)
+    figure = readable(lambda words: {"figure": canvas.finish(reconstructions(words, kept), words)})["figure"]
+    assert len(figure.axes[0].get_yticks()) == lines

@@ -47,7 +47,7 @@ def drawn(dataset):
     evaluation = Evaluation(
         {"test": {"mse": 1.0}}, {"pca": {"mse": 2.0}}, {"x": x, "x_hat": x + 1, "pca_x_hat": x + 2, "code": x}
     )
-    return reconstructions(ENGLISH, run._reconstructions(dataset, evaluation), dataset.feature_names)
+    return reconstructions(ENGLISH, run._reconstructions(dataset, evaluation, 2), dataset.feature_names)
 
 
 def test_a_missing_value_is_a_gap_in_the_line_of_the_original_and_in_no_other():

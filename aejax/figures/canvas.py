@@ -60,10 +60,11 @@ def new_figure(height: float, title: str, *, width: float = 0) -> Any:
     from matplotlib.figure import Figure
 
     width = width or full_width()
+    wrapped = fill(plain(title), int(width * (9 if width > NARROW else 7.5)))
+    height += 0.24 * wrapped.count("\n") if width <= NARROW else 0
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06)
     if title:
-        wrapped = fill(plain(title), int(width * (9 if width > NARROW else 7.5)))
         figure.suptitle(wrapped, x=0.1 / width, ha="left", size=TITLE, weight="bold")
     return figure
 

@@ -1,7 +1,6 @@
 """Figures that runs of any task may have: the loss, codes, maps of codes, and rows beside their reconstructions."""
 
 from collections.abc import Sequence
-from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -18,33 +17,61 @@ MOST_PROFILES, MOST_TICKS = 6, 20
 STYLES = {"original": ("#000000", "-", 2.2), "autoencoder": (OKABE_ITO[5], "-", 1.6), "pca": (BLUE, "--", 1.4)}
 
 
-def loss_curves(words: Words, steps: Any, series: Tree, validation: tuple[Any, Any] | None = None) -> Any:
-    """The training loss, raw and smoothed, its evaluations, and beside them the terms of the loss, as a figure.
+def loss_curves(
+    words: Words,
+    steps: Any,
+    series: Tree,
+    validation: tuple[Any, Any] | None = None,
+    unit: str = "",
+    floor: float | None = None,
+) -> Any:
+    """The training loss, raw and smoothed, its evaluations, and beside them the terms it is the sum of, as a figure.
 
-    The smooth curve is the mean over a window of 1/40 of the steps around each. The axis is logarithmic where
-    all values are positive and the largest is more than 20 times the smallest.
+    The smooth curve is the mean over a window of 1/40 of the steps around each. The axis of the loss is logarithmic
+    where all values are positive and the largest is more than 20 times the smallest; terms are areas on one another,
+    on a plain axis that leaves out what is larger than three times the 90 % quantile.
 
     Args:
         words: of the language; a series that they know is called as they say.
         steps: (n,) the steps of the values.
         series: values (n,) by name. The first is the loss; the others, where there are two or more, are its
-            terms and get a panel of their own.
+            weighted terms, which add up to it, and get a panel of their own.
         validation: steps and losses of the validation rows.
+        unit: of the loss, a name under ``loss.units`` of the texts.
+        floor: below which the loss cannot fall, drawn as a line.
     """
     loss, *terms = series
-    names = {words("loss.of_row"): [loss]} | ({words("loss.terms"): terms} if len(terms) > 1 else {})
-    height = 3.6 + 0.12 * len(terms) * (len(names) - 1)
-    figure, grid = canvas.new_panels(height, words("loss.title"), [(words("loss.step"), label) for label in names])
-    colours = cycle(OKABE_ITO[i] for i in (0, 2, 3, 5, 4, 1, 6))
-    for axes, some in zip(grid, names.values(), strict=True):
-        for name in some:
-            _curve(axes, steps, canvas.finite(series[name]), words.named("terms", name), next(colours))
-        if loss in some and validation is not None:
-            style = {"color": OKABE_ITO[1], "marker": "o", "markersize": 3.5, "linewidth": 1.4, "linestyle": "--"}
-            style |= {"label": words.named("terms", "validation"), "markevery": max(1, len(validation[0]) // 40)}
-            axes.plot(validation[0], canvas.finite(validation[1]), **style)
-        _scale(axes, words)
+    names = [words("loss.of_row")] + [words("loss.terms")] * (len(terms) > 1)
+    labels = [(words("loss.step"), words(f"loss.units.{unit}", label=label) if unit else label) for label in names]
+    figure, grid = canvas.new_panels(3.6 + 0.12 * len(terms) * (len(names) - 1), words("loss.title"), labels)
+    _curve(grid[0], steps, canvas.finite(series[loss]), words.named("terms", loss), OKABE_ITO[0])
+    if validation is not None:
+        style = {"color": OKABE_ITO[1], "marker": "o", "markersize": 3.5, "linewidth": 1.4, "linestyle": "--"}
+        style |= {"label": words.named("terms", "validation"), "markevery": max(1, len(validation[0]) // 40)}
+        grid[0].plot(validation[0], canvas.finite(validation[1]), **style)
+    if floor is not None:
+        grid[0].axhline(floor, color=GREY, linestyle=":", linewidth=1.4, label=words("loss.floor", floor=floor))
+    if len(terms) > 1:
+        _stack(grid[1], steps, {words.named("terms", name): series[name] for name in terms})
+    for axes in grid:
+        _scale(axes, words, logarithmic=axes is grid[0])
     return figure
+
+
+def _stack(axes: Any, steps: Any, terms: Tree) -> None:
+    """Draw terms as areas on one another, those below 0 downwards; their sum is the upper edge where all are above."""
+    half = len(steps) // 80
+    smoothed = {name: np.nan_to_num(smooth(canvas.finite(values), half)) for name, values in terms.items()}
+    colours = [OKABE_ITO[i] for i in (2, 3, 5, 4, 1, 6, 0)]
+    for sign in (1, -1):
+        parts = [np.maximum(sign * values, 0) * sign for values in smoothed.values()]
+        if sign > 0 or any(part.any() for part in parts):
+            names = [canvas.plain(name) for name in terms] if sign > 0 else []
+            axes.stackplot(steps, parts, labels=names, colors=colours, alpha=0.75, linewidth=0)
+    total = sum(np.maximum(values, 0) for values in smoothed.values())
+    top = 3 * np.quantile(total, 0.9)
+    if 0 < top < total.max():
+        axes.set_ylim(top=top)
 
 
 def _curve(axes: Any, steps: Any, values: np.ndarray, name: str, colour: str) -> None:
@@ -64,13 +91,13 @@ def smooth(values: np.ndarray, half: int) -> np.ndarray:
     return np.where(counts > 0, sums(np.where(known, values, 0.0)) / np.maximum(counts, 1), np.nan)
 
 
-def _scale(axes: Any, words: Words) -> None:
-    """Scale the axes of curves, and name the curves above them."""
-    drawn = np.concatenate([line.get_ydata() for line in axes.get_lines()])
+def _scale(axes: Any, words: Words, logarithmic: bool) -> None:
+    """Scale the axes of curves, logarithmically if asked for and worth it, and name the curves above them."""
+    drawn = np.concatenate([[], *(line.get_ydata() for line in axes.get_lines())])
     values = drawn[np.isfinite(drawn)]
-    if values.size == 0:
+    if logarithmic and values.size == 0:
         axes.text(0.5, 0.5, words("loss.not_finite"), transform=axes.transAxes, ha="center", size=TEXT, color=GREY)
-    elif canvas.is_logarithmic(values):
+    elif logarithmic and canvas.is_logarithmic(values):
         axes.set_ylabel(words("common.log_scale", label=axes.get_ylabel()))
         axes.set_yscale("log")
         if values.max() < 1000 * values.min():
@@ -137,20 +164,22 @@ def code_histogram(words: Words, usage: Tree) -> Any:
 def reconstructions(words: Words, content: Tree, features: Names = ()) -> Any:
     """Some rows of a data set above, or behind, what the autoencoder and PCA make of them, as a figure.
 
-    Images become a line for each of the three; rows of a table become profiles over the features. As many of
+    Images become a line for each of them; rows of a table become profiles over the features. As many of
     the first rows are drawn as fit: up to 12 images or 6 profiles.
 
     Args:
         words: of the language.
-        content: ``x``, ``x_hat`` and ``pca_x_hat``, (n, height, width[, 1 or 3]) as bytes or in [0, 1], or
-            (n, features), where NaN of x is a missing value, a gap; and ``errors``, the mean squared error of
-            ``"autoencoder"`` and of ``"pca"``, where it is to be written.
+        content: ``x``, ``x_hat`` and, where PCA is compared, ``pca_x_hat``, (n, height, width[, 1 or 3]) as bytes or in
+            [0, 1], or (n, features), where NaN of x is a missing value, a gap; and ``errors``, the mean squared error
+            of ``"autoencoder"`` and of ``"pca"``, where it is to be written.
         features: names of them, of a table, written below the axis where they fit.
     """
-    names = {name: words(f"reconstructions.{name}") for name in STYLES}
+    arrays = {"original": "x", "autoencoder": "x_hat", "pca": "pca_x_hat"}
+    names = {name: words(f"reconstructions.{name}") for name, array in arrays.items() if array in content}
     for name, error in content.get("errors", {}).items():
-        names[name] += f"\n{words('reconstructions.error', error=error)}"
-    rows = [content[array] for array in ("x", "x_hat", "pca_x_hat")]
+        if name in names:
+            names[name] += f"\n{words('reconstructions.error', error=error)}"
+    rows = [content[arrays[name]] for name in names]
     if rows[0].ndim == 2:
         return _profiles(words, rows, [*names.values()], features)
     return image_lines(rows, [*names.values()], words("reconstructions.title"), large=True)
@@ -167,7 +196,7 @@ def _profiles(words: Words, rows: Sequence[np.ndarray], names: Names, features: 
     axis_names = ("" if labelled else words("common.feature_axis"), words("common.value"))
     figure, grid = canvas.new_panels(height, words("reconstructions.title"), [axis_names] * count, across, shared=True)
     for index, axes in enumerate(grid):
-        for name, values, (colour, line, width) in zip(names, rows, STYLES.values(), strict=True):
+        for name, values, (colour, line, width) in zip(names, rows, STYLES.values(), strict=False):
             profile = canvas.finite(values[index])
             alone = _alone(profile)
             style = {"color": colour, "linestyle": line, "linewidth": width, "markersize": 3.5}
@@ -203,7 +232,10 @@ def maps(
         axis_names: of the horizontal and the vertical axis, if not just the first and the second; where they are
             empty, no numbers stand along the axes either.
         title: of the figure, if not the usual one.
-        same_axes: all maps have the limits that hold the points of every one, so that clouds can be compared.
+        same_axes: all maps have the same limits, so that clouds can be compared.
+
+    A few points far outside do not span a map of two dimensions: its limits are those of `near`, and its title says how
+    many points lie beyond them.
 
     Raises:
         UserError: if no point of a map is finite.
@@ -219,11 +251,21 @@ def maps(
     axes_labels = [(x if number >= last else "", "" if number % columns else y) for number in range(len(drawn))]
     figure, grid = canvas.new_panels(height, title or words("map.title"), axes_labels, columns, shared=same_axes)
     classes = len(names) or labels.max() + 1
+    limits = {name: near(points) for name, (points, _) in drawn.items() if points.shape[1] == 2}
+    if same_axes:
+        lows, highs = zip(*limits.values(), strict=True)
+        limits = dict.fromkeys(limits, (np.min(lows, axis=0), np.max(highs, axis=0)))
     for axes, (name, (points, values)) in zip(grid, drawn.items(), strict=True):
         if not x and not y:
             axes.tick_params(labelbottom=False, labelleft=False)
         axes = _in_space(axes) if points.shape[1] == 3 else axes
         mark = scatter(axes, points, values.astype(labels.dtype), classes, (labels.min(), labels.max()))
+        if points.shape[1] == 2:
+            low, high = limits[name]
+            outside = int((~((low <= points) & (points <= high)).all(1)).sum())
+            if outside:
+                name = words("map.outside", name=name, outside=outside, points=len(points))
+                axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
         axes.set_title(canvas.plain(name), size=TEXT, loc="left")
     if quantity:
         label = names[0] if names else words("common.value")
@@ -231,6 +273,18 @@ def maps(
     else:
         class_legend(words, figure, np.unique(labels).tolist(), names)
     return figure
+
+
+def near(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Limits of points (m, d), (d,) and (d,), that are not spanned by a few far outside.
+
+    Along each axis they leave, on either side of the middle 96 % of the points, half the length that these take up, and
+    no more room than there are points.
+    """
+    low, high = np.percentile(points, [2, 98], axis=0)
+    half = np.where(high > low, (high - low) / 2, np.inf)
+    room = 0.03 * np.ptp(points, axis=0)
+    return np.maximum(low - half, points.min(0) - room), np.minimum(high + half, points.max(0) + room)
 
 
 def _in_space(axes: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from aejax import console
+from aejax.config.components import resolve
 from aejax.errors import UserError
 from aejax.figures import canvas, names
 from aejax.figures.canvas import Tree
@@ -21,6 +22,18 @@ ARRAYS = "arrays"  # the folder below the figures where what they show is kept
 ROWS = ("x", "x_hat", "pca_x_hat")
 MOST_IMAGES = 5000
 """Of which the spread of a pixel is taken."""
+UNITS = {
+    "reconstruction.cross_entropy": "nats",
+    "reconstruction.multinomial": "nats",
+    "imputation.likelihood": "nats",
+    "bounds.importance_weighted": "nats",
+    "reconstruction.squared_error": "squares",
+    "reconstruction.huber": "squares",
+    "reconstruction.correntropy": "squares",
+}
+"""What the cost of a reconstruction is measured in, and with it the loss, whatever else is added to it."""
+SPARSE = 0.2
+"""The share of zeros among the values of a code from which on it is sparse; how a dense one is used tells nothing."""
 DEAD = 0.01
 """What the strongest unit of the first layer does, of which a unit that does less is dead."""
 
@@ -43,6 +56,9 @@ def write(
     if curve:
         content.info["curve"] = list(curve[0])
         content.tree["loss"] = {"rows": np.array([list(row.values()) for row in curve], np.float64)}
+        content.tree["loss"] |= _weights([int(row["step"]) for row in curve], others[-1])
+        content.tree["loss"] |= _floor(others[-1], dataset)
+        content.info["unit"] = UNITS.get(_cost(others[-1]), "")
     if of_task is not None:
         content.tree["task"], content.info["task"] = of_task.keep(*parts)
     checkpoint.save(folder / ARRAYS, 0, content.tree, keep=1, info=content.info)
@@ -91,11 +107,14 @@ def keep(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params,
     if kernels is not None and kernels.shape[1:] == tuple(dataset.feature_shape):
         tree["filters"] = _filters(kernels, dataset)
     if "x_hat" in arrays:
-        tree["reconstructions"] = _reconstructions(dataset, evaluation)
+        tree["reconstructions"] = _reconstructions(dataset, evaluation, model.code_size)
         on_code = [term for term in config["terms"].values() if term.get("layer") == "code" and "target_rate" in term]
         target = {"target_rate": on_code[0]["target_rate"]} if on_code else {}
-        tree["code"] = usage(arrays["code"]) | target
-        if model.code_size == 2:
+        of_code = usage(arrays["code"])
+        sparse = any(term["name"].startswith("sparsity.") for term in config["terms"].values())
+        if sparse or of_code["zeros"] >= SPARSE:
+            tree["code"] = of_code | target
+        if model.code_size == 2 and not config["task"]["name"].startswith("reduction."):  # which draws the map itself
             labels = np.zeros(len(arrays["code"]), int) if labels is None else labels
             tree["map"] = {"points": arrays["code"], "labels": labels}
         if are_images(dataset) and dataset.reading is not None and dataset.reading.size:  # photographs of one's own
@@ -118,24 +137,67 @@ def _filters(kernels: np.ndarray, dataset: Dataset) -> dict[str, Any]:
     return {"kernels": kernels[order[: min(live, MOST_FILTERS)]], "units": len(kernels), "dead": len(kernels) - live}
 
 
-def _reconstructions(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
+def _reconstructions(dataset: Dataset, evaluation: Evaluation, units: int) -> dict[str, Any]:
+    """Some rows and what is made of them; PCA where its code of so many units is narrower than a row, not its copy."""
     chosen = choose(dataset.test.labels, len(evaluation.arrays["x"]))
-    rows = [evaluation.arrays[name][chosen] for name in ROWS]
+    names = ROWS if units < evaluation.arrays["x"].shape[1] else ROWS[:2]
+    rows = [evaluation.arrays[name][chosen] for name in names]
     if are_images(dataset):
         rows = as_images(rows, dataset)
     elif dataset.test.mask is not None:
         observed = dataset.test.mask.reshape(len(dataset.test.mask), -1)[chosen]
         rows[0] = np.where(observed, rows[0], np.nan)  # what fills a missing value was never measured
     errors = {"autoencoder": evaluation.metrics["test"]["mse"], "pca": evaluation.baselines["pca"]["mse"]}
-    return dict(zip(ROWS, rows, strict=True)) | {"errors": errors}
+    return dict(zip(names, rows, strict=True)) | {"errors": errors}
+
+
+def _weights(steps: Sequence[int], config: Tree) -> dict[str, dict[str, Any]]:
+    """What each term of the loss counts for in the mean of the steps before each evaluation: weight times schedule."""
+    edges = np.array([0, *steps])
+    progress = np.arange(edges[-1]) / config["train"]["steps"]
+    weights = {}
+    for name, term in config["terms"].items():
+        factor = np.ones(len(steps))
+        if "schedule" in term:
+            numbers = dict(term["schedule"])
+            schedule = resolve(numbers.pop("name"), "aejax.optimizers.schedules", what="schedule.name")
+            sums = np.cumsum([0.0, *np.broadcast_to(np.asarray(schedule(progress, **numbers)), progress.shape)])
+            factor = np.diff(sums[edges]) / np.maximum(np.diff(edges), 1)
+        weights[name] = term["weight"] * factor
+    return {"weights": weights}
+
+
+def _cost(config: Tree) -> str:
+    """The function of the term that measures the reconstruction; "" where no term does."""
+    return next((term["name"] for term in config["terms"].values() if term["name"] in UNITS), "")
+
+
+def _floor(config: Tree, dataset: Dataset) -> dict[str, float]:
+    """What a perfect reconstruction costs in cross-entropy, Σ_i H(x_i) in the mean over training rows; else nothing.
+
+    With other terms it is the least of the loss as long as these cannot fall below 0.
+    """
+    terms, x = config["terms"].values(), dataset.train.x
+    cost = [term["weight"] for term in terms if term["name"] == "reconstruction.cross_entropy"]
+    bounded = all(term["name"].partition(".")[0] in ("reconstruction", "sparsity", "weights") for term in terms)
+    if len(cost) != 1 or not bounded or dataset.train.mask is not None or not isinstance(x, np.ndarray):
+        return {}
+    total = 0.0
+    for rows in np.array_split(x, -(-len(x) // MOST_IMAGES)):
+        share = np.clip((rows.astype(np.float32) - dataset.shift) * dataset.scale, 1e-6, 1 - 1e-6)
+        total -= float((share * np.log(share) + (1 - share) * np.log1p(-share)).sum(dtype=np.float64))
+    return {"floor": cost[0] * total / len(x)}
 
 
 def _draw_loss(tree: Tree, info: Tree, words: Words) -> Any:
     columns = dict(zip(info["curve"], tree["loss"]["rows"].T, strict=True))
-    series = {name.removeprefix("train_"): values for name, values in columns.items() if name.startswith("train_")}
-    series = {"training": series.pop("loss"), **series}
+    weights = tree["loss"].get("weights", {})  # earlier versions did not keep them, and draw the loss alone
+    series = {"training": columns["train_loss"]}
+    names = sorted(weights, key=lambda name: name != "reconstruction")
+    series |= {name: weights[name] * columns[f"train_{name}"] for name in names}
     validation = (columns["step"], columns["validation_loss"]) if "validation_loss" in columns else None
-    return loss_curves(words, columns["step"], series, validation)
+    floor = tree["loss"].get("floor")
+    return loss_curves(words, columns["step"], series, validation, info.get("unit", ""), floor)
 
 
 def _draw_reconstructions(tree: Tree, info: Tree, words: Words) -> Any:

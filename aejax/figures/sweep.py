@@ -65,7 +65,7 @@ def _of_points(summary: Tree, words: Words) -> dict[str, Any]:
     sparsity = next((name for name in SPARSITY if name in points[0]["metrics"] and name != metric), None)
     if axes and sparsity and is_about_sparsity(points):
         figures["trade-off"] = trade_off(words, points, metric, sparsity)
-    for path in axes:
+    for path in (path for path in axes if len(values[path]) > 2):  # of two values the table says as much
         others = [other for other in axes if other != path]
         figures[path.replace(".", "-")] = against_axis(words, points, path, others, metric, least=least)
     tiles = math.prod(len(values[path]) for path in axes)

@@ -60,7 +60,8 @@ def run(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     Returns:
         What ``summary.json`` holds: ``seed``, ``metrics``, ``baselines``, ``timing``, ``parameters_digest`` and, where
         there are any, ``remarks``, of `aejax.tasks.common.REMARKS`; nothing in
-        processes other than the first. The sum of what ends in ``_seconds`` in ``timing`` is the time of the run.
+        processes other than the first. The sum of what ends in ``_seconds`` in ``timing`` is the time of the run, and
+        ``peak_memory_mb`` the most memory that the process has held, in 2**20 bytes.
 
     Raises:
         UserError: the config does not fit the data, the folder holds another run, another process works in it, or the
@@ -108,7 +109,7 @@ def _run(config: Mapping[str, Any], folder: Path, working: ExitStack) -> dict[st
     if tables := _tables(config, evaluation, parts.model, params, loaded, folder):
         evaluated["tables"] = tables
     seconds = {"prepare_seconds": prepare_seconds, "evaluate_seconds": time.perf_counter() - started}
-    evaluated["timing"] = timing | seconds
+    evaluated["timing"] = timing | seconds | workdir.peak_memory()
     names += [name for name in tables if (folder / name).is_file()]
     checksums.write(folder, [*workdir.WRITTEN, *names], {workdir.FINISHED: to_json(evaluated)})
     return evaluated

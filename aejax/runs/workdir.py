@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -297,6 +298,21 @@ def processor() -> str:
     kinds = [f"{name.removeprefix('cpu ')} {fields[name]}" for name in ("cpu family", "model") if name in fields]
     vectors = [name for name in ("avx512f", "avx2", "avx") if name in fields.get("flags", "").split()]
     return ", ".join([fields.get("model name", platform.machine()), *kinds, *vectors[:1]])
+
+
+def peak_memory() -> dict[str, float]:
+    """``{"peak_memory_mb": …}``, the most memory that this process has held so far, 2**20 bytes; none where not known.
+
+    Linux says it of the process alone; `getrusage` would count the one that started it as well.
+    """
+    with suppress(OSError, TypeError):
+        return {"peak_memory_mb": int(re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())[1]) / 2**10}
+    with suppress(ImportError):
+        import resource
+
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return {"peak_memory_mb": most / (2**20 if platform.system() == "Darwin" else 2**10)}
+    return {}
 
 
 def _git_commit() -> str | None:

@@ -33,7 +33,7 @@ def digest(tree: Any) -> str:
     total = hashlib.sha256()
     for name, array in named_arrays(tree).items():
         total.update(json.dumps([name, array.dtype.name, array.shape]).encode() + b"\n")
-        total.update(array.tobytes())
+        total.update(array.reshape(-1).view(np.uint8))
     return total.hexdigest()
 
 

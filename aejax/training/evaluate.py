@@ -181,14 +181,25 @@ def encode_and_reconstruct(model: Model, params: Params, rows: Rows) -> tuple[np
 
     Where the data hold targets, these stand in the place of the rows: (m, t), (m, d), (m, t).
     """
-    parts = [_compiled(_through, model)(params, part) for part in batches(rows)]
-    x, code, x_hat = (np.concatenate([np.asarray(each) for each in column]) for column in zip(*parts, strict=True))
-    return x, code, x_hat
+    return _of_all(_compiled(_through, model), params, rows)
 
 
 def encoded(model: Model, params: Params, rows: Rows) -> np.ndarray:
     """The codes of scaled rows, (m, d) float32 on the host; neither rows nor reconstructions are kept."""
-    return np.concatenate([np.asarray(_compiled(_code, model)(params, part)) for part in batches(rows)])
+    (code,) = _of_all(_compiled(_code, model), params, rows)
+    return code
+
+
+def _of_all(function: Callable[..., tuple[jax.Array, ...]], params: Params, rows: Rows) -> tuple[np.ndarray, ...]:
+    """What a function of batches says of all rows; what it said of a batch is gone before the next."""
+    outputs, start = (), 0
+    for part in batches(rows):
+        said = function(params, part)
+        outputs = outputs or tuple(np.empty((rows.x.shape[0], *each.shape[1:]), each.dtype) for each in said)
+        for output, each in zip(outputs, said, strict=True):
+            output[start : start + len(each)] = each
+        start += part.x.shape[0]
+    return outputs
 
 
 def at_once(model: Model) -> int:
@@ -211,8 +222,8 @@ def _through(model: Model, params: Params, rows: Rows) -> tuple[jax.Array, jax.A
     return x if rows.target is None else rows.target, code, model.decode(params, code)
 
 
-def _code(model: Model, params: Params, rows: Rows) -> jax.Array:
-    return model.encode(params, shown(model, *scaled(rows, slice(None))))
+def _code(model: Model, params: Params, rows: Rows) -> tuple[jax.Array]:
+    return (model.encode(params, shown(model, *scaled(rows, slice(None)))),)
 
 
 def _rebuilt(model: Model, params: Params, x: jax.Array) -> jax.Array:

@@ -167,6 +167,7 @@ def _draw_errors(tree: Tree, info: Tree, words: Words) -> Any:
         canvas.bars(axes, names, values, [words.number(value, ".4f") for value in values], color=colour)
         axes.tick_params(labelleft=axes is grid[0] or canvas.side_by_side(2) == 1)
         axes.set_xlim(0, 1.18 * max(values))
+        axes.locator_params(axis="x", nbins=4)
     last.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.2)
     last.plot(tree["levels"], tree["coverages"], color=OKABE_ITO[0], marker="o", markersize=4)
     last.text(0.48, 0.35, words("imputation.ideal"), color=GREY, size=SMALL)

@@ -13,11 +13,9 @@ from aejax.metrics.partitions import matching
 from aejax.relations.components import principal_components
 from aejax.types import Dataset, Evaluation, Kept, Model, Params
 
-MIDDLE = 0.96  # of the points along an axis
-
 
 def keep_reduction(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params, config: Tree) -> Kept:
-    """Where the code has two units, both maps; a few rows far outside are left out of them."""
+    """Where the code has two units, both maps."""
     if model.code_size != 2:
         return Kept({}, {})
     arrays, numbers, baseline = evaluation.arrays, evaluation.metrics, evaluation.baselines["pca"]
@@ -25,37 +23,23 @@ def keep_reduction(evaluation: Evaluation, dataset: Dataset, model: Model, param
         "pca": (arrays["pca_code"], baseline["mse"], baseline["knn_accuracy"]),
         "autoencoder": (arrays["code"], numbers["test"]["mse"], numbers["all"]["knn_accuracy"]),
     }
-    tree: dict[str, Any] = {"share": 1.0}
-    for name, (points, error, accuracy) in results.items():
-        inside = middle(points)
-        tree["share"] = min(tree["share"], float(inside.mean()))
-        tree[name] = {"points": points[inside], "labels": arrays["labels"][inside]}
-        tree[name] |= {"error": error, "accuracy": accuracy}
+    tree = {
+        name: {"points": points, "labels": arrays["labels"], "error": error, "accuracy": accuracy}
+        for name, (points, error, accuracy) in results.items()
+    }
     return Kept(tree, {"data": dataset.name, "labels": list(dataset.label_names)})
 
 
 def _draw_reduction(tree: Tree, info: Tree, words: Words) -> Any:
-    panels, share = {}, tree["share"]
+    panels = {}
     for name in ("pca", "autoencoder"):
         part, method = tree[name], words(f"reconstructions.{name}")
         title = words("reduction.panel", method=method, error=part["error"], accuracy=part["accuracy"])
         panels[title] = (part["points"], part["labels"])
-    key = "reduction.title" if share == 1 else "reduction.title_share"
-    return maps(words, panels, info["labels"], title=words(key, data=info["data"], share=100 * share))
+    return maps(words, panels, info["labels"], title=words("reduction.title", data=info["data"]))
 
 
-def middle(points: np.ndarray) -> np.ndarray:
-    """Which points (m, d) are near the others: (m,) bool.
-
-    Along each axis they lie within the length that the points in the middle of it take up, and half of that on either
-    side.
-    """
-    tail = 50 * (1 - MIDDLE)
-    low, high = np.percentile(points, [tail, 100 - tail], axis=0)
-    return (np.abs(points - (low + high) / 2) <= high - low).all(1)
-
-
-REDUCTION = figures(keep_reduction, maps=("share", _draw_reduction))
+REDUCTION = figures(keep_reduction, maps=("pca", _draw_reduction))
 
 
 MAPPED = ("autoencoder", "plain", "pca", "isomap", "lle")
@@ -213,15 +197,22 @@ def _draw_plane(tree: Tree, info: Tree, words: Words) -> Any:
 GENERATION = figures(keep_generation, samples=("strips", _draw_samples), plane=("plane", _draw_plane))
 
 
-SHOWN_WALKS, MOST_STEPS = 4, 12
+SHOWN_WALKS, MOST_STEPS = 4, 10
 
 
-def strips(walks: Mapping[str, np.ndarray], distances: Mapping[str, np.ndarray], most: int, dataset: Dataset) -> Any:
-    """The first walks of each kind, kind beside kind: their kinds, some steps as images, and their mean distances."""
-    count, steps, *_ = next(iter(walks.values())).shape
+def strips(
+    walks: Mapping[str, np.ndarray], distances: Mapping[str, np.ndarray], most: int, dataset: Dataset, pixels: str
+) -> Any:
+    """The first walks of each kind, kind beside kind: their kinds, some steps as images, and their mean distances.
+
+    Each walk stands between the two samples it leads from and to, whatever the decoder makes of its ends.
+    """
+    count, steps, *_ = walks[pixels].shape
     kinds = [(kind, walk) for walk in range(min(most, count)) for kind in walks]
     chosen = np.unique(np.linspace(0, steps - 1, min(steps, MOST_STEPS)).round().astype(int))
-    images = as_strips([walks[kind][walk, chosen] for kind, walk in kinds], dataset)
+    ends = lambda walk: walks[pixels][walk, [0, -1]]
+    whole = lambda kind, walk: np.concatenate([ends(walk)[:1], walks[kind][walk, chosen], ends(walk)[1:]])
+    images = as_strips([whole(kind, walk) for kind, walk in kinds], dataset)
     return [kind for kind, _ in kinds], images, np.array([distances[kind][walk, 1:-1].mean() for kind, walk in kinds])
 
 
@@ -230,7 +221,7 @@ def keep_walk(evaluation: Evaluation, dataset: Dataset, model: Model, params: Pa
     if dataset.kind != "image":
         return Kept({}, {})
     both = lambda part: {kind: evaluation.arrays[f"{kind}_{part}"] for kind in ("code", "pixel")}
-    kinds, images, means = strips(both("walks"), both("distances"), SHOWN_WALKS, dataset)
+    kinds, images, means = strips(both("walks"), both("distances"), SHOWN_WALKS, dataset, "pixel")
     return Kept({"strips": images, "distances": means}, {"kinds": kinds})
 
 
@@ -258,7 +249,7 @@ def keep_latent(evaluation: Evaluation, dataset: Dataset, model: Model, params: 
     arrays, shares = evaluation.arrays, {"straight": evaluation.metrics["test"], **evaluation.baselines}
     side = len(arrays["grid"])
     walks, distances = ({way: arrays[name][way] for way in WAYS} for name in ("ways", "way_distances"))
-    ways, images, means = strips(walks, distances, WALKS, dataset)
+    ways, images, means = strips(walks, distances, WALKS, dataset, "pixels")
     tree = {
         "grid": as_images([arrays["grid"].reshape(side, side, -1)], dataset)[0],
         "walks": images,
@@ -307,9 +298,11 @@ def _draw_grid(tree: Tree, info: Tree, words: Words) -> Any:
     for axes in plane:
         points, labels = labelled_points("code", tree["code"], tree.get("labels"))
         scatter(axes, points, labels, len(info["labels"]), (labels.min(), labels.max()))
-        inside = np.percentile(points, [2, 98], axis=0)
-        axes.set(xlim=inside[:, 0], ylim=inside[:, 1], box_aspect=1)
-        axes.set_title(words("latent.same_place"), size=TEXT, loc="left")
+        low, high = np.percentile(points, [2, 98], axis=0)
+        axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), box_aspect=1)
+        outside = int((~((low <= points) & (points <= high)).all(1)).sum())
+        title = words("map.outside", name=words("latent.same_place"), outside=outside, points=len(points))
+        axes.set_title(title, size=TEXT, loc="left")
         class_legend(words, figure, np.unique(labels).tolist(), info["labels"])
     return figure
 

@@ -31,13 +31,15 @@ def page(reproduction: Reproduction, words: Words, widest: int) -> Page:
     chapters = [_chapter(plan, reproduction, words, widest) for plan in plans]
     entries = [entry for chapter in chapters for entry in chapter["entries"]]
     _drop_fragments(entries)
+    judged = {entry["name"]: entry["verdict"] for entry in entries}
     name, kind = reproduction.collection.resolve().name, "lecture" if ours else "collection"
     return Page(
         title=text[f"{kind}_title"].format(name=name),
         lead=text[f"{kind}_lead"],
         parts=chapters,
         environment=environment(report["environment"], words, report["machine"]),
-        counts=verdicts.counts(list({entry["name"]: entry["verdict"] for entry in entries}.values())),
+        counts=verdicts.counts(list(judged.values())),
+        verdicts=judged,
         sources=shared("lecture")["sources"] if ours else {},
     )
 

@@ -21,6 +21,8 @@ from aejax.runs import apply, workdir
 from aejax.runs.artifact import Trained
 
 COUNT = re.compile(r"_(\d+)$")
+DENSE = 0.9  # the share of active units from which on it is not worth a line
+COPY = 1e-6  # the error of PCA, as a share of that of the mean, of a code that can hold the whole row
 LAST = "loss"  # the figure that every run has says least of it
 
 
@@ -90,12 +92,17 @@ def show(
         widest: of pictures, in pixels.
         published: values by measure.
     """
-    trained = trained_net(runs[0])
+    trained, run = trained_net(runs[0]), runs[0]
+    fragment = trained and explorer.run_fragment(trained, words)
+    if fragment and fragment.kind == "plane":  # the map of the codes, to touch
+        names = [name for name in names if name != "map"]
+    sparse = run.measures.get("test/active_fraction", 0) < DENSE
+    measures = [name for name in measures if name in run.measures and (sparse or not name.endswith("active_fraction"))]
     return {
         "drawing": trained and net.drawing(net.network(trained), words),
-        "figures": list(figures(runs[0], names, words, widest).values()),
-        "rows": [row(name, runs, words, published.get(name, ())) for name in measures if name in runs[0].measures],
-        "fragment": trained and explorer.run_fragment(trained, words),
+        "figures": list(figures(run, names, words, widest).values()),
+        "rows": [row(name, runs, words, published.get(name, ())) for name in measures],
+        "fragment": fragment,
         "facts": facts(runs, words),
     }
 
@@ -174,8 +181,9 @@ def _baselines(name: str, runs: Sequence[Run], words: Words) -> list[Other]:
     stem = lambda method: method if all(method in table for table in tables) else COUNT.sub("_", method)
     groups: dict[str, list[tuple[str, Any]]] = {}
     for table in tables:
+        exact = COPY * table.get("mean", {}).get("mse", 0.0)
         for method, numbers in table.items():
-            if name in numbers:
+            if name in numbers and not (method == "pca" and numbers.get("mse", 1.0) < exact):
                 groups.setdefault(stem(method), []).append((method, numbers[name]))
     others = []
     for group, pairs in groups.items():

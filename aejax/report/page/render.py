@@ -22,6 +22,7 @@ class Page(NamedTuple):
         parts: what follows: each has an ``id``, a ``title``, a ``kind``, which names its macro, and what that shows.
         environment: pairs of a name and a value: the machine and the versions.
         counts: of a reproduction, by the name of each verdict its kind and how many there are.
+        verdicts: of a reproduction, by the name of each experiment.
         sources: what is cited, by its key.
     """
 
@@ -30,6 +31,7 @@ class Page(NamedTuple):
     parts: Sequence[Mapping[str, Any]]
     environment: Sequence[tuple[str, str]]
     counts: Mapping[str, tuple[str, int]] = {}
+    verdicts: Mapping[str, Any] = {}
     sources: Mapping[str, Any] = {}
 
 
