@@ -3,12 +3,13 @@
 import json
 import math
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 from running import assert_refused, call
 
-from aejax.bench import ROWS, measure, steps
+from aejax.bench import ROWS, Row, loads, measure, steps
 from aejax.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -54,6 +55,41 @@ def test_steps_and_their_operations(net, monkeypatch):
     assert 0 < turn() < 1
     forward = 2 * 10 * 2 * 6 * 2 if len(net["shape"]) == 1 else 1000  # a dense layer and its mirror image
     assert forward < turn.operations < 1e7
+
+
+def test_an_earlier_tree_is_the_one_that_is_asked(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)  # where Python would look before it looks at PYTHONPATH
+    (tmp_path / "aejax" / "bench").mkdir(parents=True)
+    for name in ("", "bench/"):
+        (tmp_path / "aejax" / name / "__init__.py").touch()
+    (tmp_path / "aejax" / "bench" / "worker.py").write_text("print(7)")
+    with measure._worker("dense", "aejax", tmp_path, 1) as ask:
+        assert ask() == 7
+
+
+@pytest.mark.parametrize(("ratio", "seconds", "misses"), [(1.1, 0.05, False), (1.1, 0.2, True), (0.8, 0.05, True)])
+def test_a_row_misses_its_ratio_or_its_seconds(ratio, seconds, misses, monkeypatch):
+    row = Row("reading", {"aejax": ("", {}), "NumPy": ("", {})}, 1.0, within=0.1)
+    monkeypatch.setattr(measure, "ROWS", {"reading": row})
+    sides = {"aejax": seconds, "NumPy": ratio * seconds}
+    result = measure.Result("reading", 1, sides, dict.fromkeys(sides, 1.0), {"NumPy": (ratio,)}, {})
+    assert result.misses == misses
+    assert measure.line(result).endswith("; at most 100 ms")
+    alone = result._replace(seconds={"aejax": seconds}, ratios={})
+    assert alone.misses == (seconds > 0.1)
+    assert "times" not in measure.line(alone)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"), [(loads.table, {"megabytes": 1}), (loads.photographs, {"count": 9})]
+)
+def test_files_are_made_and_loaded(function, arguments, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    turn = function(1, **arguments)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) == arguments.get("count", 1)
+    assert len(files) > 1 or files[0].stat().st_size == pytest.approx(1e6, rel=0.05)
+    assert turn() > 0
 
 
 @pytest.mark.slow

@@ -185,6 +185,28 @@ def test_things_to_touch_are_at_their_first_place_only_and_nothing_is_loaded(rep
     assert len(shown.content) < 15_000_000
 
 
+def test_a_chapter_shows_its_config_and_its_net_as_code(reproduction, page):
+    shown = page(reproduction).content
+    for text in (
+        "def get_config():",
+        "class Stack(nn.Module):",
+        "class Encoder(nn.Module):",
+        "x @ weights + bias[None]",
+    ):
+        assert text in shown
+    assert "Returns:" not in shown, "of a docstring there is the first line"
+
+
+@pytest.mark.parametrize("language", [EN, ES], ids=words.LANGUAGES)
+def test_the_page_of_a_run_of_the_lecture_has_its_idea_and_its_formula(reproduction, tiny, page, language):
+    chapter = language.text["chapters"]["vanilla"]
+    shown = page(reproduction / "vanilla/seed-0", "--lang", language.language)
+    assert chapter["idea"] in shown.text
+    assert chapter["slide"] in shown.text
+    assert shown.attributes("math")
+    assert not page(tiny, "--lang", language.language).attributes("math"), "its data are not those of the lecture"
+
+
 def test_a_run_as_a_page(tiny, page, tmp_path):
     shown, numbers = page(tiny), summary(tiny)
     assert tiny.name in shown.text

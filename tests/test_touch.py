@@ -1,6 +1,7 @@
 """What there is to touch on a page, without a browser: which runs have it, what it weighs, what if data are gone."""
 
 import json
+import re
 
 import jax
 import jax.numpy as jnp
@@ -100,11 +101,31 @@ def touch_sweep(folder):
 
 
 def test_a_code_of_two_units_is_a_plane_and_of_others_a_walk(root):
-    plane, walk = (touch(run(root / f"code {code}", {"model.code": str(code)})) for code in (2, 3))
+    settings = ({"model.code": "2", "data.rows": "300"}, {"model.code": "3"})
+    plane, walk = (touch(run(root / f"code {each['model.code']}", each)) for each in settings)
     assert (plane.kind, len(plane.view["sliders"])) == ("plane", 2)
     assert (walk.kind, len(walk.view["sliders"])) == ("walk", 3)
-    assert len(plane.data["labels"]) == len(plane.view["marks"]) == 12, "a fifth of 60 rows"
+    outside = int((re.findall(r"(\d+) of 60 samples lie", plane.data["texts"]["caption"]) or [0])[0])
+    assert len(plane.data["labels"]) == len(plane.view["marks"]) == 60 - outside, "a fifth of 300 rows"
     assert plane.data["image"] is False
+
+
+def test_a_few_codes_far_outside_do_not_span_the_plane(root):
+    seen = source.load(apply.load(run(root / "outlier", {"model.code": "2"})))
+    code = np.concatenate([seen.code[:-1], 1e3 * np.ones((1, 2), np.float32)])
+    plane = explorer.latent.plane(seen._replace(code=code), words.catalogue("en"))
+    outside = int(
+        re.search(r"(\d+) of 12 samples lie far outside and are not shown", plane.data["texts"]["caption"])[1]
+    )
+    assert len(plane.view["marks"]) == len(plane.data["errors"]) == 12 - outside < 12
+    assert max(high for _, high in plane.data["box"]) < 500
+
+
+def test_a_walk_starts_at_the_best_sample_of_each_class(root):
+    seen = source.load(apply.load(run(root / "best", {"model.code": "3"})))
+    rows, errors, labels = explorer.latent.best(seen), explorer.latent.errors_of(seen), seen.dataset.test.labels
+    assert sorted(labels[rows]) == sorted(set(labels))
+    assert all(errors[row] == errors[labels == labels[row]].min() for row in rows)
 
 
 def test_a_wide_code_has_sliders_for_the_units_that_vary_most(root):

@@ -8,6 +8,7 @@ the turns is reported: above 1, aejax is faster.
 A new row is a `Row` in `ROWS`, of the module that has its ways.
 """
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -19,10 +20,13 @@ class Row(NamedTuple):
         about: what is timed.
         ways: the ways to do it by their names, ``aejax`` first: each names a function of ``aejax.bench``, as
             ``"module.function"``, and its keyword arguments. It is called as ``function(threads, **arguments)`` and
-            returns ``turn``, which does the work and returns its seconds; the first call is not counted.
+            returns ``turn``, which does the work and returns its seconds; the first call is not counted, but where
+            one turn is all.
         least: the ratio that aejax is meant to reach beside the fastest of the peers.
         threads: how many processor cores the ways may use, a measurement for each.
         turns: of each way that are timed.
+        within: the seconds that aejax may take at most.
+        long: whether it takes so long that it is measured only where it is named.
     """
 
     about: str
@@ -30,6 +34,8 @@ class Row(NamedTuple):
     least: float
     threads: tuple[int, ...] = (1, 2)
     turns: int = 9
+    within: float = math.inf
+    long: bool = False
 
 
 def _steps(about: str, least: float, shape: tuple[int, ...], batch: int, **net: object) -> Row:
@@ -56,6 +62,12 @@ def _table(rows: int) -> Row:
 def _sweep(net: str, least: float) -> Row:
     ways = {"aejax": ("sweeps.of_aejax", {"net": net}), "PyTorch": ("sweeps.of_torch", {"net": net})}
     return Row(f"64 learning rates of {net}, with a cold compile", ways, least, (2,), 3)
+
+
+def _csv(megabytes: int, **of_row: object) -> Row:
+    size = {"megabytes": megabytes}
+    ways = {"aejax": ("loads.table", size), "pandas": ("loads.table_of_pandas", size)}
+    return Row(f"a .csv file of {megabytes:,} MB, 20 columns of numbers", ways, 1.0, (2,), 3, **of_row)
 
 
 ROWS: Mapping[str, Row] = {
@@ -97,5 +109,61 @@ ROWS: Mapping[str, Row] = {
     "conv-64": _steps("convolutional 64×64×3", 1.3, (64, 64, 3), 64, channels=(16, 32, 64), code=128),
     "sweep-36": _sweep("36-16-2", 20.0),
     "sweep-784": _sweep("784-32", 3.5),
+    "load-first": Row(
+        "fashion_mnist, 70,000 images, loaded for the first time",
+        {"aejax": ("loads.images_at_first", {}), "gzip": ("loads.images_of_numpy", {"suffix": ".gz"})},
+        0.0,
+        (2,),
+        3,
+    ),
+    "load": Row(
+        "fashion_mnist, 70,000 images, loaded again",
+        {"aejax": ("loads.images", {}), "NumPy, .npz": ("loads.images_of_numpy", {"suffix": ".npz"})},
+        0.0,
+        (2,),
+        within=0.1,
+    ),
+    "csv": _csv(100),
+    "csv-1000": _csv(1000, long=True),
+    "photographs": Row(
+        "10,000 PNG files of 64 by 64 pixels, loaded for the first time",
+        {
+            "aejax": ("loads.photographs", {"count": 10_000}),
+            "Pillow": ("loads.photographs_of_pillow", {"count": 10_000}),
+        },
+        1.0,
+        (2,),
+        3,
+    ),
+    "stream": Row(
+        "training steps of 784-32 in batches of 128, rows from a disk",
+        {"aejax": ("loads.steps", {"streamed": True}), "in memory": ("loads.steps", {"streamed": False})},
+        1 / 1.1,
+        (2,),
+        5,
+    ),
+    "compile": Row(
+        "trace and compile of a deep dense net, in each turn of another width",
+        {"aejax": ("steps.compiled", {})},
+        1.0,
+        (1,),
+        5,
+        within=1.0,
+    ),
+    "compile-rows": Row(
+        "fit of a detector to one row more in each turn, in one process",
+        {"aejax": ("fits.detector_of_other_rows", {})},
+        1.0,
+        (1,),
+        5,
+    ),
+    "reproduce": Row(
+        "the whole of aejax reproduce lecture, a process",
+        {"aejax": ("commands.reproduce", {})},
+        2.0,
+        (1,),
+        1,
+        long=True,
+    ),
 }
 """By name, in the order in which they are measured."""

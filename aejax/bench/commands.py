@@ -57,6 +57,16 @@ def own_table(threads: int, rows: int, columns: int) -> Callable[[], float]:
     return _run("lecture/anomaly", *settings)
 
 
+def reproduce(threads: int) -> Callable[[], float]:
+    """All experiments of the lecture, each with its seeds."""
+
+    def turn() -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            return _process(["-m", "aejax", "reproduce", "lecture", "--jobs", str(threads), "--workdir", f"{folder}/r"])
+
+    return turn
+
+
 def script(
     threads: int, function: str, arguments: Mapping[str, Any] = {}, rows: int = 0, columns: int = 0
 ) -> Callable[[], float]:
@@ -82,19 +92,24 @@ def table(rows: int, columns: int) -> Path:
     return path
 
 
-def _arrays(name: str) -> Path:
-    """The rows of a data set as a .npz that NumPy reads."""
-    from aejax import data
-
+def arrays(name: str) -> Path:
+    """The rows of a data set as a .npz that NumPy reads, written by a process, whose memory is not that of this one."""
     path = Path(tempfile.gettempdir()) / f"aejax-bench-{name}.npz"
     if not path.exists():
-        dataset = data.load(name)
-        np.savez(path, **{part: np.asarray(getattr(dataset, part).x) for part in ("train", "validation", "test")})
+        _process(["-c", f"from aejax.bench.commands import write_arrays; write_arrays({name!r}, {str(path)!r})"])
     return path
 
 
+def write_arrays(name: str, path: str) -> None:
+    """Write the rows of a data set by split."""
+    from aejax import data
+
+    dataset = data.load(name)
+    np.savez(path, **{part: np.asarray(getattr(dataset, part).x) for part in ("train", "validation", "test")})
+
+
 _DATA = {
-    "lecture": lambda rows, columns: _arrays("digits"),
-    "epoch": lambda rows, columns: _arrays("fashion_mnist"),
+    "lecture": lambda rows, columns: arrays("digits"),
+    "epoch": lambda rows, columns: arrays("fashion_mnist"),
     "detector": table,
 }

@@ -1,12 +1,15 @@
 """Estimators in one process, from the second fit on, beside those that people know; and codes of many rows."""
 
+import itertools
 import time
 from collections.abc import Callable
 
 import numpy as np
 
 
-def _timed(work: Callable[[], object]) -> Callable[[], float]:
+def timed(work: Callable[[], object]) -> Callable[[], float]:
+    """A turn that does some work, and returns its seconds."""
+
     def turn() -> float:
         started = time.perf_counter()
         work()
@@ -31,7 +34,7 @@ def detector(threads: int) -> Callable[[], float]:
     from aejax.estimators import AutoencoderDetector
 
     x = _table(1000, 20)
-    return _timed(lambda: AutoencoderDetector(random_state=0).fit(x))
+    return timed(lambda: AutoencoderDetector(random_state=0).fit(x))
 
 
 def detector_of_pyod(threads: int) -> Callable[[], float]:
@@ -41,7 +44,15 @@ def detector_of_pyod(threads: int) -> Callable[[], float]:
 
     torch.set_num_threads(threads)
     x = _table(1000, 20)
-    return _timed(lambda: AutoEncoder(random_state=0, verbose=0).fit(x))
+    return timed(lambda: AutoEncoder(random_state=0, verbose=0).fit(x))
+
+
+def detector_of_other_rows(threads: int) -> Callable[[], float]:
+    """A fit of `AutoencoderDetector` to one row more in each turn, which takes no other program."""
+    from aejax.estimators import AutoencoderDetector
+
+    x, rows = _table(1100, 20), itertools.count(1000)
+    return timed(lambda: AutoencoderDetector(random_state=0).fit(x[: next(rows)]))
 
 
 def imputer(threads: int) -> Callable[[], float]:
@@ -49,7 +60,7 @@ def imputer(threads: int) -> Callable[[], float]:
     from aejax.estimators import AutoencoderImputer
 
     x = _with_holes()
-    return _timed(lambda: AutoencoderImputer(random_state=0).fit_transform(x))
+    return timed(lambda: AutoencoderImputer(random_state=0).fit_transform(x))
 
 
 def imputer_of_sklearn(threads: int) -> Callable[[], float]:
@@ -60,7 +71,7 @@ def imputer_of_sklearn(threads: int) -> Callable[[], float]:
 
     x = _with_holes()
     trees = lambda: ExtraTreesRegressor(100, random_state=0, n_jobs=threads)
-    return _timed(lambda: IterativeImputer(trees(), max_iter=10, tol=0.0, random_state=0).fit_transform(x))
+    return timed(lambda: IterativeImputer(trees(), max_iter=10, tol=0.0, random_state=0).fit_transform(x))
 
 
 def encode(threads: int) -> Callable[[], float]:
@@ -71,7 +82,7 @@ def encode(threads: int) -> Callable[[], float]:
     x = rows_of((784,)).astype(np.float32) / 255
     model = aejax.models.multilayer((784,), widths=(512, 256), code=32, activation="relu")
     fitted = aejax.fit(model, data=x[:1000], steps=1, batch_size=100)
-    return _timed(lambda: fitted.encode(x))
+    return timed(lambda: fitted.encode(x))
 
 
 def encode_of_torch(threads: int) -> Callable[[], float]:
@@ -88,4 +99,4 @@ def encode_of_torch(threads: int) -> Callable[[], float]:
         with torch.no_grad():
             torch.cat([encoder(part) for part in x.split(1000)]).numpy()
 
-    return _timed(work)
+    return timed(work)

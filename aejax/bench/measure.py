@@ -1,6 +1,7 @@
 """The rows of the table, measured: a process for each way, all of them in turns."""
 
 import json
+import math
 import os
 import platform
 import statistics
@@ -46,8 +47,14 @@ class Result(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """The median beside the fastest peer."""
-        return min(map(statistics.median, self.ratios.values()))
+        """The median beside the fastest peer; infinite without any."""
+        return min(map(statistics.median, self.ratios.values()), default=math.inf)
+
+    @property
+    def misses(self) -> bool:
+        """Whether it is below what it is meant to reach."""
+        row = ROWS[self.name]
+        return self.ratio < row.least or self.seconds[next(iter(row.ways))] > row.within
 
 
 def check(names: Sequence[str]) -> None:
@@ -103,7 +110,7 @@ def _worker(name: str, way: str, tree: Path | None, threads: int) -> Iterator[Ca
     words = [sys.executable, "-m", "aejax.bench.worker", name, way, str(threads)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
     with tempfile.TemporaryFile("w+") as said:
-        process = subprocess.Popen(words, env=environment, stderr=said, **pipes)
+        process = subprocess.Popen(words, env=environment, stderr=said, cwd=tree, **pipes)  # Python looks there first
         asked = False
 
         def ask() -> Any:
@@ -154,10 +161,11 @@ def line(result: Result) -> str:
     row, unit = ROWS[result.name], lambda seconds: f"{1000 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
     sides = ", ".join(f"{way} {unit(s)} ({result.megabytes[way]:.0f} MB)" for way, s in result.seconds.items())
     spread = [ratio for ratios in result.ratios.values() for ratio in ratios]
-    aim = "" if "before" in result.ratios else f", at least {row.least:g}"
+    aim = "" if "before" in result.ratios or not row.least else f", at least {row.least:.3g}"
     share = "" if result.share is None else f"; {result.share:.0%} of the rate of matrix products"
-    times = f"{result.ratio:.2f} times (from {min(spread):.2f} to {max(spread):.2f}{aim})"
-    return f"{result.name}, {result.threads} thread(s): {times}: {sides}{share}"
+    times = f"{result.ratio:.2f} times (from {min(spread):.2f} to {max(spread):.2f}{aim}): " if spread else ""
+    within = "" if math.isinf(row.within) else f"; at most {unit(row.within)}"
+    return f"{result.name}, {result.threads} thread(s): {times}{sides}{share}{within}"
 
 
 def _cores() -> Sequence[int]:

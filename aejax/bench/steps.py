@@ -55,6 +55,27 @@ def of_aejax(threads: int, shape: Sequence[int], batch: int, **net: Any) -> Call
     return unit
 
 
+def compiled(threads: int) -> Callable[[], float]:
+    """Trace and compile the training of 784-w-256-32, w another in each turn."""
+    from aejax import config as configs
+    from aejax.data import from_arrays
+    from aejax.training import build
+    from aejax.training.evaluate import on_device
+    from aejax.training.loop import compile_advance
+
+    dataset, widths = from_arrays(rows_of((784,)), test=0.0, validation=0.0, scaling="unit"), itertools.count(512)
+    rows, config = on_device(dataset.train, dataset), configs.load("lecture/multilayer")
+
+    def turn() -> float:
+        parts = build.build(configs.varied(config, {"model.widths": (next(widths), 256), "model.code": 32}), dataset)
+        state = parts.run.init(parts.key, parts.hparams)
+        started = time.perf_counter()
+        compile_advance(parts.run, state, parts.key, parts.hparams, rows)
+        return time.perf_counter() - started
+
+    return turn
+
+
 def product_rate(size: int = 1024) -> float:
     """The operations in a second of a product of matrices, the best of ten."""
     import jax

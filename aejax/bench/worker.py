@@ -26,10 +26,12 @@ def main(name: str, way: str, threads: int) -> None:
     os.dup2(2, 1)  # what the work prints is no answer
     from aejax.bench import ROWS
 
-    path, arguments = ROWS[name].ways[way]
+    row = ROWS[name]
+    path, arguments = row.ways[way]
     module, _, function = path.partition(".")
     turn = getattr(importlib.import_module(f"aejax.bench.{module}"), function)(threads, **arguments)
-    turn()
+    if row.turns > 1:
+        turn()
     versions = {package: _version(package) for package in PACKAGES}
     about = {"versions": versions, "operations": getattr(turn, "operations", None), "peak": getattr(turn, "peak", None)}
     print(json.dumps(about), file=said, flush=True)

@@ -1,6 +1,9 @@
 """`aejax run`: its options, and what they make of a config or of the folder of a run that goes on."""
 
 import argparse
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, metavar="N", help="the same as --set seed=N")
     add("--print-config", action="store_true", help="print the resolved config and stop")
     add("--no-compile-cache", action="store_true", help="compile afresh, and keep nothing compiled")
+    add("--profile", action="store_true", help="also trace it, for Perfetto, and print where the time went")
     add_option(parser)
     about = "one run of several processes, on one host or many; SLURM and TPUs need the first only"
     add = parser.add_argument_group(about).add_argument
@@ -30,6 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, or print the resolved config; the exit code."""
+    started = time.perf_counter()
     from aejax import config as configs
     from aejax.training import distributed
 
@@ -38,11 +43,11 @@ def run(arguments: argparse.Namespace) -> int:
         print(configs.dumps(config), end="", flush=True)
         return 0
     with distributed.joined(distributed.this_process(arguments), arguments.workdir):
-        return train(arguments, config)
+        return train(arguments, config, started)
 
 
-def train(arguments: argparse.Namespace, config: dict[str, Any]) -> int:
-    """Train a config, in this process or in this and others."""
+def train(arguments: argparse.Namespace, config: dict[str, Any], started: float) -> int:
+    """Train a config, in this process or in this and others; the command began at `started`."""
     from aejax.config import files as config_files
     from aejax.runs import experiment, workdir
     from aejax.training import compilation, interruption
@@ -51,7 +56,8 @@ def train(arguments: argparse.Namespace, config: dict[str, Any]) -> int:
         compilation.enable_cache()
     folder = arguments.workdir or workdir.fresh(config_files.find(arguments.config)[0].stem)
     try:
-        summary = experiment.run(config, folder)
+        with _profiled(arguments, folder, config["train"]["steps"], started):
+            summary = experiment.run(config, folder)
     except interruption.InterruptedRunError as stop:
         return console.complain(str(stop), 130)
     if not summary:  # in a process that does not write
@@ -65,6 +71,23 @@ def train(arguments: argparse.Namespace, config: dict[str, Any]) -> int:
         console.say(f"{folder / name}: {what}")
     console.say(f"a page of it: aejax report {folder}")
     return 0
+
+
+@contextmanager
+def _profiled(arguments: argparse.Namespace, folder: Path, steps: int, started: float) -> Iterator[None]:
+    """Where ``--profile`` asks for it, a trace and a table of a run that still has to train."""
+    if not arguments.profile:
+        yield
+        return
+    from aejax.runs import profile, workdir
+
+    if arguments.distributed:
+        raise UserError("--profile: traces one process; allowed: without --distributed")
+    if (folder / workdir.FINISHED).exists():
+        raise UserError(f"--profile: the run in {folder} is finished; allowed: another --workdir")
+    with profile.profiled(folder, steps):
+        profile.passed("import", time.perf_counter() - started)
+        yield
 
 
 def settings(arguments: argparse.Namespace) -> dict[str, Any]:

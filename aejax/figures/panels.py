@@ -281,7 +281,8 @@ def near(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Along each axis they leave, on either side of the middle 96 % of the points, half the length that these take up, and
     no more room than there are points.
     """
-    low, high = np.percentile(points, [2, 98], axis=0)
+    low = np.percentile(points, 2, axis=0, method="higher")  # of few points one at either end does not count
+    high = np.percentile(points, 98, axis=0, method="lower")
     half = np.where(high > low, (high - low) / 2, np.inf)
     room = 0.03 * np.ptp(points, axis=0)
     return np.maximum(low - half, points.min(0) - room), np.minimum(high + half, points.max(0) + room)

@@ -21,6 +21,7 @@ from aejax.errors import UserError
 from aejax.files import to_json, write_atomic
 from aejax.models.architecture import summary
 from aejax.runs import apply, artifact, results, workdir
+from aejax.runs.profile import stage
 from aejax.runs.training import train
 from aejax.storage import checkpoint, checksums
 from aejax.storage.lock import alone
@@ -90,8 +91,9 @@ def _run(config: Mapping[str, Any], folder: Path, working: ExitStack) -> dict[st
         if devices.is_first():
             working.enter_context(alone(folder, workdir.WAIT_SECONDS))
             workdir.check(folder, config)  # nobody has begun another run there meanwhile
-            workdir.begin(folder, config)
-            workdir.same_data(folder, loaded)
+            with stage("files"):
+                workdir.begin(folder, config)
+                workdir.same_data(folder, loaded)
             console.say(summary(parts.model, terms=config["terms"]))
             _tell_missing(dataset, parts.model)
     prepare_seconds = time.perf_counter() - started
@@ -99,19 +101,23 @@ def _run(config: Mapping[str, Any], folder: Path, working: ExitStack) -> dict[st
         params, _, timing = train(parts, dataset, rows, config["train"], folder, bar=True, on_evaluation=record)
     if not devices.is_first():
         return {}
-    artifact.save(folder / workdir.MODEL, params, dataset)
+    with stage("files"):
+        artifact.save(folder / workdir.MODEL, params, dataset)
     if finished is not None:
         console.say(f"{folder / workdir.MODEL}: was missing or damaged, and is written again from the last checkpoint")
         return finished
     console.say("evaluating")
     started = time.perf_counter()
-    evaluation, evaluated, names = evaluate(config, parts, params, dataset, folder)
-    if tables := _tables(config, evaluation, parts.model, params, loaded, folder):
+    with stage("evaluation"):
+        evaluation, evaluated, names = evaluate(config, parts, params, dataset, folder)
+        tables = _tables(config, evaluation, parts.model, params, loaded, folder)
+    if tables:
         evaluated["tables"] = tables
     seconds = {"prepare_seconds": prepare_seconds, "evaluate_seconds": time.perf_counter() - started}
     evaluated["timing"] = timing | seconds | workdir.peak_memory()
     names += [name for name in tables if (folder / name).is_file()]
-    checksums.write(folder, [*workdir.WRITTEN, *names], {workdir.FINISHED: to_json(evaluated)})
+    with stage("files"):
+        checksums.write(folder, [*workdir.WRITTEN, *names], {workdir.FINISHED: to_json(evaluated)})
     return evaluated
 
 
@@ -174,7 +180,8 @@ def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Dataset, Parts, Rows | 
     if config["report"]["tensorboard"] and find_spec("tensorboardX") is None:
         line = "report.tensorboard: needs a package; install it with: pip install 'aejax[tensorboard]'"
         raise UserError(line)
-    loaded = dataset = load_data(config["data"])
+    with stage("load"):
+        loaded = dataset = load_data(config["data"])
     said = [*inspection.described(dataset), *batch_remark(config["train"], dataset)]
     for line in said if devices.is_first() else ():
         console.say(line)
@@ -185,7 +192,8 @@ def prepare(config: Mapping[str, Any]) -> tuple[Dataset, Dataset, Parts, Rows | 
     if dataset.stream is not None:
         rows = windows.make(dataset, parts.key, settings["batch_size"], settings["steps"], parts.layout)
     else:
-        rows = on_device(dataset.train, dataset, parts.relations)
+        with stage("input"):
+            rows = on_device(dataset.train, dataset, parts.relations)
     example = rows.example if isinstance(rows, Windows) else rows
     check(parts, example)
     accepts = lambda data: check(build(config, data), example)
@@ -216,7 +224,8 @@ def _imported_meanwhile(config: Mapping[str, Any]) -> Iterator[None]:
     try:
         yield
     finally:
-        thread.join()
+        with stage("import"):
+            thread.join()
 
 
 @contextmanager
@@ -260,7 +269,10 @@ def evaluate(
         from aejax.figures import run as pictures
 
         curve = workdir.read_metrics(folder)
-        pictures.write(folder / workdir.FIGURES, curve, task.figures, evaluation, dataset, parts.model, params, config)
+        with stage("figures"):
+            pictures.write(
+                folder / workdir.FIGURES, curve, task.figures, evaluation, dataset, parts.model, params, config
+            )
     summary = {
         "seed": config["seed"],
         "metrics": metrics,

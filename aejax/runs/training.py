@@ -13,6 +13,7 @@ import numpy as np
 from aejax import console
 from aejax.errors import UserError
 from aejax.runs import workdir
+from aejax.runs.profile import stage
 from aejax.storage import checkpoint, checksums, records
 from aejax.storage.records import Fields, Named
 from aejax.training import devices
@@ -74,7 +75,9 @@ def train(
         InterruptedRunError: SIGINT or SIGTERM came, and what was done is in the folder.
     """
     state, before = _start(parts, settings["patience"] is not None, folder, params)
-    feed, example, stops = (rows.at, rows.example, (rows.steps,)) if isinstance(rows, Windows) else (rows, rows, ())
+    feed, example, stops = (
+        (stage("input")(rows.at), rows.example, (rows.steps,)) if isinstance(rows, Windows) else (rows, rows, ())
+    )
     shardings = None if parts.layout is None else (parts.layout, devices.whole(parts.layout.step.mesh))
     started = time.perf_counter()
     with console.during("compiling") if bar else nullcontext():
@@ -86,16 +89,16 @@ def train(
     with shown as show, signals as asked:
         try:
             state, progress, ended = loop(
-                refusing(program, parts.key, parts.hparams, feed),
+                stage("step")(refusing(program, parts.key, parts.hparams, feed)),
                 state,
                 steps=settings["steps"],
                 evaluate_every=settings["evaluate_every"],
                 progress=before,
                 patience=settings["patience"],
-                measure=_measure(parts, dataset),
+                measure=stage("evaluation")(_measure(parts, dataset)),
                 on_chunk=(lambda step, history, _: show(step, float(history["loss"][-1]))) if bar else on_chunk,
                 on_evaluation=record,
-                save=None if folder is None else _saver(parts, folder, settings["keep"]),
+                save=None if folder is None else stage("files")(_saver(parts, folder, settings["keep"])),
                 save_every=None if folder is None else settings["checkpoint_every"],
                 stop=lambda: bool(devices.of_all(asked()).any()),
                 stops=stops,

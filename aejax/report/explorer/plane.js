@@ -13,6 +13,13 @@ function plane(root, data) {
   const flat = floatsOf(data.codes);
   const codes = rows.map((_, row) => [flat[2 * row], flat[2 * row + 1]]);
   const pictures = picturesOf(root, data);
+  const thumbnail = root.querySelector(".touch-thumbnail");
+  const neighbours = [...root.querySelectorAll(".touch-neighbours figure")];
+  const filters = [...root.querySelectorAll(".touch-classes button")];
+  const marks = [...svg.querySelectorAll(".touch-marks > *")];
+  let only = ""; // the one class that is shown; "" for all of them
+  const visible = (row) => !only || data.labels[row] === only;
+  const called = (row) => ({ row: data.numbers[row], label: data.labels[row] && ` (${data.labels[row]})` });
 
   const [wide, high] = [plot.right - plot.left, plot.bottom - plot.top];
   const [across, up] = box.map(([low, top]) => top - low);
@@ -30,9 +37,34 @@ function plane(root, data) {
     let [best, least] = [-1, Infinity];
     positions.forEach(([a, b], row) => {
       const away = Math.hypot(a - x, b - y) * stretch(a - x, b - y);
-      if (allowed(a - x, b - y) && away < least) [best, least] = [row, away];
+      if (visible(row) && allowed(a - x, b - y) && away < least) [best, least] = [row, away];
     });
     return [best, least];
+  }
+
+  // The rows with the nearest codes, and their images where they are images.
+  function showNeighbours(code, row) {
+    const away = codes.map(([a, b]) => Math.hypot(a - code[0], b - code[1]));
+    const near = codes.map((_, other) => other).filter((other) => other !== row && visible(other));
+    near.sort((one, other) => away[one] - away[other]);
+    neighbours.forEach((figure, index) => {
+      const other = near[index];
+      figure.hidden = other === undefined;
+      if (figure.hidden) return;
+      const name = filled(texts.named, called(other));
+      figure.querySelector("figcaption").textContent = data.image ? data.labels[other] || data.numbers[other] : name;
+      if (!data.image) return;
+      const canvas = figure.querySelector("canvas");
+      drawImage(canvas, data.shape, rows[other]);
+      canvas.setAttribute("aria-label", name);
+    });
+  }
+
+  function showThumbnail([x, y], values) {
+    drawImage(thumbnail, data.shape, values);
+    thumbnail.style.left = `${x / 4}%`;
+    thumbnail.style.top = `${y / 4}%`;
+    thumbnail.style.transform = `translate(${x > 200 ? "calc(-100% - 12px)" : "12px"}, ${y > 200 ? "calc(-100% - 12px)" : "12px"})`;
   }
 
   // Show a code; of a row, if it is the row's own.
@@ -49,7 +81,9 @@ function plane(root, data) {
     });
     pictures.row(rows[nearby]);
     pictures.rebuilt(values ? shown(values) : rebuilt[nearby]);
-    const blanks = { row: data.numbers[nearby], label: data.labels[nearby] && ` (${data.labels[nearby]})`, error: written(data.errors[nearby], texts) };
+    if (thumbnail) showThumbnail(position, row < 0 && values ? shown(values) : rows[nearby]);
+    showNeighbours(code, row);
+    const blanks = { ...called(nearby), error: written(data.errors[nearby], texts) };
     live.textContent = filled(row >= 0 ? texts.at_row : texts.between, blanks);
   }
 
@@ -60,6 +94,12 @@ function plane(root, data) {
     const [row, away] = nearest(position);
     if (layers && away > 7) show(codeAt(position));
     else show(codes[row], row);
+  }
+
+  // Begin at the row, of those that are shown, that the decoder rebuilds best.
+  function showBest() {
+    const best = codes.map((_, row) => row).filter(visible).reduce((a, b) => (data.errors[b] < data.errors[a] ? b : a));
+    show(codes[best], best);
   }
 
   const directions = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -87,5 +127,13 @@ function plane(root, data) {
       show(code);
     }),
   );
-  show(codes[data.first], data.first);
+  filters.forEach((button) =>
+    button.addEventListener("click", () => {
+      only = button.value === only ? "" : button.value;
+      filters.forEach((each) => each.setAttribute("aria-pressed", each.value === only));
+      marks.forEach((mark, row) => mark.classList.toggle("touch-aside", !visible(row)));
+      showBest();
+    }),
+  );
+  showBest();
 }

@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from aejax.config import load
 from aejax.config.files import experiments_folder
 from aejax.report import folders
 from aejax.report.folders import Reproduction
-from aejax.report.page import experiment, sweeps, verdicts
+from aejax.report.page import code, experiment, sweeps, verdicts
 from aejax.report.page.experiment import Other
 from aejax.report.page.render import Page
 from aejax.report.words import Words, shared
 
 PLAIN_FIGURES = 3  # of an experiment that nobody chose figures for
+OPENING = ("slide", "idea", "formulas")
 MOST_OF_ONE, MOST_OF_ALL = 1_000_000, 5_000_000  # bytes of things to touch, so that figures have room on the page
 
 
@@ -66,23 +68,39 @@ def is_lecture(collection: Path) -> bool:
 
 def _lecture(report: Mapping[str, Any], words: Words) -> list[dict[str, Any]]:
     """The chapters of the catalogue; a variant that is listed in none is in the first one of its config."""
-    chapters, legends = shared("lecture")["chapters"], words.text["legends"]
+    chapters = shared("lecture")["chapters"]
     listed = {name for chapter in chapters for name in chapter["experiments"]}
     plans = []
     for chapter in chapters:
         configs = {_config(name) for name in chapter["experiments"]}
         more = [name for name in verdicts.experiments(report) if name not in listed and _config(name) in configs]
         listed.update(more)
-        text = {"published": "", **words.text["chapters"][chapter["id"]]}
-        plan = {
-            "id": chapter["id"],
-            "idea": [text["idea"]],
-            "names": [*chapter["experiments"], *more],
-            "figures": chapter.get("figures"),
-            "formulas": [(shared("formulas")[name], legends[name]) for name in chapter["formulas"]],
-        }
-        plans.append(text | plan)
+        plan = {"names": [*chapter["experiments"], *more], "figures": chapter.get("figures")}
+        plans.append(_opening(chapter, words) | plan)
     return plans
+
+
+def _opening(chapter: Mapping[str, Any], words: Words) -> dict[str, Any]:
+    """What a chapter of the lecture begins with: its slide, its idea and its formulas."""
+    text, legends = words.text["chapters"][chapter["id"]], words.text["legends"]
+    formulas = [(shared("formulas")[name], legends[name]) for name in chapter["formulas"]]
+    return {"published": "", **text, "id": chapter["id"], "idea": [text["idea"]], "formulas": formulas}
+
+
+def opening(config: Mapping[str, Any], words: Words) -> dict[str, Any]:
+    """What the chapter of a run by itself begins with: the last one whose experiment has its data, net, terms and task.
+
+    Nothing of runs that are none of the lecture's.
+    """
+    chapters = [chapter for chapter in shared("lecture")["chapters"] for name in chapter["experiments"]
+                if _kind(load(f"lecture/{name}")) == _kind(config)]  # fmt: skip
+    return {name: value for name, value in _opening(chapters[-1], words).items() if name in OPENING} if chapters else {}
+
+
+def _kind(config: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What tells the experiments of the lecture apart."""
+    names = [config[part]["name"] for part in ("data", "model", "task", "corruption")]
+    return *names, bool(config["model"].get("tied")), *sorted(term["name"] for term in config["terms"].values())
 
 
 def _config(name: str) -> str:
@@ -151,6 +169,7 @@ def _entry(name: str, plan: Mapping[str, Any], reproduction: Reproduction, words
         "id": f"{plan['id']}--{stem}",
         "name": name,
         "command": command(name, reproduction.collection),
+        "config_code": code.of_config(reproduction.collection / f"{_config(name)}.py", name.partition(":")[2]),
         "verdict": verdicts.verdict(name, reproduction.report, words, ran=bool(runs)),
         "shown": shown,
     }

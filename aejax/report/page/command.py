@@ -82,7 +82,8 @@ def _page(sources: "Sequence[Run | Sweep | Reproduction]", words: Words, widest:
     parts = [comparison.section(list(runs.values()), list(runs), words, widest)] if len(runs) > 1 else []
     for name, source in zip(names, sources, strict=True):
         section = experiment.section if isinstance(source, Run) else sweeps.section
-        parts.append(section(source, name, words, widest))
+        opening = collection.opening(source.config, words) if isinstance(source, Run) else {}
+        parts.append(opening | section(source, name, words, widest))
     lead = "several_lead" if not one else "sweep_lead" if isinstance(sources[0], Sweep) else "single_lead"
     return Page(
         title=parts[0]["title"] if one else text["several_title"].format(count=len(sources)),

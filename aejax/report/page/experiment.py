@@ -15,7 +15,7 @@ from aejax.figures import canvas
 from aejax.figures import run as pictures
 from aejax.report import explorer, folders
 from aejax.report.folders import Run
-from aejax.report.page import images, net
+from aejax.report.page import code, images, net
 from aejax.report.words import Words, shared
 from aejax.runs import apply, workdir
 from aejax.runs.artifact import Trained
@@ -103,6 +103,7 @@ def show(
         "figures": list(figures(run, names, words, widest).values()),
         "rows": [row(name, runs, words, published.get(name, ())) for name in measures],
         "fragment": fragment,
+        "net_code": code.of_net(run) if trained else [],
         "facts": facts(runs, words),
     }
 
