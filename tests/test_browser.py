@@ -148,6 +148,19 @@ def test_every_figure_is_shown_in_the_size_that_is_kept_for_it(opened):
 
 
 @EVERY
+def test_a_figure_that_is_drawn_for_a_phone_is_not_moved_sideways(opened):
+    sheets = opened.execute_script(
+        "return Array.from(document.querySelectorAll('.sheet'), e => [e.scrollWidth, e.clientWidth, "
+        "e.querySelector('source') !== null, e.querySelector('img').currentSrc === e.querySelector('img').src])"
+    )
+    drawn_for_both = [sheet for sheet in sheets if sheet[2]]
+    assert drawn_for_both
+    for wide, there, _, is_wide_one in drawn_for_both:
+        assert wide <= there
+        assert is_wide_one == (opened.execute_script("return innerWidth") > 576)
+
+
+@EVERY
 def test_a_slider_moves_the_picture_and_the_decoder_agrees_with_jax(opened, folders):
     root = fragment_of(opened, "walk")
     for button in root.find_elements(By.TAG_NAME, "button")[::4]:

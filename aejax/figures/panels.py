@@ -1,6 +1,6 @@
 """Figures that runs of any task may have: the loss, codes, maps of codes, and rows beside their reconstructions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,24 @@ def loss_curves(
         _stack(grid[1], steps, {words.named("terms", name): series[name] for name in terms})
     for axes in grid:
         _scale(axes, words, logarithmic=axes is grid[0])
+    return figure
+
+
+def learning_curves(words: Words, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Any:
+    """The validation error of several runs over their steps, on common axes, as a figure.
+
+    Args:
+        words: of the language.
+        curves: by the name of a run, its steps and the mean squared error at each.
+    """
+    title, label = words("loss.together"), words.measure("validation/mse")
+    figure, (axes,) = canvas.new_panels(3.8, title, [(words("loss.step"), label)])
+    lines = ("-", "--", "-.", ":")
+    for number, (name, (steps, errors)) in enumerate(curves.items()):
+        style = {"color": OKABE_ITO[number % 7], "linestyle": lines[number // 7 % 4], "linewidth": 1.8}
+        marker = "o" if len(steps) == 1 else ""
+        axes.plot(steps, canvas.finite(np.array(errors)), label=canvas.plain(name), marker=marker, **style)
+    _scale(axes, words, logarithmic=True)
     return figure
 
 

@@ -146,7 +146,9 @@ def _draw_features(worst: Tree, names: list[str], words: Words) -> Any:
         for i, number in enumerate(worst["feature"][row]):
             key = "anomaly.missing" if worst["missing"][row, i] else "anomaly.value"
             blanks = {"x": worst["x"][row, i], "x_hat": worst["x_hat"][row, i]}
-            labels.append(words(key, feature=canvas.plain(feature(words, names, int(number), 6 + 6 * columns)), **blanks))
+            labels.append(
+                words(key, feature=canvas.plain(feature(words, names, int(number), 6 + 6 * columns)), **blanks)
+            )
         axes = part.subplots()
         canvas.quiet(axes, x="", y="")
         canvas.bars(axes, labels, residual, color=[RED if value > 0 else BLUE for value in residual])
