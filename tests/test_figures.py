@@ -15,8 +15,17 @@ from aejax.cli import main
 from aejax.errors import UserError
 from aejax.figures import canvas, vector
 from aejax.figures.images import filters, grid_columns, laid_out, mosaic, thumbnails
-from aejax.figures.panels import class_style, code_histogram, loss_curves, maps, reconstructions, smooth, usage
-from aejax.figures.run import ARRAYS, _filters, _reconstructions
+from aejax.figures.panels import (
+    class_style,
+    code_histogram,
+    error_by_class,
+    loss_curves,
+    maps,
+    reconstructions,
+    smooth,
+    usage,
+)
+from aejax.figures.run import ARRAYS, _draw_classes, _draw_extremes, _errors, _filters, _reconstructions
 from aejax.storage import checkpoint
 from aejax.types import Evaluation
 
@@ -82,6 +91,10 @@ CASES = {
         {"roll": (RANDOM.normal(size=(60, 3)), POINTS[:, 0]), "flat": (POINTS, POINTS[:, 0])},
         axis_names=("", ""),
     ),
+    "error by class": lambda words: error_by_class(
+        words, ["a", "_b $", "c" * 60], {"autoencoder": np.array([0.1, 0.3, 0.2]), "pca": np.array([0.2, 0.1, 0.4])}
+    ),
+    "error by class alone": lambda words: error_by_class(words, ["a", "b"], {"autoencoder": np.array([0.0, 0.3])}),
     "map of one point": lambda words: maps(words, {"one": (np.zeros((1, 2)), None)}),
 }
 
@@ -285,3 +298,20 @@ def test_pca_is_beside_reconstructions_only_where_its_code_is_no_copy(units, lin
     kept = _reconstructions(tasking.dataset(x, (15, 15, 15), kind="image"), evaluation, units)
     figure = readable(lambda words: {"figure": canvas.finish(reconstructions(words, kept), words)})["figure"]
     assert len(figure.axes[0].get_yticks()) == lines
+
+
+def test_best_median_and_worst_are_those_and_classes_have_their_mean_error():
+    x = RANDOM.random((20, 16)).astype(np.float32)
+    size = RANDOM.permutation(20).astype(np.float32)
+    evaluation = Evaluation({}, {}, {"x": x, "x_hat": x + size[:, None], "pca_x_hat": x + 1})
+    dataset = tasking.dataset(x.reshape(20, 4, 4, 1), (0, 0, 20), kind="image", labels=np.arange(20) % 2)
+    kept = _errors(dataset, evaluation, 2)
+    np.testing.assert_allclose(kept["extremes"]["errors"], np.r_[0:4, 8:12, 16:20] ** 2.0, rtol=1e-5)
+    expected = [np.square(size[first::2]).mean() for first in (0, 1)]
+    np.testing.assert_allclose(kept["classes"]["errors"]["autoencoder"], expected, rtol=1e-5)
+    np.testing.assert_allclose(kept["classes"]["errors"]["pca"], 1, rtol=1e-5)
+    draw = lambda words: {
+        name: canvas.finish(draw(kept, {"labels": ["even", "odd"]}, words), words)
+        for name, draw in (("extremes", _draw_extremes), ("classes", _draw_classes))
+    }
+    assert "even (10 samples)" in [text.get_text() for text in readable(draw)["classes"].axes[0].get_yticklabels()]

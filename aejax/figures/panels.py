@@ -185,6 +185,29 @@ def reconstructions(words: Words, content: Tree, features: Names = ()) -> Any:
     return image_lines(rows, [*names.values()], words("reconstructions.title"), large=True)
 
 
+def error_by_class(words: Words, names: Names, errors: Tree) -> Any:
+    """The mean squared error of each class as bars, the largest above, and PCA's beside it as points, as a figure.
+
+    Args:
+        words: of the language.
+        names: of the classes.
+        errors: (classes,) of ``"autoencoder"`` and, where it is compared, of ``"pca"``.
+    """
+    title, labels = words("errors.by_class"), (words("common.mse"), "")
+    figure, (axes,) = canvas.new_panels(1.6 + 0.3 * len(names), title, [labels])
+    order = np.argsort(-errors["autoencoder"], kind="stable")
+    values = errors["autoencoder"][order]
+    texts = [words.number(value, ".4f") for value in values] if "pca" not in errors else ()
+    named = [canvas.plain(canvas.cut(names[position], 30)) for position in order]
+    canvas.bars(axes, named, values, texts, color=BLUE, label=words("reconstructions.autoencoder"))
+    if "pca" in errors:
+        style = {"color": OKABE_ITO[1], "marker": "D", "s": 32, "zorder": 3, "label": words("reconstructions.pca")}
+        axes.scatter(errors["pca"][order], np.arange(len(order)), **style)
+    axes.set_xlim(0, 1.15 * max(each.max() for each in errors.values()))
+    canvas.legend_above(axes)
+    return figure
+
+
 def _profiles(words: Words, rows: Sequence[np.ndarray], names: Names, features: Names) -> Any:
     """A figure with a panel for each of the first rows: its values over the features."""
     count, size = rows[0].shape

@@ -11,8 +11,17 @@ from aejax.config.components import resolve
 from aejax.errors import UserError
 from aejax.figures import canvas, names
 from aejax.figures.canvas import Tree
-from aejax.figures.images import MOST_FILTERS, are_images, as_images, choose, filters, laid_out, thumbnails
-from aejax.figures.panels import code_histogram, loss_curves, maps, reconstructions, usage
+from aejax.figures.images import (
+    MOST_FILTERS,
+    are_images,
+    as_images,
+    choose,
+    filters,
+    image_lines,
+    laid_out,
+    thumbnails,
+)
+from aejax.figures.panels import code_histogram, error_by_class, loss_curves, maps, reconstructions, usage
 from aejax.figures.words import Words, load
 from aejax.models.architecture import first_kernels
 from aejax.storage import checkpoint
@@ -32,6 +41,8 @@ UNITS = {
     "reconstruction.correntropy": "squares",
 }
 """What the cost of a reconstruction is measured in, and with it the loss, whatever else is added to it."""
+OF_EACH, MOST_CLASSES = 4, 30
+"""Of the best, the median and the worst reconstructions; and classes whose errors are drawn."""
 SPARSE = 0.2
 """The share of zeros among the values of a code from which on it is sparse; how a dense one is used tells nothing."""
 DEAD = 0.01
@@ -110,6 +121,7 @@ def keep(evaluation: Evaluation, dataset: Dataset, model: Model, params: Params,
         tree["reconstructions"] = _reconstructions(dataset, evaluation, model.code_size)
         on_code = [term for term in config["terms"].values() if term.get("layer") == "code" and "target_rate" in term]
         target = {"target_rate": on_code[0]["target_rate"]} if on_code else {}
+        tree |= _errors(dataset, evaluation, model.code_size)
         of_code = usage(arrays["code"])
         sparse = any(term["name"].startswith("sparsity.") for term in config["terms"].values())
         if sparse or of_code["zeros"] >= SPARSE:
@@ -149,6 +161,45 @@ def _reconstructions(dataset: Dataset, evaluation: Evaluation, units: int) -> di
         rows[0] = np.where(observed, rows[0], np.nan)  # what fills a missing value was never measured
     errors = {"autoencoder": evaluation.metrics["test"]["mse"], "pca": evaluation.baselines["pca"]["mse"]}
     return dict(zip(names, rows, strict=True)) | {"errors": errors}
+
+
+def _errors(dataset: Dataset, evaluation: Evaluation, units: int) -> dict[str, Any]:
+    """The test samples that are rebuilt best, about as well as the median, and worst; and the error of each class."""
+    arrays, labels, tree = evaluation.arrays, dataset.test.labels, {}
+    observed = True if dataset.test.mask is None else dataset.test.mask.reshape(len(dataset.test.mask), -1)
+    names = {"autoencoder": "x_hat"} | ({"pca": "pca_x_hat"} if units < arrays["x"].shape[1] else {})
+    squares = {name: np.square(arrays["x"] - arrays[array], dtype=np.float64) for name, array in names.items()}
+    errors = {name: np.mean(each, 1, where=observed & np.isfinite(each)) for name, each in squares.items()}
+    order = np.argsort(errors["autoencoder"], kind="stable")
+    if are_images(dataset) and len(order) >= 3 * OF_EACH:
+        middle = (len(order) - OF_EACH) // 2
+        chosen = np.concatenate([order[:OF_EACH], order[middle : middle + OF_EACH], order[-OF_EACH:]])
+        x, x_hat = as_images([arrays[name][chosen] for name in ROWS[:2]], dataset)
+        tree["extremes"] = {"x": x, "x_hat": x_hat, "errors": errors["autoencoder"][chosen]}
+    classes = [] if labels is None else np.unique(labels[labels >= 0])
+    if 1 < len(classes) <= MOST_CLASSES:
+        means = {name: np.array([each[labels == label].mean() for label in classes]) for name, each in errors.items()}
+        counts = np.array([(labels == label).sum() for label in classes])
+        tree["classes"] = {"labels": classes, "counts": counts, "errors": means}
+    return tree
+
+
+def _draw_extremes(tree: Tree, info: Tree, words: Words) -> Any:
+    content = tree["extremes"]
+    kinds = [kind for kind in ("best", "middling", "worst") for _ in range(OF_EACH)]
+    below = [
+        f"{words(f'errors.{kind}')}\n{words.number(error, '.4f')}"
+        for kind, error in zip(kinds, content["errors"], strict=True)
+    ]
+    left = [words("reconstructions.original"), words("reconstructions.autoencoder")]
+    return image_lines([content["x"], content["x_hat"]], left, words("errors.extremes"), below=below)
+
+
+def _draw_classes(tree: Tree, info: Tree, words: Words) -> Any:
+    content = tree["classes"]
+    pairs = zip(content["labels"], content["counts"], strict=True)
+    names = [words("errors.class", label=info["labels"][label], count=count) for label, count in pairs]
+    return error_by_class(words, names, content["errors"])
 
 
 def _weights(steps: Sequence[int], config: Tree) -> dict[str, dict[str, Any]]:
@@ -215,5 +266,7 @@ GENERAL = canvas.figures(
     reconstructions=("reconstructions", _draw_reconstructions),
     code=("code", lambda tree, info, words: code_histogram(words, tree["code"])),
     map=("map", _draw_map),
+    extremes=("extremes", _draw_extremes),
+    classes=("classes", _draw_classes),
     thumbnails=("thumbnails", lambda tree, info, words: thumbnails(words, tree["thumbnails"])),
 )
