@@ -6,11 +6,13 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import jax
 import pytest
 from running import assert_refused, call
 
 from aejax.bench import ROWS, Row, loads, measure, steps
 from aejax.errors import UserError
+from aejax.models.unet import unet
 
 ROOT = Path(__file__).parents[1]
 
@@ -78,6 +80,14 @@ def test_a_row_misses_its_ratio_or_its_seconds(ratio, seconds, misses, monkeypat
     alone = result._replace(seconds={"aejax": seconds}, ratios={})
     assert alone.misses == (seconds > 0.1)
     assert "times" not in measure.line(alone)
+
+
+def test_the_u_net_of_pytorch_has_the_parameters_of_ours():
+    torch = pytest.importorskip("torch")
+    net = steps.unet_of_torch((8, 8, 3), (4, 6))
+    ours = unet((8, 8, 3), channels=(4, 6)).init(jax.random.key(0))
+    assert sum(each.numel() for each in net.parameters()) == sum(leaf.size for leaf in jax.tree.leaves(ours))
+    assert net(torch.zeros(2, 3, 8, 8)).shape == (2, 3, 8, 8)
 
 
 @pytest.mark.parametrize(

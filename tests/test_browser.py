@@ -139,12 +139,24 @@ def test_nothing_is_wider_than_the_page(opened):
 def test_every_figure_is_shown_in_the_size_that_is_kept_for_it(opened):
     sizes = opened.execute_script(
         "return Array.from(document.images, async e => { await e.decode();"
-        "return [e.naturalWidth, e.naturalHeight, e.getAttribute('width') / e.getAttribute('height')]; })"
+        "return [e.naturalWidth, e.naturalHeight, e.clientWidth / e.clientHeight]; })"
         ".reduce(async (all, size) => [...await all, await size], Promise.resolve([]))"
     )
     assert len(sizes) >= 2
     for wide, high, ratio in sizes:
         assert wide / high == pytest.approx(ratio, rel=0.02)
+
+
+@EVERY
+def test_a_figure_that_is_drawn_for_a_phone_is_not_moved_sideways(opened):
+    sheets = opened.execute_script(
+        "return Array.from(document.querySelectorAll('.sheet:has(source)'), e => [e.scrollWidth, e.clientWidth, "
+        "e.querySelector('img').currentSrc === e.querySelector('img').src])"
+    )
+    assert sheets
+    for wide, there, is_wide_one in sheets:
+        assert wide <= there
+        assert is_wide_one == (opened.execute_script("return innerWidth") > 576)
 
 
 @EVERY

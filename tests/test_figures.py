@@ -19,6 +19,7 @@ from aejax.figures.panels import (
     class_style,
     code_histogram,
     error_by_class,
+    learning_curves,
     loss_curves,
     maps,
     reconstructions,
@@ -298,6 +299,24 @@ def test_pca_is_beside_reconstructions_only_where_its_code_is_no_copy(units, lin
     kept = _reconstructions(tasking.dataset(x, (15, 15, 15), kind="image"), evaluation, units)
     figure = readable(lambda words: {"figure": canvas.finish(reconstructions(words, kept), words)})["figure"]
     assert len(figure.axes[0].get_yticks()) == lines
+
+
+def test_narrow_figures_have_their_panels_below_each_other_and_no_trace_stays():
+    draw = lambda: maps(ENGLISH, {"near": (POINTS, None), "wide": (10 * POINTS, None)})
+    with canvas.as_wide_as(canvas.NARROW):
+        narrow = canvas.finish(draw(), ENGLISH)
+    wide = canvas.finish(draw(), ENGLISH)
+    assert (narrow.get_figwidth(), wide.get_figwidth()) == (canvas.NARROW, canvas.WIDTH)
+    first, second = (axes.get_position() for axes in narrow.axes)
+    assert second.y1 < first.y0
+    first, second = (axes.get_position() for axes in wide.axes)
+    assert first.x1 < second.x0
+
+
+def test_learning_curves_of_runs_share_their_axes():
+    curves = {"one": ([1, 2, 3], [4.0, 2.0, np.nan]), "_other $": ([2], [1.0])}
+    (axes,) = readable(lambda words: {"": canvas.finish(learning_curves(words, curves), words)})[""].axes
+    assert [line.get_ydata().tolist()[:2] for line in axes.get_lines()] == [[4.0, 2.0], [1.0]]
 
 
 def test_best_median_and_worst_are_those_and_classes_have_their_mean_error():

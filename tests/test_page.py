@@ -247,7 +247,7 @@ def test_a_sweep_as_a_page_ranks_by_validation_and_marks_what_is_of_test_rows(sw
     assert positions == sorted(positions)
     assert shown.text.count(text["test_mark"]) >= 2
     best = result["points"][result["best"]]["axes"]["optimizer.learning_rate"]
-    assert f"optimizer.learning_rate = {best:g}" in shown.text
+    assert f"learning rate = {best:g}" in shown.text
     assert len(shown.attributes("img")) == len(list((sweep / "figures").glob("*.png")))
     assert f"{text['statuses']['finished']}4" in shown.text.replace(" 4", "4")
     assert text["finite"] not in shown.text

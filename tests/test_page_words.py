@@ -76,7 +76,7 @@ def test_published_values_have_an_experiment_a_measure_and_a_source():
     for each in data["published"]:
         assert each["experiment"] in named
         assert each["source"] in data["sources"]
-        assert each["method"] in EN.text["methods"]
+        assert f"methods.{each['method']}" in EN.figures.texts
         assert any(each["metric"] in names for names in data["measures"].values())
 
 
@@ -87,10 +87,10 @@ def test_a_search_says_what_it_looked_through():
         "model.x": [0.0, 1.0, False],
     }
     assert sweeps.axes({"space": space, "seeds": [0, 1], "folds": 3}, ES) == [
-        ("optimizer.learning_rate", "de 0,0001 a 0,1, en escala logarítmica"),
-        ("train.batch_size", "8; 16"),
+        ("tasa de aprendizaje", "de 0,0001 a 0,1, en escala logarítmica"),
+        ("tamaño del lote", "8; 16"),
         ("model.x", "de 0 a 1"),
-        ("seed", "0; 1"),
+        ("semilla", "0; 1"),
         ("particiones por semilla", "3"),
     ]
 

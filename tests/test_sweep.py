@@ -406,9 +406,8 @@ def test_zipped_quasi_random_values_break_and_are_drawn_and_one_is_run_alone(tmp
     for point in summary["points"][:2]:
         spread = point["metrics"]["validation/mse"]
         assert spread["low"] < spread["mean"] < spread["high"]
-    names = {"terms-sparsity-weight", "optimizer-learning_rate", "heat", "parallel", "trade-off"}
     drawn = {path.stem for path in (tmp_path / "sweep" / "figures").glob("*.png")}
-    assert drawn == names - {"heat"}, "of the tiles of zipped axes most are empty"
+    assert drawn == {"parallel", "trade-off"}, "of the tiles of zipped axes most are empty, and two points are finite"
     row = rows[4]
     setting = [f"{path}={row[path]}" for path in ("terms.sparsity.weight", "optimizer.learning_rate", "seed")]
     words = [word for text in [*sets, *setting] for word in ("--set", text)]

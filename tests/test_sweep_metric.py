@@ -1,5 +1,7 @@
 """What a sweep is decided by: names that no run has are refused before anything is trained."""
 
+import json
+
 import jax
 import pytest
 from running import SMALL, assert_refused, call
@@ -7,7 +9,8 @@ from tasking import evaluate
 
 from aejax import config
 from aejax.config.components import available
-from aejax.sweep import axes
+from aejax.errors import UserError
+from aejax.sweep import axes, table
 from aejax.sweep.table import check_metric, incomparable
 from aejax.tasks import clustering
 from aejax.training import build
@@ -121,3 +124,58 @@ def test_settings_in_other_units_are_not_ranked_without_a_word(small, capsys, mo
     assert call(["report", str(small.parent / "s"), "--output", str(small.parent / "page.html")], capsys).code == 0
     text = (small.parent / "page.html").read_text(encoding="utf-8")
     assert "is in other units at each data.scaling" in text
+
+
+def point(weight, error, active, finite=2):
+    means = {"validation/mse": error, "validation/active_fraction": active}
+    statistics = {name: {"mean": mean, "sd": None, "low": None, "high": None} for name, mean in means.items()}
+    axes = {"terms.sparsity.weight": weight}
+    return {"axes": axes, "runs": 2, "finite": finite, "over": "seeds", "metrics": statistics}
+
+
+POINTS = [point(0.1, 1.0, 0.9), point(1.0, 2.0, 0.5), point(10.0, 3.0, 0.1)]
+
+
+def test_the_best_keeps_the_bounds_and_what_breaks_one_comes_last():
+    bound = table.bound_of("validation/active_fraction <= 0.5")
+    assert bound == ("validation/active_fraction", False, 0.5)
+    assert not table.bound_of("validation/mse>=2").allows(POINTS[0])
+    points = [each | {"allowed": bound.allows(each)} for each in POINTS]
+    assert table.best(points, "validation/mse", maximise=False) == 1
+    assert table.ranked(points, "validation/mse", maximise=False) == [1, 2, 0]
+    none = [each | {"allowed": False} for each in POINTS]
+    assert table.best(none, "validation/mse", maximise=False) is None
+
+
+@pytest.mark.parametrize("text", ["validation/mse", "validation/mse<0.3", "validation/mse<=x", "test/mse<=0.3", "<=1"])
+def test_what_is_no_bound_is_refused(text):
+    with pytest.raises(UserError, match=r"^--subject-to .*: allowed: a column of validation rows, <= or >=, a number"):
+        table.bound_of(text)
+
+
+def test_an_error_alone_takes_the_least_weight_and_it_is_said():
+    path = "terms.sparsity.weight"
+    assert table.unregularised(POINTS, POINTS[0], "validation/mse") == [path]
+    assert table.unregularised(POINTS, POINTS[1], "validation/mse") == []
+    assert table.unregularised(POINTS, POINTS[0], "validation/sparsity") == [], "its own weight changes that term"
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_a_bound_on_what_no_run_has_is_refused_before_anything_is_written(small, capsys, more):
+    answer = call(sweep(small, "--subject-to", "validation/msse<=1", *more), capsys)
+    assert_refused(answer, "--subject-to: unknown 'validation/msse' (did you mean 'validation/mse'?)")
+    assert not (small.parent / "s").exists()
+
+
+def test_a_finished_sweep_chooses_again_under_bounds_without_training(small, capsys):
+    assert call(sweep(small), capsys).code == 0
+    points = json.loads((small.parent / "s" / "summary.json").read_text())["points"]
+    errors = [each["metrics"]["validation/mse"]["mean"] for each in points]
+    worse = errors.index(max(errors))
+    answer = call(sweep(small, "--subject-to", f"validation/mse>={max(errors)}"), capsys)
+    summary = json.loads((small.parent / "s" / "summary.json").read_text())
+    assert "2 of 2 runs are done" in answer.out
+    assert "breaks a bound" in answer.out
+    assert summary["best"] == worse
+    assert [each["allowed"] for each in summary["points"]] == [number == worse for number in range(2)]
+    assert call(sweep(small, "--subject-to", "validation/mse<=0"), capsys).out.count("no point is best") == 1

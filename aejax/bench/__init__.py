@@ -70,6 +70,7 @@ def _csv(megabytes: int, **of_row: object) -> Row:
     return Row(f"a .csv file of {megabytes:,} MB, 20 columns of numbers", ways, 1.0, (2,), 3, **of_row)
 
 
+UNET = {"name": "unet.unet", "residual": False, "output": "sigmoid"}
 ROWS: Mapping[str, Row] = {
     "vanilla": _lecture("vanilla", (), "sigmoid", 1e-2),
     "multilayer": _lecture("multilayer", (64, 32), "silu", 3e-3),
@@ -107,6 +108,7 @@ ROWS: Mapping[str, Row] = {
     "conv-28": _steps("convolutional 28×28×1", 1.3, (28, 28, 1), 128, channels=(16, 32), code=32),
     "conv-32": _steps("convolutional 32×32×3", 1.3, (32, 32, 3), 64, channels=(32, 64), code=128),
     "conv-64": _steps("convolutional 64×64×3", 1.3, (64, 64, 3), 64, channels=(16, 32, 64), code=128),
+    "unet": _steps("U-Net, 32×32×3", 1.3, (32, 32, 3), 64, channels=(32, 64), **UNET),
     "sweep-36": _sweep("36-16-2", 20.0),
     "sweep-784": _sweep("784-32", 3.5),
     "load-first": Row(

@@ -18,13 +18,15 @@ SECONDS = 8.0
 """That a turn takes at most, about."""
 
 
-def rows_of(shape: Sequence[int]) -> np.ndarray:
+def rows_of(shape: Sequence[int], rows: int | None = None) -> np.ndarray:
     """Random bytes, (rows, *shape): 60,000, or as many as 50 MB hold."""
-    count = min(ROWS, 50_000_000 // math.prod(shape))
+    count = min(rows or ROWS, 50_000_000 // math.prod(shape))
     return np.random.default_rng(0).integers(0, 256, (count, *shape), dtype=np.uint8)
 
 
-def of_aejax(threads: int, shape: Sequence[int], batch: int, **net: Any) -> Callable[[], float]:
+def of_aejax(
+    threads: int, shape: Sequence[int], batch: int, rows: int | None = None, **net: Any
+) -> Callable[[], float]:
     """Steps of a net that a config describes."""
     import jax
     import jax.numpy as jnp
@@ -38,19 +40,19 @@ def of_aejax(threads: int, shape: Sequence[int], batch: int, **net: Any) -> Call
     name = "conv.convolutional" if "channels" in net else "dense.multilayer" if "widths" in net else "dense.vanilla"
     fields = {"model": {"name": name, **activation, **net}, "train.batch_size": batch, "train.steps": 10**6}
     config = configs.varied(configs.load("lecture/vanilla"), fields)
-    dataset = from_arrays(rows_of(shape), test=0.0, validation=0.0, scaling="unit")
+    dataset = from_arrays(rows_of(shape, rows), test=0.0, validation=0.0, scaling="unit")
     parts = build.build(config, dataset)
-    rows, key, hparams = on_device(dataset.train, dataset), parts.key, parts.hparams
+    x, key, hparams = on_device(dataset.train, dataset), parts.key, parts.hparams
     state = jax.jit(parts.run.init)(key, hparams)
     advance = jax.jit(parts.run.advance, static_argnums=5)
 
     def turn(steps: int) -> float:
         started = time.perf_counter()
-        jax.block_until_ready(advance(state, key, hparams, rows, jnp.int32(steps), 10_000))
+        jax.block_until_ready(advance(state, key, hparams, x, jnp.int32(steps), 10_000))
         return time.perf_counter() - started
 
-    unit = per_step(turn, len(rows.x) // batch)
-    step = jax.jit(partial(parts.run.advance, capacity=1)).lower(state, key, hparams, rows, jnp.int32(1)).compile()
+    unit = per_step(turn, len(x.x) // batch)
+    step = jax.jit(partial(parts.run.advance, capacity=1)).lower(state, key, hparams, x, jnp.int32(1)).compile()
     unit.operations, unit.peak = step.cost_analysis()["flops"], product_rate()
     return unit
 
@@ -96,7 +98,7 @@ def of_torch(threads: int, shape: Sequence[int], batch: int, **net: Any) -> Call
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     data = torch.from_numpy(rows_of(shape))
-    model = model_of_torch(shape, **net)
+    model = unet_of_torch(shape, net["channels"]) if net.get("name") == "unet.unet" else model_of_torch(shape, **net)
     if len(shape) == 3:
         data = data.permute(0, 3, 1, 2)  # which stays channels last in memory
         model = model.to(memory_format=torch.channels_last)
@@ -152,3 +154,38 @@ def model_of_torch(
     middle = [nn.Flatten(), nn.Linear(size, code), nn.Linear(code, size), hidden()]
     up = [part for a, b in reversed(pairs) for part in (nn.ConvTranspose2d(b, a, 3, 2, 1, 1), hidden())]
     return nn.Sequential(*down, *middle, nn.Unflatten(1, (channels[-1], side, side)), *up[:-1])
+
+
+def unet_of_torch(shape: Sequence[int], channels: Sequence[int]) -> Any:
+    """`aejax.models.unet` in PyTorch: levels of a residual block each, whose maps are added on the way up."""
+    import torch
+    from torch import nn
+
+    class Block(nn.Module):
+        def __init__(self, size: int) -> None:
+            super().__init__()
+            layers = nn.Conv2d(size, size, 3, padding=1), nn.ReLU(), nn.Conv2d(size, size, 3, padding=1)
+            self.inner = nn.Sequential(*layers)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + self.inner(x)
+
+    class UNet(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            pairs, first = list(itertools.pairwise(channels)), channels[0]
+            down = [nn.Conv2d(shape[2], first, 4, 2, 1), *(nn.Conv2d(a, b, 2, 2) for a, b in pairs)]
+            self.down = nn.ModuleList(nn.Sequential(each, Block(each.out_channels)) for each in down)
+            self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, 2) for a, b in reversed(pairs))
+            self.refined = nn.ModuleList(Block(a) for a, _ in reversed(pairs))
+            self.out = nn.ConvTranspose2d(first, shape[2], 4, 2, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            maps = []
+            for layer in self.down:
+                maps.append(x := layer(x))
+            for layer, block, skip in zip(self.up, self.refined, maps[-2::-1], strict=True):
+                x = block(layer(x) + skip)
+            return self.out(x)
+
+    return UNet()

@@ -206,7 +206,7 @@ def _numbers_of(
         texts = cells.values[~cells.missing]
         if not len(texts) or _codes(texts):
             continue
-        if {text.lower() for text in set(texts)} <= set(_TRUTH):
+        if all(text.lower() in _TRUTH for text in texts):
             out[name] = filled(cells, [_TRUTH[text.lower()] for text in texts])
             lines.append(f"column {name!r} holds truth values, read as 1 and 0")
             continue

@@ -4,6 +4,8 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -18,7 +20,7 @@ from aejax.types import Figures, Kept
 
 Tree = Mapping[str, Any]  # arrays, numbers or texts by name, in nested mappings
 Names = Sequence[str]
-WIDTH = 9.0  # inches; shown 900 pixels wide, a point of type is 1.4 pixels
+WIDTH, NARROW = 9.0, 4.4  # inches; shown 900 pixels wide, or as wide as a phone, a point of type is 1.4 pixels
 DPI = 150
 TEXT, SMALL, TITLE = 10, 9, 13
 GREY = "#6b6b6b"
@@ -30,20 +32,45 @@ OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "
 PETROFF = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
 
 
-def new_figure(height: float, title: str, *, width: float = WIDTH) -> Any:
-    """A white figure with its title at the upper left; sizes in inches."""
+_WIDTH = ContextVar("width", default=WIDTH)
+
+
+@contextmanager
+def as_wide_as(width: float) -> Iterator[None]:
+    """Meanwhile, a figure may be that wide, `WIDTH` or `NARROW`: then panels stand below each other."""
+    before = _WIDTH.set(width)
+    try:
+        yield
+    finally:
+        _WIDTH.reset(before)
+
+
+def full_width() -> float:
+    """How wide a figure may be, in inches."""
+    return _WIDTH.get()
+
+
+def side_by_side(most: int) -> int:
+    """How many panels may stand beside each other, of those that fit a wide figure."""
+    return most if full_width() == WIDTH else 1
+
+
+def new_figure(height: float, title: str, *, width: float = 0) -> Any:
+    """A white figure with its title at the upper left; sizes in inches, and 0 is the full width."""
     from matplotlib.figure import Figure
 
+    width = width or full_width()
+    wrapped = fill(plain(title), int(width * (9 if width > NARROW else 7.5)))
+    height += 0.24 * wrapped.count("\n") if width <= NARROW else 0
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06)
     if title:
-        wrapped = fill(plain(title), int(width * 9))
         figure.suptitle(wrapped, x=0.1 / width, ha="left", size=TITLE, weight="bold")
     return figure
 
 
 def new_panels(
-    height: float, title: str, labels: Sequence[Any], columns: int = 0, width: float = WIDTH, shared: bool = False
+    height: float, title: str, labels: Sequence[Any], columns: int = 0, width: float = 0, shared: bool = False
 ) -> tuple[Any, list[Any]]:
     """A figure of panels with quiet axes, and these.
 
@@ -51,12 +78,15 @@ def new_panels(
         height: in inches.
         title: of the figure.
         labels: of the horizontal and the vertical axis, for each panel.
-        columns: panels in a row; all of them if 0.
-        width: in inches.
+        columns: panels in a row; 0 for all of them, or, where a figure is narrow and they have axes, one.
+        width: in inches; the full one if 0.
         shared: all panels have the same limits.
     """
+    if not columns:
+        columns = side_by_side(len(labels)) if any(map(any, labels)) else len(labels)
+        lines = -(-len(labels) // columns)
+        height *= 1 if lines == 1 else 0.85 * lines
     figure = new_figure(height, title, width=width)
-    columns = columns or len(labels)
     grid = figure.subplots(-(-len(labels) // columns), columns, squeeze=False, sharex=shared, sharey=shared).ravel()
     for axes, (x, y) in zip(grid, labels, strict=False):
         quiet(axes, x=x, y=y)
@@ -89,7 +119,7 @@ def text_lines(title: str, count: float, cells: Iterable[tuple[float, float, str
         count: how many lines there are.
         cells: at which line and how far to the right in [0, 1] a text begins, the text, and its style.
     """
-    figure, (axes,) = new_panels(0.7 + 0.24 * count, title, [("", "")])
+    figure, (axes,) = new_panels(0.7 + 0.24 * count, title, [("", "")], width=WIDTH)
     axes.axis("off")
     axes.set(xlim=(0, 1), ylim=(count, 0))
     for line, x, text, style in cells:
@@ -198,13 +228,24 @@ def legend_above(axes: Any) -> None:
     width = axes.figure.get_figwidth() / axes.get_subplotspec().get_gridspec().ncols - 0.9
     columns = max(1, int(width / (0.5 + 0.09 * max(map(len, axes.get_legend_handles_labels()[1])))))
     style = {"frameon": False, "fontsize": TEXT, "borderaxespad": 0.2, "handlelength": 1.4, "columnspacing": 1.2}
-    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, **style)
+    legend = axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, **style)
+    _make_room(axes.figure, len(legend.get_texts()) // columns - 1)
 
 
 def legend_right(axes: Any, title: str | None = None) -> None:
-    """A legend at the right of the axes."""
+    """A legend at the right of the axes; above them where the figure is narrow, which it makes higher."""
     style = {"frameon": False, "fontsize": SMALL, "title": title, "title_fontsize": SMALL}
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), **style)
+    if side_by_side(2) == 2:
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), **style)
+    else:
+        legend = axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), alignment="left", **style)
+        _make_room(axes.figure, len(legend.get_texts()) + (title is not None))
+
+
+def _make_room(figure: Any, lines: int) -> None:
+    """Make a narrow figure higher by lines of a legend."""
+    if side_by_side(2) == 1:
+        figure.set_figheight(figure.get_figheight() + 0.18 * max(0, lines))
 
 
 def colour_bar(figure: Any, mark: Any, axes: Any, label: str, **style: Any) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from aejax.errors import UserError
 from aejax.figures import canvas
-from aejax.figures.canvas import OKABE_ITO, SMALL, TEXT, WIDTH, Names
+from aejax.figures.canvas import OKABE_ITO, SMALL, TEXT, Names, full_width
 from aejax.figures.words import Words
 from aejax.types import Dataset
 
@@ -106,7 +106,7 @@ def picture_figure(picture: np.ndarray, title: str, *, wide: float, beside: floa
         above: the height of what stands above and below.
     """
     high = wide * picture.shape[0] / picture.shape[1] + above
-    width = min(WIDTH, max(wide + beside, 3.0, 0.125 * len(title) + 0.3))
+    width = min(full_width(), max(wide + beside, 3.0, 0.125 * len(title) + 0.3))
     figure, (axes,) = canvas.new_panels(high, title, [("", "")], width=width)
     axes.grid(visible=False)
     axes.set_anchor("W")
@@ -130,13 +130,19 @@ def image_lines(
         large: up to 12 columns, as many as leave two lines of text their height; else all, and each is small.
     """
     tiles = np.stack([colours(line, name) for line, name in zip(lines, left, strict=True)])
-    left, right = ([_broken(text, 34) for text in side] for side in (left, right))
+    wide = canvas.side_by_side(2) == 2
+    if not wide and not large:  # no column can be left out
+        with canvas.as_wide_as(canvas.WIDTH):
+            return image_lines(lines, left, title, right, below)
+    left, right = ([_broken(text, 34 if wide else 16) for text in side] for side in (left, right))
     beside = _width_of(left) + (_width_of(right) - 0.3 if any(right) else 0.0)
     shape = tiles.shape[2] / tiles.shape[3]
+    high = 0.45 if wide else 0.12 + 0.17 * max(text.count("\n") + 1 for text in (*left, *right))
     if large:
-        tiles = tiles[:, : max(1, min(MOST_IMAGES, int((WIDTH - beside) * shape / 0.45)))]
+        least = max(high / shape, 0 if wide or not below else 1.3)
+        tiles = tiles[:, : max(1, min(MOST_IMAGES, int((full_width() - beside) / least)))]
     count, columns, height, width, _ = tiles.shape
-    one = min((WIDTH - beside) / columns, max(1.2, 0.45 / shape) if large else 0.65, 3.0 / shape)
+    one = min((full_width() - beside) / columns, max(1.2, high / shape) if large else 0.65, 3.0 / shape)
     gap = max(1, round(min(height, width) / 14))
     picture = mosaic(tiles, gap=gap, between=1.0)
     below = [_broken(text, int(12.4 * one)) for text in below[:columns]]
@@ -183,7 +189,7 @@ def thumbnails(words: Words, content: Any) -> Any:
     grid = np.ones((FIELDS, FIELDS, *tiles.shape[1:]))
     grid[tuple(content["fields"].T)] = tiles
     picture = mosaic(grid, gap=1, between=1.0)
-    figure, axes = picture_figure(picture, words("thumbnails.title"), wide=WIDTH - 0.6, beside=0.6, above=0.6)
+    figure, axes = picture_figure(picture, words("thumbnails.title"), wide=full_width() - 0.6, beside=0.6, above=0.6)
     axes.set_axis_off()
     return figure
 
@@ -231,7 +237,7 @@ def filters(words: Words, kernels: Any, units: int | None = None, dead: int = 0)
     signed = kernels.ndim == 3 or kernels.shape[-1] == 1
     picture = filter_grid(kernels[:MOST_FILTERS], 1.9)
     beside = 1.0 if signed else 0.3
-    wide = min(WIDTH - beside, 1.2 / 52 * picture.shape[1])
+    wide = min(full_width() - beside, 1.2 / 52 * picture.shape[1])
     above = max(0.5, 2.5 - wide * picture.shape[0] / picture.shape[1])
     figure, axes = picture_figure(picture, title, wide=wide, beside=beside, above=above)
     axes.set_axis_off()

@@ -1,13 +1,13 @@
 """Figures that runs of any task may have: the loss, codes, maps of codes, and rows beside their reconstructions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from aejax.errors import UserError
 from aejax.figures import canvas
-from aejax.figures.canvas import GREY, OKABE_ITO, PETROFF, SMALL, TEXT, WIDTH, Names, Tree
+from aejax.figures.canvas import GREY, OKABE_ITO, PETROFF, SMALL, TEXT, Names, Tree
 from aejax.figures.images import image_lines
 from aejax.figures.words import Words
 
@@ -55,6 +55,24 @@ def loss_curves(
         _stack(grid[1], steps, {words.named("terms", name): series[name] for name in terms})
     for axes in grid:
         _scale(axes, words, logarithmic=axes is grid[0])
+    return figure
+
+
+def learning_curves(words: Words, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Any:
+    """The validation error of several runs over their steps, on common axes, as a figure.
+
+    Args:
+        words: of the language.
+        curves: by the name of a run, its steps and the mean squared error at each.
+    """
+    title, label = words("loss.together"), words.measure("validation/mse")
+    figure, (axes,) = canvas.new_panels(3.8, title, [(words("loss.step"), label)])
+    lines = ("-", "--", "-.", ":")
+    for number, (name, (steps, errors)) in enumerate(curves.items()):
+        style = {"color": OKABE_ITO[number % 7], "linestyle": lines[number // 7 % 4], "linewidth": 1.8}
+        marker = "o" if len(steps) == 1 else ""
+        axes.plot(steps, canvas.finite(np.array(errors)), label=canvas.plain(name), marker=marker, **style)
+    _scale(axes, words, logarithmic=True)
     return figure
 
 
@@ -212,7 +230,7 @@ def _profiles(words: Words, rows: Sequence[np.ndarray], names: Names, features: 
     """A figure with a panel for each of the first rows: its values over the features."""
     count, size = rows[0].shape
     count = min(count, MOST_PROFILES)
-    across = min(count, 2)
+    across = canvas.side_by_side(min(count, 2))
     down = -(-count // across)
     few, labelled = size <= MOST_TICKS, len(features) == size <= MOST_TICKS
     height = 1.0 + 1.6 * down + 0.6 * labelled + 0.4 * (down == 1)
@@ -231,7 +249,7 @@ def _profiles(words: Words, rows: Sequence[np.ndarray], names: Names, features: 
             axes.set_xticks(np.arange(1, size + 1), [canvas.plain(canvas.cut(name, 18)) for name in features], **aside)
         else:
             axes.locator_params(axis="x", integer=True)
-    style = {"loc": "outside lower center", "ncols": 4, "frameon": False, "fontsize": TEXT}
+    style = {"loc": "outside lower center", "ncols": canvas.side_by_side(4), "frameon": False, "fontsize": TEXT}
     figure.legend(*grid[0].get_legend_handles_labels(), **style)
     return figure
 
@@ -267,9 +285,9 @@ def maps(
     drawn = {name: labelled_points(name, *panel) for name, panel in panels.items()}
     labels = np.concatenate([labels for _, labels in drawn.values()])
     quantity = labels.dtype.kind == "f"
-    columns = 2 if len(drawn) == 4 else min(len(drawn), 3)
-    side = 1.4 if quantity or labels.max() >= 0 else 0.2
-    height = 0.7 + -(-len(drawn) // columns) * min((WIDTH - side) / columns, 4.2)
+    columns = canvas.side_by_side(2 if len(drawn) == 4 else min(len(drawn), 3))
+    side = 1.4 if (quantity or labels.max() >= 0) and canvas.side_by_side(2) == 2 else 0.2
+    height = 0.7 + -(-len(drawn) // columns) * min((canvas.full_width() - side) / columns, 4.2)
     last = len(drawn) - columns if same_axes else 0
     axes_labels = [(x if number >= last else "", "" if number % columns else y) for number in range(len(drawn))]
     figure, grid = canvas.new_panels(height, title or words("map.title"), axes_labels, columns, shared=same_axes)
@@ -364,7 +382,7 @@ def scatter(axes: Any, points: np.ndarray, labels: np.ndarray, classes: int, lim
 
 
 def class_legend(words: Words, figure: Any, used: Sequence[int], names: Names) -> None:
-    """The classes that are used at the right of all maps; nothing where no point has a label."""
+    """The classes that are used at the right of all maps, or below narrow ones; nothing where no point has a label."""
     from matplotlib.lines import Line2D
 
     if max(used) < 0:
@@ -377,4 +395,8 @@ def class_legend(words: Words, figure: Any, used: Sequence[int], names: Names) -
         handles.append(Line2D([], [], label=canvas.plain(canvas.cut(name, 22)), **style))
     style = {"frameon": False, "handletextpad": 0.2, "columnspacing": 0.8, "ncols": 1 + len(used) // 17}
     style |= {"loc": "outside right center", "fontsize": SMALL if len(used) > 12 else TEXT}
+    if canvas.side_by_side(2) == 1:
+        columns = max(1, int(40 / (4 + max(len(handle.get_label()) for handle in handles))))
+        style |= {"loc": "outside lower left", "ncols": columns}
+        figure.set_figheight(figure.get_figheight() + 0.2 * -(-len(handles) // columns))
     figure.legend(handles=handles, **style)

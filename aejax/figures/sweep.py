@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,9 @@ def _of_points(summary: Tree, words: Words) -> dict[str, Any]:
     values = {path: unique(point["axes"][path] for point in points) for path in points[0]["axes"]}
     axes = [path for path in values if len(values[path]) > 1]
     figures = {}
+    sparsity = next((name for name in SPARSITY if name in points[0]["metrics"] and name != metric), None)
+    if axes and sparsity and is_about_sparsity(points):
+        figures["trade-off"] = trade_off(words, points, metric, sparsity)
     for path in (path for path in axes if len(values[path]) > 2):  # of two values the table says as much
         others = [other for other in axes if other != path]
         figures[path.replace(".", "-")] = against_axis(words, points, path, others, metric, least=least)
@@ -69,9 +73,6 @@ def _of_points(summary: Tree, words: Words) -> dict[str, Any]:
         figures["heat"] = heat_map(words, points, axes, metric, best=summary["points"][summary["best"]])
     elif len(axes) >= 2:  # more axes than two, or two that were zipped
         figures["parallel"] = parallel_coordinates(words, points, axes, metric, least=least)
-    sparsity = next((name for name in SPARSITY if name in points[0]["metrics"] and name != metric), None)
-    if axes and sparsity and is_about_sparsity(points):
-        figures["trade-off"] = trade_off(words, points, metric, sparsity)
     return figures
 
 
@@ -98,7 +99,9 @@ def against_axis(words: Words, points: Sequence[Point], axis: str, others: Names
         metric: along the vertical.
         least: whether less of it is better.
     """
-    figure, (axes,) = canvas.new_panels(4.0, words("sweep.against", metric=metric, axis=axis), [(axis, metric)])
+    field = words.field(axis)
+    title = words("sweep.against", metric=words.measure(metric), axis=field)
+    figure, (axes,) = canvas.new_panels(4.0, title, [(field, words.stem(metric))])
     values = unique(point["axes"][axis] for point in points)
     along = _positions(values)
     lines: dict[tuple, list[Point]] = {}
@@ -107,7 +110,7 @@ def against_axis(words: Words, points: Sequence[Point], axis: str, others: Names
     x_of = lambda some: np.array([along[values.index(point["axes"][axis])] for point in some])
     if len(lines) <= LINES and len(points) == len(lines) * len(values):
         for number, line in enumerate(lines.values()):
-            label = ", ".join(f"{other} {_tick(words, line[0]['axes'][other])}" for other in others)
+            label = ", ".join(f"{words.field(other)} {_tick(words, line[0]['axes'][other])}" for other in others)
             line = sorted(line, key=lambda point: x_of([point])[0])
             colour, marker = OKABE_ITO[number % len(OKABE_ITO)], MARKS[number % len(MARKS)]
             style = {"color": colour, "marker": marker, "markersize": 5, "label": canvas.plain(label)}
@@ -126,16 +129,37 @@ def against_axis(words: Words, points: Sequence[Point], axis: str, others: Names
             best = min if least else max
             chosen = [best(mean_of(p, metric) for p in points if p["axes"][axis] == value) for value in values]
             axes.plot(along, chosen, color=OKABE_ITO[0], label=words("sweep.lowest" if least else "sweep.highest"))
+    _baseline(words, axes, along, [[p for p in points if p["axes"][axis] == value] for value in values], metric)
     if any(axes.get_legend_handles_labels()[1]):
         canvas.legend_above(axes)
     if not all(map(is_number, values)):
-        axes.set_xticks(along, [_tick(words, value) for value in values])
+        axes.set_xticks(along, [_broken(_tick(words, value), len(values)) for value in values])
         axes.margins(x=0.1)
     elif canvas.is_logarithmic(values):
         axes.set_xscale("log")
     elif all(isinstance(value, int) for value in values):
         axes.locator_params(axis="x", integer=True)
     return figure
+
+
+def _baseline(words: Words, axes: Any, along: Sequence[float], points: Sequence[Sequence[Point]], metric: str) -> None:
+    """Draw what a baseline has of a metric at each value of an axis, as a broken line; nothing where it varies there.
+
+    Args:
+        words: of the language.
+        axes: of the figure.
+        along: where the values stand.
+        points: those of each value.
+        metric: along the vertical.
+    """
+    end = f"/{metric}"
+    name = next((n for n in points[0][0]["metrics"] if n.startswith("baseline/") and n.endswith(end)), None)
+    levels = [{mean_of(point, name) for point in some} for some in points] if name else []
+    if levels and all(len(level) == 1 and None not in level for level in levels):
+        method = name.removeprefix("baseline/").removesuffix(end)
+        style = {"color": GREY, "linestyle": "--", "linewidth": 1.2, "zorder": 1}
+        label = words("sweep.baseline", name=words.named("methods", method))
+        axes.plot(along, [level.pop() for level in levels], label=canvas.plain(label), **style)
 
 
 def _positions(values: Sequence[Any]) -> list[float]:
@@ -146,6 +170,11 @@ def _positions(values: Sequence[Any]) -> list[float]:
 def _tick(words: Words, value: Any) -> str:
     """A value as a short text."""
     return words.number(value, ".3g") if isinstance(value, float) else canvas.plain(canvas.cut(value, 24))
+
+
+def _broken(text: str, columns: int) -> str:
+    """A text below one of so many columns of a figure, in lines that fit."""
+    return fill(text, max(6, int(10.5 * (canvas.full_width() - 1) / columns)))
 
 
 def _intervals(points: Sequence[Point], metric: str) -> list[list[float]]:
@@ -171,8 +200,8 @@ def heat_map(words: Words, points: Sequence[Point], axes: Names, metric: str, *,
     grid = np.full((len(down), len(across)), np.nan)
     for point in points:
         grid[tile_of(point)] = mean_of(point, metric)
-    title, height = words("sweep.two_axes", metric=metric), 1.6 + 0.42 * max(4, min(len(down), 20))
-    figure, (plot,) = canvas.new_panels(height, title, [(axes[1], axes[0])])
+    title, height = words("sweep.two_axes", metric=words.measure(metric)), 1.6 + 0.42 * max(4, min(len(down), 20))
+    figure, (plot,) = canvas.new_panels(height, title, [(words.field(axes[1]), words.field(axes[0]))])
     plot.grid(visible=False)
     plot.spines[:].set_visible(False)
     image = plot.imshow(grid, cmap="viridis", aspect="auto", origin="lower")
@@ -186,7 +215,7 @@ def heat_map(words: Words, points: Sequence[Point], axes: Names, metric: str, *,
     for values, most, set_ticks in ((down, 20, plot.set_yticks), (across, 10, plot.set_xticks)):
         every = -(-len(values) // most)
         set_ticks(range(0, len(values), every), [_tick(words, value) for value in values[::every]], size=SMALL)
-    canvas.colour_bar(figure, image, plot, metric)
+    canvas.colour_bar(figure, image, plot, words.stem(metric))
     return figure
 
 
@@ -200,7 +229,8 @@ def parallel_coordinates(words: Words, points: Sequence[Point], axes: Names, met
         metric: the last of the uprights.
         least: whether less of the metric is better.
     """
-    figure, (plot,) = canvas.new_panels(4.2, words("sweep.axes", metric=metric, count=len(axes)), [("", "")])
+    title = words("sweep.axes", metric=words.measure(metric), count=len(axes))
+    figure, (plot,) = canvas.new_panels(4.2, title, [("", "")])
     plot.grid(visible=False)
     values = [[*(point["axes"][axis] for axis in axes), mean_of(point, metric)] for point in points]
     columns = [_upright(words, plot, x, column, x == len(axes)) for x, column in enumerate(zip(*values, strict=True))]
@@ -212,7 +242,8 @@ def parallel_coordinates(words: Words, points: Sequence[Point], axes: Names, met
         style = {"color": colormaps["viridis"](0.1 + 0.85 * rank[i]), "linewidth": 1.0, "alpha": 1 - 0.6 * rank[i]}
         best = {"color": OKABE_ITO[5], "linewidth": 2.2, "label": words("sweep.best")} if rank[i] == 0 else {}
         plot.plot(range(len(columns)), lines[i], **style | best)
-    names = [canvas.plain(name).replace(".", ".\n") for name in (*axes, metric)]
+    names = (*map(words.field, axes), words.stem(metric))
+    names = [_broken(canvas.plain(name), len(names)) for name in names]
     plot.set_xticks(range(len(columns)), names, size=SMALL)
     plot.set_yticks([])
     plot.set_xlim(-0.35, len(columns) - 0.9)
@@ -252,7 +283,7 @@ def trade_off(words: Words, points: Sequence[Point], error: str, sparsity: str) 
     """
     pairs = [(mean_of(point, sparsity), mean_of(point, error)) for point in points]
     known = np.array([pair for pair in pairs if None not in pair], dtype=float).reshape(-1, 2)
-    figure, (axes,) = canvas.new_panels(4.0, words("sweep.trade_off"), [(sparsity, error)])
+    figure, (axes,) = canvas.new_panels(4.0, words("sweep.trade_off"), [tuple(map(words.stem, (sparsity, error)))])
     axes.scatter(*known.T, s=22, color=GREY, alpha=0.7, label=words("sweep.settings"), linewidths=0)
     style = {"color": OKABE_ITO[0], "marker": "o", "markersize": 5, "drawstyle": "steps-post"}
     axes.plot(*known[front(known)].T, label=words("sweep.front"), **style)
@@ -269,7 +300,8 @@ def front(pairs: np.ndarray) -> np.ndarray:
 
 def _history(words: Words, trials: Sequence[Tree], metric: str, *, maximise: bool) -> Any:
     """The objective of every trial of a search, and the best so far as a line, as a figure."""
-    figure, (axes,) = canvas.new_panels(4.0, words("search.history", metric=metric), [(words("search.trial"), metric)])
+    title = words("search.history", metric=words.measure(metric))
+    figure, (axes,) = canvas.new_panels(4.0, title, [(words("search.trial"), words.stem(metric))])
     known = [trial for trial in trials if trial["value"] is not None]
     of_state = lambda state: [(trial["trial"], trial["value"]) for trial in known if trial["state"] == state]
     for state, mark in (("complete", "o"), ("pruned", "x")):
@@ -287,7 +319,8 @@ def _history(words: Words, trials: Sequence[Tree], metric: str, *, maximise: boo
 def _importance(words: Words, shares: Mapping[str, float], metric: str) -> Any:
     """The share of each axis in the variance of the objective of a search, as a figure."""
     names = sorted(shares, key=lambda name: -shares[name])
-    title = words("search.importance", metric=metric)
+    title = words("search.importance", metric=words.measure(metric))
     figure, (axes,) = canvas.new_panels(0.8 + 0.4 * len(names), title, [(words("search.share"), "")])
-    canvas.bars(axes, list(map(canvas.plain, names)), [shares[name] for name in names], color=OKABE_ITO[0])
+    fields = [canvas.plain(words.field(name)) for name in names]
+    canvas.bars(axes, fields, [shares[name] for name in names], color=OKABE_ITO[0])
     return figure

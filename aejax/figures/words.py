@@ -34,6 +34,22 @@ class Words(NamedTuple):
         """What a name of a group is called, such as a loss term's; the name itself where the catalogue lacks it."""
         return self.texts.get(f"{group}.{name}", name)
 
+    def measure(self, name: str) -> str:
+        """A metric in words: ``"test/mse"`` is "mean squared error"; rows other than test rows are named."""
+        part = name.rpartition("/")[0]
+        return self.stem(name) + (f" ({self.named('rows', part)})" if part not in ("test", "") else "")
+
+    def stem(self, name: str) -> str:
+        """A metric in words, without the rows that it is of."""
+        return self.named("measures", name.rpartition("/")[2])
+
+    def field(self, path: str) -> str:
+        """A field of a config in words, such as of ``"model.code"``; its path where the catalogue lacks it."""
+        section, _, name = path.partition(".")
+        if section == "terms" and name.endswith(".weight"):
+            return self("fields.weight", term=self.named("terms", name.removesuffix(".weight")))
+        return self.named("fields", path)
+
     def number(self, value: Any, form: str = "g") -> str:
         """A number, formatted as for `format`, with the marks of the language."""
         return self.marked(format(value, form))

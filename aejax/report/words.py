@@ -34,21 +34,19 @@ class Words(NamedTuple):
     figures: figures.Words
 
     def measure(self, name: str) -> str:
-        """A metric in words: ``"test/mse"`` is "mean squared error"; rows other than test rows are named."""
-        part, _, metric = name.rpartition("/")
-        shown = self.text["measures"].get(metric, metric)
-        return shown if part in ("test", "") else f"{shown} ({self.rows(part)})"
+        """A metric in words, as `aejax.figures.words.Words.measure` says it."""
+        return self.figures.measure(name)
 
     def rows(self, part: str) -> str:
         """The rows of a split in words."""
-        return self.text["rows"].get(part, part)
+        return self.figures.named("rows", part)
 
     def method(self, name: str) -> str:
         """A baseline in words; ``"pca_15"`` and ``"spectral, 600 rows"`` by what stands before the number."""
-        known, counted = self.text["methods"], COUNTED.fullmatch(name)
-        if name not in known and counted and counted[1] in known:
-            return f"{known[counted[1]]} ({self.number(int(counted[2]))})"
-        return known.get(name, name.replace("_", " "))
+        known, counted = lambda stem: self.figures.texts.get(f"methods.{stem}"), COUNTED.fullmatch(name)
+        if known(name) is None and counted and known(counted[1]):
+            return f"{known(counted[1])} ({self.number(int(counted[2]))})"
+        return known(name) or name.replace("_", " ")
 
     def number(self, value: float | str | None) -> str:
         """A number with four significant digits; a dash for None."""

@@ -36,6 +36,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--folds", type=int, metavar="K", help="cross-validate: K folds of the training and validation rows")
     add("--metric", default="validation/mse", metavar="NAME", help="column that chooses the best point")
     add("--maximize", action="store_true", help="more of the metric is better")
+    bound = {"action": "append", "default": [], "metavar": "NAME<=VALUE"}
+    add(
+        "--subject-to", **bound, help="what a point has to keep to be the best, such as validation/active_fraction<=0.3"
+    )
     add("--dry-run", action="store_true", help="print runs, groups, compiles and memory, and stop")
     add("--exact", action="store_true", help="train one after the other, bit for bit as `aejax run` does")
     add("--strategy", choices=("auto", "vmap", "map"), default="auto", help="form of the compiled program")
@@ -114,6 +118,8 @@ def check_options(arguments: argparse.Namespace) -> None:
     if arguments.search and (arguments.engine != "local" or arguments.exact):
         other = "--exact" if arguments.exact else f"--engine {arguments.engine}"
         raise UserError(f"--search: not with {other}; allowed: several processes on one study, with --storage")
+    if arguments.search and arguments.subject_to:
+        raise UserError("--subject-to: not with --search, which looks for the best by --metric; allowed: of a grid")
     for name, least in LEAST.items():
         value = getattr(arguments, name)
         if value is not None and not least <= value < 1e6:
@@ -197,7 +203,10 @@ def _planned(
     space = search.space_of(*words) if arguments.search else None
     made = None if space else plan.make(*words)
     metric, home = arguments.metric, path.parent
-    table.check_metric(metric, space.configs if space else [group[0].config for group in made.groups])
+    bounds = [table.bound_of(text) for text in arguments.subject_to]
+    configs = space.configs if space else [group[0].config for group in made.groups]
+    for option, name in (("--metric", metric), *(("--subject-to", bound.metric) for bound in bounds)):
+        table.check_metric(name, configs, option)
     table.warn(metric, table.incomparable(metric, axes, (space or made).base["terms"]))
     if space:
         numbers = {name: getattr(arguments, name) for name in ("trials", "batch", "storage")}
@@ -205,5 +214,5 @@ def _planned(
         asked = studies.Search(metric, arguments.maximize, study=arguments.study or path.stem, **numbers)
         asked = asked._replace(prune=not arguments.no_pruning)
         return lambda: search.describe(space, asked, options), lambda folder: search.run(space, asked, folder, options)
-    how = {"maximise": arguments.maximize, "engine": engine(arguments, home)}
+    how = {"maximise": arguments.maximize, "bounds": bounds, "engine": engine(arguments, home)}
     return lambda: folders.describe(made, options), lambda folder: folders.run(made, folder, options, metric, **how)

@@ -1,6 +1,6 @@
 """A sweep in a folder: what is done already, an engine for the groups that are not, and the table at the end."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,7 @@ def run(
     metric: str = METRIC,
     *,
     maximise: bool = False,
+    bounds: Sequence[table.Bound] = (),
     engine: AbstractContextManager[TrainGroups] | None = None,
 ) -> dict[str, Any]:
     """Do a sweep in a folder, from where it was left.
@@ -77,6 +78,7 @@ def run(
         options: how.
         metric: the column that chooses the best point, of validation rows.
         maximise: whether more of it is better.
+        bounds: what a point has to keep to be the best.
         engine: entered before anything is written, and only where something is to be trained; None for `local`.
 
     Returns:
@@ -104,7 +106,7 @@ def run(
         train(todo, plan.folds, options, folder)
     done = finished(folder)
     by_number = {member.number: done[member.id] for member in plan.members}
-    return conclude(folder, plan, by_number, metric, maximise=maximise)
+    return conclude(folder, plan, by_number, metric, maximise=maximise, bounds=bounds)
 
 
 def conclude(
@@ -114,6 +116,7 @@ def conclude(
     metric: str,
     *,
     maximise: bool,
+    bounds: Sequence[table.Bound] = (),
     search: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write the table, the summary and the pictures; returns the summary.
@@ -124,14 +127,17 @@ def conclude(
         done: their results, by number.
         metric: the column that chooses.
         maximise: whether more of it is better.
+        bounds: what a point has to keep to be the best.
         search: what the summary says of a search besides.
     """
     rows = table.rows_of(plan, done)
     with alone(folder):  # others may search in this folder
         (folder / checksums.FILE).unlink(missing_ok=True)
         table.write_table(folder / "table.csv", rows)
-        table.check_column(metric, rows[0])
-        summary = table.summarise(plan, rows, metric, maximise=maximise) | ({"search": search} if search else {})
+        for column in (metric, *(bound.metric for bound in bounds)):
+            table.check_column(column, rows[0])
+        summary = table.summarise(plan, rows, metric, maximise=maximise, bounds=bounds)
+        summary |= {"search": search} if search else {}
         if plan.base["report"]["figures"]:
             from aejax.figures import canvas, words
             from aejax.figures import sweep as pictures

@@ -8,9 +8,10 @@ counts once, by the mean over its folds; with one seed the variance over its fol
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,12 +42,52 @@ WHY = {"units": "is in other units", "rows": "is of other rows", "objective": "i
 """Why a metric does not compare settings, as `incomparable` says."""
 
 
-def check_metric(metric: str, configs: Iterable[Mapping[str, Any]]) -> None:
+class Bound(NamedTuple):
+    """What a setting has to keep to be chosen, such as ``validation/active_fraction<=0.3``.
+
+    Attributes:
+        metric: the column, of validation rows.
+        above: whether it may not be less than `value`, or not more.
+        value: the bound.
+    """
+
+    metric: str
+    above: bool
+    value: float
+
+    def allows(self, point: Mapping[str, Any]) -> bool:
+        """Whether the mean of a point is known and within the bound."""
+        mean = point["metrics"].get(self.metric, {}).get("mean")
+        return mean is not None and (mean >= self.value if self.above else mean <= self.value)
+
+
+def bound_of(text: str) -> Bound:
+    """A bound as the command line has it.
+
+    >>> bound_of("validation/active_fraction<=0.3")
+    Bound(metric='validation/active_fraction', above=False, value=0.3)
+
+    Raises:
+        UserError: it is none, or of a column that is not of validation rows.
+    """
+    metric, sign, value = re.fullmatch(r"(.*?)\s*(?:([<>])=\s*(.*))?", text).groups()
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if math.isnan(number) or not metric.startswith("validation/"):
+        example = "validation/active_fraction<=0.3"
+        raise UserError(f"--subject-to {text}: allowed: a column of validation rows, <= or >=, a number, as {example}")
+    return Bound(metric, sign == ">", number)
+
+
+def check_metric(metric: str, configs: Iterable[Mapping[str, Any]], option: str = "--metric") -> None:
     """Refuse to choose by anything but a column of validation rows that some run may have.
 
     Args:
         metric: the name of the column.
         configs: resolved, one or more for each static setting.
+        option: that named it.
 
     Raises:
         UserError: it is of other rows, or no run has it.
@@ -60,10 +101,10 @@ def check_metric(metric: str, configs: Iterable[Mapping[str, Any]]) -> None:
     others = [f"validation/… that {task} finds" for task, columns in tasks.items() if columns is None]
     if not metric.startswith("validation/"):
         raise UserError(
-            f"--metric {metric}: settings are chosen on validation rows alone; allowed: {', '.join([*known, *others])}"
+            f"{option} {metric}: settings are chosen on validation rows alone; allowed: {', '.join([*known, *others])}"
         )
     if metric not in known and not others:
-        raise one_of(metric, known, what="--metric")
+        raise one_of(metric, known, what=option)
 
 
 def check_column(metric: str, columns: Iterable[str]) -> None:
@@ -158,7 +199,9 @@ def write_table(path: Path, rows: Sequence[Row]) -> None:
     write_atomic(path, out.getvalue())
 
 
-def summarise(plan: Plan, rows: Sequence[Row], metric: str, *, maximise: bool) -> dict[str, Any]:
+def summarise(
+    plan: Plan, rows: Sequence[Row], metric: str, *, maximise: bool, bounds: Sequence[Bound] = ()
+) -> dict[str, Any]:
     """Mean, standard deviation and interval of every metric over the seeds of each point, and the best one.
 
     Args:
@@ -166,12 +209,15 @@ def summarise(plan: Plan, rows: Sequence[Row], metric: str, *, maximise: bool) -
         rows: from `rows_of`.
         metric: a validation metric, which chooses.
         maximise: whether more of it is better.
+        bounds: what a point has to keep to be the best.
 
     Returns:
         ``points``, each with its ``axes``, ``runs``, ``finite``, ``finished``, ``over`` (what the spread is over,
         ``"seeds"`` or ``"folds"``) and by metric ``mean``, ``sd``, ``low``, ``high`` and ``n``; ``metric``; and
         ``best``, the position among `points`, of those all of whose runs are finite if there are any; None where the
-        metric is finite for none; and ``incomparable``, the fields whose values the metric does not compare, by why.
+        metric is finite for none that keeps the bounds; ``incomparable``, the fields whose values the metric does not
+        compare, by why; and ``unregularised``, the weights of regularisers of which the best point has the least that
+        was tried. With bounds each point says whether it is ``allowed``.
     """
     axes = [path for path in plan.paths if path != "seed"]
     names = [name for name in rows[0] if name not in {*axes, "run", "seed", "fold", *LAST}]
@@ -189,10 +235,14 @@ def summarise(plan: Plan, rows: Sequence[Row], metric: str, *, maximise: bool) -
         }
         for runs in by_point.values()
     ]
+    for point in points if bounds else ():
+        point["allowed"] = all(bound.allows(point) for bound in bounds)
+    chosen = best(points, metric, maximise=maximise)
     return {
         "metric": metric,
         "maximise": maximise,
-        "best": best(points, metric, maximise=maximise),
+        "best": chosen,
+        "unregularised": [] if chosen is None or bounds else unregularised(points, points[chosen], metric),
         "incomparable": incomparable(metric, plan.axes, plan.base["terms"]),
         "points": points,
     }
@@ -258,9 +308,13 @@ def _is_finite(value: Any) -> bool:
 
 
 def ranked(points: Sequence[Mapping[str, Any]], metric: str, *, maximise: bool) -> list[int]:
-    """The positions of the points whose metric has a mean, the best first; those with a run that broke come last."""
+    """The positions of the points whose metric has a mean, the best first.
+
+    Those with a run that broke come last, and after them those that break a bound.
+    """
     sign = -1 if maximise else 1
     key = lambda index: (
+        not points[index].get("allowed", True),
         points[index]["finite"] < points[index]["runs"],
         sign * points[index]["metrics"][metric]["mean"],
     )
@@ -270,7 +324,20 @@ def ranked(points: Sequence[Mapping[str, Any]], metric: str, *, maximise: bool) 
 
 def best(points: Sequence[Mapping[str, Any]], metric: str, *, maximise: bool) -> int | None:
     """The position of the best point by the mean of a metric."""
-    return next(iter(ranked(points, metric, maximise=maximise)), None)
+    allowed = (index for index in ranked(points, metric, maximise=maximise) if points[index].get("allowed", True))
+    return next(allowed, None)
+
+
+def unregularised(points: Sequence[Mapping[str, Any]], point: Mapping[str, Any], metric: str) -> list[str]:
+    """The weights of loss terms of which a point has the least of those tried, where an error chose it.
+
+    An error says nothing of what a regulariser is for, and so it takes as little of one as it can.
+    """
+    weights = [path for path in point["axes"] if re.fullmatch(r"(terms\.)?[^.]+\.weight", path)]
+    values = {path: {each["axes"][path] for each in points} for path in weights}
+    of_error = {"validation/mse", "validation/loss"}  # and a term, which its own weight makes small
+    judged = lambda path: metric in of_error or metric != f"validation/{path.split('.')[-2]}"
+    return [p for p in weights if len(values[p]) > 1 and point["axes"][p] == min(values[p]) and judged(p)]
 
 
 def _number(value: Any) -> str:
@@ -298,18 +365,41 @@ def say(summary: Mapping[str, Any]) -> None:
         console.say(f"no point is best: none has a finite {metric}" if validated else NO_CHOICE)
         return
     others = baselines_of(metric, list(order[0]["metrics"]))[:1]
-    rows = []
+    paths, rows = list(order[0]["axes"]), []
     for point in order[:SHOWN]:
         values = point["metrics"][metric]
         half = "" if values["low"] is None else f"± {(values['high'] - values['low']) / 2:.2g}"
         cells = [console.cell(point["metrics"][baseline(other, metric)], "mean") for other in others]
-        rows.append((_name(point), _number(values["mean"]), half, *cells, f"{point['finite']}/{point['runs']}"))
+        settings = [_number(value) for value in point["axes"].values()] or ["all seeds"]
+        allowed = "" if point.get("allowed", True) else ", breaks a bound"
+        finite = f"{point['finite']}/{point['runs']}{allowed}"
+        rows.append((*settings, _number(values["mean"]), half, *cells, finite))
     console.say("")
     spread = "95 %, folds" if any(point["over"] == FOLDS for point in order) else "95 %"
-    console.table(("point", metric, spread, *(f"baseline {other}" for other in others), "finite runs"), rows)
+    names = short(paths) or ["point"]
+    console.table((*names, metric, spread, *(f"baseline {other}" for other in others), "finite"), rows)
     if more := len(order) - len(rows):
         console.say(f"and {more} more point{'' if more == 1 else 's'}")
     if line := broken(points):
         console.say(line)
     warn(metric, summary["incomparable"])
+    if summary["best"] is None:
+        console.say("no point is best: none keeps what --subject-to says")
+    for path in summary["unregularised"]:
+        sparse = "validation/active_fraction" in order[0]["metrics"]
+        bound = "validation/active_fraction<=0.3" if sparse else "COLUMN<=VALUE"
+        console.say(
+            f"{metric} alone takes the least {path} that was tried: it says nothing of what that term is for; "
+            f"what an error may cost is said by another --metric, or by --subject-to '{bound}'"
+        )
     console.say("")
+
+
+def short(paths: Sequence[str]) -> list[str]:
+    """Paths by as few of their last names as tell them apart."""
+    parts = [path.split(".") for path in paths]
+    for count in range(1, max(map(len, parts), default=1) + 1):
+        names = [".".join(part[-count:]) for part in parts]
+        if len(set(names)) == len(names):
+            break
+    return names

@@ -14,11 +14,14 @@
   rows at most. A method is fitted to all of them and scores the same rows. ``auc``: ROC AUC, ``ap``: average precision.
   Ours takes ``anomaly_score="trimmed"``.
 - ``one_class``: a method is fitted to half of the normal rows; the others and as many anomalies as above are scored.
-  ``alarms``: of the normal ones, the share that raises an alarm, where .05 was asked for.
+  ``alarms``: of the normal ones, the share that raises an alarm, where .05 was asked for. By name alone:
+  ``--methods aejax aejax_error levels levels_error tails tails_error`` has nets of several levels of noise, and of
+  less noise in features of heavy tails.
 - ``synthetic``: a method is fitted to half of the rows, and makes 1000 new ones, which are compared with the other half
   by the measures of the task generation with ``features="columns"``: see there.
 
-With PyOD installed, its AutoEncoder, DeepSVDD and ECOD are measured as well, as it sets them.
+With miceforest 6.0.5 and lightgbm 4.5.0 installed (with 4.7 it fails), its fills are measured as well; with PyOD
+installed its AutoEncoder, DeepSVDD and ECOD, as it sets them.
 
 A seed draws what is hidden or left out, and is that of all methods. Tables: see `tables.py`. What is in the file is not
 computed again. Times are of a fit and a prediction by one process; a first fit of a shape also compiles.
@@ -55,7 +58,8 @@ def imputers(seed):
     from aejax.estimators import AutoencoderImputer
 
     chained = lambda model: IterativeImputer(model, random_state=seed)
-    return {
+    by_name = {"miceforest": partial(MiceForest, seed)} if find_spec("miceforest") else {}
+    return by_name | {
         "aejax": lambda: AutoencoderImputer(random_state=seed),
         "mean": SimpleImputer,
         "knn": lambda: make_pipeline(StandardScaler(), KNNImputer(weights="distance")),
@@ -65,6 +69,23 @@ def imputers(seed):
     }
 
 
+class MiceForest:
+    """The mean of five sets that miceforest completes, in five rounds each, as it sets them."""
+
+    def __init__(self, seed):
+        self.seed = seed
+
+    def fit_transform(self, x):
+        """The rows x with their holes filled."""
+        import miceforest
+        import pandas
+
+        frame = pandas.DataFrame(x, columns=[f"column {at}" for at in range(x.shape[1])])
+        kernel = miceforest.ImputationKernel(frame, num_datasets=5, random_state=self.seed)
+        kernel.mice(5)
+        return np.mean([kernel.complete_data(number).to_numpy() for number in range(5)], 0)
+
+
 def imputation(name, seed, methods):
     x = tables.load(name).numbers
     random, span = np.random.default_rng([seed, 0]), np.ptp(x, 0)
@@ -72,7 +93,8 @@ def imputation(name, seed, methods):
     hidden = random.random(x.shape) < HIDDEN
     hidden[hidden.all(1), 0] = False
     holes = np.where(hidden, np.nan, x)
-    too_many = {"extra_trees": x.size > TREES_AT_MOST, "missforest": x.size > TREES_AT_MOST, "knn": len(x) > 20_000}
+    forests, large = ("extra_trees", "missforest", "miceforest"), x.size > TREES_AT_MOST
+    too_many = {**dict.fromkeys(forests, large), "knn": len(x) > 20_000}
     for method, make in imputers(seed).items():
         if method not in methods or too_many.get(method):
             continue
@@ -95,6 +117,24 @@ def imputation(name, seed, methods):
 
 
 # Anomaly detection: a method takes rows to fit to and rows to score, and says how odd these are.
+
+
+NOISES = {
+    "levels": {"name": "gaussian_between", "least": 0.0, "most": 0.6},
+    "wide_levels": {"name": "gaussian_between", "least": 0.0, "most": 1.0},
+    "tails": {"name": "practice.by_tails", "scale": 0.3},
+}
+"""Of one_class, in place of the noise of the default, where they are named."""
+
+
+def by_tails(key, x, *, scale):
+    """Gaussian noise, the less the heavier the tails of a feature: of the deviation scale · √(3 / max(3, kurtosis))."""
+    import jax
+    import jax.numpy as jnp
+
+    middle = x - x.mean(0)
+    kurtosis = (middle**4).mean(0) / jnp.maximum((middle**2).mean(0) ** 2, 1e-12)
+    return x + scale * jnp.sqrt(3 / jnp.maximum(3, kurtosis)) * jax.random.normal(key, x.shape, x.dtype)
 
 
 def detectors(seed, *, one_class):
@@ -126,6 +166,9 @@ def detectors(seed, *, one_class):
     by_name |= {"knn": knn, "isolation_forest": forest}
     if one_class:
         by_name["aejax_error"] = partial(ours, anomaly_score="error")
+        for name, corruption in NOISES.items():
+            by_name[name] = partial(ours, changes={"corruption": corruption})
+            by_name[f"{name}_error"] = partial(ours, changes={"corruption": corruption}, anomaly_score="error")
     if find_spec("pyod"):
         net = {"random_state": seed, "verbose": 0}
         deep = lambda train, rows: of_pyod(train, rows, "deep_svdd", "DeepSVDD", n_features=train.shape[1], **net)
@@ -277,7 +320,8 @@ def main():
     every = {"imputation": lambda: imputers(0), "synthetic": lambda: ("aejax", *OF_ROWS)}
     every = every.get(args.task, lambda: detectors(0, one_class=args.task == "one_class"))()
     seeds = () if args.print else args.seeds
-    show(compute(args.task, names, seeds, args.methods or list(every), args.output), names)
+    usual = [name for name in every if name.removesuffix("_error") not in NOISES]
+    show(compute(args.task, names, seeds, args.methods or usual, args.output), names)
 
 
 if __name__ == "__main__":

@@ -139,18 +139,22 @@ def _draw_worst(tree: Tree, info: Tree, words: Words) -> Any:
 
 def _draw_features(worst: Tree, names: list[str], words: Words) -> Any:
     """The features that the nets rebuild worst, of the rows with the highest scores."""
-    rows, count = worst["feature"].shape
-    figure = canvas.new_figure(0.8 + (0.6 + 0.24 * count) * -(-rows // 2), words("anomaly.worst_rows"))
-    for row, part in enumerate(figure.subfigures(-(-rows // 2), 2, squeeze=False).ravel()[:rows]):
+    (rows, count), columns = worst["feature"].shape, canvas.side_by_side(2)
+    figure = canvas.new_figure(0.8 + (0.6 + 0.24 * count) * -(-rows // columns), words("anomaly.worst_rows"))
+    for row, part in enumerate(figure.subfigures(-(-rows // columns), columns, squeeze=False).ravel()[:rows]):
         labels, residual = [], worst["residual"][row]
         for i, number in enumerate(worst["feature"][row]):
             key = "anomaly.missing" if worst["missing"][row, i] else "anomaly.value"
             blanks = {"x": worst["x"][row, i], "x_hat": worst["x_hat"][row, i]}
-            labels.append(words(key, feature=canvas.plain(feature(words, names, int(number), 18)), **blanks))
+            labels.append(
+                words(key, feature=canvas.plain(feature(words, names, int(number), 6 + 6 * columns)), **blanks)
+            )
         axes = part.subplots()
         canvas.quiet(axes, x="", y="")
         canvas.bars(axes, labels, residual, color=[RED if value > 0 else BLUE for value in residual])
         axes.axvline(0, color=GREY, linewidth=0.8)
+        if columns == 1:
+            axes.locator_params(axis="x", nbins=2)
         part.suptitle(_title(worst, row, words, "line"), size=TEXT, x=0.02, ha="left")
     figure.supxlabel(words("anomaly.residual"), size=TEXT)
     return figure

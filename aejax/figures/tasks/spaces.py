@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from aejax.figures.canvas import SMALL, TEXT, WIDTH, Tree, cut, figures, new_panels, plain
+from aejax.figures.canvas import SMALL, TEXT, Tree, cut, figures, full_width, new_panels, plain, side_by_side
 from aejax.figures.images import are_images, as_images, as_strips, colours, image_lines, mosaic
 from aejax.figures.panels import class_legend, labelled_points, maps, scatter
 from aejax.figures.words import Words
@@ -133,10 +133,12 @@ def _draw_clusters(tree: Tree, info: Tree, words: Words) -> Any:
 def _draw_centres(tree: Tree, info: Tree, words: Words) -> Any:
     tree = tree["means"]
     images, sizes = colours(tree["images"]), tree["sizes"].tolist()
-    columns, (height, width) = min(len(images), 10), images.shape[1:3]
+    columns, (height, width) = min(len(images), 10 if side_by_side(2) == 2 else 4), images.shape[1:3]
     labelled = "commonest" in tree
     title = words("clustering.centres_classes" if labelled else "clustering.centres")
-    high = 0.4 + -(-len(images) // columns) * (0.09 * WIDTH * height / width + 0.55)
+    high = 0.4 + -(-len(images) // columns) * (
+        0.9 * full_width() / (10 if side_by_side(2) == 2 else 4) * height / width + 0.55
+    )
     figure, grid = new_panels(high, title, [("", "")] * len(images), columns)
     for number, axes in enumerate(grid):
         axes.imshow(images[number])
@@ -289,7 +291,7 @@ def _draw_grid(tree: Tree, info: Tree, words: Words) -> Any:
     flat = "code" in tree
     title = words("latent.grid_plane" if flat else "latent.grid_components")
     labels = [("", ""), (words("code.first_units"), words("code.second_units"))][: 1 + flat]
-    height, width = (4.9, WIDTH) if flat else (6.2, 6.2)
+    height, width = (4.9, 0) if flat else (6.2, min(6.2, full_width()))
     figure, (grid, *plane) = new_panels(height, title, labels, width=width)
     grid.imshow(mosaic(colours(tree["grid"]), gap=1, between=1.0))
     grid.set_axis_off()

@@ -88,5 +88,5 @@ def _named(metric: str, function: str, words: Words) -> str:
     """A metric in words, with the rows that it was measured on."""
     part, _, stem = metric.partition("/")
     touch = words.text["touch"]
-    name = touch["terms"].get(function) or words.text["measures"].get(stem)
+    name = touch["terms"].get(function) or words.figures.texts.get(f"measures.{stem}")
     return f"{name} ({touch['rows'].get(part, part)})" if name else metric

@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from aejax.figures import canvas
+from aejax.figures.panels import learning_curves
 from aejax.report import folders
 from aejax.report.folders import Run
 from aejax.report.page import experiment, net
 from aejax.report.words import Words, shared
+from aejax.runs import workdir
 
 
 class Line(NamedTuple):
@@ -42,6 +45,7 @@ def section(runs: Sequence[Run], names: Sequence[str], words: Words, widest: int
         "changes": _changes(runs, words),
         "numbers": numbers(runs, words),
         "drawings": [(name, net.drawing(net.network(trained), words)) for name, trained in nets.items() if trained],
+        "curves": _curves(runs, names, words, widest),
         "figures": _figures(runs, names, words, widest),
     }
 
@@ -111,6 +115,20 @@ def _best(values: Sequence[Any], better: str) -> int:
     if not better or len({value for value, _ in known}) < 2:
         return -1
     return (max if better == "more" else min)(known)[1]
+
+
+def _curves(runs: Sequence[Run], names: Sequence[str], words: Words, widest: int) -> experiment.Figure | None:
+    """The validation error of all runs over their steps, on common axes; None where their data differ."""
+    curves = {}
+    for name, run in zip(names, runs, strict=True):
+        rows = [row for row in workdir.read_metrics(run.folder) if "validation_mse" in row]
+        if rows:
+            curves[name] = [row["step"] for row in rows], [row["validation_mse"] for row in rows]
+    if len(curves) < 2 or not same_data(runs):
+        return None
+    draw = lambda: {"": canvas.finish(learning_curves(words.figures, curves), words.figures)}
+    drawn = experiment.both_widths(draw)[""]
+    return experiment.figure("learning curves", Path(), drawn, "learning-curves", words, widest)
 
 
 def _figures(runs: Sequence[Run], names: Sequence[str], words: Words, widest: int) -> list[tuple[str, list]]:

@@ -3,7 +3,7 @@
 import re
 import shlex
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from aejax import config as configs
 from aejax import console
 from aejax.config.components import resolve
 from aejax.errors import UserError
+from aejax.figures import canvas
 from aejax.figures import run as pictures
 from aejax.report import explorer, folders
 from aejax.report.folders import Run
@@ -26,11 +27,12 @@ LAST = "loss"  # the figure that every run has says least of it
 
 
 class Figure(NamedTuple):
-    """A picture with its alternative text and what to see in it."""
+    """A picture with its alternative text, what to see in it, and as it is on a phone, where that is another one."""
 
     picture: images.Picture
     alt: str
     caption: str
+    narrow: images.Picture | None = None
 
 
 class Other(NamedTuple):
@@ -129,8 +131,17 @@ def figures(run: Run, names: Sequence[str], words: Words, widest: int) -> dict[s
         of_task = resolve(run.config["task"]["name"], "aejax.tasks", what="task.name").figures
     except UserError:  # the task is not at hand
         of_task = None
-    drawn = pictures.drawn(run.folder / workdir.FIGURES, of_task, words.figures, names)
+    draw = lambda: pictures.drawn(run.folder / workdir.FIGURES, of_task, words.figures, names)
+    drawn = both_widths(draw)
     return {name: figure(name, files[name], drawn.get(name), f"{run.task}-{name}", words, widest) for name in names}
+
+
+def both_widths(draw: Callable[[], Mapping[str, Any]]) -> dict[str, tuple[Any, Any]]:
+    """Figures as wide as a page, and as on a phone, by name."""
+    wide = draw()
+    with canvas.as_wide_as(canvas.NARROW):
+        narrow = draw()
+    return {name: (each, narrow[name]) for name, each in wide.items()}
 
 
 def figure(name: str, path: Path, drawn: Any, caption: str, words: Words, widest: int) -> Figure:
@@ -139,17 +150,21 @@ def figure(name: str, path: Path, drawn: Any, caption: str, words: Words, widest
     Args:
         name: of the figure.
         path: of its PNG file.
-        drawn: the figure in the language of the page; None shows the file.
+        drawn: the figure in the language of the page, wide and narrow; None shows the file.
         caption: its key in the catalogue, where it is not that of every run's figure of that name.
         words: of the language.
         widest: of the picture, in pixels.
     """
     captions = words.text["captions"]
-    texts, axis = captions.get(caption) or captions.get(name), name.replace("-", ".")
-    picture = images.of_file(path, widest) if drawn is None else images.of_figure(drawn, widest)
+    texts, axis = captions.get(caption) or captions.get(name), words.figures.field(name.replace("-", "."))
+    wide, narrow = drawn or (None, None)
+    picture = images.of_file(path, widest) if wide is None else images.of_figure(wide, widest)
+    if wide is not None:
+        smaller = narrow.get_figwidth() < min(wide.get_figwidth(), canvas.WIDTH / 2)
+        narrow = images.of_figure(narrow, 3 * widest // 5) if smaller else None
     if texts is None:
-        return Figure(picture, words.text["labels"]["picture"].format(name=name), name.replace("_", " "))
-    return Figure(picture, texts["alt"].format(axis=axis), texts["see"].format(axis=axis))
+        return Figure(picture, words.text["labels"]["picture"].format(name=name), name.replace("_", " "), narrow)
+    return Figure(picture, texts["alt"].format(axis=axis), texts["see"].format(axis=axis), narrow)
 
 
 def row(measure: str, runs: Sequence[Run], words: Words, published: Sequence[Other] = ()) -> Row:

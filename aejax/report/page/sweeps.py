@@ -5,8 +5,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from aejax.errors import UserError
 from aejax.figures import sweep as pictures
+from aejax.figures.sweep import SPARSITY
 from aejax.report import explorer, folders
 from aejax.report.folders import Sweep
 from aejax.report.page import experiment
@@ -41,7 +44,7 @@ def section(sweep: Sweep, name: str, words: Words, widest: int) -> dict[str, Any
             metric=measure,
             direction=text["most" if summary["maximise"] else "least"],
         ),
-        "best": text["none"] if summary["best"] is None else _best(points[summary["best"]], metric, words),
+        "best": _best(summary, words),
         # sweeps of before did not write down what the metric does not compare
         "warnings": [
             text["incomparable"][why].format(metric=measure, fields=", ".join(fields))
@@ -49,6 +52,7 @@ def section(sweep: Sweep, name: str, words: Words, widest: int) -> dict[str, Any
             if why in text["incomparable"]
         ],
         "axes": axes(sweep.asked, words),
+        "fields": [words.figures.field(path) for path in (points[0]["axes"] if points else ())],
         "columns": [(_heading(name, words), name.startswith("test/")) for name in columns],
         "ranking": [
             {
@@ -68,20 +72,31 @@ def section(sweep: Sweep, name: str, words: Words, widest: int) -> dict[str, Any
 
 
 def ranking(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The points, best first by the metric that chooses; those with a run that broke, or without the metric, last."""
+    """The points, best first by the metric that chooses; then those with a run that broke or no metric.
+
+    Those that break a bound come last.
+    """
     metric, sign = summary["metric"], -1 if summary["maximise"] else 1
 
     def order(point: Mapping[str, Any]) -> tuple:
         mean = point["metrics"].get(metric, {}).get("mean")
-        return mean is None, point["finite"] < point["runs"], sign * float(mean or 0)
+        return not point.get("allowed", True), mean is None, point["finite"] < point["runs"], sign * float(mean or 0)
 
     return sorted(summary["points"], key=order)
 
 
-def _best(point: Mapping[str, Any], metric: str, words: Words) -> str:
-    """The best setting, and what the baseline has in its place."""
-    text, value = words.text["sweep"], _cell(point, metric, words)
-    settings = ", ".join(f"{path} = {words.setting(value)}" for path, value in point["axes"].items())
+def _best(summary: Mapping[str, Any], words: Words) -> str:
+    """The best setting, and what the baseline has in its place; or why there is none."""
+    text, points, metric = words.text["sweep"], summary["points"], summary["metric"]
+    if summary["best"] is None:
+        return text["unbounded" if any("allowed" in point for point in points) else "none"]
+    point, sparsity = points[summary["best"]], next((n for n in SPARSITY if n in points[0]["metrics"]), None)
+    if (paths := summary.get("unregularised")) and sparsity:
+        pairs = [(pictures.mean_of(each, sparsity), pictures.mean_of(each, metric)) for each in points]
+        count = len(pictures.front(np.array([pair for pair in pairs if None not in pair], float).reshape(-1, 2)))
+        return text["unregularised"].format(field=", ".join(map(words.figures.field, paths)), count=count)
+    value = _cell(point, metric, words)
+    settings = ", ".join(f"{words.figures.field(path)} = {words.setting(each)}" for path, each in point["axes"].items())
     if "±" in value:
         value = f"{value} {text['deviation']}"
     best = text["best"].format(point=settings or text["seeds"], metric=words.measure(metric), value=value)
@@ -110,8 +125,7 @@ def _heading(name: str, words: Words) -> str:
     if name.startswith(BASELINE):
         _, method, part, *_ = *name.split("/", 3), ""
         return f"{words.method(method)}, {words.rows(part)}"
-    part, _, metric = name.partition("/")
-    shown = words.text["measures"].get(metric, metric)
+    part, shown = name.partition("/")[0], words.figures.stem(name)
     return shown if part == "test" else f"{shown}, {words.rows(part)}"
 
 
@@ -140,7 +154,7 @@ def axes(asked: Mapping[str, Any], words: Words) -> list[tuple[str, str]]:
     else:
         pairs = [(path, _range(values, words) or values_of(values)) for path, values in asked["space"].items()]
         pairs.append(("seed", values_of(asked["seeds"])))
-    folds = asked.get("folds")
+    folds, pairs = asked.get("folds"), [(words.figures.field(path), values) for path, values in pairs]
     return [*pairs, (words.text["sweep"]["folds"], words.number(folds))] if folds else pairs
 
 
@@ -171,8 +185,10 @@ def _statuses(sweep: Sweep, words: Words) -> list[tuple[str, str]]:
 def _figures(sweep: Sweep, words: Words, widest: int) -> list[Figure]:
     files = folders.figures(sweep.folder)
     try:
-        drawn = pictures.draw(sweep.summary, words.figures) if files else {}
+        draw = lambda: pictures.draw(sweep.summary, words.figures) if files else {}
+        drawn = experiment.both_widths(draw)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{sweep.folder / 'summary.json'}: is damaged: no figure can be drawn ({error!r})") from None
     captions = {name: name if name in NAMED else "sweep-axis" for name in files}
+    files = dict(sorted(files.items(), key=lambda item: item[0] != "trade-off"))  # that first, the others as they come
     return [experiment.figure(name, files[name], drawn.get(name), captions[name], words, widest) for name in files]
