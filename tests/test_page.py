@@ -265,6 +265,33 @@ def test_a_sweep_says_what_its_deviations_are_over(sweep, page, tmp_path, folds,
     assert text["test_note"].format(over=text["over"][named]) in page(folder).text
 
 
+def test_a_folder_of_runs_is_a_page_of_cards_that_lead_to_theirs(tiny, reproduction, sweep, page, tmp_path, capsys):
+    folder = tmp_path / "runs"
+    for name, source in (("a b", tiny), ("swept", sweep), ("many/first", reproduction / "vanilla/seed-0")):
+        shutil.copytree(source, folder / name)
+    shutil.copytree(tiny, folder / "half")
+    (folder / "half" / "summary.json").unlink()
+    assert call(["report", str(folder / "swept")], capsys).code == 0
+    answer = call(["report", str(folder)], capsys)
+    assert answer.code == 0
+    assert "left out of the page" in answer.out
+    shown = read(folder / "report.html")
+    links = [each["href"] for each in shown.attributes("a") if not each["href"].startswith("#")]
+    assert links == ["a%20b", "many/first", "swept/report.html"]
+    assert all((folder / unquote(link)).exists() for link in links)
+    assert EN.number(summary(tiny)["metrics"]["test"]["mse"]) in shown.text
+    assert len(shown.attributes("img")) == sum(
+        bool(folders.figures(folder / unquote(each))) for each in ("a b", "many/first", "swept")
+    )
+    assert call(["report", str(folder), "--lang", "es"], capsys).code == 0
+    assert ES.text["index"]["title"] in read(folder / "report.html").text
+    several = page(folder, tiny)
+    assert several.text.count("a b") >= 1, "beside others, what is in it stands side by side"
+    for name in ("a b", "swept", "many"):
+        shutil.rmtree(folder / name)
+    assert_refused(call(["report", str(folder)], capsys), "no run or sweep in it is finished")
+
+
 def test_several_folders_are_put_side_by_side(tiny, reproduction, sweep, page):
     shown = page(tiny, reproduction / "vanilla/seed-0", reproduction / "vanilla/seed-1", sweep)
     assert len(shown.ids()) == len(set(shown.ids()))

@@ -1,6 +1,7 @@
 """The folders that a page is made of: runs, sweeps and reproductions, read and checked."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,6 +52,13 @@ class Sweep(NamedTuple):
     asked: Mapping[str, Any]
     summary: Mapping[str, Any]
     environment: Mapping[str, Any]
+
+
+class Runs(NamedTuple):
+    """A folder with others in it, and what these hold that is finished."""
+
+    folder: Path
+    contents: "Sequence[Run | Sweep | Reproduction]"
 
 
 class Reproduction(NamedTuple):
@@ -113,7 +121,7 @@ REPORT = Fields(
 """The forms of what is read."""
 
 
-def read(folder: Path, *, trust: bool = False) -> Run | Sweep | Reproduction:
+def read(folder: Path, *, trust: bool = False) -> "Run | Sweep | Reproduction | Runs":
     """What a folder holds.
 
     Args:
@@ -137,7 +145,16 @@ def read(folder: Path, *, trust: bool = False) -> Run | Sweep | Reproduction:
         return read_sweep(folder)
     if (folder / "config.json").exists():
         return read_run(folder, trust=trust)
-    raise UserError(f"{folder}: holds no run, no sweep and no reproduction; allowed: the --workdir of one")
+    if inside := _inside(folder):
+        return Runs(folder, whole(inside, partial(read, trust=trust)))
+    raise UserError(f"{folder}: holds no run, no sweep and no reproduction; allowed: the --workdir of one, or more")
+
+
+def _inside(folder: Path) -> list[Path]:
+    """The folders of runs and sweeps that lie in a folder, or in the folders of it."""
+    paths = [path.parent for name in ("config.json", "sweep.json") for path in folder.glob(f"*/{name}")]
+    deeper = [path.parent for name in ("config.json", "sweep.json") for path in folder.glob(f"*/*/{name}")]
+    return sorted({*paths, *(path for path in deeper if path.parent not in paths)})
 
 
 def read_run(folder: Path, *, trust: bool = False) -> Run:

@@ -20,7 +20,7 @@ FILE = "report.html"
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `aejax report`."""
     add = parser.add_argument
-    what = "folder of a run, a sweep or a reproduction; several are put side by side"
+    what = "folder of a run, a sweep or a reproduction, or one with runs and sweeps; several are put side by side"
     add("workdirs", nargs="+", type=Path, metavar="WORKDIR", help=what)
     add_language(parser)
     add_option(parser)
@@ -51,16 +51,21 @@ def write(paths: Sequence[Path], output: Path | None, words: Words, *, trust: bo
         trust: whether runs may name functions from outside aejax, where no run of this user left them there.
     """
     from aejax.report import folders
-    from aejax.report.page import render
+    from aejax.report.page import index, render
     from aejax.training.numerics import fixed
 
     read = partial(folders.read, trust=trust)
     sources = [read(paths[0])] if len(paths) == 1 else folders.whole(paths, read)
+    if len(paths) > 1:
+        parts = [source.contents if isinstance(source, folders.Runs) else [source] for source in sources]
+        sources = [each for part in parts for each in part]
     if not sources:
         raise UserError("report: none of the folders can be shown; allowed: those of finished runs and sweeps")
     output = output or (paths[0] / FILE if len(paths) == 1 else Path(FILE))
     if output.is_dir():
         raise UserError(f"--output {output}: is a folder; allowed: a file, such as {output / FILE}")
+    if isinstance(sources[0], folders.Runs):
+        return render.write(output, lambda widest: index.page(sources[0], output, words), words)
     with fixed():
         return render.write(output, lambda widest: _page(sources, words, widest), words)
 
