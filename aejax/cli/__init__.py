@@ -91,7 +91,7 @@ def spelled(argv: Sequence[str]) -> list[str]:
 
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
-    from aejax.cli import apply, bench, data, export, init, listing, run, show, split
+    from aejax.cli import apply, bench, data, export, init, listing, run, show, split, watch
     from aejax.report.page import command as report
     from aejax.reproduce import command as reproduce
     from aejax.sweep import command as sweep
@@ -106,6 +106,7 @@ def parser() -> argparse.ArgumentParser:
     again = "Run the experiments of a collection again and compare every number with the recorded one."
     page = "Write one page, without network, of runs, sweeps or a reproduction."
     halves = "Write the encoder of a run as a file for anyone, and its decoder as one sealed with a passphrase."
+    live = "Serve the learning curves of runs to this machine's browser while they train."
     speed = "Measure aejax beside what people would use instead, in turns; the extra 'bench' has the peers."
     leaving = "Write a trained net, with its scaling and what its task does, for use without aejax."
     for name, module, short, about in (
@@ -115,6 +116,7 @@ def parser() -> argparse.ArgumentParser:
         ("sweep", sweep, "train many settings at once", many),
         ("reproduce", reproduce, "check recorded numbers", again),
         ("report", report, "write a page of what was run", page),
+        ("watch", watch, "look at runs while they train", live),
         ("list", listing, "list the shipped experiments", None),
         ("apply", apply, "use a trained run on new rows", None),
         ("export", export, "write a trained run for use without aejax", leaving),

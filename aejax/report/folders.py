@@ -145,12 +145,12 @@ def read(folder: Path, *, trust: bool = False) -> "Run | Sweep | Reproduction | 
         return read_sweep(folder)
     if (folder / "config.json").exists():
         return read_run(folder, trust=trust)
-    if inside := _inside(folder):
-        return Runs(folder, whole(inside, partial(read, trust=trust)))
+    if paths := inside(folder):
+        return Runs(folder, whole(paths, partial(read, trust=trust)))
     raise UserError(f"{folder}: holds no run, no sweep and no reproduction; allowed: the --workdir of one, or more")
 
 
-def _inside(folder: Path) -> list[Path]:
+def inside(folder: Path) -> list[Path]:
     """The folders of runs and sweeps that lie in a folder, or in the folders of it."""
     paths = [path.parent for name in ("config.json", "sweep.json") for path in folder.glob(f"*/{name}")]
     deeper = [path.parent for name in ("config.json", "sweep.json") for path in folder.glob(f"*/*/{name}")]

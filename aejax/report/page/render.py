@@ -24,6 +24,7 @@ class Page(NamedTuple):
         counts: of a reproduction, by the name of each verdict its kind and how many there are.
         verdicts: of a reproduction, by the name of each experiment.
         sources: what is cited, by its key.
+        refresh: seconds after which a browser asks for it again; 0 for never.
     """
 
     title: str
@@ -33,6 +34,7 @@ class Page(NamedTuple):
     counts: Mapping[str, tuple[str, int]] = {}
     verdicts: Mapping[str, Any] = {}
     sources: Mapping[str, Any] = {}
+    refresh: int = 0
 
 
 def write(path: Path, make: Callable[[int], Page], words: Words) -> Path:
@@ -46,6 +48,15 @@ def write(path: Path, make: Callable[[int], Page], words: Words) -> Path:
     Raises:
         OSError: it cannot be written.
     """
+    for width in WIDTHS:
+        content = text(make(width), words)
+        if len(content) <= MOST_BYTES:
+            break
+    return write_atomic(path, content)
+
+
+def text(page: Page, words: Words) -> bytes:
+    """A page as HTML."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -58,8 +69,4 @@ def write(path: Path, make: Callable[[int], Page], words: Words) -> Path:
     template = environment.get_template("page.html")
     fixed = {"words": words.text, "language": words.language, "version": __version__}
     fixed |= {"touch_style": explorer.STYLE, "touch_script": explorer.SCRIPT}
-    for width in WIDTHS:
-        text = template.render(page=make(width), **fixed).encode()
-        if len(text) <= MOST_BYTES:
-            break
-    return write_atomic(path, text)
+    return template.render(page=page, **fixed).encode()
