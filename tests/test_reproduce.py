@@ -149,7 +149,10 @@ def test_a_changed_digit_can_be_seen_and_console_and_page_count_alike(root):
     values = content(root)["experiments"]["small"]["metrics"]["test/mse"]["values"]
     got, expected = values[1], other_digit(values[1])
     change(root, lambda known: known["small"]["metrics"]["test/mse"].update(values=[values[0], expected]))
-    answer = reproduce(root, "--lang", "en")
+    brief = reproduce(root, "--lang", "en")
+    assert row(brief, "test/mse, seed 1")["verdict"] == "off"
+    assert "baselines/pca/mse" not in brief.out, "what holds is counted, and listed with --verbose alone"
+    answer = reproduce(root, "--lang", "en", "--verbose")
     assert answer.code == 1
     off = row(answer, "test/mse, seed 1")
     assert (off["verdict"], off["tolerance"]) == ("off", "7 digits")
@@ -309,7 +312,7 @@ def test_seeds_beyond_the_recorded_ones_are_told_and_the_others_compared_bit_for
             del digests[1:]
 
     change(root, only_one)
-    answer = reproduce(root, "--seeds", 2)
+    answer = reproduce(root, "--seeds", 2, "--verbose")
     assert answer.code == 0, answer
     assert row(answer, "test/mse")["verdict"] == "equal"
     assert "seed 1 of small has nothing recorded\n" in answer.out

@@ -21,6 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--update", action="store_true", help="record what comes out, and show what it changes")
     add("--workdir", type=Path, metavar="DIR", help="folder of the runs; that of a stopped reproduction continues it")
     add("--jobs", type=int, metavar="N", help="experiments or seeds at a time, one thread each; else one for each core")
+    add("--verbose", action="store_true", help="list every number, not only those that do not hold")
     pages.add_language(parser)
     add_option(parser)
     add("--no-compile-cache", action="store_true", help="compile afresh, and keep nothing compiled")
@@ -57,7 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 130
     lines = compare.compare_all(results, recorded)
     new = compare.to_record(results, recorded, lines) if update else {}
-    summary.table(lines, recorded, new)
+    shown = [line for line in lines if line.fails or update or arguments.verbose]
+    summary.table(shown, recorded, new)
     report = summary.write(root, folder, lines, results)
     console.say("")
     if new:
