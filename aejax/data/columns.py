@@ -150,6 +150,7 @@ def _pattern(decimal: str) -> re.Pattern[str]:
     return re.compile(rf"(?:{whole}(?:[{decimal}]\d*)?|[{decimal}]\d+)(?:[eE][+-]?\d+)?")
 
 
+_ZERO_FIRST = re.compile(r"^0[^.,\n]", re.MULTILINE)
 _PATTERNS = {".": _pattern("."), ",": _pattern(",")}
 
 
@@ -318,6 +319,8 @@ def _is_plain(text: str) -> bool:
 
 def _codes(texts: np.ndarray) -> list[str]:
     """Cells of digits that a zero begins, where these make names of them: three digits or more, or a twin without."""
+    if not _ZERO_FIRST.search("\n".join(texts)):  # in a tenth of the time
+        return []
     zeros = [text for text in texts if text[:1] == "0" and len(text) > 1 and text.isdigit()]
     if zeros and (max(map(len, zeros)) > 2 or {text.lstrip("0") or "0" for text in zeros} & set(texts)):
         return zeros

@@ -168,11 +168,21 @@ def are_numbered(names: Sequence[str]) -> bool:
 def from_text(values: np.ndarray, words: Sequence[str] = MISSING_WORDS) -> Cells:
     """A column of text, (rows,) of str, and which of it are words that stand for a missing value, in lower case."""
     longest, known, numbers = max(map(len, words), default=0), {"", *words}, _numbers_among(words)
+    if not numbers and "_" not in "".join(words) and _are_finite(values):  # none of which is a word
+        return Cells(values, np.zeros(len(values), bool))
     missing = (len(cell) <= longest and cell.lower() in known for cell in values)
     missing = np.fromiter(missing, bool, len(values))
     if numbers:  # -999.0 is -999
         missing |= np.fromiter((value_of(cell) in numbers for cell in values), bool, len(values))
     return Cells(values, missing)
+
+
+def _are_finite(values: np.ndarray) -> bool:
+    """Whether every text is a finite number, as NumPy reads it."""
+    try:
+        return bool(np.isfinite(values.astype(np.float64)).all())
+    except (ValueError, OverflowError):
+        return False
 
 
 def _numbers_among(words: Sequence[str]) -> set[float]:
