@@ -54,7 +54,7 @@ def test_every_run_stands_beside_pca_of_its_code_size_and_the_mean_row(small, ca
         assert float(row[MEAN_COLUMN]) == pytest.approx(by_hand(dataset, 0), rel=1e-5)
     assert "baseline pca" in answer.out
     for code in (2, 3):
-        (shown,) = (line for line in answer.out.splitlines() if line.startswith(f"{code} "))
+        (shown,) = (line for line in answer.out.splitlines() if line.startswith(f"code={code} "))
         assert f"{by_hand(dataset, code):.4g}"[:5] in shown
     page = small.parent / "page.html"
     assert call(["report", str(folder), "--output", str(page)], capsys).code == 0

@@ -365,19 +365,19 @@ def say(summary: Mapping[str, Any]) -> None:
         console.say(f"no point is best: none has a finite {metric}" if validated else NO_CHOICE)
         return
     others = baselines_of(metric, list(order[0]["metrics"]))[:1]
-    paths, rows = list(order[0]["axes"]), []
+    names, rows = short(list(order[0]["axes"])), []
     for point in order[:SHOWN]:
         values = point["metrics"][metric]
         half = "" if values["low"] is None else f"± {(values['high'] - values['low']) / 2:.2g}"
         cells = [console.cell(point["metrics"][baseline(other, metric)], "mean") for other in others]
-        settings = [_number(value) for value in point["axes"].values()] or ["all seeds"]
+        pairs = zip(names, point["axes"].values(), strict=True)
+        setting = ", ".join(f"{name}={_number(value)}" for name, value in pairs) or "all seeds"
         allowed = "" if point.get("allowed", True) else ", breaks a bound"
         finite = f"{point['finite']}/{point['runs']}{allowed}"
-        rows.append((*settings, _number(values["mean"]), half, *cells, finite))
+        rows.append((setting, _number(values["mean"]), half, *cells, finite))
     console.say("")
     spread = "95 %, folds" if any(point["over"] == FOLDS for point in order) else "95 %"
-    names = short(paths) or ["point"]
-    console.table((*names, metric, spread, *(f"baseline {other}" for other in others), "finite"), rows)
+    console.table(("point", metric, spread, *(f"baseline {other}" for other in others), "finite"), rows)
     if more := len(order) - len(rows):
         console.say(f"and {more} more point{'' if more == 1 else 's'}")
     if line := broken(points):
