@@ -48,7 +48,7 @@ def detector_of_pyod(threads: int) -> Callable[[], float]:
 
 
 def detector_of_other_rows(threads: int) -> Callable[[], float]:
-    """A fit of `AutoencoderDetector` to one row more in each turn, which takes no other program."""
+    """A fit of `AutoencoderDetector` to one row more in each turn, as the folds of a table differ."""
     from aejax.estimators import AutoencoderDetector
 
     x, rows = _table(1100, 20), itertools.count(1000)

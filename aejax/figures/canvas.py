@@ -50,9 +50,14 @@ def full_width() -> float:
     return _WIDTH.get()
 
 
+def is_narrow() -> bool:
+    """Whether figures are as wide as a phone."""
+    return full_width() == NARROW
+
+
 def side_by_side(most: int) -> int:
     """How many panels may stand beside each other, of those that fit a wide figure."""
-    return most if full_width() == WIDTH else 1
+    return 1 if is_narrow() else most
 
 
 def new_figure(height: float, title: str, *, width: float = 0) -> Any:
@@ -235,7 +240,7 @@ def legend_above(axes: Any) -> None:
 def legend_right(axes: Any, title: str | None = None) -> None:
     """A legend at the right of the axes; above them where the figure is narrow, which it makes higher."""
     style = {"frameon": False, "fontsize": SMALL, "title": title, "title_fontsize": SMALL}
-    if side_by_side(2) == 2:
+    if not is_narrow():
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), **style)
     else:
         legend = axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), alignment="left", **style)
@@ -244,7 +249,7 @@ def legend_right(axes: Any, title: str | None = None) -> None:
 
 def _make_room(figure: Any, lines: int) -> None:
     """Make a narrow figure higher by lines of a legend."""
-    if side_by_side(2) == 1:
+    if is_narrow():
         figure.set_figheight(figure.get_figheight() + 0.18 * max(0, lines))
 
 

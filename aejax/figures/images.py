@@ -130,7 +130,7 @@ def image_lines(
         large: up to 12 columns, as many as leave two lines of text their height; else all, and each is small.
     """
     tiles = np.stack([colours(line, name) for line, name in zip(lines, left, strict=True)])
-    wide = canvas.side_by_side(2) == 2
+    wide = not canvas.is_narrow()
     if not wide and not large:  # no column can be left out
         with canvas.as_wide_as(canvas.WIDTH):
             return image_lines(lines, left, title, right, below)

@@ -286,7 +286,7 @@ def maps(
     labels = np.concatenate([labels for _, labels in drawn.values()])
     quantity = labels.dtype.kind == "f"
     columns = canvas.side_by_side(2 if len(drawn) == 4 else min(len(drawn), 3))
-    side = 1.4 if (quantity or labels.max() >= 0) and canvas.side_by_side(2) == 2 else 0.2
+    side = 1.4 if (quantity or labels.max() >= 0) and not canvas.is_narrow() else 0.2
     height = 0.7 + -(-len(drawn) // columns) * min((canvas.full_width() - side) / columns, 4.2)
     last = len(drawn) - columns if same_axes else 0
     axes_labels = [(x if number >= last else "", "" if number % columns else y) for number in range(len(drawn))]
@@ -395,7 +395,7 @@ def class_legend(words: Words, figure: Any, used: Sequence[int], names: Names) -
         handles.append(Line2D([], [], label=canvas.plain(canvas.cut(name, 22)), **style))
     style = {"frameon": False, "handletextpad": 0.2, "columnspacing": 0.8, "ncols": 1 + len(used) // 17}
     style |= {"loc": "outside right center", "fontsize": SMALL if len(used) > 12 else TEXT}
-    if canvas.side_by_side(2) == 1:
+    if canvas.is_narrow():
         columns = max(1, int(40 / (4 + max(len(handle.get_label()) for handle in handles))))
         style |= {"loc": "outside lower left", "ncols": columns}
         figure.set_figheight(figure.get_figheight() + 0.2 * -(-len(handles) // columns))

@@ -25,6 +25,8 @@ from aejax.training.loop import BROKEN, FINISHED
 
 Row = Mapping[str, Any]
 METRIC = "validation/mse"
+ERRORS = (METRIC, "validation/loss", "validation/reconstruction")
+"""Metrics of which less says nothing of what a regulariser is for."""
 SHOWN = 10
 NO_CHOICE = (
     "no point is chosen: there are no validation rows, and settings are not chosen on test rows; "
@@ -333,11 +335,11 @@ def unregularised(points: Sequence[Mapping[str, Any]], point: Mapping[str, Any],
 
     An error says nothing of what a regulariser is for, and so it takes as little of one as it can.
     """
-    weights = [path for path in point["axes"] if re.fullmatch(r"(terms\.)?[^.]+\.weight", path)]
+    if metric not in ERRORS:
+        return []
+    weights = [path for path in point["axes"] if re.fullmatch(r"(terms\.)?(?!reconstruction\.)[^.]+\.weight", path)]
     values = {path: {each["axes"][path] for each in points} for path in weights}
-    of_error = {"validation/mse", "validation/loss"}  # and a term, which its own weight makes small
-    judged = lambda path: metric in of_error or metric != f"validation/{path.split('.')[-2]}"
-    return [p for p in weights if len(values[p]) > 1 and point["axes"][p] == min(values[p]) and judged(p)]
+    return [path for path in weights if len(values[path]) > 1 and point["axes"][path] == min(values[path])]
 
 
 def _number(value: Any) -> str:

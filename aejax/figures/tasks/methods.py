@@ -29,7 +29,7 @@ def _draw_aeknn(tree: Tree, info: Tree, words: Words) -> Any:
     figure, (accuracy, seconds) = new_panels(1.3 + 0.36 * len(names), title, labels)
     colours = [{"pca": OKABE_ITO[1], "lda": OKABE_ITO[2]}.get(name.partition(" ")[0], OKABE_ITO[0]) for name in names]
     ratios = [np.median(tree[name]["seconds"]) / np.median(reference["seconds"]) for name in names]
-    shown = [""] * len(names) if canvas.side_by_side(2) == 2 else [_label(name, words) for name in names]
+    shown = [""] * len(names) if not canvas.is_narrow() else [_label(name, words) for name in names]
     canvas.bars(seconds, shown, ratios, [words.number(ratio, ".2f") for ratio in ratios], color=colours)
     for line, (name, colour) in enumerate(zip(names, colours, strict=True)):
         better = 100 * (tree[name]["accuracy"].T - reference["accuracy"])  # (seeds, folds) or (folds,)
@@ -165,7 +165,7 @@ def _draw_errors(tree: Tree, info: Tree, words: Words) -> Any:
     for axes, kind in zip(grid, kinds, strict=True):
         values = tree["errors"][kind]
         canvas.bars(axes, names, values, [words.number(value, ".4f") for value in values], color=colour)
-        axes.tick_params(labelleft=axes is grid[0] or canvas.side_by_side(2) == 1)
+        axes.tick_params(labelleft=axes is grid[0] or canvas.is_narrow())
         axes.set_xlim(0, 1.18 * max(values))
         axes.locator_params(axis="x", nbins=4)
     last.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.2)
@@ -258,7 +258,7 @@ def _draw_kernels(tree: Tree, info: Tree, words: Words) -> Any:
         axes.set_axis_off()
         axes.set_title(words(f"denoising.kernels_of.{name}", spread=kernels["spread"]), size=TEXT, loc="left")
     note = words("denoising.kernels_note")
-    note = note if canvas.side_by_side(2) == 2 else fill(note, 58)
+    note = note if not canvas.is_narrow() else fill(note, 58)
     figure.supxlabel(note, x=0.01, ha="left", size=SMALL)
     return figure
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from aejax.figures.canvas import SMALL, TEXT, Tree, cut, figures, full_width, new_panels, plain, side_by_side
+from aejax.figures.canvas import SMALL, TEXT, Tree, cut, figures, full_width, is_narrow, new_panels, plain
 from aejax.figures.images import are_images, as_images, as_strips, colours, image_lines, mosaic
 from aejax.figures.panels import class_legend, labelled_points, maps, scatter
 from aejax.figures.words import Words
@@ -133,11 +133,11 @@ def _draw_clusters(tree: Tree, info: Tree, words: Words) -> Any:
 def _draw_centres(tree: Tree, info: Tree, words: Words) -> Any:
     tree = tree["means"]
     images, sizes = colours(tree["images"]), tree["sizes"].tolist()
-    columns, (height, width) = min(len(images), 10 if side_by_side(2) == 2 else 4), images.shape[1:3]
+    columns, (height, width) = min(len(images), 10 if not is_narrow() else 4), images.shape[1:3]
     labelled = "commonest" in tree
     title = words("clustering.centres_classes" if labelled else "clustering.centres")
     high = 0.4 + -(-len(images) // columns) * (
-        0.9 * full_width() / (10 if side_by_side(2) == 2 else 4) * height / width + 0.55
+        0.9 * full_width() / (10 if not is_narrow() else 4) * height / width + 0.55
     )
     figure, grid = new_panels(high, title, [("", "")] * len(images), columns)
     for number, axes in enumerate(grid):

@@ -65,7 +65,7 @@ def write(paths: Sequence[Path], output: Path | None, words: Words, *, trust: bo
     if output.is_dir():
         raise UserError(f"--output {output}: is a folder; allowed: a file, such as {output / FILE}")
     if isinstance(sources[0], folders.Runs):
-        return render.write(output, lambda widest: index.page(sources[0], output, words), words)
+        return render.write(output, lambda widest: index.page(sources[0], output, FILE, words), words)
     with fixed():
         return render.write(output, lambda widest: _page(sources, words, widest), words)
 

@@ -14,17 +14,19 @@ from aejax.report.words import Words, shared
 
 PICTURES = ("reconstructions", "grid", "map", "clusters", "denoised", "fills", "scores", "trade-off", "loss")
 """Figures by which a run or sweep is known again, the first that it has; else any."""
-WIDEST, NUMBERS, FILE = 480, 3, "report.html"
+WIDEST, NUMBERS = 480, 3
 
 
-def page(runs: Runs, output: Path, words: Words) -> Page:
-    """The page, to be written to a file, from which its links are relative.
+def page(runs: Runs, output: Path, name: str, words: Words) -> Page:
+    """The page, to be written to a file, from which its links are relative; those of runs are called `name`.
 
     Raises:
         UserError: nothing in the folder is finished, or a picture is damaged.
     """
     cards = [
-        _card(content, runs.folder, output, words) for content in runs.contents if isinstance(content, Run | Sweep)
+        _card(content, runs.folder, output, name, words)
+        for content in runs.contents
+        if isinstance(content, Run | Sweep)
     ]
     if not cards:
         raise UserError(f"{runs.folder}: no run or sweep in it is finished; allowed: a folder that has one")
@@ -34,15 +36,15 @@ def page(runs: Runs, output: Path, words: Words) -> Page:
     return Page(title=runs.folder.resolve().name, lead=lead, parts=[part], environment=[])
 
 
-def _card(content: Run | Sweep, folder: Path, output: Path, words: Words) -> dict[str, Any]:
+def _card(content: Run | Sweep, folder: Path, output: Path, name: str, words: Words) -> dict[str, Any]:
     """What is shown of a run or a sweep; its link is that of its page, or of its folder where it has none."""
-    there = content.folder / FILE if (content.folder / FILE).is_file() else content.folder
+    there = content.folder / name if (content.folder / name).is_file() else content.folder
     files = folders.figures(content.folder)
-    name = next((name for name in PICTURES if name in files), next(iter(files), None))
+    picture = next((each for each in PICTURES if each in files), next(iter(files), None))
     return {
         "name": str(content.folder.relative_to(folder)),
         "link": quote(os.path.relpath(there, output.parent)),
-        "picture": None if name is None else images.of_file(files[name], WIDEST),
+        "picture": None if picture is None else images.of_file(files[picture], WIDEST),
         "about": _about(content, words),
         "numbers": _numbers(content, words),
     }
