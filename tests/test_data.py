@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from hashlib import sha256
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +14,7 @@ from aejax.data.scaling import fit
 from aejax.errors import UserError
 from aejax.types import Split
 
-BUNDLED = ["digits", "satimage"]
+BUNDLED = ["digits", "fashion", "satimage"]
 SYNTHETIC = ["swiss_roll", "s_curve", "bars", "clusters"]
 
 
@@ -46,6 +47,17 @@ def test_digits_are_scikit_learns():
     assert dataset.label_names == tuple("0123456789")
 
 
+def test_fashion_is_a_part_of_fashion_mnist():
+    dataset = data.load("fashion", validation=0)
+    for split, each in ((dataset.train, 400), (dataset.test, 100)):
+        assert np.bincount(split.labels).tolist() == [each] * 10
+        assert (split.x.dtype, split.x.shape) == (np.uint8, (10 * each, 28, 28, 1))
+    # The images in their order, as scripts/make_fashion.py says it of Debian's files.
+    content = dataset.train.x.tobytes() + dataset.test.x.tobytes()
+    assert sha256(content).hexdigest() == "9998b0ad755e0f1226d2fa67990f006e85697dd36eff9832fd28dc3dafc0f553"
+    assert [dataset.label_names[label] for label in dataset.train.labels[:3]] == ["T-shirt/top", "Trouser", "Pullover"]
+
+
 def test_satimage_is_the_statlog_data():
     dataset = data.load("satimage", validation=0)
     # Rows of each class, as UCI's sat.doc counts them.
@@ -71,6 +83,7 @@ def test_satimage_three_nearest_neighbours_get_the_recorded_accuracy():
 def test_loading_bundled_data_needs_neither_tensorflow_datasets_nor_scikit_learn_imported():
     program = """
 import sys
+from hashlib import sha256
 class Block:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in ("tensorflow_datasets", "tensorflow", "matplotlib", "pyarrow"):

@@ -13,6 +13,7 @@ SIDE, PATCHES, SEED = 8, 10_000, 0
 GREY_SIDE, GREY_TRAIN, GREY_TEST = 32, 6000, 500
 CUT = 0.3  # f₀, in cycles per pixel; the highest frequency there is has 0.5 along a side
 BINARY_SEED, BLOCK = 0, 4096
+FASHION_SIDE, FASHION_TRAIN, FASHION_ACROSS = 28, 4000, 100  # pixels, training images, images in a row of the sheet
 SATIMAGE_TRAIN = 4435  # rows; the Statlog project trained on these and tested on the other 2000
 
 
@@ -57,6 +58,32 @@ def satimage() -> Raw:
         source="UCI Statlog (Landsat Satellite) (Srinivasan 1993, doi 10.24432/C55887)",
         label_names=tuple(map(str, names)),
         feature_names=tuple(f"pixel {p} band {b}" for p in range(1, 10) for b in range(1, 5)),
+    )
+
+
+def fashion() -> Raw:
+    """Pictures of clothes: 5000 grey images of 28×28 in ten classes, a part of Fashion-MNIST.
+
+    Returns:
+        The first 4000 to train on, 400 of each class, and 1000 test images, 100 of each, in the parts that
+        Fashion-MNIST has them in; x is uint8 in 0…255.
+    """
+    from PIL import Image
+
+    from aejax.data.published.mnist import PUBLISHED
+
+    clothes, side = PUBLISHED["fashion_mnist"], FASHION_SIDE
+    with Image.open(Path(__file__).parent / "bundled" / "fashion.png") as sheet:
+        x = np.asarray(sheet).reshape(-1, side, FASHION_ACROSS, side).swapaxes(1, 2).reshape(-1, side, side, 1)
+    labels = np.arange(len(x), dtype=np.int32) % len(clothes.label_names)
+    return Raw(
+        train=Split(x[:FASHION_TRAIN], labels=labels[:FASHION_TRAIN]),
+        test=Split(x[FASHION_TRAIN:], labels=labels[FASHION_TRAIN:]),
+        kind="image",
+        licence=clothes.licence,
+        source=f"5000 images of Fashion-MNIST ({clothes.citation})",
+        bounds=(0, 255),
+        label_names=clothes.label_names,
     )
 
 

@@ -70,6 +70,7 @@ class Row(NamedTuple):
 
 ENTRIES = {
     "digits": Entry(1797, (8, 8, 1), "CC BY 4.0", "bundled", "handwritten digits"),
+    "fashion": Entry(5000, (28, 28, 1), "MIT", "bundled", "pictures of clothes, a part of Fashion-MNIST"),
     "satimage": Entry(6435, (36,), "CC BY 4.0", "bundled", "Landsat pixels and the ground under them"),
     "natural_patches": Entry(10_000, (8, 8, 1), "CC BY 2.0", "bundled", "whitened patches of two photographs"),
     "photographs": Entry(
