@@ -340,6 +340,22 @@ def test_a_first_config_runs_as_it_is_written(task, tmp_path, capsys, monkeypatc
     experiment.check_task(config, load_data(data))
 
 
+def test_a_first_config_takes_the_logarithm_of_columns_that_a_few_rows_make_the_spread_of(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    ranks = np.arange(1, 401)
+    incomes = {"income": 1e6 / ranks**2, "loss": -1e6 / ranks**2, "age": ranks % 70}
+    pandas.DataFrame(incomes).sample(frac=1, random_state=0).to_csv("p.csv", index=False)
+    answer = call(["init", "p.csv"], capsys)
+    assert answer.code == 0, answer.err
+    assert "config.data.log = ('income',)  # a guess" in answer.out  # a loss has no logarithm
+    assert load_data(configs.load("p_reduction.py")["data"]).log.tolist() == [True, False, False]
+    answer = call(["init", "p.csv", "--task", "anomaly"], capsys)
+    assert answer.code == 0, answer.err
+    assert "config.data.log" not in answer.out  # the few rows may be those that are looked for
+
+
 @pytest.mark.parametrize(
     ("task", "variant"), [("anomaly", ":anomaly"), ("generation", ":generation"), ("reduction", "")]
 )

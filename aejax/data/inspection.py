@@ -1,6 +1,6 @@
 """What a person should know of a table before a net is trained on it: how it was read, copies, constant columns."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -97,32 +97,65 @@ def after_scaling(dataset: Dataset) -> list[str]:
     than half of the sum of squares of a column of more than two values lies in 1 % of its rows (in one row, of fewer
     than 200): the others are then almost equal.
     """
-    if dataset.kind != "table" or dataset.stream is not None or not len(dataset.train.x):
-        return []
-    x, lines = dataset.train.x, []
-    shift, factor = (np.broadcast_to(each, dataset.feature_shape) for each in (dataset.shift, dataset.scale))
-    for column in columns_of(dataset) or [Column(str(at), at) for at in range(x.shape[1])]:
-        if column.categories:
-            continue
-        at = column.start
-        before = np.sort(x[:, at] if dataset.train.mask is None else x[dataset.train.mask[:, at], at])
-        after = scale(before, shift[at], factor[at])  # in the same order
+    lines = []
+    for column, before, after in _scaled_columns(dataset):
         different, others = (1 + int((np.diff(each) != 0).sum()) for each in (before, after))
         if others < 0.99 * different:
             lines.append(f"column {column.name!r}: scaled, float32 makes {others} values of {different} different ones")
-        if dataset.scaling == "standard" and different > 2:
-            lines += _skewed(column.name, np.square(after, dtype=np.float64), can_log=before[0] > 0)
+        if dataset.scaling == "standard":
+            lines += _skewed(column.name, before, after)
     return lines
 
 
-def _skewed(name: str, squares: np.ndarray, *, can_log: bool) -> list[str]:
+def for_logarithms(dataset: Dataset) -> tuple[str, ...]:
+    """The columns of positive numbers of whose squared z-scores a few rows have more than half.
+
+    Args:
+        dataset: a table whose scaling is ``"standard"``.
+    """
+    origin = np.broadcast_to(dataset.origin, dataset.feature_shape)
+    parts = [part for part in (dataset.train, dataset.validation, dataset.test) if len(part.x)]
+    observed = lambda part, at: part.x[:, at] if part.mask is None else part.x[part.mask[:, at], at]
+    positive = lambda at: all((observed(part, at) + origin[at] > 0).all() for part in parts)
+    return tuple(
+        column.name
+        for column, before, after in _scaled_columns(dataset)
+        if _share_of_few(before, after)[1] > 0.5 and positive(column.start)
+    )
+
+
+def _scaled_columns(dataset: Dataset) -> Iterator[tuple[Column, np.ndarray, np.ndarray]]:
+    """Each column of numbers of a table, and what is observed in training rows: sorted, and scaled."""
+    if dataset.kind != "table" or dataset.stream is not None or not len(dataset.train.x):
+        return
+    x = dataset.train.x
+    shift, factor = (np.broadcast_to(each, dataset.feature_shape) for each in (dataset.shift, dataset.scale))
+    for column in columns_of(dataset) or [Column(str(at), at) for at in range(x.shape[1])]:
+        if not column.categories:
+            at = column.start
+            before = np.sort(x[:, at] if dataset.train.mask is None else x[dataset.train.mask[:, at], at])
+            yield column, before, scale(before, shift[at], factor[at])  # in the same order
+
+
+def _share_of_few(values: np.ndarray, scores: np.ndarray) -> tuple[int, float]:
+    """How many rows are one in a hundred, and what share of the sum of squares of z-scores as many have at most.
+
+    Both are (m,), of the sorted values and of their scores. The share of too few rows, and of two values alone, which
+    cannot be skewed, is 0.
+    """
+    squares, few = np.square(scores, dtype=np.float64), max(1, len(scores) // 100)
+    if len(scores) < LEAST_ROWS or (np.diff(values) != 0).sum() < 2:
+        return few, 0.0
+    return few, np.sort(squares)[-few:].sum() / max(squares.sum(), np.finfo(np.float64).tiny)
+
+
+def _skewed(name: str, values: np.ndarray, scores: np.ndarray) -> list[str]:
     """A line on a column of whose squared z-scores (m,) a few rows have more than half."""
-    few = max(1, len(squares) // 100)
-    share = np.sort(squares)[-few:].sum() / max(squares.sum(), np.finfo(np.float64).tiny)
-    if len(squares) < LEAST_ROWS or share <= 0.5:
+    few, share = _share_of_few(values, scores)
+    if share <= 0.5:
         return []
-    advice = f"data.log=({name!r},) or data.scaling=robust" if can_log else "data.scaling=robust"
-    of_rows = f"{few} of {len(squares)} rows make {share:.0%} of its sum of squares"
+    advice = f"data.log=({name!r},) or data.scaling=robust" if values[0] > 0 else "data.scaling=robust"
+    of_rows = f"{few} of {len(scores)} rows make {share:.0%} of its sum of squares"
     return [f"column {name!r} is skewed: {of_rows}, so z-scores hardly tell the others apart; {advice} does"]
 
 

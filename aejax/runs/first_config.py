@@ -13,6 +13,7 @@ from aejax.data.dates import are_dates
 from aejax.data.encoding import MOST_CATEGORIES
 from aejax.data.files import checked, is_table, table_of
 from aejax.data.images import path_of
+from aejax.data.inspection import for_logarithms
 from aejax.data.labels import separate
 from aejax.data.tables import AS_SEEN
 from aejax.errors import UserError, one_of
@@ -148,6 +149,10 @@ def first_config(path: Path, task: str, label: str | None = None) -> str:
     dataset = data.load(**{field.partition(".")[2]: value for field, (value, _) in fields.items()})
     if len(dataset.feature_shape) > 1:
         raise UserError(f"{path}: holds images; allowed: a table, or rows in .npy and .npz")
+    dates, may_be_odd = fields.get("data.dates", ((), ""))[0], task == "anomaly"  # a logarithm hides what is far out
+    logarithms = tuple(name for name in for_logarithms(dataset) if not {name, name.rpartition(".")[0]} & {*dates})
+    if logarithms and not may_be_odd:
+        fields["data.log"] = (logarithms, "a guess: their logarithms, since a few rows make most of their spread")
     parts = [part for part in (dataset.train, dataset.validation, dataset.test) if len(part.x)]
     labels = [dataset.label_names[at] for part in parts if part.labels is not None for at in part.labels]
     facts = Facts(sum(len(part.x) for part in parts), dataset.feature_shape[0], Counter(labels))
