@@ -42,7 +42,10 @@ def days_of(
             whole = [text + ":00" if text.count(":") == 1 else text for text in texts]
             at = pandas.Series(pandas.to_timedelta(whole, errors=errors))
         else:
-            at = pandas.to_datetime(texts, format=layout, utc=True, errors=errors)
+            with warnings.catch_warnings():
+                # Python 3.13 warns of a layout without a year, in words that are of no use to a person.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                at = pandas.to_datetime(texts, format=layout, utc=True, errors=errors)
             at = at if faults is None else at.where(at.dt.year.between(*_YEARS))
             since = (at - pandas.Timestamp(0, tz="UTC")) / pandas.Timedelta(days=1)
     except (ValueError, OverflowError) as error:
