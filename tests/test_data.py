@@ -83,7 +83,6 @@ def test_satimage_three_nearest_neighbours_get_the_recorded_accuracy():
 def test_loading_bundled_data_needs_neither_tensorflow_datasets_nor_scikit_learn_imported():
     program = """
 import sys
-from hashlib import sha256
 class Block:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in ("tensorflow_datasets", "tensorflow", "matplotlib", "pyarrow"):

@@ -149,9 +149,9 @@ def first_config(path: Path, task: str, label: str | None = None) -> str:
     dataset = data.load(**{field.partition(".")[2]: value for field, (value, _) in fields.items()})
     if len(dataset.feature_shape) > 1:
         raise UserError(f"{path}: holds images; allowed: a table, or rows in .npy and .npz")
-    dates, may_be_odd = fields.get("data.dates", ((), ""))[0], task == "anomaly"  # a logarithm hides what is far out
+    dates = fields.get("data.dates", ((), ""))[0]
     logarithms = tuple(name for name in for_logarithms(dataset) if not {name, name.rpartition(".")[0]} & {*dates})
-    if logarithms and not may_be_odd:
+    if logarithms and task != "anomaly":  # those few rows may be the odd ones, and a logarithm would hide them
         fields["data.log"] = (logarithms, "a guess: their logarithms, since a few rows make most of their spread")
     parts = [part for part in (dataset.train, dataset.validation, dataset.test) if len(part.x)]
     labels = [dataset.label_names[at] for part in parts if part.labels is not None for at in part.labels]
