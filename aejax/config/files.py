@@ -101,7 +101,12 @@ def execute(path: Path) -> ModuleType:
     module = ModuleType(f"aejax_config_{path.stem}")
     module.__file__ = str(path)
     with _running(path):
-        exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
+        content = path.read_bytes()
+        before, null, _ = content.partition(b"\0")
+        if null:  # of which Python before 3.11.4 does not say the line, and later ones say the first
+            line = 1 + before.count(b"\n")
+            raise SyntaxError("a null byte; allowed: Python as text", (str(path), line, None, None))
+        exec(compile(content, str(path), "exec"), vars(module))
     if not callable(getattr(module, "get_config", None)):
         raise UserError(f"{path}: defines no function get_config()")
     return module

@@ -159,7 +159,7 @@ BASE = "from aejax.config import base\n"
 FILES = [
     ("x = (\n\ndef f(:\n", "config.py:3: syntax error"),
     ("def f():\n  x = 1\n\ty = 2\n", "config.py:3: syntax error"),
-    ("x = '\0'\n", "config.py:1: "),
+    ("x = 1\ny = '\0'\n", "config.py:2: syntax error: a null byte"),
     ("1 / 0\n", "config.py:1: ZeroDivisionError"),
     ("import no_such_module\n", "config.py:1: ModuleNotFoundError"),
     ("import sys\nsys.exit(0)\n", "config.py:2: SystemExit"),
