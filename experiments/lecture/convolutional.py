@@ -30,11 +30,8 @@ def get_config():
 
 
 def variants():
+    images = {"model.code": 32, "train.batch_size": 128}
     return {
-        "fashion_mnist": {
-            "data.name": "fashion_mnist",
-            "model.code": 32,
-            "train.batch_size": 128,
-            "train.steps": 5000,
-        }
+        "fashion": images | {"data.name": "fashion", "train.steps": 2000},
+        "fashion_mnist": images | {"data.name": "fashion_mnist", "train.steps": 5000},
     }

@@ -122,6 +122,7 @@ def variants():
             "task.corruption": "missing",
         },
         "strengths": {"corruption": {"name": "gaussian_between", "least": 0.0, "most": 0.5}},
+        "fashion": {"data.name": "fashion", "model.patch": 2, "task.rows": 500},
         "fashion_mnist": {
             "data.name": "fashion_mnist",
             "model.patch": 2,

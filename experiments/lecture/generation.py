@@ -110,6 +110,7 @@ def get_config():
 
 def variants():
     return {
+        "fashion": {"data.name": "fashion", "model.code": 32},
         "fashion_mnist": {
             "data.name": "fashion_mnist",
             "model.widths": (512, 256),

@@ -60,6 +60,7 @@ def get_config():
 
 def variants():
     return {
+        "fashion": {"data.name": "fashion", "model.widths": (128, 64)},
         "faces": {
             "data.name": "faces",
             "model": {

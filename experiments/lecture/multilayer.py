@@ -28,15 +28,14 @@ def get_config():
 
 
 def variants():
+    images = {
+        "model.code": 32,
+        "model.activation": "relu",
+        "terms.reconstruction.name": "reconstruction.squared_error",
+        "optimizer.learning_rate": 1e-3,
+        "train.batch_size": 128,
+    }
     return {
-        "fashion_mnist": {
-            "data.name": "fashion_mnist",
-            "model.widths": (512, 256),
-            "model.code": 32,
-            "model.activation": "relu",
-            "terms.reconstruction.name": "reconstruction.squared_error",
-            "optimizer.learning_rate": 1e-3,
-            "train.batch_size": 128,
-            "train.steps": 8000,
-        }
+        "fashion": images | {"data.name": "fashion", "model.widths": (128, 64), "train.steps": 8000},
+        "fashion_mnist": images | {"data.name": "fashion_mnist", "model.widths": (512, 256), "train.steps": 8000},
     }

@@ -25,7 +25,11 @@ def get_config():
 
 
 def variants():
-    return {"fashion_mnist": {"data.name": "fashion_mnist", "model.code": 256, "train.batch_size": 128}}
+    images = {"model.code": 256, "train.batch_size": 128}
+    return {
+        "fashion": images | {"data.name": "fashion", "train.steps": 5000},
+        "fashion_mnist": images | {"data.name": "fashion_mnist"},
+    }
 
 
 def sweep():

@@ -24,9 +24,10 @@ def get_config():
 
 def variants():
     squared_error = {"terms.reconstruction.name": "reconstruction.squared_error"}
+    images = squared_error | {"model.code": 32, "train.batch_size": 128}
     return {
         "squared_error": squared_error,
         "tied": {"model.tied": True},
-        "fashion_mnist": squared_error
-        | {"data.name": "fashion_mnist", "model.code": 32, "train.batch_size": 128, "train.steps": 30000},
+        "fashion": images | {"data.name": "fashion"},
+        "fashion_mnist": images | {"data.name": "fashion_mnist", "train.steps": 30000},
     }
