@@ -1,12 +1,19 @@
 """How Sphinx builds the guide and the API reference."""
 
 import ast
+import html
 import re
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import aejax
 from aejax import __version__
+from aejax.config.files import experiments_folder
+from aejax.report import folders
+from aejax.report.page import command as pages
+from aejax.report.page import experiment
+from aejax.report.words import LANGUAGES, catalogue, shared
 
 FIELD = type(NamedTuple("_", [("field", int)]).field)
 
@@ -18,6 +25,7 @@ release = __version__
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "myst_nb"]
 html_theme = "furo"
 html_title = f"aejax {release}"
+html_static_path, html_css_files = ["_static"], ["gallery.css"]
 default_role = "literal"
 
 autodoc_member_order = "bysource"
@@ -32,6 +40,8 @@ nb_merge_streams = True
 napoleon_use_ivar = True
 
 
+RECORDED = experiments_folder() / "lecture" / folders.RECORDED
+THUMBNAILS = Path(__file__).parent / "_static" / "gallery"
 PACKAGE, REFERENCE = Path(aejax.__file__).parent, Path(__file__).parent / "api"
 LATE = ("data.published.images",)
 """Modules that are imported where a package is there that the documentation does not need."""
@@ -79,8 +89,33 @@ def skip_fields(app, what, name, obj, skip, options):
     return skip or isinstance(obj, FIELD)
 
 
+def write_gallery(app):
+    """A card for each chapter of the lecture: a figure of its recorded runs, its title, and the slide's."""
+    THUMBNAILS.mkdir(parents=True, exist_ok=True)
+    cards = []
+    words, data = catalogue("en"), shared("lecture")
+    for chapter in data["chapters"]:
+        run = folders.read_run(RECORDED / chapter["experiments"][0].replace(":", "-") / "seed-0")
+        names = chapter.get("figures") or data["figures_of"].get(chapter["experiments"][0]) or data["figures"][run.task]
+        (figure,) = experiment.figures(run, names[:1], words, 600).values()
+        path = THUMBNAILS / f"{chapter['id']}.svg"
+        path.write_text(unquote((figure.narrow or figure.picture).source.partition(",")[2]), encoding="utf-8")
+        picture = f'<img src="_static/gallery/{path.name}" alt="">'
+        title = html.escape(words.text["chapters"][chapter["id"]]["title"])
+        cards.append(f'<li><a href="lecture.html#{chapter["id"]}">{picture}<strong>{title}</strong></a></li>\n')
+    (THUMBNAILS / "gallery.html").write_text(f'<ul class="gallery">\n{"".join(cards)}</ul>\n', encoding="utf-8")
+
+
+def write_lecture(app, error):
+    """The page of the lecture, from its recorded runs, in every language."""
+    if error is None and app.builder.name == "html":
+        pages.write([RECORDED], Path(app.outdir) / "lecture.html", [catalogue(name) for name in LANGUAGES])
+
+
 def setup(app):
     """Sphinx calls it."""
+    app.connect("builder-inited", write_gallery)
+    app.connect("build-finished", write_lecture)
     app.connect("builder-inited", write_reference)
     app.connect("autodoc-process-docstring", plain_text, priority=400)  # before the sections are read
     app.connect("autodoc-skip-member", skip_fields)

@@ -41,6 +41,15 @@ if limit := getattr(ctypes.CDLL(None), "mallopt", None):
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None, database=None, max_examples=30)
 hypothesis.settings.load_profile("same")
 
+
+@pytest.fixture
+def lecture_as_run(monkeypatch):
+    """Pages of the lecture show what was run, without its recorded runs: these take half a minute to draw."""
+    from aejax.report import folders
+
+    monkeypatch.setattr(folders, "recorded", lambda collection: None)
+
+
 FOLDER, ENVIRONMENT = pytest.StashKey[str](), pytest.StashKey[dict]()
 RESIDENT = 10**9
 SLOW_TEST = 30

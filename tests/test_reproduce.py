@@ -18,6 +18,8 @@ from running import ROOT, SMALL, Answer, assert_refused, begin, quick_processes
 
 from aejax import cli
 from aejax.errors import UserError
+from aejax.report.page import verdicts
+from aejax.report.words import catalogue
 from aejax.reproduce import compare, experiments, record, summary
 from aejax.reproduce.record import Number, Recorded, Result, Run
 from aejax.sweep.engines import jobs
@@ -694,3 +696,34 @@ def test_jobs_begin_in_order_so_many_at_a_time_and_a_stop_ends_those_that_have_b
     with pytest.raises(InterruptedRunError):
         next(ended)
     assert stopped == ["b"]
+
+
+@pytest.mark.slow
+def test_recorded_runs_are_shown_where_an_experiment_is_not_run_again(root, capsys):
+    answer = reproduce(root, "--update-runs", "--seeds", 2)
+    assert answer.code == 0, answer
+    folder = root / "course" / "recorded"
+    assert f"{folder}: the runs\n" in answer.out
+    assert {line["verdict"] for line in report_of(root / "course", "recorded")["lines"]} <= set(verdicts.GOOD)
+    files = {path.relative_to(folder / "small").as_posix() for path in folder.glob("small/*/*")}
+    first = ("config.json", "summary.json", "checksums.json", "dataset.json", "environment.json", "model")
+    assert files == {f"seed-0/{name}" for name in first} | {f"seed-1/{name}" for name in first[:3]}
+    assert not list(folder.rglob("*.png"))
+    assert reproduce(root, "--update-runs", "--only", "small:wide", "--seeds", 1, runs="wide").code == 0
+    page, summaries = (root / "wide" / "report.html").read_text(), [*folder.glob("small/*/summary.json")]
+    texts = catalogue("en").text["verdicts"]
+    assert page.count(f'<span class="badge recorded">{texts["recorded"]}</span>') == 1, "small, not small:wide"
+    values = [json.loads(path.read_text())["metrics"]["test"]["mse"] for path in sorted(summaries)]
+    assert catalogue("en").spread(values) in page
+    recorded = json.loads((folder / "reproduce.json").read_text())
+    assert {line["experiment"] for line in recorded["lines"]} == {"small", "small:wide"}, (
+        "what was recorded before stays"
+    )
+    assert cli.main(["report", str(folder), "--lang", "en,es"]) == 0
+    assert "aejax" not in capsys.readouterr().err
+    for name, other in (("report.html", "report.es.html"), ("report.es.html", "report.html")):
+        shown = (folder / name).read_text()
+        assert f'<a href="{other}"' in shown
+        assert 'class="badge recorded"' not in shown, "all of it is recorded, so no experiment is marked"
+    summaries[0].write_text(summaries[0].read_text().replace("0", "1", 1))
+    assert reproduce(root, "--only", "small:wide", "--seeds", 1, runs="wide").code == 0, "a damaged record is left out"

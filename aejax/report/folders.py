@@ -85,6 +85,8 @@ class Reproduction(NamedTuple):
         return folder
 
 
+RECORDED = "recorded"
+"""The folder in which a collection keeps runs and sweeps that `aejax reproduce --update-runs` recorded."""
 NAME, NUMBER = {"name": str}, Either((float, None))
 COUNT = Either((Whole(), None))
 CONFIG = {
@@ -148,6 +150,12 @@ def read(folder: Path, *, trust: bool = False) -> "Run | Sweep | Reproduction | 
     if paths := inside(folder):
         return Runs(folder, whole(paths, partial(read, trust=trust)))
     raise UserError(f"{folder}: holds no run, no sweep and no reproduction; allowed: the --workdir of one, or more")
+
+
+def recorded(collection: Path) -> Reproduction | None:
+    """What a collection has recorded of its runs, as a reproduction; None where it has nothing that can be read."""
+    path = collection / RECORDED
+    return next(iter(whole([path], read)), None) if (path / "reproduce.json").exists() else None
 
 
 def inside(folder: Path) -> list[Path]:

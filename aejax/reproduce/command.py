@@ -7,7 +7,6 @@ from pathlib import Path
 
 from aejax.errors import UserError
 from aejax.report.page import command as pages
-from aejax.report.words import catalogue
 from aejax.storage.trust import add_option
 
 
@@ -19,10 +18,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--quick", action="store_true", help="the quick experiments, one seed of each, and no sweeps")
     add("--seeds", type=int, metavar="N", help="seeds 0 to N-1; else as many as are recorded")
     add("--update", action="store_true", help="record what comes out, and show what it changes")
+    add("--update-runs", action="store_true", help="record the runs too, as far as a page shows them, in `recorded`")
     add("--workdir", type=Path, metavar="DIR", help="folder of the runs; that of a stopped reproduction continues it")
     add("--jobs", type=int, metavar="N", help="experiments or seeds at a time, one thread each; else one for each core")
     add("--verbose", action="store_true", help="list every number, not only those that do not hold")
-    pages.add_language(parser)
+    pages.add_languages(parser)
     add_option(parser)
     add("--no-compile-cache", action="store_true", help="compile afresh, and keep nothing compiled")
 
@@ -32,12 +32,13 @@ def run(arguments: argparse.Namespace) -> int:
     for option in ("seeds", "jobs"):
         if (value := getattr(arguments, option)) is not None and value < 1:
             raise UserError(f"--{option} {value}: allowed: 1 or more")
-    words = catalogue(arguments.lang)
+    languages = pages.languages(arguments.lang)
     from aejax import console
-    from aejax.reproduce import compare, experiments, record, summary
+    from aejax.reproduce import compare, experiments, record, runs, summary
     from aejax.runs import workdir
     from aejax.training import interruption
 
+    arguments.update |= arguments.update_runs
     folder, update = record.collection(arguments.collection), arguments.update
     recorded = record.read(folder) if not update or (folder / record.FILE).exists() else {}
     specs = record.specs(folder)
@@ -60,15 +61,19 @@ def run(arguments: argparse.Namespace) -> int:
     new = compare.to_record(results, recorded, lines) if update else {}
     shown = [line for line in lines if line.fails or update or arguments.verbose]
     summary.table(shown, recorded, new)
-    report = summary.write(root, folder, lines, results)
+    judged = compare.compare_all(results, {**recorded, **new}) if new else lines
+    report = summary.write(root, folder, judged, results)
     console.say("")
     if new:
         record.write(folder, {**recorded, **new})
+    if arguments.update_runs:
+        console.say(f"{runs.write(root, folder)}: the runs")
     said = list(summary.verdicts(lines, results, new))
     said += summary.elsewhere(results, recorded, lines)
     said += summary.update(folder, recorded, new, lines) if update else summary.seeds_beyond(results, recorded)
     said += [] if arguments.only else summary.unrecorded(arguments.collection, recorded, new, specs)
-    page = pages.write([root], None, words, trust=arguments.trust)
-    for line in (*said, str(report), str(page)):
+    for line in (*said, str(report), "drawing the page"):
         console.say(line)
+    for path in pages.write([root], None, languages, trust=arguments.trust):
+        console.say(str(path))
     return summary.exit_code(lines, results, update=update)

@@ -3,9 +3,10 @@
 Slide: "Autoencoder convolucional".
 
     aejax run lecture/convolutional                    # 3 s of training
+    aejax run lecture/convolutional:fashion            # code of 32; 5,000 images, 18 s
     aejax run lecture/convolutional:fashion_mnist      # code of 32; 60,000 images, about a minute
 
-Expect, on the test rows at seed 0: see the table in README.md.
+Expect, on the test rows at seed 0: see the table in README.md; `fashion`, over seeds 0-4: .0111 ± .0002, PCA .0155.
 """
 
 from aejax.config import base

@@ -3,6 +3,7 @@
 Slide: "Espacios latentes": a point of the latent space, decoded, should look like the inputs.
 
     aejax run lecture/latent           # digits, a variational net 64-256-128-2; 13 s of training on a shared core
+    aejax run lecture/latent:fashion   # clothes, 784-128-64-2; 6 s
     aejax run lecture/latent:faces     # walks between faces: convolutional, code of 32; 2 minutes
 
 Expect, mean ± standard deviation over seeds 0-4, on digits: the distance to the nearest training row of rows on walks
@@ -21,6 +22,11 @@ two classes' mean codes, a classifier takes for the other class; and the distanc
 
 A classifier is easily deceived along the pixels: what arrives there is farther from real digits than anything else, see
 figures/moved.png. Turning instead of going straight gains nothing in a code of two units.
+
+Clothes: straight walks 3.13 ± .11 from training rows, spherical ones 3.41 ± .05, along the pixels 4.50 ± .05, along two
+components of PCA 4.08 ± .01; random points in the box 3.75 ± .32, of a Gaussian 3.31 ± .07; test rows 4.31, decoded
+3.09 ± .02. Moved to another class .54 ± .04 arrive, at 3.24 ± .07; along the pixels .838 ± .008, at 6.09 ± .01; in PCA
+.29 ± .02, at 4.26 ± .01; of test rows .851 ± .005 are taken for their own class.
 
 Faces: straight walks are 5.06 ± .01 from training rows, spherical ones 5.20 ± .02, along the pixels 5.85 ± .04, along
 32 components of PCA 5.36 ± .02; random points in the box 6.85 ± .13, of a Gaussian 5.84 ± .06; test rows 5.68. Moved

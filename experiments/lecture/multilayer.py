@@ -3,9 +3,11 @@
 Slide: "Autoencoder multicapa". This is the main command.
 
     aejax run lecture/multilayer                    # 2 s of training
+    aejax run lecture/multilayer:fashion            # 784-128-64-32, 5,000 images, 9 s
     aejax run lecture/multilayer:fashion_mnist      # 784-512-256-32, 60,000 images, about a minute
 
-Expect, on the test rows at seed 0: see the table in README.md. `silu` was chosen over `relu` on the validation rows.
+Expect, on the test rows at seed 0: see the table in README.md; `fashion`, over seeds 0-4: .0133 ± .0002, PCA .0155
+(784-512-256-32 in 3,000 steps, seed 0: .0121). `silu` was chosen over `relu` on the validation rows.
 """
 
 from aejax.config import base

@@ -4,10 +4,12 @@ Slide: "Autoencoder regularizado", KL-divergence: + Σ_j KL(ρ‖ρ̂_j); ρ is 
 
     aejax run lecture/sparse_kl                          # 2 s of training
     aejax run lecture/sparse_kl --set terms.sparsity.target_rate=0.1
+    aejax run lecture/sparse_kl:fashion                  # code of 256; 5,000 images, 10 s
     aejax run lecture/sparse_kl:fashion_mnist
     aejax sweep lecture/sparse_kl                    # nine weights, two seeds each
 
 Expect, on the test rows at seed 0: see the table in README.md. The picture `code.png` shows the mean activations at ρ.
+`fashion`, over seeds 0-4: .0105 ± .0001, PCA with as many components as a row has active units, 50, .0123.
 """
 
 from aejax.config import base

@@ -4,11 +4,13 @@ Slide: "Autoencoder regularizado", L1 regularization: + λ Σ_i |a_i|; λ is `te
 
     aejax run lecture/sparse_l1                          # 1 s of training
     aejax run lecture/sparse_l1 --set terms.sparsity.weight=1
+    aejax run lecture/sparse_l1:fashion                  # code of 256; 5,000 images, 9 s
     aejax run lecture/sparse_l1:fashion_mnist
     aejax sweep lecture/sparse_l1                    # nine weights, two seeds each
 
 Expect, on the test rows at seed 0: see the table in README.md. The baseline `pca_N` is PCA with as many components as
-a row uses units in the mean: a sparse code of a row is no longer than that.
+a row uses units in the mean: a sparse code of a row is no longer than that. `fashion`, over seeds 0-4: .0123 ± .0001
+with .090 ± .003 of the units active; `pca_24` .0177.
 """
 
 from aejax.config import base

@@ -27,7 +27,7 @@ SWEPT = ("--axis", "terms.reconstruction.weight=[0.5,1.0]", "--axis", "seed=0:2"
 PASSPHRASE = "word"
 NUMBER = {"experiment": "vanilla", "metric": "test/mse", "expected": 1.0, "got": 2.0, "tolerance": 0.1}
 REPORT = {
-    "collection": "lecture",
+    "collection": "families",
     "machine": "cpu",
     "environment": {"packages": {"jax": "1"}, "devices": ["cpu"], "processor": "x"},
     "lines": [NUMBER | {"verdict": "off", "digits": 0, "seed": None}],

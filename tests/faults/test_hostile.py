@@ -389,7 +389,7 @@ def test_every_field_of_a_sweep(asked, tmp_path, canary, capsys):
     assert_refused(call(argv, capsys), "table.csv: is damaged")
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("quick", "lecture_as_run")
 def test_every_field_of_a_reproduction(tmp_path, canary, capsys):
     line = {"experiment": "vanilla", "metric": "test/mse", "expected": 1.0, "got": 2.0, "tolerance": 0.1}
     report = {

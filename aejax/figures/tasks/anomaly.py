@@ -44,7 +44,8 @@ def _curves(evaluation: Evaluation) -> dict[str, Any]:
     numbers = {chosen: evaluation.metrics["test"]} | evaluation.baselines
     curves = {}
     for name in dict.fromkeys((chosen, "error", *BASELINES)):
-        precision, recall, _ = precision_recall_curve(arrays["labels"], arrays["scores"][name])
+        scores = arrays["scores"][name]
+        precision, recall, _ = precision_recall_curve(arrays["labels"], scores, drop_intermediate=True)
         curves[name] = {"precision": precision, "recall": recall, "mean": numbers[name]["average_precision"]}
     return curves
 

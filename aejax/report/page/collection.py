@@ -2,7 +2,7 @@
 
 import ast
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from aejax.report.page.render import Page
 from aejax.report.words import Words, shared
 
 PLAIN_FIGURES = 3  # of an experiment that nobody chose figures for
+AS_RECORDED = (verdicts.SAME, verdicts.HELD, verdicts.RECORDED)
+GOOD = (*AS_RECORDED, verdicts.UNRECORDED)
 OPENING = ("slide", "idea", "formulas")
 MOST_OF_ONE, MOST_OF_ALL = 1_000_000, 5_000_000  # bytes of things to touch, so that figures have room on the page
 
@@ -29,11 +31,16 @@ def page(reproduction: Reproduction, words: Words, widest: int) -> Page:
         widest: of pictures, in pixels.
     """
     ours, text, report = is_lecture(reproduction.collection), words.text["page"], reproduction.report
-    plans = _lecture(report, words) if ours else _plain(report, reproduction.collection)
-    chapters = [_chapter(plan, reproduction, words, widest) for plan in plans]
+    recorded = folders.recorded(reproduction.collection)
+    names = verdicts.experiments(report, *([recorded.report] if recorded else []))
+    plans = _lecture(names, words) if ours else _plain(names, reproduction.collection)
+    chapters = [_chapter(plan, reproduction, recorded, words, widest) for plan in plans]
     entries = [entry for chapter in chapters for entry in chapter["entries"]]
     _drop_fragments(entries)
     judged = {entry["name"]: entry["verdict"] for entry in entries}
+    same_kind = len({verdict.kind for verdict in judged.values()}) == 1
+    for entry in entries:
+        entry["marked"] = not (same_kind and entry["verdict"].kind in GOOD)
     name, kind = reproduction.collection.resolve().name, "lecture" if ours else "collection"
     return Page(
         title=text[f"{kind}_title"].format(name=name),
@@ -66,14 +73,14 @@ def is_lecture(collection: Path) -> bool:
     return collection.resolve() == (experiments_folder() / "lecture").resolve()
 
 
-def _lecture(report: Mapping[str, Any], words: Words) -> list[dict[str, Any]]:
+def _lecture(names: Sequence[str], words: Words) -> list[dict[str, Any]]:
     """The chapters of the catalogue; a variant that is listed in none is in the first one of its config."""
     chapters = shared("lecture")["chapters"]
     listed = {name for chapter in chapters for name in chapter["experiments"]}
     plans = []
     for chapter in chapters:
         configs = {_config(name) for name in chapter["experiments"]}
-        more = [name for name in verdicts.experiments(report) if name not in listed and _config(name) in configs]
+        more = [name for name in names if name not in listed and _config(name) in configs]
         listed.update(more)
         plan = {"names": [*chapter["experiments"], *more], "figures": chapter.get("figures")}
         plan["unfolded"] = chapter.get("unfolded", ())
@@ -108,10 +115,10 @@ def _config(name: str) -> str:
     return name.partition(":")[0]
 
 
-def _plain(report: Mapping[str, Any], collection: Path) -> list[dict[str, Any]]:
+def _plain(experiments: Sequence[str], collection: Path) -> list[dict[str, Any]]:
     """A chapter for each config, from its docstring: the first line is the title, the rest the idea."""
     names: dict[str, list[str]] = {}
-    for name in verdicts.experiments(report):
+    for name in experiments:
         names.setdefault(_config(name), []).append(name)
     nothing = {"slide": "", "formulas": [], "figures": None, "unfolded": (), "published": "", "finding": ""}
     plans = []
@@ -131,16 +138,18 @@ def docstring(path: Path) -> tuple[str, list[str]]:
     return first, [textwrap.dedent(part) for part in rest.strip("\n").split("\n\n") if part.strip()]
 
 
-def _chapter(plan: Mapping[str, Any], reproduction: Reproduction, words: Words, widest: int) -> dict[str, Any]:
+def _chapter(
+    plan: Mapping[str, Any], reproduction: Reproduction, recorded: Reproduction | None, words: Words, widest: int
+) -> dict[str, Any]:
     """What is shown of a plan: its experiments and their sweeps; the finding where the first came out as recorded."""
-    report, folder = reproduction.report, reproduction.folder / "sweeps"
-    entries = [_entry(name, plan, reproduction, words, widest) for name in plan["names"]]
+    report = reproduction.report
+    entries = [_entry(name, plan, reproduction, recorded, words, widest) for name in plan["names"]]
     names = {name.replace(":", "-"): f"{verdicts.SWEEP}{name}" for name in plan["names"]}
     return {
         **plan,
         "kind": "chapter",
-        "finding": plan["finding"] if entries[0]["verdict"].kind in (verdicts.SAME, verdicts.HELD) else "",
-        "entries": entries,
+        "finding": plan["finding"] if entries[0]["verdict"].kind in AS_RECORDED else "",
+        "entries": [entries[0], *(entry for entry in entries[1:] if entry["verdict"].kind != verdicts.ABSENT)],
         "lost": [
             (name, verdicts.verdict(name, report, words, ran=False))
             for name in names.values()
@@ -148,21 +157,37 @@ def _chapter(plan: Mapping[str, Any], reproduction: Reproduction, words: Words, 
         ],
         "sweeps": [
             sweeps.section(sweep, sweep.folder.name, words, widest)
-            for sweep in folders.whole(
-                [folder / name for name in names if (folder / name / "summary.json").exists()], folders.read_sweep
-            )
+            for sweep in folders.whole(_sweeps(names, reproduction, recorded), folders.read_sweep)
         ],
     }
 
 
-def _entry(name: str, plan: Mapping[str, Any], reproduction: Reproduction, words: Words, widest: int) -> dict[str, Any]:
+def _sweeps(names: Iterable[str], reproduction: Reproduction, recorded: Reproduction | None) -> list[Path]:
+    """The folders of the sweeps of some experiments: those of now, or else the recorded ones."""
+    parts = [part.folder / "sweeps" for part in (reproduction, recorded) if part]
+    finished = [[part / name for part in parts if (part / name / "summary.json").exists()] for name in names]
+    return [paths[0] for paths in finished if paths]
+
+
+def _entry(
+    name: str,
+    plan: Mapping[str, Any],
+    reproduction: Reproduction,
+    recorded: Reproduction | None,
+    words: Words,
+    widest: int,
+) -> dict[str, Any]:
     """An experiment of a chapter: its verdict, what is shown of its runs, if there are any, and its command."""
     data, stem, shown = shared("lecture"), name.replace(":", "-"), None
     runs = folders.seeds(reproduction.folder / stem, trust=reproduction.trust)
+    verdict = verdicts.verdict(name, reproduction.report, words, ran=bool(runs))
+    if recorded and verdict.kind in (verdicts.ABSENT, verdicts.NOT_RUN):
+        runs = folders.seeds(recorded.folder / stem)
+        verdict = verdicts.recorded(verdict, recorded.report["environment"], words) if runs else verdict
     if runs:
         task = runs[0].task
         pictures = (plan["figures"] if name == plan["names"][0] else None) or data["figures_of"].get(name)
-        pictures = pictures or data["figures"].get(task) or experiment.names_of_figures(runs[0])[:PLAIN_FIGURES]
+        pictures = pictures or data["figures"].get(task) or experiment.names_of_figures(runs[0], words)[:PLAIN_FIGURES]
         measures = data["measures"].get(task) or list(runs[0].measures)
         published = _published(name, words) if is_lecture(reproduction.collection) else {}
         shown = experiment.show(runs, measures, pictures, words, widest, published)
@@ -172,7 +197,7 @@ def _entry(name: str, plan: Mapping[str, Any], reproduction: Reproduction, words
         "unfolded": name in plan["unfolded"],
         "command": command(name, reproduction.collection),
         "config_code": code.of_config(reproduction.collection / f"{_config(name)}.py", name.partition(":")[2]),
-        "verdict": verdicts.verdict(name, reproduction.report, words, ran=bool(runs)),
+        "verdict": verdict,
         "shown": shown,
     }
 

@@ -11,7 +11,7 @@ from aejax.report.words import LANGUAGES, Words, catalogue
 from aejax.storage.trust import add_option
 
 if TYPE_CHECKING:
-    from aejax.report.folders import Reproduction, Run, Sweep
+    from aejax.report.folders import Reproduction, Run, Runs, Sweep
     from aejax.report.page.render import Page
 
 FILE = "report.html"
@@ -22,7 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     what = "folder of a run, a sweep or a reproduction, or one with runs and sweeps; several are put side by side"
     add("workdirs", nargs="+", type=Path, metavar="WORKDIR", help=what)
-    add_language(parser)
+    add_languages(parser)
     add_option(parser)
     add("--output", type=Path, metavar="FILE", help=f"else {FILE} in the folder, or here where there are several")
 
@@ -32,26 +32,42 @@ def add_language(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lang", default="en", metavar="LANG", help=f"of the page: {' or '.join(LANGUAGES)}")
 
 
+def add_languages(parser: argparse.ArgumentParser) -> None:
+    """`--lang` of one or more pages."""
+    several = f"of the page: {' or '.join(LANGUAGES)}; {','.join(LANGUAGES)} makes one in each, linked"
+    parser.add_argument("--lang", default="en", metavar="LANG", help=several)
+
+
+def languages(names: str) -> list[Words]:
+    """What pages say in the languages of `--lang`.
+
+    Raises:
+        UserError: there is no catalogue of one.
+    """
+    return [catalogue(name) for name in dict.fromkeys(names.split(","))]
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Do what the options say; the exit code."""
-    words = catalogue(arguments.lang)
+    several = languages(arguments.lang)
     from aejax import console
 
-    console.say(str(write(arguments.workdirs, arguments.output, words, trust=arguments.trust)))
+    for path in write(arguments.workdirs, arguments.output, several, trust=arguments.trust):
+        console.say(str(path))
     return 0
 
 
-def write(paths: Sequence[Path], output: Path | None, words: Words, *, trust: bool = False) -> Path:
+def write(paths: Sequence[Path], output: Path | None, languages: Sequence[Words], *, trust: bool = False) -> list[Path]:
     """Write the page of some folders.
 
     Args:
         paths: of runs and sweeps, or of one reproduction.
         output: the file; else ``report.html`` in the folder, or here where there are several.
-        words: of the language.
+        languages: what pages say: the first one's is `output`, the others have their language in their name.
         trust: whether runs may name functions from outside aejax, where no run of this user left them there.
     """
     from aejax.report import folders
-    from aejax.report.page import index, render
+    from aejax.report.page import render
     from aejax.training.numerics import fixed
 
     read = partial(folders.read, trust=trust)
@@ -64,18 +80,23 @@ def write(paths: Sequence[Path], output: Path | None, words: Words, *, trust: bo
     output = output or (paths[0] / FILE if len(paths) == 1 else Path(FILE))
     if output.is_dir():
         raise UserError(f"--output {output}: is a folder; allowed: a file, such as {output / FILE}")
-    if isinstance(sources[0], folders.Runs):
-        return render.write(output, lambda widest: index.page(sources[0], output, FILE, words), words)
+    names = [output.name, *(f"{output.stem}.{words.language}{output.suffix}" for words in languages[1:])]
+    pages = dict(zip(names, languages, strict=True))
     with fixed():
-        return render.write(output, lambda widest: _page(sources, words, widest), words)
+        return [
+            render.write(output.with_name(name), partial(_page, sources, output, words), words, pages)
+            for name, words in pages.items()
+        ]
 
 
-def _page(sources: "Sequence[Run | Sweep | Reproduction]", words: Words, widest: int) -> "Page":
-    from aejax.report.folders import Reproduction, Run, Sweep
-    from aejax.report.page import collection, comparison, experiment, sweeps
+def _page(sources: "Sequence[Run | Sweep | Reproduction | Runs]", output: Path, words: Words, widest: int) -> "Page":
+    from aejax.report.folders import Reproduction, Run, Runs, Sweep
+    from aejax.report.page import collection, comparison, experiment, index, sweeps
     from aejax.report.page.render import Page
 
     text, one = words.text["page"], len(sources) == 1
+    if isinstance(sources[0], Runs):
+        return index.page(sources[0], output, FILE, words)
     if one and isinstance(sources[0], Reproduction):
         return collection.page(sources[0], words, widest)
     for source in sources:

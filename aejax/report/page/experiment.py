@@ -68,7 +68,7 @@ def section(run: Run, name: str, words: Words, widest: int) -> dict[str, Any]:
         "id": f"r-{name.replace('/', '--')}",
         "title": name,
         "lead": words.text["run"]["lead"].format(model=model, data=data, task=task),
-        "shown": show([run], list(run.measures), names_of_figures(run), words, widest),
+        "shown": show([run], list(run.measures), names_of_figures(run, words), words, widest),
         "command": f"aejax run {shlex.quote(str(run.folder / 'config.json'))}",
         "config": configs.dumps(run.config),
     }
@@ -118,22 +118,28 @@ def trained_net(run: Run) -> Trained | None:
         return None
 
 
-def names_of_figures(run: Run) -> list[str]:
-    """The figures that a run has, the one that every run has last."""
-    return sorted(folders.figures(run.folder), key=lambda name: name == LAST)
+def names_of_figures(run: Run, words: Words) -> list[str]:
+    """The figures that a run has, as pictures or to be drawn, the one that every run has last."""
+    return sorted(folders.figures(run.folder) or _drawn(run, None, words), key=lambda name: name == LAST)
 
 
 def figures(run: Run, names: Sequence[str], words: Words, widest: int) -> dict[str, Figure]:
     """Those of the figures of a run that there are, by name: drawn in the language, or else as in its folder."""
-    files = folders.figures(run.folder)
-    names = [name for name in names if name in files]
+    files, drawn = folders.figures(run.folder), both_widths(lambda: _drawn(run, names, words))
+    return {
+        name: figure(name, files.get(name), drawn.get(name), f"{run.task}-{name}", words, widest)
+        for name in names
+        if name in files or name in drawn
+    }
+
+
+def _drawn(run: Run, names: Sequence[str] | None, words: Words) -> Mapping[str, Any]:
+    """Those of the figures of a run that can be drawn, by name; all of them where no names are asked for."""
     try:
         of_task = resolve(run.config["task"]["name"], "aejax.tasks", what="task.name").figures
     except UserError:  # the task is not at hand
         of_task = None
-    draw = lambda: pictures.drawn(run.folder / workdir.FIGURES, of_task, words.figures, names)
-    drawn = both_widths(draw)
-    return {name: figure(name, files[name], drawn.get(name), f"{run.task}-{name}", words, widest) for name in names}
+    return pictures.drawn(run.folder / workdir.FIGURES, of_task, words.figures, names)
 
 
 def both_widths(draw: Callable[[], Mapping[str, Any]]) -> dict[str, tuple[Any, Any]]:
@@ -144,12 +150,12 @@ def both_widths(draw: Callable[[], Mapping[str, Any]]) -> dict[str, tuple[Any, A
     return {name: (each, narrow[name]) for name, each in wide.items()}
 
 
-def figure(name: str, path: Path, drawn: Any, caption: str, words: Words, widest: int) -> Figure:
+def figure(name: str, path: Path | None, drawn: Any, caption: str, words: Words, widest: int) -> Figure:
     """A figure with its caption; one without a caption says its name.
 
     Args:
         name: of the figure.
-        path: of its PNG file.
+        path: of its PNG file; None where there is none.
         drawn: the figure in the language of the page, wide and narrow; None shows the file.
         caption: its key in the catalogue, where it is not that of every run's figure of that name.
         words: of the language.

@@ -37,25 +37,26 @@ class Page(NamedTuple):
     refresh: int = 0
 
 
-def write(path: Path, make: Callable[[int], Page], words: Words) -> Path:
+def write(path: Path, make: Callable[[int], Page], words: Words, pages: Mapping[str, Words] = {}) -> Path:
     """Write a page, whole or not at all, its pictures as wide as 15 MB allow.
 
     Args:
         path: of the file.
         make: the page with pictures of at most so many pixels.
         words: of the language.
+        pages: where there are several: the language of each, by the name of its file.
 
     Raises:
         OSError: it cannot be written.
     """
     for width in WIDTHS:
-        content = text(make(width), words)
+        content = text(make(width), words, pages)
         if len(content) <= MOST_BYTES:
             break
     return write_atomic(path, content)
 
 
-def text(page: Page, words: Words) -> bytes:
+def text(page: Page, words: Words, pages: Mapping[str, Words] = {}) -> bytes:
     """A page as HTML."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -68,5 +69,6 @@ def text(page: Page, words: Words) -> bytes:
     )
     template = environment.get_template("page.html")
     fixed = {"words": words.text, "language": words.language, "version": __version__}
+    fixed["languages"] = {name: (each.language, each.text["language"]) for name, each in pages.items()}
     fixed |= {"touch_style": explorer.STYLE, "touch_script": explorer.SCRIPT}
     return template.render(page=page, **fixed).encode()

@@ -185,10 +185,10 @@ def _statuses(sweep: Sweep, words: Words) -> list[tuple[str, str]]:
 def _figures(sweep: Sweep, words: Words, widest: int) -> list[Figure]:
     files = folders.figures(sweep.folder)
     try:
-        draw = lambda: pictures.draw(sweep.summary, words.figures) if files else {}
-        drawn = experiment.both_widths(draw)
+        drawn = experiment.both_widths(lambda: pictures.draw(sweep.summary, words.figures))
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{sweep.folder / 'summary.json'}: is damaged: no figure can be drawn ({error!r})") from None
-    captions = {name: name if name in NAMED else "sweep-axis" for name in files}
-    files = dict(sorted(files.items(), key=lambda item: item[0] != "trade-off"))  # that first, the others as they come
-    return [experiment.figure(name, files[name], drawn.get(name), captions[name], words, widest) for name in files]
+    names = sorted({**files, **drawn}, key=lambda name: name != "trade-off")  # that first, the others as they come
+    captions = {name: name if name in NAMED else "sweep-axis" for name in names}
+    pairs = {name: (files.get(name), drawn.get(name)) for name in names}
+    return [experiment.figure(name, *pair, captions[name], words, widest) for name, pair in pairs.items()]

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from aejax.report.words import Words
 
-KINDS = ("same", "held", "unrecorded", "off", "failed", "not_run", "absent")
+KINDS = ("same", "held", "recorded", "unrecorded", "off", "failed", "not_run", "absent")
 """From best to worst; also the keys of the catalogue's ``verdicts``."""
-SAME, HELD, UNRECORDED, OFF, FAILED, NOT_RUN, ABSENT = KINDS
+SAME, HELD, RECORDED, UNRECORDED, OFF, FAILED, NOT_RUN, ABSENT = KINDS
 SAME_BITS = "same bits"
 GOOD = ("held", "equal", SAME_BITS)
 SWEEP = "sweeps/"
@@ -19,8 +19,8 @@ class Verdict(NamedTuple):
     """Of an experiment.
 
     Attributes:
-        kind: bit for bit the `SAME`, `HELD` within the tolerance, `UNRECORDED`, `OFF`, `FAILED`, `NOT_RUN` for want
-            of data, or `ABSENT` from this reproduction.
+        kind: bit for bit the `SAME`, `HELD` within the tolerance, not run now but `RECORDED`, `UNRECORDED`, `OFF`,
+            `FAILED`, `NOT_RUN` for want of data, or `ABSENT` from this reproduction.
         name: of that, in words.
         why: the rest, in a line.
         wrong: each number that did not hold, in a line.
@@ -64,6 +64,19 @@ def verdict(name: str, report: Mapping[str, Any], words: Words, *, ran: bool) ->
     return of_kind(SAME, held + text["bits"]) if same else of_kind(HELD, held)
 
 
+def recorded(instead: Verdict, environment: Mapping[str, Any], words: Words) -> Verdict:
+    """Of an experiment that was not run now, and whose recorded runs are shown in their place.
+
+    Args:
+        instead: of what became of it now.
+        environment: that they were recorded in.
+        words: of the language.
+    """
+    text, versions = words.text["verdicts"], environment.get("packages", {})
+    why = text["recorded_why"].format(processor=environment.get("processor", ""), jax=versions.get("jax", ""))
+    return instead._replace(kind=RECORDED, name=text[RECORDED], why=why)
+
+
 def _difference(line: Mapping[str, Any], words: Words) -> str:
     """A number that did not hold, or parameters that are not the recorded ones."""
     text, digits, got = words.text["verdicts"], line.get("digits") or 0, line["got"]
@@ -95,8 +108,10 @@ def counts(verdicts: Sequence[Verdict]) -> dict[str, tuple[str, int]]:
     return {names[kind]: (kind, count(kind)) for kind in KINDS if kind in names}
 
 
-def experiments(report: Mapping[str, Any]) -> list[str]:
-    """The names of all experiments of a report, without its sweeps."""
-    lines = [line["experiment"] for line in report["lines"]]
-    names = dict.fromkeys([*lines, *report["not_run"], *report["failed"]])
+def experiments(*reports: Mapping[str, Any]) -> list[str]:
+    """The names of all experiments of some reports, without their sweeps."""
+    names: dict[str, None] = {}
+    for report in reports:
+        lines = [line["experiment"] for line in report["lines"]]
+        names |= dict.fromkeys([*lines, *report["not_run"], *report["failed"]])
     return [name for name in names if not name.startswith(SWEEP)]
