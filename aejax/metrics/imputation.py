@@ -51,3 +51,36 @@ def interval(new: np.ndarray, near: np.ndarray, *, level: float) -> tuple[np.nda
 def coverage(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
     """Share of the true values that lie between the ends; nan where there are none."""
     return float(((low <= truth) & (truth <= high)).mean()) if len(truth) else float("nan")
+
+
+def energy_score(truth: np.ndarray, draws: np.ndarray, holes: np.ndarray) -> float:
+    """How good draws of several missing values are as a distribution; less is better, 0 where all draws are the truth.
+
+    Mean over the rows that have holes of Σ_i ‖z_i − y‖ / k − Σ_{i≠j} ‖z_i − z_j‖ / (2 k (k − 1)), with y the true
+    values of the holes of a row and z_i those of draw i. It is proper: no other distribution has less of it, in
+    expectation, than that which the values are of; dividing by k − 1 makes it so for few draws too.
+
+    Args:
+        truth: (m, n); columns should have one scale.
+        draws: (k, m, n), two or more.
+        holes: (m, n) bool, True where a value was hidden.
+
+    Returns:
+        In units of the values; nan where nothing was hidden.
+
+    References:
+        Gneiting & Raftery 2007, Strictly proper scoring rules, prediction, and estimation, equation 22; Ferro 2014,
+        Fair scores for ensemble forecasts.
+
+    Example:
+        >>> energy_score(np.zeros((1, 2)), np.array([[[3.0, 4.0]], [[3.0, 4.0]]]), np.ones((1, 2), bool))
+        5.0
+    """
+    chex.assert_equal_shape([truth, holes, *draws])
+    truth, draws = (np.where(holes, np.asarray(each, np.float64), 0.0) for each in (truth, draws))
+    truth, draws = truth[holes.any(1)], draws[:, holes.any(1)]
+    if not len(truth):
+        return float("nan")
+    count, length = len(draws), lambda difference: np.linalg.norm(difference, axis=-1)
+    apart = sum(length(draws - draw).sum(0) for draw in draws) / (2 * count * (count - 1))
+    return float((length(draws - truth).mean(0) - apart).mean())
