@@ -259,3 +259,18 @@ def test_the_fills_of_new_rows_are_judged_as_they_are_handed_back():
     rows = Rows(np.where(hidden, np.nan, x), ~hidden, dataset.shift, dataset.scale)
     filled = imputation.new_rows.fill(model, params, rows, found.kept)
     np.testing.assert_allclose(found.arrays["filled"]["fill"], (filled - low) / span, atol=1e-5)
+
+
+def test_the_energy_score_is_that_of_its_formula_and_is_least_for_the_distribution_of_the_values():
+    holes = np.array([[True, True], [True, False], [False, False]])
+    truth, draws = np.array([[0.0, 0.0], [1.0, 9.0], [9.0, 9.0]]), np.zeros((2, 3, 2))
+    draws[:, 0], draws[:, 1, 0] = [[3.0, 4.0], [0.0, 0.0]], [2.0, 4.0]
+    first, second = (5 + 0) / 2 - 5 / 2, (1 + 3) / 2 - 2 / 2
+    assert metrics.energy_score(truth, draws, holes) == pytest.approx((first + second) / 2)
+    assert np.isnan(metrics.energy_score(truth, draws, np.zeros_like(holes)))
+    random, every = np.random.default_rng(0), np.ones((20_000, 2), bool)
+    correlated = lambda count, r: random.normal(size=(count, 20_000, 2)) @ np.linalg.cholesky([[1, r], [r, 1]]).T
+    values = correlated(1, 0.8)[0]
+    scores = {r: metrics.energy_score(values, correlated(5, r), every) for r in (0.0, 0.8)}
+    wide = metrics.energy_score(values, 1.5 * correlated(5, 0.8), every)
+    assert scores[0.8] < min(scores[0.0], wide), "draws that do not know of each other, or are too wide, have more"
