@@ -1,6 +1,7 @@
 """A page in a real browser, from a file: things move by pointer and by key, and what is drawn is what JAX computes."""
 
 import base64
+import json
 import re
 from functools import cache
 from io import BytesIO
@@ -29,6 +30,7 @@ RUNS = {
     "plane of a table": ("lecture/multilayer", {"model.widths": (8,), "model.code": 2, "data.name": "satimage"}),
     "plane of rows alone": ("lecture/convolutional", {"model.channels": (2,), "model.code": 2}),
     "walk": ("lecture/multilayer", {"model.widths": (16, 12), "model.code": 5, "model.tied": True}),
+    "features": ("lecture/sparse_l1", {"model.code": 40}),
 }
 SWEEP = ("lecture/sparse_l1", {"model.code": 12}, ("terms.sparsity.weight=[0.01,0.3,3.0]", "seed=0:2"))
 WIDTHS = (390, 1280)
@@ -197,6 +199,39 @@ def test_a_row_to_start_from_is_shown_with_its_own_code(opened, folders):
         index = int(re.search(r"\d+", live(root))[0]) - 1
         np.testing.assert_allclose(pixels(opened, root, "row").ravel(), 255 * rows[index], atol=0.51)
         np.testing.assert_allclose(state(opened, root)["code"], codes[index], atol=1e-5)
+
+
+@EVERY
+def test_a_unit_of_a_sparse_code_is_chosen_by_key_and_its_slider_sets_it(opened, folders):
+    root = fragment_of(opened, "features")
+    data = json.loads(root.find_element(By.TAG_NAME, "script").get_attribute("textContent"))
+    trained = apply.load(folders / "features")
+    _, rows = scaled_rows(folders / "features")
+    codes = np.asarray(trained.model.encode(trained.params, jnp.asarray(rows)))
+    tiles = root.find_elements(By.CSS_SELECTOR, ".touch-atoms button")
+    tiles[0].click()
+    tiles[0].send_keys(Keys.ARROW_RIGHT)
+    assert state(opened, root)["unit"] == data["units"][1]
+    assert root.find_element(By.TAG_NAME, "select").get_attribute("value") == "1"
+    assert tiles[1].get_attribute("aria-pressed") == "true"
+    samples = root.find_elements(By.CSS_SELECTOR, ".touch-samples button")
+    row = data["numbers"][data["top"][1][0]] - 1
+    assert codes[row, data["units"][1]] == codes[[number - 1 for number in data["numbers"]], data["units"][1]].max()
+    slider = root.find_element(By.CSS_SELECTOR, "input")
+    before = state(opened, root)
+
+    def whole(code):
+        full = codes[row].copy()
+        full[data["units"]] = code
+        return full
+
+    np.testing.assert_allclose(whole(before["code"]), codes[row], atol=1e-5)
+    slider.send_keys(Keys.HOME)
+    after = state(opened, root)
+    assert after["code"][1] == pytest.approx(data["low"][1], abs=1e-6)
+    np.testing.assert_allclose(after["values"], decoded(folders / "features", whole(after["code"])), atol=1e-5)
+    samples[1].click()
+    assert f" {data['numbers'][data['top'][1][1]]} " in live(root)
 
 
 @pytest.mark.parametrize("name", ["plane of images", "plane of a table"])

@@ -129,6 +129,27 @@ def test_a_walk_starts_at_the_best_sample_of_each_class(root):
     assert all(errors[row] == errors[labels == labels[row]].min() for row in rows)
 
 
+def test_a_sparse_code_of_images_has_its_live_units_and_a_decoder_of_these_alone(root):
+    images = {"data.name": "digits", "model.code": "20", "data.rows": "None"}
+    images |= {"terms.sparsity.name": "sparsity.l1", "terms.sparsity.layer": "code", "terms.sparsity.weight": "0.1"}
+    seen = source.load(apply.load(run(root / "sparse", images)))
+    code = np.maximum(seen.code, 0) * (np.arange(20) != 7)
+    code[:, 3] = 0.5
+    piece = explorer.features.fragment(seen._replace(code=code), words.catalogue("en"))
+    units, rows = piece.data["units"], np.array(piece.data["numbers"]) - 1
+    assert {3, 7}.isdisjoint(units), "they never change"
+    dead = 20 - len(units)
+    assert f"left out: {dead} of 20" in piece.data["texts"]["caption"]
+    layers = explorer.features.without_dead(seen.layers, code[0], np.array(units))
+    answer, whole = source.run(layers, jnp.asarray(code[:, units])), source.run(seen.layers, jnp.asarray(code))
+    np.testing.assert_allclose(answer, whole, atol=1e-5)
+    for unit, top in zip(units, piece.data["top"], strict=True):
+        assert code[rows[top], unit].tolist() == np.sort(code[rows, unit])[::-1][:8].tolist()
+    assert piece.data["shares"] == pytest.approx((code[:, units] != 0).mean(0), abs=1e-4)
+    assert [sum(bars) for bars in piece.data["bars"]] == (code[:, units] != 0).sum(0).tolist()
+    assert not explorer.features.is_sparse({}, np.ones((4, 2))), "nothing is 0, and no term asks for it"
+
+
 def test_a_wide_code_has_sliders_for_the_units_that_vary_most(root):
     folder = run(root / "wide", {"model.code": "30"})
     walk = touch(folder, "es")

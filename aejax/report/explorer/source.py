@@ -96,10 +96,12 @@ def load(trained: Trained) -> Source | None:
     x, code, x_hat = encode_and_reconstruct(trained.model, trained.params, on_device(dataset.test, dataset))
     if not (np.isfinite(code).all() and np.isfinite(x_hat).all()):
         return None
-    layers = layers_of(trained, code)
-    if layers is not None and sum(layer.kernel.nbytes for layer in layers) > MOST_WEIGHTS:
-        layers = None
-    return Source(dataset, x, code, x_hat, layers, scale_of(dataset, x, x_hat))
+    return Source(dataset, x, code, x_hat, layers_of(trained, code), scale_of(dataset, x, x_hat))
+
+
+def too_heavy(layers: Sequence[Layer] | None) -> bool:
+    """Whether the weights of a decoder are too many for a page."""
+    return sum(layer.kernel.nbytes for layer in layers or ()) > MOST_WEIGHTS
 
 
 def layers_of(trained: Trained, codes: np.ndarray) -> list[Layer] | None:
