@@ -33,6 +33,8 @@ RUNS = {
     "features": ("lecture/sparse_l1", {"model.code": 40}),
 }
 SWEEP = ("lecture/sparse_l1", {"model.code": 12}, ("terms.sparsity.weight=[0.01,0.3,3.0]", "seed=0:2"))
+FRAGMENTS = ("plane of images", "plane of a table", "plane of rows alone", "walk", "components", "features", "sweep")
+"""In the order of the page; that of the components is the second one of the run of the walk."""
 WIDTHS = (390, 1280)
 
 
@@ -84,7 +86,7 @@ EVERY = pytest.mark.parametrize("opened", [(390, "es"), (1280, "en")], indirect=
 
 def fragment_of(browser, name):
     """The element of a run's fragment, or of the sweep's."""
-    return browser.find_elements(By.CLASS_NAME, "touchable")[[*RUNS, "sweep"].index(name)]
+    return browser.find_elements(By.CLASS_NAME, "touchable")[FRAGMENTS.index(name)]
 
 
 def state(browser, root):
@@ -105,7 +107,11 @@ def picture(browser, root, name):
 
 def pixels(browser, root, name):
     """The values of a grey image, (height, width)."""
-    png = base64.b64decode(picture(browser, root, name).partition(",")[2])
+    return grey(picture(browser, root, name))
+
+
+def grey(address):
+    png = base64.b64decode(address.partition(",")[2])
     return np.asarray(Image.open(BytesIO(png)).convert("RGB"))[..., 0].astype(int)
 
 
@@ -134,7 +140,7 @@ def test_nothing_is_wider_than_the_page(opened):
     assert wide <= there
     ids = opened.execute_script("return Array.from(document.querySelectorAll('[id]'), e => e.id)")
     assert len(ids) == len(set(ids))
-    assert len(opened.find_elements(By.CLASS_NAME, "touchable")) == len(RUNS) + 1
+    assert len(opened.find_elements(By.CLASS_NAME, "touchable")) == len(FRAGMENTS)
 
 
 @EVERY
@@ -320,6 +326,78 @@ def test_the_decoder_runs_between_the_rows(opened, folders, name):
         np.testing.assert_allclose(now["values"], decoded(folders / name, now["code"]), atol=1e-5)
         seen.add(picture(opened, root, "rebuilt"))
     assert len(seen) == 5
+
+
+def tiles_of(browser, canvas):
+    """The 8x8 images of a strip, with a gap of one pixel: (images, 64)."""
+    strip = grey(browser.execute_script("return arguments[0].toDataURL()", canvas))
+    return np.stack([strip[:, left : left + 8].ravel() for left in range(0, strip.shape[1], 9)])
+
+
+@EVERY
+def test_a_strip_shows_what_the_decoder_draws_along_a_line(opened, folders):
+    root = fragment_of(opened, "plane of images")
+    plane, canvas = (
+        root.find_element(By.CLASS_NAME, "touch-map"),
+        root.find_element(By.CSS_SELECTOR, ".touch-strip canvas"),
+    )
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", plane)
+    marks = plane.find_elements(By.CSS_SELECTOR, ".touch-marks > *")
+    ActionChains(opened).move_to_element(marks[0]).click_and_hold().move_to_element(marks[-1]).release().perform()
+    dragged = state(opened, root)
+    opened.execute_script("arguments[0].focus()", plane)
+    ActionChains(opened).send_keys(Keys.SPACE, Keys.ARROW_LEFT, Keys.ARROW_UP).perform()
+    stepped = state(opened, root)
+    assert stepped["begin"] == dragged["code"] != dragged["begin"]
+    shares = np.linspace(0, 1, 9)[:, None]
+    codes = (1 - shares) * np.array(stepped["begin"])[None] + shares * np.array(stepped["code"])[None]
+    wanted = [255 * np.clip(decoded(folders / "plane of images", code), 0, 1) for code in codes]
+    np.testing.assert_allclose(tiles_of(opened, canvas), wanted, atol=0.51)
+
+
+@EVERY
+def test_the_plane_is_decoded_behind_its_marks_when_asked_for(opened, folders):
+    root = fragment_of(opened, "plane of images")
+    behind, toggle = (
+        root.find_element(By.CLASS_NAME, "touch-behind"),
+        root.find_element(By.CSS_SELECTOR, ".touch-strip button"),
+    )
+    assert behind.get_attribute("href") is None
+    toggle.send_keys(Keys.ENTER)
+    assert behind.get_attribute("visibility") == "visible"
+    drawn = grey(behind.get_attribute("href")).reshape(12, 8, 12, 8).swapaxes(1, 2)
+    data = json.loads(root.find_element(By.TAG_NAME, "script").get_attribute("textContent"))
+    (left, right), (low, high) = data["box"]
+    code = [left + 2.5 / 12 * (right - left), high - 7.5 / 12 * (high - low)]
+    wanted = 255 * np.clip(decoded(folders / "plane of images", code), 0, 1)
+    np.testing.assert_allclose(drawn[7, 2].ravel(), wanted, atol=0.51)
+    toggle.send_keys(Keys.ENTER)
+    assert behind.get_attribute("visibility") == "hidden"
+
+
+@EVERY
+def test_a_wider_code_has_strips_of_its_units_and_a_plane_of_its_components(opened, folders):
+    root = fragment_of(opened, "walk")
+    code, (unit, strip) = state(opened, root)["code"], (4, root.find_elements(By.CLASS_NAME, "touch-traversal")[4])
+    trained, (_, rows) = apply.load(folders / "walk"), scaled_rows(folders / "walk")
+    codes = np.asarray(trained.model.encode(trained.params, jnp.asarray(rows)))
+    column = codes[:, unit]
+    low, high = np.clip(column.mean() + 2 * column.std() * np.array([-1, 1]), column.min(), column.max())
+    for tile, value in zip(tiles_of(opened, strip), np.linspace(low, high, 7), strict=True):
+        wanted = decoded(folders / "walk", [*code[:unit], value, *code[unit + 1 :]])
+        np.testing.assert_allclose(tile, 255 * np.clip(wanted, 0, 1), atol=0.52)
+
+    root = fragment_of(opened, "components")
+    root.find_element(By.TAG_NAME, "input").send_keys(Keys.END)
+    now = state(opened, root)
+    _, _, directions = np.linalg.svd(codes - codes.mean(0), full_matrices=False)
+    signs = np.array(json.loads(opened.execute_script(
+        "const d = JSON.parse(arguments[0].querySelector('script').textContent);"
+        "return JSON.stringify(Array.from(new Float32Array("
+        "Uint8Array.from(atob(d.layers[0].kernel), c => c.charCodeAt(0)).buffer)))", root))).reshape(2, 5)  # fmt: skip
+    np.testing.assert_allclose(np.abs(signs @ directions[:2].T), np.eye(2), atol=1e-4)
+    whole = codes.mean(0) + now["code"] @ signs
+    np.testing.assert_allclose(now["values"], decoded(folders / "walk", whole), atol=1e-4)
 
 
 def test_without_a_decoder_to_run_the_pointer_shows_the_nearest_row(opened, folders):

@@ -27,9 +27,14 @@ const ACTIVATIONS = {
   mish: (z) => z * Math.tanh(softplus(z)),
 };
 
+// The layers of a fragment; one that shows the same run as the fragment before it has that one's after its own.
+let before = [];
+
 function layersOf(data) {
   const unpack = ({ kernel, bias, activation }) => ({ kernel: floatsOf(kernel), bias: floatsOf(bias), activation });
-  return data.layers && data.layers.map(unpack);
+  const layers = data.layers && data.layers.map(unpack);
+  before = data.inherits ? [...layers, ...before] : layers;
+  return before;
 }
 
 // a = f(z W + b) for each layer; kernels are (inputs, units), row after row.

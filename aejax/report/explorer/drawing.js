@@ -46,6 +46,17 @@ function drawImage(canvas, shape, values) {
   context.putImageData(pixels, 0, 0);
 }
 
+// Several images in one canvas, in rows of so many, with a gap between them.
+function drawMany(canvas, shape, images, columns = images.length, gap = 1) {
+  const [height, width] = [shape[0] + gap, shape[1] + gap];
+  Object.assign(canvas, { width: columns * width - gap, height: (images.length / columns) * height - gap });
+  const tile = document.createElement("canvas");
+  images.forEach((values, index) => {
+    drawImage(tile, shape, values);
+    canvas.getContext("2d").drawImage(tile, (index % columns) * width, Math.floor(index / columns) * height);
+  });
+}
+
 const BOX = { left: 52, right: 352, top: 12, bottom: 176 };
 
 function lineOf(values) {

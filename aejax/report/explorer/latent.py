@@ -1,11 +1,12 @@
 """The latent space, to touch: a plane of a code of two units, or a slider for each unit of another."""
 
+import jax.numpy as jnp
 import numpy as np
 
-from aejax.figures.images import SHOWN
+from aejax.figures.images import SHOWN, are_images
 from aejax.figures.panels import near
 from aejax.report.explorer import chart
-from aejax.report.explorer.source import Fragment, Source, data_of, drawn, profile, sample, texts_of
+from aejax.report.explorer.source import Fragment, Layer, Source, data_of, drawn, profile, run, sample, texts_of
 from aejax.report.words import Words
 
 PLOT = {"left": 56, "right": 392, "top": 8, "bottom": 354}
@@ -30,14 +31,25 @@ def best(source: Source) -> np.ndarray:
     return order[np.unique(labels[order], return_index=True)[1]][:SHOWN]
 
 
-def plane(source: Source, words: Words) -> Fragment:
+def plane(source: Source, words: Words, kind: str = "plane") -> Fragment:
     """Every row a mark, and under the pointer what the decoder makes of that point.
 
     A few rows whose codes lie far outside are not shown, and counted in the caption.
+
+    Args:
+        source: with a code of two numbers.
+        words: of the page.
+        kind: of the texts that differ from those of a code of two units.
     """
-    texts, rows, labels = texts_of("plane", words), sample(source), source.dataset.test.labels
+    texts, rows, labels = (
+        texts_of("plane", words) | words.text["touch"][kind],
+        sample(source),
+        source.dataset.test.labels,
+    )
     if source.layers is None:
         texts["caption"] = texts["caption_rows"]
+    elif are_images(source.dataset):
+        texts["caption"] += " " + texts["caption_line"]
     low, high = near(source.code[rows])
     inside = ((low <= source.code[rows]) & (source.code[rows] <= high)).all(1)
     if not inside.all():
@@ -70,6 +82,22 @@ def plane(source: Source, words: Words) -> Fragment:
     return Fragment("plane", data, view)
 
 
+def components(source: Source, words: Words) -> Fragment:
+    """The plane of the first two principal components of a wider code; all others stay at their mean.
+
+    The decoder takes a point of it by one more layer, the inverse of the projection. The page takes the layers after
+    that one from the fragment before, so that the weights are in it once.
+    """
+    mean = source.code.mean(0)
+    _, widths, directions = np.linalg.svd(source.code - mean[None], full_matrices=False)
+    code, layers = (source.code - mean[None]) @ directions[:2].T, [Layer(directions[:2], mean, "linear")]
+    x_hat = np.asarray(run([*layers, *source.layers], jnp.asarray(code)))
+    piece = plane(source._replace(code=code, x_hat=x_hat, layers=layers), words, "components")
+    share = 100 * np.square(widths[:2]).sum() / np.square(widths).sum()
+    piece.data["texts"]["caption"] += " " + piece.data["texts"]["share"].format(share=f"{share:.0f}")
+    return piece._replace(data=piece.data | {"inherits": True})
+
+
 def walk(source: Source, words: Words) -> Fragment | None:
     """The decoder's answer as units of the code move; None where a page cannot run it, or no unit ever changes."""
     low, high = source.code.min(0), source.code.max(0)
@@ -82,5 +110,10 @@ def walk(source: Source, words: Words) -> Fragment | None:
         texts["caption"] += " " + texts["some"].format(shown=len(units), units=len(low))
     first = source.code[rows[0]]
     sliders = [(texts["unit"].format(unit=unit + 1), low[unit], high[unit], first[unit]) for unit in units]
-    data = data_of(source, rows, texts) | {"units": units.tolist()}
-    return Fragment("walk", data, {"sliders": sliders, "profile": profile(source, texts)})
+    middle, reach = source.code.mean(0), 2 * source.code.std(0)
+    ranges = np.stack([np.maximum(middle - reach, low), np.minimum(middle + reach, high)], 1)[units]
+    data = data_of(source, rows, texts) | {"units": units.tolist(), "ranges": ranges.tolist()}
+    if are_images(source.dataset):
+        texts["caption"] += " " + texts["strips"]
+    after = components(source, words) if len(low) > 2 else None
+    return Fragment("walk", data, {"sliders": sliders, "profile": profile(source, texts)}, after)

@@ -1,5 +1,7 @@
 // The plane of a code of two units: the pointer is a code, and the decoder runs there.
 
+const [ALONG, SQUARES] = [9, 12]; // images along a line, and across the plane
+
 function plane(root, data) {
   const { texts, box, plot } = data;
   const svg = root.querySelector(".touch-map");
@@ -17,6 +19,11 @@ function plane(root, data) {
   const neighbours = [...root.querySelectorAll(".touch-neighbours figure")];
   const filters = [...root.querySelectorAll(".touch-classes button")];
   const marks = [...svg.querySelectorAll(".touch-marks > *")];
+  const line = svg.querySelector(".touch-line");
+  const strip = root.querySelector(".touch-strip canvas");
+  const behind = svg.querySelector(".touch-behind");
+  const toggle = root.querySelector(".touch-strip button");
+  let begin; // the code at which the line begins
   let only = ""; // the one class that is shown; "" for all of them
   const visible = (row) => !only || data.labels[row] === only;
   const called = (row) => ({ row: data.numbers[row], label: data.labels[row] && ` (${data.labels[row]})` });
@@ -67,12 +74,38 @@ function plane(root, data) {
     thumbnail.style.transform = `translate(${x > 200 ? "calc(-100% - 12px)" : "12px"}, ${y > 200 ? "calc(-100% - 12px)" : "12px"})`;
   }
 
+  // What the decoder makes of points on the line from its beginning to a code.
+  function showLine(code) {
+    const [[a, b], [x, y]] = [begin, code].map(positionOf);
+    line.setAttribute("d", `M${a - 4} ${b}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0M${a} ${b}L${x} ${y}`);
+    const between = (share) => begin.map((value, unit) => value + share * (code[unit] - value));
+    const images = Array.from({ length: ALONG }, (_, i) => shown(decode(layers, between(i / (ALONG - 1)))));
+    drawMany(strip, data.shape, images);
+  }
+
+  // What the decoder makes of the middle of each square of the plane, behind the marks: made when first asked for.
+  function showBehind() {
+    const on = toggle.getAttribute("aria-pressed") !== "true";
+    toggle.setAttribute("aria-pressed", on);
+    behind.setAttribute("visibility", on ? "visible" : "hidden");
+    if (behind.hasAttribute("href")) return;
+    const middle = (square) => [
+      plot.left + (((square % SQUARES) + 0.5) / SQUARES) * wide,
+      plot.top + ((Math.floor(square / SQUARES) + 0.5) / SQUARES) * high,
+    ];
+    const images = Array.from({ length: SQUARES ** 2 }, (_, square) => shown(decode(layers, codeAt(middle(square)))));
+    const canvas = document.createElement("canvas");
+    drawMany(canvas, data.shape, images, SQUARES, 0);
+    behind.setAttribute("href", canvas.toDataURL());
+  }
+
   // Show a code; of a row, if it is the row's own.
   function show(code, row = -1) {
     const position = positionOf(code);
     const nearby = row >= 0 ? row : nearest(position)[0];
     const values = layers && decode(layers, code);
-    root.touch = { code: Array.from(code), row: nearby, values };
+    root.touch = { code: Array.from(code), row: nearby, values, begin };
+    if (strip) showLine(code);
     ring.setAttribute("cx", position[0]);
     ring.setAttribute("cy", position[1]);
     sliders.forEach((slider, unit) => {
@@ -92,18 +125,30 @@ function plane(root, data) {
     const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix);
     const position = [clip(x, plot.left, plot.right), clip(y, plot.top, plot.bottom)];
     const [row, away] = nearest(position);
-    if (layers && away > 7) show(codeAt(position));
-    else show(codes[row], row);
+    const between = layers && away > 7;
+    const code = between ? codeAt(position) : codes[row];
+    if (event.type === "pointerdown") begin = [...code];
+    show(code, between ? -1 : row);
   }
 
-  // Begin at the row, of those that are shown, that the decoder rebuilds best.
+  // Begin at the row, of those that are shown, that the decoder rebuilds best; the line comes from another good one.
   function showBest() {
-    const best = codes.map((_, row) => row).filter(visible).reduce((a, b) => (data.errors[b] < data.errors[a] ? b : a));
+    const bestOf = (some) => some.reduce((a, b) => (data.errors[b] < data.errors[a] ? b : a), some[0]);
+    const some = codes.map((_, row) => row).filter(visible);
+    const best = bestOf(some);
+    const away = (row) => Math.hypot(...positions[row].map((place, axis) => place - positions[best][axis]));
+    begin = codes[bestOf(some.filter((row) => away(row) > wide / 3)) ?? best];
     show(codes[best], best);
   }
 
   const directions = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   function step(event) {
+    if (event.key === " " || event.key === "Enter") {
+      event.preventDefault();
+      begin = [...root.touch.code];
+      show(root.touch.code, codes.findIndex((code) => code.every((value, unit) => value === begin[unit])));
+      return;
+    }
     const direction = directions[event.key];
     if (!direction) return;
     event.preventDefault();
@@ -120,6 +165,7 @@ function plane(root, data) {
   svg.addEventListener("pointermove", follow);
   svg.addEventListener("pointerdown", follow);
   svg.addEventListener("keydown", step);
+  if (toggle) toggle.addEventListener("click", showBehind);
   sliders.forEach((slider, unit) =>
     slider.addEventListener("input", () => {
       const code = [...root.touch.code];

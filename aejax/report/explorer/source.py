@@ -35,11 +35,13 @@ class Fragment(NamedTuple):
         kind: the name of its macro, and of its function in the script.
         data: what the script needs, and under ``texts`` what both say; it goes into the page as JSON.
         view: what only the macro needs.
+        after: another piece that is shown below this one.
     """
 
     kind: str
     data: Mapping[str, Any]
     view: Mapping[str, Any]
+    after: "Fragment | None" = None
 
 
 class Scale(NamedTuple):
