@@ -471,7 +471,7 @@ def test_a_figure_opens_larger_by_a_key_and_is_downloaded_under_its_name(opened)
         "arguments[0].click(); HTMLAnchorElement.prototype.click = click; return file;"
     )
     name, begins = opened.execute_script(saved, dialog.find_element(By.CSS_SELECTOR, "[type=button]"))
-    assert re.fullmatch(r"[\w-]+\.svg", name)
+    assert name == f"r-plane of images-{first.get_attribute('data-name')}.svg"
     assert begins == "data:image/svg"
     opened.switch_to.active_element.send_keys(Keys.ESCAPE)
     assert not dialog.is_displayed()
