@@ -11,7 +11,8 @@ from aejax.report.folders import Sweep
 from aejax.report.words import Words
 
 MOST, FEWEST = 200, 3  # settings that are drawn
-APART, LEFT, TOP, BOTTOM = 150, 70, 56, 300
+WIDTH, LEFT, TOP, BOTTOM = 830, 70, 78, 310
+APART = (95, 150)  # least and most between two axes
 TICKS = 6
 
 
@@ -39,8 +40,9 @@ def fragment(sweep: Sweep, words: Words) -> Fragment | None:
         return None
     if len(points) < len(summary["points"]):
         texts["caption"] += " " + texts["some"].format(shown=len(points), points=len(summary["points"]))
+    apart = min(max((WIDTH - LEFT - 20) // (len(sides) - 1), APART[0]), APART[1])
     columns = [
-        _column(*side, LEFT + APART * number, words.text["numbers"]["decimal"]) for number, side in enumerate(sides)
+        _column(*side, LEFT + apart * number, words.text["numbers"]["decimal"]) for number, side in enumerate(sides)
     ]
     ranks = [unique(values) for _, values, _ in sides]
     data = {
@@ -51,7 +53,7 @@ def fragment(sweep: Sweep, words: Words) -> Fragment | None:
             for row in range(len(points))
         ],
     }
-    size = {"width": LEFT + APART * (len(sides) - 1) + 40, "height": BOTTOM + 16, "top": TOP, "bottom": BOTTOM}
+    size = {"width": LEFT + apart * (len(sides) - 1) + 20, "height": BOTTOM + 16, "top": TOP, "bottom": BOTTOM}
     return Fragment("parallel", data, size)
 
 
