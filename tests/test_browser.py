@@ -482,3 +482,23 @@ def test_the_colours_follow_the_scheme(browser, pages):
         seen.append((shot, ring))
     assert seen[0][0] != seen[1][0]
     assert seen[0][1] != seen[1][1]
+
+
+def test_a_figure_opens_larger_by_a_key_and_is_downloaded_under_its_name(opened):
+    first = opened.find_elements(By.CLASS_NAME, "enlarge")[0]
+    first.send_keys(Keys.ENTER)
+    dialog = opened.find_element(By.CLASS_NAME, "enlarged")
+    assert dialog.is_displayed()
+    large, small = (part.find_element(By.TAG_NAME, "img") for part in (dialog, first))
+    assert large.get_attribute("src") == small.get_attribute("src")
+    assert large.size["width"] > small.size["width"]
+    saved = (
+        "let file; const click = HTMLAnchorElement.prototype.click;"
+        "HTMLAnchorElement.prototype.click = function () { file = [this.download, this.href.slice(0, 14)]; };"
+        "arguments[0].click(); HTMLAnchorElement.prototype.click = click; return file;"
+    )
+    name, begins = opened.execute_script(saved, dialog.find_element(By.CSS_SELECTOR, "[type=button]"))
+    assert name == f"r-plane of images-{first.get_attribute('data-name')}.svg"
+    assert begins == "data:image/svg"
+    opened.switch_to.active_element.send_keys(Keys.ESCAPE)
+    assert not dialog.is_displayed()

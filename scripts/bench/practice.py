@@ -11,6 +11,9 @@
   is cut to the range of what was observed of a column, and rounded where all of that is whole, as ours always is.
   ``coverage``: the share of the hidden values in intervals of 90 %. ``energy``: the energy score of ten draws, of
   ours and of chained equations that draw (``sample_posterior``), in the same units.
+- ``unequal``: the same with another share of the values of each column hidden, uniform in [.05, .5]. By name alone:
+  ``--methods aejax uniform proportional`` has masks in training that hide all columns alike, and each in proportion to
+  what is observed of it.
 - ``unlabelled``: rows with the most frequent label are normal, and of the others as many stay as make a tenth of all
   rows at most. A method is fitted to all of them and scores the same rows. ``auc``: ROC AUC, ``ap``: average precision.
   Ours takes ``anomaly_score="trimmed"``.
@@ -61,6 +64,8 @@ def imputers(seed):
 
     chained = lambda model: IterativeImputer(model, random_state=seed)
     by_name = {"miceforest": partial(MiceForest, seed)} if find_spec("miceforest") else {}
+    masked = lambda mask: AutoencoderImputer(random_state=seed, changes={"corruption": mask})
+    by_name |= {name: partial(masked, mask) for name, mask in MASKS.items()}
     return by_name | {
         "aejax": lambda: AutoencoderImputer(random_state=seed),
         "mean": SimpleImputer,
@@ -88,11 +93,29 @@ class MiceForest:
         return np.mean([kernel.complete_data(number).to_numpy() for number in range(5)], 0)
 
 
-def imputation(name, seed, methods):
+MASKS = {
+    "uniform": {"name": "holes", "borrowed": 0.0},
+    "proportional": {"name": "practice.proportional"},
+}
+"""Of the net in training, in place of the default, where they are named."""
+
+
+def proportional(key, x, *, least=0.05, most=0.5):
+    """Values hidden as `aejax.data.corrupt.holes` does it, each column in proportion to what is observed of it."""
+    import jax
+    import jax.numpy as jnp
+
+    share, draw = jax.random.split(key)
+    observed = (~jnp.isnan(x)).mean(0)
+    rate = jax.random.uniform(share, (len(x), 1), x.dtype, least, most) * (observed / observed.mean())[None]
+    return jnp.where(jax.random.uniform(draw, x.shape, x.dtype) < rate, jnp.nan, x)
+
+
+def imputation(name, seed, methods, *, unequal=False):
     x = tables.load(name).numbers
     random, span = np.random.default_rng([seed, 0]), np.ptp(x, 0)
     x = x[random.permutation(len(x))]
-    hidden = random.random(x.shape) < HIDDEN
+    hidden = random.random(x.shape) < (random.uniform(0.05, 0.5, x.shape[1]) if unequal else HIDDEN)
     hidden[hidden.all(1), 0] = False
     holes = np.where(hidden, np.nan, x)
     forests, large = ("extra_trees", "missforest", "miceforest"), x.size > TREES_AT_MOST
@@ -110,7 +133,7 @@ def imputation(name, seed, methods):
             possible = np.where(whole, np.round(filled), filled).clip(least, most)
             numbers = {"rmse": error(filled), "possible": error(possible)}
             numbers["seconds"] = time.perf_counter() - started
-            if method == "aejax":
+            if method in ("aejax", *MASKS):
                 low, high = model.intervals(holes)
                 numbers["coverage"] = float(((low <= x) & (x <= high))[hidden].mean())
                 numbers["energy"] = energy_score(x / span, model.draw(holes, DRAWS) / span, hidden)
@@ -253,7 +276,13 @@ def synthetic(name, seed, methods):
         yield method, lambda method=method: by_name[method]
 
 
-TASKS = {"imputation": imputation, "unlabelled": unlabelled, "one_class": one_class, "synthetic": synthetic}
+TASKS = {
+    "imputation": imputation,
+    "unequal": partial(imputation, unequal=True),
+    "unlabelled": unlabelled,
+    "one_class": one_class,
+    "synthetic": synthetic,
+}
 OF_MADE_ROWS = {"c2st_auc", "column_error", "pair_error", "nearer_to_training", "copies"}
 LOWER_IS_BETTER = {"rmse", "possible", "energy", *OF_MADE_ROWS}
 
@@ -326,10 +355,10 @@ def main():
     names = sorted(name for each in args.tables for name in groups.get(each, [each]))
     names = tables.with_anomalies(names) if args.task in ("unlabelled", "one_class") else names
     names = [name for name in names if len(tables.load(name).frame) <= args.most_rows]
-    every = {"imputation": lambda: imputers(0), "synthetic": lambda: ("aejax", *OF_ROWS)}
+    every = {**dict.fromkeys(("imputation", "unequal"), lambda: imputers(0)), "synthetic": lambda: ("aejax", *OF_ROWS)}
     every = every.get(args.task, lambda: detectors(0, one_class=args.task == "one_class"))()
     seeds = () if args.print else args.seeds
-    usual = [name for name in every if name.removesuffix("_error") not in NOISES]
+    usual = [name for name in every if name.removesuffix("_error") not in {**NOISES, **MASKS}]
     show(compute(args.task, names, seeds, args.methods or usual, args.output), names)
 
 

@@ -27,9 +27,10 @@ LAST = "loss"  # the figure that every run has says least of it
 
 
 class Figure(NamedTuple):
-    """A picture with its alternative text, what to see in it, and as it is on a phone, where that is another one."""
+    """A picture with its name, its alternative text, what to see in it, and as it is on a phone, if that is another."""
 
     picture: images.Picture
+    name: str
     alt: str
     caption: str
     narrow: images.Picture | None = None
@@ -169,8 +170,8 @@ def figure(name: str, path: Path | None, drawn: Any, caption: str, words: Words,
         smaller = narrow.get_figwidth() < min(wide.get_figwidth(), canvas.WIDTH / 2)
         narrow = images.of_figure(narrow, 3 * widest // 5) if smaller else None
     if texts is None:
-        return Figure(picture, words.text["labels"]["picture"].format(name=name), name.replace("_", " "), narrow)
-    return Figure(picture, texts["alt"].format(axis=axis), texts["see"].format(axis=axis), narrow)
+        return Figure(picture, name, words.text["labels"]["picture"].format(name=name), name.replace("_", " "), narrow)
+    return Figure(picture, name, texts["alt"].format(axis=axis), texts["see"].format(axis=axis), narrow)
 
 
 def row(measure: str, runs: Sequence[Run], words: Words, published: Sequence[Other] = ()) -> Row:
