@@ -33,8 +33,9 @@ RUNS = {
     "features": ("lecture/sparse_l1", {"model.code": 40}),
 }
 SWEEP = ("lecture/sparse_l1", {"model.code": 12}, ("terms.sparsity.weight=[0.01,0.3,3.0]", "seed=0:2"))
-FRAGMENTS = ("plane of images", "plane of a table", "plane of rows alone", "walk", "components", "features", "sweep")
-"""In the order of the page; that of the components is the second one of the run of the walk."""
+FRAGMENTS = ("plane of images", "plane of a table", "plane of rows alone", "walk", "components", "features", "sweep",
+             "parallel")  # fmt: skip
+"""In the order of the page; components are of the run of the walk, and parallel axes of the sweep."""
 WIDTHS = (390, 1280)
 
 
@@ -435,6 +436,32 @@ def test_the_weight_shows_sparsity_against_error(opened, folders):
         positions.append((ring.get_attribute("cx"), ring.get_attribute("cy")))
         slider.send_keys(Keys.ARROW_RIGHT)
     assert len(set(positions)) == len(points) == 3
+
+
+@EVERY
+def test_ranges_of_a_sweep_are_chosen_by_key_and_by_dragging(opened, folders):
+    root = fragment_of(opened, "parallel")
+    points = workdir.read_json(folders / "sweep" / "summary.json")["points"]
+    points = sorted(points, key=lambda point: point["metrics"]["validation/mse"]["mean"])
+    weights = [point["axes"]["terms.sparsity.weight"] for point in points]
+    least, most = root.find_elements(By.TAG_NAME, "input")[:2]
+    assert state(opened, root)["chosen"] == [True] * 3
+    least.send_keys(Keys.ARROW_RIGHT)
+    assert state(opened, root)["chosen"] == [weight >= 0.3 for weight in weights]
+    most.send_keys(Keys.ARROW_LEFT)
+    assert state(opened, root)["chosen"] == [weight == 0.3 for weight in weights]
+    shown = root.find_elements(By.CSS_SELECTOR, "tbody tr:not([hidden])")
+    assert [row.find_elements(By.TAG_NAME, "td")[0].text.replace(",", ".") for row in shown] == ["0.3"]
+    assert live(root).startswith("1 ")
+    drawing = root.find_element(By.TAG_NAME, "svg")
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", drawing)
+    axis = drawing.find_element(By.CLASS_NAME, "touch-axes")
+    ActionChains(opened).move_to_element(axis).click().perform()
+    assert state(opened, root)["chosen"] == [True] * 3, "a press frees the axis"
+    data = json.loads(root.find_element(By.TAG_NAME, "script").get_attribute("textContent"))
+    down = int(axis.rect["height"] / 2)
+    ActionChains(opened).move_to_element(axis).click_and_hold().move_by_offset(0, down).release().perform()
+    assert state(opened, root)["chosen"] == [rank == 0 for rank, *_ in data["points"]]
 
 
 def test_every_activation_agrees_with_jax(opened):

@@ -1,4 +1,4 @@
-"""Things to touch on a page: a plane of codes, a walk through the latent space, the units of a sparse code, a weight.
+"""Things to touch on a page: planes of codes, walks through a latent space, units of a sparse code, sweeps.
 
 A page shows each `Fragment` by the macro of its kind in ``templates/touch.html``. It has `STYLE` in its head, where it
 defines the colours ``--ink``, ``--paper``, ``--muted``, ``--line``, ``--accent``, ``--accent-2``, ``--good`` and
@@ -7,18 +7,24 @@ defines the colours ``--ink``, ``--paper``, ``--muted``, ``--line``, ``--accent`
 
 from pathlib import Path
 
-from aejax.report.explorer import features, latent
+from aejax.report.explorer import features, latent, parallel, trade_off
 from aejax.report.explorer.source import Fragment, load, too_heavy
-from aejax.report.explorer.trade_off import fragment as sweep_fragment
+from aejax.report.folders import Sweep
 from aejax.report.words import Words
 from aejax.runs.artifact import Trained
 
 __all__ = ["SCRIPT", "STYLE", "Fragment", "run_fragment", "sweep_fragment"]
 
-FILES = ("decoder", "drawing", "plane", "walk", "features", "trade_off", "start")
+FILES = ("decoder", "drawing", "plane", "walk", "features", "trade_off", "parallel", "start")
 _read = lambda name: (Path(__file__).parent / name).read_text(encoding="utf-8")
 SCRIPT = "(() => {\n" + "\n".join(_read(f"{name}.js") for name in FILES) + "})();\n"
 STYLE = _read("touch.css")
+
+
+def sweep_fragment(sweep: Sweep, words: Words) -> Fragment | None:
+    """What there is to touch of a sweep: what sparsity costs, and all its settings side by side."""
+    first, second = (kind.fragment(sweep, words) for kind in (trade_off, parallel))
+    return first._replace(after=second) if first else second
 
 
 def run_fragment(trained: Trained, words: Words) -> Fragment | None:

@@ -30,7 +30,7 @@ def fragment(sweep: Sweep, words: Words) -> Fragment | None:
     texts, names = texts_of("trade_off", words), {}
     for metric in dict.fromkeys([error, sparsity, *ALSO]):
         if all(mean_of(point, metric) is not None for point in along):
-            names[metric] = _named(metric, function if metric == sparsity else "", words)
+            names[metric] = named(metric, function if metric == sparsity else "", words)
     across = chart.widest([mean_of(point, sparsity) for point in along], LEFT, WIDTH - 10)
     up = chart.widest([mean_of(point, error) for point in along], BOTTOM, 12)
     numbers = lambda point: {metric: {key: point["metrics"][metric][key] for key in ("mean", "sd")} for metric in names}
@@ -84,7 +84,7 @@ def _along(points: Sequence[Point], best: Point, axis: str, metrics: Sequence[st
     return sorted(filter(fits, points), key=lambda point: point["axes"][axis])
 
 
-def _named(metric: str, function: str, words: Words) -> str:
+def named(metric: str, function: str, words: Words) -> str:
     """A metric in words, with the rows that it was measured on."""
     part, _, stem = metric.partition("/")
     touch = words.text["touch"]
