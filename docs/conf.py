@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from docutils import nodes
+from sphinx import addnodes
+
 import aejax
 from aejax import __version__
 from aejax.config.files import experiments_folder
@@ -22,7 +25,7 @@ author = "The aejax authors"
 copyright = "2026, The aejax authors"
 release = __version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "myst_nb"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "sphinx_copybutton", "myst_nb"]
 html_theme = "furo"
 html_title = f"aejax {release}"
 html_static_path, html_css_files = ["_static"], ["gallery.css"]
@@ -84,6 +87,42 @@ def plain_text(app, what, name, obj, options, lines):
         lines[place] = "".join(parts)
 
 
+TYPING, OURS = r"(?:~?typing\.)?", r"(?:~?aejax\.config\.bounds\.)?"
+BOUNDED = re.compile(
+    rf"{TYPING}Annotated\[(\w+), {OURS}Within\(low=(\S+), high=(\S+), open_low=(\w+), open_high=(\w+)\)\]"
+)
+CHOICE = re.compile(rf"{TYPING}Annotated\[str, {OURS}Choice\(names=\(([^)]*)\)\)\]")
+ENDLESS = 2.0**31 - 1
+"""From here on an upper end is that of the machine, and says nothing."""
+
+
+def _interval(match):
+    """A bounded number as it is said: ``int ≥ 1``, ``float in [0, 1)``."""
+    kind, low, high, open_low, open_high = match.groups()
+    above, below = float(low) > -ENDLESS, float(high) < ENDLESS
+    if above and below:
+        said = f"{kind} in {'(' if open_low == 'True' else '['}{low}, {high}{')' if open_high == 'True' else ']'}"
+    else:
+        said = f"{kind} {'>' if open_low == 'True' else '≥'} {low}" if above else f"finite {kind}"
+    return repr(said)
+
+
+def say_bounds(app, what, name, obj, options, signature, annotation):
+    """Signatures with the bounds of numbers as text in quotes, which `without_quotes` takes off again."""
+    if signature:
+        signature = CHOICE.sub(lambda match: repr(match[1].replace("'", "").replace(", ", " | ")), signature)
+        return BOUNDED.sub(_interval, signature), annotation
+    return None
+
+
+def without_quotes(app, doctree):
+    """Annotations of signatures that are texts, without their quotes."""
+    for parameter in doctree.findall(addnodes.desc_parameter):
+        for literal in parameter.findall(addnodes.desc_sig_literal_string):
+            if "default_value" not in literal["classes"]:
+                literal.children = [nodes.Text(literal.astext().strip("'"))]
+
+
 def skip_fields(app, what, name, obj, skip, options):
     """The fields of a named tuple are told in its own docstring."""
     return skip or isinstance(obj, FIELD)
@@ -118,4 +157,6 @@ def setup(app):
     app.connect("build-finished", write_lecture)
     app.connect("builder-inited", write_reference)
     app.connect("autodoc-process-docstring", plain_text, priority=400)  # before the sections are read
+    app.connect("autodoc-process-signature", say_bounds)
+    app.connect("doctree-read", without_quotes)
     app.connect("autodoc-skip-member", skip_fields)
