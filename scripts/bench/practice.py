@@ -14,6 +14,8 @@
 - ``unequal``: the same with another share of the values of each column hidden, uniform in [.05, .5]. By name alone:
   ``--methods aejax uniform proportional`` has masks in training that hide all columns alike, and each in proportion to
   what is observed of it.
+- ``mixed``: a fifth of the cells of whole frames, categories too; the others take categories as columns of 0 and 1, of
+  which the largest is their answer. ``accuracy``: the share of hidden categories that is right. ``rmse``: of numbers.
 - ``unlabelled``: rows with the most frequent label are normal, and of the others as many stay as make a tenth of all
   rows at most. A method is fitted to all of them and scores the same rows. ``auc``: ROC AUC, ``ap``: average precision.
   Ours takes ``anomaly_score="trimmed"``.
@@ -143,6 +145,51 @@ def imputation(name, seed, methods, *, unequal=False):
                 draws = np.where(whole, np.round(draws), draws).clip(least, most)
                 numbers["energy"] = energy_score(x / span, draws / span, hidden)
             return numbers
+
+        yield method, numbers
+
+
+def mixed(name, seed, methods):
+    import pandas
+
+    frame = tables.load(name).frame
+    frame = frame.loc[:, frame.nunique() > 1].sample(frac=1, random_state=seed, ignore_index=True)
+    words = [column for column in frame if not pandas.api.types.is_numeric_dtype(frame[column])]
+    others = [column for column in frame if column not in words]
+    frame = frame.astype({column: str if column in words else float for column in frame})
+    hidden = pandas.DataFrame(np.random.default_rng([seed, 0]).random(frame.shape) < HIDDEN, columns=frame.columns)
+    hidden.loc[hidden.all(axis=1), others[0]] = False
+    holes = frame.mask(hidden)
+    # without the first category: else each follows from the others, and chained equations stay where they begin
+    flags = {column: pandas.get_dummies(holes[column], dtype=float).iloc[:, 1:] for column in words}
+    flags = {column: each.where(holes[column].notna(), axis=0) for column, each in flags.items()}
+    wide = np.column_stack([holes[others], *flags.values()])
+    ends = np.cumsum([len(others), *(each.shape[1] for each in flags.values())])
+
+    def category(column, values):
+        first = sorted(set(holes[column].dropna()) - set(flags[column]))
+        return np.array([*first, *flags[column]])[np.column_stack([1 - values.sum(1), values]).argmax(1)]
+
+    for method, make in imputers(seed).items():
+        if method not in methods or (method in ("extra_trees", "missforest") and wide.size > TREES_AT_MOST):
+            continue
+
+        def numbers(make=make, method=method):
+            model, started = make(), time.perf_counter()
+            if method == "aejax":
+                filled = model.fit_transform(holes)
+            else:
+                values = model.fit_transform(wide)
+                values = model[0].inverse_transform(values) if method == "knn" else values
+                parts = np.split(values, ends[:-1], axis=1)[: len(ends)]
+                filled = pandas.DataFrame(parts[0], columns=others)
+                for column, each in zip(words, parts[1:], strict=True):
+                    filled[column] = category(column, each)
+            result = {"seconds": time.perf_counter() - started}
+            right = filled[words].to_numpy(str) == frame[words].to_numpy(str)
+            errors = (filled[others].to_numpy(float) - frame[others].to_numpy()) / np.ptp(frame[others].to_numpy(), 0)
+            result["accuracy"] = float(right[hidden[words].to_numpy()].mean())
+            return result | {"rmse": float(np.sqrt(np.square(errors[hidden[others].to_numpy()]).mean()))}
 
         yield method, numbers
 
@@ -279,6 +326,7 @@ def synthetic(name, seed, methods):
 TASKS = {
     "imputation": imputation,
     "unequal": partial(imputation, unequal=True),
+    "mixed": mixed,
     "unlabelled": unlabelled,
     "one_class": one_class,
     "synthetic": synthetic,
@@ -355,7 +403,10 @@ def main():
     names = sorted(name for each in args.tables for name in groups.get(each, [each]))
     names = tables.with_anomalies(names) if args.task in ("unlabelled", "one_class") else names
     names = [name for name in names if len(tables.load(name).frame) <= args.most_rows]
-    every = {**dict.fromkeys(("imputation", "unequal"), lambda: imputers(0)), "synthetic": lambda: ("aejax", *OF_ROWS)}
+    every = {
+        **dict.fromkeys(("imputation", "unequal", "mixed"), lambda: imputers(0)),
+        "synthetic": lambda: ("aejax", *OF_ROWS),
+    }
     every = every.get(args.task, lambda: detectors(0, one_class=args.task == "one_class"))()
     seeds = () if args.print else args.seeds
     usual = [name for name in every if name.removesuffix("_error") not in {**NOISES, **MASKS}]

@@ -19,13 +19,17 @@ def errors_of(source: Source) -> np.ndarray:
     return np.square(source.x - source.x_hat).mean(1)
 
 
-def best(source: Source) -> np.ndarray:
-    """The rows to start from: the best rebuilt of each class, or of all, by the share of their variance that is lost.
+def lost_of(source: Source) -> np.ndarray:
+    """The share of the variance of each test row that is lost, (m,).
 
     A row that hardly varies, such as a grey image, has a small error without having been rebuilt.
     """
-    lost = errors_of(source) / np.maximum(source.x.var(1), 1e-12)
-    order, labels = np.argsort(lost, kind="stable"), source.dataset.test.labels
+    return errors_of(source) / np.maximum(source.x.var(1), 1e-12)
+
+
+def best(source: Source) -> np.ndarray:
+    """The rows to start from: the best rebuilt of each class, or of all."""
+    order, labels = np.argsort(lost_of(source), kind="stable"), source.dataset.test.labels
     if labels is None:
         return order[:SHOWN]
     return order[np.unique(labels[order], return_index=True)[1]][:SHOWN]
@@ -72,12 +76,13 @@ def plane(source: Source, words: Words, kind: str = "plane") -> Fragment:
         "classes": used if 1 < len(used) <= MOST_CLASSES else [],
         "neighbours": min(NEIGHBOURS, len(rows) - 1),
     }
-    errors = errors_of(source)[rows]
+    errors, lost = errors_of(source)[rows], lost_of(source)[rows]
     data = data_of(source, rows, texts) | {
         "plot": PLOT,
         "box": [[across.low, across.high], [up.low, up.high]],
         "rebuilt": None if source.layers else drawn(source, source.x_hat[rows]),
         "errors": [float(f"{error:.4g}") for error in errors],
+        "lost": [float(f"{share:.4g}") for share in lost],
     }
     return Fragment("plane", data, view)
 

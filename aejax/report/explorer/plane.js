@@ -133,7 +133,7 @@ function plane(root, data) {
 
   // Begin at the row, of those that are shown, that the decoder rebuilds best; the line comes from another good one.
   function showBest() {
-    const bestOf = (some) => some.reduce((a, b) => (data.errors[b] < data.errors[a] ? b : a), some[0]);
+    const bestOf = (some) => some.reduce((a, b) => (data.lost[b] < data.lost[a] ? b : a), some[0]);
     const some = codes.map((_, row) => row).filter(visible);
     const best = bestOf(some);
     const away = (row) => Math.hypot(...positions[row].map((place, axis) => place - positions[best][axis]));
