@@ -179,7 +179,9 @@ def test_a_reproduction_as_a_page(reproduction, page, language):
 
 def test_things_to_touch_are_at_their_first_place_only_and_nothing_is_loaded(reproduction, page):
     shown = page(reproduction, "--lang", "en")
-    assert sum("data-touch" in attributes for _, attributes in shown.tags) == 1, "vanilla is in two chapters"
+    assert sum("data-touch" in attributes for _, attributes in shown.tags) == 2, (
+        "a walk and a plane: vanilla is in two chapters"
+    )
     assert shown.content.count(explorer.SCRIPT) == shown.content.count(explorer.STYLE) == 1
     assert EN.text["touch"]["walk"]["caption"] in shown.text
     assert not re.search(r"url\(\s*['\"]?(?!data:|#|%23)|@import|fetch\(|XMLHttpRequest|import\(", shown.content)

@@ -1,10 +1,13 @@
 """Defaults for rows without labels beside simple methods: clusters, and two dimensions. Results are kept as they come.
 
     PYTHONPATH=. python scripts/bench/unlabelled.py clusters results.json --seeds 5     # then again with --show
+    PYTHONPATH=. python scripts/bench/unlabelled.py chosen results.json --seeds 3       # clusters, tables.CHOSEN_ON
     PYTHONPATH=. python scripts/bench/unlabelled.py reduction results.json --seeds 5
 
 Tables are those of tables.JUDGED_ON, without german and bands, at which the learning rate of the second was tried; at
 most 2000 rows of each, drawn once. Of clusters those with classes that clusters may be, and k is the number of classes.
+``by silhouette`` and ``by modularity`` take, without labels, that of our clusters, spectral clusters and those of the
+code which has the most of it: of the silhouette of the columns, or of the modularity on the graph of ten neighbours.
 """
 
 import argparse
@@ -22,6 +25,9 @@ CLUSTERED = (
     "dermatology", "ecoli", "heart", "libras", "new_thyroid", "penbased", "shuttle", "texture", "vehicle", "wine",
     "wisconsin",
 )  # fmt: skip
+CHOSEN = (
+    "breast_cancer", "digits", "glass", "ionosphere", "page_blocks", "segment", "sonar", "twonorm", "vowel", "yeast",
+)  # fmt: skip
 REDUCED = (
     "bupa", "computers", "dermatology", "diamonds", "ecoli", "heart", "libras", "marketing", "new_thyroid", "penbased",
     "pima", "saheart", "shuttle", "texture", "vehicle", "wine", "wisconsin",
@@ -38,9 +44,19 @@ def rows_of(name):
     return x[chosen], labels
 
 
+def modularity(rows, clusters, neighbours=10):
+    """The share of the graph's edges within clusters, beyond what chance would have."""
+    from sklearn.neighbors import kneighbors_graph
+
+    graph = kneighbors_graph(rows, neighbours)
+    one_hot = np.eye(clusters.max() + 1)[clusters]
+    between = one_hot.T @ (graph + graph.T) @ one_hot / (2 * graph.sum())
+    return np.trace(between) - np.square(between.sum(0)).sum()
+
+
 def clusters(name, seed):
     """Normalised mutual information and accuracy of each method, and the seconds of ours."""
-    from sklearn.metrics import normalized_mutual_info_score
+    from sklearn.metrics import normalized_mutual_info_score, silhouette_score
     from sklearn.mixture import GaussianMixture
 
     from aejax.estimators import AutoencoderClusterer
@@ -56,13 +72,19 @@ def clusters(name, seed):
     points = fitted_pca(scaled, min(10, *scaled.shape)).transform(scaled).astype(np.float64)
     mixture = GaussianMixture(count, n_init=10, random_state=seed, reg_covar=1e-4)
     k_means = lambda rows: clustering.k_means(rows, count, restarts=10, seed=seed).clusters
+    spectral = lambda rows: clustering.spectral(rows, count, neighbours=10, seed=seed)
+    code = ours.fitted_.encode(x)
     partition = {
         "autoencoder": ours.labels_,
-        "its code, k-means": k_means(ours.fitted_.encode(x)),
+        "its code, k-means": k_means(code),
         "PCA, mixture": mixture.fit_predict(points),
         "k-means": k_means(scaled),
-        "spectral": clustering.spectral(scaled, count, neighbours=10, seed=seed),
+        "spectral": spectral(scaled),
+        "its code, spectral": spectral(code),
     }
+    candidates = [partition[method] for method in ("autoencoder", "its code, spectral", "spectral")]
+    partition["by silhouette"] = max(candidates, key=lambda each: silhouette_score(scaled, each))
+    partition["by modularity"] = max(candidates, key=lambda each: modularity(scaled, each))
     judged = lambda each: [float(normalized_mutual_info_score(labels, each)), partitions.accuracy(labels, each)]
     return {"seconds": seconds, **{method: judged(each) for method, each in partition.items()}}
 
@@ -104,13 +126,13 @@ def reduction(name, seed):
 def measure(task, path, seeds):
     """Measure what the file does not hold yet."""
     done = json.loads(path.read_text()) if path.exists() else {}
-    names = CLUSTERED if task == "clusters" else REDUCED
+    names = {"clusters": CLUSTERED, "chosen": CHOSEN, "reduction": REDUCED}[task]
     for seed in range(seeds):
         for name in names:
             if f"{name}/{seed}" in done:
                 continue
             with warnings.catch_warnings(action="ignore"):
-                done[f"{name}/{seed}"] = (clusters if task == "clusters" else reduction)(name, seed)
+                done[f"{name}/{seed}"] = (reduction if task == "reduction" else clusters)(name, seed)
             path.write_text(json.dumps(done, indent=1))
             print(name, seed, done[f"{name}/{seed}"], flush=True)
 
@@ -133,7 +155,7 @@ def show(path):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("task", choices=("clusters", "reduction"))
+    parser.add_argument("task", choices=("clusters", "chosen", "reduction"))
     parser.add_argument("file", type=Path)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--show", action="store_true")
