@@ -484,6 +484,22 @@ def test_the_colours_follow_the_scheme(browser, pages):
     assert seen[0][1] != seen[1][1]
 
 
+def test_a_figure_is_light_on_dark_where_the_page_is(browser, pages):
+    brightness = []
+    for scheme in ("light", "dark"):
+        show(browser, pages["en"], 1280, scheme)
+        box = browser.execute_script(
+            "const b = document.querySelector('.enlarge').getBoundingClientRect();"
+            "return {x: b.x + scrollX, y: b.y + scrollY, width: b.width, height: 30, scale: 1};"
+        )
+        shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": box})
+        strip = np.asarray(Image.open(BytesIO(base64.b64decode(shot["data"]))).convert("L"))
+        brightness.append((np.median(strip), strip.min(), strip.max()))
+    (light, darkest, _), (dark, _, brightest) = brightness
+    assert light > 240 > 100 > darkest, "dark letters on white"
+    assert dark < 60 < 180 < brightest, "light letters on dark"
+
+
 def test_a_figure_opens_larger_by_a_key_and_is_downloaded_under_its_name(opened):
     first = opened.find_elements(By.CLASS_NAME, "enlarge")[0]
     first.send_keys(Keys.ENTER)

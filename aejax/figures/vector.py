@@ -10,6 +10,14 @@ SHARP = 2.0  # points: from that size on, the pixels of an image look equally la
 
 SIDES = {"left": "start", "center": "middle", "right": "end"}
 
+INK, PAPER, LINES = "#e8e6e1", "#16181b", "#3a3f46"
+DARK = {
+    "fill": {"#ffffff": PAPER, "#f2f2f2": "#24282d", "#ececec": "#282c32", "#e6e6e6": "#2c3137", "#0072b2": "#3f9bd8"},
+    "stroke": {"#000000": INK, "#d9d9d9": LINES, "#f2f2f2": LINES, "#ececec": LINES, "#e6e6e6": LINES}
+    | {"#0072b2": "#3f9bd8", "#6b6b6b": "#a3a8b0"},
+}
+"""Colours in the dark, by those that they replace; letters that have no colour of their own are in the first."""
+
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # in XML
 GROUP = re.compile(r'<g id="(text_of_lines_\d+)">.*?</g>')
 LINE = re.compile(r'; " transform="translate\(\S+ (\S+)\)"')
@@ -76,7 +84,19 @@ def _compact(text: str) -> str:
     text = re.sub(r">\s*\n\s*<", "><", text)
     text = re.sub(r"\s*\n\s*", " ", text)
     text = LEAD.sub(lambda match: ">" + "\u00a0" * len(match[1]) + match[2], text)  # spaces that no browser leaves out
+    text = text.replace("</style>", f" {_in_the_dark()}</style>", 1)
     return text.replace("<svg ", f'<svg font-family="{FONTS}" ', 1)
+
+
+def _in_the_dark() -> str:
+    """The style sheet of a figure on a page that is shown light on dark; images inside it stay as they are."""
+    rules = [
+        f'[style*="{what}: {light}"]:not(text){{{what}: {dark} !important}}'
+        for what, colours in DARK.items()
+        for light, dark in colours.items()
+    ]
+    letters = f'text{{fill: {INK}}} text[style*="fill: #6b6b6b"]{{fill: #a3a8b0 !important}}'
+    return f"@media screen and (prefers-color-scheme: dark){{{letters} {' '.join(rules)}}}"
 
 
 def _family(match: re.Match) -> str:
