@@ -14,8 +14,8 @@ import aejax
 from aejax import __version__
 from aejax.config.files import experiments_folder
 from aejax.report import folders
+from aejax.report.page import code, experiment
 from aejax.report.page import command as pages
-from aejax.report.page import experiment
 from aejax.report.words import LANGUAGES, catalogue, shared
 
 FIELD = type(NamedTuple("_", [("field", int)]).field)
@@ -45,6 +45,8 @@ napoleon_use_ivar = True
 
 RECORDED = experiments_folder() / "lecture" / folders.RECORDED
 THUMBNAILS = Path(__file__).parent / "_static" / "gallery"
+CHAPTERS = {"en": ("chapters", "lecture.html"), "es": ("capitulos", "lecture.es.html")}
+"""By language the page of the chapters, which the search knows, and the page of the lecture, which can be touched."""
 PACKAGE, REFERENCE = Path(aejax.__file__).parent, Path(__file__).parent / "api"
 LATE = ("data.published.images",)
 """Modules that are imported where a package is there that the documentation does not need."""
@@ -128,21 +130,45 @@ def skip_fields(app, what, name, obj, skip, options):
     return skip or isinstance(obj, FIELD)
 
 
-def write_gallery(app):
-    """A card for each chapter of the lecture: a figure of its recorded runs, its title, and the slide's."""
+def write_chapters(app):
+    """A page of the chapters of the lecture in each language, from its recorded runs, and cards that lead to them."""
     THUMBNAILS.mkdir(parents=True, exist_ok=True)
-    cards = []
-    words, data = catalogue("en"), shared("lecture")
-    for chapter in data["chapters"]:
-        run = folders.read_run(RECORDED / chapter["experiments"][0].replace(":", "-") / "seed-0")
-        names = chapter.get("figures") or data["figures_of"].get(chapter["experiments"][0]) or data["figures"][run.task]
-        (figure,) = experiment.figures(run, names[:1], words, 600).values()
-        path = THUMBNAILS / f"{chapter['id']}.svg"
-        path.write_text(unquote((figure.narrow or figure.picture).source.partition(",")[2]), encoding="utf-8")
-        picture = f'<img src="_static/gallery/{path.name}" alt="">'
-        title = html.escape(words.text["chapters"][chapter["id"]]["title"])
-        cards.append(f'<li><a href="lecture.html#{chapter["id"]}">{picture}<strong>{title}</strong></a></li>\n')
-    (THUMBNAILS / "gallery.html").write_text(f'<ul class="gallery">\n{"".join(cards)}</ul>\n', encoding="utf-8")
+    for language, (name, page) in CHAPTERS.items():
+        words, data = catalogue(language), shared("lecture")
+        others = [f"[{catalogue(each).text['language']}]({CHAPTERS[each][0]})" for each in CHAPTERS if each != language]
+        parts, cards = [f"# {words.text['page']['lecture_title']}", " · ".join(others)], []
+        for chapter in data["chapters"]:
+            text, first = words.text["chapters"][chapter["id"]], chapter["experiments"][0]
+            run = folders.read_run(RECORDED / first.replace(":", "-") / "seed-0")
+            names = chapter.get("figures") or data["figures_of"].get(first) or data["figures"][run.task]
+            (figure,) = experiment.figures(run, names[:1], words, 600).values()
+            path = THUMBNAILS / f"{language}-{chapter['id']}.svg"
+            path.write_text(unquote(figure.picture.source.partition(",")[2]), encoding="utf-8")
+            small = THUMBNAILS / f"{language}-{chapter['id']}-small.svg"
+            small.write_text(unquote((figure.narrow or figure.picture).source.partition(",")[2]), encoding="utf-8")
+            link, title = f"{page}#{chapter['id']}", html.escape(text["title"])
+            image = f'<img src="_static/gallery/{small.name}" alt="">'
+            cards.append(f'<li><a href="{link}">{image}<strong>{title}</strong></a></li>')
+            formulas = [f'<div class="formula">{shared("formulas")[each]}</div>' for each in chapter["formulas"]]
+            picture = f'<img class="figure" src="_static/gallery/{path.name}" alt="{html.escape(figure.alt)}">'
+            stem, _, variant = first.partition(":")
+            config = code.of_config(experiments_folder() / "lecture" / f"{stem}.py", variant)
+            parts += [
+                f"## {text['title']}",
+                text["idea"],
+                _raw(*formulas),
+                f"```bash\naejax run lecture/{first}\n```\n\n```python\n{config}\n```",
+                _raw(f'<a href="{link}">{picture}</a>'),
+                text["finding"],
+                _raw(f'<p><a href="{link}">{html.escape(words.text["page"]["lecture_title"])}: {title}</a></p>'),
+            ]
+        (Path(__file__).parent / f"{name}.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+        cards = '<ul class="gallery">' + "".join(cards) + "</ul>"
+        (THUMBNAILS / f"{language}.html").write_text(cards, encoding="utf-8")
+
+
+def _raw(*lines):
+    return "\n".join(["```{raw} html", *lines, "```"])
 
 
 def write_lecture(app, error):
@@ -153,7 +179,7 @@ def write_lecture(app, error):
 
 def setup(app):
     """Sphinx calls it."""
-    app.connect("builder-inited", write_gallery)
+    app.connect("builder-inited", write_chapters)
     app.connect("build-finished", write_lecture)
     app.connect("builder-inited", write_reference)
     app.connect("autodoc-process-docstring", plain_text, priority=400)  # before the sections are read
