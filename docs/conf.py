@@ -2,7 +2,9 @@
 
 import ast
 import html
+import json
 import re
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -16,6 +18,7 @@ from aejax.config.files import experiments_folder
 from aejax.report import folders
 from aejax.report.page import code, experiment
 from aejax.report.page import command as pages
+from aejax.report.page.render import MATH_FONT
 from aejax.report.words import LANGUAGES, catalogue, shared
 
 FIELD = type(NamedTuple("_", [("field", int)]).field)
@@ -133,6 +136,7 @@ def skip_fields(app, what, name, obj, skip, options):
 def write_chapters(app):
     """A page of the chapters of the lecture in each language, from its recorded runs, and cards that lead to them."""
     THUMBNAILS.mkdir(parents=True, exist_ok=True)
+    shutil.copy(MATH_FONT, THUMBNAILS)
     for language, (name, page) in CHAPTERS.items():
         words, data = catalogue(language), shared("lecture")
         others = [f"[{catalogue(each).text['language']}]({CHAPTERS[each][0]})" for each in CHAPTERS if each != language]
@@ -171,6 +175,27 @@ def _raw(*lines):
     return "\n".join(["```{raw} html", *lines, "```"])
 
 
+BLOCK = re.compile(r"^```(\w*)\n.*?^```$", re.DOTALL | re.MULTILINE)
+MOST_LINES = 24  # of what a block prints; of more, the last ones
+
+
+def show_outputs(app, name, source):
+    """What each block of the guide printed when it was recorded, below it; see tests/test_guide.py."""
+    path = Path(__file__).parent / "guide" / "outputs" / f"{name.removeprefix('guide/')}.json"
+    if not path.exists():
+        return
+    outputs = iter(json.loads(path.read_text(encoding="utf-8")))
+
+    def with_output(block):
+        lines = next(outputs, "").rstrip().splitlines()
+        if not lines:
+            return block[0]
+        lines = ["…", *lines[-MOST_LINES:]] if len(lines) > MOST_LINES else lines
+        return "\n".join([block[0], "", "````{code-block} text", ":class: output", "", *lines, "````"])
+
+    source[0] = BLOCK.sub(with_output, source[0])
+
+
 def write_lecture(app, error):
     """The page of the lecture, from its recorded runs, in every language."""
     if error is None and app.builder.name == "html":
@@ -180,6 +205,7 @@ def write_lecture(app, error):
 def setup(app):
     """Sphinx calls it."""
     app.connect("builder-inited", write_chapters)
+    app.connect("source-read", show_outputs)
     app.connect("build-finished", write_lecture)
     app.connect("builder-inited", write_reference)
     app.connect("autodoc-process-docstring", plain_text, priority=400)  # before the sections are read

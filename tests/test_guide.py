@@ -1,4 +1,7 @@
-"""Every block of code in the guide runs, as a reader would run it; and the reference leaves nothing out."""
+"""Every block of code in the guide runs, as a reader would run it; and the reference leaves nothing out.
+
+With AEJAX_GUIDE_OUTPUTS=docs/guide/outputs what the blocks print is recorded there, for the documentation to show.
+"""
 
 import json
 import os
@@ -37,7 +40,9 @@ def test_every_block_runs(page, tmp_path):
     variables = environment(PATH=f"{bin_folder}{os.pathsep}{os.environ['PATH']}")
     variables["PYTHONPATH"] = f"{ROOT}{os.pathsep}{tmp_path}"  # beside the files that the page has shown so far
     variables.pop("JAX_DISABLE_MOST_OPTIMIZATIONS")  # a page reproduces recorded numbers, to the last bit
+    said = []
     for language, text in blocks(page):
+        said.append("")
         if language == "python" and (named := re.match(r"# (\w+\.py)\n", text)):
             (tmp_path / named[1]).write_text(text.partition("\n")[2], encoding="utf-8")
             continue
@@ -50,6 +55,10 @@ def test_every_block_runs(page, tmp_path):
                 output = "".join(running.communicate())
                 code = running.returncode
             assert code == 0, f"{page.name}:\n{text}\n{output[-4000:]}"
+            said[-1] += output
+    if folder := os.environ.get("AEJAX_GUIDE_OUTPUTS"):
+        of_reader = [text.replace(f"{tmp_path}/", "").replace(f"{ROOT}/", "") for text in said]
+        (ROOT / folder / f"{page.stem}.json").write_text(json.dumps(of_reader, indent=0, ensure_ascii=False))
 
 
 @pytest.mark.slow

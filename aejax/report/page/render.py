@@ -1,5 +1,6 @@
 """A page from what stands on it to one file: templates, the style sheet, and the scripts of things to touch."""
 
+import base64
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +11,8 @@ from aejax.report import explorer
 from aejax.report.words import Words
 
 WIDTHS = (1200, 900, 600)  # of the pictures, in pixels
+MATH_FONT = Path(__file__).parent / "templates" / "math.woff2"
+"""The letters of the formulas, which are not the same on every machine; see the text beside it."""
 MOST_BYTES = 15_000_000
 
 
@@ -70,5 +73,7 @@ def text(page: Page, words: Words, pages: Mapping[str, Words] = {}) -> bytes:
     template = environment.get_template("page.html")
     fixed = {"words": words.text, "language": words.language, "version": __version__}
     fixed["languages"] = {name: (each.language, each.text["language"]) for name, each in pages.items()}
+    has_formulas = any(part.get("formulas") for part in page.parts)
+    fixed["math_font"] = base64.b64encode(MATH_FONT.read_bytes()).decode() if has_formulas else ""
     fixed |= {"touch_style": explorer.STYLE, "touch_script": explorer.SCRIPT}
     return template.render(page=page, **fixed).encode()
