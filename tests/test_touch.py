@@ -171,6 +171,17 @@ def test_no_fragment_is_too_heavy(root, monkeypatch):
     assert touch(folder).data["layers"] is None, "its weights alone are too many"
 
 
+def test_data_are_not_downloaded_for_a_page(root, capsys, monkeypatch):
+    monkeypatch.setattr(source, "load_data", lambda settings: pytest.fail("it is loaded, which downloads it"))
+    folder = run(root / "elsewhere", {"model.code": "3"})
+    there = apply.load(folder)
+    elsewhere = there._replace(config=there.config | {"data": there.config["data"] | {"name": "kmnist", "rows": None}})
+    capsys.readouterr()
+    assert source.load(elsewhere) is None
+    said = "nothing to touch on the page: kmnist is not at hand; get it with: aejax data prepare kmnist\n"
+    assert capsys.readouterr().out == said
+
+
 def test_without_its_data_a_run_has_nothing_to_touch(root, capsys):
     path = root / "table.npy"
     rows = np.random.default_rng(0).random((60, 8), np.float32)

@@ -10,6 +10,7 @@ import numpy as np
 
 from aejax import console
 from aejax.config.resolving import data_settings
+from aejax.data import catalogue
 from aejax.errors import UserError
 from aejax.figures.images import are_images
 from aejax.models.activations import ACTIVATIONS
@@ -85,10 +86,17 @@ class Source(NamedTuple):
 def load(trained: Trained) -> Source | None:
     """The source of a run's fragments; None where its data are not at hand, or nothing can be drawn of it.
 
-    Missing data are mentioned on the console; the rest of the page is made without them.
+    Missing data are mentioned on the console, and not downloaded; the rest of the page is made without them.
     """
+    settings = data_settings(trained.config.get("data"))
+    name = settings["name"].removeprefix("binary:")
+    if settings["data_dir"] is None and any(
+        row.name == name and row.status == "needs download" for row in catalogue.table()
+    ):
+        console.say(f"nothing to touch on the page: {name} is not at hand; get it with: aejax data prepare {name}")
+        return None
     try:
-        dataset = load_data(data_settings(trained.config.get("data")))
+        dataset = load_data(settings)
         workdir.same_data(trained.folder, dataset)
     except UserError as error:
         console.say(f"nothing to touch on the page: {error}")
