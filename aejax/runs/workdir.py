@@ -7,7 +7,7 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -188,10 +188,15 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return [f"{name} is {shown(new)} and was {shown(old)}" for name, (old, new) in pairs.items() if old != new]
 
 
-def same_data(folder: Path, dataset: Dataset) -> None:
+def same_data(folder: Path, dataset: Dataset, say: Callable[[str], None] = console.say) -> None:
     """Write down the data that a run begins with, and refuse to go on with other data.
 
     Data that are computed, such as a Swiss roll, have other last bits on another processor, which is said.
+
+    Args:
+        folder: of the run.
+        dataset: the data.
+        say: what says so.
 
     Raises:
         UserError: a file or a cached set has changed since the run began.
@@ -214,7 +219,7 @@ def same_data(folder: Path, dataset: Dataset) -> None:
     if before["sha256"] != record["sha256"]:
         if not means or not _near(before.get("means", {}), means):
             raise UserError(f"{folder}: {dataset.name} has changed since this run began; allowed: another --workdir")
-        console.say(f"{folder}: {dataset.name} has other last bits than the run began with, as of another processor")
+        say(f"{folder}: {dataset.name} has other last bits than the run began with, as of another processor")
     _check_begun(folder)
 
 

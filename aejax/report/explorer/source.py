@@ -97,7 +97,7 @@ def load(trained: Trained) -> Source | None:
         return None
     try:
         dataset = load_data(settings)
-        workdir.same_data(trained.folder, dataset)
+        workdir.same_data(trained.folder, dataset, say=lambda line: None)  # last bits cannot be seen
     except UserError as error:
         console.say(f"nothing to touch on the page: {error}")
         return None
